@@ -87,7 +87,7 @@ class DemandResponse(Sized):
             most = self.max_share * path.demanded(self.demand, t)
             off[t] = model.variable(self.id, "switched_off", t, upper=most)
             model.limit(self.id, "capacity", t, off[t], path.delta * capacity[t])
-            model.book("need", path.key, self.demand, t, amount=off[t])
+            model.book("substituted", path.key, self.demand, t, amount=off[t])
             price = self.cost.at(path.year(t)) * path.multiplier.get(self.id, 1.0)
             model.book("operating", path.key, t, amount=off[t], times=price)
         calls = model.linked(self.id, "calls")[path.periods.start - 1]

@@ -2,7 +2,7 @@
 
 first_stage_model      the plan alone
 extensive_form_model   the plan, the baseline and every shock given
-recourse_model         shocks alone, where the plan is given
+recourse_model         shocks alone, with the plan fixed
 cost                   what is minimised, in present value: spending, and costs by path
 gap                    the demand below the floors that is left unserved, valued at `shortage_cost`
 limit_gap              a row that keeps a gap within a limit

@@ -54,7 +54,7 @@ def test_accounts_add_up(builder: ModelBuilder) -> None:
         ("supply", ("baseline", "magnet")),  # too short
         ("supply", ("baseline", "magnet", 3, 3)),  # too long
         ("capacity", ("baseline", "magnet", 3)),
-        ("need", ("baseline", "magnet", 3)),
+        ("substituted", ("baseline", "magnet", 3)),
         ("outlay", (2028,)),
         ("outlay", (0,)),  # a year, not a period
         ("spend", (9,)),  # 8 is the end of the horizon

@@ -22,8 +22,8 @@ def test_what_would_mend_it_is_said_and_fits() -> None:
         assert "11.5M USD, 6.5M USD more than the 5M USD there are" in words
         assert "54.9 % of every floor: motors 16.5 % in 2026, 38.4 % in 2030." in words
         assert (
-            "In embargo@2029, 2029–2030, motors needs 140 t of magnets; a plan for this alone has 76.9 t, because"
-            in words
+            "In embargo@2029, 2029–2030, motors needs 140 t of magnets; "
+            "a plan for this conflict alone has 76.9 t, because" in words
         )
         assert "infeasible" not in done.stdout.lower()
     assert "\nthe least budget" in done.stderr

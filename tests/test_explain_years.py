@@ -118,8 +118,10 @@ policy: {budget: 650}
     assert (why.segment, why.takers, why.months) == ("cars", ("cars", "jets"), 12)
     assert (why.needed, why.had, why.least_outlay) == (pytest.approx(70), pytest.approx(65), pytest.approx(700))
     words = said(instance, explanation)
-    assert "In embargo, 2028, cars and jets need 70 t of magnet; a plan for this alone has 65 t, because" in words
-    assert "This alone cannot be done: the first 12 months of embargo with the floors of" in words
+    assert (
+        "In embargo, 2028, cars and jets need 70 t of magnet; a plan for this conflict alone has 65 t, because" in words
+    )
+    assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 
 
 def test_where_the_budget_in_all_is_short_the_years_are_said_to_stay(cell: Cell) -> None:

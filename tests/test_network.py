@@ -3,6 +3,8 @@
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.conflict import NOT_IRREDUCIBLE, find_conflict
+from optimizer.solver import Clock, Settings
 from tests.conftest import Cell, Printed, Solve
 
 MAGNETS = """
@@ -372,6 +374,22 @@ def test_contradicting_shares_leave_no_plan_and_are_named(cell: Cell, solve: Sol
     assert len(result.clash) == 2
     assert result.clash[0].startswith("mp has to run at 50")
     assert result.clash[1].startswith("policy.max_share[0]: at most 10")
+    assert NOT_IRREDUCIBLE not in result.notes
+
+
+def test_a_conflict_that_is_not_reduced_in_time_is_noted(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock ends after the test that proves the conflict: all rules are named, the share of china included.
+    given = cell(
+        years(2026),
+        POLICY.replace("capacity: 500, cost: 5", "capacity: 500, cost: 5, min_utilisation: 0.5"),
+        "policy: {max_share: [{commodity: oxide, region: home, share: 0.1}, {commodity: oxide, region: china, "
+        "share: 0.95}]}",
+    )
+    monkeypatch.setattr(Clock, "is_over", property(lambda clock: True))
+    conflict = find_conflict(given, Settings(), Clock())
+    assert len(conflict.rules) == 3
+    assert not conflict.is_irreducible
+    assert conflict.notes == (NOT_IRREDUCIBLE,)
 
 
 def test_budget_rows_count_the_budgets_share(cell: Cell, printed: Printed) -> None:

@@ -151,7 +151,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     assert {without_rounding_errors(instance, found.builder, values.tolist())[j] for j in columns} == {0.0}
 
 
-def test_integrality_dust_is_swept_away() -> None:
+def test_integrality_errors_are_removed() -> None:
     # Both plants may be opened for nothing, and only one of them is of use; a solver may open the other at size 0.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 1, "min_size": 1e-9, "max_size": 100}
     dear = plant | {"capex": 90}
@@ -294,7 +294,7 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
     alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
     assert "summed" not in alone["Survival gap"]
-    summed = "summed over 2 shocks, of which one happens at a time: 160 t below the floors; proven:"
+    summed = "summed over 2 shocks, each on its own: 160 t below the floors; proven:"
     assert summed in both["Survival gap"]
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
 

@@ -57,7 +57,7 @@ def test_builds_are_those_worked_by_hand(book: Any) -> None:
     # One line of 20 t/yr at 200k and a fixed 1M; 100 t in store at 65k. Together the outlay of 11.5M.
     plant, reserve = rows(book["builds"])
     assert (plant["Size"], plant["Unit of size"], plant["Decided"], plant["On line"]) == (20, "t/yr", "2026", "2028")
-    assert plant["Capex [USD]"] == 20 * 200e3 + 1e6
+    assert plant["Spent [USD]"] == 20 * 200e3 + 1e6
     assert (reserve["Size"], reserve["Unit of size"]) == (pytest.approx(100), "t")
     assert plant["Outlay [USD]"] + reserve["Outlay [USD]"] == pytest.approx(11.5e6)
     sheet = book["builds"]

@@ -1,8 +1,10 @@
 """Benders decomposition, where every shock counts: expected cost, and the least total gap.
 
-    expected cost   floors are kept, by adding violated shocks; the cost of each shock is estimated by cuts
-    least gap       floors cannot all be kept: the sum of all gaps is estimated
-    cost at it      then least cost with that gap held; the cost of shocks that have a probability is estimated too
+    expected cost   floors are kept, by adding violated shocks with their recourse; cuts approximate costs of shocks
+    least gap       floors cannot all be kept: cuts approximate the sum of all gaps
+    cost at it      then least cost with that gap as a limit; cuts approximate the costs of shocks with a probability
+
+With shortages free, recourse is feasible for every plan: there are no feasibility cuts.
 
 How lower and upper bound of one of these objectives meet is in `benders_loop`, the cuts are in `benders_master`.
 """
@@ -30,7 +32,7 @@ from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
 
-# Groups of shocks that share an estimate: more make better cuts, fewer keep the master small.
+# Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
 MOST_GROUPS = 400
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48
@@ -100,7 +102,7 @@ class _Search(Search):
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
         new = [each for each in worst if each.shock.name not in held]
-        self.hold(select_most_violated(new, max(0, 2 * self.add - len(held))))
+        self.note_shocks(select_most_violated(new, max(0, 2 * self.add - len(held))))
         tolerance = (1.0 - GAP_ROOM) * self.settings.gap
         loop = self._start(Objective("gap", self._master_of_gaps, self._evaluate_gaps, MOST_HELD, tolerance=tolerance))
         if not loop.run():
@@ -111,7 +113,7 @@ class _Search(Search):
     def _solve_extensive_form(self, counting: Sequence[int]) -> SearchResult:
         """All other shocks cost nothing, and every plan survives them."""
         self.shocks = []
-        self.hold_numbers(counting)
+        self.note_shock_numbers(counting)
         model = self._model()
         found = model.minimise_gap()
         if found.values is None:
@@ -170,7 +172,7 @@ class _Search(Search):
         assert loop.incumbent is not None
         self.resumed = None
         self.shocks = []
-        self.hold_numbers(sorted(survived))
+        self.note_shock_numbers(sorted(survived))
         again = BendersLoop(self, objective, self.negligible)
         again.master.add_pool(loop.master.pool)
         again.first, again.bound, again.is_relaxed = loop.incumbent.result, loop.bound, True
@@ -208,20 +210,23 @@ class _Search(Search):
 
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
-        size = len(self.probability)
-        if kind == "gap":
-            weights, least = np.where(self._can_fail, 1.0, 0.0), np.zeros(size)
-        else:
-            weights, least = self.probability, self._least_costs
+        weights, least = self._weights(kind)
         singles, apart = [n for n in alone if weights[n] > 0], frozenset(alone)
         counting = (n for part in self.evaluator.slices for n in part.events.tolist() if weights[n] > 0)
         ordered = [n for n in counting if n not in apart]
         if not singles and not ordered:
             return {}
-        of = np.full(size, -1, dtype=np.intp)
-        of[singles] = np.arange(len(singles))
-        of[ordered] = len(singles) + np.arange(len(ordered)) * min(MOST_GROUPS, len(ordered)) // max(1, len(ordered))
-        return {kind: ShockGroups(kind, of, weights, least)}
+        group_of = np.full(len(weights), -1, dtype=np.intp)
+        group_of[singles] = np.arange(len(singles))
+        shared = np.arange(len(ordered)) * min(MOST_GROUPS, len(ordered)) // max(1, len(ordered))
+        group_of[ordered] = len(singles) + shared
+        return {kind: ShockGroups(kind, group_of, weights, least)}
+
+    def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
+        """By shock, the weight of its gap or cost, and a lower bound on it."""
+        if kind == "gap":
+            return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
+        return self.probability, self._least_costs
 
     def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
         tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2

@@ -25,7 +25,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.solver import SolveResult, Vector
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
-# Subproblems are solved at this share of the way from the core point to the master's proposal.
+# Subproblems are solved at this share of the way from the stability centre (the in-point) to the master's proposal.
 IN_OUT_STEP = 0.95
 # So many rounds in which neither bound improves: further cuts are then within the solver's tolerance.
 MOST_STALLED = 30
@@ -74,7 +74,7 @@ class Objective:
         name: for the history.
         build: makes a master that holds some shocks.
         evaluate: solves the subproblems of a plan and adds cuts, given what the master proposes.
-        most: how many shocks the master may hold.
+        most: how many shocks the master may contain.
         needs_shocks: whether the master that proposes integers has to hold them too.
         tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
         facts: what a checkpoint needs beside the cuts.
@@ -144,20 +144,20 @@ class BendersLoop:
 
     def _solve_relaxation(self) -> bool:
         """Whether the relaxation is feasible; then its bounds are near each other."""
-        core: Vector | None = None
+        centre: Vector | None = None
         upper, stalling = math.inf, _Stalling()
         while not self.search.clock.is_over:
             result = self.master.model.solve(relaxed=True)
             if result.values is None:
                 return False
             self.relaxation = result.values
-            point, evaluation = self._separate(result.values, core)
+            point, evaluation = self._separate(result.values, centre)
             self.bound = max(self.bound, result.objective)
             if evaluation.is_feasible and evaluation.value <= upper:
-                upper, core = evaluation.value, point
+                upper, centre = evaluation.value, point
             self._report(upper, result.objective, evaluation, ", relaxation")
-            if self._hold_shocks(evaluation):
-                core = None
+            if self._add_shocks(evaluation):
+                centre = None
             else:
                 self.is_relaxed = (
                     evaluation.is_within_tolerance
@@ -169,10 +169,10 @@ class BendersLoop:
                 return True
         return False
 
-    def _separate(self, values: Vector, core: Vector | None) -> tuple[Vector, Evaluation]:
-        """In-out separation: between the core point and the proposal; at the proposal, if that adds no cut."""
-        if core is not None:
-            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * core
+    def _separate(self, values: Vector, centre: Vector | None) -> tuple[Vector, Evaluation]:
+        """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut."""
+        if centre is not None:
+            point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
             evaluation = self.objective.evaluate(self.master, point, values)
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation
@@ -265,16 +265,16 @@ class BendersLoop:
 
     def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
         """Add cuts to the master with fixed integers until it is solved; whether there was any cut or shock to add."""
-        core, stalling, has_progressed = self._core_point(key), _Stalling(), False
+        centre, stalling, has_progressed = self._centre(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
-            point, evaluation = self._separate(result.values, core)
+            point, evaluation = self._separate(result.values, centre)
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible and evaluation.value < self._upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
-                core = None if core is None else point
+                centre = None if centre is None else point
             is_done = self._is_solved(evaluation, result.objective)
-            has_grown = self._hold_shocks(evaluation)
+            has_grown = self._add_shocks(evaluation)
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.is_over(result.objective, self._upper)
@@ -288,7 +288,7 @@ class BendersLoop:
         is_near = self._is_near(evaluation.value, lower, self._slack(evaluation.value) / 4)
         return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
-    def _core_point(self, key: bytes) -> Vector | None:
+    def _centre(self, key: bytes) -> Vector | None:
         """The incumbent, if it has these integers: plans between it and another of them have them too."""
         values = None if self.incumbent is None else self.incumbent.result.values
         if values is None or np.round(values[self.master.model.integers]).tobytes() != key:
@@ -304,8 +304,8 @@ class BendersLoop:
                 return True
         return self.objective.evaluate(self.reduced, values, values).new_cuts > 0
 
-    def _hold_shocks(self, evaluation: Evaluation) -> bool:
-        """Add the shocks that the master had better hold, if there are any; cuts stay."""
+    def _add_shocks(self, evaluation: Evaluation) -> bool:
+        """Add the shocks that improve the master most, if there are any; cuts stay."""
         search = self.search
         proposed = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
         held = {shock.name for shock in search.shocks}
@@ -313,7 +313,7 @@ class BendersLoop:
         if not left or len(held) >= self.objective.most:
             return False
         count = search.add if self.objective.needs_shocks else 2 * search.add
-        self.master.add_shocks(search.hold(select_most_violated(left, count)))
+        self.master.add_shocks(search.note_shocks(select_most_violated(left, count)))
         return True
 
     def _save(self) -> None:

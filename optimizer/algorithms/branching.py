@@ -1,8 +1,8 @@
-"""Branch and bound where an LP relaxation leaves few integers fractional: rounding gives a plan, branches prove it.
+"""Branch and bound where an LP relaxation leaves few integers fractional: by rounding, and branches that prove it.
 
-A relaxation opens most options wholly or not at all. Rounded, and solved again, it is a plan. Then branches decide on
-the options whose opening is fractional, one at a time: **never** opened, or opened **some** time. Each branch is the
-same linear programme with other bounds, warm from the one before. It is closed where its LP relaxation is not
+A relaxation opens most options wholly or not at all. Rounded, and solved again, it is often feasible. Then branches
+decide on the options whose opening is fractional, one at a time: **never** opened, or opened **some** time. Each branch
+is the same linear programme with other bounds, warm from the one before. It is closed where its LP relaxation is not
 noticeably cheaper than the incumbent. A general solver does the same, after preparations that take longer than all of
 this; it is called where a few branches do not suffice.
 """

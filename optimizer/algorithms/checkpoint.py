@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -129,9 +129,7 @@ def _check(state: State, events: int) -> None:
     if not isinstance(facts["phase"], str):
         raise ValueError("its phase is not a text")
     for name in ("written", "suspects"):
-        numbers = facts.get(name, [])
-        if not all(type(number) is int and 0 <= number < events for number in numbers):
-            raise ValueError(f"{name}: not the numbers of shocks of this instance")
+        _check_numbers(name, facts.get(name, []), events)
     for step in facts["history"]:
         Progress(**step)
     if facts["phase"] not in ("relaxation", "integers"):
@@ -141,3 +139,8 @@ def _check(state: State, events: int) -> None:
     for name, array in state.arrays.items():
         if array.dtype.kind not in "iuf":
             raise ValueError(f"{name}: not an array of numbers")
+
+
+def _check_numbers(name: str, numbers: Iterable[Any], events: int) -> None:
+    if not all(type(number) is int and 0 <= number < events for number in numbers):
+        raise ValueError(f"{name}: not the numbers of shocks of this instance")

@@ -1,13 +1,14 @@
-"""The conflict where no plan exists at all: an irreducible infeasible set of rules, by a deletion filter.
+"""The conflict where no plan exists at all: an irreducible infeasible set (IIS) of rules, by a deletion filter.
 
 Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
-others are feasible. There may be a second conflict, which is found once the first is repaired.
+others are feasible. The set need not be the smallest, and there may be a second conflict, which is found once the first
+is repaired.
 
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
@@ -19,10 +20,30 @@ from optimizer.solver import Clock, Model, Settings
 
 # The owner of a rule's rows, and what they are called.
 Rule = tuple[str, str]
+NOT_IRREDUCIBLE = (
+    "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
+)
 
 
-def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple[str, ...]:
-    """The rules of a conflict, in words; empty if a plan exists after all, or the time ran out."""
+@dataclass(frozen=True)
+class Conflict:
+    """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out.
+
+    Attributes:
+        is_irreducible: whether every rule was tested; False where the time ran out during the filter.
+    """
+
+    rules: tuple[str, ...] = ()
+    is_irreducible: bool = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know of it."""
+        return () if self.is_irreducible else (NOT_IRREDUCIBLE,)
+
+
+def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
+    """The rules of a conflict, as few as the time allows."""
     builder = extensive_form_model(without_shocks(instance), ())
     rows = [(row, _rule(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
@@ -33,18 +54,21 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> tuple
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
-        return ()
-    return tuple(_in_words(instance, rule) for rule in _delete(rules, is_feasible, clock))
+        return Conflict()
+    needed, is_irreducible = _delete(rules, is_feasible, clock)
+    return Conflict(tuple(_in_words(instance, rule) for rule in needed), is_irreducible)
 
 
-def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> list[Rule]:
-    """The deletion filter: drop each rule without which the others are still infeasible, until the time runs out."""
-    needed = list(rules)
+def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> tuple[list[Rule], bool]:
+    """The deletion filter: drop each rule without which the others are still infeasible; whether time was enough."""
+    needed, is_complete = list(rules), True
     for rule in rules:
         fewer = [other for other in needed if other != rule]
         if not clock.is_over and not is_feasible(fewer):
             needed = fewer
-    return needed
+        # A solve that the deadline ends proves nothing, so its rule stays.
+        is_complete = is_complete and not clock.is_over
+    return needed, is_complete
 
 
 def _rule(row: Row) -> Rule | None:

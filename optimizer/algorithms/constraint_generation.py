@@ -1,11 +1,14 @@
-"""Constraint generation: solve with the shocks that the model holds, separate violated ones, add the worst, repeat.
+"""Column-and-constraint (scenario) generation: solve with some shocks, separate violated ones, add the worst, repeat.
+
+To add a shock is to add its recourse columns and rows. A shock is violated where the plan, at the least gap, leaves a
+segment below its floor by more than `VIOLATED` of its demand.
 
     relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
                  that are worst under the do-nothing plan
     integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`branching`)
                  where these suffice
 
-The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is a bound; a plan
+The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
 that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
 every shock counts, and Benders decomposition takes over.
 """
@@ -96,9 +99,9 @@ class ConstraintGeneration:
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plan = self.problem, self.plan
-        search.hold(shock for shock in instance.events if shock.name in self.first | likely)
+        search.note_shocks(shock for shock in instance.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
-            search.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
+            search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
 
 
@@ -166,7 +169,7 @@ class ScenarioSearch(Search):
 
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
         """Add the most violated scenarios to the model."""
-        self.model.add_shocks(self.hold(select_most_violated(violations, most)))
+        self.model.add_shocks(self.note_shocks(select_most_violated(violations, most)))
 
     # The relaxation.
 

@@ -2,9 +2,9 @@
 
 A shock is **dominated** by another that starts in the same period, lasts at least as long, and in every period cuts
 every activity at least as much, both in all and by what no leverage restrains, has at least as much demand, floors at
-least as high, and partnerships no better. The recourse in the dominating shock, cut to the window and scaled with the
-demand, is feasible in the dominated one. Leverage and partnerships cannot reverse this, for what they restore of a cut
-never exceeds the capacity that was there.
+least as high, and partnerships no more reliable. The recourse in the dominating shock, cut to the window, is feasible
+in the dominated one: service and substitution are scaled with the demand, activities and releases stay. Leverage and
+partnerships cannot reverse this, for what they restore of a cut never exceeds the capacity that was there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -57,9 +57,11 @@ def exposure(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int]
     For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
     returns the path of the shocks of a window length, where it is known.
     """
-    varied, parts = _VariedFields.of(shocks), []
-    for length in sorted({len(shock.periods) for shock in shocks}):
-        numbers = [n for n, shock in enumerate(shocks) if len(shock.periods) == length]
+    varied, by_length = _VariedFields.of(shocks), dict[int, list[int]]()
+    for number, shock in enumerate(shocks):
+        by_length.setdefault(len(shock.periods), []).append(number)
+    parts = []
+    for length, numbers in sorted(by_length.items()):
         path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
         parts.append((numbers, _columns(instance, path, varied)))
     places = {name: at for at, name in enumerate(sorted({name for _, columns in parts for name in columns}))}

@@ -255,9 +255,7 @@ class ProcessExecutor(Executor):
         running: dict[Any, tuple[int, _Worker]] = {}
         free = [self._worker(number) for number in range(1, min(self.size, len(tasks)) + 1)]
         while running or (waiting and not clock.interrupted):
-            while waiting and free and not clock.interrupted:
-                (number, task), worker = waiting.popleft(), free.pop()
-                running[worker.submit(task)] = number, worker
+            _start_tasks(waiting, free, running, clock)
             if clock.interrupted:
                 until = min(until, time.monotonic() + GRACE)
                 self._pass_on_the_interrupt(worker for _, worker in running.values())
@@ -283,6 +281,15 @@ class ProcessExecutor(Executor):
     def close(self) -> None:
         for worker in self._workers.values():
             worker.end()
+
+
+def _start_tasks(
+    waiting: deque[tuple[int, Task]], free: list["_Worker"], running: dict[Any, tuple[int, "_Worker"]], clock: Clock
+) -> None:
+    """Start waiting tasks on free workers; their futures join those that are running."""
+    while waiting and free and not clock.interrupted:
+        (number, task), worker = waiting.popleft(), free.pop()
+        running[worker.submit(task)] = number, worker
 
 
 def _results(future: Any, clock: Clock) -> list[Any]:

@@ -246,7 +246,7 @@ class ScenarioModel:
         return result
 
     def minimise_gap(self) -> SearchResult:
-        """Floors cannot all be kept: least gap first, then least cost with that gap held."""
+        """Floors cannot all be kept: least gap first, then least cost with that gap as a limit."""
         self.survived = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)

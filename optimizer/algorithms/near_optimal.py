@@ -6,8 +6,8 @@
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
 relaxation are valid for the plans of all shocks: dropping shocks or integrality only admits more plans.
 
-Source: DeCarolis: Using modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy
-Economics 33(2), 2011.
+Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
+modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
 """
 
 import contextlib
@@ -92,9 +92,9 @@ class NearOptimalSearch(Search):
         super().__init__(instance, replace(settings, checkpoint=None), clock, listener, evaluator)
         self.most = most
         first = frozenset(first)
-        self.hold(shock for shock in instance.events if shock.name in first or shock.probability > 0)
+        self.note_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
         if gap_limit > 0:
-            self.hold_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
+            self.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         rows = (at_most(formulation.cost, most, "cost"), _totals)
         problem = ProblemVariant(rows=rows, name="cost", gap_limit=gap_limit)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
@@ -187,7 +187,7 @@ class NearOptimalSearch(Search):
             found = generate_constraints(
                 lambda plans=plans: self._solve_between(plans, objective, enough, own),  # type: ignore[misc]
                 lambda found: self._violated(found[1]),
-                lambda violated: self.model.add_shocks(self.hold(select_most_violated(violated, 2 * self.add))),
+                lambda violated: self.model.add_shocks(self.note_shocks(select_most_violated(violated, 2 * self.add))),
                 self.clock,
             )
             if found is not None:

@@ -424,14 +424,16 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
 def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: Vector) -> ScarcityPrices:
     programme, result = solver.window(length).skeleton, ScarcityPrices()
     least = NEGLIGIBLE_DUAL * max(np.abs(duals).max(initial=0.0), np.abs(reduced_costs).max(initial=0.0))
-    for row, price in zip(programme.rows, duals.tolist(), strict=True):
-        if row.t is not None and row.mark.what == "balance" and price > least:
-            result.commodity[row.mark.owner, row.t] = price
-        elif row.t is not None and row.mark.what in LIMITS and -price > least:
-            result.capacity[row.mark.owner, row.t] = -price
-    for column, price in zip(programme.columns, reduced_costs.tolist(), strict=True):
-        if column.mark.what == "activity" and -price > least:
-            result.capacity[column.mark.owner, column.t] = -price
+    for row, dual in zip(programme.rows, duals.tolist(), strict=True):
+        if row.t is None:
+            continue
+        if row.mark.what == "balance" and dual > least:
+            result.commodity[row.mark.owner, row.t] = dual
+        elif row.mark.what in LIMITS and -dual > least:
+            result.capacity[row.mark.owner, row.t] = -dual
+    for column, reduced_cost in zip(programme.columns, reduced_costs.tolist(), strict=True):
+        if column.mark.what == "activity" and -reduced_cost > least:
+            result.capacity[column.mark.owner, column.t] = -reduced_cost
     return result
 
 

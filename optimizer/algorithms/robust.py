@@ -7,12 +7,12 @@ like any other:
     relaxation   integers dropped: solve, find the worst attack at each start (`separation.attacks`), add those violated
     integers     the same with integers, from the shocks and attacks that the relaxation needed
 
-With fewer attacks the model is a relaxation, so that its bound is a bound. A plan that survives the worst attack at
+With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
 Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can choose:
 
-    θ      damage   in tonnes of middle shortage cost   of the worst attack
+    θ      damage of the worst attack, in money divided by the median shortage cost
     link   θ ≥ what an attack leaves below the floors, in money / unit           every attack in the model
     gap    the listed shocks' gaps + unit·θ
 
@@ -124,7 +124,7 @@ def robust_plan(
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator or RecourseEvaluator(instance))
     search.oracle = oracle or AttackOracle(instance, settings, clock)
-    search.hold(shock for shock in instance.events if shock.probability > 0)
+    search.note_shocks(shock for shock in instance.events if shock.probability > 0)
     solved = search.run()
     return RobustPlan(solved, search.oracle.attacks(search.shocks), search.oracle)
 
@@ -159,7 +159,7 @@ class _RobustSearch(ScenarioSearch):
     def minimise_gap(self) -> SearchResult:
         """The least sum of the listed shocks' gaps and the worst attack's, then the least cost with that sum held."""
         gaps = self.evaluator.do_nothing(self.clock).gap
-        self.hold_numbers(np.flatnonzero(gaps > 0.0).tolist())
+        self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
         start = self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
         self.model = self.new_model(replace(self.settings, gap=(1.0 - GAP_ROOM) * self.settings.gap))

@@ -1,4 +1,4 @@
-"""What every search in rounds keeps: the shocks that its model holds, its progress, and a state to resume from."""
+"""What every search in rounds keeps: the shocks that its model contains, its progress, and a state to resume from."""
 
 import time
 import warnings
@@ -68,20 +68,20 @@ class Search:
         return str(self.resumed.facts["phase"]) if self.resumed else ""
 
     def restore_shocks(self) -> None:
-        """Hold the shocks that the model held when the search was left."""
+        """Take up the shocks that the model contained when the search was left."""
         if self.resumed:
             self.shocks = [self.instance.events[number] for number in self.resumed.facts["written"]]
 
-    def hold(self, shocks: Iterable[Shock]) -> list[Shock]:
-        """Note shocks that the model is to hold; returns those that are new."""
+    def note_shocks(self, shocks: Iterable[Shock]) -> list[Shock]:
+        """Note shocks that the model will contain; returns those that are new."""
         names = {shock.name for shock in self.shocks}
         new = {shock.name: shock for shock in shocks if shock.name not in names}
         self.shocks += new.values()
         return list(new.values())
 
-    def hold_numbers(self, numbers: Iterable[int]) -> list[Shock]:
+    def note_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
         """The same for listed shocks by number."""
-        return self.hold(self.instance.events[number] for number in numbers)
+        return self.note_shocks(self.instance.events[number] for number in numbers)
 
     def report(self, event: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""

@@ -1,7 +1,6 @@
-"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on, Lynas-style.
+"""Ally: equity or a loan buys capacity in a friendly region that our demand can call on.
 
-size   t/yr of activity, in `region`; its mathematics is that of every producing lever:
-capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
 """
 
 from typing import ClassVar, Literal

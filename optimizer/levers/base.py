@@ -1,22 +1,25 @@
 """What all levers share: when they may be bought, in what sizes, at what cost, and when they work.
 
     n[a]   size        own unit      bought at decision point a                        column `size`
-    Y[a]   by          0 or 1        whether a lumpy option is open by a               column `by`, integer
+    Y[a]   by          0 or 1        whether a fixed-charge option is open by a        column `by`, integer
     y[a]   open        0 … 1         whether it is opened at a, Y[a] − Y[a−1]          column `open`
            units       whole number  n = unit_size · units                             column `units`
-    C[t]   working     own unit      Σ_a ramp(t − first(a) − lead)·n[a]
-    N[t]   installed   own unit      the same with ramp 1
+    C[t]   working     own unit      Σ_a ramp((t − a − lead)·months)·n[a]
+    N[t]   installed   own unit      Σ n[a] over all a with a + lead ≤ t
 
 Rows:
     max     Σ_a n[a] ≤ max_size
-    by      Y[a] − Y[a−1] = y[a]                                          lumpy: opened once, since Y ≤ 1
-    least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]        lumpy
+    by      Y[a] − Y[a−1] = y[a]                                    fixed charge: opened once, since Y ≤ 1
+    least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]  fixed charge
     whole   n[a] = unit_size·units[a]                                     in whole units
 
-Books: spend[a] and outlay[year] of capex·n + fixed_cost·y; spend[t] of fixed_opex·Δ·N[t].
-An option with a fixed cost or a minimum size is **lumpy**: it is opened once, or not at all. The integers are the
-cumulative Y, not the y: a branch then says "by 2030" or "later", which splits the plans evenly, and a precedence
-constraint between two options is one row. Links `opened`: Y for every decision point of the horizon.
+    ramp of m months: 0 for m < 0, else the share of the twelve months that m is in; its last value stays
+
+Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
+An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_lumpy`: it is opened
+once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
+splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
+`opened`: Y for every decision point of the horizon.
 """
 
 import math
@@ -38,8 +41,7 @@ from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
-
-# The part of an instance in which a name that an option refers to has to be defined.
+# What a name in an option's field may refer to.
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 
@@ -197,11 +199,11 @@ class Sized(Lever):
     )
     fixed_cost: Quantity = Field(
         default=0.0,
-        description="Fixed investment cost, money, once. It makes the option lumpy: bought once or not at all.",
+        description="Fixed investment cost, money, once. It makes a fixed-charge option: bought once or not at all.",
     )
     min_size: Quantity = Field(
         default=0.0,
-        description="Minimum size, in the unit of size. It makes the option lumpy: bought once or not at all.",
+        description="Minimum size, in the unit of size. It makes a fixed-charge option: bought once or not at all.",
     )
     unit_size: Quantity = Field(default=0.0, description="Size is bought in whole multiples of this.")
     fixed_opex: Quantity = Field(
@@ -212,10 +214,12 @@ class Sized(Lever):
         description="Share of size in operation in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
     requires: NameList = Field(
-        default=(), description="Option, or list of options, that must be bought no later. All must be lumpy."
+        default=(),
+        description="Option, or list of options, that must be bought no later. All must be fixed-charge options.",
     )
     excludes: NameList = Field(
-        default=(), description="Option, or list of options, that must not be bought as well. All must be lumpy."
+        default=(),
+        description="Option, or list of options, that must not be bought as well. All must be fixed-charge options.",
     )
 
     @field_validator("requires", "excludes", mode="before")

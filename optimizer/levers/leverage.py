@@ -1,13 +1,13 @@
-"""Leverage: counter-leverage over a region, so that a deliberate cut removes less capacity.
+"""Leverage: counter-leverage over a region, which restrains its deliberate cuts.
 
     size        level, 0 … max_size ≤ 1
     ℓ[t]        level in force, Σ_a n[a]·(1 − erosion)^(year(t) − year(a)) over the decisions past their lead time
-    restraint   share of the cut that leverage at level 1 restores
-    erosion     per year since the decision, as the region reduces its own dependence
+    restraint   share of the cut that full level prevents
+    erosion     share of the level lost per year since the decision, as the region finds substitutes
 
 Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, ℓ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
-    capacity[p] += cap·σ·restraint·ℓ          existing processes only
+    capacity[p] += cap·σ·restraint·ℓ          existing processes only; several options add, and so do partnerships
 """
 
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Leverage(Sized):
         model.link(self.id, "level", level)
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Hold back part of a deliberate cut."""
+        """Restrain deliberate cuts."""
         level = model.linked(self.id, "level")
         for process in path.struck(self.region):
             for t in path.periods:

@@ -1,12 +1,16 @@
-"""Partnership: a deal with a maker in the dominant region keeps part of its capacity flowing in a cut.
+"""Partnership: a deal with a maker in the dominant region restores part of what a cut takes of its capacity.
 
     size          t/yr secured     C[t]   working size, t/yr     p   the existing process
-    reliability   share            ρ, replaced by the shock's own where it has one        σ   share of p that is cut
+    reliability   share            ρ, of the part that is cut off; replaced by the shock's own where it has one
+    σ             share            of p that is cut
 
 Plan: as in `base`; links `capacity`, C.
 On a shock's path, in every period in which p is cut:
-    capacity[p] += σ·ρ·C·Δ          several deals add; `network.limit` keeps x within cap
-    accident[p] += σ'·ρ·C·Δ         where σ' strikes beside a deliberate σ
+    capacity[p] += σ·ρ·C·Δ          several deals add; the bound x ≤ cap stays
+    accident[p] += σ'·ρ·C·Δ         where σ' is another cut beside a deliberate σ
+
+Leverage restrains the same σ. The two effects are added: a deal on what leverage leaves, σ·(1 − restraint·ℓ), would be
+bilinear. What is dropped, up to σ·ρ·C·Δ·restraint·ℓ, is in the plan's favour.
 """
 
 from collections.abc import Iterator
@@ -29,7 +33,7 @@ class Partnership(Sized):
     kind: Literal["partnership"]
     process: str = Field(description="Existing process whose supply is secured.")
     reliability: Share = Field(
-        default=1.0, description="Share of the agreed supply that is delivered during a cut, 0 to 1. Default 1."
+        default=1.0, description="Share of the part that is cut off which the agreement restores, 0 to 1. Default 1."
     )
 
     def references(self) -> Iterator[Reference]:
@@ -47,7 +51,7 @@ class Partnership(Sized):
         model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Keep part of what is cut."""
+        """Restore part of what is cut."""
         capacity = model.linked(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:

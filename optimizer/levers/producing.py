@@ -1,11 +1,11 @@
-"""The three levers that produce: ally, refining and recycling differ in where they stand and what they are fed.
+"""The three levers that produce: ally, refining and recycling differ in their region and in what they use.
 
     size   t/yr of activity     C[t] working capacity, t/yr     x[t] activity, t     σ share lost in this path
 
 Plan: as in `base`; links `capacity`, C.
 On each path, in every period, beside what an activity does:
     capacity   x ≤ C·Δ·(1−σ)
-    run        x ≥ min_utilisation·C·Δ          baseline only: a refinery for the shock has to run in the baseline
+    run        x ≥ min_utilisation·C·Δ          baseline only
 """
 
 from collections.abc import Iterator

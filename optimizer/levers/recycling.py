@@ -1,7 +1,6 @@
 """Recycling: a process fed by a scrap commodity, limited by its capacity and by the scrap that `end_of_life` supplies.
 
-    size   t/yr of activity, in the home region unless its entry names another; as every producing lever:
-    capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
 
 The limit by scrap is the balance of the scrap commodity, like that of any other input.
 """

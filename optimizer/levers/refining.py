@@ -1,7 +1,6 @@
 """Refining: domestic separation, metal or magnet making.
 
-size   t/yr of activity, in the home region unless its entry names another; as every producing lever:
-capacity   x ≤ C·Δ·(1−σ)          run   x ≥ min_utilisation·C·Δ (baseline)
+size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
 """
 
 from typing import ClassVar, Literal

@@ -1,4 +1,4 @@
-"""What is held as a stock: bought period by period from outside the network, kept, and sold off at the end.
+"""What is held as a stock: bought period by period from outside the network, kept, and valued at the end.
 
     f[t]   fill       t    bought in period t, in years earliest … latest
     k[t]   stock      t    held at the end of period t                        k[−1] = initial

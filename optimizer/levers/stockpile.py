@@ -1,12 +1,11 @@
 """Stockpile: buy a commodity in years without a shock, hold it, release it only inside shocks.
 
-    k[t]   stock      t    held at the end of period t of the baseline, as every stock is (`stock`)
     g[t]   release    t    released in period t of a shock
     k'[t]  left       t    held inside a shock, never refilled
 
-    keep   share that a period leaves, (1 − loss)^Δ          release_cost   USD per t
+    release_cost   USD per t          keep   as in `stock`
 
-In a shock, starting from the k of the period before its window:
+In a shock, starting from the k (`stock`) of the period before its window:
     left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ
     supply[c] += g          operating += release_cost·g
 In a state that lasts for Δ (`Path.is_steady`) nothing is lost: k' = k − g.

@@ -7,7 +7,7 @@ Plan: as in `base`; links `capacity`, C.
 On each path, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                    the bound of the column
-    need[d]       += z
+    substituted[d] += z
     supply[c]     −= input·z
     operating     += cost·multiplier·z
 """
@@ -80,7 +80,7 @@ class Substitution(Sized):
             most = self.max_share * path.demanded(self.demand, t)
             z = model.variable(self.id, "substituted", t, upper=most)
             model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
-            model.book("need", path.key, self.demand, t, amount=z)
+            model.book("substituted", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
                 model.book("supply", path.key, commodity, t, amount=-share * z)
             cost = self.cost.at(path.year(t)) * path.multiplier.get(self.id, 1.0)

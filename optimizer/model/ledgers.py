@@ -1,4 +1,4 @@
-"""Where levers and the network meet: accounts with a key and a unit, checked when something is booked.
+"""Ledgers: partial sums by key, to which levers and the network add their terms; keys and units are checked.
 
 ledger      key                                     unit                written by
 outlay      year                                    money, the budget's levers; activities (support)
@@ -8,7 +8,7 @@ support     period                                  money               activiti
 capacity    path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t                   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
-need        path, segment, period                   t                   substitution
+substituted path, segment, period                   t                   substitution
 production  path, commodity, region, kind, period   t                   activities
 below       path, segment, period                   t, below its floor  network
 """
@@ -31,7 +31,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "capacity": ("path", "process", "period"),
     "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),
-    "need": ("path", "segment", "period"),
+    "substituted": ("path", "segment", "period"),
     "production": ("path", "commodity", "region", "kind", "period"),
     "below": ("path", "segment", "period"),
 }
@@ -53,7 +53,7 @@ class Names:
 
 
 class Ledgers:
-    """The books of one programme.
+    """The ledgers of one programme: sums of expressions by key.
 
     Args:
         horizon: the axis of time.

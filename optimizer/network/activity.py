@@ -2,14 +2,14 @@
 
     x[t]   activity   t          tonnes of activity in period t
            input      t per t    taken from each commodity
-           output     t per t    given to each commodity; the ore decides the basket
-    c      cost       USD per t  times the path's multiplier
-    s      support    USD per t  a price floor; on baseline activity only, and the budget's as well
+           output     t per t    given to each commodity; joint products in fixed proportions
+    κ      cost       USD per t  times the path's multiplier
+    η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
 
 On one path, in each period:
     supply[c]      += output·x − input·x
-    operating      += c·x  (+ s·x in the baseline)
-    outlay[year]   += budget_share·s·x         in the baseline
+    operating      += κ·x  (+ η·x in the baseline)
+    outlay[year]   += budget_share·η·x         in the baseline
     production     += output·x                 in the baseline, by region and kind
 """
 
@@ -51,7 +51,7 @@ class Activity(Described):
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
     ) -> Mapping[int, Expression]:
-        """Write the activity's columns on one path and book all that it does.
+        """Write the activity's columns on one path and book its flows and costs.
 
         Args:
             model: where its columns and rows are written.

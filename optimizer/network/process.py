@@ -3,11 +3,11 @@
     x[p,t]   activity    t        of process p                     D[d,t]  demanded   t   of segment d, after a surge
     cap      capacity    t        per period, before any cut       u[d,t]  unserved   t   shortage
     σ        severity    share    lost in this path                v[d,t]  below      t   part of u below the floor
-    φ        floor       share    that must be served              z       need       t   served by substitution
+    φ        floor       share    that must be served              z    substituted   t   served by substitution
 
 On each path, in every period:
-    limit     x ≤ cap·(1−σ) + what partnerships and leverage add, and never above cap
-    accident  x ≤ cap·(1−σ') + what partnerships add         where σ is deliberate and σ' strikes beside it
+    limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
+    accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
     balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
     demand    u + z ≤ D
@@ -118,7 +118,7 @@ def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:
 
 
 def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
-    """Write the rows in which everybody meets, once everybody has booked: limit, demand, floor, balance."""
+    """Write the rows that sum over activities and options, once these are written: limit, demand, floor, balance."""
     for process in processes.values():
         _limit(model, path, process)
     served: dict[tuple[str, int], Expression] = {}
@@ -146,7 +146,7 @@ def _serve(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expressio
     """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
     asked = path.demanded(demand.id, t)
     unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]
-    substituted = model.booked("need", path.key, demand.id, t)
+    substituted = model.booked("substituted", path.key, demand.id, t)
     if substituted.terms:
         model.require(demand.id, "demand", t, unserved + substituted, "<=", asked)
     floor = path.floor_at(demand.id, t)

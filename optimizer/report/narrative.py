@@ -66,7 +66,7 @@ def _against_shocks(result: Result, instance: Instance | None) -> str:
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
-    """Shocks that fail: the worst with its gap, for one shock happens at a time; then the others by their gaps."""
+    """Shocks that fail: the worst with its gap, for each is evaluated on its own; then the others by their gaps."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
@@ -128,8 +128,8 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
     for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
-        yield ("Rules that clash" if i == 0 else "", rule)
-    yield "What it takes", "These cannot hold together: at least one has to give. Others may clash beside them."
+        yield ("Conflict (IIS)" if i == 0 else "", rule)
+    yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
 
 
 def _price(result: Result, price: float) -> str:
@@ -138,7 +138,7 @@ def _price(result: Result, price: float) -> str:
         return "nothing: without shocks the same instance costs no less"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
     if result.survives:
-        return f"{amount} of all this; without shocks the same instance costs {without}"
+        return f"{amount} of the total cost; without shocks the same instance costs {without}"
     return f"{amount} more than the {without} that the same instance costs without shocks"
 
 
@@ -172,7 +172,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
-        over = f"summed over {len(counted):,} shocks, of which one happens at a time: {below} below the floors"
+        over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
         yield "Survival gap", f"{gap} {over}{proven}"
     elif proven:
         yield "Survival gap", f"{gap}{proven}"

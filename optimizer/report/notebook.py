@@ -53,7 +53,7 @@ def _figures(result: Any) -> str:
         worst = hardest_of(result.shocks)[0]
         rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
     if result.survival_gap > result.worst_gap:
-        over = f"summed over {len(result.shocks):,} shocks, of which one happens at a time"
+        over = f"summed over {len(result.shocks):,} shocks, each on its own"
         rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))
     return _table((), rows)
 

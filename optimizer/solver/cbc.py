@@ -1,7 +1,7 @@
 """Any other solver through PuLP: CBC, where the extra is installed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,12 +69,12 @@ class CbcBackEnd:
         if not stats.has_solution:
             return RawResult("stopped", None, -math.inf, None)
         solved = stats.status in (status.Optimal, status.GapLimit)
-        values = np.array([variable.varValue or 0.0 for variable in variables])
+        values = _numbers(variable.varValue for variable in variables)
         bound = self._bound(stats, solved, tolerance)
         if is_mip or not solved:
             return RawResult("optimal" if solved else "stopped", values, bound, None)
-        duals = np.array([row.pi or 0.0 for row in self._problem.constraints()])
-        return RawResult("optimal", values, bound, duals, np.array([variable.dj or 0.0 for variable in variables]))
+        duals = _numbers(row.pi for row in self._problem.constraints())
+        return RawResult("optimal", values, bound, duals, _numbers(variable.dj for variable in variables))
 
     def _bound(self, stats: Any, solved: bool, tolerance: float | None) -> float:
         if stats.best_bound is not None:
@@ -84,3 +84,8 @@ class CbcBackEnd:
         # An objective without columns has no value.
         objective = float(pulp.value(self._problem.objective) or 0.0)
         return objective - (self._settings.gap * abs(objective) if tolerance is None else tolerance)
+
+
+def _numbers(values: Iterable[float | None]) -> Vector:
+    """Values of PuLP as an array; None, of what the solver left out, is 0."""
+    return np.array([value or 0.0 for value in values])

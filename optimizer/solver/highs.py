@@ -16,7 +16,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import ModelBuilder, Sense
-from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector
+from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
 from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 INFEASIBLE_STATUSES = (
@@ -248,20 +248,25 @@ class HighsBackEnd:
             # HiGHS 1.16 remembers an interrupt and would stop every later run as well, as long as it listens for one.
             self._highs.HandleUserInterrupt = False
 
-    def _read(self, *, is_mip: bool) -> RawResult:
-        highs, status = self._highs, self._highs.getModelStatus()
-        info = highs.getInfo()
-        bound = float(info.mip_dual_bound) if is_mip else -math.inf
+    def _verdict(self) -> Verdict:
+        status = self._highs.getModelStatus()
         if status in INFEASIBLE_STATUSES:
+            return "infeasible"
+        if status in STOPPED_STATUSES:
+            return "stopped"
+        if status in OPTIMAL_STATUSES:
+            return "optimal"
+        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+
+    def _read(self, *, is_mip: bool) -> RawResult:
+        verdict, info, solution = self._verdict(), self._highs.getInfo(), self._highs.getSolution()
+        if verdict == "infeasible":
             return RawResult("infeasible", None, math.inf, None)
-        is_stopped = status in STOPPED_STATUSES
-        if not is_stopped and status not in OPTIMAL_STATUSES:
-            raise SolverError(f"HiGHS ended with status {highs.modelStatusToString(status)!r}")
-        solution = highs.getSolution()
-        has_point = not is_stopped or (is_mip and int(info.primal_solution_status) == 2)
+        bound = float(info.mip_dual_bound) if is_mip else -math.inf
+        has_point = verdict == "optimal" or (is_mip and int(info.primal_solution_status) == 2)
         values = np.array(solution.col_value) if has_point else None
-        if is_stopped or is_mip or not solution.dual_valid:
-            return RawResult("stopped" if is_stopped else "optimal", values, bound, None)
+        if verdict == "stopped" or is_mip or not solution.dual_valid:
+            return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
@@ -358,9 +363,9 @@ class WarmProgramme:
         is_new, is_new_row = _moved(upper), _moved(rhs)
         self._begin(basis)
         objective = np.full(size, math.inf)
-        found = np.zeros((size if values else 0, count))
-        duals = np.zeros((size if with_duals else 0, len(self._each)))
-        reduced_costs = np.zeros((size if with_duals else 0, count))
+        found = np.zeros((size * values, count))
+        duals = np.zeros((size * with_duals, len(self._each)))
+        reduced_costs = np.zeros((size * with_duals, count))
         iterations = 0
         highs = self._highs
         for s in range(size):

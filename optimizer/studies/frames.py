@@ -51,7 +51,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("on_line", form="period"),
         FrameColumn("size", form="amount"),
         FrameColumn("unit", "Unit of size", is_shown=False),
-        FrameColumn("capex", unit=money, form="amount"),
+        FrameColumn("capex", "Spent", money, "amount"),
         FrameColumn("outlay", unit=money, form="amount", is_shown=False),
         FrameColumn("outlay_share", "Of outlay", "share", form="percent"),
         FrameColumn("region", form="region", is_shown=False),
@@ -69,7 +69,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
          each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
-    note = "Stockpiles: first and last purchase, largest stock, all purchases."
+    note = "Spent: capex, fixed cost. Stockpiles: first –last purchase, largest stock."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-from optimizer.algorithms.conflict import find_conflict
+from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
@@ -107,7 +107,7 @@ def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
 def planless_result(
     seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
 ) -> Result:
-    """The result where rules clash, or where the time ran out at once."""
+    """The result where rules are in conflict, or where the time ran out at once."""
     status: Status = "none" if solved.status == "infeasible" else "stopped"
     frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
@@ -234,8 +234,9 @@ def conclude(
     """
     frame = run_record(instance, settings, clock, solved, notes)
     if solved.values is None:
-        rules = find_conflict(instance, settings, clock) if solved.status == "infeasible" else ()
-        return planless_result(timer.seconds(clock), solved, rules, frame | {"adversary": faced})
+        conflict = find_conflict(instance, settings, clock) if solved.status == "infeasible" else Conflict()
+        frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
+        return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
     no_shock = no_shock or _no_shock(instance, settings, clock, solved)
     result, report = _Conclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))

@@ -251,7 +251,7 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
     undisrupted = without_disruptions(instance)
     found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, find_conflict(undisrupted, Settings(), Clock()), ()
+        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, ()
     plan = read_plan(undisrupted, found.builder, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -260,7 +260,7 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
     bought = {o: size for o, size in bought.items() if is_bought(undisrupted, o, size)}
     # What has to be bought does not show what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    rules = find_conflict(instance, Settings(), Clock()) if instance.rules else ()
+    rules = find_conflict(instance, Settings(), Clock()).rules if instance.rules else ()
     return bought, rules, tuple(_shortages(undisrupted, found.builder, found.values.tolist()))
 
 

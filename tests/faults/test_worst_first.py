@@ -43,7 +43,7 @@ def test_facts_begin_with_the_worst_shock(instance: so.Instance, result: so.Resu
     (label, worst), (second, summed), *_ = facts(instance, result)
     assert (label, second) == ("Worst shock", "Survival gap")
     assert worst.startswith("embargo@2029 (2029 to 2030): a gap of 70M USD, 140 t below the floors")
-    assert summed.startswith("110M USD summed over 2 shocks, of which one happens at a time: 220 t below the floors")
+    assert summed.startswith("110M USD summed over 2 shocks, each on its own: 220 t below the floors")
 
 
 def test_doing_nothing_is_judged_by_its_worst_shock(instance: so.Instance, result: so.Result) -> None:

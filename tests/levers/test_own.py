@@ -60,7 +60,7 @@ class Thrift(Sized):
     def operate(self, model: ModelBuilder, path: Path) -> None:
         for t, saved in model.linked(self.id, "saving").items():
             if t in path.periods:
-                model.book("need", path.key, self.demand, t, amount=path.delta * saved)
+                model.book("substituted", path.key, self.demand, t, amount=path.delta * saved)
 
 
 class OfThrift(so.Auditor):

@@ -24,7 +24,7 @@ EXACT = Settings(gap=0.0)
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(instances(), st.lists(SHOCK, min_size=2, max_size=5), st.sampled_from([1, 2]))
-def test_scenarios_and_cuts_agree_with_the_whole_model(
+def test_scenarios_and_cuts_agree_with_the_extensive_form(
     data: dict[str, Any], more: list[dict[str, Any]], add: int
 ) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}

@@ -1,4 +1,4 @@
-"""Separation: which scenarios a plan does not survive and a model does not hold yet.
+"""Separation: which shocks a plan violates and a model does not contain yet.
 
     listed      the shocks of the instance, each solved under the plan
     attacks     the worst affordable attack of an adversary at each start, by enumeration or an integer programme

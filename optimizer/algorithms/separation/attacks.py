@@ -1,12 +1,14 @@
-"""The adversary as a separation oracle: the worst affordable attack on a plan at each start, exactly.
+"""The adversary as a separation oracle: the worst affordable attack on a plan at each start.
 
     enumeration   every maximal affordable set that no other dominates is evaluated           where there are few
     programme     one integer programme a start, with the recourse's dual (`interdiction`)    where there are many
 
+Enumeration is exhaustive; the integer programme is solved to global optimality, to the relative gap `EXACT_GAP`.
+
 Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; damage is money.
 
-The cheapest set that violates a floor at one start is an implicit hitting set. A set that violates none can be grown
-until every other target would. Then every set that does violate one holds one of those others. The cheapest set that
+The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
+none is extended to a maximal one. Then every set that does violate one holds one of those others. The cheapest set that
 hits all groups of others found so far costs no more than the cheapest violating set; once it violates a floor, it is
 that set:
 

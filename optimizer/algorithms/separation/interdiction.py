@@ -27,11 +27,12 @@ commodity at which selling a tonne of it never pays,
     W[c] ≥ shortage cost of every segment that uses c            (a segment served by a substitute: per t of its input)
     W[c] ≥ Σ output·W / input                                    of every activity that uses c
 
-and W of an activity is Σ output·W. Proof: take a solution that buys some tonnes of c at W[c]. It can do without, by
-using so much less of c, in steps, none of which costs more than what is saved: less is delivered, or an activity runs
-lower, and what it no longer makes is bought at W. Activities only fall, so the steps end. Hence buying never pays, and
-the dual of the programme in which one may buy, which is the one with π ≤ W, has the same value. `price_bounds` starts
-from the shortage costs and follows the chain upstream; only a loop that returns more than it uses has no bound.
+and W of an activity is Σ output·W. Proof: a solution that buys some tonnes of c at W[c] can use
+so much less of c, at no more than what is saved: less is delivered, or an activity runs lower, and what it no longer
+makes is bought at W. Among the best solutions, take one with the least total activity and, of these, with the least
+purchases. If it bought any c, such a step would lower one of the two. Hence buying never pays, and the dual of the
+programme in which one may buy, which is the one with π ≤ W, has the same value. `price_bounds` starts from the shortage
+costs and follows the chain upstream; only a loop that returns more than it uses has no bound.
 """
 
 import time

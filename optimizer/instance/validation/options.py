@@ -71,7 +71,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
 
 
 def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
-    """`requires` and `excludes` relate openings, which only lumpy options have."""
+    """`requires` and `excludes` relate openings, which only fixed-charge options have."""
     options, sized = unchecked.instance.options, unchecked.instance.sized
     for o, option in sized.items():
         for field in ("requires", "excludes"):

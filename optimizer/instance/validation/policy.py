@@ -69,7 +69,7 @@ def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iter
     together, years = math.fsum(sizes.values()), [str(year) for year in sorted(sizes)]
     if option.is_lumpy and len(sizes) > 1:
         what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
-        yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it lumpy.", "error"
+        yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it a fixed-charge option.", "error"
     elif len(sizes) > 1 and together > option.max_size * (1 + ROUNDING) >= max(sizes.values()):
         what = f"{together:g} in all years together exceeds max_size ({option.max_size:g})"
         yield place, what, "Lower some of them, or raise max_size.", "error"

@@ -82,7 +82,7 @@ def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, .
 
 def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     if summary.clash:
-        return "no plan exists even without shocks; rules that clash: " + "; ".join(summary.clash)
+        return "no plan exists even without shocks; conflict (IIS): " + "; ".join(summary.clash)
     if not summary.bought_in_peace:
         return "nothing: no option pays for itself without a shock"
     bought = [

@@ -53,7 +53,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     yield (
         False,
         f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
-        f"a plan for this alone has {had}, because",
+        f"a plan for this conflict alone has {had}, because",
     )
     for sentence in why.because:
         yield True, sentence
@@ -86,8 +86,8 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     if why.months is not None:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
-        return f"It cannot be done already with {shocks} alone and {plain} alone; perhaps with less than that."
-    return f"This alone cannot be done: {shocks} with {plain}. Without any one of these the rest can."
+        return f"Already {shocks} with {plain} cannot be survived; perhaps a smaller set cannot either."
+    return f"Conflict (IIS): {shocks} with {plain} cannot be survived. Without any one of these the rest can."
 
 
 def _deadline(deadline: Deadline) -> tuple[str, str]:

@@ -122,6 +122,10 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         name = display_name(instance, row["option"]) + signs[row["option"]]
         return Text.assemble(name, (f" · {row['kind']}", "dim"))
 
+    def on_line(row: dict[str, Any]) -> str:
+        """When it first works; of a stockpile, until when it is bought."""
+        return f"–{row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
+
     def bar(row: dict[str, Any]) -> Text:
         return Text(_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
 
@@ -133,7 +137,11 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ "
                            f"bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
-        cells={"option": option, "size": lambda row: size_text(instance, row["option"], row["size"])},
+        cells={
+            "option": option,
+            "on_line": on_line,
+            "size": lambda row: size_text(instance, row["option"], row["size"]),
+        },
         hidden=("kind",),
         more=[(span, bar)] if width >= WIDE_WITH_BARS else (),
         expand=True,
