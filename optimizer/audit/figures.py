@@ -138,17 +138,23 @@ class Figures(SurvivalRules):
         stated = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is stated to be "{result.status}"', stated)
 
+    def _affords(self, name: str) -> bool:
+        """Whether the adversary can afford the attack of a shock."""
+        adversary = self.instance.adversary
+        if adversary is None:
+            return False
+        names = adversary.members(name.rpartition("@")[0])
+        return names is not None and adversary.affords(names)
+
     def _total_gap(self) -> float:
         """All gaps together, of which attacks of an adversary count as one; and whether it can afford them."""
-        faced, adversary = self.result.adversary, self.instance.adversary
+        faced = self.result.adversary
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         if faced is None:
             return math.fsum(gaps.values())
         for name in faced.attacks:
-            entry, _, _ = name.rpartition("@")
-            names = adversary.members(entry) if adversary is not None else None
-            affordable = adversary is not None and names is not None and adversary.affords(names)
-            self.report.holds(f"adversary.{name}", "it is no attack that can be afforded", affordable and name in gaps)
+            affordable = name in gaps and self._affords(name)
+            self.report.holds(f"adversary.{name}", "it is no attack that can be afforded", affordable)
         worst = max((gaps.get(name, 0.0) for name in faced.attacks), default=0.0)
         self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), least_scale=AUDIT_MONEY)
         return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + worst

@@ -86,19 +86,23 @@ class ShockRows(PathRows):
         self.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(self.events))
         lines = {outcome.name: outcome for outcome in self.result.shocks}
         for flows, outcomes in self._groups(many):
-            shocks = [self.events[name] for name in flows.names]
-            times = np.array([shock.periods for shock in shocks])
-            if any(row.shape != times.shape for row in flows.rows.values()):
-                raise ValueError("flows are of another length than their windows")
-            specs = [shock.spec for shock in shocks]
-            deliberate_cuts, other_cuts = self._lost_shares(specs, times.shape[1])
-            paths = Paths(specs, times, self.labels, flows, deliberate_cuts, other_cuts, self.delta)
+            paths = self._shock_paths(flows)
             self._check_paths(paths)
             self._check_outcomes(paths, outcomes)
             for name in flows.names:
                 lines.pop(name, None)
         self.lines = list(lines.values())
         self._check_lines()
+
+    def _shock_paths(self, flows: ManyFlows) -> Paths:
+        """The paths of shocks with their flows."""
+        shocks = [self.events[name] for name in flows.names]
+        times = np.array([shock.periods for shock in shocks])
+        if any(row.shape != times.shape for row in flows.rows.values()):
+            raise ValueError("flows are of another length than their windows")
+        specs = [shock.spec for shock in shocks]
+        deliberate_cuts, other_cuts = self._lost_shares(specs, times.shape[1])
+        return Paths(specs, times, self.labels, flows, deliberate_cuts, other_cuts, self.delta)
 
     def _groups(self, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
         """Shocks with windows of one length, at most `MOST`: a result's own flows first, then those of its lines."""

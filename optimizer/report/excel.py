@@ -316,15 +316,26 @@ class _Writer:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
+    def _colour_margins(self, made: Any, area: tuple[int, int, int, int]) -> None:
+        """Margins below zero in red, others in green."""
+        bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
+        made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
+        made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
+        made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
+
+    def _write_head(self, made: Any, sheet: OutputSheet) -> None:
+        """The heads of the columns, and their widths."""
+        for j, column in enumerate(sheet.columns):
+            self._text(made, HEAD, j, column.head, bold=True, bottom=1, text_wrap=True)
+            texts = [len(str(row[j])) for row in sheet.rows if isinstance(row[j], str)]
+            made.set_column(j, j, column.width or min(WIDEST, max([len(column.head) + 2, 10, *texts])))
+
     def write(self, sheet: OutputSheet) -> None:
         """One sheet: title, what it says, head, rows, chart."""
         made = self.book.add_worksheet(sheet.name)
         self._text(made, 0, 0, sheet.title, bold=True, font_size=14)
         self._text(made, 1, 0, sheet.subtitle, italic=True, font_color="#555555")
-        for j, column in enumerate(sheet.columns):
-            self._text(made, HEAD, j, column.head, bold=True, bottom=1, text_wrap=True)
-            texts = [len(str(row[j])) for row in sheet.rows if isinstance(row[j], str)]
-            made.set_column(j, j, column.width or min(WIDEST, max([len(column.head) + 2, 10, *texts])))
+        self._write_head(made, sheet)
         for i, row in enumerate(sheet.rows[:ROWS], start=HEAD + 1):
             for j, value in enumerate(row):
                 self._cell(made, i, j, value, sheet.columns[j].unit)
@@ -333,11 +344,7 @@ class _Writer:
         if sheet.is_list:
             made.autofilter(HEAD, 0, last, len(sheet.columns) - 1)
         if sheet.margins_from is not None and sheet.rows:
-            area = (HEAD + 1, sheet.margins_from, last, len(sheet.columns) - 1)
-            bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
-            made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
-            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
-            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
+            self._colour_margins(made, (HEAD + 1, sheet.margins_from, last, len(sheet.columns) - 1))
         if sheet.chart is not None and sheet.rows:
             self._chart(made, sheet, sheet.chart, last)
         made.set_landscape()

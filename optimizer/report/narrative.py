@@ -44,21 +44,25 @@ NAMING = ("Worst shock", "Doing nothing", "Adversary")
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
     """The outcome in one line; with an `instance`, shocks have the names of the file."""
-    failed = [outcome.name for outcome in result.shocks if not outcome.survives]
-    count = len(result.shocks)
     if result.status == "none":
         return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     if result.adversary is not None:
         headline = _against(result, result.adversary, instance)
-    elif not count:
-        headline = "The cheapest plan; the instance has no shocks"
-    elif not failed:
-        headline = "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     else:
-        headline = f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
+        headline = _against_shocks(result, instance)
     return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+
+
+def _against_shocks(result: Result, instance: Instance | None) -> str:
+    """The outcome where no attacks are among the shocks."""
+    failed, count = [outcome.name for outcome in result.shocks if not outcome.survives], len(result.shocks)
+    if not count:
+        return "The cheapest plan; the instance has no shocks"
+    if not failed:
+        return "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
+    return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:

@@ -52,17 +52,21 @@ class Difference:
         return f"{self.path}: the file says {_short(self.written)}, but {_short(self.implied)} follows from its parts"
 
 
+def _key_differences(written: Mapping[str, Any], implied: Mapping[str, Any], path: str) -> Iterator[Difference]:
+    for key in {**implied, **written}:
+        place = f"{path}.{key}" if path else str(key)
+        if key not in implied:
+            yield Difference("unknown", place, written[key])
+        elif key not in written:
+            yield Difference("missing", place, None, implied[key])
+        else:
+            yield from differences(written[key], implied[key], place)
+
+
 def differences(written: Any, implied: Any, path: str = "") -> Iterator[Difference]:
     """Every place in which two JSON values differ; 5 and 5.0 are equal, 1 and true are not."""
     if isinstance(written, Mapping) and isinstance(implied, Mapping):
-        for key in {**implied, **written}:
-            place = f"{path}.{key}" if path else str(key)
-            if key not in implied:
-                yield Difference("unknown", place, written[key])
-            elif key not in written:
-                yield Difference("missing", place, None, implied[key])
-            else:
-                yield from differences(written[key], implied[key], place)
+        yield from _key_differences(written, implied, path)
     elif isinstance(written, list | tuple) and isinstance(implied, list | tuple) and len(written) == len(implied):
         for i, pair in enumerate(zip(written, implied, strict=True)):
             yield from differences(*pair, f"{path}.{i}")

@@ -31,6 +31,7 @@ from optimizer.formulation import blank_model, first_stage_model, gap, write_pat
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
@@ -240,6 +241,24 @@ def _without_rounding(amount: float, most: float) -> float:
     return amount if amount > ROUNDING_SIZE * most else 0.0
 
 
+def _link_plan(
+    builder: ModelBuilder,
+    instance: Instance,
+    t: int,
+    offers: TechnologyMatrix,
+    offered: Vector,
+    most: float,
+    inverse: Expression,
+) -> None:
+    """What a plan has in a period: stocks of the period before by the inverse of time, everything else as it is."""
+    for (owner, what), first in offers.first.items():
+        before, now = offered[first + t : first + t + 2].tolist()
+        if what in instance.options[owner].amounts:
+            builder.link(owner, what, {t - 1: _without_rounding(before, most) * inverse})
+        else:
+            builder.link(owner, what, {t: Expression(constant=now)})
+
+
 class _YearModel:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
@@ -251,12 +270,7 @@ class _YearModel:
         inverse = builder.variable("time", "inverse", t, unit="1")
         path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
-        for (owner, what), first in offers.first.items():
-            before, now = offered[first + t : first + t + 2].tolist()
-            if what in instance.options[owner].amounts:
-                builder.link(owner, what, {t - 1: _without_rounding(before, most) * inverse})
-            else:
-                builder.link(owner, what, {t: Expression(constant=now)})
+        _link_plan(builder, instance, t, offers, offered, most, inverse)
         write_path(builder, instance, path)
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]

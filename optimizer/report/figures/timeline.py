@@ -1,7 +1,7 @@
 """The timeline: what a plan buys, on a line of time."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, plain, thin_ticks
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 from optimizer.studies.purchases import Purchase
 
 
-def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
-    """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
+def _handles(moves: Sequence[Purchase]) -> list[Any]:
+    """The legend: a colour for each kind of lever, and the pattern of lead times."""
     from matplotlib.patches import Patch
 
+    kinds = dict.fromkeys(move.kind for move in moves)
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
+    if any(move.first > move.t and not move.purchases for move in moves):
+        handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
+    return handles
+
+
+def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
+    """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
     horizon = instance.horizon
     moves = sorted(moves, key=lambda move: (move.t, -move.paid))
     canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
@@ -37,15 +46,11 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     plain(panel)
     plain(right)
     right.tick_params(right=False)
-    kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
-    if any(move.first > move.t and not move.purchases for move in moves):
-        handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     add_footer(
         canvas,
         "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
         f"purchase. Size; money undiscounted, {result.currency}.",
-        handles,
+        _handles(moves),
     )
     starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
     thin_ticks(canvas, panel, starts, [str(year) for year in horizon.years])

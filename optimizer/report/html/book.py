@@ -347,7 +347,11 @@ def tidy(value: Any) -> Any:
         return {str(key): tidy(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [tidy(each) for each in value]
-    number = float(value)
+    return _tidy_number(float(value))
+
+
+def _tidy_number(number: float) -> float | None:
+    """A number to seven significant digits, whole where it is; None where it is infinite."""
     if not math.isfinite(number):
         return None
     rounded = float(f"{number:.{DIGITS}g}")

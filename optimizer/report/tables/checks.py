@@ -25,8 +25,22 @@ def show_summary(
 ) -> None:
     """Print what an instance is about; `every` listed shock in a row of its own, or families folded."""
     console = console or Screen()
-    horizon, counts = instance.horizon, summary.counts
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for label, text in _summary_lines(instance, summary).items():
+        grid.add_row(label, text)
+    console.print(grid)
+    if summary.previews:
+        console.print(preview_table(summary.previews, console.width))
+    if summary.hits:
+        console.print(_hits(instance, summary, every=every))
+
+
+def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
+    """What an instance holds, by label."""
+    horizon, counts = instance.horizon, summary.counts
     first, last = horizon.label(0), horizon.label(horizon.periods[-1])
     axis = f"{first} to {last} by {horizon.step}, {plural(counts['periods'], 'period')}"
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if kind in counts)
@@ -43,16 +57,7 @@ def show_summary(
     }
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for label, text in lines.items():
-        grid.add_row(label, text)
-    console.print(grid)
-    if summary.previews:
-        console.print(preview_table(summary.previews, console.width))
-    if summary.hits:
-        console.print(_hits(instance, summary, every=every))
+    return lines
 
 
 def _home(instance: Instance) -> str:
@@ -86,15 +91,22 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     return list_names(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
 
 
+def _below_floors(instance: Instance, hit: ShockHit) -> str:
+    """The shortage below each floor with nothing built, as a list."""
+    below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
+    return list_names(below, 3) if below else "none"
+
+
 def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     caption = (
         "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
     )
-    rows = (
-        [(hit.name, hit) for hit in summary.hits] if every else [(_of_many(row), row.worst) for row in summary.struck]
-    )
-    if not every and any(row.shocks > 1 for row in summary.struck):
-        caption += "\nA family is one row, that of its worst shock; --all lists each shock."
+    if every:
+        rows = [(hit.name, hit) for hit in summary.hits]
+    else:
+        rows = [(_of_many(row), row.worst) for row in summary.struck]
+        if any(row.shocks > 1 for row in summary.struck):
+            caption += "\nA family is one row, that of its worst shock; --all lists each shock."
     shown = table("Shocks", caption=caption, expand=True)
     shown.add_column("Shock", overflow="fold", ratio=3)
     shown.add_column("Window", no_wrap=True)
@@ -102,8 +114,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     shown.add_column("Below floors", overflow="fold", ratio=3)
     shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
     for name, hit in rows:
-        below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
-        words = list_names(below, 3) if below else "none"
+        words = _below_floors(instance, hit)
         gap = si(hit.gap) if hit.gap > 0 else "–"
         shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
     return shown

@@ -61,6 +61,15 @@ def _print(parts: Sequence[RenderableType], console: Console | None) -> None:
         console.print(part)
 
 
+def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
+    """The tables of each case, with an empty line between two cases."""
+    parts: list[RenderableType] = []
+    for case in comparison.cases:
+        own = [column for column in comparison.columns if column.case == case]
+        parts += [*_tables(comparison, own, width, title=case), ""]
+    return parts[:-1]
+
+
 def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
     """What `show_grid` prints, for a terminal so wide."""
     parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
@@ -69,10 +78,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
     budgets = {column.budget for column in comparison.columns}
     if len(comparison.cases) > 1 and len(budgets) > 1:
         parts += [_matrix(comparison, width), ""]
-        for case in comparison.cases:
-            own = [column for column in comparison.columns if column.case == case]
-            parts += [*_tables(comparison, own, width, title=case), ""]
-        parts.pop()
+        parts += _parts_by_case(comparison, width)
     else:
         parts += _tables(comparison, comparison.columns, width, title="Side by side")
     plot = draw_in_characters(comparison, width)

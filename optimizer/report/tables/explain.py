@@ -58,16 +58,21 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     for sentence in why.because:
         yield True, sentence
     yield False, _irreducible(instance, why)
+    yield from ((False, sentence) for sentence in _money_needed(instance, why))
+
+
+def _money_needed(instance: Instance, why: Reason) -> Iterator[str]:
+    """The money that it takes to survive a reason, or that none is enough."""
     if why.is_money and why.least_outlay is not None and why.budget is not None:
         money = instance.money
         took, there_is = si_up(why.least_outlay, money), si(why.budget, money)
         years = ", and the budget of each year stays as it is" if instance.policy.annual_budget is not None else ""
-        yield False, f"To survive just this takes an outlay of {took}; the budget is {there_is}{years}."
+        yield f"To survive just this takes an outlay of {took}; the budget is {there_is}{years}."
     elif why.is_money and why.least_added is not None:
         more = si_up(why.least_added, instance.money)
-        yield False, f"To survive just this takes {more} more in each year than its budget."
+        yield f"To survive just this takes {more} more in each year than its budget."
     elif not why.is_money:
-        yield False, "No budget changes that: this is what is left with unlimited money."
+        yield "No budget changes that: this is what is left with unlimited money."
 
 
 def _irreducible(instance: Instance, why: Reason) -> str:

@@ -158,12 +158,18 @@ def _meanings(signs: Iterable[str]) -> list[str]:
     return [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in there]
 
 
+def _fill_marks(instance: Instance, fills: Sequence[float]) -> str:
+    """One mark for each year of the horizon: a purchase, a stock, or nothing yet."""
+    horizon = instance.horizon
+    years = {horizon.year(t) for t, fill in enumerate(fills) if fill > 0}
+    return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
+
+
 def _marks(instance: Instance, move: Purchase) -> str:
     """One mark for each year of the horizon."""
     horizon = instance.horizon
     if move.purchases:
-        years = {horizon.year(t) for t, fill in enumerate(move.purchases) if fill > 0}
-        return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
+        return _fill_marks(instance, move.purchases)
     end = {year: (year - horizon.start + 1) * horizon.per_year - 1 for year in horizon.years}
     return "".join("█" if end[y] >= move.first else "░" if end[y] >= move.t else "·" for y in horizon.years)
 
