@@ -19,7 +19,7 @@ def test_what_would_mend_it_is_said_and_fits() -> None:
         assert max(map(len, done.stdout.splitlines())) <= columns
         words = " ".join(done.stdout.split())
         assert "FAILS in 2 of 2 shocks" in done.stdout.splitlines()[1]
-        assert "11.5M USD, 6.5M USD more than the 5M USD there are" in words
+        assert "11.5M USD, 6.5M USD more than the 5M USD of the budget" in words
         assert "54.9 % of every floor: motors 16.5 % in 2026, 38.4 % in 2030." in words
         assert (
             "In embargo@2029, 2029–2030, motors needs 140 t of magnets; "
@@ -73,7 +73,7 @@ def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
         assert max(map(len, done.stdout.splitlines())) <= columns
         words = " ".join(done.stdout.split())
         assert "SURVIVES all 2 shocks" in done.stdout.splitlines()[1]
-        assert words.index("What binds") < words.index("Each shock") < words.index("Each lever")
+        assert words.index("What binds") < words.index("Each shock") < words.index("Each option")
         assert "home magnet plant NOTHING SURVIVES at any budget" in words
         assert "motors + 1 point +780k USD" in words
         assert "What-ifs are proven within 68k USD, 0.5 % of the price of survival" in words

@@ -47,7 +47,7 @@ def test_the_annual_budget_is_what_stands_in_the_way(cell: Cell) -> None:
         HELD,
     )
     words = said(instance, explanation)
-    assert "50 USD more in each year than the 200 USD there are." in words
+    assert "50 USD more in each year than the 200 USD of the annual budget." in words
     assert "To survive just this takes 50 USD more in each year than its budget." in words
     assert "unlimited money" not in words
 

@@ -19,8 +19,8 @@ LINE = 0.65
 # What an empty cell shows.
 DASH = "–"
 # What is said of rows that stand for several shocks.
-FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name; "
-FOLDED += "--all lists each shock."
+FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by "
+FOLDED += "name; --all lists each shock."
 # Sets of targets are counted up to so many.
 SETS = 1000
 

@@ -114,6 +114,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.lacks:
         yield "In the baseline", _in_baseline(instance, result)
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
+    when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
     yield "Outlay", _outlay(instance, result)
     if result.price_of_survival is not None and result.shocks:
@@ -173,6 +174,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
+        over += "; a measure for the search, not a damage that can occur"
         yield "Survival gap", f"{gap} {over}{proven}"
     elif proven:
         yield "Survival gap", f"{gap}{proven}"
@@ -220,12 +222,12 @@ def _doing_nothing(result: Result) -> str:
     if not nothing.shocks_failed:
         return "survives as well: nothing would have to be bought"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
-    below = f"{si(nothing.below_floor, 't')} below the floors"
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
         where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
+        below = f"{si(nothing.below_floor, 't')} below the floors"
         return f"{text}{where}: a gap of {si(nothing.gap, result.money)}, {below}"
     worst = f"worst in {nothing.worst_shock}: a gap of {si(nothing.worst_gap, result.money)}"
-    return f"{text}, {worst}; summed over all {si(nothing.gap, result.money)}, {below}"
+    return f"{text}, {worst}"
 
 
 # A difference whose bounds are further apart than this share of it is shown as the range that is proven.

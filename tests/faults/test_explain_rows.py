@@ -37,7 +37,7 @@ def storms() -> tuple[so.Instance, so.Explanation]:
 def test_what_is_not_proven_is_a_dash(storms: tuple[so.Instance, so.Explanation]) -> None:
     lines = said(*storms)
     (row,) = (line for line in lines if line.startswith("storm/big "))
-    assert row.startswith("storm/big – no change that is proven: −44.1k … 0")
+    assert row.startswith("storm/big – no change that is proven: between −44.1k and 0")
     assert not any("±" in line and "… 0" in line for line in lines)
 
 
@@ -65,7 +65,7 @@ def test_an_ensemble_is_one_row_and_all_unfolds_it(storms: tuple[so.Instance, so
 def test_rows_keep_their_order_and_none_is_lost(storms: tuple[so.Instance, so.Explanation]) -> None:
     instance, explanation = storms
     lines = said(instance, explanation)
-    starts = ["embargo@2030 (", "fire ", "storm#00001 (", "Each lever", "Home mill"]
+    starts = ["embargo@2030 (", "fire ", "storm#00001 (", "Each option", "Home mill"]
     found = [next(n for n, line in enumerate(lines) if line.startswith(start)) for start in starts]
     assert found == sorted(found)
     # Where the time runs out within a family, what is known of it is shown.

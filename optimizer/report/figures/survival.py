@@ -337,7 +337,7 @@ def _row_label(lane: Lane, row: Folded) -> str:
         return f"{mark} {_short_title(lane, 46)}"
     said = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
     which = row.worst.name.removeprefix(lane.name).removeprefix("@")
-    return f"{mark} {_short_title(lane, 40)}: {said}\nworst {which}"
+    return f"{mark} {_short_title(lane, 40)}: {said}\n{'tightest' if row.survives else 'worst'} {which}"
 
 
 def _short_title(window: ShockWindow | Lane, most: int) -> str:

@@ -57,7 +57,7 @@ function drawHeat() {
     make("caption", {class: "quiet"}, "Each segment's weakest period in each shock: per cent served / floor"),
     make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "Shock"), segments.map(d => make("th", {scope: "col"}, named(d))))),
     make("tbody", {}, rows.map(row => {
-      const many = shocksSaid(row), shown = many ? `${many}, worst ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
+      const many = shocksSaid(row), shown = many ? `${many}, ${row.failed ? "worst" : "tightest"} ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
       return make("tr", {},
         make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, row.failed ? "✗ " : "✓ "), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
         segments.map(d => {
@@ -74,7 +74,7 @@ function drawHeat() {
   if (!$("heat").querySelector("button[tabindex='0']")) $("heat").querySelector("button").tabIndex = 0;
   if (keep) { const again = [...$("heat").querySelectorAll("button")].find(each => each.dataset.cell === keep); if (again) again.focus({preventScroll: true}); }
   const left = state.unfolded ? book.hidden : book.unlisted, notes = [];
-  if (!state.unfolded && isFolded) notes.push("A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst shock by name.");
+  if (!state.unfolded && isFolded) notes.push("A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by name.");
   if (!state.unfolded && rows.some(row => row.partial.length)) notes.push("* not in the plan file for some of the shocks, which may be weaker; it does not fail there.");
   if (left) notes.push(`${plural(left, "more shock")} ${left === 1 ? "is not shown: it is no worse" : "are not shown: none of them is worse"}${book.points.length > 1 ? " with the plan at hand" : ""}.`);
   fill("heat-more", notes.join(" "));

@@ -50,9 +50,14 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     window = windowed(why.first, why.last, "–")
     commodity = display_name(instance, why.commodity)
     needed, had = si(why.needed, "t"), si(why.had, "t")
+    if why.months is not None:
+        window += f" (its first {why.months:g} months already cannot be survived)"
+    # What substitutes serve is in neither figure.
+    serves = {flow.serves for option in instance.options.values() for flow in option.flows}
+    beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
     yield (
         False,
-        f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}; "
+        f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}{beyond}; "
         f"a plan for this conflict alone has {had}, because",
     )
     for sentence in why.because:
@@ -92,13 +97,14 @@ def _irreducible(instance: Instance, why: Reason) -> str:
 
 def _deadline(deadline: Deadline) -> tuple[str, str]:
     """Figure and words of a deadline."""
-    planned = "" if deadline.as_planned is None else f"; {deadline.as_planned} at the latest if all else stays"
-    ordered = f"ordered {deadline.ordered}{planned}"
+    latest = [] if deadline.as_planned is None else [f"{deadline.as_planned} with the rest of the plan unchanged"]
+    latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with everything replanned"]
+    ordered = f"ordered {deadline.ordered}" + (f"; latest order {', '.join(latest)}" if latest else "")
     if deadline.can_be_left_out:
         return "–", f"{ordered}; it can be left out (see above)"
     if deadline.anyhow is None:
         return "not known", f"{ordered}; stopped before the rest was known"
-    return deadline.anyhow, f"{ordered}; after that nothing survives under this budget"
+    return deadline.anyhow, ordered
 
 
 def repair_text(instance: Instance, repair: Repair) -> str:
@@ -135,7 +141,9 @@ def _money(instance: Instance, repair: Repair) -> str:
         "" if budget is None else f", {si(amount - budget, instance.money)} more than the {si(budget, instance.money)}"
     )
     return (
-        f"{si(amount, instance.money, 5)}{more} there are.{less}" if more else f"{si(amount, instance.money, 5)}.{less}"
+        f"{si(amount, instance.money, 5)}{more} of the budget.{less}"
+        if more
+        else f"{si(amount, instance.money, 5)}.{less}"
     )
 
 
@@ -143,7 +151,7 @@ def _each_year(instance: Instance, repair: Repair) -> str:
     amount, given, horizon = repair.amount or 0.0, instance.policy.annual_budget, instance.horizon
     assert given is not None
     first, last = given.at(horizon.start), given.at(horizon.end)
-    there_is = f"the {si(first, instance.money)} there are"
+    there_is = f"the {si(first, instance.money)} of the annual budget"
     if len(set(given.values)) > 1:
         there_is = (
             f"the {si(first, instance.money)} of {horizon.start} and the {si(last, instance.money)} of {horizon.end}"
@@ -195,13 +203,13 @@ def _demand(instance: Instance, repair: Repair) -> str:
         else f"{si(first, 't/yr')} in {horizon.start}, {si(last, 't/yr')} in {horizon.end}"
     )
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
-    return f"{percent(share)} of it gone, {tonnes}.{less}"
+    return f"{percent(share)} lower (by {tonnes}).{less}"
 
 
 HEADINGS = {
     "shock": "Each shock: the cost of the plan without it",
     "family": "All windows of a shock: the cost of the plan without them",
-    "lever": "Each lever: the cost of the plan without it",
+    "lever": "Each option: the cost of the plan without it",
     "kind": "All levers of a kind: the cost of the plan without them",
     "dearer floor": "Each floor: one point more, one point less",
     "cheaper floor": "Each floor: one point more, one point less",
@@ -283,10 +291,10 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
         return title, "not known", "stopped before it was known"
     if value.change is None:
         return title, "NOTHING SURVIVES", _beyond(instance, value)
-    outlay = "" if value.outlay is None else f", outlay {si(value.outlay, money)}"
+    outlay = "" if value.outlay is None else f"; then outlay {si(value.outlay, money)}"
     if _is_nothing(value):
         low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
-        return title, DASH, f"no change that is proven: {low} … {high}{outlay}"
+        return title, DASH, f"no change that is proven: between {low} and {high}{outlay}"
     return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"
 
 
@@ -326,7 +334,7 @@ def _proven_range(value: PartValue) -> str:
         return "not proven"
     if max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING:
         return "proven"
-    return f"proven {_plain(low)} … {_plain(high)}"
+    return f"proven: between {_plain(low)} and {_plain(high)}"
 
 
 def _plain(amount: float) -> str:

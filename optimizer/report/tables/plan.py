@@ -247,7 +247,7 @@ def _title(instance: Instance, row: Folded) -> Text:
     count = len(row.fold.members)
     said = f"{count:,} shocks" if row.survives else f"{row.failed:,} of {count:,} fail"
     title = Text(f"{entry_name(instance, row.fold.name)}: {said}")
-    return mark + title.append(f"\n  worst {row.worst.name}", style="dim")
+    return mark + title.append(f"\n  {'tightest' if row.survives else 'worst'} {row.worst.name}", style="dim")
 
 
 def _is_partial(row: Folded, d: str) -> bool:
