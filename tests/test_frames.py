@@ -72,6 +72,8 @@ def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
 def test_no_such_frame_says_which_there_are(result: so.Result) -> None:
     with pytest.raises(AttributeError, match="there is no frame 'bilds'; there are builds, stock"):
         _ = result.frames.bilds
+    with pytest.raises(KeyError, match="there is no frame 'bilds'; there are builds, stock"):
+        result.frames.frame("bilds")
 
 
 def test_a_plan_from_a_file_has_the_same_frames(result: so.Result, tmp_path: Path) -> None:

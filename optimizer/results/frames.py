@@ -168,6 +168,8 @@ class Frames:
         Raises:
             KeyError: there is none of that name.
         """
+        if name not in self._makers:
+            raise KeyError(f"there is no frame {name!r}; there are {', '.join(self)}")
         if name not in self._made:
             self._made[name] = self._makers[name](*self._subject)
         return self._made[name]

@@ -141,7 +141,10 @@ class Result:
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables as pandas frames: builds, stock, survival, services, dependence, costs, outlays, limits, flows.
+        """All tables as pandas frames.
+
+        They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
+        and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """

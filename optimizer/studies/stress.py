@@ -287,6 +287,9 @@ class Stress:
     against: Instance = field(repr=False)
     frames = property(study_frames.of_stress)
 
+    def __repr__(self) -> str:
+        return f"<Stress {self.plan!r} in {self.instance!r}: {self.survived} of {self.samples} samples survived>"
+
     @property
     def survives(self) -> bool:
         """Whether every sample is survived."""

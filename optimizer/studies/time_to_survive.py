@@ -109,6 +109,10 @@ class TimeToSurvive:
 
     frames = property(study_frames.of_time_to_survive)
 
+    def __repr__(self) -> str:
+        years = f"{self.years[0]}–{self.years[-1]}" if self.years else "no years"
+        return f"<TimeToSurvive {self.instance!r}: chokepoints: {len(self.exposures)}; {years}>"
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
         return {

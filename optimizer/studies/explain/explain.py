@@ -181,6 +181,10 @@ class Explanation:
 
     frames = property(study_frames.of_explanation)
 
+    def __repr__(self) -> str:
+        found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
+        return f"<Explanation of {self.result!r}: {found}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
         return {
