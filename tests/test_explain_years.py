@@ -119,8 +119,9 @@ policy: {budget: 650}
     assert (why.needed, why.had, why.least_outlay) == (pytest.approx(70), pytest.approx(65), pytest.approx(700))
     words = said(instance, explanation)
     assert (
-        "In embargo, 2028, cars and jets need 70 t of magnet; a plan for this conflict alone has 65 t, because" in words
-    )
+        "In embargo, 2028 (its first 12 months already cannot be survived), cars and jets need 70 t of magnet; "
+        "a plan for this conflict alone has 65 t, because"
+    ) in words
     assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 
 

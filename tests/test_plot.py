@@ -58,7 +58,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     [
         # 20 t/yr · 200k + 1M; 100 t · 65k.
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
-        ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "worst or tightest by name"]),
+        ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "tightest by name"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
         ("sankey", Choice(shock="embargo@2029", end=True), ["magnets, home", "from stock", "NOT SERVED", "2030"]),
         ("sankey", Choice(), ["magnets, rival", "in the baseline, 2026"]),

@@ -154,7 +154,7 @@ def test_png_and_page_list_the_same_rows_whatever_the_budgets(
     rich = so.solve(instance)
     page = book(instance, Frontier((BudgetPoint(4e6, poor), BudgetPoint(30e6, rich)), 0))
     assert [lane.name for lane in page.lanes] == [lane.name for lane in report.lanes] == ROWS
-    assert [strike.name for strike in page.strikes] == [strike.name for strike in report.strikes]
+    assert [each.name for each in page.shock_windows] == [each.name for each in report.shock_windows]
     data = page.to_dict()
     assert [row["shocks"] for row in data["rows"]] == list(COUNTS.values())
     assert [[row["name"] for row in point["rows"]] for point in data["points"]] == [ROWS, ROWS]
