@@ -188,7 +188,7 @@ class Comparison:
         return self.frames.columns
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, as the README says."""
+        """The comparison as a JSON object: cases, columns, least outlays and breakpoints."""
         return {
             "cases": {name: {"instance": each.title, "currency": each.currency} for name, each in self.cases.items()},
             "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
