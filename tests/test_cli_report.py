@@ -114,11 +114,11 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
 ) -> None:
     so_far = so.solve(so.load(TINY), settings=so.Settings(time_limit=0.0))
 
-    def stopped(*args: Any, clock: Clock, **kwargs: Any) -> so.Result:
+    def stopped(instance: so.Instance, settings: so.Settings, clock: Clock, *args: Any, **kwargs: Any) -> so.Result:
         clock.interrupted = True
         return so_far
 
-    monkeypatch.setattr("optimizer.studies.solve.solve", stopped)
+    monkeypatch.setattr("optimizer.studies.solve.solve_instance", stopped)
     done = CliRunner().invoke(app, ["report", TINY, "-o", str(tmp_path / "page.html")])
     assert done.exit_code == 5, done.output
     assert "Frontier" not in done.stderr

@@ -107,13 +107,13 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     sentence = page.inner_text("#sentence")
     slider.press("ArrowLeft")
     assert point(page) == 1
-    poor = report.sheets[1].result
+    poor = report.views[1].result
     assert "survival floors fail in 2 of 2 shocks" in page.inner_text("#sentence")
     assert si(poor.total_cost, "USD", 4) in page.inner_text("#facts")
     # The two starts of the embargo are one row.
     assert page.locator("#heat .fail").count() == 1
     assert page.locator("#heat tbody th").all_inner_texts() == ["✗ embargo\n2 of 2 fail, worst 2029"]
-    assert page.locator("#timeline .row:not(.head)").count() == len(report.sheets[1].moves)
+    assert page.locator("#timeline .row:not(.head)").count() == len(report.views[1].moves)
     assert "under a budget of 5M USD, " in page.inner_text("#facts")
     slider.press("Home")
     assert "under a budget of 0 USD" in page.inner_text("#facts")
