@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import optimizer
+from tests import house
 from tests.house import (
     FILES,
     ROOT,
@@ -197,3 +198,11 @@ def test_tolerances_stand_in_one_module(path: Path) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, float) and 0 < node.value < 1e-3
     }
     assert found <= SMALL_NUMBERS
+
+
+def test_public_names_are_unique() -> None:
+    assert house.repeated_names() == {}
+
+
+def test_few_functions_are_complex() -> None:
+    assert len(house.complex_functions()) <= 50
