@@ -378,4 +378,4 @@ def test_a_scenario_is_applied_and_named() -> None:
 
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
-    assert "The most that a small step of a limit can save, with the integers of the plan fixed" in words
+    assert "The most that a small step of a limit can save while the plan opens the same options" in words

@@ -168,8 +168,8 @@ def test_sources_come_from_comments_and_fields(cell: Any, tmp_path: Path) -> Non
     comment, source = made.sources
     assert made.head == "The head."
     assert (comment.section, comment.owner, comment.field, comment.value) == ("demands", "motors", "quantity", "100")
-    assert (comment.assumed, comment.before, comment.told) == (True, "", "comment")
-    assert (source.text, source.told, source.assumed) == ("a statistical office", "source", False)
+    assert (comment.assumed, comment.before, comment.origin) == (True, "", "comment")
+    assert (source.text, source.origin, source.assumed) == ("a statistical office", "source", False)
 
 
 def test_a_value_changed_for_the_run_is_said_to_be(cell: Any) -> None:

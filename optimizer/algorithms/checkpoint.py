@@ -4,8 +4,8 @@ One file for each problem, named after all that decides the result: the instance
 versions. A problem that differs in any of them has another file.
 
 A file is a zip archive of plain arrays, stored as they are, with facts as JSON and a digest of it all. Nothing in it is
-ever unpickled. A file that is damaged, or that was written for another problem, is refused; whoever can write into the
-folder can forge one, cuts included.
+ever unpickled. A file that is damaged, or that was written for another problem, is refused. Anyone who can write into
+the folder can forge one, cuts included.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING_SIZE
+from optimizer.tolerances import ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
@@ -165,12 +165,3 @@ def integers_open_at_zero(instance: Instance, builder: ModelBuilder, values: Arr
         if size <= ROUNDING_SIZE * instance.sized[o].max_size:
             result += opened[o]
     return result
-
-
-def is_negligible(instance: Instance, builder: ModelBuilder, shocks: Sequence[Shock], values: Sequence[float]) -> bool:
-    """Whether no segment falls short by as much as a millionth of its demand."""
-    paths = {shock.name: instance.path(shock) for shock in shocks}
-    for (path, segment, t), below in builder.accounts("below").items():
-        if below.value(values) > NEGLIGIBLE * paths[str(path)].demanded(str(segment), int(t)):
-            return False
-    return True

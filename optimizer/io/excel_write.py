@@ -88,7 +88,7 @@ def _fields(layout: SheetLayout) -> list[str]:
 
 
 def _basic(layout: SheetLayout) -> tuple[str, ...]:
-    """Columns that a sheet has even where they are empty, since whoever fills it needs them."""
+    """Columns that a sheet has even where they are empty, since they are needed to fill it."""
     return {
         "processes": ("region", "stage", "capacity", "cost", "source"),
         "demands": ("commodity", "quantity", "survival", "shortage_cost", "source"),

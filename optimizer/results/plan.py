@@ -182,8 +182,25 @@ class ManyFlows:
         return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), rows)
 
 
+class ServedShare:
+    """What follows from the floor and the service of a segment's weakest period; the fields are the subclass's."""
+
+    floor: float
+    worst_service: float
+
+    @property
+    def margin(self) -> float:
+        """Service less floor in that period, a share; negative where the floor fails."""
+        return self.worst_service - self.floor
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all demand is served, in every period: that one is."""
+        return self.worst_service >= 1.0 - NEGLIGIBLE
+
+
 @dataclass(frozen=True)
-class Service:
+class Service(ServedShare):
     """One segment in one shock.
 
     Attributes:
@@ -203,16 +220,6 @@ class Service:
     below_floor: float
     gap: float
     first_failure: str | None
-
-    @property
-    def margin(self) -> float:
-        """Service less floor in the worst period, a share; negative where the floor fails."""
-        return self.worst_service - self.floor
-
-    @property
-    def is_full(self) -> bool:
-        """Whether all demand is served, in every period: the worst one is."""
-        return self.worst_service >= 1.0 - NEGLIGIBLE
 
 
 @dataclass(frozen=True)
@@ -242,7 +249,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Weakest:
+class Weakest(ServedShare):
     """One segment over all shocks.
 
     Attributes:
@@ -258,16 +265,6 @@ class Weakest:
     worst_service: float
     floor: float
     shocks_failed: int
-
-    @property
-    def margin(self) -> float:
-        """Service less floor, a share; negative where the floor fails."""
-        return self.worst_service - self.floor
-
-    @property
-    def is_full(self) -> bool:
-        """Whether all demand is served in every shock."""
-        return self.worst_service >= 1.0 - NEGLIGIBLE
 
 
 @dataclass(frozen=True)

@@ -277,8 +277,8 @@ class BudgetSweep:
         with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
-                told = f": {one_line(answer)}" if isinstance(answer, Result) else ""
-                self.listener(Progress(task=labels[number] + told, done=self._done, total=self._total))
+                outcome = f": {one_line(answer)}" if isinstance(answer, Result) else ""
+                self.listener(Progress(task=labels[number] + outcome, done=self._done, total=self._total))
                 yield number, answer
 
     def _keep(self, case: str, budget: float | None, result: Result) -> None:

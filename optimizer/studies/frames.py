@@ -69,7 +69,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
          each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
-    note = "Spent: capex, fixed cost. Stockpiles: first –last purchase, largest stock."
+    note = "Spent: capex, fixed cost. Stockpiles: first purchase, – last, largest stock."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 
@@ -215,7 +215,7 @@ def limits(result: Result) -> Frame:
         FrameColumn("saving", f"Saves {saved}", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
-    note = "The most that a small step of a limit can save, with the integers of the plan fixed; "
+    note = "The most that a small step of a limit can save while the plan opens the same options; "
     note += "another limit may bind too."
     return Frame.of_rows("limits", "What binds", columns, rows, note)
 

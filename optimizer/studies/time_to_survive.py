@@ -42,7 +42,7 @@ from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
-# Months beyond which more of them hardly count in the order of chokepoints.
+# Months beyond which more of them count little in the order of chokepoints.
 LONG_MONTHS = 120.0
 
 

@@ -86,8 +86,8 @@ class Atlas:
     def _of(self, place: ChainPlace) -> int:
         if place.key not in self._number:
             self._number[place.key] = len(self.places)
-            told = {"title": place_title(self.instance, place), "sort": place.sort, "column": place.column}
-            self.places.append({**told, "stage": place.stage, "region": place.region})
+            common = {"title": place_title(self.instance, place), "sort": place.sort, "column": place.column}
+            self.places.append({**common, "stage": place.stage, "region": place.region})
         return self._number[place.key]
 
     def to_dict(self) -> dict[str, Any]:

@@ -213,4 +213,4 @@ function watch() {
   drawRest();
 }
 const drawAll = () => { for (const id of [...due]) drawNow(id); };
-const told = (id, alt, behind) => { fill(`${id}-alt`, alt); fill(`${id}-table`, behind); };
+const describe = (id, alt, behind) => { fill(`${id}-alt`, alt); fill(`${id}-table`, behind); };

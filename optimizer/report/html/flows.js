@@ -15,7 +15,7 @@ function drawChainControls() {
 
 figure("sankey", () => {
   const both = now().chains[state.path], each = both && both[state.when];
-  if (!each || !each.passages.length) { fill("chain-note", "There is no plan, or nothing flows."); told("sankey", "", ""); return null; }
+  if (!each || !each.passages.length) { fill("chain-note", "There is no plan, or nothing flows."); describe("sankey", "", ""); return null; }
   const used = [...new Set(each.passages.flatMap(passage => [passage[0], passage[1]]))];
   const number = new Map(used.map((place, i) => [place, i]));
   const places = used.map(i => atlas.places[i]), unit = state.unit, last = Math.max(1, atlas.columns.length - 1);
@@ -24,7 +24,7 @@ figure("sankey", () => {
   fill("chain-note", `Of ${si(each.demanded, "t")} a year asked by the segments ${percent(each.served / each.demanded)} are served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
   const span = each.first === each.last ? each.first : `${each.first} to ${each.last}`, heads = headed(places);
   fill("sankey-shown", ` in ${pathTitle(state.path)}, ${span}; bands as wide as ${unit === 3 ? "tonnes a year" : "the share of the demand for each commodity"}`);
-  told("sankey", `In ${pathTitle(state.path)}, ${span}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}; from left to right ${heads.map(([, text]) => text).join(" → ")}.`,
+  describe("sankey", `In ${pathTitle(state.path)}, ${span}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}; from left to right ${heads.map(([, text]) => text).join(" → ")}.`,
     table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of what is asked"],
       each.passages.map(([source, target, c, tonnes, share]) => [atlas.places[source].title, atlas.places[target].title, named(atlas.commodities[c]), si(tonnes), percent(share, 1)])));
   const value = passage => Math.max(passage[unit], 1e-4 * total / each.passages.length);
@@ -80,10 +80,10 @@ const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 figure("stocks", () => {
   const held = Object.entries(now().stocks);
-  if (!held.length) { told("stocks", "No stock is held.", ""); return null; }
+  if (!held.length) { describe("stocks", "No stock is held.", ""); return null; }
   const at = periods.map((_, i) => book.horizon.start + (i + 1) / perYear);
   const ends = years.map((_, i) => (i + 1) * perYear - 1);
-  told("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
+  describe("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
     table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
   const rows = heatRows(), lanes = rows.length, height = (paper === null ? 330 : 260) + 15 * lanes, low = Math.max(.1, Math.min(.8, 16 * lanes / height));
   const stretches = rows.flatMap((row, i) => {
@@ -131,12 +131,12 @@ function drawCommodities() {
 
 figure("shares", () => {
   const all = now().shares, shares = all[state.commodity];
-  if (!shares) { fill("dependence-note", "There is no plan."); told("shares", "", ""); return null; }
+  if (!shares) { fill("dependence-note", "There is no plan."); describe("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
   fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 10,000.`);
   fill("shares-shown", `: ${named(state.commodity)}`);
   const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${Math.round(1e4 * share.hhi).toLocaleString("en")}` : "none made";
-  told("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
+  describe("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
     table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), Math.round(1e4 * share.hhi).toLocaleString("en"), Object.entries(share.regions).map(([region, part]) => `${regionName(region)} ${percent(part)}`).join(", ")])),
     table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "▲ " : ""}${regionName(largest(a)[0])} ${percent(largest(a)[1])}`, String(Math.round(1e4 * a.hhi)), `${abroad(b) > book.line ? "▲ " : ""}${regionName(largest(b)[0])} ${percent(largest(b)[1])}`, String(Math.round(1e4 * b.hhi))]; })),
   ]);

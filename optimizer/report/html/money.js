@@ -1,12 +1,12 @@
 /* The cost waterfall, what binds, and the time to survive. */
 figure("waterfall", () => {
   const point = now(), steps = point[state.mode].length ? point[state.mode] : point.parts;
-  if (!steps.length) { told("waterfall", "There is no plan.", ""); return null; }
+  if (!steps.length) { describe("waterfall", "There is no plan.", ""); return null; }
   const sum = steps[steps.length - 1];
   const isWhole = steps === point.parts;
   fill("waterfall-shown", isWhole ? ": all costs" : ": the plan's cost by part, less that of the same instance without shocks");
   fill("cost-note", point.beyond_note);
-  told("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount, 4)}`).join(", ")}.`,
+  describe("waterfall", `${sum.part}: ${money(sum.amount, 4)}${steps.length > 1 ? ", of which " : ""}${steps.slice(0, -1).map(step => `${step.part} ${money(step.amount, 4)}`).join(", ")}.`,
     isWhole
       ? table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]))
       : table(`Present value, ${book.currency}`, ["Part", ">Plan", ">No-shock plan", ">Difference"], steps.map((step, i) => compared(point, step, i === steps.length - 1))));

@@ -32,7 +32,7 @@ function said(section, some) {
     make("tbody", {}, some.map(source => make("tr", {},
       make("td", {}, source.owner || source.section, source.field ? make("small", {}, ` ${source.field}`) : ""),
       make("td", {}, source.value || "–", source.before ? make("small", {}, ` (changed for this run; the file says ${source.before})`) : ""),
-      make("td", {}, source.text, source.told === "comment" ? "" : make("small", {}, ` (${source.told})`))))));
+      make("td", {}, source.text, source.origin === "comment" ? "" : make("small", {}, ` (${source.origin})`))))));
 }
 const assumptions = book.sources.filter(source => source.assumed).length;
 fill("sources-note", book.sources.length

@@ -59,7 +59,7 @@ figure("frontier", () => {
   const gapName = `survival gap, ${book.strikes.length + book.hidden > 1 ? "sum over all shocks, " : ""}at shortage cost`;
   const costName = baseline.words ? "cost beyond the no-shock plan" : "total cost";
   const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.worst_gap), money(point.survival_gap)]);
-  told("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
+  describe("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
     table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
   if (stops < 2) return null;
   const x = shown.map(point => point.outlay), here = now();

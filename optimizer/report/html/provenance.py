@@ -28,7 +28,7 @@ class Source:
         owner: the object's name for reading; empty for a section.
         field: the path inside the object, with dots.
         value: what the plan's instance has there, in words; empty where the words are about a whole object.
-        text: what is said. told: ``comment``, ``source`` or ``note``.
+        text: what is said. origin: ``comment``, ``source`` or ``note``.
         assumed: whether it says that it is an assumption.
         before: what the file had there, where the run changed it; empty where it did not.
     """
@@ -38,7 +38,7 @@ class Source:
     field: str
     value: str
     text: str
-    told: str
+    origin: str
     assumed: bool
     before: str = ""
 
@@ -55,7 +55,9 @@ def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
         for each in result.comments
         if each["place"]
     ]
-    said += [_source(instance, result.data, place, text, told, None) for place, told, text in _fields(result.data, ())]
+    said += [
+        _source(instance, result.data, place, text, origin, None) for place, origin, text in _fields(result.data, ())
+    ]
     order = {section: i for i, section in enumerate(dict.fromkeys(each.section for each in said))}
     return tuple(sorted(said, key=lambda each: order[each.section]))
 
@@ -70,7 +72,7 @@ def _fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 
 def _source(
-    instance: Instance, data: Mapping[str, Any], place: Sequence[Any], text: str, told: str, value: Any
+    instance: Instance, data: Mapping[str, Any], place: Sequence[Any], text: str, origin: str, value: Any
 ) -> Source:
     names = [str(part) for part in place]
     is_object = len(names) > 1 and isinstance(data.get(names[0]), Mapping) and names[0] not in ("horizon", "policy")
@@ -84,7 +86,7 @@ def _source(
         field=".".join(names[2:] if is_object else names[1:]),
         value="" if shown is None else in_words(shown),
         text=text,
-        told=told,
+        origin=origin,
         assumed="assumption" in text.lower() or "assumed" in text.lower(),
         before=in_words(value) if changed else "",
     )

@@ -106,20 +106,20 @@ figure("path", () => {
   if (!passing) {
     const row = (now().rows || []).find(each => each.segments[d] && each.segments[d].shock === state.shock);
     fill("path-h", row ? `${named(d)} in ${titleOf(state.shock)}` : ""); fill("path-note", "");
-    told("path", row ? `${cellSaid(titleOf(state.shock), d, row.segments[d])}. Its path is not kept here.` : "", "");
+    describe("path", row ? `${cellSaid(titleOf(state.shock), d, row.segments[d])}. Its path is not kept here.` : "", "");
     return null;
   }
   const demand = strike.demand[d], floor = strike.floor[d], short = passing.short[d], service = passing.segments[d];
   fill("path-h", `${named(d)} in ${strikeTitle(strike)}`);
   const cuts = [`${strike.first} to ${strike.last} (${strike.name}).`, strike.deliberate ? "Deliberate." : "", strike.cuts.length ? `Cut: ${strike.cuts.join("; ")}.` : "Nothing is cut.", strike.also.length ? `Also: ${strike.also.join("; ")}.` : ""];
   fill("path-note", cuts.filter(Boolean).join(" "));
-  if (!short) { told("path", service ? `${cellSaid(strikeTitle(strike), d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
+  if (!short) { describe("path", service ? `${cellSaid(strikeTitle(strike), d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
   const labels = periods.slice(strike.start, strike.start + demand.length);
   const by = passing.substituted[d] || demand.map(() => 0);
   const served = demand.map((t, i) => Math.max(0, t - short[i] - by[i]));
   const share = demand.map((t, i) => t > 0 ? 1 - short[i] / t : 1);
   const least = demand.map((t, i) => t * floor[i]);
-  told("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} are not served.`,
+  describe("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} are not served.`,
     table(`Tonnes in each ${book.horizon.step}`, ["Period", ">Demand, t", ">Served, t", ">By substitutes, t", ">Not served, t", ">Service", ">Floor", "Holds"],
       labels.map((label, i) => [label, si(demand[i]), si(served[i]), si(by[i]), si(short[i]), percent(share[i], 1), percent(floor[i], 1), short[i] - (1 - floor[i]) * demand[i] > 1e-6 * demand[i] ? "✗ no" : "✓ yes"])));
   const bar = (name, y, color, pattern) => ({type: "bar", name, x: labels, y, marker: {color, line: {color: shade("ground"), width: 1}, pattern: {shape: pattern, fillmode: "overlay", fgcolor: shade("ground"), size: 6}}, hovertemplate: `%{x}: %{y:,.4~g} t<extra>${name}</extra>`});

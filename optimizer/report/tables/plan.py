@@ -182,7 +182,7 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
     horizon = instance.horizon
     years = list(horizon.years)
     step = -(-len(years) // max(1, (width - 26) // 7))
-    shown = table("Stock at the end of the year, t", expand=False)
+    shown = table("Stock at the end of the year if no shock happens, t", expand=False)
     shown.add_column(Stock.labels.noun.capitalize(), max_width=26, overflow="fold")
     chosen = years[::-step][::-1]
     for year in chosen:
