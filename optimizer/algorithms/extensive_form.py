@@ -9,7 +9,7 @@ its rows to the solver's feasibility tolerance and has dual values. Shocks may b
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -21,28 +21,35 @@ from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import GapLimit, limit_gap, write_path
-from optimizer.instance.schema import Instance
-from optimizer.model.expressions import Expression
+from optimizer.formulation import GapLimit, limit_gap
+from optimizer.instance.schema import Instance, Policy
+from optimizer.model.expressions import Expression, total
+from optimizer.network.process import Demand
 from optimizer.progress import Listener, Progress
+from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
-Aim = Literal["cost", "gap"]
+Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
 def negligible_gap(instance: Instance) -> float:
     """The survival gap, money, that is the solver's rounding error."""
-    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
+    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in _demands(instance))
     return NEGLIGIBLE_GAP * max(1.0, *sizes)
 
 
 def median_shortage_cost(instance: Instance) -> float:
     """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    costs = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
+    costs = sorted(demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0)
     return costs[len(costs) // 2] if costs else 1.0
+
+
+def _demands(instance: Instance) -> Iterator[Demand]:
+    for future in instance.tree.futures:
+        yield from future.instance.demands.values()
 
 
 @dataclass
@@ -68,11 +75,14 @@ class ScenarioModel:
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.shocks = tuple(self.shocks)
+        self.shocks, self.tree = tuple(self.shocks), self.instance.tree
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
+        self.unit = median_shortage_cost(self.instance)
         self.gap_limit_row = GapLimit((), 1.0)
+        self._measured: Expression | None = None
+        self.future_gaps: list[Expression] = []
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
@@ -82,13 +92,62 @@ class ScenarioModel:
 
     def _update_expressions(self) -> None:
         """Objectives and shortage columns, once the shocks of the builder are known."""
-        self.cost, self.gap = self._objectives()
+        gaps = self.gaps()
+        self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
+        self.cost = self._objective(gaps)
         self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
 
-    def _objectives(self) -> tuple[Expression, Expression]:
-        """The objective of the problem, and the survival gap."""
-        cost = self.problem.objective(self.builder, self.instance, self.shocks)
-        return cost, formulation.gap(self.builder, self.instance)
+    @property
+    def policy(self) -> Policy:
+        """The policy that says what is minimised: that of all futures."""
+        return self.instance.policy
+
+    def _objective(self, gaps: Sequence[Expression]) -> Expression:
+        """The objective of the problem; a measure over the futures is written once, as all that it needs is there."""
+        if self.problem.objective is not formulation.cost:
+            return self.problem.objective(self.builder, self.instance, self.shocks)
+        if self._measured is None or self.policy.objective.kind == "expected":
+            self._write_measure()
+        if self.future_gaps:
+            link_gaps(self.builder, self.future_gaps, gaps)
+        assert self._measured is not None
+        return self._measured
+
+    def _write_measure(self) -> None:
+        """The measure of the futures' costs; columns for their gaps where these have a price, or the largest counts."""
+        measure, price = self.policy.objective, self.policy.gap_price
+        if not self.future_gaps and (price is not None or self.is_worst_case):
+            self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.unit)
+        costs = self.costs()
+        self.expected = total(each.probability * each.expected for each in costs)
+        if price is not None:
+            costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps, strict=True)]
+        self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
+        if measure.kind != "expected":
+            self._held = write_limit(self.builder, self._measured, self.unit)
+
+    @property
+    def is_worst_case(self) -> bool:
+        """Whether the largest of all gaps comes before their expectation."""
+        return self.policy.objective.kind in ("worst", "regret") and not self.tree.is_single
+
+    def gaps(self) -> list[Expression]:
+        """The survival gap of each future over the shocks of the model, money."""
+        parts = zip(self.tree.futures, self.builder.members, strict=True)
+        return [formulation.gap(member, future.instance) for future, member in parts]
+
+    def costs(self) -> list[FutureCosts[Expression]]:
+        """What each future costs, present value."""
+        own = self.tree.own_shocks(self.shocks)
+        parts = zip(self.tree.futures, self.builder.members, own, strict=True)
+        return [
+            FutureCosts(
+                future.probability,
+                formulation.cost(member, future.instance, shocks),
+                formulation.outcomes(member, future, shocks) if self.policy.objective.kind == "cvar" else (),
+            )
+            for future, member, shocks in parts
+        ]
 
     # The model.
 
@@ -96,7 +155,7 @@ class ScenarioModel:
         """Add shocks. A builder that was handed out before stays as it was."""
         self.builder, more = self.builder.copy(), tuple(shocks)
         for shock in more:
-            write_path(self.builder, self.instance, self.instance.path(shock))
+            formulation.write_shock(self.builder, self.tree, shock)
         self.shocks = (*self.shocks, *more)
         self._update_expressions()
         self._extend_model()
@@ -109,7 +168,12 @@ class ScenarioModel:
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self.cost if aim == "cost" else self.gap)
+        self.model.minimise(self._aims[aim])
+
+    @property
+    def _aims(self) -> Mapping[Aim, Expression]:
+        worst = self.future_gaps[-1] if self.future_gaps else self.gap
+        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
@@ -126,7 +190,9 @@ class ScenarioModel:
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the problem allows any."""
-        if self.problem.gap_limit > 0:
+        if self.policy.gap_price is not None:
+            self.allow_shortages(math.inf)
+        elif self.problem.gap_limit > 0:
             self.allow_shortages(math.inf, self.problem.gap_limit)
         else:
             self.allow_shortages(0.0)
@@ -154,7 +220,7 @@ class ScenarioModel:
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
-        tolerance = self.settings.tolerance if self.aim == "cost" else None
+        tolerance = None if "gap" in self.aim else self.settings.tolerance
         result = self.model.solve(listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance)
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
@@ -183,7 +249,7 @@ class ScenarioModel:
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
-            empty = integers_open_at_zero(self.instance, self.builder, restricted.values)
+            empty = integers_open_at_zero(self.tree, self.builder, restricted.values)
             if not empty:
                 break
             values = restricted.values.copy()
@@ -250,6 +316,8 @@ class ScenarioModel:
         self.survived = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)
+        if self.is_worst_case:
+            self._hold_worst_gap()
         self.minimise("gap")
         result = self.solve_integers("gap")
         if result.status == "infeasible":
@@ -267,6 +335,15 @@ class ScenarioModel:
             result = replace(least, status="stopped", bound=-math.inf)
         return self._conclude_gap(result, least, duals)
 
+    def _hold_worst_gap(self) -> None:
+        """Minimise the largest gap of a future, and hold it."""
+        self.minimise("worst gap")
+        result = self.solve_integers("largest gap")
+        if result.values is not None:
+            least = self._restricted(result)
+            self.model.bound(list(self.future_gaps[-1].terms), 0.0, least.objective * (1.0 + HELD_GAP) / self.unit)
+        self.release_integers()
+
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
@@ -280,7 +357,23 @@ class ScenarioModel:
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, DualValues.from_result(self.builder, restricted))
+        return self._solved(self._cheapest_expected(restricted), DualValues.from_result(self.builder, restricted))
+
+    def _cheapest_expected(self, result: SolveResult) -> SolveResult:
+        """Of the plans with the measure of a result, one with the least expected cost."""
+        if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
+            return result
+        slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
+        self.start = result.values[self.model.integers]
+        column = list(self._held.terms)
+        self.model.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
+        self.minimise("expected cost")
+        found = self._improve(self.solve_from_start(), "expected cost")
+        found = found if found.values is None else self._restricted(found)
+        self.model.bound(column, -np.inf, np.inf)
+        self.release_integers()
+        self.minimise("cost")
+        return result if found.values is None else replace(result, values=found.values)
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
@@ -314,6 +407,7 @@ class ScenarioModel:
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
         duals = duals or DualValues.from_result(self.builder, restricted)
+        restricted = self._cheapest_expected(restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
@@ -339,16 +433,23 @@ class ScenarioModel:
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each shock of the model leaves, money."""
-        return {name: gap.value(values) for name, gap in formulation.gaps(self.builder, self.instance).items()}
+        parts = enumerate(zip(self.tree.futures, self.builder.members, strict=True))
+        return {
+            self.tree.name(number, own): gap.value(values)
+            for number, (future, member) in parts
+            for own, gap in formulation.gaps(member, future.instance).items()
+        }
 
     def _failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
         """Shocks in which a segment falls below its floor by more than a share of its demand."""
-        paths, numbers = {shock.name: self.instance.path(shock) for shock in self.shocks}, values.tolist()
-        return {
-            str(path)
-            for (path, segment, t), below in self.builder.accounts("below").items()
-            if path in paths and below.value(numbers) > share * paths[str(path)].demanded(str(segment), int(t))
-        }
+        paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
+        result = set[str]()
+        for number, member in enumerate(self.builder.members):
+            for (own, segment, t), below in member.accounts("below").items():
+                path = self.tree.name(number, str(own))
+                if path in paths and below.value(numbers) > share * paths[path].demanded(str(segment), int(t)):
+                    result.add(path)
+        return result
 
     # A search that is stopped.
 
@@ -415,6 +516,20 @@ class ScenarioModel:
         result = self._cheapest_at_gap(gap) or result
         return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
 
+    def measured(self, values: Vector) -> tuple[float, float]:
+        """What a result reports as its cost: without the price of gaps. And the objective, with it."""
+        numbers = values.tolist()
+        if not self.problem.is_default or (self.policy.objective.kind == "expected" and not self.future_gaps):
+            cost = self.cost.value(numbers)
+            return cost, cost
+        costs = [each.at(numbers) for each in self.costs()]
+        priced = costs
+        if self.policy.gap_price is not None:
+            gaps = [self.policy.gap_price * gap.value(numbers) for gap in self.gaps()]
+            priced = [each.plus(gap) for each, gap in zip(costs, gaps, strict=True)]
+        measure, least = self.policy.objective, self.problem.least_costs
+        return measured_cost(measure, costs, least), measured_cost(measure, priced, least)
+
     def _solved(
         self,
         result: SolveResult,
@@ -425,7 +540,10 @@ class ScenarioModel:
         allows_shortages: bool = False,
     ) -> SearchResult:
         assert result.values is not None
-        cost = self.cost.value(result.values.tolist())
+        cost, objective = self.measured(result.values)
+        if self.policy.gap_price is not None:
+            gap = gap_bound = max(0.0, self.gap.value(result.values.tolist()))
+            allows_shortages = True
         if not self._failing(result.values, NEGLIGIBLE):
             gap, gap_bound, allows_shortages = 0.0, 0.0, False
         return SearchResult(
@@ -433,7 +551,7 @@ class ScenarioModel:
             builder=self.builder,
             values=result.values,
             cost=cost,
-            bound=min(result.bound, cost),
+            bound=cost - max(0.0, objective - result.bound),
             gap=gap,
             gap_bound=gap_bound,
             duals=duals,
