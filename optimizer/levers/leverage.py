@@ -19,7 +19,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-
 from optimizer.disruptions.shock import Path, as_tuple
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
@@ -48,8 +47,8 @@ class Leverage(Sized):
     erosion: Share = Field(default=0.0, description="Share of the level lost per year, 0 to 1.")
     strength: Strength | None = Field(
         default=None,
-        description="In place of erosion: share of the level in force in the 1st, 2nd, … calendar year from that of its "
-        "decision on, lead time included; the last stays. It may grow, and exceed 1.",
+        description="In place of erosion: share of the level in force in the 1st, 2nd, … calendar year from that of "
+        "its decision on, lead time included; the last stays. It may grow, and exceed 1.",
     )
 
     @field_validator("max_size")
@@ -92,7 +91,7 @@ class Leverage(Sized):
             yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
-        """The part of a level decided at `a` that is in force in period t, which is not before its lead time is over."""
+        """The part of a level decided at `a` that is in force in period t, once its lead time is over."""
         age = horizon.year(t) - horizon.year(a)
         if self.strength is None:
             return float((1.0 - self.erosion) ** age)

@@ -317,4 +317,5 @@ def test_strength_beside_erosion_is_refused(refused, erosion: float) -> None:
 )
 def test_strength_that_is_no_share_is_refused(refused, strength: str, said: str) -> None:
     (found,) = refused(YEARS, f"options: {{chips: {{{CHIPS}, restraint: 1, strength: {strength}}}}}")
-    assert found.startswith("options.chips.strength") and said in found
+    assert found.startswith("options.chips.strength")
+    assert said in found
