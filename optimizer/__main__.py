@@ -3,11 +3,12 @@
 import signal
 import sys
 
+from optimizer.errors import ExitCode
+
 __all__ = ["main"]
 
 # What Typer ends with when Ctrl-C comes before a command has begun.
 INTERRUPTED = 130
-USAGE, STOPPED = 2, 5
 
 
 def main() -> None:
@@ -21,17 +22,17 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:
-        _end("stopped before there was an answer.", STOPPED)
+        _end("stopped before there was an answer.", ExitCode.STOPPED)
     except SystemExit as done:
-        code = STOPPED if done.code == INTERRUPTED else done.code
+        code = ExitCode.STOPPED if done.code == INTERRUPTED else done.code
         try:
             sys.stdout.flush()
         except OSError as error:
             # A command that could not write its answer has said so.
-            _end(None if code == USAGE else _unwritten(error), USAGE)
+            _end(None if code == ExitCode.USAGE else _unwritten(error), ExitCode.USAGE)
         sys.exit(code)
     except OSError as error:
-        _end(_unwritten(error), USAGE)
+        _end(_unwritten(error), ExitCode.USAGE)
 
 
 def _unwritten(error: OSError) -> str:
