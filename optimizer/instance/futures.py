@@ -13,7 +13,7 @@ from optimizer.errors import InstanceError, Place
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, apply_entries
-from optimizer.instance.questions import FUTURES, Branch, Question
+from optimizer.instance.questions import FUTURES, QuestionBranch, Question
 from optimizer.instance.questions import RiskMeasure as RiskMeasure
 from optimizer.instance.reading import as_document, read_document
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
@@ -24,7 +24,7 @@ class Way:
     """One way through the questions, with the place and the content of each branch on it."""
 
     answers: tuple[Answer, ...] = ()
-    branches: tuple[tuple[Place, Branch], ...] = ()
+    branches: tuple[tuple[Place, QuestionBranch], ...] = ()
     probability: float = 1.0
 
     @property
@@ -33,7 +33,7 @@ class Way:
         return ".".join(answer.branch for answer in self.answers)
 
     @property
-    def changes(self) -> tuple[tuple[Place, Branch], ...]:
+    def changes(self) -> tuple[tuple[Place, QuestionBranch], ...]:
         """Its branches that set something."""
         return tuple((place, branch) for place, branch in self.branches if branch.set)
 

@@ -1,8 +1,8 @@
 """What a file says of the future: questions with their branches, and the measure by which a plan is judged over them.
 
-Question      answered at the start of a period, by one of its branches
-Branch        an answer: its probability, what it changes in the file, and the questions that arise only there
-RiskMeasure   `policy.objective`
+Question        answered at the start of a period, by one of its branches
+QuestionBranch  an answer: its probability, what it changes in the file, and the questions that arise only there
+RiskMeasure     `policy.objective`
 
 `optimizer.instance.futures` makes the tree of them.
 """
@@ -41,7 +41,7 @@ def _at_least_one(branches: Mapping[str, Any]) -> Mapping[str, Any]:
     return branches
 
 
-class Branch(Described):
+class QuestionBranch(Described):
     """An answer to a question. What it sets holds in every future that it is part of, in all years."""
 
     probability: Annotated[Share, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE_SHARE)] | None = Field(
@@ -66,9 +66,9 @@ class Question(Described):
     from_: Annotated[int | str, BeforeValidator(_parse_period), WithJsonSchema(shapes.PERIOD)] = Field(
         alias="from", description="Period at whose start the answer is known; of a year its first period."
     )
-    branches: Annotated[Mapping[str, Annotated[Branch, BeforeValidator(_not_null)]], AfterValidator(_at_least_one)] = (
-        Field(description="Possible answers, by name; a name has no dot.")
-    )
+    branches: Annotated[
+        Mapping[str, Annotated[QuestionBranch, BeforeValidator(_not_null)]], AfterValidator(_at_least_one)
+    ] = Field(description="Possible answers, by name; a name has no dot.")
 
     def period(self, horizon: Horizon) -> int:
         """The period at whose start it is answered.
@@ -89,7 +89,7 @@ class Question(Described):
         return 1.0 / len(self.branches) if given is None else given
 
 
-Branch.model_rebuild()
+QuestionBranch.model_rebuild()
 
 
 def each_question(questions: Mapping[str, Question], place: Place = ()) -> Iterator[tuple[Place, Question]]:
@@ -109,7 +109,7 @@ def count_futures(questions: Mapping[str, Question]) -> int:
     return count
 
 
-Measure = Literal["expected", "worst", "regret", "cvar"]
+MeasureName = Literal["expected", "worst", "regret", "cvar"]
 _CVAR = ("cvar", "weight")
 
 
@@ -123,7 +123,7 @@ class RiskMeasure:
         weight: of `cvar`, its share beside the expected cost, 0 to 1.
     """
 
-    kind: Measure = "expected"
+    kind: MeasureName = "expected"
     alpha: float = 0.0
     weight: float = 1.0
 
@@ -168,7 +168,7 @@ def parse_measure(value: Any) -> RiskMeasure:
     return RiskMeasure("cvar", alpha, weight)
 
 
-Objective = Annotated[
+ObjectiveField = Annotated[
     RiskMeasure,
     BeforeValidator(parse_measure),
     PlainSerializer(RiskMeasure.plain),

@@ -13,7 +13,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
-from optimizer.instance.questions import Objective, Question, RiskMeasure
+from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import (
     RangeSpec,
     Uncertain,
@@ -117,7 +117,7 @@ class Policy(Described):
         default_factory=dict,
         description="Required purchases, by option: the exact size bought in each calendar year, {option: {2027: 40}}.",
     )
-    objective: Objective = Field(
+    objective: ObjectiveField = Field(
         default=RiskMeasure(),
         description="What is minimised over futures: expected (default), worst, regret, or {cvar: 0.9, weight: 0.5}.",
     )
