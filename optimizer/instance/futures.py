@@ -13,7 +13,7 @@ from optimizer.errors import InstanceError, Place
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, apply_entries
-from optimizer.instance.questions import FUTURES, QuestionBranch, Question
+from optimizer.instance.questions import FUTURES, Question, QuestionBranch
 from optimizer.instance.questions import RiskMeasure as RiskMeasure
 from optimizer.instance.reading import as_document, read_document
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
