@@ -184,7 +184,7 @@ SMALL_NUMBERS = {
     ("cli.compare", 1e-4),
     ("cli.sensitivity", 1e-6),
     ("units", 1e-15),
-    ("instance.validation.magnitudes", 1e-6),
+    ("instance.validation.lint", 1e-6),
 }
 
 

@@ -28,10 +28,9 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
+from optimizer.instance.validation import find_problems
 from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.passes import find_problems
-from optimizer.instance.validation.unchecked import Unchecked
-from optimizer.instance.validation.wording import describe_error, no_mapping, noun
+from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
