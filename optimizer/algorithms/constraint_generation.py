@@ -24,6 +24,7 @@ from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_no_shock, read_plans
+from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -93,7 +94,7 @@ class ConstraintGeneration:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        evaluator = self.evaluator or RecourseEvaluator(instance)
+        evaluator = self.evaluator or evaluator_of(instance)
         likely = {shock.name for shock in instance.tree.events if shock.probability > 0}
         if likely and self.problem.is_default and is_estimable(instance):
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)

@@ -121,7 +121,7 @@ class ScenarioModel:
         costs = self.costs()
         self.expected = total(each.probability * each.expected for each in costs)
         if price is not None:
-            costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps, strict=True)]
+            costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps[:-1], strict=True)]
         self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
         if measure.kind != "expected":
             self._held = write_limit(self.builder, self._measured, self.unit)
@@ -563,9 +563,11 @@ class ScenarioModel:
 
 @dataclass(frozen=True)
 class ExtensiveForm:
-    """The strategy that holds every shock in one model."""
+    """The strategy that holds every shock of every future in one model."""
+
+    problem: ProblemVariant = LEAST_COST
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        model = ScenarioModel(instance, instance.events, settings, clock, listener)
+        model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, problem=self.problem)
         return model.minimise_cost() or model.minimise_gap()

@@ -56,15 +56,15 @@ class WorstAttackModel(ScenarioModel):
         self._linked: set[str] = set()
         super().__post_init__()
 
-    def _objectives(self) -> tuple[Expression, Expression]:
-        cost = self.problem.objective(self.builder, self.instance, self.shocks)
+    def gaps(self) -> list[Expression]:
+        """The gap of the listed shocks and of the worst attack, money."""
         if self.damage is None:
             self.damage = self.builder.variable("adversary", "damage", 0)
         gaps = formulation.gaps(self.builder, self.instance)
         for name in [name for name in gaps if name not in self.listed | self._linked]:
             self._linked.add(name)
             self.builder.require("adversary", name, None, self.damage, ">=", (1.0 / self.unit) * gaps[name])
-        return cost, total([*(gap for name, gap in gaps.items() if name in self.listed), self.unit * self.damage])
+        return [total([*(gap for name, gap in gaps.items() if name in self.listed), self.unit * self.damage])]
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""

@@ -3,10 +3,10 @@
 An instance without questions is a tree of one future: itself. What plans for a tree plans for it too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from optimizer.disruptions.shock import Path, Shock
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One branch on the way to a future: the answer to a question, known from the start of period `t` on."""
+    """One branch on the way to a future; `t` is the period at whose start its question is answered."""
 
     question: str
     branch: str
@@ -25,7 +25,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Future:
-    """A leaf of the tree: the instance with the data of its branches."""
+    """A leaf of the tree.
+
+    Attributes:
+        name: its branches in the order of their questions, ``late.tighten``; empty where there are no questions.
+        probability: the product of those of its branches.
+        answers: its branches, in the order in which they are known.
+        instance: the file with what they set applied in that order, without futures and scenarios.
+    """
 
     name: str
     probability: float
@@ -43,20 +50,30 @@ class FutureShock(Shock):
 
 @dataclass(frozen=True)
 class FutureTree:
-    """The futures of an instance."""
+    """All futures of an instance, one at least; those in which the same is set share their instance.
+
+    Attributes:
+        futures: in the order of the file's branches, the first question outermost.
+        are_probabilities_given: whether the file gives those of every question with several branches.
+    """
 
     futures: tuple[Future, ...]
     are_probabilities_given: bool = True
 
     def node(self, number: int, t: int) -> int:
-        """The smallest number of a future that cannot be told apart from one at the decisions of period t."""
-        return self._nodes[number][t]
+        """The smallest number of a future that cannot be told apart from future `number` at the decisions of `t`.
+
+        Two futures can be told apart once a question in which they differ has been answered.
+        """
+        if t not in self._nodes:
+            first = dict[tuple[Answer, ...], int]()
+            known = [tuple(answer for answer in each.answers if answer.t <= t) for each in self.futures]
+            self._nodes[t] = tuple(first.setdefault(answers, i) for i, answers in enumerate(known))
+        return self._nodes[t][number]
 
     @cached_property
-    def _nodes(self) -> list[list[int]]:
-        parted = [[_parted(one, other) for other in self.futures] for one in self.futures]
-        periods = self.futures[0].instance.horizon.periods
-        return [[next(m for m, since in enumerate(row) if since > t) for t in periods] for row in parted]
+    def _nodes(self) -> dict[int, tuple[int, ...]]:
+        return {}
 
     @property
     def is_single(self) -> bool:
@@ -96,7 +113,11 @@ class FutureTree:
         number, own = self.locate(shock)
         return self.futures[number].instance.path(own)
 
-    def own_shocks(self, shocks: "tuple[Shock, ...]") -> list[list[Shock]]:
+    def probability(self, shock: Shock) -> float:
+        """The probability of the future that a shock belongs to."""
+        return self.futures[self.locate(shock)[0]].probability
+
+    def own_shocks(self, shocks: Iterable[Shock]) -> list[list[Shock]]:
         """Some shocks by future, as their instances have them."""
         result: list[list[Shock]] = [[] for _ in self.futures]
         for shock in shocks:
@@ -104,11 +125,3 @@ class FutureTree:
             result[number].append(own)
         return result
 
-
-def _parted(one: Future, other: Future) -> float:
-    """The first period in whose decisions two futures can be told apart; infinite for one and the same."""
-    for mine, theirs in zip(one.answers, other.answers, strict=False):
-        if mine != theirs:
-            # Questions are in the order in which they are answered: the first difference is the earliest.
-            return min(mine.t, theirs.t)
-    return float("inf")
