@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from optimizer.studies.attack import attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
+    from optimizer.studies.discovery.discover import Discovery as Discovery
+    from optimizer.studies.discovery.discover import discover
     from optimizer.studies.explain.explain import Explanation as Explanation
     from optimizer.studies.explain.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
@@ -66,6 +68,7 @@ _HOMES = {
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
     "studies.time_to_survive": ("time_to_survive",),
+    "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
@@ -100,6 +103,7 @@ __all__ = [
     "alternatives",
     "attack",
     "compare",
+    "discover",
     "explain",
     "forcing",
     "load",
