@@ -20,8 +20,8 @@ from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
 from optimizer.model.ledgers import Names
-from optimizer.network.activity import Activity
 from optimizer.network import process as network
+from optimizer.network.activity import Activity
 from optimizer.risk import Outcome
 
 

@@ -57,7 +57,7 @@ class FutureCosts[Amount: (Expression, float)]:
     def at(self, values: Sequence[float]) -> "FutureCosts[float]":
         """The costs where columns take some values."""
         assert isinstance(self.expected, Expression)
-        outcomes = [Outcome(each.probability, each.cost.value(values)) for each in self.outcomes]  # type: ignore[union-attr]
+        outcomes = [Outcome(each.probability, each.cost.value(values)) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected.value(values), outcomes)
 
 

@@ -22,9 +22,9 @@ import numpy as np
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_no_shock, read_plans
-from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -324,6 +324,7 @@ def choose_strategy(
     evaluator: RecourseEvaluator | None = None,
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
+    least_costs: tuple[float, ...] = (),
 ) -> Strategy:
     """The strategy of a name.
 
@@ -335,12 +336,14 @@ def choose_strategy(
         evaluator: one that is already warm.
         first: names of shocks that are likely to be violated. plan: one to start from. Both come from a problem
             that was solved before.
+        least_costs: of the futures alone, for regret.
     """
+    problem = ProblemVariant(least_costs=least_costs)
     if name == "whole" or (name == "auto" and _is_small(instance)):
-        return ExtensiveForm()
-    if name == "cuts":
+        return ExtensiveForm(problem)
+    if name == "cuts" and is_estimable(instance):
         return Benders(evaluator=evaluator)
-    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan)
+    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan, problem=problem)
 
 
 def is_estimable(instance: Instance) -> bool:

@@ -58,7 +58,7 @@ class JointEvaluator(RecourseEvaluator):
         return list(dict.fromkeys(note for each in self._futures for note in each.notes))
 
     @cached_property
-    def slices(self) -> list[ShockBatch]:  # type: ignore[override]
+    def slices(self) -> list[ShockBatch]:
         """The batches of all futures, one future after another."""
         return [
             ShockBatch(part.length, part.events + first)
@@ -78,7 +78,7 @@ class JointEvaluator(RecourseEvaluator):
         return np.asarray(plan, dtype=np.float64)[self._places[number]]
 
     @cached_property
-    def dominators(self) -> Integers:  # type: ignore[override]
+    def dominators(self) -> Integers:
         """By shock, the number of one of the same future that dominates it; −1 where none is known."""
         parts = [
             np.where(each.dominators < 0, -1, each.dominators + first)
@@ -134,11 +134,11 @@ class JointEvaluator(RecourseEvaluator):
             value[:size] += part.value
             limit[:size] += part.gap_limit
             by_gap[:size] += part.by_gap
-            spread = csr_array(
-                (np.ones(len(places)), (np.arange(len(places)), places)), shape=(len(places), self.size)
-            )
+            spread = csr_array((np.ones(len(places)), (np.arange(len(places)), places)), shape=(len(places), self.size))
             subgradient[:size] += part.subgradient @ spread
-        gap, fails, cost = (np.concatenate([getattr(part, name) for part in found]) for name in ("gap", "fails", "cost"))
+        gap, fails, cost = (
+            np.concatenate([getattr(part, name) for part in found]) for name in ("gap", "fails", "cost")
+        )
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def operate_batches(

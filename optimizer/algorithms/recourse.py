@@ -346,7 +346,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     solvers = [SubproblemSolver(each) for each in instances]
     executor: Executor = SerialExecutor()
     if cluster is not None:
-        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, instance.fresh()))
+        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, [each.fresh() for each in instances]))
     elif size > 1:
         lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
         for future, solver in enumerate(solvers):
@@ -354,7 +354,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
                 if home and (future, part.length) not in lengths[home]:
                     lengths[home].append((future, part.length))
         first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, Setup.of(_build_subproblems, instance.fresh()), first)
+        executor = ProcessExecutor(size, Setup.of(_build_subproblems, [each.fresh() for each in instances]), first)
     executor.memory[KEPT] = solvers
     return executor
 
@@ -365,8 +365,8 @@ def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     return solver.answer(request)
 
 
-def _build_subproblems(memory: Memory, instance: Instance) -> None:
-    memory[KEPT] = [SubproblemSolver(future.instance) for future in instance.tree.futures]
+def _build_subproblems(memory: Memory, instances: Sequence[Instance]) -> None:
+    memory[KEPT] = [SubproblemSolver(instance) for instance in instances]
 
 
 def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:

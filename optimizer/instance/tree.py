@@ -124,4 +124,3 @@ class FutureTree:
             number, own = self.locate(shock)
             result[number].append(own)
         return result
-

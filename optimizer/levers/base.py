@@ -295,9 +295,7 @@ class Sized(Lever):
             self.pay(model, a, self.capex.at(model.horizon.year(a)) * size[a])
             if self.unit_size > 0:
                 most = float(greatest_whole(self.max_size / self.unit_size))
-                units = model.variable(
-                    self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size
-                )
+                units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
                 model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(model, size)
         self._keep(model, size)

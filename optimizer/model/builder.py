@@ -204,6 +204,10 @@ class ModelBuilder(Ledgers):
         """The builders of the futures that this programme holds, in their order: of one alone, itself."""
         return (self,)
 
+    def sharing(self, row: int) -> Sequence[int]:
+        """The numbers of the futures that have a row."""
+        return (0,)
+
     @property
     def links(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
         """All linking terms, by owner and what."""

@@ -13,6 +13,7 @@ some future of a node does not allow is 0 in all of them (`close`).
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from optimizer.disruptions.shock import BASELINE
@@ -24,6 +25,8 @@ from optimizer.units import Number
 
 # Of futures and a period: the smallest number among those that cannot be told apart.
 NodeOf = Callable[[int, int], int]
+# What futures share a column by: node, path, owner, what, period, and the data that it follows from.
+SharedKey = tuple[int, str, str, str, int, Hashable]
 
 
 class JointBuilder(ModelBuilder):
@@ -41,9 +44,11 @@ class JointBuilder(ModelBuilder):
         super().__init__(horizon, discount_rate, names)
         self.futures, self.node = tuple(futures), node
         # Columns that several futures may share, and the numbers of those that have written them.
-        self.shared: dict[Hashable, int] = {}
+        self.shared: dict[SharedKey, int] = {}
         self.writers: dict[int, set[int]] = {}
-        self.repeated: set[Hashable] = set()
+        # Rows that several futures may share, by what they say; and by row the futures that have it.
+        self.repeated: dict[Hashable, int] = {}
+        self.owners: list[list[int]] = []
         self._members = tuple(MemberBuilder(self, number) for number in range(len(self.futures)))
 
     @property
@@ -51,15 +56,19 @@ class JointBuilder(ModelBuilder):
         """The builders of the futures, in their order."""
         return self._members
 
+    def sharing(self, row: int) -> Sequence[int]:
+        """The numbers of the futures that have a row; all of them where it belongs to none."""
+        return self.owners[row] or range(len(self.futures))
+
+    def _append(self, row: Row) -> None:
+        self.rows.append(row)
+        self.owners.append([])
+
     def close(self) -> None:
         """Keep each decision at 0 that is shared by a future in which it is not allowed."""
-        sizes: dict[tuple[int, int], int] = {}
-        for number in range(len(self.futures)):
-            for t in self.horizon.periods:
-                key = (self.node(number, t), t)
-                sizes[key] = sizes.get(key, 0) + 1
-        for key, j in self.shared.items():
-            node, path, _, _, t, follows = key  # type: ignore[misc]
+        numbers = range(len(self.futures))
+        sizes = Counter((self.node(number, t), t) for number in numbers for t in self.horizon.periods)
+        for (node, path, _, _, t, follows), j in self.shared.items():
             if not path and follows is None and len(self.writers[j]) < sizes[node, t]:
                 self.columns[j].upper = 0.0
 
@@ -67,7 +76,8 @@ class JointBuilder(ModelBuilder):
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied._used = list(self.columns), list(self.rows), set(self._used)
-        copied.shared, copied.writers, copied.repeated = self.shared, self.writers, set(self.repeated)
+        copied.shared, copied.writers, copied.repeated = self.shared, self.writers, self.repeated
+        copied.owners = list(self.owners)
         copied._members = tuple(member.copied(copied) for member in self._members)
         return copied
 
@@ -111,7 +121,7 @@ class MemberBuilder(ModelBuilder):
         self._index.setdefault((self._path, owner, what), {})[t] = j
         return Expression({j: 1.0})
 
-    def _key(self, owner: str, what: str, t: int, follows: Hashable) -> Hashable:
+    def _key(self, owner: str, what: str, t: int, follows: Hashable) -> SharedKey | None:
         """What futures share a column by; None for one of its own."""
         if self._path == "":
             return self.joint.node(self.number, t), "", owner, what, t, follows
@@ -131,10 +141,12 @@ class MemberBuilder(ModelBuilder):
         if mark.path in ("", BASELINE):
             key = (mark.owner, mark.what, row.t, row.sense, row.rhs, frozenset(row.terms.items()))
             if key in self.joint.repeated:
+                self.joint.owners[self.joint.repeated[key]].append(self.number)
                 return
-            self.joint.repeated.add(key)
+            self.joint.repeated[key] = len(self.rows)
         row.mark = mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
         self.rows.append(row)
+        self.joint.owners.append([self.number])
 
     def column_index(self) -> dict[tuple[str, str, str], dict[int, int]]:
         """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""
