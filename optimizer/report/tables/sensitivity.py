@@ -194,6 +194,7 @@ def _flips(found: Sensitivity) -> Table:
         caption=caption,
         cells={
             "number": lambda row: _name(instance, row.item[0].number),
+            "value": lambda row: _value(row.item[0].number, row["value"]),
             "same": lambda row: _interval_text(row.item[0].number, row.item[1]),
             "status": lambda row: _change_text(found, row.item[1]),
         },
