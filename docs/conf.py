@@ -7,6 +7,7 @@ import latex2mathml.converter
 from docutils import nodes
 
 import optimizer
+from optimizer.errors import ExitCode
 
 project = "optimizer"
 author = "The optimizer authors"
@@ -53,6 +54,9 @@ myst_substitutions = {
     "functions": _directives("function", [name for name in _PUBLIC if name not in {*_CLASSES, *_ERRORS}]),
     "classes": _directives("class", _CLASSES, "   :members:\n"),
     "errors": _directives("exception", _ERRORS),
+    "exit_codes": "\n".join(
+        ["| code | meaning |", "|---|---|", *(f"| {code} | {code.meaning}: {code.details} |" for code in ExitCode)]
+    ),
 }
 
 

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from optimizer.studies.attack import attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
+    from optimizer.studies.discovery.discover import Discovery as Discovery
+    from optimizer.studies.discovery.discover import discover
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate
     from optimizer.studies.explain.explain import Explanation as Explanation
@@ -71,6 +73,7 @@ _HOMES = {
     "studies.comparison": ("Comparison",),
     "studies.evaluate": ("PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
+    "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
@@ -114,6 +117,7 @@ __all__ = [
     "alternatives",
     "attack",
     "compare",
+    "discover",
     "evaluate",
     "explain",
     "forcing",

@@ -1,37 +1,128 @@
-"""``python -m optimizer`` and the console script ``diversify``."""
+"""``python -m optimizer`` and the console script ``diversify``: streams and signals, from start to end.
 
+Output streams may be closed before the end, as by `head`; terminals are of every width and character set.
+"""
+
+import codecs
+import errno
+import os
 import signal
+import stat
 import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from optimizer.errors import ExitCode
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["main"]
 
+# Widths in which tables can be read; `COLUMNS` may name any number.
+NARROWEST, WIDEST = 40, 1000
+
+
+class TolerantStream:
+    """A stream that discards its text once its reader is gone: the command goes on and writes its files.
+
+    Everything else is passed to the stream. Messages are discarded for any other error too: an answer is worth more
+    than the messages on the way.
+    """
+
+    def __init__(self, stream: "TextIO", *, is_for_messages: bool = False) -> None:
+        self._stream, self._is_for_messages = stream, is_for_messages
+        self._error: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or discard the text if the reader is gone."""
+        self._raise_again()
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._discard(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """The same for buffered text."""
+        self._raise_again()
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._discard(error)
+            self._stream.flush()
+
+    def _discard(self, error: OSError) -> None:
+        """Discard buffered text and everything that follows; raise an error that is not about a missing reader."""
+        # A terminal that was closed answers with EIO.
+        is_device = stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode)
+        is_gone = error.errno == errno.EPIPE or (error.errno == errno.EIO and is_device)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+        if not is_gone and not self._is_for_messages:
+            self._error = error
+            raise error
+
+    def _raise_again(self) -> None:
+        """Raise an earlier error again: the first writer may have ignored it."""
+        if self._error is not None:
+            raise self._error
+
+
+def protect_streams() -> None:
+    """Make both streams tolerant; one that was closed from the start discards everything."""
+    codecs.register_error("optimizer.escape", _escape)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="optimizer.escape")
+        setattr(sys, name, cast("TextIO", TolerantStream(stream, is_for_messages=name == "stderr")))
+    _ignore_odd_width()
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    r"""Characters that a character set lacks as ``\uXXXX``, in surrogate pairs where needed: JSON stays valid."""
+    assert isinstance(error, UnicodeEncodeError)
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
+
+
+def _ignore_odd_width() -> None:
+    """Ignore a width in which no table can be read: the terminal's own, or the usual one, takes its place."""
+    width = os.environ.get("COLUMNS", "")
+    if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
+        del os.environ["COLUMNS"]
+
+
 # What Typer ends with when Ctrl-C comes before a command has begun.
 INTERRUPTED = 130
-USAGE, STOPPED = 2, 5
 
 
 def main() -> None:
     """Run the command line; Ctrl-C is answered in words even while that is being loaded."""
     try:
-        from optimizer.cli.stream import protect_streams
-
         _handle_signals()
         protect_streams()
         from optimizer.cli.app import app
 
         app()
     except KeyboardInterrupt:
-        _end("stopped before there was an answer.", STOPPED)
+        _end("stopped before there was an answer.", ExitCode.STOPPED)
     except SystemExit as done:
-        code = STOPPED if done.code == INTERRUPTED else done.code
+        code = ExitCode.STOPPED if done.code == INTERRUPTED else done.code
         try:
             sys.stdout.flush()
         except OSError as error:
             # A command that could not write its answer has said so.
-            _end(None if code == USAGE else _unwritten(error), USAGE)
+            _end(None if code == ExitCode.USAGE else _unwritten(error), ExitCode.USAGE)
         sys.exit(code)
     except OSError as error:
-        _end(_unwritten(error), USAGE)
+        _end(_unwritten(error), ExitCode.USAGE)
 
 
 def _unwritten(error: OSError) -> str:

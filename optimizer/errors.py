@@ -1,14 +1,66 @@
-"""The errors that the package raises on purpose, each an `OptimizerError`, and its warning."""
+"""The errors that the package raises on purpose, each an `OptimizerError`, its warning, and the exit codes of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import IntEnum
+from typing import Any, ClassVar, Literal
 
 Severity = Literal["error", "warning"]
 # The keys that lead to a value in an instance file; places in lists count from 0.
 Place = tuple[str | int, ...]
 # Where something is wrong, what, the cure, and how grave it is.
 Problem = tuple[Place, str, str, Severity]
+
+
+class ExitCode(IntEnum):
+    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here.
+
+    Attributes:
+        meaning: in a few words.
+        details: which commands mean something else by it, or how it comes about.
+    """
+
+    SURVIVES = (
+        0,
+        "survives, proven",
+        "`compare`: some column does; `survive`, `sensitivity`, `plot`: whatever the answer for a plan",
+    )
+    INTERNAL = (
+        1,
+        "internal error",
+        "such as an audit that disagrees with a plan just solved; "
+        "`verify`, `show`, `report`, `plot`: the plan file was changed since it was solved",
+    )
+    USAGE = (
+        2,
+        "usage",
+        "words of the command line, files, folders and a stdout that cannot be written, "
+        "a damaged checkpoint, a missing extra",
+    )
+    BAD_INSTANCE = (
+        3,
+        "bad instance or plan",
+        "or none where one is named, or a name on the command line that the instance does not have",
+    )
+    NO_PLAN_SURVIVES = (
+        4,
+        "no plan survives",
+        "the best one is printed, or that none exists; `verify --quick`: shocks were not recomputed",
+    )
+    STOPPED = (
+        5,
+        "stopped unproven",
+        "by the time limit, Ctrl-C, SIGTERM or SIGHUP; the best plan found is printed; a second signal ends at once",
+    )
+
+    meaning: str
+    details: str
+
+    def __new__(cls, value: int, meaning: str, details: str) -> "ExitCode":
+        """A code with its words."""
+        code = int.__new__(cls, value)
+        code._value_, code.meaning, code.details = value, meaning, details
+        return code
 
 
 @dataclass(frozen=True)
@@ -36,13 +88,16 @@ class Finding:
 
 
 class OptimizerError(Exception):
-    """An error that the package raises on purpose."""
+    """An error that the package raises on purpose; `exit_code` is how a run ends with it."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
 
 class InstanceError(OptimizerError):
     """An instance cannot be used; `findings` holds every reason, each with line and cure."""
 
     subject = "instance"
+    exit_code = ExitCode.BAD_INSTANCE
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
@@ -67,6 +122,8 @@ class SolverError(OptimizerError):
 
 class CheckpointError(OptimizerError):
     """The state of a search cannot be written, or what lies there is not one."""
+
+    exit_code = ExitCode.USAGE
 
 
 class WorkerError(OptimizerError):
@@ -96,9 +153,13 @@ class PluginError(OptimizerError):
 class PlanFileError(OptimizerError):
     """A saved plan cannot be read: not JSON, or a part is missing."""
 
+    exit_code = ExitCode.BAD_INSTANCE
+
 
 class MissingExtraError(OptimizerError):
     """An optional part of the installation is missing; the message holds the command that installs it."""
+
+    exit_code = ExitCode.USAGE
 
 
 class OptimizerWarning(UserWarning):

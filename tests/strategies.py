@@ -73,6 +73,16 @@ OPTION = st.one_of(
             "max_size": st.just(1),
         }
     ),
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("leverage"),
+            "region": st.just("rival"),
+            "restraint": SHARE,
+            "strength": st.sampled_from([[1, 0.5, 0], [0.3, 0.7, 1.4], 0.6]),
+            "capex": AMOUNT,
+            "max_size": st.just(1),
+        }
+    ),
 )
 
 SHOCK = st.fixed_dictionaries(

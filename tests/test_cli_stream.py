@@ -54,7 +54,7 @@ def test_ctrl_c_before_a_command_has_begun_is_5_as_well(monkeypatch: pytest.Monk
     def pressed() -> None:
         raise raised
 
-    monkeypatch.setattr("optimizer.cli.stream.protect_streams", lambda: None)
+    monkeypatch.setattr("optimizer.__main__.protect_streams", lambda: None)
     monkeypatch.setattr("optimizer.cli.app.app", pressed)
     with pytest.raises(SystemExit) as done:
         face.main()

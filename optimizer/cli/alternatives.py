@@ -63,7 +63,7 @@ def command(
         _show(found)
     if output is not None:
         _write(found, output)
-    raise typer.Exit(common.STOPPED if found.status == "stopped" else common.exit_code(found.cheapest))
+    common.end_with_plan(found.cheapest, is_stopped=found.status == "stopped")
 
 
 def _tolerance(text: str) -> str:

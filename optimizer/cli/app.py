@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from optimizer.errors import ExitCode
+
 # Panel of `diversify --help` → command → what it does: the first line of the command's own docstring.
 COMMANDS = {
     "Instances": {
@@ -72,8 +74,7 @@ app = typer.Typer(
     name="diversify",
     cls=_Commands,
     help="The cheapest set of moves that lets a country survive being cut off, and what each dollar buys.",
-    epilog="Exit codes: 0 survives, proven; 1 internal error; 2 usage; 3 bad instance or plan; 4 no plan survives; "
-    "5 stopped unproven.\n\nManual: docs/index.md",
+    epilog=f"Exit codes: {'; '.join(f'{code} {code.meaning}' for code in ExitCode)}.\n\nManual: docs/index.md",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

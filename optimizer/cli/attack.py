@@ -7,7 +7,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
-    from optimizer.studies.attack import AttackResult
+    pass
 
 
 def command(
@@ -53,10 +53,4 @@ def command(
         show_attack(found)
     if output is not None:
         outputs.write_answer(output, found.result.to_json() + "\n")
-    raise typer.Exit(_code(found))
-
-
-def _code(found: "AttackResult") -> int:
-    if found.is_unproven:
-        return common.STOPPED
-    return common.SURVIVES if found.survives else common.NO_PLAN_SURVIVES
+    common.end(survives=found.survives, is_stopped=found.is_unproven)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import typer
 
 from optimizer.cli import common, inputs, options
+from optimizer.errors import ExitCode
 
 
 def command(
@@ -40,7 +41,7 @@ def command(
                 common.show_findings(error.findings)
     if json:
         common.print_json(summaries)
-    raise typer.Exit(common.BAD_INSTANCE if is_bad else common.SURVIVES)
+    raise typer.Exit(ExitCode.BAD_INSTANCE if is_bad else ExitCode.SURVIVES)
 
 
 @contextmanager

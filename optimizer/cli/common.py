@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from optimizer.errors import ExitCode
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from optimizer.errors import Finding
     from optimizer.results.result import Result
 
-SURVIVES, INTERNAL, USAGE, BAD_INSTANCE, NO_PLAN_SURVIVES, STOPPED = 0, 1, 2, 3, 4, 5
+
+def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
+    """End a run that has an answer; a plan that the audit disagrees with counts first, then a search that was stopped.
+
+    Args:
+        survives: whether some plan survives, or the question has its answer.
+        is_stopped: whether the search ended before the proof.
+        disagrees: whether the audit disagrees with the plan.
+    """
+    survived = ExitCode.SURVIVES if survives else ExitCode.NO_PLAN_SURVIVES
+    raise typer.Exit(ExitCode.INTERNAL if disagrees else ExitCode.STOPPED if is_stopped else survived)
 
 
-def exit_code(result: "Result") -> int:
-    """The exit code of a plan's status."""
-    codes = {"survives": SURVIVES, "gap": NO_PLAN_SURVIVES, "none": NO_PLAN_SURVIVES, "stopped": STOPPED}
-    return codes[result.status]
+def end_with_plan(result: "Result", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
+    """The same for a plan, by its status."""
+    survives = result.status == "survives"
+    end(survives=survives, is_stopped=is_stopped or result.status == "stopped", disagrees=disagrees)
 
 
 # Messages and errors
@@ -38,7 +50,7 @@ def print_message(text: str) -> None:
     stderr_console().print(text)
 
 
-def fail(text: str, code: int) -> NoReturn:
+def fail(text: str, code: ExitCode) -> NoReturn:
     """End the run with an error message on stderr and an exit code."""
     stderr_console().print("Error: ", style="bold red", end="")
     print_message(text)
@@ -77,7 +89,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.BadParameter):
             raise
         except KeyboardInterrupt:
-            fail("stopped before there was an answer.", STOPPED)
+            fail("stopped before there was an answer.", ExitCode.STOPPED)
         except Exception as error:
             _fail_with(error)
 
@@ -89,21 +101,13 @@ def _fail_with(error: Exception) -> NoReturn:
 
     if isinstance(error, errors.InstanceError):
         show_findings(error.findings, error.subject)
-        raise typer.Exit(BAD_INSTANCE) from None
+        raise typer.Exit(error.exit_code) from None
     if isinstance(error, errors.AuditError) and error.result is not None:
         from optimizer.report.tables.plan import show_plan
 
         show_plan(error.result)
-    fail(_describe(error), _code_of(error))
-
-
-def _code_of(error: Exception) -> int:
-    from optimizer import errors
-
-    if isinstance(error, errors.PlanFileError):
-        return BAD_INSTANCE
-    is_usage = isinstance(error, errors.CheckpointError | errors.MissingExtraError | OSError)
-    return USAGE if is_usage else INTERNAL
+    other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
+    fail(_describe(error), error.exit_code if isinstance(error, errors.OptimizerError) else other)
 
 
 def _describe(error: Exception) -> str:

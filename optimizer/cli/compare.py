@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -85,18 +86,13 @@ def command(
                 listener=listener,
             )
         except KeyboardInterrupt:
-            common.fail("stopped before everything was known.", common.STOPPED)
+            common.fail("stopped before everything was known.", ExitCode.STOPPED)
     if json:
         common.print_json(found.to_dict())
     if plot is not None:
         _draw(found, plot)
-    raise typer.Exit(_code(found))
-
-
-def _code(found: "Comparison") -> int:
-    if not found.is_proven or not found.columns:
-        return common.STOPPED
-    return common.SURVIVES if any(c.result.survives for c in found.columns) else common.NO_PLAN_SURVIVES
+    survives = any(column.result.survives for column in found.columns)
+    common.end(survives=survives, is_stopped=not found.is_proven or not found.columns)
 
 
 def _show_part(part: str, known: "Comparison", *, every: bool) -> None:

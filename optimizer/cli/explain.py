@@ -1,7 +1,5 @@
 """diversify explain: why this plan, or why none survives and what would."""
 
-import typer
-
 from optimizer.cli import common, inputs, options, progress
 
 
@@ -37,4 +35,4 @@ def command(
         common.print_json(found.to_dict())
     else:
         shown.end(found)
-    raise typer.Exit(common.exit_code(found.result) if found.is_complete else common.STOPPED)
+    common.end_with_plan(found.result, is_stopped=not found.is_complete)

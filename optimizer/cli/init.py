@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli import common, outputs
+from optimizer.errors import ExitCode
 
 
 def command(
@@ -24,7 +25,8 @@ def command(
     made = {folder / name: text for name, text in starter_files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
-        common.fail(f"{' and '.join(there)}: already there; nothing was written. Choose another folder.", common.USAGE)
+        what = f"{' and '.join(there)}: already there; nothing was written. Choose another folder."
+        common.fail(what, ExitCode.USAGE)
     for path, text in made.items():
         outputs.write_answer(path, text)
     typer.echo(f"Read {folder / 'instance.yaml'} from its top; then: diversify solve {folder / 'instance.yaml'}")

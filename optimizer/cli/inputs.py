@@ -15,6 +15,7 @@ import typer
 
 from optimizer.cli import common, options, progress
 from optimizer.cli.options import Changes, PlanSearch
+from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -269,9 +270,9 @@ def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
     if found.is_saved:
         raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
     if found.result.status == "stopped":
-        common.fail(f"{file}: the search was stopped before there was a plan.", common.STOPPED)
+        common.fail(f"{file}: the search was stopped before there was a plan.", ExitCode.STOPPED)
     rules = "; ".join(found.result.clash)
-    common.fail(f"{file}: no plan exists{': ' + rules if rules else ''}.", common.NO_PLAN_SURVIVES)
+    common.fail(f"{file}: no plan exists{': ' + rules if rules else ''}.", ExitCode.NO_PLAN_SURVIVES)
 
 
 def with_comments(result: "Result", file: str) -> "Result":

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from optimizer.cli.common import USAGE, fail, print_message
+from optimizer.cli.common import fail, print_message
+from optimizer.errors import ExitCode
 from optimizer.extras import require_extra_for
 from optimizer.files import INSTANCES, write_whole
 
@@ -64,7 +65,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fail(f"{error.filename or path}: {error.strerror or error}", USAGE)
+        fail(f"{error.filename or path}: {error.strerror or error}", ExitCode.USAGE)
 
 
 def write_answer(path: Path, content: str | bytes) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from optimizer.cli import common, inputs, options, outputs
 from optimizer.cli.report import find_frontier
+from optimizer.errors import ExitCode
 
 _KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
 # The kinds that an option is for.
@@ -80,10 +81,10 @@ def command(
         with common.library_warnings():
             picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
-        common.fail(f"{error}.", common.BAD_INSTANCE)
+        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
     outputs.write_answer(output, picture)
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
-    raise typer.Exit(common.INTERNAL if doubts else common.STOPPED if stopped else common.SURVIVES)
+    common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:

@@ -123,9 +123,7 @@ def _end(result: "Result", output: Path, content: str | bytes, doubts: tuple[str
     outputs.write_answer(output, content)
     for doubt in doubts:
         common.print_message(doubt)
-    if doubts:
-        raise typer.Exit(common.INTERNAL)
-    raise typer.Exit(common.STOPPED if stopped else common.exit_code(result))
+    common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
 
 
 def find_frontier(

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli import common, inputs, options, progress
+from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
 
 
@@ -52,7 +53,7 @@ def command(
         common.fail(
             f"{file} has no ranges: write some, such as `capex: {{value: 120k, low: 90k, high: 180k}}`, or "
             '`ranges: {"options.*.capex": {low: 0.8, high: 1.5, of: value}}`.',
-            common.BAD_INSTANCE,
+            ExitCode.BAD_INSTANCE,
         )
 
     from optimizer.solver import Settings
@@ -76,5 +77,4 @@ def command(
         from optimizer.report.tables.sensitivity import show_sensitivity
 
         show_sensitivity(found)
-    codes = {"proven": common.SURVIVES, "stopped": common.STOPPED, "none": common.NO_PLAN_SURVIVES}
-    raise typer.Exit(codes[found.status])
+    common.end(survives=found.status != "none", is_stopped=found.status == "stopped")

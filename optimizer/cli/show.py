@@ -33,4 +33,4 @@ def command(
 
         with inputs.plan_that_fits(plan):
             print_result(result, every=every)
-    raise typer.Exit(common.INTERNAL if doubts else common.exit_code(result))
+    common.end_with_plan(result, disagrees=bool(doubts))

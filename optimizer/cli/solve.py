@@ -75,7 +75,7 @@ def command(
     finally:
         # Also where nothing can be printed.
         _write(inputs.with_comments(result, file), csv, output)
-    raise typer.Exit(common.exit_code(result))
+    common.end_with_plan(result)
 
 
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:

@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def command(
                 file=instance or plan,
             )
         except KeyboardInterrupt:
-            common.fail("stopped before every sample was answered.", common.STOPPED)
+            common.fail("stopped before every sample was answered.", ExitCode.STOPPED)
     if json:
         common.print_json(stressed.to_dict())
     else:
@@ -73,9 +72,8 @@ def command(
 
         show_stress(stressed, every=every)
     _write(stressed, csv, parquet)
-    if not found.is_saved and found.result.status == "stopped":
-        raise typer.Exit(common.STOPPED)
-    raise typer.Exit(common.SURVIVES if stressed.survives else common.NO_PLAN_SURVIVES)
+    is_stopped = not found.is_saved and found.result.status == "stopped"
+    common.end(survives=stressed.survives, is_stopped=is_stopped)
 
 
 def _read(plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from optimizer.cli import common, inputs, options, outputs
 
 if TYPE_CHECKING:
@@ -45,9 +43,8 @@ def command(
         show_time_to_survive(instance, survival)
     if csv is not None:
         outputs.write_answer(csv, time_to_survive_csv(survival))
-    if not found.is_saved and result.status == "stopped":
-        raise typer.Exit(common.STOPPED)
-    raise typer.Exit(common.SURVIVES if result.baseline is not None else common.NO_PLAN_SURVIVES)
+    is_stopped = not found.is_saved and result.status == "stopped"
+    common.end(survives=result.baseline is not None, is_stopped=is_stopped)
 
 
 def _print_status(result: "Result") -> None:

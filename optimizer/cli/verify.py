@@ -43,6 +43,4 @@ def command(
         from optimizer.report.tables.checks import show_verification
 
         show_verification(plan, result, found)
-    if not found.ok:
-        raise typer.Exit(common.INTERNAL)
-    raise typer.Exit(common.NO_PLAN_SURVIVES if found.lines else common.SURVIVES)
+    common.end(survives=not found.lines, disagrees=not found.ok)

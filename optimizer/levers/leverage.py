@@ -1,9 +1,12 @@
 """Leverage: counter-leverage over a region, which restrains its deliberate cuts.
 
     size        level, 0 … max_size ≤ 1
-    ℓ[t]        level in force, Σ_a n[a]·(1 − erosion)^(year(t) − year(a)) over the decisions past their lead time
+    ℓ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over the decisions past their lead time
     restraint   share of the cut that full level prevents
     erosion     share of the level lost per year since the decision, as the region finds substitutes
+    strength    in its place: share in force in the 1st, 2nd, … calendar year from that of the decision on
+
+    share(j) = (1 − erosion)^j, or the strength of year j + 1, of which the last stays; strength may grow and exceed 1
 
 Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, ℓ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
@@ -11,28 +14,43 @@ On the path of a deliberate shock, for every existing process p of the region th
 """
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from optimizer.disruptions.shock import Path
+from optimizer import shapes
+from optimizer.disruptions.shock import Path, as_tuple
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
 from optimizer.units import Quantity, Share, finding
 
+# The largest strength: more is a percentage, or a slip.
+LARGEST_STRENGTH = 100
+Strength = Annotated[
+    tuple[Quantity, ...],
+    BeforeValidator(as_tuple),
+    WithJsonSchema(shapes.one_or_more({**shapes.QUANTITY, "maximum": LARGEST_STRENGTH})),
+]
+
 
 class Leverage(Sized):
     """Counter-leverage over a region, which reduces its deliberate cuts."""
 
     labels: ClassVar[Labels] = Labels("level", colour=6)
+    is_deterrent: ClassVar[bool] = True
 
     kind: Literal["leverage"]
     region: str = Field(description="Region over which leverage is held.")
     max_size: Quantity = Field(description="Maximum level, up to 1.", json_schema_extra={"maximum": 1})
     restraint: Share = Field(description="Share of a deliberate cut that full leverage prevents, 0 to 1.")
     erosion: Share = Field(default=0.0, description="Share of the level lost per year, 0 to 1.")
+    strength: Strength | None = Field(
+        default=None,
+        description="In place of erosion: share of the level in force in the 1st, 2nd, … calendar year from that of "
+        "its decision on, lead time included; the last stays. It may grow, and exceed 1.",
+    )
 
     @field_validator("max_size")
     @classmethod
@@ -40,6 +58,20 @@ class Leverage(Sized):
         if value > 1:
             raise finding(f"{value:g} is more than the full level of leverage, 1", "Write a level from 0 to 1.")
         return value
+
+    @field_validator("strength")
+    @classmethod
+    def _shares(cls, strength: Strength | None) -> Strength | None:
+        if strength and max(strength) > LARGEST_STRENGTH:
+            what = f"{max(strength):g} is more than {LARGEST_STRENGTH} times the level that is bought"
+            raise finding(what, "Write shares of the level: 0.8 is 80 per cent of it.")
+        return strength
+
+    @model_validator(mode="after")
+    def _fades_in_one_way(self) -> "Leverage":
+        if self.strength is not None and "erosion" in self.model_fields_set:
+            raise finding("strength is given beside erosion", "Keep one of the two: strength says what erosion leaves.")
+        return self
 
     @property
     def unit(self) -> Unit:
@@ -52,22 +84,27 @@ class Leverage(Sized):
         yield from super().references()
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """A largest level or a restraint of 0; a ramp does not apply."""
+        """A largest level, a restraint or a strength of 0; a ramp does not apply."""
         yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
+        if self.strength is not None and max(self.strength) == 0:
+            yield "strength", "it is never in force"
         if self.restraint == 0:
             yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
-        """What erosion leaves of a level by then."""
-        return float((1.0 - self.erosion) ** (horizon.year(t) - horizon.year(a)))
+        """The part of a level decided at `a` that is in force in period t, once its lead time is over."""
+        age = horizon.year(t) - horizon.year(a)
+        if self.strength is None:
+            return float((1.0 - self.erosion) ** age)
+        return self.strength[min(age, len(self.strength) - 1)]
 
     def invest(self, model: ModelBuilder) -> None:
-        """Buy a level and link what erosion leaves of it."""
-        size, lead, year = self.buy(model), model.horizon.whole(self.lead_time), model.horizon.year
-        kept = 1.0 - self.erosion
+        """Buy a level and link what is in force of it."""
+        horizon = model.horizon
+        size, lead = self.buy(model), horizon.whole(self.lead_time)
         level = {
-            t: total(kept ** (year(t) - year(a)) * n for a, n in size.items() if t >= a + lead)
-            for t in model.horizon.periods
+            t: total(self.share_in_force(horizon, a, t) * n for a, n in size.items() if t >= a + lead)
+            for t in horizon.periods
         }
         model.link(self.id, "level", level)
 

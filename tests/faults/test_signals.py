@@ -68,7 +68,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_before_a_command_has_begun_is_5_as_well(name: str) -> None:
     code = (
-        "import signal\nfrom optimizer.cli import stream\nfrom optimizer.__main__ import main\n"
+        "import signal\nimport optimizer.__main__ as stream\nfrom optimizer.__main__ import main\n"
         f"stream.protect_streams = lambda: signal.raise_signal(signal.{name})\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -113,6 +113,58 @@ def test_two_levers_over_one_region_add_but_never_above_the_capacity(cell: Cell,
     assert result.total_cost == pytest.approx(4020)
 
 
+def test_strength_grows_and_its_last_share_stays(cell: Cell, solve: Solve) -> None:
+    # Bought in 2026 (the only year allowed), lead 12 months: the year of the lead time counts. 2027 is the second year,
+    # 0.6; 2028 and 2029 the third and fourth, 0.8. 40 of 100 t are needed, restraint 1: 40/60 = 2/3 of a level in
+    # 2027, 1/2 in 2028 and 2029. A level costs 300: 200, 150, 150. Baseline 4000.
+    for year, cost in ((2027, 200), (2028, 150), (2029, 150)):
+        result = solve(
+            cell(
+                YEARS.replace("2028", "2029"),
+                f"options: {{chips: {{{CHIPS}, restraint: 1, strength: [0.1, 0.6, 0.8], lead_time: 12, capex: 300, "
+                "latest: 2026}}",
+                f"shocks: {{s: {{start: {year}, months: 12, deliberate: true, "
+                "cuts: [{region: rival, severity: 1}]}}",
+            )
+        )
+        assert result.total_cost == pytest.approx(4000 + cost)
+        assert result.plan.builds[0].size == pytest.approx(cost / 300)
+        assert result.audit["ok"]
+
+
+def test_strength_that_fades_is_bought_late(cell: Cell, solve: Solve) -> None:
+    # In force for two calendar years, whole in the first, a quarter in the second, then nothing. For 2028, 40 t: in
+    # 2026 nothing, in 2027 40/25 = 1.6 levels, more than the 1 there is; in 2028 0.4 of a level at 300 = 120. Prices
+    # before are low: 10 a level. Best is a mix: 1 - x in 2027 is worth 25 - 25x t for 10 - 10x, x in 2028 100x t for
+    # 300x. 25 - 25x + 100x = 40: x = 0.2, 8 + 60 = 68.
+    result = solve(
+        cell(
+            YEARS,
+            f"options: {{chips: {{{CHIPS}, restraint: 1, strength: [1, 0.25, 0], capex: {{2027: 10, 2028: 300}}}}}}",
+            "shocks: {s: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+        )
+    )
+    assert [(build.year, build.size) for build in result.plan.builds] == [
+        (2027, pytest.approx(0.8)),
+        (2028, pytest.approx(0.2)),
+    ]
+    assert result.total_cost == pytest.approx(3068)
+    assert result.audit["ok"]
+
+
+def test_strength_above_one_holds_back_more_than_restraint_says(cell: Cell, solve: Solve) -> None:
+    # In its second year a level counts 2.5 times: 100*0.2*2.5 = 50 t, 0.8 of a level at 100 = 80.
+    result = solve(
+        cell(
+            YEARS,
+            f"options: {{chips: {{{CHIPS}, restraint: 0.2, strength: [1, 2.5], capex: 100, latest: 2027}}}}",
+            "shocks: {s: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+        )
+    )
+    assert result.total_cost == pytest.approx(3080)
+    assert result.audit["ok"]
+
+
 def test_fixed_opex_is_on_the_level_that_was_bought(cell: Cell, solve: Solve) -> None:
     # Bought in 2026 (the only year allowed), lead 12 months: opex in 2027 and 2028 on the uneroded level. In force in
     # 2028: 0.5^2 = 0.25 of it, 100*0.25 = 25 t per level with restraint 1; floor 0.1: 10 t, level 0.4. 0.4*(100 + 2*30)
@@ -244,3 +296,26 @@ def test_region_that_is_almost_there_is_refused(refused) -> None:
 def test_missing_restraint_is_refused(refused) -> None:
     said = refused(YEARS, f"options: {{chips: {{{CHIPS}}}}}")
     assert said == ["options.chips.restraint: restraint is missing. Add `restraint:`."]
+
+
+@pytest.mark.parametrize("erosion", [0, 0.2])
+def test_strength_beside_erosion_is_refused(refused, erosion: float) -> None:
+    chips = f"{CHIPS}, restraint: 1, strength: [1, 0.5], erosion: {erosion}"
+    said = refused(YEARS, f"options: {{chips: {{{chips}}}}}")
+    assert said == [
+        "options.chips: strength is given beside erosion. Keep one of the two: strength says what erosion leaves."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strength", "said"),
+    [
+        ("[50, 120]", "120 is more than 100 times the level that is bought. Write shares of the level: 0.8 is 80 per"),
+        ("[1, -1]", "-1 is negative"),
+        ("[]", "is an empty list"),
+    ],
+)
+def test_strength_that_is_no_share_is_refused(refused, strength: str, said: str) -> None:
+    (found,) = refused(YEARS, f"options: {{chips: {{{CHIPS}, restraint: 1, strength: {strength}}}}}")
+    assert found.startswith("options.chips.strength")
+    assert said in found

@@ -1,4 +1,4 @@
-"""Leverage: of a deliberate cut of its region, restraint·ℓ is held back; ℓ erodes from the year of decision on."""
+"""Leverage: of a deliberate cut of its region, restraint·ℓ is held back; ℓ changes from the year of decision on."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,14 @@ class LeverageAuditor(Auditor):
     """What the level in force holds back."""
 
     def carries(self, holding: Holding) -> Array:
-        """ℓ by period: each build past its lead time, times (1 − erosion) for each year since its decision."""
-        kept, basis, level = 1.0 - holding.option.erosion, holding.basis, np.zeros(len(holding.basis.periods))
+        """ℓ by period: each build past its lead time, times what erosion or `strength` says of the years since."""
+        option, basis, level = holding.option, holding.basis, np.zeros(len(holding.basis.periods))
         for build in holding.builds:
             for t in basis.periods[build.t + holding.lead :]:
-                level[t] += build.size * kept ** (basis.year(t) - basis.year(build.t))
+                years = basis.year(t) - basis.year(build.t)
+                strength = option.strength or ()
+                share = [*strength, *strength[-1:] * years][years] if strength else (1.0 - option.erosion) ** years
+                level[t] += build.size * share
         return level
 
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:

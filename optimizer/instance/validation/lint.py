@@ -1,12 +1,22 @@
-"""Lint: checks of valid but suspicious input, such as options of no use and names that look alike."""
+"""Lint: checks of valid but suspicious input: options of no use, names that look alike, figures in another unit.
 
+Figures of one sort lie together: one far from all others is likely in another unit. Figures that can be compared form a
+group: what a tonne of one commodity costs, the capex of what makes it, what its segments ask for. Sorted by size, a
+group falls apart where two neighbours differ by `GAP`; all that lies outside the largest part is reported, with its
+neighbours there and the figure that may have been meant.
+"""
+
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.unchecked import Unchecked
+from optimizer.units import Series
 
 
 def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
@@ -177,3 +187,281 @@ def _is_slip(left: str, right: str) -> bool:
     is_replaced = len(left) == len(right) > 1 and left[:1].isalpha() and left[1:] == right[1:]
     is_exchanged = len(right) > 1 and left[:1].isalpha() and left == right[1::-1] + right[2:]
     return right[:1].isalpha() and (is_inserted or is_replaced or is_exchanged)
+
+
+# A suffix that is missing or stands too much, and kg in place of t, are a factor of 1,000. In the shipped files the
+# loneliest figures are away from their nearest neighbours by factors of 83 (prices of one commodity), 22 (all costs and
+# prices of a file) and 67 (capex).
+GAP_OF_PRICES, GAP_OF_FILE, GAP = 150.0, 50.0, 250.0
+# Segments differ more: defence may need a hundredth of what cars do.
+GAP_OF_TONNES = 500.0
+# One year of a series against the year before and the year after.
+LEAP = 100.0
+# Against the median of all figures of one sort, whatever they are of.
+SPREAD = 1e4
+UNITS = "data are in t, t/yr and whole currency units."
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A number of the file: its place, what it is, as it is written, its size where it is compared, and its unit."""
+
+    place: Place
+    what: str
+    value: float
+    size: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {_amount(self.value)}"
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Figures that can be compared; where two parts are equally large, the one nearer to `around` is right."""
+
+    figures: Sequence[_Figure]
+    around: Sequence[float] = ()
+    gap: float = GAP
+    high_only: bool = False
+
+
+def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
+    """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
+    rate = unchecked.instance.discount_rate
+    if rate > 0.3:
+        cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
+        yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
+    reported: set[Place] = set()
+    for group in _groups(unchecked.instance):
+        for figure, main in _strays(group):
+            if figure.place not in reported:
+                reported.add(figure.place)
+                yield _lonely(figure, main)
+    yield from _cheap_shortages(unchecked.instance, reported)
+    yield from _leaps(unchecked.instance)
+    for sort, figures in _sorts(unchecked.instance).items():
+        yield from _beyond_the_median(sort, figures, reported)
+
+
+def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
+    """The figures outside the largest part of a group, each with that part in the order of size."""
+    parts = list(_parts(group))
+    if len(parts) < 2:
+        return
+    main = _main_part(parts, [size for size in group.around if size > 0])
+    for part in parts:
+        if part is not main and (part[0].size > main[0].size or not group.high_only):
+            yield from ((figure, main) for figure in part)
+
+
+def _main_part(parts: Sequence[list[_Figure]], around: Sequence[float]) -> list[_Figure]:
+    """The largest part; of equally large ones that nearest to the median of `around`, or of all figures."""
+    middle = statistics.median(map(math.log, around or [figure.size for part in parts for figure in part]))
+
+    def weight(part: Sequence[_Figure]) -> tuple[int, float, float]:
+        size = math.log(part[len(part) // 2].size)
+        return len(part), -round(abs(size - middle), 6), size
+
+    return max(parts, key=weight)
+
+
+def _parts(group: _Group) -> Iterator[list[_Figure]]:
+    """The figures by size, parted where two neighbours differ by the group's gap."""
+    part: list[_Figure] = []
+    for figure in sorted((figure for figure in group.figures if figure.size > 0), key=lambda figure: figure.size):
+        if part and figure.size / part[-1].size >= group.gap:
+            yield part
+            part = []
+        part.append(figure)
+    if part:
+        yield part
+
+
+def _lonely(figure: _Figure, main: Sequence[_Figure]) -> Problem:
+    is_high = figure.size > main[-1].size
+    nearest = main[-1] if is_high else main[0]
+    ratio = figure.size / nearest.size
+    times = f"{ratio:,.0f} times" if is_high else f"1/{1 / ratio:,.0f} of"
+    beside = main[:-4:-1] if is_high else main[:3]
+    units = f" {figure.unit}" if figure.unit else ""
+    what = (
+        f"{_amount(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
+        f"{', '.join(map(str, beside))}{units}"
+    )
+    middle = main[len(main) // 2].size
+    factor = min((1e-6, 1e-3, 1e3, 1e6), key=lambda factor: abs(math.log(factor * figure.size / middle)))
+    meant = _amount(factor * figure.value)
+    cure = f"Write {meant} if that is meant, or correct the figures beside it: {UNITS}"
+    return figure.place, what, cure, "warning"
+
+
+def _amount(value: float) -> str:
+    """A number as a file may have it: 45k, 1.2M."""
+    for least, size, suffix in ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / size:.6g}{suffix}"
+    return f"{value:.6g}"
+
+
+def _most(series: Series) -> float:
+    return max(series.values, key=abs)
+
+
+def _groups(instance: Instance) -> Iterator[_Group]:
+    prices, conversions = _per_tonne(instance)
+    everything = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
+    around = [figure.size for figure in everything]
+    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in prices.values())
+    yield from (_Group(figures, around, GAP_OF_PRICES) for figures in conversions.values())
+    yield _Group(everything, gap=GAP_OF_FILE)
+    yield _Group(_shortage_costs(instance), around)
+    yield from _capex(instance)
+    yield from _tonnes(instance)
+
+
+def _per_tonne(instance: Instance) -> tuple[dict[str, list[_Figure]], dict[str, list[_Figure]]]:
+    """By commodity what a tonne of it costs whole; by outputs what it costs to convert something into them."""
+    prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
+    unit = f"{instance.money} per t"
+    for name, activity in instance.activities.items():
+        section, cost = "processes" if name in instance.processes else "options", _most(activity.cost)
+        outputs = ", ".join(sorted(activity.output))
+        share = max(activity.output.values(), default=0.0) if len(activity.output) == 1 else 1.0
+        figure = _Figure((section, name, "cost"), f"cost of {name}", cost, cost / share if share else 0.0, unit)
+        whole = not activity.input and len(activity.output) == 1
+        (prices if whole else conversions).setdefault(outputs, []).append(figure)
+    for o, option in instance.options.items():
+        for field, of, series in option.prices():
+            price, commodity = _most(series), instance.demands[of].commodity if of in instance.demands else of
+            figure = _Figure(("options", o, field), f"{field} of {o}", price, price, unit)
+            prices.setdefault(commodity, []).append(figure)
+    return prices, conversions
+
+
+def _shortage_costs(instance: Instance) -> list[_Figure]:
+    unit = f"{instance.money} per t"
+    return [
+        _Figure(("demands", d, "shortage_cost"), f"shortage_cost of {d}", each.shortage_cost, each.shortage_cost, unit)
+        for d, each in instance.demands.items()
+    ]
+
+
+def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
+    """A segment for which going short costs less than any supply: it is never served but for its floors."""
+    cheapest: dict[str, _Figure] = {}
+    for commodity, figures in _per_tonne(instance)[0].items():
+        known = [figure for figure in figures if figure.size > 0]
+        if any(figure.place[0] == "processes" for figure in known):
+            cheapest[commodity] = min(known, key=lambda figure: figure.size)
+    for d, demand in instance.demands.items():
+        supply, place = cheapest.get(demand.commodity), ("demands", d, "shortage_cost")
+        if supply is None or reported & {supply.place, place}:
+            continue
+        if 0 < demand.shortage_cost < supply.size:
+            figure = f"{_amount(demand.shortage_cost)} {supply.unit}"
+            what = f"{figure} is less than any supply costs: {supply} {supply.unit}"
+            cure = f"Write what a tonne missing costs, such as {_amount(1e3 * demand.shortage_cost)}: {UNITS}"
+            yield place, what, cure, "warning"
+
+
+def _capex(instance: Instance) -> Iterator[_Group]:
+    """Capex of what makes the same, of all plants, of all partnerships; of a plant beside its own cost."""
+    unit = f"{instance.money} per t/yr"
+    alike, groups = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
+    own: list[_Group] = []
+    for o, option in instance.sized.items():
+        capex = _most(option.capex)
+        figure = _Figure(("options", o, "capex"), f"capex of {o}", capex, capex, unit)
+        if option.capex_group is not None:
+            groups.setdefault(option.capex_group, []).append(figure)
+        activity = instance.activities.get(o)
+        if activity is not None:
+            alike.setdefault(", ".join(sorted(activity.output)), []).append(figure)
+            cost = _most(activity.cost)
+            beside = _Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
+            own.append(_Group([figure, beside], [cost]))
+    yield from map(_Group, alike.values())
+    yield from map(_Group, groups.values())
+    yield from own
+
+
+def _tonnes(instance: Instance) -> Iterator[_Group]:
+    """By commodity: what segments ask for, each and all together beside what can be made, and what processes make."""
+    demanded, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
+    for d, demand in instance.demands.items():
+        quantity = _most(demand.quantity)
+        figure = _Figure(("demands", d, "quantity"), f"quantity of {d}", quantity, quantity, "t/yr")
+        demanded.setdefault(demand.commodity, []).append(figure)
+    for p, process in instance.processes.items():
+        capacity = _most(process.capacity)
+        for commodity, share in process.output.items() if len(process.output) == 1 else ():
+            figure = _Figure(("processes", p, "capacity"), f"capacity of {p}", capacity, capacity * share, "t/yr")
+            made.setdefault(commodity, []).append(figure)
+    for commodity, figures in demanded.items():
+        capacities = made.get(commodity, [])
+        yield _Group(figures, [figure.size for figure in capacities], GAP_OF_TONNES)
+        if capacities and len(figures) == 1:
+            largest = max(capacities, key=lambda figure: figure.size)
+            yield _Group([*figures, largest], [largest.size], GAP_OF_TONNES)
+    for commodity, figures in made.items():
+        yield _Group([*figures, *demanded.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
+
+
+def _leaps(instance: Instance) -> Iterator[Problem]:
+    """A year of a series against the years before and after it: both are far away on the same side."""
+    for place, series in _series(instance):
+        for before, at, after in zip(series.points, series.points[1:], series.points[2:], strict=False):
+            sizes = [abs(value) for _, value in (before, at, after)]
+            if not all(sizes):
+                continue
+            near = min((sizes[0], sizes[2]), key=lambda size: abs(math.log(size / sizes[1])))
+            ratio = sizes[1] / near
+            is_alone = (sizes[1] - sizes[0]) * (sizes[1] - sizes[2]) > 0
+            if is_alone and not 1 / LEAP < ratio < LEAP:
+                times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
+                what = (
+                    f"{_amount(at[1])} in {at[0]} is {times} its nearest neighbour: "
+                    f"{_amount(before[1])} in {before[0]}, {_amount(after[1])} in {after[0]}"
+                )
+                meant = _amount(at[1] * (1e-3 if ratio > 1 else 1e3))
+                yield (*place, str(at[0])), what, f"Write {meant} if that is meant: {UNITS}", "warning"
+
+
+def _series(instance: Instance) -> Iterator[tuple[Place, Series]]:
+    for p, process in instance.processes.items():
+        yield ("processes", p, "capacity"), process.capacity
+        yield ("processes", p, "cost"), process.cost
+    for d, demand in instance.demands.items():
+        yield ("demands", d, "quantity"), demand.quantity
+    for o, option in instance.options.items():
+        for field in ("capex", "cost", "price"):
+            series = getattr(option, field, None)
+            if isinstance(series, Series):
+                yield ("options", o, field), series
+
+
+def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Place]) -> Iterator[Problem]:
+    sized = [figure for figure in figures if figure.value]
+    if len(sized) < 4:
+        return
+    middle = statistics.median(abs(figure.value) for figure in sized)
+    for figure in sized:
+        ratio = abs(figure.value) / middle
+        if figure.place not in reported and not 1 / SPREAD <= ratio <= SPREAD:
+            times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
+            what = f"{figure.value:g} is {times} the median of all {sort} here, {middle:g}"
+            yield figure.place, what, f"Check its unit: {UNITS}", "warning"
+
+
+def _sorts(instance: Instance) -> dict[str, list[_Figure]]:
+    """All figures of one sort, whatever they are of."""
+    prices, conversions = _per_tonne(instance)
+    costs = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
+    capex = [figure for group in _capex(instance) for figure in group.figures if figure.place[-1] == "capex"]
+    by_place = {figure.place: figure for figure in capex if figure.what}
+    return {
+        f"costs and prices ({instance.money} per t)": costs,
+        f"capex ({instance.money} per t/yr)": list(by_place.values()),
+        f"shortage costs ({instance.money} per t)": _shortage_costs(instance),
+    }
