@@ -46,6 +46,7 @@ QUANTITY = _number(r"\+", minimum=0, maximum=LARGEST)
 RATIO = _number(r"\+", minimum=0, maximum=LARGEST_RATIO)
 POSITIVE_NUMBER = _number(r"\+", exclusiveMinimum=0, maximum=LARGEST)
 SHARE = _number(r"\+", minimum=0, maximum=1)
+POSITIVE_SHARE = _number(r"\+", exclusiveMinimum=0, maximum=1)
 NAME = {"type": ["string", "number"]}
 PERIOD = {"type": ["string", "integer"]}
 DRAWN_NUMBER: dict[str, Any] = {
@@ -73,6 +74,18 @@ STARTS: dict[str, Any] = {
     ]
 }
 RANDOM_STARTS: dict[str, Any] = {"anyOf": [STARTS, _keys({"uniform": _list_of(PERIOD, 2)}, required=["uniform"])]}
+MEASURE: dict[str, Any] = {
+    "anyOf": [
+        {"enum": ["expected", "worst", "regret"]},
+        _keys(
+            {
+                "cvar": {**_number(r"\+", minimum=0, exclusiveMaximum=1), "description": "Share below the tail."},
+                "weight": {**SHARE, "description": "Share of it beside the expected cost. Default 1."},
+            },
+            required=["cvar"],
+        ),
+    ]
+}
 # The definitions that a schema names; in place of each of these numbers an uncertain one may stand.
 NUMBER_SHAPES: Mapping[str, Shape] = {
     "Amount": AMOUNT,

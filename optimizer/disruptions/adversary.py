@@ -37,6 +37,10 @@ class AttackTarget(Described):
         default=True,
         description="Whether an attack is deliberate; counter-leverage reduces only deliberate cuts. Default true.",
     )
+    deterrence: Mapping[str, Quantity] = Field(
+        default_factory=dict,
+        description="By option of leverage, what its full level adds to the price of the target: {chips: 5B}.",
+    )
 
 
 class AdversarySpec(Described):

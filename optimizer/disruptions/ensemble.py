@@ -108,6 +108,10 @@ class EnsembleSpec(Described):
     probability: Share = Field(
         default=0.0, description="Probability over the horizon, 0 to 1; shared equally by the samples. Default 0."
     )
+    survive: Share | None = Field(
+        default=None,
+        description="Share of the samples in which every floor must hold, 0 to 1. Default: all of them.",
+    )
     start: RandomStarts | None = Field(
         default=None,
         description="Start periods, all equally likely: one, a list, {from, to, every} or {uniform: [first, last]}.",

@@ -141,14 +141,14 @@ def apply_scenarios(document: Document, *names: str) -> Document:
     result = Document(document.file, data, made={*document.made})
     for name in names:
         result.overrides[()] = document.finding((SCENARIOS, name), "", "")
-        _play(document, name, result)
+        apply_entries(document, (SCENARIOS, name), document.data[SCENARIOS][name], result)
     return result
 
 
-def _play(document: Document, name: str, result: Document) -> None:
-    """Apply the overrides of one scenario of a document to the copy."""
-    place: Place = (SCENARIOS, name)
-    for key, value in document.data[SCENARIOS][name].items():
+def apply_entries(document: Document, place: Place, entries: Mapping[str, Any], result: Document) -> None:
+    """Apply the overrides that stand at a place of a document to a copy of it."""
+    depth = len(place) + 1
+    for key, value in entries.items():
         source = document.finding((*place, key), "", "")
         try:
             there = assign(result, key, copy.deepcopy(value), source)
@@ -156,7 +156,7 @@ def _play(document: Document, name: str, result: Document) -> None:
             result.findings += error.findings
             continue
         within = document.places_in((*place, key))
-        result.overrides |= {(*there, *where[3:]): document.finding(where, "", "") for where in within}
+        result.overrides |= {(*there, *where[depth:]): document.finding(where, "", "") for where in within}
 
 
 def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:

@@ -26,7 +26,7 @@ from optimizer.limits import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount
 
 RANGES = "ranges"
-WITHOUT_RANGES = (RANGES, "scenarios", "horizon")
+WITHOUT_RANGES = (RANGES, "scenarios", "futures", "horizon")
 _PARTS = ("value", "low", "high")
 
 

@@ -26,6 +26,7 @@ from optimizer.instance.overrides import (
     missing_entry,
     sound_scenarios,
 )
+from optimizer.instance.questions import FUTURES, Question
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
 from optimizer.instance.validation import find_problems
@@ -45,6 +46,7 @@ SECTION_MODELS: dict[str, type[BaseModel]] = {
     "options": BaseModel,
     "shocks": ShockSpec,
     "ensembles": EnsembleSpec,
+    FUTURES: Question,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
 _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS, RANGES)
@@ -80,6 +82,13 @@ def _with_text_keys(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _with_text_keys(item) for key, item in value.items()}
     return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
+    """The instance that a document holds, object by object, and what is wrong with single objects; no more checks."""
+    lift_ranges(document)
+    reader = _Reader(document)
+    return reader.read(), reader.findings
 
 
 def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:

@@ -1,7 +1,7 @@
 """Instance: the content of a file, frozen, in the units of the file (t, years, one currency)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any, cast
@@ -13,6 +13,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
+from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import (
     RangeSpec,
     Uncertain,
@@ -116,6 +117,14 @@ class Policy(Described):
         default_factory=dict,
         description="Required purchases, by option: the exact size bought in each calendar year, {option: {2027: 40}}.",
     )
+    objective: ObjectiveField = Field(
+        default=RiskMeasure(),
+        description="What is minimised over futures: expected (default), worst, regret, or {cvar: 0.9, weight: 0.5}.",
+    )
+    gap_price: Positive | None = Field(
+        default=None,
+        description="Price of a survival gap, per unit of its shortage cost; without it floors come first at any cost.",
+    )
 
 
 class Instance(Described):
@@ -160,6 +169,10 @@ class Instance(Described):
     scenarios: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict, description="Variants of this file: named sets of overrides, {dotted.path: value}."
     )
+    futures: Mapping[str, Question] = Field(
+        default_factory=dict,
+        description="Questions that are answered later, by name: what differs then, and when it is known.",
+    )
     ranges: Mapping[str, RangeSpec] = Field(
         default_factory=dict,
         description="Uncertain numbers by dotted path or pattern: {options.*.capex: {low: 0.8, high: 1.5, of: value}}.",
@@ -185,6 +198,16 @@ class Instance(Described):
     def money(self) -> str:
         """The currency's code, the first word of its label: ``USD``."""
         return self.currency.split()[0] if self.currency.split() else ""
+
+    @cached_property
+    def tree(self) -> "FutureTree":
+        """The futures of its questions; of an instance without any, itself alone.
+
+        Raises:
+            InstanceError: what a branch sets does not fit an instance that was changed since it was checked.
+        """
+        made: FutureTree = import_module("optimizer.instance.futures").make_tree(self)
+        return made
 
     @cached_property
     def events(self) -> tuple[Shock, ...]:
@@ -305,3 +328,57 @@ class Instance(Described):
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One branch on the way to a future; `t` is the period at whose start its question is answered."""
+
+    question: str
+    branch: str
+    t: int
+
+
+@dataclass(frozen=True)
+class Future:
+    """A leaf of the tree.
+
+    Attributes:
+        name: its branches in the order of their questions, ``late.tighten``; empty where there are no questions.
+        probability: the product of those of its branches.
+        answers: its branches, in the order in which they are known.
+        instance: the file with what they set applied in that order, without futures and scenarios.
+    """
+
+    name: str
+    probability: float
+    answers: tuple[Answer, ...]
+    instance: Instance
+
+
+@dataclass(frozen=True)
+class FutureTree:
+    """All futures of an instance, one at least; those in which the same is set share their instance.
+
+    Attributes:
+        futures: in the order of the file's branches, the first question outermost.
+        are_probabilities_given: whether the file gives those of every question with several branches.
+    """
+
+    futures: tuple[Future, ...]
+    are_probabilities_given: bool = True
+
+    def node(self, number: int, t: int) -> int:
+        """The smallest number of a future that cannot be told apart from future `number` at the decisions of `t`.
+
+        Two futures can be told apart once a question in which they differ has been answered.
+        """
+        if t not in self._nodes:
+            first = dict[tuple[Answer, ...], int]()
+            known = [tuple(answer for answer in each.answers if answer.t <= t) for each in self.futures]
+            self._nodes[t] = tuple(first.setdefault(answers, i) for i, answers in enumerate(known))
+        return self._nodes[t][number]
+
+    @cached_property
+    def _nodes(self) -> dict[int, tuple[int, ...]]:
+        return {}

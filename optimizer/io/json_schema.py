@@ -25,7 +25,7 @@ SCHEMA_FILE = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
-    "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "ranges"
+    "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "futures", "ranges"
 )  # fmt: skip
 _WIDTH = 110
 _NULL, _ABOUT = {"type": "null"}, ("description", "default")
@@ -104,17 +104,21 @@ def takes_number(shape: Mapping[str, Any], parts: Mapping[str, Any]) -> bool:
     return "pattern" in shape or any(takes_number(each, parts) for each in shape.get("anyOf", ()))
 
 
-def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """A model and all that its fields hold, the levers left out."""
-    yield model
-    for field in model.model_fields.values():
-        yield from _within(field.annotation)
+def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """A model and all that its fields hold, the levers left out; a model may hold itself."""
+    found, waiting = set[type[BaseModel]](), [model]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += [part for field in each.model_fields.values() for part in _within(field.annotation)]
+    return found
 
 
 def _within(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if not issubclass(annotation, Lever):
-            yield from _models(annotation)
+            yield annotation
         return
     for part in getattr(annotation, "__args__", ()):
         yield from _within(part)

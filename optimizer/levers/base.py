@@ -85,6 +85,8 @@ class Lever(Described):
     is_activity: ClassVar[bool] = False
     # Whether it stands in the home region where its entry names none.
     is_at_home: ClassVar[bool] = False
+    # Whether it raises what an attack costs its maker.
+    is_deterrent: ClassVar[bool] = False
     # The columns of its purchases.
     purchase_column: ClassVar[str] = "size"
     # The fields of a shock that may name it, each with a number that replaces or multiplies one of its own.

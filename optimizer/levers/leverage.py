@@ -39,6 +39,7 @@ class Leverage(Sized):
     """Counter-leverage over a region, which reduces its deliberate cuts."""
 
     labels: ClassVar[Labels] = Labels("level", colour=6)
+    is_deterrent: ClassVar[bool] = True
 
     kind: Literal["leverage"]
     region: str = Field(description="Region over which leverage is held.")

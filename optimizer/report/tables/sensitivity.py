@@ -59,17 +59,17 @@ def _deciding(found: Sensitivity, unsettled: int) -> str:
     is_kept, count = found.base.gap <= 0, len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
-        names = list_names([_name(found.instance, bar.number) for bar in decisive], 3)
+        names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
         return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
     return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
 
 
-def _name(instance: Instance, number: UncertainNumber) -> str:
+def number_name(instance: Instance, number: UncertainNumber) -> str:
     """A number in words: whose it is, and which."""
     first = number.first
     if len(number.members) > 1:
@@ -85,14 +85,9 @@ def _name(instance: Instance, number: UncertainNumber) -> str:
 
 def _value(number: UncertainNumber, value: float) -> str:
     first = number.first
-    if len(number.members) > 1 and not _alike(number):
+    if not number.is_alike:
         return "low" if value == first.low else "high" if value == first.high else "value"
     return f"×{short(value)}" if first.is_factor else si(value)
-
-
-def _alike(number: UncertainNumber) -> bool:
-    first = number.first
-    return all((each.low, each.high, each.value) == (first.low, first.high, first.value) for each in number.members)
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
@@ -113,7 +108,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         "Each number alone",
         "Uncertain number",
         ["Low … high", *costs, *(of_gaps if gaps else []), *bars],
-        [(_name(found.instance, bar.number), cells(bar)) for bar in found.bars],
+        [(number_name(found.instance, bar.number), cells(bar)) for bar in found.bars],
         caption=_of_tornado(found, gaps=gaps, is_wide=is_wide),
         labels={"ratio": 3},
         layout={"no_wrap": True},
@@ -193,7 +188,7 @@ def _flips(found: Sensitivity) -> Table:
         found.frames.frame("switching"),
         caption=caption,
         cells={
-            "number": lambda row: _name(instance, row.item[0].number),
+            "number": lambda row: number_name(instance, row.item[0].number),
             "value": lambda row: _value(row.item[0].number, row["value"]),
             "same": lambda row: _interval_text(row.item[0].number, row.item[1]),
             "status": lambda row: _change_text(found, row.item[1]),
@@ -240,7 +235,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
     caption += f"{importance.seed}. · not distinct from 0."
-    names = {bar.number.name: _name(instance, bar.number) for bar in found.bars}
+    names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
     columns = {"S1 of the cost": importance.of_cost} | (
         {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
     )

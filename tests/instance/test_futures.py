@@ -1,0 +1,184 @@
+"""The tree of futures: names, probabilities, instances, and which futures can be told apart when."""
+
+import json
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.instance.futures import FutureTree
+from optimizer.instance.questions import RiskMeasure
+
+# Two questions of 2029 and 2028; in "late" a third arises, of 2029: it stands after the first in the file, and before
+# the second. Every second year is decided in quarters.
+TEXT = """
+horizon: {start: 2027, end: 2030, step: quarter}
+home: here
+commodities: {m: {}}
+processes: {imports: {region: rival, output: {m: 1}, capacity: 10}}
+demands: {d: {commodity: m, quantity: 10, shortage_cost: 1}}
+options: {plant: {kind: refining, output: {m: 1}, capex: 60, max_size: 10, lead_time: 12}}
+shocks: {cut: {start: 2030, months: 12, cuts: [{region: rival, severity: 1}]}}
+futures:
+  licences:
+    from: 2029
+    branches:
+      tighten: {probability: 0.4, set: {processes.imports.capacity: {2027: 10, 2029: 3}, demands.d.quantity: 11}}
+      ease: {probability: 0.6}
+  heavies:
+    from: 2028Q3
+    branches:
+      on_time: {}
+      late:
+        set: {options.plant.lead_time: 48, demands.d.quantity: 12}
+        futures:
+          repair: {from: 2029, branches: {slow: {set: {demands.d.quantity: 13}}, fast: {}, never: {}}}
+"""
+
+
+def read(text: str = TEXT, **more: Any) -> so.Instance:
+    return so.read({**json.loads(json.dumps(_parse(text))), **more})
+
+
+def _parse(text: str) -> dict[str, Any]:
+    from optimizer.instance.document import parse
+
+    return parse(text, "futures.yaml").data
+
+
+def names(tree: FutureTree) -> list[str]:
+    return [each.name for each in tree.futures]
+
+
+def test_futures_are_named_by_their_branches_in_the_order_of_the_answers() -> None:
+    # heavies is answered first; of the two questions of 2029 licences stands first in the file.
+    tree = read().tree
+    late = [f"late.{licences}.{repair}" for licences in ("tighten", "ease") for repair in ("slow", "fast", "never")]
+    assert names(tree) == ["on_time.tighten", "on_time.ease", *late]
+    assert [(a.question, a.branch, a.t) for a in tree.futures[2].answers] == [
+        ("heavies", "late", 6),
+        ("licences", "tighten", 8),
+        ("repair", "slow", 8),
+    ]
+
+
+def test_probabilities_are_products_and_equal_where_none_is_given() -> None:
+    tree = read().tree
+    # 0.5 · 0.4, 0.5 · 0.6, then 0.5 · 0.4 / 3 and 0.5 · 0.6 / 3, thrice each.
+    assert [each.probability for each in tree.futures] == pytest.approx([0.2, 0.3, *[0.2 / 3] * 3, *[0.1] * 3])
+    assert not tree.are_probabilities_given
+
+
+def test_a_future_is_the_file_with_what_its_branches_set_the_later_one_last() -> None:
+    by_name = {each.name: each.instance for each in read().tree.futures}
+    base = _parse(TEXT)
+    del base["futures"]
+    assert by_name["on_time.ease"] == so.read(base)
+    plant = {**base["options"]["plant"], "lead_time": 48}
+    imports = {**base["processes"]["imports"], "capacity": {2027: 10, 2029: 3}}
+
+    def made(quantity: float, **more: Any) -> so.Instance:
+        demands = {"d": {**base["demands"]["d"], "quantity": quantity}}
+        return so.read({**base, "options": {"plant": plant}, "demands": demands, **more})
+
+    assert by_name["late.ease.fast"] == made(12)
+    # licences is answered after heavies, and its quantity holds; repair, which stands last, sets it once more.
+    assert by_name["late.tighten.fast"] == made(11, processes={"imports": imports})
+    assert by_name["late.tighten.slow"] == made(13, processes={"imports": imports})
+
+
+def test_futures_in_which_the_same_is_set_share_their_instance() -> None:
+    by_name = {each.name: each.instance for each in read().tree.futures}
+    assert by_name["late.ease.fast"] is by_name["late.ease.never"]
+    assert len({id(instance) for instance in by_name.values()}) == 6
+
+
+def test_futures_are_told_apart_from_the_first_answer_in_which_they_differ() -> None:
+    tree = read().tree
+    assert [tree.node(i, 5) for i in range(8)] == [0] * 8
+    assert [tree.node(i, 6) for i in range(8)] == [0, 0, 2, 2, 2, 2, 2, 2]
+    assert [tree.node(i, 7) for i in range(8)] == [0, 0, 2, 2, 2, 2, 2, 2]
+    assert [tree.node(i, 8) for i in range(8)] == list(range(8))
+
+
+# hand_nested of the published cases: war (2028) asks for its duration in 2029; colour is asked of everybody in 2030.
+NESTED = """
+horizon: {start: 2027, end: 2030, step: year}
+commodities: {m: {}}
+demands: {d: {commodity: m, quantity: 10, shortage_cost: 1}}
+futures:
+  tension:
+    from: 2028
+    branches:
+      war:
+        probability: 0.5
+        futures: {duration: {from: 2029, branches: {long: {probability: 0.5}, short: {probability: 0.5}}}}
+      peace: {probability: 0.5}
+  colour: {from: 2030, branches: {red: {}, blue: {}}}
+"""
+
+
+def test_a_nested_question_is_answered_among_the_others_of_its_way() -> None:
+    # Three ways through tension and duration, 0.25, 0.25 and 0.5, each with two colours: six futures.
+    tree = read(NESTED).tree
+    assert {each.name: each.probability for each in tree.futures} == {
+        "war.long.red": 0.125,
+        "war.long.blue": 0.125,
+        "war.short.red": 0.125,
+        "war.short.blue": 0.125,
+        "peace.red": 0.25,
+        "peace.blue": 0.25,
+    }
+    assert [[tree.node(i, t) for i in range(6)] for t in range(4)] == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 4, 4],
+        [0, 0, 2, 2, 4, 4],
+        [0, 1, 2, 3, 4, 5],
+    ]
+
+
+def test_an_instance_without_questions_is_its_own_future() -> None:
+    data = _parse(TEXT)
+    del data["futures"]
+    instance = so.read(data)
+    (only,) = instance.tree.futures
+    assert (only.name, only.probability, only.answers) == ("", 1.0, ())
+    assert only.instance is instance
+    assert instance.tree.node(0, 3) == 0
+    assert instance.tree.are_probabilities_given
+
+
+def test_probabilities_of_a_single_branch_are_not_made_up() -> None:
+    only = {"sure": {"from": 2028, "branches": {"yes": {"set": {"demands.d.quantity": 5}}}}}
+    tree = read(futures=only).tree
+    assert names(tree) == ["yes"]
+    assert tree.futures[0].instance.demands["d"].quantity.at(2027) == 5
+    assert tree.are_probabilities_given
+
+
+def test_futures_survive_every_way_of_copying_an_instance() -> None:
+    instance = read()
+    assert so.read(json.loads(json.dumps(instance.to_dict()))) == instance
+    assert instance.fresh().futures == instance.futures
+    cheaper = so.with_budget(instance, 5)
+    assert {each.instance.policy.budget for each in cheaper.tree.futures} == {5.0}
+    assert {each.instance.policy.budget for each in instance.tree.futures} == {None}
+
+
+@pytest.mark.parametrize(
+    ("objective", "measure"),
+    [
+        ("expected", RiskMeasure()),
+        ("worst", RiskMeasure("worst")),
+        ("regret", RiskMeasure("regret")),
+        ({"cvar": 0.9}, RiskMeasure("cvar", 0.9, 1.0)),
+        ({"cvar": 0, "weight": 0.25}, RiskMeasure("cvar", 0.0, 0.25)),
+    ],
+)
+def test_measures_go_there_and_back(objective: Any, measure: RiskMeasure) -> None:
+    instance = read(policy={"objective": objective, "gap_price": "2k"})
+    assert (instance.policy.objective, instance.policy.gap_price) == (measure, 2000.0)
+    assert so.read(instance.to_dict()) == instance
+    assert {each.instance.policy.objective for each in instance.tree.futures} == {measure}
+    kept = instance.to_dict()["policy"].get("objective")
+    assert kept == (None if objective == "expected" else objective)
