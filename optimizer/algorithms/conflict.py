@@ -15,12 +15,14 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.instance.schema import RULE, Instance
 from optimizer.instance.tree import FutureTree
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
-# The future of a rule's rows, their owner, and what they are called.
-Rule = tuple[str, str, str]
+# The owner of a rule's rows, and what they are called.
+Rule = tuple[str, str]
+# The same with the number of the future in which it is one.
+FutureRule = tuple[int, Rule]
 NOT_IRREDUCIBLE = (
     "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
 )
@@ -46,26 +48,37 @@ class Conflict:
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
     """The rules of a conflict, as few as the time allows."""
     tree, builder = instance.tree, extensive_form_model(for_each_future(instance, without_shocks), ())
-    rows = [(row, rules) for row, rules in zip(builder.rows, _rules(tree, builder), strict=True)]
+    rows = list(zip(builder.rows, _rules(tree, builder), strict=True))
     rules = list(dict.fromkeys(rule for _, some in rows for rule in some))
     settings = replace(settings, gap=1e9)
 
-    def is_feasible(kept: list[Rule]) -> bool:
+    def is_feasible(kept: list[FutureRule]) -> bool:
         builder.rows = [row for row, some in rows if not some or any(rule in kept for rule in some)]
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
         return Conflict()
     needed, is_irreducible = _delete(rules, is_feasible, clock)
-    instances = {future.name: future.instance for future in tree.futures}
-    words = dict[str, list[str]]()
-    for future, *rule in needed:
-        words.setdefault(_in_words(instances[future], (rule[0], rule[1])), []).append(future)
-    named = (f"{rule} ({', '.join(some)})" if some != [""] else rule for rule, some in words.items())
-    return Conflict(tuple(named), is_irreducible)
+    futures = dict[str, list[str]]()
+    for number, rule in needed:
+        futures.setdefault(rule_in_words(tree.futures[number].instance, rule), []).append(tree.futures[number].name)
+    words = (rule if tree.is_single else f"{rule} ({', '.join(some)})" for rule, some in futures.items())
+    return Conflict(tuple(words), is_irreducible)
 
 
-def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> tuple[list[Rule], bool]:
+def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[FutureRule]]:
+    """By row, the rules that it stands for: one in each future that shares it; none where it is no rule's."""
+    for place, row in enumerate(builder.rows):
+        numbers = builder.sharing(place)
+        heads = (tree.name(number, "") for number in numbers)
+        head = next((each for each in heads if row.mark.path.startswith(each)), "")
+        rule = rule_of(replace(row, mark=row.mark._replace(path=row.mark.path.removeprefix(head))))
+        yield [] if rule is None else [(number, rule) for number in numbers]
+
+
+def _delete(
+    rules: list[FutureRule], is_feasible: Callable[[list[FutureRule]], bool], clock: Clock
+) -> tuple[list[FutureRule], bool]:
     """The deletion filter: drop each rule without which the others are still infeasible; whether time was enough."""
     needed, is_complete = list(rules), True
     for rule in rules:
@@ -77,25 +90,17 @@ def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock:
     return needed, is_complete
 
 
-def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[Rule]]:
-    """By row, the rules that it stands for: one in each future that shares it; none where it is no rule's."""
-    for place, row in enumerate(builder.rows):
-        numbers = builder.sharing(place)
-        heads = [tree.name(number, "") for number in numbers]
-        path = next((row.mark.path.removeprefix(head) for head in heads if row.mark.path.startswith(head)), "")
-        what = _what(row.mark.owner, row.mark.what, path)
-        yield [] if what is None else [(tree.futures[number].name, *what) for number in numbers]
+def rule_of(row: Row) -> Rule | None:
+    """The rule that a row belongs to: of the policy, or forced running; None where a plan can always satisfy it."""
+    if row.mark.path.startswith(RULE):
+        return ("policy", row.mark.path.partition("@")[0])
+    if row.mark.owner == "policy":
+        return ("policy", row.mark.what)
+    return (row.mark.owner, "run") if row.mark.what == "run" else None
 
 
-def _what(owner: str, what: str, path: str) -> tuple[str, str] | None:
-    if path.startswith(RULE):
-        return "policy", path.partition("@")[0]
-    if owner == "policy":
-        return "policy", what
-    return (owner, "run") if what == "run" else None
-
-
-def _in_words(instance: Instance, rule: tuple[str, str]) -> str:
+def rule_in_words(instance: Instance, rule: Rule) -> str:
+    """A rule for readers."""
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]

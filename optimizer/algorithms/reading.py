@@ -178,7 +178,7 @@ def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilde
 
 
 def integers_open_at_zero(tree: FutureTree, builder: ModelBuilder, values: Array) -> list[int]:
-    """The integers of options that are opened at size 0 in all futures that share them, though nothing requires them."""
+    """The integers of options that are opened at size 0 though nothing open requires them, in all futures of each."""
     found = [
         (set(_open_at_zero(future.instance, member, values)), _openings(future.instance, member))
         for future, member in zip(tree.futures, builder.members, strict=True)

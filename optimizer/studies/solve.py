@@ -31,7 +31,7 @@ from optimizer.audit import Report, complete
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, ignore
@@ -52,7 +52,6 @@ from optimizer.studies.outcomes import (
 )
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
-from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")
@@ -138,46 +137,6 @@ def planless_result(
 
 
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
-
-
-def solve(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-) -> Result:
-    """Find the cheapest plan that survives every shock, or the best there is.
-
-    Args:
-        instance: the instance.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: solver, gap, limits.
-        listener: receives every step of the search.
-        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
-
-    Returns:
-        The result, audited.
-
-    Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
-        InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
-
-    Example:
-        >>> import optimizer as so
-        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
-        >>> result.status, round(result.total_cost)
-        ('survives', 43600000)
-        >>> result.plan
-        <Plan
-          2026  plant  20
-          stock  reserve  at most 100 t>
-    """
-    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    return solve_instance(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
 
 def solve_instance(

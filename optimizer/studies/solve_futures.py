@@ -21,7 +21,7 @@ from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
 from optimizer.errors import AuditError, Finding, InstanceError
-from optimizer.instance.edits import for_each_future, without_disruptions
+from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Instance
 from optimizer.instance.tree import Future, FutureTree
@@ -29,13 +29,72 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record
+from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.tolerances import EXACT_GAP, ROUNDING
+from optimizer.units import MoneyLike
 
 
 def is_adaptive(instance: Instance) -> bool:
     """Whether a plan of it is one for several futures, or is judged by another measure than expected cost."""
     return bool(instance.futures) or instance.policy.objective.kind != "expected"
+
+
+def solve(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> Result | FuturesResult:
+    """Find the cheapest plan that survives every shock, or the best there is.
+
+    Where the instance has futures, or its policy another objective than expected cost, the plan says what is committed
+    before the first question is answered, and what follows each answer.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: solver, gap, limits.
+        listener: receives every step of the search.
+        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
+
+    Returns:
+        The result, audited; of an instance with futures or another objective a `FuturesResult`.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be
+            survived alone.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
+    """
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    return solve_any(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+
+
+def solve_any(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+) -> Result | FuturesResult:
+    """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
+    find = solve_futures if is_adaptive(instance) else solve_instance
+    return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
-from optimizer.studies.solve import open_evaluator, solve
+from optimizer.studies.solve import open_evaluator, solve_instance
 from optimizer.studies.withstand import withstand, worst_attack
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
@@ -248,7 +248,8 @@ class _Check:
             self._nothing(evaluator)
         self._no_shock_plan()
         self._worst_attack()
-        if self.extent == "proof":
+        # Of a plan that was given nothing is proven, so there is no bound to compare.
+        if self.extent == "proof" and self.result.given is None:
             self._proof()
         else:
             self.left += BOUNDS
@@ -360,8 +361,9 @@ class _Check:
     def _again(self) -> Result:
         """The answer to the same question."""
         settings = Settings(gap=self.settings.gap)
-        find = solve if self.result.adversary is None else withstand
-        return find(self.instance, settings=settings, listener=self.listener)
+        if self.result.adversary is None:
+            return solve_instance(self.instance, settings, Clock(), self.listener)
+        return withstand(self.instance, settings=settings, listener=self.listener)
 
 
 @dataclass(frozen=True)
