@@ -13,16 +13,14 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE, Path, Shock
-from optimizer.instance.schema import Instance, ShareRule
-from optimizer.instance.tree import Future, FutureTree
+from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
 from optimizer.model.ledgers import Names
 from optimizer.network import process as network
-from optimizer.network.activity import Activity
-from optimizer.risk import Outcome
+from optimizer.risk import CostOutcome
 
 
 def blank_model(instance: Instance) -> ModelBuilder:
@@ -109,8 +107,7 @@ def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
     solution serves them all. Where support counts towards a budget, periods depend on each other.
     """
     instances = [future.instance for future in tree.futures]
-    has_budget = any(one.policy.budget is not None or one.policy.annual_budget is not None for one in instances)
-    if tree.is_single or (has_budget and any(each.support.values for one in instances for each in _supported(one))):
+    if tree.is_single or any(map(_supports_from_budget, instances)):
         return
     known: dict[int, str] = {}
     for instance, member in zip(instances, model.members, strict=True):
@@ -118,8 +115,9 @@ def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
         member.data = [_baseline_data(instance, t, known) for t in instance.horizon.periods]
 
 
-def _supported(instance: Instance) -> list[Activity]:
-    return [each for each in instance.activities.values() if max(each.support.values) > 0]
+def _supports_from_budget(instance: Instance) -> bool:
+    has_budget = instance.policy.budget is not None or instance.policy.annual_budget is not None
+    return has_budget and any(max(each.support.values) > 0 for each in instance.activities.values())
 
 
 def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashable:
@@ -262,26 +260,24 @@ def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Ex
     return total([spending(model), *costs_by_part(model, instance, shocks).values()])
 
 
-def outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[Outcome[Expression]]:
+def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
     """The outcomes of one future: nothing happens, or one of its shocks does; their probabilities are the tree's.
 
     A shock costs I + B − B_W + Q, nothing costs I + B, all in present value.
     """
-    likely = {shock.name: shock for shock in shocks if shock.probability > 0}
-    calm, changes = spending(model), {name: Expression() for name in likely}
-    for (path, t), amount in model.accounts("operating").items():
-        discount = model.discount(int(t))
-        if path == BASELINE:
-            calm.add(amount, discount)
-            for name, shock in likely.items():
-                if t in shock.periods:
-                    changes[name].add(amount, -discount)
-        elif path in likely:
-            changes[str(path)].add(amount, discount)
-    none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely.values()))
-    result = [Outcome(future.probability * none, calm)]
-    result += [Outcome(future.probability * likely[name].probability, calm + more) for name, more in changes.items()]
+    likely = [shock for shock in shocks if shock.probability > 0]
+    calm = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
+    none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
+    result = [CostOutcome(future.probability * none, calm)]
+    for shock in likely:
+        missed, paid = (_discounted(model, path, shock.periods) for path in (BASELINE, shock.name))
+        result.append(CostOutcome(future.probability * shock.probability, calm - missed + paid))
     return result
+
+
+def _discounted(model: ModelBuilder, path: str, periods: Iterable[int]) -> Expression:
+    """Operation on a path in some periods, in present value."""
+    return total(model.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:

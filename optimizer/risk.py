@@ -28,7 +28,7 @@ OWNER = "measure"
 
 
 @dataclass(frozen=True)
-class Outcome[Amount: (Expression, float)]:
+class CostOutcome[Amount: (Expression, float)]:
     """One outcome: its probability, and what it costs."""
 
     probability: float
@@ -47,17 +47,17 @@ class FutureCosts[Amount: (Expression, float)]:
 
     probability: float
     expected: Amount
-    outcomes: Sequence[Outcome[Amount]] = ()
+    outcomes: Sequence[CostOutcome[Amount]] = ()
 
     def plus(self, amount: Amount) -> "FutureCosts[Amount]":
         """The same where everything costs so much more."""
-        outcomes = [Outcome(each.probability, each.cost + amount) for each in self.outcomes]
+        outcomes = [CostOutcome(each.probability, each.cost + amount) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected + amount, outcomes)
 
     def at(self, values: Sequence[float]) -> "FutureCosts[float]":
         """The costs where columns take some values."""
         assert isinstance(self.expected, Expression)
-        outcomes = [Outcome(each.probability, each.cost.value(values)) for each in self.outcomes]
+        outcomes = [CostOutcome(each.probability, each.cost.value(values)) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected.value(values), outcomes)
 
 

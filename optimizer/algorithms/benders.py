@@ -20,8 +20,9 @@ import numpy.typing as npt
 from optimizer.algorithms.batches import RecourseTask
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
+from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import select_most_violated

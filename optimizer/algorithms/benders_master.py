@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel, median_shortage_cost
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.measured_model import median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total

@@ -7,14 +7,13 @@ is repaired.
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import for_each_future, without_shocks
-from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.tree import FutureTree
+from optimizer.instance.schema import RULE, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
@@ -59,11 +58,16 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Confl
     if is_feasible(rules):
         return Conflict()
     needed, is_irreducible = _delete(rules, is_feasible, clock)
+    return Conflict(tuple(_in_words(tree, needed)), is_irreducible)
+
+
+def _in_words(tree: FutureTree, rules: Iterable[FutureRule]) -> Iterator[str]:
+    """Each rule, with the futures in which it is one."""
     futures = dict[str, list[str]]()
-    for number, rule in needed:
+    for number, rule in rules:
         futures.setdefault(rule_in_words(tree.futures[number].instance, rule), []).append(tree.futures[number].name)
-    words = (rule if tree.is_single else f"{rule} ({', '.join(some)})" for rule, some in futures.items())
-    return Conflict(tuple(words), is_irreducible)
+    for words, some in futures.items():
+        yield words if tree.is_single else f"{words} ({', '.join(some)})"
 
 
 def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[FutureRule]]:

@@ -24,7 +24,7 @@ from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import joint_integers, read_no_shock, read_plans
+from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -96,7 +96,7 @@ class ConstraintGeneration:
         """Find the cheapest plan that survives, or the one with the least gap."""
         evaluator = self.evaluator or evaluator_of(instance)
         likely = {shock.name for shock in instance.tree.events if shock.probability > 0}
-        if likely and self.problem.is_default and is_estimable(instance):
+        if self.problem.is_default and likely and is_estimable(instance):
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plans = self.problem, () if self.plan is None else (self.plan,)
@@ -239,7 +239,7 @@ class ScenarioSearch(Search):
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
-        plans = read_plans(self.tree, found.builder, found.values.tolist())
+        plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         self.report_round("integers", found.cost, found.bound, violated)
         self._latest = found
@@ -311,7 +311,7 @@ class ScenarioSearch(Search):
     def _with_all_gaps(self, found: SearchResult) -> SearchResult:
         """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
         assert found.values is not None
-        plans = read_plans(self.tree, found.builder, found.values.tolist())
+        plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
         violated = self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock, survived).violated
         gap = math.fsum(self.tree.probability(self.tree.events[n]) * gap for n, gap in violated.items())

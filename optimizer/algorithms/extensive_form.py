@@ -9,7 +9,7 @@ its rows to the solver's feasibility tolerance and has dual values. Shocks may b
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -17,137 +17,45 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.measured_model import MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
-from optimizer.instance.schema import Instance, Policy
-from optimizer.model.expressions import Expression, total
-from optimizer.network.process import Demand
+from optimizer.instance.schema import Instance
+from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
-from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
+from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
-def negligible_gap(instance: Instance) -> float:
-    """The survival gap, money, that is the solver's rounding error."""
-    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in _demands(instance))
-    return NEGLIGIBLE_GAP * max(1.0, *sizes)
-
-
-def median_shortage_cost(instance: Instance) -> float:
-    """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    costs = sorted(demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0)
-    return costs[len(costs) // 2] if costs else 1.0
-
-
-def _demands(instance: Instance) -> Iterator[Demand]:
-    for future in instance.tree.futures:
-        yield from future.instance.demands.values()
-
-
 @dataclass
-class ScenarioModel:
+class ScenarioModel(MeasuredModel):
     """The mixed-integer model of an instance that holds some of its shocks, or all.
 
     Attributes:
-        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
         survived: names of shocks whose floors are kept even where those of others may be missed.
     """
 
-    instance: Instance
-    shocks: Sequence[Shock]
-    settings: Settings
-    clock: Clock
-    listener: Listener
-    writer: formulation.Writer | None = None
-    problem: ProblemVariant = LEAST_COST
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.shocks, self.tree = tuple(self.shocks), self.instance.tree
-        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
-        for write in self.problem.rows:
-            write(self.builder, self.instance, self.shocks)
-        self.unit = median_shortage_cost(self.instance)
         self.gap_limit_row = GapLimit((), 1.0)
-        self._measured: Expression | None = None
-        self.future_gaps: list[Expression] = []
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.aim: Aim = "cost"
-        self._update_expressions()
+        super().__post_init__()
         self.model = Model(self.builder, self.cost, self.settings, self.clock)
-
-    def _update_expressions(self) -> None:
-        """Objectives and shortage columns, once the shocks of the builder are known."""
-        gaps = self.gaps()
-        self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
-        self.cost = self._objective(gaps)
-        self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that says what is minimised: that of all futures."""
-        return self.instance.policy
-
-    def _objective(self, gaps: Sequence[Expression]) -> Expression:
-        """The objective of the problem; a measure over the futures is written once, as all that it needs is there."""
-        if self.problem.objective is not formulation.cost:
-            return self.problem.objective(self.builder, self.instance, self.shocks)
-        if self._measured is None or self.policy.objective.kind == "expected":
-            self._write_measure()
-        if self.future_gaps:
-            link_gaps(self.builder, self.future_gaps, gaps)
-        assert self._measured is not None
-        return self._measured
-
-    def _write_measure(self) -> None:
-        """The measure of the futures' costs; columns for their gaps where these have a price, or the largest counts."""
-        measure, price = self.policy.objective, self.policy.gap_price
-        if not self.future_gaps and (price is not None or self.is_worst_case):
-            self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.unit)
-        costs = self.costs()
-        self.expected = total(each.probability * each.expected for each in costs)
-        if price is not None:
-            costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps[:-1], strict=True)]
-        self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
-        if measure.kind != "expected":
-            self._held = write_limit(self.builder, self._measured, self.unit)
-
-    @property
-    def is_worst_case(self) -> bool:
-        """Whether the largest of all gaps comes before their expectation."""
-        return self.policy.objective.kind in ("worst", "regret") and not self.tree.is_single
-
-    def gaps(self) -> list[Expression]:
-        """The survival gap of each future over the shocks of the model, money."""
-        parts = zip(self.tree.futures, self.builder.members, strict=True)
-        return [formulation.gap(member, future.instance) for future, member in parts]
-
-    def costs(self) -> list[FutureCosts[Expression]]:
-        """What each future costs, present value."""
-        own = self.tree.own_shocks(self.shocks)
-        parts = zip(self.tree.futures, self.builder.members, own, strict=True)
-        return [
-            FutureCosts(
-                future.probability,
-                formulation.cost(member, future.instance, shocks),
-                formulation.outcomes(member, future, shocks) if self.policy.objective.kind == "cvar" else (),
-            )
-            for future, member, shocks in parts
-        ]
 
     # The model.
 
@@ -157,7 +65,7 @@ class ScenarioModel:
         for shock in more:
             formulation.write_shock(self.builder, self.tree, shock)
         self.shocks = (*self.shocks, *more)
-        self._update_expressions()
+        self.update_expressions()
         self._extend_model()
         self.allow_shortages(self.most, self.gap_limit)
 
@@ -365,7 +273,7 @@ class ScenarioModel:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
         self.start = result.values[self.model.integers]
-        column = list(self._held.terms)
+        column = list(self.measure_limit.terms)
         self.model.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
@@ -395,7 +303,7 @@ class ScenarioModel:
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
-        survivable = {shock.name for shock in self.shocks} - self._failing(least.values)
+        survivable = {shock.name for shock in self.shocks} - self.failing(least.values)
         while names := self._failing_by_slack(restricted, least.objective) - hopeless:
             again = self._solve_surviving(names) or self._solve_surviving(names & survivable)
             if again is None and names & survivable:
@@ -428,28 +336,8 @@ class ScenarioModel:
         assert result.values is not None
         slack, values = self.gap_limit - gap, result.values.tolist()
         gaps = self.shock_gaps(values)
-        small = {name for name in self._failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
+        small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
-
-    def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
-        """By name, the gap that each shock of the model leaves, money."""
-        parts = enumerate(zip(self.tree.futures, self.builder.members, strict=True))
-        return {
-            self.tree.name(number, own): gap.value(values)
-            for number, (future, member) in parts
-            for own, gap in formulation.gaps(member, future.instance).items()
-        }
-
-    def _failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
-        """Shocks in which a segment falls below its floor by more than a share of its demand."""
-        paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
-        result = set[str]()
-        for number, member in enumerate(self.builder.members):
-            for (own, segment, t), below in member.accounts("below").items():
-                path = self.tree.name(number, str(own))
-                if path in paths and below.value(numbers) > share * paths[path].demanded(str(segment), int(t)):
-                    result.add(path)
-        return result
 
     # A search that is stopped.
 
@@ -516,20 +404,6 @@ class ScenarioModel:
         result = self._cheapest_at_gap(gap) or result
         return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
 
-    def measured(self, values: Vector) -> tuple[float, float]:
-        """What a result reports as its cost: without the price of gaps. And the objective, with it."""
-        numbers = values.tolist()
-        if not self.problem.is_default or (self.policy.objective.kind == "expected" and not self.future_gaps):
-            cost = self.cost.value(numbers)
-            return cost, cost
-        costs = [each.at(numbers) for each in self.costs()]
-        priced = costs
-        if self.policy.gap_price is not None:
-            gaps = [self.policy.gap_price * gap.value(numbers) for gap in self.gaps()]
-            priced = [each.plus(gap) for each, gap in zip(costs, gaps, strict=True)]
-        measure, least = self.policy.objective, self.problem.least_costs
-        return measured_cost(measure, costs, least), measured_cost(measure, priced, least)
-
     def _solved(
         self,
         result: SolveResult,
@@ -544,7 +418,7 @@ class ScenarioModel:
         if self.policy.gap_price is not None:
             gap = gap_bound = max(0.0, self.gap.value(result.values.tolist()))
             allows_shortages = True
-        if not self._failing(result.values, NEGLIGIBLE):
+        if not self.failing(result.values, NEGLIGIBLE):
             gap, gap_bound, allows_shortages = 0.0, 0.0, False
         return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",

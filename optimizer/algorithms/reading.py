@@ -8,8 +8,7 @@ from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
-from optimizer.instance.schema import Instance
-from optimizer.instance.tree import FutureTree
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
@@ -153,7 +152,7 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
     return values
 
 
-def read_plans(tree: FutureTree, builder: ModelBuilder, values: Sequence[float]) -> tuple[Plan, ...]:
+def read_joint_plan(tree: FutureTree, builder: ModelBuilder, values: Sequence[float]) -> tuple[Plan, ...]:
     """The plan of each future in a solver's values, without its rounding errors."""
     parts = zip(tree.futures, builder.members, strict=True)
     return tuple(read_plan(future.instance, member, values) for future, member in parts)

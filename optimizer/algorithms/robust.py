@@ -32,7 +32,8 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle

@@ -88,18 +88,12 @@ def _measure(instance: Instance, futures: Sequence[FutureResult]) -> float:
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
     """(cost, probability) of a future's outcomes: each of its shocks, or none."""
     own = next(future.instance for future in instance.tree.futures if future.name == each.name)
-    likely = {event.name: event for event in own.events if event.probability > 0}
-    baseline = _baseline_costs(own, each.result)
-    changes = {
-        outcome.name: outcome.cost - math.fsum(baseline[t] for t in likely[outcome.name].periods)
-        for outcome in each.result.shocks
-        if outcome.name in likely
-    }
-    mean = math.fsum(likely[name].probability * change for name, change in changes.items())
-    calm = each.result.total_cost - mean
-    none = 1.0 - math.fsum(event.probability for event in likely.values())
-    result = [(calm, each.probability * none)]
-    return result + [(calm + change, each.probability * likely[name].probability) for name, change in changes.items()]
+    baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
+    likely = [event for event in own.events if event.probability > 0]
+    found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
+    calm = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    none = 1.0 - math.fsum(probability for _, probability in found)
+    return [(calm + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
 
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:

@@ -33,8 +33,7 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
-from optimizer.instance.schema import RULE, Instance, Policy
-from optimizer.instance.tree import FutureTree
+from optimizer.instance.schema import RULE, FutureTree, Instance, Policy
 from optimizer.levers import KINDS, Lever
 from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money

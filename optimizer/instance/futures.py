@@ -16,8 +16,7 @@ from optimizer.instance.overrides import SCENARIOS, apply_entries
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch
 from optimizer.instance.questions import RiskMeasure as RiskMeasure
 from optimizer.instance.reading import as_document, read_document
-from optimizer.instance.schema import Instance
-from optimizer.instance.tree import Answer, Future, FutureTree
+from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from optimizer.audit.futures import check_futures
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
-from optimizer.instance.schema import Instance
-from optimizer.instance.tree import Future, FutureTree
+from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
 from optimizer.results.result import Result, Status
@@ -260,48 +259,49 @@ class _Search:
         return replace(known, least_cost=least, least_bound=min(alone.bound, least), regret=cost - least)
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
-        results = [each.result for each in futures]
-        weights = [each.probability for each in futures]
-        gap = math.fsum(w * each.survival_gap for w, each in zip(weights, results, strict=True))
-        expected = math.fsum(w * each.total_cost for w, each in zip(weights, results, strict=True))
+        def expected(figure: str) -> float:
+            return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
+
+        results, gap = [each.result for each in futures], expected("survival_gap")
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
         distance = relative_distance(cost, bound, gap, gap_bound)
         status: Status = "survives" if all(each.survives for each in results) else "gap"
-        if solved.status == "stopped" and (distance is None or distance > self.settings.gap):
-            status = "stopped"
-        calm = self._no_shock_cost()
+        status = "stopped" if solved.status == "stopped" and not self._is_enough(distance) else status
+        calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
-        parted = [each.t for future in self.tree.futures for each in future.answers]
         return FuturesResult(
             status=status,
             measure=str(self.measure),
             total_cost=cost,
-            expected_cost=expected,
+            expected_cost=expected("total_cost"),
             survival_gap=gap,
             worst_gap=max(each.worst_gap for each in results),
-            outlay=math.fsum(w * each.outlay for w, each in zip(weights, results, strict=True)),
+            outlay=expected("outlay"),
             bound=bound,
             gap_bound=gap_bound,
             mip_gap=distance,
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if calm is None else expected - calm,
+            price_of_survival=None if calm is None else expected("total_cost") - calm,
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),
         )
+
+    def _is_enough(self, distance: float | None) -> bool:
+        return distance is not None and distance <= self.settings.gap
 
     def _proven(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> tuple[float, float | None]:
         """The measure and its bound; of regret, what is not proven of the least costs is not proven of it either."""
         cost, bound = solved.cost, solved.bound if math.isfinite(solved.bound) else None
         if self.measure.kind != "regret":
             return cost, bound
-        known = [each for each in futures if each.regret is not None and each.least_bound is not None]
-        largest = max((each.cost - (each.least_cost or 0.0) for each in known), default=cost)
-        open_ = max(((each.least_cost or 0.0) - (each.least_bound or 0.0) for each in known), default=0.0)
-        return largest, None if bound is None else min(bound, largest) - open_
+        least = [(each.least_cost or 0.0, each.least_bound or 0.0) for each in futures]
+        cost = max(each.cost - known for each, (known, _) in zip(futures, least, strict=True))
+        unproven = max(known - proven for known, proven in least)
+        return cost, None if bound is None else min(bound, cost) - unproven
 
     def _no_shock_cost(self) -> float | None:
         """The expected cost of the same futures without shocks; None where the time is over."""
