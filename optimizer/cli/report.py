@@ -24,6 +24,7 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     accuracy: options.Accuracy,
+    plan: options.OtherPlan = None,
     quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
@@ -47,9 +48,13 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    # Of a saved plan the limit is that of other budgets alone.
-    of_plan = replace(search, time_limit=None) if inputs.is_saved_plan(source) else search
-    found = inputs.find_plan(source, changes, of_plan)
+    # Of a plan that is there the limit is that of other budgets alone.
+    is_there = plan is not None or inputs.is_saved_plan(source)
+    of_plan = replace(search, time_limit=None) if is_there else search
+    if plan is None:
+        found = inputs.find_plan(source, changes, of_plan)
+    else:
+        found = inputs.read_written_plan(source, plan, changes, of_plan)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if output.suffix.lower() == _BOOK:

@@ -95,6 +95,19 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
     return reader.finish(str(path))
 
 
+def is_given_plan(path: str | FilePath) -> bool:
+    """Whether a file is a plan that needs an instance: a table, or one written by hand; a saved plan holds its own."""
+    if FilePath(path).suffix.lower() == ".csv":
+        return True
+    if is_workbook(path) or is_plan_file(path) or not FilePath(path).is_file():
+        return False
+    try:
+        keys = parse(read_text(path), str(path)).data.keys()
+    except InstanceError:
+        return False
+    return bool({BUILDS, PURCHASES} & keys) and "horizon" not in keys
+
+
 def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "plan") -> GivenPlan:
     """A plan from a mapping of the shape of a hand-written file, or of a saved plan.
 

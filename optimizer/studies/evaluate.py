@@ -184,7 +184,7 @@ class PlanEvaluation:
         if self.optimum is not None:
             cases[OPTIMUM] = self.instance
             columns.append(ComparisonColumn(OPTIMUM, budget, self.optimum))
-        return Comparison(cases, tuple(columns))
+        return Comparison(cases, tuple(columns), gap=float(columns[-1].result.settings["gap"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
