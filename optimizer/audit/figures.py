@@ -11,7 +11,6 @@ from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import Faced, Flows, ManyFlows
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE
 
-
 # Files of an earlier format state no costs of attacks, and count the worst over all starts.
 DETERRING = 3
 
