@@ -21,7 +21,7 @@ from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression, total
 
 # The linking term by which an option deters.
-LEVEL = "level"
+LEVEL_LINK = "level"
 
 
 def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[Shock]) -> None:
@@ -55,7 +55,7 @@ def _decide(
     """Write the column that says whether an attack is deterred, with its row; −1 where no plan deters it."""
     need = adversary.deterred_from - adversary.price(targets)
     added = adversary.deterrence(targets)
-    levels = {o: model.linked(o, LEVEL).get(shock.periods.start, Expression()) for o in added}
+    levels = {o: model.linked(o, LEVEL_LINK).get(shock.periods.start, Expression()) for o in added}
     most = sum(added[o] * _largest_level(instance, o, level) for o, level in levels.items())
     if need <= 0 or most < need:
         return -1
@@ -83,4 +83,4 @@ def _relaxed(model: ModelBuilder, row: Row, deterred: Mapping[int, int]) -> Row:
 
 def levels_under(model: ModelBuilder, plan: Sequence[float], options: Iterable[str], t: int) -> dict[str, float]:
     """The levels of options in a period under a plan, by the values of the columns of its `first_stage_model`."""
-    return {o: model.linked(o, LEVEL).get(t, Expression()).value(plan) for o in options}
+    return {o: model.linked(o, LEVEL_LINK).get(t, Expression()).value(plan) for o in options}

@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.deterrence import LEVEL
+from optimizer.algorithms.deterrence import LEVEL_LINK
 from optimizer.algorithms.dominance import compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
@@ -190,7 +190,7 @@ class AttackProgrammes:
     def costs(self, start: int, linking: Vector) -> Vector:
         """By target, what it costs the adversary from a start on, by the linking terms of a plan."""
         first = self._technology.first
-        levels = {o: float(linking[first[o, LEVEL] + start + 1]) for o in self.adversary.deterrents}
+        levels = {o: float(linking[first[o, LEVEL_LINK] + start + 1]) for o in self.adversary.deterrents}
         return np.array([self.adversary.cost((name,), levels) for name in self.names])
 
     def undominated(self, start: int, sets: Sets) -> Sets:
