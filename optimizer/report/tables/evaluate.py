@@ -50,7 +50,7 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
             )
     rules = found.frames.frame("rules")
     if len(rules):
-        yield screen_table(found.instance, rules, hidden=hidden, wide=("what",), expand=True)
+        yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
