@@ -11,7 +11,7 @@ from optimizer.audit import verify
 from optimizer.extras import require_extra
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
-from optimizer.report.html.book import book
+from optimizer.report.html.book import book as make_book
 from optimizer.results.result import Result
 from optimizer.studies.frontier import frontier, single_point
 from optimizer.units import MoneyLike, money
@@ -80,4 +80,4 @@ def write_report(result: Result, path: str | Path, budgets: Sequence[MoneyLike] 
     warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
     is_quick = result.baseline is None or amounts == []
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
-    write_whole(path, page(book(instance, found, is_quick=is_quick, warnings=warnings).to_dict()))
+    write_whole(path, page(make_book(instance, found, is_quick=is_quick, warnings=warnings).to_dict()))
