@@ -134,11 +134,8 @@ def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str
     yield "Optimum", cost
 
 
-FILES = ("columns", "lacks", "missing", "waste", "rules")
-
-
 def write_evaluation_csv(found: PlanEvaluation, folder: Path) -> Sequence[Path]:
     """The frames of an evaluation as CSV files, each whole or not at all."""
-    for name in FILES:
+    for name in found.frames:
         write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in FILES]
+    return [folder / f"{name}.csv" for name in found.frames]
