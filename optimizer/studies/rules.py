@@ -83,11 +83,11 @@ def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
 def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
     """Purchases before `earliest` or after `latest`."""
     years = [year for _, _, year in purchases]
-    for field, limit, most, word in (
-        ("earliest", option.earliest, min(years), "before"),
-        ("latest", option.latest, max(years), "after"),
+    for field, limit, most, word, sign in (
+        ("earliest", option.earliest, min(years), "before", -1),
+        ("latest", option.latest, max(years), "after", 1),
     ):
-        outside = [each for each in purchases if limit is not None and (each[2] - limit) * (most - limit) > 0]
+        outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
         if outside:
             t, period, year = outside[0]
             what = f"it is bought in {year}, {word} {field}, {limit}"
