@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
+    from optimizer.errors import GivenPlanError as GivenPlanError
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
     from optimizer.instance.edits import forcing, under, with_budget, without
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
+    from optimizer.io.plan_file import load_plan
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
     from optimizer.report.html.page import write_report
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     from optimizer.studies.attack import attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
+    from optimizer.studies.discovery.discover import Discovery as Discovery
+    from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
+    from optimizer.studies.evaluate import evaluate
     from optimizer.studies.explain.explain import Explanation as Explanation
     from optimizer.studies.explain.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
@@ -65,7 +71,9 @@ _HOMES = {
     "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
+    "studies.evaluate": ("PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
+    "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
@@ -73,8 +81,17 @@ _HOMES = {
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
     "audit": ("Auditor", "verify"),
-    "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
+    "errors": (
+        "AuditError",
+        "Finding",
+        "GivenPlanError",
+        "InstanceError",
+        "OptimizerError",
+        "PlanFileError",
+        "SolverError",
+    ),
     "io.load": ("inspect", "load"),
+    "io.plan_file": ("load_plan",),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
@@ -100,9 +117,12 @@ __all__ = [
     "alternatives",
     "attack",
     "compare",
+    "discover",
+    "evaluate",
     "explain",
     "forcing",
     "load",
+    "load_plan",
     "read",
     "register",
     "sensitivity",

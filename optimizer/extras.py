@@ -9,7 +9,7 @@ EXTRAS = {
     "report": ("jinja2", "plotly"),
     "plot": ("matplotlib", "plotext"),
     "excel": ("openpyxl", "xlsxwriter"),
-    "sensitivity": ("SALib",),
+    "sensitivity": ("SALib", "sklearn"),
     "cluster": ("distributed",),
     "parquet": ("pyarrow",),
 }

@@ -184,7 +184,7 @@ def _with_attacks(made: InstanceInput) -> InstanceInput:
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 
-def load_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
+def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
     """A saved plan with its instance; or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
     from optimizer.io.load import is_instance
@@ -209,10 +209,10 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     """
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
-        return load_plan(file, changes, search)
+        return find_plan(file, changes, search)
     _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
-    found = load_plan(plan or file, Changes())
+    found = find_plan(plan or file, Changes())
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
     return replace(found, instance=instance)

@@ -49,7 +49,7 @@ def command(
 
     # Of a saved plan the limit is that of other budgets alone.
     of_plan = replace(search, time_limit=None) if inputs.is_saved_plan(source) else search
-    found = inputs.load_plan(source, changes, of_plan)
+    found = inputs.find_plan(source, changes, of_plan)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if output.suffix.lower() == _BOOK:

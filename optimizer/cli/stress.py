@@ -80,7 +80,7 @@ def _read(plan: str, instance: str | None, changes: options.Changes, search: opt
     """The plan, and the instance that is sampled: its own, or another one."""
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
-    found = inputs.load_plan(plan, changes, search)
+    found = inputs.find_plan(plan, changes, search)
     if found.result.baseline is None:
         inputs.fail_without_plan(found, plan)
     inputs.print_status(found.result)

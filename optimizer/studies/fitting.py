@@ -45,11 +45,20 @@ def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
         ours, theirs = f"{labels[0]} to {labels[-1]}", f"{result.periods[0]} to {result.periods[-1]}"
         what = f"its {len(labels)} periods run from {ours}, the plan's {len(result.periods)} from {theirs}"
         raise InstanceError([Finding(file, None, "horizon", what, "Give it the plan's horizon, or solve it anew.")])
-    wrong = [*_sizes(instance, result.plan), *_piles(instance, result.plan)]
+    return place_plan(instance, result.plan, file)
+
+
+def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
+    """The same for a plan with the horizon of the instance.
+
+    Raises:
+        InstanceError: the plan cannot stand there; with every reason and its cure.
+    """
+    wrong = [*_sizes(instance, given), *_piles(instance, given)]
     if wrong:
         raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
-    plan, notes = with_stock_paths(instance, result.plan), tuple(_rules(instance, result.plan))
-    moved = [o for o, row in plan.stocks.items() if not _is_same(row, result.plan.stocks.get(o, row))]
+    plan, notes = with_stock_paths(instance, given), tuple(_rules(instance, given))
+    moved = [o for o, row in plan.stocks.items() if not _is_same(row, given.stocks.get(o, row))]
     if moved:
         notes += (f"Stocks are worked out anew, for they begin or keep otherwise there: {', '.join(moved)}.",)
     over = [Finding(file, None, *words) for words in _overfull(instance, plan)]

@@ -103,10 +103,19 @@ class UncertainNumber:
         """The number, or factor, of each member, by path."""
         return {each.path: each.at(position) for each in self.members}
 
+    def across(self, share: float) -> dict[str, float]:
+        """The same at a share of the way from low to high."""
+        return {each.path: each.low + share * (each.high - each.low) for each in self.members}
+
     @property
     def first(self) -> Uncertain:
         """The member that stands for all."""
         return self.members[0]
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether all members have the same range."""
+        return len({(each.low, each.high, each.value, each.is_factor) for each in self.members}) == 1
 
 
 @dataclass(frozen=True)
@@ -176,14 +185,19 @@ def ask_moved(
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
+    with interruptible(clock, stopping_all(memory)), WhatIfSolver(variant, settings, clock) as solver:
+        solver.learn(plan, first)
+        return outcome(solver, variant, solver.ask())
 
-    def stop_all(event: Progress) -> None:
+
+def stopping_all(memory: dict[str, Any]) -> Listener:
+    """A listener of a task: Ctrl-C stops the clock of all tasks as well, where they run in this process."""
+
+    def stop(event: Progress) -> None:
         if "clock" in memory:
             memory["clock"].interrupted = True
 
-    with interruptible(clock, stop_all), WhatIfSolver(variant, settings, clock) as solver:
-        solver.learn(plan, first)
-        return outcome(solver, variant, solver.ask())
+    return stop
 
 
 def _with_moved_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
@@ -439,8 +453,5 @@ class _SensitivitySearch:
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each member, by path, at shares of the ways from low to high."""
-        return {
-            each.path: each.low + share * (each.high - each.low)
-            for number, share in zip(self.numbers, shares, strict=True)
-            for each in number.members
-        }
+        pairs = zip(self.numbers, shares, strict=True)
+        return {path: value for number, share in pairs for path, value in number.across(share).items()}

@@ -144,7 +144,7 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
         entry=tuple(event.entry for event in events),
         start=starts,
         months=np.array([len(event.periods) * instance.horizon.months for event in events], dtype=np.intp),
-        severity=np.array([_worst_cut(event) for event in events]),
+        severity=np.array([worst_cut(event) for event in events]),
         survived=~surveyed.fails.any(axis=1),
         gap=surveyed.gap.sum(axis=1),
         segment=worst,
@@ -155,7 +155,7 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
     )
 
 
-def _worst_cut(event: Shock) -> float:
+def worst_cut(event: Shock) -> float:
     """The largest severity of a sample, in the periods of its window."""
     length = len(event.periods)
     return max((severity for cut in event.spec.cuts for severity in cut.severity[:length]), default=0.0)

@@ -52,7 +52,7 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 # From this width on, what is bought has a bar by year.
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files.
-FILES = ("builds", "stock", "survival", "dependence", "costs", "flows")
+FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows")
 # Why shocks can be expected to cost less than the baseline.
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 

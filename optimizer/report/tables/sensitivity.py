@@ -60,17 +60,17 @@ def _deciding(found: Sensitivity, unsettled: int) -> str:
     is_kept, count = found.base.gap <= 0, len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
-        names = list_names([_name(found.instance, bar.number) for bar in decisive], 3)
+        names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
         return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
     return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
 
 
-def _name(instance: Instance, number: UncertainNumber) -> str:
+def number_name(instance: Instance, number: UncertainNumber) -> str:
     """A number in words: whose it is, and which."""
     first = number.first
     if len(number.members) > 1:
@@ -86,14 +86,9 @@ def _name(instance: Instance, number: UncertainNumber) -> str:
 
 def _value(number: UncertainNumber, value: float) -> str:
     first = number.first
-    if len(number.members) > 1 and not _alike(number):
+    if not number.is_alike:
         return "low" if value == first.low else "high" if value == first.high else "value"
     return f"×{short(value)}" if first.is_factor else si(value)
-
-
-def _alike(number: UncertainNumber) -> bool:
-    first = number.first
-    return all((each.low, each.high, each.value) == (first.low, first.high, first.value) for each in number.members)
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
@@ -117,7 +112,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         cells += [_change(end, base) for end in (bar.low, bar.high)]
         cells += [_gap(end) for end in (bar.low, bar.high)] if gaps else []
         cells += [_draw_bar(bar, base, most)] if is_wide else []
-        shown.add_row(_name(found.instance, bar.number), *cells)
+        shown.add_row(number_name(found.instance, bar.number), *cells)
     return shown
 
 
@@ -195,7 +190,7 @@ def _flips(found: Sensitivity) -> Table:
         for flip in bar.flips:
             number = bar.number
             cells = [_value(number, number.first.value), _interval_text(number, flip), _change_text(found, flip)]
-            shown.add_row(_name(instance, number), *cells)
+            shown.add_row(number_name(instance, number), *cells)
     return shown
 
 
@@ -238,7 +233,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     caption += f"{importance.seed}. · not distinct from 0."
     shown = table("What the outcome hangs on", caption=caption, expand=True)
     shown.add_column("Uncertain number", ratio=3, overflow="fold")
-    names = {bar.number.name: _name(instance, bar.number) for bar in found.bars}
+    names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
     shown.add_column("S1 of the cost", justify="right", no_wrap=True)
     if importance.of_gap:
         shown.add_column("S1 of the gap", justify="right", no_wrap=True)

@@ -1,0 +1,1 @@
+"""Scenario discovery: under which few conditions a plan fails."""

@@ -1,0 +1,272 @@
+"""The few conditions that tell some points of a sample from the others, as boxes (scenario discovery).
+
+box          bounds on a few columns of the sample, all others free
+coverage     share of the cases (here: failures) that lie in the boxes
+density      share of the points in the boxes that are cases
+correlation  of lying in a box and being a case (phi): 1 where boxes hold all cases and nothing else, 0 where they say
+             nothing
+
+Candidates are the leaves of a classification tree (CART). A bound is dropped where the density of the box without it
+explains as many cases by chance (one-sided binomial test); the rest is rounded to about a hundredth of its column's
+range. Of the candidates those are taken, one after the other, that raise the correlation most. How deep the tree is and
+how many boxes are taken is decided by cross-validation: the fewest bounds within one standard error of the best.
+
+What is found is never judged by the points it was found with: `score` is for others.
+
+Sources: Bryant, Lempert: Thinking inside the box, Technological Forecasting & Social Change 77, 2010 (coverage,
+density, the test of bounds); Lempert, Bryant, Bankes: Comparing algorithms for scenario discovery, RAND WR-557, 2008
+(CART beside PRIM); Breiman, Friedman, Olshen, Stone: Classification and regression trees, 1984 (the rule of one
+standard error); Clopper, Pearson: The use of confidence or fiducial limits, Biometrika 26, 1934.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.extras import require_extra
+from optimizer.results.plan import Array
+from optimizer.tolerances import ROUNDING
+
+Flags = npt.NDArray[np.bool_]
+
+MOST_BOXES, MOST_CONDITIONS = 3, 3
+# Fewer cases, or fewer other points, than these are not described.
+FEWEST_CASES = 10
+# Of a bound that says something: chances of doing as well without it are at most this.
+CHANCE = 0.05
+# Points in a leaf at least: so many, and this share of all.
+LEAF_POINTS, LEAF_SHARE = 5, 0.01
+# Boxes are none where the correlation of the best in folds is less than so many standard errors.
+FOLDS, ERRORS = 5, 2.0
+LEVEL = 0.95
+# A bound is rounded to a step of at most this share of its column's range.
+STEP_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds on one column: above `low`, and at most `high`; infinite where there is none."""
+
+    column: int
+    low: float = -math.inf
+    high: float = math.inf
+
+    def hold(self, points: Array) -> Flags:
+        """By point, whether it is within."""
+        values = points[:, self.column]
+        return np.asarray((values > self.low) & (values <= self.high))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Points within all of some bounds, on a column each."""
+
+    bounds: tuple[Bounds, ...]
+
+    def holds(self, points: Array) -> Flags:
+        """By point (a row), whether it lies in the box."""
+        inside = np.ones(len(points), dtype=bool)
+        for each in self.bounds:
+            inside &= each.hold(points)
+        return inside
+
+    def relaxed(self) -> Iterator["Box"]:
+        """The box without one of its ends, for each."""
+        for i, each in enumerate(self.bounds):
+            before, after = self.bounds[:i], self.bounds[i + 1 :]
+            for low, high in ((-math.inf, each.high), (each.low, math.inf)):
+                if (low, high) == (each.low, each.high):
+                    continue
+                is_free = math.isinf(low) and math.isinf(high)
+                middle = () if is_free else (Bounds(each.column, low, high),)
+                yield Box((*before, *middle, *after))
+
+
+@dataclass(frozen=True)
+class BoxScore:
+    """What boxes say of points that they were not found with.
+
+    Attributes:
+        points, cases: how many there are.
+        inside, hits: how many points, and how many of the cases, lie in the boxes.
+    """
+
+    points: int
+    cases: int
+    inside: int
+    hits: int
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the cases that lie in the boxes; None without any case."""
+        return self.hits / self.cases if self.cases else None
+
+    @property
+    def density(self) -> float | None:
+        """Share of the points in the boxes that are cases; None without any point in them."""
+        return self.hits / self.inside if self.inside else None
+
+    @property
+    def coverage_interval(self) -> tuple[float, float]:
+        """Of the coverage, 95 %."""
+        return clopper_pearson(self.hits, self.cases)
+
+    @property
+    def density_interval(self) -> tuple[float, float]:
+        """Of the density, 95 %."""
+        return clopper_pearson(self.hits, self.inside)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "inside": self.inside,
+            "failed_inside": self.hits,
+            "coverage": self.coverage,
+            "coverage_interval": self.coverage_interval,
+            "density": self.density,
+            "density_interval": self.density_interval,
+        }
+
+
+def clopper_pearson(good: int, all_: int) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share, at 95 %: exact, so never too narrow; 0 to 1 of nothing."""
+    if not all_:
+        return 0.0, 1.0
+    from scipy.stats import binomtest
+
+    low, high = binomtest(good, all_).proportion_ci(LEVEL, method="exact")
+    return float(low), float(high)
+
+
+def score(boxes: Sequence[Box], points: Array, cases: Flags) -> BoxScore:
+    """What boxes say of points: of all of them together."""
+    inside = _any(boxes, points)
+    return BoxScore(len(cases), int(cases.sum()), int(inside.sum()), int((inside & cases).sum()))
+
+
+def correlation(inside: Flags, cases: Flags) -> float:
+    """The phi coefficient of two properties of points; 0 where one of them never varies."""
+    p, q = float(inside.mean()), float(cases.mean())
+    spread = math.sqrt(p * (1 - p) * q * (1 - q))
+    return (float((inside & cases).mean()) - p * q) / spread if spread > 0 else 0.0
+
+
+def find_boxes(points: Array, cases: Flags, steps: Sequence[float], seed: int) -> tuple[Box, ...]:
+    """The simplest boxes that tell cases from other points about as well as any; the best box first.
+
+    Args:
+        points: a row each.
+        cases: by point.
+        steps: by column, of what its bounds are multiples; 0 for any number.
+        seed: of the folds, and of ties.
+
+    Returns:
+        Up to three boxes, each with bounds on up to three columns. None where there are too few cases or other points,
+        and where no box predicts cases in folds that it was not found with.
+    """
+    if min(int(cases.sum()), int((~cases).sum())) < FEWEST_CASES or not points.shape[1]:
+        return ()
+    require_extra("sensitivity", "The search for boxes")
+    from sklearn.model_selection import StratifiedKFold
+
+    shapes = sorted(
+        product(range(1, MOST_BOXES + 1), range(1, MOST_CONDITIONS + 1)), key=lambda shape: (math.prod(shape), shape)
+    )
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    found = np.zeros((len(shapes), FOLDS))
+    for j, (own, other) in enumerate(folds.split(points, cases)):
+        boxes = {shape: _boxes_of_shape(points[own], cases[own], steps, shape, seed) for shape in shapes}
+        found[:, j] = [correlation(_any(boxes[shape], points[other]), cases[other]) for shape in shapes]
+    means = found.mean(axis=1)
+    best = int(means.argmax())
+    error = found[best].std(ddof=1) / math.sqrt(FOLDS)
+    if means[best] <= ERRORS * error:
+        return ()
+    enough = means[best] - error - ROUNDING
+    chosen = next(shape for shape, mean in zip(shapes, means, strict=True) if mean >= enough)
+    return _boxes_of_shape(points, cases, steps, chosen, seed)
+
+
+def _any(boxes: Sequence[Box], points: Array) -> Flags:
+    inside = np.zeros(len(points), dtype=bool)
+    for box in boxes:
+        inside |= box.holds(points)
+    return inside
+
+
+def _boxes_of_shape(
+    points: Array, cases: Flags, steps: Sequence[float], shape: tuple[int, int], seed: int
+) -> tuple[Box, ...]:
+    """Up to so many boxes of up to so many bounds."""
+    most, depth = shape
+    leaves = (leaf for leaf in _leaves(points, cases, depth, seed) if cases[leaf.holds(points)].mean() > cases.mean())
+    simpler = (_rounded(_simplified(leaf, points, cases), steps) for leaf in leaves)
+    candidates = list(dict.fromkeys(box for box in simpler if box.bounds))
+    chosen: list[Box] = []
+    best = 0.0
+    while candidates and len(chosen) < most:
+        gains = [correlation(_any([*chosen, box], points), cases) for box in candidates]
+        first = int(np.argmax(gains))
+        if gains[first] <= best + ROUNDING:
+            break
+        best = gains[first]
+        chosen.append(candidates.pop(first))
+    return tuple(chosen)
+
+
+def _leaves(points: Array, cases: Flags, depth: int, seed: int) -> Iterator[Box]:
+    """The leaves of a classification tree."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    fewest = max(LEAF_POINTS, round(LEAF_SHARE * len(points)))
+    tree = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=fewest, random_state=seed).fit(points, cases).tree_
+
+    def below(node: int, within: Mapping[int, tuple[float, float]]) -> Iterator[Box]:
+        column, split = int(tree.feature[node]), float(tree.threshold[node])
+        if column < 0:
+            yield Box(tuple(Bounds(j, *ends) for j, ends in sorted(within.items())))
+            return
+        low, high = within.get(column, (-math.inf, math.inf))
+        yield from below(int(tree.children_left[node]), {**within, column: (low, split)})
+        yield from below(int(tree.children_right[node]), {**within, column: (split, high)})
+
+    return below(0, {})
+
+
+def _simplified(box: Box, points: Array, cases: Flags) -> Box:
+    """The box without bounds that say nothing: those that as dense a box has by chance."""
+    from scipy.stats import binom
+
+    while box.bounds:
+        inside = box.holds(points)
+        count, hits = int(inside.sum()), int(cases[inside].sum())
+        wider = list(box.relaxed())
+        chances = [float(binom.sf(hits - 1, count, cases[each.holds(points)].mean())) for each in wider]
+        weakest = int(np.argmax(chances))
+        if chances[weakest] <= CHANCE:
+            break
+        box = wider[weakest]
+    return box
+
+
+def _rounded(box: Box, steps: Sequence[float]) -> Box:
+    """The box with its bounds at multiples of their column's step."""
+
+    def at(value: float, step: float) -> float:
+        return float(f"{step * round(value / step):.12g}") if step > 0 and math.isfinite(value) else value
+
+    return Box(tuple(Bounds(b.column, at(b.low, steps[b.column]), at(b.high, steps[b.column])) for b in box.bounds))
+
+
+def round_step(low: float, high: float) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that is at most a hundredth of a range."""
+    most = STEP_SHARE * (high - low)
+    if most <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(most))
+    return max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= most * (1.0 + ROUNDING))

@@ -1,0 +1,342 @@
+"""Under which few conditions does a plan fail? Scenario discovery over all uncertain numbers and ensembles.
+
+sample       a state of the world: every uncertain number somewhere in its range, uniform and independent but for those
+             that move together; and where there are ensembles one shock drawn anew from them, each ensemble in
+             proportion to its count
+fails        some floor fails in a listed shock or in the drawn one, the plan held as it is: its purchases stay, what
+             they come to (working capacity, stocks) is that of the sample
+found with   half of the samples, a Latin hypercube: boxes are looked for in them (`boxes`)
+held back    the other half, drawn independently: coverage and density are measured on them alone
+
+Costs, budgets and policy do not matter to whether a plan that has been made keeps its floors.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.errors import Finding, InstanceError, PlanFileError
+from optimizer.extras import require_extra
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.reading import read
+from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.plan import Array
+from optimizer.results.result import Result
+from optimizer.solver import Clock, interruptible
+from optimizer.studies.discovery.boxes import Bounds, Box, BoxScore, clopper_pearson, find_boxes, round_step, score
+from optimizer.studies.discovery.frames import discovery_frames
+from optimizer.studies.discovery.states import LAST_SAMPLE_SEED, DrawnShock, StateOutcome, evaluate_all, sample_states
+from optimizer.studies.fitting import fit_plan
+from optimizer.studies.importance import FEWEST
+from optimizer.studies.sensitivity import UncertainNumber, numbers_of
+from optimizer.studies.withstand import with_listed_attacks
+
+DISCOVERY_METHOD = (
+    "boxes from a classification tree (CART, scikit-learn), cross-validated; coverage and density on held-back samples "
+    "with 95 % Clopper-Pearson intervals"
+)
+DimensionKind = Literal["number", "severity", "months", "start", "event"]
+
+
+@dataclass(frozen=True)
+class SampleDimension:
+    """Something that differs between samples.
+
+    Attributes:
+        name: of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
+        kind: which of these. low, high: of its values over all samples.
+        number: the uncertain number. Its values are those of its range; of several that move together with ranges of
+            their own, the share of the way from low to high.
+    """
+
+    name: str
+    kind: DimensionKind
+    low: float
+    high: float
+    number: UncertainNumber | None = None
+
+    @property
+    def step(self) -> float:
+        """Of what its bounds are multiples; 0 for any number."""
+        if self.kind in ("months", "start"):
+            return 1.0
+        return 0.0 if self.kind == "event" else round_step(self.low, self.high)
+
+    def condition(self, bounds: Bounds) -> dict[str, Any]:
+        """Bounds on it for JSON: above `low`, at most `high`; null where there is none."""
+        low, high = (end if np.isfinite(end) else None for end in (bounds.low, bounds.high))
+        data: dict[str, Any] = {"name": self.name, "kind": self.kind, "low": low, "high": high}
+        if self.number is None:
+            return data
+        span = self.high - self.low
+        shares = [None if end is None else (end - self.low) / span for end in (low, high)]
+        members = []
+        for each in self.number.members:
+            ends = [None if share is None else each.low + share * (each.high - each.low) for share in shares]
+            members.append({"path": each.path, "low": ends[0], "high": ends[1], "factor": each.is_factor})
+        return data | {"members": members}
+
+
+@dataclass(frozen=True)
+class FailureBox:
+    """Conditions under which the plan fails, and what they say of the samples that were held back."""
+
+    box: Box
+    score: BoxScore
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether held-back samples in it fail more often than all do, by the interval of its density."""
+        share = self.score.cases / self.score.points if self.score.points else 1.0
+        return self.score.inside > 0 and self.score.density_interval[0] > share
+
+
+@dataclass(frozen=True)
+class UnusableSamples:
+    """How many samples could not be evaluated for the sake of one field of the instance, and why the first of them."""
+
+    where: str
+    samples: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class DiscoverySamples:
+    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions).
+
+    Attributes:
+        number: of the sample, from 0. held_back: whether it judges boxes; else it was used to find them.
+        failed, gap: whether some floor fails; money. shock: the worst of those that fail; None where none does.
+        points: the values of the dimensions.
+    """
+
+    number: npt.NDArray[np.intp]
+    held_back: npt.NDArray[np.bool_]
+    failed: npt.NDArray[np.bool_]
+    gap: Array
+    shock: tuple[str | None, ...]
+    points: Array
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Under which conditions a plan fails.
+
+    Attributes:
+        status: ``done``; ``stopped`` where samples were left out, since the user stopped it.
+        instance: in which the plan was looked at. plan: name of the instance that it was made for.
+        samples, seed: how many were to be drawn, and the seed.
+        unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
+            made.
+        dimensions: what differs between samples.
+        boxes: the conditions, the best first; none where there are too few failures, or none that predicts them.
+        together: what the boxes say together of the samples held back; None without any.
+        notes: what the user should know.
+        rows: all samples.
+    """
+
+    status: Literal["done", "stopped"]
+    instance: Instance = field(repr=False)
+    plan: str
+    samples: int
+    seed: int
+    unusable: tuple[UnusableSamples, ...]
+    dimensions: tuple[SampleDimension, ...] = field(repr=False)
+    boxes: tuple[FailureBox, ...]
+    together: BoxScore | None
+    notes: tuple[str, ...]
+    rows: DiscoverySamples = field(repr=False)
+
+    frames = property(discovery_frames)
+
+    @property
+    def used(self) -> int:
+        """How many samples were evaluated."""
+        return len(self.rows.failed)
+
+    @property
+    def failed(self) -> int:
+        """In how many of them the plan fails."""
+        return int(self.rows.failed.sum())
+
+    @property
+    def held_back(self) -> tuple[int, int]:
+        """How many of those evaluated were held back, and in how many of these the plan fails."""
+        return int(self.rows.held_back.sum()), int(self.rows.failed[self.rows.held_back].sum())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the share of failures, 95 %, from the samples held back, which are independent."""
+        count, failed = self.held_back
+        return clopper_pearson(failed, count)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual: all but the samples themselves."""
+        count, failed = self.held_back
+        return {
+            "instance": self.instance.title,
+            "plan": self.plan,
+            "currency": self.instance.currency,
+            "status": self.status,
+            "method": DISCOVERY_METHOD,
+            "samples": self.samples,
+            "seed": self.seed,
+            "used": self.used,
+            "failed": self.failed,
+            "unusable": [asdict(each) for each in self.unusable],
+            "found_with": {"samples": self.used - count, "failed": self.failed - failed},
+            "held_back": {"samples": count, "failed": failed, "interval": self.interval},
+            "dimensions": [{"name": d.name, "kind": d.kind, "low": d.low, "high": d.high} for d in self.dimensions],
+            "boxes": [self._box(each) for each in self.boxes],
+            "together": None if self.together is None else self.together.to_dict(),
+            "notes": list(self.notes),
+        }
+
+    def _box(self, each: FailureBox) -> dict[str, Any]:
+        conditions = [self.dimensions[bounds.column].condition(bounds) for bounds in each.box.bounds]
+        return {"conditions": conditions, **each.score.to_dict(), "confirmed": each.is_confirmed}
+
+
+def discover(
+    result: Result,
+    instance: Instance | None = None,
+    *,
+    samples: int = 1000,
+    seed: int = 7,
+    adversary: bool = False,
+    jobs: int | None = None,
+    listener: Listener = ignore,
+    file: str = "instance",
+    scenario: ScenarioNames | None = None,
+) -> Discovery:
+    """Find the few conditions under which a plan fails.
+
+    Args:
+        result: whose plan.
+        instance: another instance than the plan's own, with the same horizon and with every option that is bought.
+        samples: how many are drawn, 60 … 100,000: half of them to find the conditions, half to judge them.
+        seed: of the samples, 0 … 2³² − 1.
+        adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
+            found anew in each sample.
+        jobs: processes; all cores where evaluation takes its time.
+        listener: receives how many samples were evaluated.
+        file: what findings name as the place of the instance.
+        scenario: of the instance, or several in the order given.
+
+    Raises:
+        PlanFileError: the result holds no plan.
+        InstanceError: the plan cannot stand in the instance, nothing in it is uncertain, or there is no shock.
+        MissingExtraError: the extra `sensitivity` is not installed.
+        ValueError: samples or seed out of range, or there is no such scenario.
+        WorkerError: a process died.
+
+    Example:
+        >>> import optimizer as so
+        >>> ranges = "ranges={demands.motors.quantity: {low: 0.5, high: 1.5, of: value}}"
+        >>> instance = so.load("instances/tiny.yaml", [ranges])
+        >>> found = so.discover(so.solve(instance), instance, samples=200)
+        >>> found.failed, [each.box.bounds[0].low for each in found.boxes]
+        (100, [1.0])
+    """
+    if not FEWEST <= samples <= 100_000 or not 0 <= seed <= LAST_SAMPLE_SEED:
+        raise ValueError(
+            f"samples have to be {FEWEST} to 100,000 and the seed 0 to {LAST_SAMPLE_SEED:,}: {samples}, {seed}"
+        )
+    require_extra("sensitivity", "The search for conditions under which a plan fails")
+    if result.baseline is None:
+        raise PlanFileError(f"there is no plan to be looked at: its status is {result.status}")
+    changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
+    base = changed.instance
+    fit = fit_plan(base, result, file)
+    _check_subject(base, file, lists_attacks=adversary)
+    base = without_attacks(base) if adversary else base
+    numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.members)]
+    shares, states = sample_states(base, numbers, samples, seed)
+    clock = Clock()
+    with interruptible(clock, listener):
+        outcomes = evaluate_all(base.fresh(), fit.plan, states, jobs, clock, listener, lists_attacks=adversary)
+    usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
+    dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
+    rows = DiscoverySamples(
+        number=np.array(usable, dtype=np.intp),
+        held_back=np.array([i >= samples - samples // 2 for i in usable], dtype=bool),
+        failed=np.array([outcomes[i].failed for i in usable], dtype=bool),
+        gap=np.array([outcomes[i].gap for i in usable]),
+        shock=tuple(outcomes[i].shock for i in usable),
+        points=points,
+    )
+    listener(Progress(task="conditions under which the plan fails"))
+    boxes = _judged_boxes(rows, dimensions, seed)
+    held = rows.held_back
+    return Discovery(
+        status="done" if len(outcomes) == samples else "stopped",
+        instance=base,
+        plan=result.instance,
+        samples=samples,
+        seed=seed,
+        unusable=_unusable(outcomes[i] for i in sorted(outcomes)),
+        dimensions=dimensions,
+        boxes=boxes,
+        together=score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
+        notes=(*changed.notes, *fit.notes),
+        rows=rows,
+    )
+
+
+def _check_subject(instance: Instance, file: str, *, lists_attacks: bool) -> None:
+    """Refuse an instance in which nothing is uncertain, or nothing can fail."""
+    findings = []
+    if not instance.ranges and not instance.ensembles:
+        cure = "Write ranges such as `capex: {value: 120k, low: 90k, high: 180k}`."
+        findings.append(Finding(file, None, "ranges", "there is neither a range nor an ensemble to draw from", cure))
+    if not instance.shocks and not instance.ensembles and not lists_attacks:
+        findings.append(Finding(file, None, "shocks", "there is neither a shock nor an ensemble", "Add shocks."))
+    if findings:
+        raise InstanceError(findings)
+    if lists_attacks:
+        with_listed_attacks(without_attacks(instance))
+
+
+def _dimensions(
+    numbers: Sequence[UncertainNumber], shares: Array, drawn: Sequence[DrawnShock | None]
+) -> tuple[tuple[SampleDimension, ...], Array]:
+    """What differs between samples, and its values by sample."""
+    made, columns = list[SampleDimension](), list[Array]()
+    for j, number in enumerate(numbers):
+        low, high = (number.first.low, number.first.high) if number.is_alike else (0.0, 1.0)
+        made.append(SampleDimension(number.name, "number", low, high, number))
+        columns.append(low + shares[:, j] * (high - low))
+    shocks = [each for each in drawn if each is not None]
+    kinds: tuple[DimensionKind, ...] = ("severity", "months", "start")
+    features: list[tuple[str, DimensionKind, Array]]
+    features = [(kind, kind, np.array([getattr(each, kind) for each in shocks], dtype=np.float64)) for kind in kinds]
+    entries = sorted({each.entry for each in shocks})
+    # Of two events, one that happens is the other that does not.
+    for entry in entries if len(entries) > 2 else entries[:1]:
+        features.append((f"event: {entry}", "event", np.array([float(each.entry == entry) for each in shocks])))
+    for name, kind, values in features:
+        if len(values) and np.ptp(values) > 0:
+            made.append(SampleDimension(name, kind, float(values.min()), float(values.max())))
+            columns.append(values)
+    return tuple(made), np.stack(columns, axis=1) if columns else np.zeros((len(shares), 0))
+
+
+def _judged_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension], seed: int) -> tuple[FailureBox, ...]:
+    """Boxes found with one half of the samples, each with its score on the other."""
+    held = rows.held_back
+    steps = [dimension.step for dimension in dimensions]
+    boxes = find_boxes(rows.points[~held], rows.failed[~held], steps, seed)
+    return tuple(FailureBox(box, score([box], rows.points[held], rows.failed[held])) for box in boxes)
+
+
+def _unusable(outcomes: Iterable[StateOutcome]) -> tuple[UnusableSamples, ...]:
+    """By what makes them so, in the order of the samples."""
+    reasons = dict[str, list[str]]()
+    for each in outcomes:
+        if each.failed is None:
+            reasons.setdefault(each.where, []).append(each.reason)
+    return tuple(UnusableSamples(where, len(some), some[0]) for where, some in sorted(reasons.items()))
