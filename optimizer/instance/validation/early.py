@@ -5,28 +5,32 @@ before it and what they cost, what they add once they work, and windows of shock
 say, may differ where no order placed before the answer could have worked by then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.disruptions.shock import Shock, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon, windowed
 from optimizer.instance.questions import Question
-from optimizer.instance.schema import RULE, Instance, ShareRule, SurvivalRule
+from optimizer.instance.schema import RULE, Instance
 from optimizer.instance.validation.windows import has_events
-from optimizer.levers import Sized, Stock
 from optimizer.units import Series
 
-_TEXTS = frozenset({"name", "source", "note", "id"})
-# Fields of an option that hold for orders, and those that matter at the end of the horizon only.
+# Fields that say nothing of what happens before an answer: texts, and the value of what is left at the end.
+_UNSEEN = frozenset({"name", "source", "note", "id", "salvage"})
+# Fields of an option that hold for orders; `_PAID` are series by the year of the order.
 _PAID = frozenset({"capex", "price"})
 _OF_ORDERS = _PAID | {
     "fixed_cost", "budget_share", "max_size", "min_size", "unit_size", "fill_rate", "requires", "excludes"
 }  # fmt: skip
-_LATE = frozenset({"salvage"})
 _SERIES = "Give it the years before the answer as well, with the same values in every branch."
 _ORDERS = "It holds for orders placed before the answer too; to forbid later ones only, set `latest`."
 _SCALAR = "It holds in all years, those before the answer as well: check that this is meant."
+_RULES = "Let a rule begin with the answer: write its `from:`."
+_SHOCKS = "List the starts before the answer in a shock of their own, the same in every branch."
+# Calendar years in which something differs, each with the cure.
+_Years = dict[int, str]
 
 
 def data_known_early(
@@ -38,101 +42,140 @@ def data_known_early(
         place, question: of the file; it has several branches.
         made: by branch, the file with what it sets, and the place of each entry of its `set` by where that leads.
     """
-    horizon = next(iter(made.values()))[0].horizon
-    t = question.period(horizon)
     for i, (instance, keys) in enumerate(made.values()):
+        horizon = instance.horizon
+        t = question.period(horizon)
         for at, key in keys.items():
-            # Where two branches set it, the later one alone names the difference.
-            others = [each for k, each in enumerate(made) if k < i or (k > i and at not in made[each][1])]
-            found = ((each, *_differing(instance, made[each][0], at, t)) for each in others)
-            other, years, cure = next((each for each in found if each[1]), ("", [], ""))
+            years, other = _first_difference(made, i, at, t)
             if years:
-                when = windowed(str(years[0]), str(years[-1]), " and " if len(years) == 2 else " to ")
+                first, last = str(min(years)), str(max(years))
+                when = windowed(first, last, " and " if len(years) == 2 else " to ")
                 what = f'differs from "{other}" in {when}, before {place[-1]} is answered ({horizon.label(t)})'
-                yield key, what, cure, "warning"
+                yield key, what, years[min(years)], "warning"
 
 
-def _differing(one: Instance, other: Instance, at: Place, t: int) -> tuple[list[int], str]:
-    """The years before period t in which what stands at a place differs in two instances, and the cure."""
-    section, name, field = (*map(str, at[:3]), "", "")[:3]
-    if section == "policy":
-        return _of_policy(one, other, name, t)
-    if section == "adversary":
-        return _from_start(one, other, t)
-    entries = [name] if name else [*getattr(one, section, ())]
-    found = [_of_entry(one, other, section, each, field, t) for each in entries]
-    return sorted({year for years, _ in found for year in years}), next((cure for years, cure in found if years), "")
+def _first_difference(
+    made: Mapping[str, tuple[Instance, Mapping[Place, Place]]], i: int, at: Place, t: int
+) -> tuple[_Years, str]:
+    """The first branch from which branch number `i` differs at a place; where both set it, only the later one does."""
+    own = [*made.values()][i][0]
+    for k, (other, (instance, keys)) in enumerate(made.items()):
+        if (k < i or (k > i and at not in keys)) and (years := _Pair(own, instance, t).differing(at)):
+            return years, other
+    return {}, ""
 
 
-def _of_entry(one: Instance, other: Instance, section: str, name: str, field: str, t: int) -> tuple[list[int], str]:
-    if section in ("shocks", "ensembles"):
-        return _of_shocks(one, other, section, name, t)
-    pair: list[Any] = [getattr(each, section, {}).get(name) for each in (one, other)]
-    if None in pair or section in ("regions", "commodities"):
-        return [], ""
-    fields = [field] if field else [*type(pair[0]).model_fields]
-    found = dict[int, str]()
-    for key in fields:
-        values: list[Any] = [getattr(each, key, None) for each in pair]
-        if key in _TEXTS or values[0] == values[1]:
-            continue
-        years, cure = [*range(one.horizon.start, one.horizon.year(t))], _SCALAR
-        if section == "options":
-            years, cure = _of_option(one.horizon, pair, key, t)
-        if all(isinstance(value, Series) for value in values):
-            years, cure = [year for year in years if values[0].at(year) != values[1].at(year)], _SERIES
-        found |= dict.fromkeys(years, cure)
-    return sorted(found), next(iter(found.values()), "")
+@dataclass(frozen=True)
+class _Pair:
+    """Two instances that can be told apart from period `t` on."""
+
+    one: Instance
+    other: Instance
+    t: int
+
+    @property
+    def horizon(self) -> Horizon:
+        return self.one.horizon
+
+    def since(self, first: int) -> list[int]:
+        """The whole years before `t`, from a period on."""
+        return [*range(self.horizon.year(first), self.horizon.year(self.t))] if first < self.t else []
+
+    def both(self, section: str, name: str) -> tuple[Any, Any]:
+        """An entry of a section in the two."""
+        return getattr(self.one, section).get(name), getattr(self.other, section).get(name)
+
+    def differing(self, at: Place) -> _Years:
+        """The years before `t` in which what stands at a place differs."""
+        section, name, field = (*map(str, at[:3]), "", "")[:3]
+        if section == "policy":
+            return self.of_policy(name)
+        if section == "adversary":
+            return self.of_adversary()
+        of_section = {"shocks": self.of_shock, "ensembles": self.of_ensemble}.get(section)
+        found = _Years()
+        for each in [name] if name else getattr(self.one, section):
+            found |= of_section(each) if of_section else self.of_entry(section, each, field)
+        return found
+
+    def of_entry(self, section: str, name: str, field: str) -> _Years:
+        """A process, segment or option."""
+        pair, found = self.both(section, name), _Years()
+        for key in [field] if field else type(pair[0]).model_fields:
+            values = [getattr(each, key, None) for each in pair]
+            if key not in _UNSEEN and values[0] != values[1]:
+                years = self.of_option(pair, key) if section == "options" else dict.fromkeys(self.since(0), _SCALAR)
+                found |= _of_series(values, years) if isinstance(values[0], Series) else years
+        return found
+
+    def of_option(self, pair: tuple[Any, Any], field: str) -> _Years:
+        """The years in which a field of an option matters."""
+        ordered = [self.orders(each) for each in pair]
+        if field in ("earliest", "latest"):
+            return {self.horizon.year(a): _ORDERS for a in set(ordered[0]) ^ set(ordered[1])}
+        if field in _OF_ORDERS:
+            years = {self.horizon.year(a): _ORDERS for orders in ordered for a in orders}
+            return {year: cure for year, cure in years.items() if field not in _PAID or year in self.since(0)}
+        works = min(self.works(each, orders) for each, orders in zip(pair, ordered, strict=True))
+        return dict.fromkeys(self.since(works), _SCALAR)
+
+    def orders(self, option: Any) -> list[int]:
+        """The periods before `t` in which an option may be ordered."""
+        points = self.horizon.periods if option.is_stock else self.horizon.decisions
+        return [a for a in points if a < self.t and option.allows(self.horizon.year(a))]
+
+    def works(self, option: Any, orders: list[int]) -> int:
+        """The first period in which something that was ordered, or is there from the start, works."""
+        if getattr(option, "initial", 0.0) > 0:
+            return 0
+        lead = self.horizon.whole(getattr(option, "lead_time", 0.0))
+        return orders[0] + lead if orders else self.t
+
+    def of_shock(self, name: str) -> _Years:
+        """The years of windows that begin before `t`."""
+        if not (has_events(self.one) and has_events(self.other)):
+            return {}
+        seen = [self.events(spec, name) for spec in self.both("shocks", name)]
+        shocks = [each for event in seen[0].keys() | seen[1].keys() for each in self.changed(seen, event)]
+        years = (self.horizon.year(k) for shock in shocks for k in shock.periods)
+        return {year: _SHOCKS for year in sorted(years) if year in self.since(0)}
+
+    def events(self, spec: Any, name: str) -> dict[str, Shock]:
+        return {each.name: each for each in expand(name, spec, self.horizon)} if spec else {}
+
+    def changed(self, seen: Iterable[Mapping[str, Shock]], event: str) -> list[Shock]:
+        """The shocks of a name in the two, where they differ before `t`."""
+        one, other = (each.get(event) for each in seen)
+        return [] if _visible(one, self.t) == _visible(other, self.t) else [each for each in (one, other) if each]
+
+    def of_ensemble(self, name: str) -> _Years:
+        """The years from the first start on."""
+        pair = self.both("ensembles", name)
+        if pair[0] == pair[1]:
+            return {}
+        spans = [spec.start.periods(self.horizon) for spec in pair if spec and spec.start]
+        return dict.fromkeys(self.since(min(map(min, spans), default=0)), _SHOCKS)
+
+    def of_adversary(self) -> _Years:
+        """The years from its first attack on."""
+        pair = [each.adversary for each in (self.one, self.other)]
+        starts = [min(each.starts.periods(self.horizon)) for each in pair if each]
+        return dict.fromkeys(self.since(min(starts)), _SCALAR) if pair[0] != pair[1] else {}
+
+    def of_policy(self, field: str) -> _Years:
+        """The rules of single years; a budget of the whole horizon is none."""
+        cures = {"annual_budget": _SERIES, "force": _SERIES, "max_share": _RULES, "min_share": _RULES, RULE: _RULES}
+        found = _Years()
+        for key in [field] if field else cures:
+            values = [getattr(each.policy, key, None) for each in (self.one, self.other)]
+            for year in self.since(0) if key in cures else ():
+                if _in_force(values[0], year) != _in_force(values[1], year):
+                    found[year] = cures[key]
+        return found
 
 
-def _of_option(horizon: Horizon, pair: list[Any], field: str, t: int) -> tuple[list[int], str]:
-    """The years before t in which a field of an option matters."""
-    ordered = [_orders(horizon, each, t) for each in pair]
-    if field in ("earliest", "latest"):
-        return sorted({horizon.year(a) for a in set(ordered[0]) ^ set(ordered[1])}), _ORDERS
-    if field in _LATE:
-        return [], ""
-    if field in _OF_ORDERS:
-        # What a year's orders cost is known before the answer where the whole year is.
-        years = {horizon.year(a) for orders in ordered for a in orders}
-        return sorted(year for year in years if year < horizon.year(t) or field not in _PAID), _ORDERS
-    works = [_works(horizon, each, orders) for each, orders in zip(pair, ordered, strict=True)]
-    first = min(works, default=t)
-    return [*range(horizon.year(first), horizon.year(t))] if first < t else [], _SCALAR
-
-
-def _orders(horizon: Horizon, option: Any, t: int) -> list[int]:
-    """The periods before t in which an option may be ordered."""
-    points = horizon.periods if isinstance(option, Stock) else horizon.decisions
-    return [a for a in points if a < t and option.allows(horizon.year(a))]
-
-
-def _works(horizon: Horizon, option: Any, orders: list[int]) -> int:
-    """The first period in which something that was ordered, or is there from the start, works."""
-    if isinstance(option, Stock) and option.initial > 0:
-        return 0
-    lead = horizon.whole(option.lead_time) if isinstance(option, Sized) else 0
-    return orders[0] + lead if orders else len(horizon.periods)
-
-
-def _of_shocks(one: Instance, other: Instance, section: str, name: str, t: int) -> tuple[list[int], str]:
-    pair = [getattr(each, section).get(name) for each in (one, other)]
-    cure = "List the starts before the answer in a shock of their own, the same in every branch."
-    if pair[0] == pair[1] or not (has_events(one) and has_events(other)):
-        return [], cure
-    if section == "ensembles":
-        starts = [
-            s for spec in pair if spec for s in (spec.start.periods(one.horizon) if spec.start else one.horizon.periods)
-        ]
-        return [*range(one.horizon.year(min(starts)), one.horizon.year(t))] if min(starts) < t else [], cure
-    seen = [{each.name: each for each in expand(name, spec, one.horizon)} if spec else {} for spec in pair]
-    years = set[int]()
-    for event in seen[0].keys() | seen[1].keys():
-        both = [events.get(event) for events in seen]
-        if _visible(both[0], t) != _visible(both[1], t):
-            windows = [each.periods for each in both if each is not None]
-            years |= {one.horizon.year(k) for window in windows for k in window if k < t}
-    return sorted(year for year in years if year < one.horizon.year(t)), cure
+def _of_series(values: list[Any], years: _Years) -> _Years:
+    return {year: _SERIES for year in years if values[0].at(year) != values[1].at(year)}
 
 
 def _visible(event: Shock | None, t: int) -> Any:
@@ -147,38 +190,10 @@ def _visible(event: Shock | None, t: int) -> Any:
     return event.periods.start, len(before), event.probability, cuts, rest
 
 
-def _of_policy(one: Instance, other: Instance, field: str, t: int) -> tuple[list[int], str]:
-    """Rules of single years; a budget of the whole horizon is none."""
-    years, pair = range(one.horizon.start, one.horizon.year(t)), (one.policy, other.policy)
-    found = dict[int, str]()
-    if field in ("", "annual_budget"):
-        found |= {y: _SERIES for y in years if _at(pair[0].annual_budget, y) != _at(pair[1].annual_budget, y)}
-    if field in ("", "force"):
-        found |= {y: _SERIES for y in years if _forced(pair[0].force, y) != _forced(pair[1].force, y)}
-    for rules in ("max_share", "min_share", RULE):
-        if field in ("", rules):
-            held = [[_in_force(getattr(each, rules), year) for year in years] for each in pair]
-            cure = "Let a rule begin with the answer: write its `from:`."
-            found |= {y: cure for y, a, b in zip(years, *held, strict=True) if a != b}
-    return sorted(found), next(iter(found.values()), "")
-
-
-def _in_force(rules: Sequence[ShareRule | SurvivalRule], year: int) -> list[ShareRule | SurvivalRule]:
-    return [rule for rule in rules if rule.from_ is None or rule.from_ <= year]
-
-
-def _at(series: Series | None, year: int) -> Any:
-    return None if series is None else series.at(year)
-
-
-def _forced(force: Mapping[str, Mapping[int, float]], year: int) -> dict[str, float]:
-    return {o: sizes[year] for o, sizes in force.items() if year in sizes}
-
-
-def _from_start(one: Instance, other: Instance, t: int) -> tuple[list[int], str]:
-    """The adversary, from its first attack on."""
-    horizon, adversaries = one.horizon, [each.adversary for each in (one, other)]
-    if adversaries[0] == adversaries[1]:
-        return [], ""
-    starts = [start for each in adversaries if each is not None for start in each.starts.periods(horizon)]
-    return [*range(horizon.year(min(starts)), horizon.year(t))] if min(starts) < t else [], _SCALAR
+def _in_force(rules: Any, year: int) -> Any:
+    """What of a budget by year, forced purchases or rules applies in a year."""
+    if isinstance(rules, Series):
+        return rules.at(year)
+    if isinstance(rules, Mapping):
+        return {o: sizes[year] for o, sizes in rules.items() if year in sizes}
+    return [rule for rule in rules or () if rule.from_ is None or rule.from_ <= year]

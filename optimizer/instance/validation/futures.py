@@ -12,6 +12,7 @@ from optimizer.instance.questions import FUTURES, Question, QuestionBranch, coun
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.windows import has_events
 from optimizer.instance.ways import FutureFinding, Way
+from optimizer.levers import Lever
 from optimizer.limits import EVENTS, MOST_FUTURES
 from optimizer.tolerances import ROUNDING
 from optimizer.units import short
@@ -74,15 +75,15 @@ def _of_period(horizon: Horizon, place: Place, question: Question, periods: dict
 
 def _of_probabilities(place: Place, question: Question) -> Iterator[Problem]:
     given = [branch.probability for branch in question.branches.values() if branch.probability is not None]
-    if given and len(given) < len(question.branches):
-        missing = [name for name, branch in question.branches.items() if branch.probability is None]
-        what = f"the probability of {' and '.join(missing[:2])}{' …' if missing[2:] else ''} is missing"
-        left = 1 - math.fsum(given)
-        cure = "Give one to every branch, or to none: then they are equal."
-        if len(missing) == 1 and left > ROUNDING:
-            cure = f"Write {short(left, 6)}, or leave out all of them: then they are equal."
-        yield (*place, "branches", missing[0]), what, cure, "error"
-    elif given and abs((total := math.fsum(given)) - 1) > ROUNDING:
+    missing = [name for name, branch in question.branches.items() if branch.probability is None]
+    total = math.fsum(given)
+    if given and missing:
+        names = " and ".join(missing[:2]) + (" …" if missing[2:] else "")
+        is_last = len(missing) == 1 and total < 1 - ROUNDING
+        cure = f"Write {short(1 - total, 6)}" if is_last else "Give one to every branch"
+        cure += ", or leave out all of them: then they are equal."
+        yield (*place, "branches", missing[0]), f"the probability of {names} is missing", cure, "error"
+    elif given and abs(total - 1) > ROUNDING:
         cure = "Change them so that they add to 1, or leave out all of them: then they are equal."
         yield (*place, "branches"), f"the probabilities add to {short(total, 9)}, not to 1", cure, "error"
 
@@ -95,11 +96,16 @@ def _of_branches(place: Place, question: Question) -> Iterator[Problem]:
             yield own, "a dot in the name of a branch", cure, "error"
         elif not b.strip():
             yield own, "a branch without a name", "Give it one: the names of futures are made of them.", "error"
-        for key in branch.set:
-            if fixed := next((each for each in _FIXED if key == each or key.startswith(f"{each}.")), None):
-                yield (*own, "set", key), f"a branch cannot change `{fixed}`", _CURE_OF_FIXED, "error"
+        yield from _of_set((*own, "set"), branch.set)
     if not any(branch.set or branch.futures for branch in question.branches.values()):
         yield place, "no branch changes anything", "Add `set:` to one of them, or remove the question.", "warning"
+
+
+def _of_set(place: Place, keys: Iterable[str]) -> Iterator[Problem]:
+    for key in keys:
+        fixed = next((each for each in _FIXED if f"{key}.".startswith(f"{each}.")), None)
+        if fixed is not None:
+            yield (*place, key), f"a branch cannot change `{fixed}`", _CURE_OF_FIXED, "error"
 
 
 def _asked_twice(questions: Mapping[str, Question], before: tuple[str, ...], place: Place = ()) -> Iterator[Problem]:
@@ -125,22 +131,24 @@ def futures_fit(
         before, after: the names that the sections of each declare, those of faulty entries as well.
     """
     for section in _SAME_NAMES:
-        for name in getattr(future, section).keys() - before[section]:
+        for name in sorted(getattr(future, section).keys() - before[section]):
             yield (section, name), f"a branch cannot add to `{section}`", _CURE_OF_FIXED, "error"
         for name in sorted(before[section] - after[section]):
             yield (section,), f'a branch cannot remove "{name}" from `{section}`', "Keep it; set its numbers.", "error"
-    for o, option in base.options.items():
-        other = future.options.get(o)
-        if other is not None and other.kind != option.kind:
-            what = f"a branch cannot make {other.kind} of {option.kind}"
-            yield ("options", o, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
-        elif other is not None and other.is_lumpy != option.is_lumpy:
-            what = "is a fixed-charge option in some futures only"
-            cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."
-            yield ("options", o), what, cure, "error"
+    for o in sorted(base.options.keys() & future.options.keys()):
+        yield from _of_kind(("options", o), base.options[o], future.options[o])
     for field in ("objective", "gap_price"):
         if getattr(base.policy, field) != getattr(future.policy, field):
             yield ("policy", field), f"a branch cannot change `policy.{field}`", _CURE_OF_FIXED, "error"
+
+
+def _of_kind(place: Place, before: Lever, after: Lever) -> Iterator[Problem]:
+    if after.kind != before.kind:
+        what = f"a branch cannot make {after.kind} of {before.kind}"
+        yield (*place, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
+    elif after.is_lumpy != before.is_lumpy:
+        cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."
+        yield place, "is a fixed-charge option in some futures only", cure, "error"
 
 
 def attribute(
