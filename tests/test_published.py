@@ -144,7 +144,7 @@ def operate(lp: Linear, future: Data, bought: Mapping[tuple[str, int], int], num
 
 
 def flows(activity: Data) -> Iterator[tuple[str, float]]:
-    yield from activity["output"].items()
+    yield from activity.get("output", {}).items()
     yield from ((c, -rate) for c, rate in activity.get("input", {}).items())
 
 

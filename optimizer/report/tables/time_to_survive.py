@@ -12,7 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
 from optimizer.report.format import plural, stage_title
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_csv, table
+from optimizer.report.tables.render import cross_table, frame_csv
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.units import si
 
@@ -45,22 +45,25 @@ def _headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposur
 
 
 def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
-    shown = table("Time to survive", caption=_caption(instance, found, ending), expand=True)
-    shown.add_column("Chokepoint", overflow="fold", ratio=3)
-    years = found.years
+    years, is_wide = found.years, width >= WIDE
     chosen = sorted({0, len(years) // 2, len(years) - 1})
-    for i in chosen:
-        shown.add_column(str(years[i]), justify="right", no_wrap=True)
-    if width >= WIDE:
-        shown.add_column("Worst year", justify="right", no_wrap=True)
-    shown.add_column("Gives out first", overflow="fold", ratio=2)
-    for exposure in ending[:MOST]:
-        worst = exposure.worst
-        cells = [_cell(exposure, i) for i in chosen]
-        if width >= WIDE:
-            cells.append(Text(f"{years[worst]}  ").append_text(_cell(exposure, worst)))
-        shown.add_row(_exposure_title(instance, exposure), *cells, _segment(instance, exposure))
-    return shown
+
+    def cells(exposure: Exposure) -> list[str | Text]:
+        worst, made = exposure.worst, list[str | Text](_cell(exposure, i) for i in chosen)
+        made += [Text(f"{years[worst]}  ").append_text(_cell(exposure, worst))] if is_wide else []
+        return [*made, _segment(instance, exposure)]
+
+    return cross_table(
+        "Time to survive",
+        "Chokepoint",
+        [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Gives out first"],
+        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in ending[:MOST]],
+        caption=_caption(instance, found, ending),
+        labels={"ratio": 3},
+        layout={"no_wrap": True},
+        layouts={"Gives out first": {"overflow": "fold", "ratio": 2}},
+        expand=True,
+    )
 
 
 def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
