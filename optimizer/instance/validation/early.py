@@ -114,8 +114,8 @@ class _Pair:
         if field in ("earliest", "latest"):
             return {self.horizon.year(a): _ORDERS for a in set(ordered[0]) ^ set(ordered[1])}
         if field in _OF_ORDERS:
-            years = {self.horizon.year(a): _ORDERS for orders in ordered for a in orders}
-            return {year: cure for year, cure in years.items() if field not in _PAID or year in self.since(0)}
+            years = sorted(map(self.horizon.year, {*ordered[0], *ordered[1]}))
+            return dict.fromkeys((year for year in years if field not in _PAID or year in self.since(0)), _ORDERS)
         works = min(self.works(each, orders) for each, orders in zip(pair, ordered, strict=True))
         return dict.fromkeys(self.since(works), _SCALAR)
 

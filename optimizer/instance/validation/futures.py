@@ -78,11 +78,9 @@ def _of_probabilities(place: Place, question: Question) -> Iterator[Problem]:
     missing = [name for name, branch in question.branches.items() if branch.probability is None]
     total = math.fsum(given)
     if given and missing:
-        names = " and ".join(missing[:2]) + (" …" if missing[2:] else "")
-        is_last = len(missing) == 1 and total < 1 - ROUNDING
-        cure = f"Write {short(1 - total, 6)}" if is_last else "Give one to every branch"
-        cure += ", or leave out all of them: then they are equal."
-        yield (*place, "branches", missing[0]), f"the probability of {names} is missing", cure, "error"
+        rest = f"Write {short(1 - total, 6)}" if missing == missing[:1] and total < 1 else "Give one to every branch"
+        what = f"the probability of {' and '.join(missing)} is missing"
+        yield (*place, "branches", missing[0]), what, f"{rest}, or leave out all: then they are equal.", "error"
     elif given and abs(total - 1) > ROUNDING:
         cure = "Change them so that they add to 1, or leave out all of them: then they are equal."
         yield (*place, "branches"), f"the probabilities add to {short(total, 9)}, not to 1", cure, "error"
