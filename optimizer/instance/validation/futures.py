@@ -74,9 +74,9 @@ def _of_period(horizon: Horizon, place: Place, question: Question, periods: dict
 
 
 def _of_probabilities(place: Place, question: Question) -> Iterator[Problem]:
-    given = [branch.probability for branch in question.branches.values() if branch.probability is not None]
-    missing = [name for name, branch in question.branches.items() if branch.probability is None]
-    total = math.fsum(given)
+    given = {b: branch.probability for b, branch in question.branches.items() if branch.probability is not None}
+    missing = [b for b in question.branches if b not in given]
+    total = math.fsum(given.values())
     if given and missing:
         rest = f"Write {short(1 - total, 6)}" if missing == missing[:1] and total < 1 else "Give one to every branch"
         what = f"the probability of {' and '.join(missing)} is missing"
