@@ -84,8 +84,11 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
         shocks = f"all {len(own)} shocks and " if len(own) > 1 else "the one shock and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
-    where += [f"the worst attack that {means} can buy"] if faced.worst is not None else []
-    counted = {*failed, faced.worst}
+    broken = [each.name for each in faced.worst_at_each_start(result.shocks) if not each.survives]
+    where += (
+        [f"the worst attack that {means} can buy" + (" at each start" if len(broken) > 1 else "")] if broken else []
+    )
+    counted = {*failed, *broken}
     names = [outcome.name for outcome in result.shocks if outcome.name in counted]
     return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
 
@@ -100,7 +103,8 @@ def _adversary(result: Result, faced: Faced) -> str:
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
     if faced.worst is None:
         return f"{shaped}; none of them breaks a floor"
-    return f"{shaped}; the worst that is left is {faced.worst}: {si(faced.gap, result.money)}"
+    gap = next(outcome.gap for outcome in result.shocks if outcome.name == faced.worst)
+    return f"{shaped}; the worst that is left is {faced.worst}: {si(gap, result.money)}"
 
 
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -196,11 +200,12 @@ def _worst_shock(instance: Instance, result: Result) -> str:
 
 
 def _counted_shocks(result: Result) -> list[Outcome]:
-    """All shocks; of an adversary's attacks, of which one comes, only the worst."""
+    """All shocks; of an adversary's attacks, of which one comes at a start, only the worst of each start."""
     faced = result.adversary
     if faced is None:
         return list(result.shocks)
-    return [each for each in result.shocks if each.name not in faced.attacks or each.name == faced.worst]
+    worst = {each.name for each in faced.worst_at_each_start(result.shocks)}
+    return [each for each in result.shocks if each.name not in faced.attacks or each.name in worst]
 
 
 def _in_baseline(instance: Instance, result: Result) -> str:
