@@ -64,7 +64,7 @@ def command(
     doubts = inputs.audit_warnings(instance, result)
     with fits:
         data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.html.page import page
+    from optimizer.report.html import page
     from optimizer.report.narrative import sentence
 
     if json:

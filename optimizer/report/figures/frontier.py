@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 from optimizer.extras import has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, add_footer, in_money, new_canvas, use_all_fonts
-from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    INK,
+    VERMILION,
+    Canvas,
+    add_footer,
+    in_money,
+    new_canvas,
+    use_all_fonts,
+)
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived

@@ -8,8 +8,18 @@ from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
+from optimizer.report.figures.canvas import (
+    GREEN,
+    GREY,
+    INK,
+    PURPLE,
+    SKY,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+)
 from optimizer.report.format import LINE, in_full, percent, stage_title
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result

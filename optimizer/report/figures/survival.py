@@ -11,8 +11,23 @@ from optimizer.disruptions.shock import Shock
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    SKY,
+    VERMILION,
+    WIDTH,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+)
 from optimizer.report.format import (
     FOLDED,
     MEANING,

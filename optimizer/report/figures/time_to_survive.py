@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, of_plan
-from optimizer.report.figures.colours import BLUE, SKY, VERMILION
+from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import stage_title
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive

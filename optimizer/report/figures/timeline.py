@@ -4,8 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, plain, thin_ticks
-from optimizer.report.figures.colours import GREY, lever_colours
+from optimizer.report.figures.canvas import (
+    GREY,
+    INK,
+    QUIET,
+    Canvas,
+    add_footer,
+    lever_colours,
+    new_canvas,
+    plain,
+    thin_ticks,
+)
 from optimizer.results.plan import ByPeriod
 from optimizer.results.result import Result
 from optimizer.units import si
