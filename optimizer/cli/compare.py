@@ -81,7 +81,7 @@ def command(
             found = compare(
                 cases,
                 amounts,
-                plans=plan or (),
+                plans=plan,
                 facts=() if quick else FACTS,
                 step=more,
                 resolution=resolution,

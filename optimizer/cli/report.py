@@ -48,13 +48,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    # Of a plan that is there the limit is that of other budgets alone.
-    is_there = plan is not None or inputs.is_saved_plan(source)
-    of_plan = replace(search, time_limit=None) if is_there else search
-    if plan is None:
-        found = inputs.find_plan(source, changes, of_plan)
-    else:
-        found = inputs.read_written_plan(source, plan, changes, of_plan)
+    found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if output.suffix.lower() == _BOOK:
@@ -77,6 +71,14 @@ def command(
     else:
         _print_answer(sentence(instance, result))
     _end(result, output, page(data), doubts, stopped=frontier.stopped)
+
+
+def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
+    """The plan: solved for, saved, or given. Of one that is there the time limit is that of other budgets alone."""
+    without_limit = replace(search, time_limit=None)
+    if plan is not None:
+        return inputs.read_written_plan(source, plan, changes, without_limit)
+    return inputs.find_plan(source, changes, without_limit if inputs.is_saved_plan(source) else search)
 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:

@@ -322,10 +322,7 @@ class _PlanReader:
             what = f"{o} is bought in {horizon.label(others[0])} as well, and with a fixed cost or a min_size it is "
             self._say(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
         else:
-            units = round(size / option.unit_size) if option.unit_size > 0 else 0
-            whole = option.unit_size * units
-            # What differs from whole units by its last digits only is meant to be whole.
-            size = whole if abs(size - whole) <= ROUNDING * size else size
+            size = _whole_units(size, option.unit_size)
             self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_lumpy)
             self._note_line(entry, a)
 
@@ -367,6 +364,12 @@ class _PlanReader:
         named = self.document.data.get("name") or self.document.data.get("given")
         path = FilePath(file)
         return str(named or (path.resolve().parent.name if path.name == "builds.csv" else path.stem)).strip()
+
+
+def _whole_units(size: float, unit: float) -> float:
+    """The size; in whole units where it differs from that by its last digits only."""
+    whole = unit * round(size / unit) if unit > 0 else size
+    return whole if abs(size - whole) <= ROUNDING * size else size
 
 
 def names_of(plans: Iterable[GivenPlan]) -> list[str]:

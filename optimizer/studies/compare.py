@@ -61,7 +61,7 @@ def compare(
     cases: Instance | Mapping[str, Instance],
     budgets: BudgetList = None,
     *,
-    plans: Sequence[PlanLike] = (),
+    plans: Sequence[PlanLike] | None = None,
     facts: Sequence[Fact] = FACTS,
     step: MoneyLike | None = None,
     resolution: float = 0.01,
@@ -106,7 +106,7 @@ def compare(
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     require_one_currency(named)
     clock = Clock()
-    given = _given_columns(named, plans, settings, clock)
+    given = _given_columns(named, plans or (), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)

@@ -38,21 +38,22 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
     comparison = found.comparison
     if len(comparison.columns) > 1:
         yield from (part for part in column_tables(comparison, comparison.columns, width, "Side by side") if part)
+    yield from _changes_tables(found)
+    yield from (Text(f"Note: {note}") for note in found.notes)
+    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+
+
+def _changes_tables(found: PlanEvaluation) -> Iterator[RenderableType]:
+    """What is missing, what is wasted, and the rules broken, where there are any."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
+    cells = {part: _size(found, part) for part in ("size", "enough")}
     for name in ("missing", "waste"):
         frame = found.frames.frame(name)
         if len(frame):
-            yield screen_table(
-                found.instance,
-                frame,
-                cells={part: _size(found, part) for part in ("size", "enough")},
-                hidden=hidden,
-            )
+            yield screen_table(found.instance, frame, cells=cells, hidden=hidden)
     rules = found.frames.frame("rules")
     if len(rules):
         yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
-    yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
 
 def _size(found: PlanEvaluation, part: str) -> CellRenderer:
