@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optimizer.io.plan_file import load_plan
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html.page import write_report
+    from optimizer.report.html import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
@@ -53,10 +53,11 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.discovery.discover import Discovery as Discovery
     from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate
-    from optimizer.studies.explain.explain import Explanation as Explanation
-    from optimizer.studies.explain.explain import explain
+    from optimizer.studies.explain import Explanation as Explanation
+    from optimizer.studies.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve_futures import solve
@@ -72,10 +73,10 @@ _HOMES = {
     "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("PlanEvaluation", "evaluate"),
+    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
-    "studies.explain.explain": ("Explanation", "explain"),
+    "studies.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve_futures": ("solve",),
     "studies.stress": ("Stress", "stress"),
@@ -99,7 +100,7 @@ _HOMES = {
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.excel": ("write_workbook",),
-    "report.html.page": ("write_report",),
+    "report.html": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),
