@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optimizer.io.plan_file import load_plan
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html.page import write_report
+    from optimizer.report.html import write_report
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
     from optimizer.results.plan import Outcome as Outcome
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from optimizer.studies.discovery.discover import discover
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate
-    from optimizer.studies.explain.explain import Explanation as Explanation
-    from optimizer.studies.explain.explain import explain
+    from optimizer.studies.explain import Explanation as Explanation
+    from optimizer.studies.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve import solve
@@ -74,7 +74,7 @@ _HOMES = {
     "studies.evaluate": ("PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
-    "studies.explain.explain": ("Explanation", "explain"),
+    "studies.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
@@ -98,7 +98,7 @@ _HOMES = {
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.excel": ("write_workbook",),
-    "report.html.page": ("write_report",),
+    "report.html": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

@@ -139,6 +139,18 @@ def test_rules_of_builds_are_named_and_not_enforced(options: Any, plan: Any, sai
     assert_verified(found)
 
 
+def test_what_keeps_every_rule_breaks_none() -> None:
+    # In the middle of its years, of its sizes and of its rates; and at each of their ends.
+    plant = option("plant", earliest=2026, latest=2028, min_size=20, max_size=60, unit_size=20)["plant"]
+    stock = option("reserve", earliest=2026, latest=2028, fill_rate=30, max_size=60)["reserve"]
+    policy = {"budget": 1000, "annual_budget": 800, "force": {"reserve": {2027: 30}}}
+    instance = so.read(data(options={"plant": plant, "reserve": stock}, policy=policy))
+    for plan in ({2027: 40}, {2026: 20}, {2028: 60}):
+        found = one(instance, {"builds": {"plant": plan}, "purchases": {"reserve": {2027: 30}}}, is_quick=True)
+        assert whats(found) == []
+        assert found.instance is instance
+
+
 def test_rules_of_purchases() -> None:
     options = option("reserve", earliest=2027, fill_rate=80, max_size=60)
     found = one(so.read(data(options=options)), {"purchases": {"reserve": {2026: 90, 2027: 10}}}, is_quick=True)

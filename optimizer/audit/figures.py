@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.audit.report import Report
-from optimizer.audit.survival_rules import SurvivalRules
+from optimizer.audit.shocks import SurvivalRules
 from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import Faced, Flows, ManyFlows
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE

@@ -200,7 +200,7 @@ def _without(instance: Instance, gone: set[str]) -> Instance:
         shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
         ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
         policy=_policy(instance.policy, gone, known),
-        adversary=None if instance.adversary is None else _aiming(instance.adversary, known, gone),
+        adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
     )
 
 
@@ -243,13 +243,13 @@ def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], even
     return tuple(left)
 
 
-def _aiming(adversary: AdversarySpec, known: set[str], gone: Collection[str]) -> AdversarySpec | None:
-    """The adversary with the targets that still match something, and what still deters it; None without any."""
+def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
+    """The adversary with the targets that still match something; None without any."""
     aimed = {
         name: target.model_copy(
             update={
                 "cuts": _cuts(target.cuts, known),
-                "deterrence": {o: per for o, per in target.deterrence.items() if o not in gone},
+                "deterrence": {o: added for o, added in target.deterrence.items() if o in known},
             }
         )
         for name, target in adversary.targets.items()

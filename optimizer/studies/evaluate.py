@@ -8,7 +8,7 @@ optimum    the plan of `solve`, under all rules
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -184,7 +184,7 @@ class PlanEvaluation:
         if self.optimum is not None:
             cases[OPTIMUM] = self.instance
             columns.append(ComparisonColumn(OPTIMUM, budget, self.optimum))
-        return Comparison(cases, tuple(columns))
+        return Comparison(cases, tuple(columns), gap=float(columns[-1].result.settings["gap"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
@@ -396,26 +396,24 @@ def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanCha
     )
 
 
-def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> list[tuple[str, float, float, float]]:
+def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[tuple[str, float, float, float]]:
+    """Of one option the period, both sizes, and the money that the second plan spends more."""
     horizon = instance.horizon
     if o in instance.stocks:
-        stock, rows = instance.stocks[o], list[tuple[str, float, float, float]]()
-        nothing = (0.0,) * len(horizon.periods)
+        stock, plans = instance.stocks[o], (before, after)
         for year in horizon.years:
-            was, becomes = (
-                [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(plan.fills.get(o, nothing))]
-                for plan in (before, after)
-            )
-            money = stock.paid(horizon, becomes) - stock.paid(horizon, was)
-            rows.append((str(year), sum(was), sum(becomes), money))
-        return rows
+            was, becomes = (_purchases_in(instance, plan, o, year) for plan in plans)
+            yield str(year), sum(was), sum(becomes), stock.paid(horizon, becomes) - stock.paid(horizon, was)
+        return
     option = instance.sized[o]
-    sizes = [{build.t: build for build in plan.builds if build.option == o} for plan in (before, after)]
-    rows = []
-    for t in sorted({*sizes[0], *sizes[1]}):
-        size, paid = (
-            [getattr(each.get(t), "size", 0.0) for each in sizes],
-            [option.paid(horizon.year(t), each[t].size, opened=each[t].opened) if t in each else 0.0 for each in sizes],
-        )
-        rows.append((horizon.label(t), size[0], size[1], paid[1] - paid[0]))
-    return rows
+    old, new = ({build.t: build for build in plan.builds if build.option == o} for plan in (before, after))
+    for t in sorted({*old, *new}):
+        sizes = [builds[t].size if t in builds else 0.0 for builds in (old, new)]
+        paid = [option.paid(b[t].year, b[t].size, opened=b[t].opened) if t in b else 0.0 for b in (old, new)]
+        yield horizon.label(t), sizes[0], sizes[1], paid[1] - paid[0]
+
+
+def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[float]:
+    """What a plan buys of a stockpile by period, in one calendar year alone."""
+    fills = plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
+    return [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]

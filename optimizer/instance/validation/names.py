@@ -35,6 +35,11 @@ class _Known:
         return Vocabulary(self.unchecked.names("options"), "option")
 
     @cached_property
+    def deterrents(self) -> Vocabulary:
+        kinds = " or ".join(kind for kind, lever in KINDS.items() if lever.is_deterrent)
+        return Vocabulary({o for o, each in self.instance.options.items() if each.is_deterrent}, f"option of {kinds}")
+
+    @cached_property
     def activities(self) -> Vocabulary:
         return Vocabulary(
             self.unchecked.names("processes") | set(self.instance.activities), "process or producing option"
