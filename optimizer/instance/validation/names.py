@@ -46,11 +46,6 @@ class _Known:
         )
 
     @cached_property
-    def deterrents(self) -> Vocabulary:
-        kinds = " or ".join(kind for kind, lever in KINDS.items() if lever.is_deterrent)
-        return Vocabulary({o for o, option in self.instance.options.items() if option.is_deterrent}, f"{kinds} option")
-
-    @cached_property
     def kinds(self) -> Vocabulary:
         kinds = [kind for kind in KINDS if KINDS[kind].is_activity]
         return Vocabulary(kinds, "kind that produces")
