@@ -95,6 +95,19 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
     return reader.finish(str(path))
 
 
+def is_given_plan(path: str | FilePath) -> bool:
+    """Whether a file is a plan that needs an instance: a table, or one written by hand; a saved plan holds its own."""
+    if FilePath(path).suffix.lower() == ".csv":
+        return True
+    if is_workbook(path) or is_plan_file(path) or not FilePath(path).is_file():
+        return False
+    try:
+        keys = parse(read_text(path), str(path)).data.keys()
+    except InstanceError:
+        return False
+    return bool({BUILDS, PURCHASES} & keys) and "horizon" not in keys
+
+
 def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "plan") -> GivenPlan:
     """A plan from a mapping of the shape of a hand-written file, or of a saved plan.
 
@@ -309,10 +322,7 @@ class _PlanReader:
             what = f"{o} is bought in {horizon.label(others[0])} as well, and with a fixed cost or a min_size it is "
             self._say(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
         else:
-            units = round(size / option.unit_size) if option.unit_size > 0 else 0
-            whole = option.unit_size * units
-            # What differs from whole units by its last digits only is meant to be whole.
-            size = whole if abs(size - whole) <= ROUNDING * size else size
+            size = _whole_units(size, option.unit_size)
             self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_lumpy)
             self._note_line(entry, a)
 
@@ -354,6 +364,12 @@ class _PlanReader:
         named = self.document.data.get("name") or self.document.data.get("given")
         path = FilePath(file)
         return str(named or (path.resolve().parent.name if path.name == "builds.csv" else path.stem)).strip()
+
+
+def _whole_units(size: float, unit: float) -> float:
+    """The size; in whole units where it differs from that by its last digits only."""
+    whole = unit * round(size / unit) if unit > 0 else size
+    return whole if abs(size - whole) <= ROUNDING * size else size
 
 
 def names_of(plans: Iterable[GivenPlan]) -> list[str]:

@@ -43,7 +43,13 @@ NAMING = ("Worst shock", "Doing nothing", "Adversary")
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
-    """The outcome in one line; with an `instance`, shocks have the names of the file."""
+    """The outcome in one line, behind the name of a plan that was given; with an `instance`, shocks have its names."""
+    outcome = outcome_headline(result, instance)
+    return outcome if result.given is None else f"{result.given}: {outcome}"
+
+
+def outcome_headline(result: Result, instance: Instance | None = None) -> str:
+    """The same without the name of the plan."""
     if result.status == "none":
         return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
@@ -59,7 +65,7 @@ def _against_shocks(result: Result, instance: Instance | None) -> str:
     """The outcome where no attacks are among the shocks."""
     failed, count = [outcome.name for outcome in result.shocks if not outcome.survives], len(result.shocks)
     if not count:
-        return "The cheapest plan; the instance has no shocks"
+        return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
     if not failed:
         return "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
@@ -101,6 +107,9 @@ def _adversary(result: Result, faced: Faced) -> str:
         else "any set of targets that the adversary can afford"
     )
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
+    if faced.deterred:
+        margin = min(faced.costs.get(name, math.inf) for name in faced.deterred) - faced.attack_budget
+        shaped += f"; {plural(len(faced.deterred), 'attack')} deterred, by {si(margin, result.money)} at least"
     if faced.worst is None:
         return f"{shaped}; none of them breaks a floor"
     gap = next(outcome.gap for outcome in result.shocks if outcome.name == faced.worst)
@@ -149,6 +158,8 @@ def _price(result: Result, price: float) -> str:
 
 def proof(result: Result) -> str:
     """How near to the least its cost is known to be."""
+    if result.given is not None:
+        return "(the cheapest operation of the plan as given)"
     if result.bound is None or result.mip_gap is None:
         return "(not proven: no bound is known)"
     if result.mip_gap < SHOWN_MIP_GAP:

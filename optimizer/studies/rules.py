@@ -6,7 +6,7 @@ of the policy  budgets, shares, time to survive, what has to be bought; and forc
 In the instance with these rules lifted the plan is one like any other: it can be operated, audited, saved and verified.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,11 +65,11 @@ def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Fi
 
 
 def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
-    for o, option in instance.sized.items():
-        builds = [build for build in given.plan.builds if build.option == o]
-        if not builds:
-            continue
-        years = [build.year for build in builds]
+    bought_of: dict[str, list[Build]] = {}
+    for build in given.plan.builds:
+        bought_of.setdefault(build.option, []).append(build)
+    for o, builds in bought_of.items():
+        option = instance.sized[o]
         yield from _of_years(option, [(build.t, build.period, build.year) for build in builds])
         bought = sum(build.size for build in builds)
         if bought > option.max_size * (1.0 + NEGLIGIBLE):
@@ -77,17 +77,17 @@ def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
             yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
         for build in builds:
             yield from _of_size(instance, option, build)
-        yield from _of_ties(given, option, min(build.t for build in builds), min(years))
+        yield from _of_ties(given, option, builds[0].t, builds[0].year)
 
 
 def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
     """Purchases before `earliest` or after `latest`."""
     years = [year for _, _, year in purchases]
-    for field, limit, most, word in (
-        ("earliest", option.earliest, min(years), "before"),
-        ("latest", option.latest, max(years), "after"),
+    for field, limit, most, word, sign in (
+        ("earliest", option.earliest, min(years), "before", -1),
+        ("latest", option.latest, max(years), "after", 1),
     ):
-        outside = [each for each in purchases if limit is not None and (each[2] - limit) * (most - limit) > 0]
+        outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
         if outside:
             t, period, year = outside[0]
             what = f"it is bought in {year}, {word} {field}, {limit}"
@@ -113,18 +113,14 @@ def _of_ties(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterato
     first: dict[str, int] = {}
     for build in given.plan.builds:
         first[build.option] = min(build.t, first.get(build.option, build.t))
-    late = [o for o in option.requires if o not in first or first[o] > opened]
-    if late:
-        kept = tuple(o for o in option.requires if o not in late)
-        what = f"it requires {', '.join(late)} in {year} or before"
-        yield RuleBreach(option.id, opened, "", what, f"Buy {', '.join(late)} as well.", (("requires", kept),))
-    both = [o for o in option.excludes if o in first]
-    if both:
-        kept = tuple(o for o in option.excludes if o not in both)
-        yield RuleBreach(
-            option.id, opened, "", f"it excludes {', '.join(both)}, which is bought as well", "Leave one of them out.",
-            (("excludes", kept),),
-        )  # fmt: skip
+    if late := [o for o in option.requires if first.get(o, opened + 1) > opened]:
+        names, kept = ", ".join(late), tuple(o for o in option.requires if o not in late)
+        what = f"it requires {names} in {year} or before"
+        yield RuleBreach(option.id, opened, "", what, f"Buy {names} as well.", (("requires", kept),))
+    if both := [o for o in option.excludes if o in first]:
+        names, kept = ", ".join(both), tuple(o for o in option.excludes if o not in both)
+        what = f"it excludes {names}, which is bought as well"
+        yield RuleBreach(option.id, opened, "", what, "Leave one of them out.", (("excludes", kept),))
 
 
 def _of_stocks(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
@@ -207,16 +203,22 @@ def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int
     for field in ("max_share", "min_share", RULE):
         own = getattr(policy, field)
         update[field] = tuple(rule for i, rule in enumerate(own) if f"{field}_{i}" not in names)
-    update["force"] = {
-        o: kept
-        for o, sizes in policy.force.items()
-        if (kept := {year: size for year, size in sizes.items() if f"force_{o}_{year}" not in names})
-    }
-    if policy.annual_budget is not None and any(name.startswith("annual_budget") for name in names):
+    update["force"] = _kept_purchases(policy.force, names)
+    broken = [year for year in instance.horizon.years if f"annual_budget_{year}" in names]
+    if policy.annual_budget is not None and broken:
         limits = {year: policy.annual_budget.at(year) for year in instance.horizon.years}
-        limits |= {y: spent * (1.0 + ROUNDING) for y, spent in outlays.items() if f"annual_budget_{y}" in names}
+        limits |= {year: outlays[year] * (1.0 + ROUNDING) for year in broken}
         update["annual_budget"] = Series(tuple(limits.items()))
     return instance.replacing(policy=policy.model_copy(update=update))
+
+
+def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[str]) -> dict[str, dict[int, float]]:
+    """What has to be bought, by option and year, without rules that are named as their rows."""
+    kept = {
+        o: {year: size for year, size in sizes.items() if f"force_{o}_{year}" not in names}
+        for o, sizes in force.items()
+    }
+    return {o: sizes for o, sizes in kept.items() if sizes}
 
 
 def _running(instance: Instance, owners: Iterable[str]) -> dict[str, Any]:

@@ -224,7 +224,7 @@ class _Check:
         if self.result.baseline is None:
             self._absent()
         elif self.extent == "arithmetic" or not self.report.ok:
-            self.left += ["nothing", "calm_cost", "calm_builds", *BOUNDS]
+            self.left += ["nothing", "calm_cost", "calm_builds", *(BOUNDS if self.result.given is None else ())]
             self.left += ["adversary.worst"] if self.result.adversary else []
         else:
             solved = self.lines
@@ -252,7 +252,7 @@ class _Check:
         # Of a plan that was given nothing is proven, so there is no bound to compare.
         if self.extent == "proof" and self.result.given is None:
             self._proof()
-        else:
+        elif self.result.given is None:
             self.left += BOUNDS
 
     def _best(self, again: "SolvedAgain") -> None:

@@ -20,7 +20,7 @@ from optimizer.report.figures.canvas import (
     of_plan,
     plain,
 )
-from optimizer.report.format import LINE, in_full, percent, stage_title
+from optimizer.report.format import LINE, in_full, percent, shortened, stage_title
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -280,4 +280,4 @@ def _stack(
         if share.regions:
             panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {1e4 * share.hhi:,.0f}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
-    panel.set_title(title if len(title) <= 34 else title[:33].rstrip() + "…", fontsize=7.5, loc="left")
+    panel.set_title(shortened(title, 34), fontsize=7.5, loc="left")

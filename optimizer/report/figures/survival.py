@@ -40,6 +40,7 @@ from optimizer.report.format import (
     left_out,
     served_in_full,
     share,
+    shortened,
     standing,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
@@ -357,8 +358,7 @@ def _row_label(lane: Lane, row: Folded) -> str:
 
 def _short_title(window: ShockWindow | Lane, most: int) -> str:
     which = f" · {window.which}" if window.which else ""
-    room = most - len(which)
-    return (window.title if len(window.title) <= room else window.title[: room - 1].rstrip() + "…") + which
+    return shortened(window.title, most - len(which)) + which
 
 
 def _cell_words(service: Service) -> str:

@@ -15,6 +15,7 @@ from optimizer.report.figures.canvas import (
     plain,
     thin_ticks,
 )
+from optimizer.report.format import shortened
 from optimizer.results.plan import ByPeriod
 from optimizer.results.result import Result
 from optimizer.units import si
@@ -47,7 +48,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     count = len(horizon.periods)
     panel.set_xlim(0, count)
     panel.set_ylim(len(moves) - 0.4, -0.6)
-    panel.set_yticks(range(len(moves)), [_short(move.name, 44) for move in moves])
+    panel.set_yticks(range(len(moves)), [shortened(move.name, 44) for move in moves])
     panel.grid(axis="x")
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
@@ -66,10 +67,6 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("left")
     return canvas
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _bar(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:

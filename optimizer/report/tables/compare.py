@@ -66,7 +66,7 @@ def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for case in comparison.cases:
         own = [column for column in comparison.columns if column.case == case]
-        parts += [*_tables(comparison, own, width, title=case), ""]
+        parts += [*column_tables(comparison, own, width, title=case), ""]
     return parts[:-1]
 
 
@@ -80,7 +80,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += [_matrix(comparison, width), ""]
         parts += _parts_by_case(comparison, width)
     else:
-        parts += _tables(comparison, comparison.columns, width, title="Side by side")
+        parts += column_tables(comparison, comparison.columns, width, title="Side by side")
     plot = draw_in_characters(comparison, width)
     parts += ["", Text.from_ansi(plot)] if plot else []
     return parts + [Text(f"Note: {note}") for note in comparison.notes]
@@ -119,7 +119,7 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Of plans that all fail: what the one with the most money survives."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(shocks_survived(best))} of {plural(len(best.shocks), 'shock')}"
-    text += " so far" if is_stopped else " at best"
+    text += " so far" if is_stopped else " at best" if best.given is None else ""
     text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
@@ -138,7 +138,7 @@ def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
 # The table.
 
 
-def _tables(
+def column_tables(
     comparison: Comparison, columns: Sequence[ComparisonColumn], width: int, title: str
 ) -> list[RenderableType]:
     """As many columns beside each other as fit; of cases the first stands in every table."""

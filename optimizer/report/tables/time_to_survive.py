@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
-from optimizer.report.format import plural, stage_title
+from optimizer.report.format import chokepoint_name, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, frame_csv
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
@@ -40,7 +40,7 @@ def _headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposur
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
-    where = f"{_exposure_name(instance, worst)} in {judged.year}: {lasts}{with_plan}"
+    where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
 
 
@@ -84,14 +84,9 @@ def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
     mark = " !" if exposure.deliberate else ""
-    return Text(_exposure_name(instance, exposure) + mark).append(f" · {exposure.kind}", style="dim")
-
-
-def _exposure_name(instance: Instance, exposure: Exposure) -> str:
-    if exposure.kind == "stage":
-        region, _, stage = exposure.name.partition(" / ")
-        return stage_title(instance, stage, region)
-    return display_name(instance, exposure.name) if exposure.kind == "process" else exposure.name
+    return Text(chokepoint_name(instance, exposure.kind, exposure.name) + mark).append(
+        f" · {exposure.kind}", style="dim"
+    )
 
 
 def _cell(exposure: Exposure, i: int) -> Text:

@@ -52,12 +52,12 @@ from optimizer.units import MoneyLike
 
 @dataclass(frozen=True)
 class WhatIfTerms:
-    """What all questions have in common.
+    """What every what-if of one explanation needs, sent to each worker.
 
     Attributes:
-        instance, settings, each: as for `WhatIfs` and its solver.
-        until: the moment, in seconds of the epoch, at which the time runs out; None where there is no limit.
-        context: the plan.
+        instance, settings: of the explanation. each: seconds for a single what-if.
+        until: when the time runs out, seconds since 1970; None if there is no time limit.
+        context: the plan that is explained.
     """
 
     instance: Instance
@@ -68,12 +68,12 @@ class WhatIfTerms:
 
 
 class ParallelWhatIfs:
-    """Answers what-ifs about a plan.
+    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay.
 
     Args:
-        what: answers them, where this process does.
-        context: the plan.
-        seconds: that a what-if took.
+        what: answers the what-ifs in this process.
+        context: the plan that is explained.
+        seconds: how long one what-if took; it decides how many workers are started.
     """
 
     def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
@@ -101,12 +101,12 @@ class ParallelWhatIfs:
         yield from self._answers(calls, [thing.words for thing in things])
 
     def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """By when each of some options has to be ordered; `lost`: whether something survives without it."""
+        """By when each option has to be ordered. `lost` says of an option whether some plan survives without it."""
         calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
-        """Answers in the order of the calls; None is none."""
+        """The answers in the order of the calls; calls without an answer are left out."""
         known, following = dict[int, Any](), 0
         self._tell(words, following)
         with contextlib.closing(self._executor.as_completed(calls, self.what.solver.clock)) as answers:
@@ -121,7 +121,7 @@ class ParallelWhatIfs:
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _tell(self, words: Sequence[str], number: int) -> None:
-        """Report the first question without an answer; this process reports its own questions itself."""
+        """Report the first question that has no answer yet. Without workers, each question reports itself."""
         if self._executor.size > 1 and number < len(words) and not self.what.is_over:
             self.what.report(words[number], number, len(words))
 
@@ -138,7 +138,7 @@ def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None
 
 @contextlib.contextmanager
 def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
-    """The what-ifs of this process: a worker has its own solver, and receives Ctrl-C itself."""
+    """The what-ifs of this process. A worker has its own solver and handles Ctrl-C itself."""
     if "what" in memory:
         yield memory["what"]
         return
@@ -160,13 +160,14 @@ class Explanation:
 
     Attributes:
         result: the plan, audited.
-        gap: to which what-ifs are proven, relative to the price of survival; where nothing survives, to their own cost.
-        within: the same in money; None where nothing survives. measure: what it is a share of.
-        worths: where the plan survives, the value of each part of it.
-        deadlines: where the plan survives, by when each part of it has to be ordered.
-        repairs: where nothing survives, what would mend it, in the order in which they were found.
-        reason: where nothing survives, why; None where it was not found in time.
-        is_complete: whether every question was put.
+        gap: how exactly what-ifs are proven, a share of the price of survival, or of their own cost if nothing
+            survives.
+        within: the same in money; None if nothing survives. measure: what `gap` is a share of.
+        worths: if the plan survives, the value of each of its parts.
+        deadlines: if the plan survives, by when each option has to be ordered.
+        repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
+        reason: if nothing survives, why; None if that was not found in time.
+        is_complete: whether every question was answered before the time ran out.
     """
 
     result: Result
@@ -213,7 +214,7 @@ def explain(
     notes: tuple[str, ...] = (),
     scenario: ScenarioNames | None = None,
 ) -> Explanation:
-    """Solve, then ask why.
+    """Solve an instance, and explain the plan: what each part is worth, or why nothing survives and what would help.
 
     Args:
         instance: the instance.
@@ -312,7 +313,7 @@ def _more_money(what: WhatIfs) -> Iterator[Repair]:
 
 
 def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
-    """The first budget that is too small; one that was not found in time may be."""
+    """The first budget that is too small. A budget whose repair was not found in time counts as too small."""
     for repair in repairs:
         if repair.works is not False or repair.why == BOTH_SHORT:
             return "annual" if repair.kind == "annual" else "budget"
@@ -320,7 +321,7 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
 
 
 def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
-    """Where rules contradict each other, that is why a repair does not work."""
+    """The same part; if the rules contradict each other, that is the reason why a repair does not work."""
     if isinstance(part, Repair) and part.works is False and result.status == "none":
         return replace(part, why=CONTRADICTORY)
     return part
