@@ -40,7 +40,7 @@ from optimizer.algorithms.deterrence import write_deterrence
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import integers_of
+from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -161,7 +161,7 @@ def robust_plan(
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator or RecourseEvaluator(instance))
     search.oracle = oracle or AttackOracle(instance, settings, clock)
-    search.problem, search.plan = problem, plan
+    search.problem, search.plans = problem, () if plan is None else (plan,)
     search.note_shocks(shock for shock in instance.events if shock.probability > 0)
     search.note_shocks(search.oracle.shocks(known))
     solved = search.run()
@@ -204,8 +204,8 @@ class _RobustSearch(ScenarioSearch):
         model = WorstAttackModel(
             self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem
         )
-        if self.plan is not None:
-            model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
+        if self.plans:
+            model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
 
     def stopped(self, found: SearchResult) -> SearchResult:
