@@ -77,12 +77,17 @@ class WorstAttackModel(ScenarioModel):
         write_deterrence(self.builder, self.instance, new)
         super().update_expressions()
 
+    def _write_damage(self) -> dict[int, Expression]:
+        """A column for each start: what the worst attack that begins there leaves below floors."""
+        adversary = self.instance.adversary
+        begins = [] if adversary is None else adversary.starts.periods(self.instance.horizon)
+        return {t: self.builder.variable("adversary", "damage", t) for t in begins}
+
     def gaps(self) -> list[Expression]:
         """The gap of the listed shocks and of the worst attack at each start, money."""
         gaps, starts = formulation.gaps(self.builder, self.instance), self.attacks
-        if not self.damage and self.instance.adversary is not None:
-            begins = self.instance.adversary.starts.periods(self.instance.horizon)
-            self.damage = {t: self.builder.variable("adversary", "damage", t) for t in begins}
+        if not self.damage:
+            self.damage = self._write_damage()
         for name in [name for name in gaps if name in starts and name not in self._linked]:
             damage = self.damage[starts[name]]
             self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])

@@ -266,12 +266,10 @@ class _Search:
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
         distance = relative_distance(cost, bound, gap, gap_bound)
-        status: Status = "survives" if all(each.survives for each in results) else "gap"
-        status = "stopped" if solved.status == "stopped" and not self._is_enough(distance) else status
         calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
         return FuturesResult(
-            status=status,
+            status=self._status(solved, results, distance),
             measure=str(self.measure),
             total_cost=cost,
             expected_cost=expected("total_cost"),
@@ -290,8 +288,11 @@ class _Search:
             **_kept(record),
         )
 
-    def _is_enough(self, distance: float | None) -> bool:
-        return distance is not None and distance <= self.settings.gap
+    def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
+        is_proven = distance is not None and distance <= self.settings.gap
+        if solved.status == "stopped" and not is_proven:
+            return "stopped"
+        return "survives" if all(each.survives for each in results) else "gap"
 
     def _proven(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> tuple[float, float | None]:
         """The measure and its bound; of regret, what is not proven of the least costs is not proven of it either."""
