@@ -14,7 +14,7 @@ from optimizer.instance.ranges import find_places, get_value
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.report.format import list_names, percent, plural
-from optimizer.report.tables.render import table
+from optimizer.report.tables.render import cross_table
 from optimizer.studies.summary import FutureOutline, Summary
 
 _CAPTION = (
@@ -75,19 +75,25 @@ def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int)
 def _changes(instance: Instance, futures: Sequence[FutureOutline], width: int) -> Table:
     """One row for each value that a branch sets, beside the value of the file."""
     data, room = instance.to_dict(), 45 * width // 100
-    shown = table("What branches change", caption=_CAPTION, expand=True)
-    shown.add_column("Branch and key", no_wrap=True)
-    shown.add_column("In the file", overflow="fold", ratio=1)
-    shown.add_column("In the branch", overflow="fold", ratio=1)
     found = {(each["question"], each["branch"]): each for future in futures for each in future.answers if each["set"]}
     order = {question: i for i, question in enumerate(dict.fromkeys(question for question, _ in found))}
+    rows = list[tuple[str | Text, Sequence[str | Text]]]()
     for (question, branch), answer in sorted(found.items(), key=lambda item: order[item[0][0]]):
-        shown.add_row(Text(f"{question}: {branch}", style="bold"))
+        rows.append((Text(f"{question}: {branch}", style="bold"), ("", "")))
         for path, value in answer["set"].items():
             place = next(find_places(data, path), None)
             own = "–" if place is None else _value(get_value(data, place))
-            shown.add_row(_wrap(path, room), own, _value(value))
-    return shown
+            rows.append((_wrap(path, room), (own, _value(value))))
+    return cross_table(
+        "What branches change",
+        "Branch and key",
+        ["In the file", "In the branch"],
+        rows,
+        caption=_CAPTION,
+        labels={"no_wrap": True},
+        layout={"justify": "left", "overflow": "fold", "ratio": 1},
+        expand=True,
+    )
 
 
 def _wrap(path: str, room: int) -> str:
