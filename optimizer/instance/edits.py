@@ -14,7 +14,7 @@ stack in the order given.
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.disruptions.adversary import AdversarySpec, Attack, attack_entry
@@ -35,7 +35,7 @@ from optimizer.instance.overrides import (
 from optimizer.instance.questions import questions_without
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
-from optimizer.instance.schema import RULE, FutureTree, Instance, Policy
+from optimizer.instance.schema import RULE, Instance, Policy
 from optimizer.levers import KINDS, Lever
 from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money
@@ -328,23 +328,6 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     """
     drawn = scaled(instance.ensembles or varied(instance.shocks), samples, seed)
     return instance.replacing(shocks={}, ensembles=drawn)
-
-
-def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
-    """The instance with a change made in every future of its tree; its own sections stay, apart from scenarios."""
-    tree = instance.tree
-    made = {id(future.instance): change(future.instance) for future in tree.futures}
-    return with_tree(
-        instance,
-        replace(tree, futures=tuple(replace(future, instance=made[id(future.instance)]) for future in tree.futures)),
-    )
-
-
-def with_tree(instance: Instance, tree: FutureTree) -> Instance:
-    """The instance whose futures are those of a tree, whatever its questions say."""
-    copy = instance.replacing()
-    copy.__dict__["tree"] = tree
-    return copy
 
 
 # For what-if questions.

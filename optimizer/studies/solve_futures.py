@@ -21,7 +21,8 @@ from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
 from optimizer.errors import AuditError, Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.futures import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.progress import Listener, ignore
