@@ -1,7 +1,8 @@
 """The tree of futures of an instance: every way through its questions, and the instance at the end of each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document
