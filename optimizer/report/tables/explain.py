@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from optimizer.horizon import windowed
@@ -14,6 +13,7 @@ from optimizer.report.format import DASH, list_names, percent, plural, shock_tit
 from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
+from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.part_values import Deadline, PartValue
@@ -108,7 +108,7 @@ def _deadline(deadline: Deadline) -> tuple[str, str]:
 
 
 def repair_text(instance: Instance, repair: Repair) -> str:
-    """Its least size, what is known not to do, and what the plan with it costs; or why it cannot work."""
+    """The least size of a repair, the size that is not enough, and the cost of the plan with it; or why it fails."""
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {
@@ -248,7 +248,7 @@ class Groups:
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
     def add(self, value: PartValue) -> Iterator[Group]:
-        """The rows that one more value completes."""
+        """Add a value; returns the rows that are complete now."""
         members = self._owners.get(value.of) if value.kind == "shock" else None
         if members is None or (self._kept and self._kept[0].of not in members):
             yield from self.rest()
@@ -258,7 +258,7 @@ class Groups:
             self._kept.append(value)
 
     def rest(self) -> Iterator[Group]:
-        """The row of which some values are known."""
+        """The row that is still incomplete, from the values known so far."""
         if self._kept:
             some, self._kept = self._kept, []
             self._is_folded |= len(some) > 1
@@ -390,11 +390,7 @@ class Explaining:
     def _why(self, reason: Reason) -> None:
         self._under("Why nothing survives")
         for bullet, line in _reason(self.instance, reason):
-            grid = Table.grid(padding=(0, 1))
-            grid.add_column(no_wrap=True)
-            grid.add_column()
-            grid.add_row(" –", line)
-            self.console.print(grid if bullet else Text(line))
+            self.console.print(label_rows([(" –", line)], {"no_wrap": True}, {}, space=1) if bullet else Text(line))
         self.more = "More repairs"
 
     def _show_groups(self, groups: Iterable[Group]) -> None:
@@ -413,7 +409,7 @@ class Explaining:
             self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
 
     def end(self, explanation: Explanation) -> None:
-        """The last line: how sure all this is."""
+        """Print the last line: how exactly the what-ifs are proven."""
         self._show_groups(self.groups.rest())
         self._show_without_effect()
         self.console.print()
@@ -449,17 +445,9 @@ class Explaining:
 
     def _line(self, title: str, figure: str, text: str) -> None:
         """A title, a figure to the right of it, and what is to be said of it."""
-        grid = Table.grid(padding=(0, 2), expand=True)
-        grid.add_column(ratio=4, overflow="fold")
-        grid.add_column(width=FIGURE, justify="right")
-        grid.add_column(ratio=5)
-        grid.add_row(title, Text(figure, style="bold"), Text(text, style="dim"))
-        self.console.print(grid)
+        layouts = ({"ratio": 4, "overflow": "fold"}, {"width": FIGURE, "justify": "right"}, {"ratio": 5})
+        row = (title, Text(figure, style="bold"), Text(text, style="dim"))
+        self.console.print(label_rows([row], *layouts, expand=True))
 
     def _row(self, title: str, text: str, mark: Text) -> None:
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(no_wrap=True)
-        grid.add_column(width=LABEL)
-        grid.add_column()
-        grid.add_row(mark, title, text)
-        self.console.print(grid)
+        self.console.print(label_rows([(mark, title, text)], {"no_wrap": True}, {"width": LABEL}, {}, space=1))
