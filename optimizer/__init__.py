@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optimizer.audit import Auditor, verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
+    from optimizer.errors import GivenPlanError as GivenPlanError
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
     from optimizer.instance.edits import forcing, under, with_budget, without
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
+    from optimizer.io.plan_file import load_plan
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html.page import write_report
+    from optimizer.report.html import write_report
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
     from optimizer.results.plan import Outcome as Outcome
@@ -50,8 +52,10 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.discovery.discover import Discovery as Discovery
     from optimizer.studies.discovery.discover import discover
-    from optimizer.studies.explain.explain import Explanation as Explanation
-    from optimizer.studies.explain.explain import explain
+    from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
+    from optimizer.studies.evaluate import evaluate
+    from optimizer.studies.explain import Explanation as Explanation
+    from optimizer.studies.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve import solve
@@ -67,24 +71,34 @@ _HOMES = {
     "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
+    "studies.evaluate": ("PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
-    "studies.explain.explain": ("Explanation", "explain"),
+    "studies.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
     "audit": ("Auditor", "verify"),
-    "errors": ("AuditError", "Finding", "InstanceError", "OptimizerError", "PlanFileError", "SolverError"),
+    "errors": (
+        "AuditError",
+        "Finding",
+        "GivenPlanError",
+        "InstanceError",
+        "OptimizerError",
+        "PlanFileError",
+        "SolverError",
+    ),
     "io.load": ("inspect", "load"),
+    "io.plan_file": ("load_plan",),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.excel": ("write_workbook",),
-    "report.html.page": ("write_report",),
+    "report.html": ("write_report",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }
@@ -104,9 +118,11 @@ __all__ = [
     "attack",
     "compare",
     "discover",
+    "evaluate",
     "explain",
     "forcing",
     "load",
+    "load_plan",
     "read",
     "register",
     "sensitivity",

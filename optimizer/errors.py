@@ -96,13 +96,20 @@ class OptimizerError(Exception):
 class InstanceError(OptimizerError):
     """An instance cannot be used; `findings` holds every reason, each with line and cure."""
 
+    subject = "instance"
     exit_code = ExitCode.BAD_INSTANCE
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
         errors = [finding for finding in findings if finding.severity == "error"]
         count = f"{len(errors)} finding" + ("s" if len(errors) != 1 else "")
-        super().__init__(f"not a usable instance ({count}):\n" + "\n".join(f"  {finding}" for finding in errors))
+        super().__init__(f"not a usable {self.subject} ({count}):\n" + "\n".join(f"  {finding}" for finding in errors))
+
+
+class GivenPlanError(InstanceError):
+    """A plan that was given cannot stand in an instance; `findings` holds every reason, each with line and cure."""
+
+    subject = "plan"
 
 
 class ModelError(OptimizerError):

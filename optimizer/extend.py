@@ -18,7 +18,7 @@ The auditor
 """
 
 from optimizer.audit import ActivityAuditor, Auditor, Holding, Operation
-from optimizer.audit.scales import Scales
+from optimizer.audit.auditor import Scales
 from optimizer.disruptions.shock import Path as ShockPath
 from optimizer.errors import Problem
 from optimizer.levers import Labels, Producing, Reference, Sized

@@ -20,6 +20,8 @@ WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS = 64 * 2**20, 1_000, 3_000_000
 FINDINGS = 200
 # Shocks, members of families and samples of ensembles counted; periods times all processes, options and segments.
 EVENTS, COLUMNS = 120_000, 2_000_000
+# Futures that the questions of a file make.
+MOST_FUTURES = 1_000
 # Targets of an adversary.
 TARGETS = 5_000
 # Values of a file, times the patterns under `ranges:` that are matched with them.

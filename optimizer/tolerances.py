@@ -53,6 +53,11 @@ INTERDICTION_ABSOLUTE = 1e-6
 # Growth of a bound on dual values, per pass along the supply chain, that covers the solver's errors.
 DUAL_GROWTH = 1e-6
 
+# Deterrence. An attack is deterred once it costs the adversary more than the attack budget by this share of it; up to
+# the second share, which the solver's integers may be off by.
+DETERRED = 1e-4
+DETERRED_ROUNDING = 1e-6
+
 # Proofs. The MIP gap of a plan; of what is called exact (least outlays, attacks); of the no-shock plan.
 PLAN_GAP = 1e-4
 EXACT_GAP = 1e-6

@@ -9,6 +9,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         budget: 600M                # in place of the instance's (none)
         set: [policy.from=2031]     # as with --set (none)
         scenario: half              # as with --scenario (none)
+        future: late.tighten        # one future of the file alone (none: the file)
         without: [stockpile]        # as with --without (none)
         adversary: true             # as with --adversary (false)
         expect:
@@ -52,7 +53,7 @@ from optimizer.units import parse_amount, si
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 EXPECTED = INSTANCES / "expected"
-KEYS = {"quick", "budget", "set", "scenario", "without", "adversary", "expect", "note"}
+KEYS = {"quick", "budget", "set", "scenario", "future", "without", "adversary", "expect", "note"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Run:
     budget: float | None = None
     overrides: tuple[str, ...] = ()
     scenario: str | None = None
+    future: str | None = None
     without: tuple[str, ...] = ()
     adversary: bool = False
 
@@ -117,6 +119,7 @@ def _run(path: Path, name: str, entry: Mapping[str, Any], gap: float) -> Run:
         budget=None if budget is None else parse_amount(budget),
         overrides=tuple(entry.get("set", ())),
         scenario=entry.get("scenario"),
+        future=entry.get("future"),
         without=tuple(entry.get("without", ())),
         adversary=bool(entry.get("adversary", False)),
     )
@@ -134,6 +137,8 @@ def set_up(instance: Path, run: Run) -> so.Instance:
     """The instance that a run solves."""
     loaded = so.load(instance, run.overrides)
     chosen = loaded if run.scenario is None else so.under(loaded, run.scenario)
+    if run.future is not None:
+        (chosen,) = (future.instance for future in chosen.tree.futures if future.name == run.future)
     return so.without(chosen, run.without)
 
 

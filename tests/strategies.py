@@ -177,6 +177,26 @@ def besieged(draw: st.DrawFn) -> dict[str, Any]:
     return draw(instances()) | {"adversary": adversary}
 
 
+@st.composite
+def deterring(draw: st.DrawFn) -> dict[str, Any]:
+    """The same with leverage that is sold in halves, and deters."""
+    data = draw(besieged())
+    data["options"]["chips"] = {
+        "kind": "leverage",
+        "region": "rival",
+        "restraint": draw(st.sampled_from([0, 0.3])),
+        "capex": draw(st.sampled_from([100, 1000, 8000])),
+        "max_size": 1,
+        "unit_size": 0.5,
+        "lead_time": draw(st.sampled_from([0, 9])),
+        "strength": draw(st.sampled_from([[1, 0.5], [0.4, 1.5], 1])),
+    }
+    data["adversary"]["attack_budget"] = draw(st.integers(3, 9))
+    for target in data["adversary"]["targets"].values():
+        target["deterrence"] = {"chips": draw(st.integers(0, 8))}
+    return data
+
+
 TONNES = (
     "quantity",
     "capacity",

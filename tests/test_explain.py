@@ -21,8 +21,8 @@ from optimizer.instance.edits import (
 )
 from optimizer.progress import Progress
 from optimizer.solver import Settings
-from optimizer.studies.explain import explain as explain_aside
-from optimizer.studies.explain.explain import WhatIfTerms
+from optimizer.studies import explain as explain_aside
+from optimizer.studies.explain import WhatIfTerms
 from optimizer.studies.explain.part_values import PartValue, PlanContext, PlanPart
 from optimizer.studies.explain.questions import least_passing
 from optimizer.studies.explain.repairs import Repair

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import optimizer as so
 from optimizer.studies.summary import summarise
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 US = INSTANCES / "us-magnets.yaml"
+US_2027 = INSTANCES / "us-2027.yaml"
 ROUGH = so.Settings(gap=1e-3)
 
 
@@ -27,6 +29,32 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
 @pytest.mark.parametrize("name", ["us-magnets.yaml", "us-magnets-embedded.yaml"])
 def test_nothing_is_bought_without_shocks(name: str) -> None:
     assert summarise(so.load(INSTANCES / name)).bought_in_peace == {}
+
+
+def test_nothing_is_bought_without_shocks_in_any_future() -> None:
+    futures = so.load(US_2027).tree.futures
+    assert len(futures) == 4
+    for future in futures:
+        assert summarise(future.instance).bought_in_peace == {}, future.name
+
+
+def test_us_2027_is_us_magnets_but_for_what_its_header_says() -> None:
+    old, new = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (US, US_2027))
+    moved = {
+        "processes": {"mp_10x", "mp_heavy_circuit", "mountain_pass_separation", "ndpr_oxide_sales"},
+        "options": {"mp_10x", "lynas_texas", "lynas_heavies", "iluka_eneabba", "caremag_offtake", "mp_samarium"},
+    }
+    for section in ("horizon", "commodities", "processes", "demands", "options", "shocks", "policy"):
+        names = old[section].keys() | new[section].keys()
+        found = {name for name in names if old[section].get(name) != new[section].get(name)}
+        assert found == moved.get(section, set()), section
+
+
+@pytest.mark.parametrize(("scenario", "count"), [("market", 8), ("three_by_three", 27)])
+def test_us_2027_has_larger_trees(scenario: str, count: int) -> None:
+    tree = so.under(so.load(US_2027), scenario).tree
+    assert len(tree.futures) == count
+    assert sum(future.probability for future in tree.futures) == pytest.approx(1)
 
 
 def test_us_plan_survives_within_its_budget(result: so.Result) -> None:
@@ -56,9 +84,10 @@ def test_half_the_budget_leaves_a_gap_and_another_plan(result: so.Result) -> Non
     assert {build.option for build in half.plan.builds} != {build.option for build in result.plan.builds}
 
 
-def test_numbers_have_a_source_or_a_reason() -> None:
+@pytest.mark.parametrize("path", [US, US_2027], ids=lambda path: path.stem)
+def test_numbers_have_a_source_or_a_reason(path: Path) -> None:
     # In the body, every line that gives a capacity, a capex or a price has a comment, or one above or below it.
-    lines = US.read_text().splitlines()
+    lines = path.read_text().splitlines()
     body = lines[lines.index("processes:") :]
     bare = [
         line

@@ -28,6 +28,7 @@ OPTIMA = {
     "load_duration_two_stages.yaml": (340_315.52, 5e-3),
     "load_duration_three_stages.yaml": (406_712.49, 5e-3),
     "pgp2.yaml": (447.324, 5e-4),
+    "production_three_stages.yaml": (-23.96, 5e-3),
 }
 type Data = dict[str, Any]
 type Answers = tuple[tuple[str, int, str], ...]
@@ -132,9 +133,10 @@ def operate(lp: Linear, future: Data, bought: Mapping[tuple[str, int], int], num
         for c, rate in flows(activity):
             balance[c][x] -= rate
         if "capacity" not in activity:
-            works = [n for (o, a), n in bought.items() if o == name and a + activity["lead_time"] // 12 <= year]
-            lp.rows.append(({x: 1.0} | dict.fromkeys(works, -1.0), 0.0))
-            lp.rows.append(({x: -1.0} | dict.fromkeys(works, activity.get("min_utilisation", 0.0)), 0.0))
+            works = {n: share(activity, year - a) for (o, a), n in bought.items() if o == name}
+            least = activity.get("min_utilisation", 0.0)
+            lp.rows.append(({x: 1.0} | {n: -part for n, part in works.items()}, 0.0))
+            lp.rows.append(({x: -1.0} | {n: least * part for n, part in works.items()}, 0.0))
     for d, demand in future["demands"].items():
         quantity = in_year(demand["quantity"], year)
         need[demand["commodity"]] += quantity
@@ -143,8 +145,14 @@ def operate(lp: Linear, future: Data, bought: Mapping[tuple[str, int], int], num
     lp.rows += [(row, -need[c]) for c, row in balance.items()]
 
 
+def share(option: Data, age: int) -> float:
+    """The share of an order that works when it is so many years old."""
+    ramp, worked = option.get("ramp", [1.0]), age - option["lead_time"] // 12
+    return float(ramp[min(worked, len(ramp) - 1)]) if worked >= 0 else 0.0
+
+
 def flows(activity: Data) -> Iterator[tuple[str, float]]:
-    yield from activity["output"].items()
+    yield from activity.get("output", {}).items()
     yield from ((c, -rate) for c, rate in activity.get("input", {}).items())
 
 

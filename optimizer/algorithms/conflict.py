@@ -45,7 +45,7 @@ class Conflict:
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
     """The rules of a conflict, as few as the time allows."""
     builder = extensive_form_model(without_shocks(instance), ())
-    rows = [(row, _rule(row)) for row in builder.rows]
+    rows = [(row, rule_of(row)) for row in builder.rows]
     rules = list(dict.fromkeys(rule for _, rule in rows if rule))
     settings = replace(settings, gap=1e9)
 
@@ -56,7 +56,7 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Confl
     if is_feasible(rules):
         return Conflict()
     needed, is_irreducible = _delete(rules, is_feasible, clock)
-    return Conflict(tuple(_in_words(instance, rule) for rule in needed), is_irreducible)
+    return Conflict(tuple(rule_in_words(instance, rule) for rule in needed), is_irreducible)
 
 
 def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> tuple[list[Rule], bool]:
@@ -71,7 +71,8 @@ def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock:
     return needed, is_complete
 
 
-def _rule(row: Row) -> Rule | None:
+def rule_of(row: Row) -> Rule | None:
+    """The rule that a row belongs to: of the policy, or forced running; None where a plan can always satisfy it."""
     if row.mark.path.startswith(RULE):
         return ("policy", row.mark.path.partition("@")[0])
     if row.mark.owner == "policy":
@@ -79,7 +80,8 @@ def _rule(row: Row) -> Rule | None:
     return (row.mark.owner, "run") if row.mark.what == "run" else None
 
 
-def _in_words(instance: Instance, rule: Rule) -> str:
+def rule_in_words(instance: Instance, rule: Rule) -> str:
+    """A rule for readers."""
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]

@@ -132,8 +132,15 @@ class ScenarioModel:
             self.allow_shortages(0.0)
 
     def fix_integers(self, values: Vector) -> None:
-        """Fix the integers at values, in their order."""
-        self.model.bound(self.model.integers, values, values)
+        """Fix the integers at values, in their order; those of shocks that came later at 0."""
+        whole = np.zeros(len(self.model.integers))
+        whole[: len(values)] = values
+        self.model.bound(self.model.integers, whole, whole)
+
+    def integers_in(self, values: Vector) -> Vector:
+        """The values of the integers; of those that a smaller builder has, where the values are of one."""
+        integers = self.model.integers
+        return values[integers[integers < len(values)]]
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
@@ -193,9 +200,9 @@ class ScenarioModel:
     def solve_rounded(self, values: Vector) -> SolveResult | None:
         """The restricted LP of the nearest whole numbers, or where it is infeasible of the next larger ones.
 
-        The integers stay fixed. They are among the first columns: values of a smaller builder will do.
+        The integers stay fixed. Values of a smaller builder will do.
         """
-        integers = values[self.model.integers]
+        integers = self.integers_in(values)
         return self._first_feasible((np.round(integers), np.ceil(integers - INTEGRALITY)))
 
     def solve_from_start(self) -> SolveResult | None:
@@ -383,7 +390,7 @@ class ScenarioModel:
         proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
         if self.relaxation is None or self.relaxation.values is None:
             return proposals, -math.inf
-        integers = self.relaxation.values[self.model.integers]
+        integers = self.integers_in(self.relaxation.values)
         return [*proposals, (np.round(integers), np.ceil(integers - INTEGRALITY))], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:

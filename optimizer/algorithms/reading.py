@@ -136,13 +136,16 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
 def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> list[float]:
     """A plan as the values of the integer columns among those given, in their order.
 
-    What the columns do not know is left out: a plan of another variant of the instance will do for a start.
+    What the columns do not know is left out: a plan of another variant of the instance will do for a start. Integers of
+    shocks, which stand behind those of the plan, are left out as well.
     """
     sizes = {(build.option, build.t): build.size for build in plan.builds}
     opened = {build.option: build.t for build in plan.builds if build.opened}
     values = []
     for column in columns:
         o, what = column.mark.owner, column.mark.what
+        if column.mark.path:
+            continue
         if column.integer and what == "by":
             values.append(float(opened.get(o, len(instance.horizon.periods)) <= column.t))
         elif column.integer:

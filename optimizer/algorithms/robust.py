@@ -10,14 +10,18 @@ like any other:
 With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Where the floors cannot all be kept, the adversary counts as one more shock, the worst that it can choose:
+Leverage may deter an attack instead (`deterrence`): the model decides which of the attacks that it holds are survived
+and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets may be
+deterred while a part of it is not: then that part is found, and added as an attack of its own.
 
-    θ      damage of the worst attack, in money divided by the median shortage cost
-    link   θ ≥ what an attack leaves below the floors, in money / unit           every attack in the model
-    gap    the listed shocks' gaps + unit·θ
+Where the floors cannot all be kept, the adversary counts as one more shock at each start, the worst that it can choose:
 
-The gap is minimised first, then cost with the gap held. Only the worst attack counts. Then an attack is violated if it
-leaves more than θ.
+    θ[t]   damage of the worst attack from start t on, in money divided by the median shortage cost
+    link   θ[t] ≥ what an attack leaves below the floors, in money / unit           every attack of the model from t on
+    gap    the listed shocks' gaps + unit·Σ_t θ[t]
+
+The gap is minimised first, then cost with the gap held. At each start only the worst attack counts. Then an attack is
+violated if it leaves more than those of the model do at its start, and all together leave more than is allowed.
 
 Source: Zeng, Zhao: Solving two-builder robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
@@ -25,13 +29,14 @@ Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defend
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
+from optimizer.algorithms.deterrence import write_deterrence
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
@@ -47,24 +52,38 @@ from optimizer.tolerances import HELD_GAP
 
 @dataclass
 class WorstAttackModel(ScenarioModel):
-    """A model in which scenarios that the instance does not list are attacks; only the worst counts as a gap."""
+    """A model in which scenarios that the instance does not list are attacks; of one start only the worst is a gap."""
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
         self.listed = frozenset(event.name for event in self.instance.events)
-        self.damage: Expression | None = None
+        # By the start of attacks; and the attacks that are linked to it, with all that they decide.
+        self.damage: dict[int, Expression] = {}
         self._linked: set[str] = set()
         super().__post_init__()
 
+    @property
+    def attacks(self) -> Mapping[str, int]:
+        """By name, the start of each attack that the model holds."""
+        return {shock.name: shock.periods.start for shock in self.shocks if shock.name not in self.listed}
+
+    def _update_expressions(self) -> None:
+        new = [shock for shock in self.shocks if shock.name not in self.listed | self._linked]
+        write_deterrence(self.builder, self.instance, new)
+        super()._update_expressions()
+
     def _objectives(self) -> tuple[Expression, Expression]:
         cost = self.problem.objective(self.builder, self.instance, self.shocks)
-        if self.damage is None:
-            self.damage = self.builder.variable("adversary", "damage", 0)
-        gaps = formulation.gaps(self.builder, self.instance)
-        for name in [name for name in gaps if name not in self.listed | self._linked]:
-            self._linked.add(name)
-            self.builder.require("adversary", name, None, self.damage, ">=", (1.0 / self.unit) * gaps[name])
-        return cost, total([*(gap for name, gap in gaps.items() if name in self.listed), self.unit * self.damage])
+        gaps, starts = formulation.gaps(self.builder, self.instance), self.attacks
+        if not self.damage and self.instance.adversary is not None:
+            begins = self.instance.adversary.starts.periods(self.instance.horizon)
+            self.damage = {t: self.builder.variable("adversary", "damage", t) for t in begins}
+        for name in [name for name in gaps if name in starts and name not in self._linked]:
+            damage = self.damage[starts[name]]
+            self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])
+        self._linked.update(starts)
+        listed = (gap for name, gap in gaps.items() if name in self.listed)
+        return cost, total([*listed, *(self.unit * damage for damage in self.damage.values())])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""
@@ -74,12 +93,17 @@ class WorstAttackModel(ScenarioModel):
         """The sum of the listed shocks' gaps, money."""
         return math.fsum(max(0.0, gap) for gap in self.shock_gaps(values.tolist()).values())
 
+    def attack_gaps(self, values: Vector) -> dict[int, float]:
+        """By start, the largest gap that an attack of the model leaves, money."""
+        gaps, starts, found = super().shock_gaps(values.tolist()), self.attacks, dict[int, float]()
+        for name, t in starts.items():
+            found[t] = max(found.get(t, 0.0), gaps.get(name, 0.0))
+        return found
+
     def allowed_damage(self, values: Vector) -> float:
-        """The gap that an attack may leave, money: with a held sum, what the listed shocks leave of it."""
-        assert self.damage is not None
-        (column,) = self.damage.terms
+        """The gap that attacks may leave over all starts, money: with a held sum, what listed shocks leave of it."""
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
-            return float(self.unit * values[column])
+            return self.unit * math.fsum(damage.value(values.tolist()) for damage in self.damage.values())
         return max(0.0, self.gap_limit - self.listed_gap(values))
 
 
@@ -88,13 +112,15 @@ class RobustPlan:
     """What a search against an adversary found.
 
     Attributes:
-        solved: the plan; its gap is that of the listed shocks and of the worst attack.
-        attacks: those that the model holds, in the order in which they were found.
+        solved: the plan; its gap is that of the listed shocks and of the worst attack at each start.
+        attacks: those that the model holds and the plan does not deter, in the order in which they were found.
+        deterred: those that the model holds and the plan deters.
         oracle: what found them, warm.
     """
 
     solved: SearchResult
     attacks: tuple[Attack, ...]
+    deterred: tuple[Attack, ...]
     oracle: AttackOracle
 
 
@@ -126,7 +152,10 @@ def robust_plan(
     search.oracle = oracle or AttackOracle(instance, settings, clock)
     search.note_shocks(shock for shock in instance.events if shock.probability > 0)
     solved = search.run()
-    return RobustPlan(solved, search.oracle.attacks(search.shocks), search.oracle)
+    attacks, deterred = search.oracle.attacks(search.shocks), list[Attack]()
+    if solved.values is not None:
+        deterred = search.oracle.deterred(solved.values, attacks)
+    return RobustPlan(solved, tuple(each for each in attacks if each not in deterred), tuple(deterred), search.oracle)
 
 
 class _RobustSearch(ScenarioSearch):
@@ -144,7 +173,17 @@ class _RobustSearch(ScenarioSearch):
 
     def is_complete(self) -> bool:
         """False where the clock may have stopped the adversary's programme before it found the worst attack."""
-        return not (self.clock.is_over and self.oracle.method == "programme")
+        return not self.clock.is_over or self.oracle.is_exhaustive
+
+    @property
+    def is_deterrable(self) -> bool:
+        """Whether a plan may deter attacks, so that the model has integers for them."""
+        return self.instance.adversary is not None and bool(self.instance.adversary.deterrents)
+
+    def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
+        """Only where no attack has integers: their numbers would be those of another model."""
+        if not self.is_deterrable:
+            super()._drop_shocks_without_duals(relaxation)
 
     def new_model(self, settings: Settings | None = None) -> WorstAttackModel:
         """A model in which only the worst attack counts as a gap."""
@@ -157,14 +196,14 @@ class _RobustSearch(ScenarioSearch):
         return replace(found, status="stopped", history=tuple(self.history), notes=(*found.notes, note))
 
     def minimise_gap(self) -> SearchResult:
-        """The least sum of the listed shocks' gaps and the worst attack's, then the least cost with that sum held."""
+        """The least sum of the listed shocks' gaps and the worst attacks', then the least cost with that sum held."""
         gaps = self.evaluator.do_nothing(self.clock).gap
         self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
         start = self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
         self.model = self.new_model(replace(self.settings, gap=(1.0 - GAP_ROOM) * self.settings.gap))
-        # Plans to fall back on, should the time run out.
-        self.model.start, self.model.relaxation = start, self.relaxation
+        # Plans to fall back on, should the time run out; the columns of attacks stand in other places than before.
+        self.model.start, self.model.relaxation = start, None if self.is_deterrable else self.relaxation
         self.model.allow_shortages(math.inf)
         self.model.minimise("gap")
         generate_constraints(self._solve_gap_relaxation, self._separate_gap_relaxation, self._add_all, self.clock)
@@ -202,11 +241,13 @@ class _RobustSearch(ScenarioSearch):
         self.add_most_violated(violated, len(violated))
 
     def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
-        """The worst attacks that leave more than the model allows; and the plan's gap, as this module counts it."""
-        room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap)
-        limit = self.model.allowed_damage(values) * room + negligible_gap(self.instance)
-        found = self.oracle.damaging(values, 0.0)
-        worst = max((each.gap for each in found), default=0.0)
-        held = {shock.name for shock in self.shocks}
-        violated = self.oracle.violations(each for each in found if each.gap > limit)
-        return [each for each in violated if each.shock.name not in held], self.model.listed_gap(values) + worst
+        """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
+        room, negligible = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap), negligible_gap(self.instance)
+        found, known = self.oracle.damaging(values, 0.0), self.model.attack_gaps(values)
+        worst = math.fsum(each.gap for each in found)
+        violated: list[Violation] = []
+        if worst > self.model.allowed_damage(values) * room + negligible:
+            held = {shock.name for shock in self.shocks}
+            worse = [each for each in found if each.gap > known.get(each.attack.start, 0.0) + negligible]
+            violated = [each for each in self.oracle.violations(worse) if each.shock.name not in held]
+        return violated, self.model.listed_gap(values) + worst

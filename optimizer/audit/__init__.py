@@ -8,8 +8,7 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 from collections.abc import Sequence
 from dataclasses import replace
 
-from optimizer.audit.activity import ActivityAuditor
-from optimizer.audit.auditor import Auditor, Holding, Operation
+from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation
 from optimizer.audit.figures import Figures
 from optimizer.audit.plan import options_without_auditor
 from optimizer.audit.report import Report

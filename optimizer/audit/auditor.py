@@ -17,11 +17,75 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.audit.report import AuditNumber, Report
-from optimizer.audit.scales import Scales
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows
-from optimizer.tolerances import least_whole
+from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING, least_whole
+
+
+class Scales:
+    """How large rows are, from the instance alone: what a plan claims must not widen its own tolerance.
+
+        S       t      the largest demand of a period, or stock at the start
+        S[c]    t      of a commodity: the largest demand of a segment for it, or stock at the start; of an input also
+                       what the outputs that are made of it take: S[c] = max_p in[p,c] · S[p], at most S
+        S[p]    t      of an activity: the largest S[c]/out[p,c] of what it makes
+
+    A row whose terms are all small is judged as if its largest term were a share of its scale.
+
+    Args:
+        instance: the instance.
+        openings: by commodity, the largest stock before the first period, t.
+
+    Attributes:
+        least: of any row.
+        commodities: of a commodity's balance and stocks.
+        activities: of an activity's capacity.
+        segments: of a segment's demand and of what stands in for it.
+    """
+
+    def __init__(self, instance: Instance, openings: Mapping[str, float]) -> None:
+        self._segments = {d: _largest(instance, demand) for d, demand in instance.demands.items()}
+        self._commodities = dict.fromkeys(instance.commodities, 0.0)
+        for d, demand in instance.demands.items():
+            self._raise(demand.commodity, self._segments[d])
+        for commodity, amount in openings.items():
+            self._raise(commodity, amount)
+        self._top = max(self._commodities.values(), default=0.0)
+        self._spread(instance)
+        self.least = AUDIT_ROUNDING / AUDIT_RELATIVE * self._top
+        self.commodities = {c: self._scale(size) for c, size in self._commodities.items()}
+        self.segments = {d: self._scale(size) for d, size in self._segments.items()}
+        self.activities = {name: self._scale(self._largest_output(each)) for name, each in instance.activities.items()}
+
+    def _scale(self, size: float) -> float:
+        return max(self.least, AUDIT_ABSOLUTE / AUDIT_RELATIVE * size)
+
+    def _raise(self, commodity: str, size: float) -> bool:
+        is_more = size > self._commodities[commodity]
+        if is_more:
+            self._commodities[commodity] = size
+        return is_more
+
+    def _spread(self, instance: Instance) -> None:
+        """From what is made to what it takes; a loop of recipes ends at the largest demand."""
+        for _ in instance.commodities:
+            changed = [
+                self._raise(c, min(self._top, share * self._largest_output(each)))
+                for each in instance.activities.values()
+                for c, share in each.input.items()
+            ]
+            if not any(changed):
+                return
+
+    def _largest_output(self, activity: Any) -> float:
+        outputs: Mapping[str, float] = activity.output
+        return max((self._commodities[c] / share for c, share in outputs.items() if share > 0), default=0.0)
+
+
+def _largest(instance: Instance, demand: Any) -> float:
+    return float(instance.horizon.delta * max(demand.quantity.at(year) for year in instance.horizon.years))
+
 
 # A limit that is none.
 UNLIMITED = 1e300
@@ -325,3 +389,57 @@ def check_builds(holding: Holding) -> None:
         report.at_most(row, 0.0, build.size, option.max_size)
         if option.unit_size > 0:
             report.equal(row, build.size, option.unit_size * round(build.size / option.unit_size))
+
+
+class ActivityAuditor(Auditor):
+    """What an activity of x t takes, gives and costs; of an option, how much of it there may be."""
+
+    flows = ("activity",)
+
+    def least_scale(self, option: Any, scales: Scales) -> float:
+        """That of the activity."""
+        return scales.activities[option.id]
+
+    def most(self, operation: Operation) -> Array:
+        """The most that it may run, t: what works and is not cut."""
+        lost = [operation.lost(operation.name, deliberate=deliberate) for deliberate in (True, False)]
+        return np.asarray(operation.working * (1.0 - np.maximum(*lost)))
+
+    def check(self, operation: Operation) -> None:
+        """capacity: 0 ≤ x ≤ C·Δ·(1−σ); in the baseline also run: x ≥ min_utilisation·C·Δ."""
+        activity = operation.flow("activity")
+        operation.at_most("capacity", activity, self.most(operation), operation.working)
+        operation.at_most("capacity", 0.0, activity)
+        check_running(operation, operation.working)
+
+    def supplies(self, operation: Operation) -> Mapping[str, Array]:
+        """output·x."""
+        activity = operation.flow("activity")
+        return {commodity: share * activity for commodity, share in operation.option.output.items()}
+
+    def uses(self, operation: Operation) -> Mapping[str, Array]:
+        """input·x."""
+        activity = operation.flow("activity")
+        return {commodity: share * activity for commodity, share in operation.option.input.items()}
+
+    def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
+        """cost·x; in the baseline also support·x."""
+        activity = operation.flow("activity")
+        costs = {"operation": operation.series(operation.option.cost) * operation.override("cost", 1.0) * activity}
+        if operation.is_baseline:
+            costs["price support"] = operation.series(operation.option.support) * activity
+        return costs
+
+    def operating_outlay(self, operation: Operation) -> Array | float:
+        """support·x, of an option the budget's share of it."""
+        share = getattr(operation.option, "budget_share", 1.0)
+        return np.asarray(share * operation.series(operation.option.support) * operation.flow("activity"))
+
+
+def check_running(operation: Operation, whole: Array) -> None:
+    """run: in the baseline at least `min_utilisation` of the capacity."""
+    if operation.is_baseline:
+        report, labels = operation.basis.report, operation.basis.labels
+        activity, least = operation.flow("activity"), operation.option.min_utilisation * whole
+        row = f"{operation.name}.run"
+        report.at_most(lambda _, t: f"{row}.{labels[t]}", least, activity, whole, least_scale=operation.least_scale)

@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.audit.report import Report
-from optimizer.audit.survival_rules import SurvivalRules
+from optimizer.audit.shocks import SurvivalRules
 from optimizer.instance.edits import without_disruptions
-from optimizer.results.plan import Flows, ManyFlows
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, NEGLIGIBLE
+from optimizer.results.plan import Faced, Flows, ManyFlows
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE
+
+# Files of an earlier format state no costs of attacks, and count the worst over all starts.
+DETERRING = 3
 
 
 class Figures(SurvivalRules):
@@ -138,26 +141,48 @@ class Figures(SurvivalRules):
         stated = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is stated to be "{result.status}"', stated)
 
-    def _affords(self, name: str) -> bool:
-        """Whether the adversary can afford the attack of a shock."""
-        adversary = self.instance.adversary
-        if adversary is None:
-            return False
-        names = adversary.members(name.rpartition("@")[0])
-        return names is not None and adversary.affords(names)
+    def _check_costs_of_attacks(self, faced: Faced) -> None:
+        """What each attack costs the adversary under the plan: those on the plan are made, the others deterred."""
+        adversary, row = self.instance.adversary, "adversary.{}".format
+        named = (*faced.attacks, *faced.deterred)
+        known = self.result.format < DETERRING or sorted(faced.costs) == sorted(set(named))
+        self.report.holds("adversary.costs", "they are of other attacks", known)
+        for name in named:
+            made = None if adversary is None else adversary.attack(name, self.horizon)
+            is_affordable = made is not None and adversary is not None and adversary.affords(made.targets)
+            self.report.holds(row(name), "it is no attack that can be afforded", is_affordable)
+            if made is None or adversary is None:
+                continue
+            levels = {o: self._level(o, made.start) for o in adversary.deterrence(made.targets)}
+            cost = adversary.price(made.targets)
+            for target in made.targets:
+                cost += sum(per * levels.get(o, 0.0) for o, per in adversary.targets[target].deterrence.items())
+            if name in faced.costs:
+                self.report.equal(f"{row(name)}.cost", faced.costs[name], cost, adversary.attack_budget)
+            least = adversary.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
+            is_deterred = bool(adversary.deterrents) and cost >= least
+            what = f"it costs the adversary {cost:g}"
+            self.report.holds(row(name), what, is_deterred == (name in faced.deterred))
+
+    def _level(self, o: str, t: int) -> float:
+        """The level of an option in a period: what its holding carries into operation."""
+        return float(self.auditors[o].carries(self.holdings[o])[t])
 
     def _total_gap(self) -> float:
-        """All gaps together, of which attacks of an adversary count as one; and whether it can afford them."""
+        """All gaps together, of which the worst attack at each start of an adversary counts; and what they cost it."""
         faced = self.result.adversary
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         if faced is None:
             return math.fsum(gaps.values())
+        self._check_costs_of_attacks(faced)
+        worst: dict[str, float] = {}
         for name in faced.attacks:
-            affordable = name in gaps and self._affords(name)
-            self.report.holds(f"adversary.{name}", "it is no attack that can be afforded", affordable)
-        worst = max((gaps.get(name, 0.0) for name in faced.attacks), default=0.0)
-        self.report.equal("adversary.gap", faced.gap, worst, *gaps.values(), least_scale=AUDIT_MONEY)
-        return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + worst
+            self.report.holds(f"adversary.{name}", "it is no shock", name in gaps)
+            start = name.rpartition("@")[2]
+            worst[start] = max(worst.get(start, 0.0), gaps.get(name, 0.0))
+        total = math.fsum(worst.values()) if self.result.format >= DETERRING else max(worst.values(), default=0.0)
+        self.report.equal("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY)
+        return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 
     def _check_distances(self) -> None:
         """What follows from two figures: the distance from the bound, the price of survival."""

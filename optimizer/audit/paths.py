@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.audit.activity import ActivityAuditor, check_running
-from optimizer.audit.auditor import Auditor, Operation, Paths
+from optimizer.audit.auditor import ActivityAuditor, Auditor, Operation, Paths, check_running
 from optimizer.audit.plan import PlanRows
 from optimizer.disruptions.shock import BASELINE, ShockSpec
 from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows

@@ -85,9 +85,12 @@ class Saved(Figures):
         """What the status says of bounds."""
         result = self.result
         ended = result.status in ("survives", "gap")
-        known = None not in (result.bound, result.gap_bound, result.mip_gap)
+        known = result.given is not None or None not in (result.bound, result.gap_bound, result.mip_gap)
         self._holds("bound", f"a plan that {result.status} has bounds and their distance", holds=known or not ended)
         self._holds("status", "there is a plan", holds=result.status != "none")
+        if result.given is not None:
+            stated = any(each is not None for each in (result.bound, result.gap_bound, result.mip_gap))
+            self._holds("bound", "nothing is proven of a plan that was given", holds=not stated)
         if result.gap_bound is not None:
             self.report.at_most("gap_bound", 0.0, result.gap_bound)
         required, faced = result.settings.get("gap"), result.adversary

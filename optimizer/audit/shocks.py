@@ -14,7 +14,7 @@ import numpy.typing as npt
 from optimizer.audit.auditor import Paths
 from optimizer.audit.paths import PathRows
 from optimizer.audit.report import TOLERANCE
-from optimizer.disruptions.shock import Shock
+from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
@@ -326,3 +326,38 @@ class ShockRows(PathRows):
 
 def _rows(names: Sequence[str], what: str) -> Any:
     return lambda i: f"{names[i]}.{what}"
+
+
+class SurvivalRules(ShockRows):
+    """Rules about time to survive: the flows that prove them, row by row, in every year from a rule's own on.
+
+    A plan obeys one if there are flows over its months that keep every floor while the cuts last: all rates as in the
+    first period of a year, stocks as they were just before it, and nothing lost from them. The result holds such flows.
+    """
+
+    def _check_survival_rules(self) -> None:
+        expected = set()
+        for i, rule in enumerate(self.instance.policy.min_time_to_survive):
+            for year in self.horizon.years:
+                if rule.from_ is None or year >= rule.from_:
+                    name = f"min_time_to_survive_{i}@{year}"
+                    expected.add(name)
+                    self._check_rule(name, year, rule.months / 12, rule.cuts, deliberate=rule.deliberate)
+        self.report.holds("policy.min_time_to_survive", "others are proven", set(self.result.endured) == expected)
+
+    def _check_rule(self, name: str, year: int, span: float, cuts: Any, *, deliberate: bool) -> None:
+        flows, t = self.result.endured.get(name), (year - self.horizon.start) * self.horizon.per_year
+        if flows is None:
+            self.report.holds(name, "no flows show that it holds", False)
+            return
+        if not self._fits(name, flows, [t]):
+            return
+        spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
+        stacked, (deliberate_cuts, other_cuts) = self._stack_flows([name], [flows]), self._lost_shares([spec], 1)
+        paths = Paths([spec], np.array([[t]]), self.labels, stacked, deliberate_cuts, other_cuts, span, is_steady=True)
+        self._check_paths(paths)
+        for d in self.instance.demands:
+            demanded, unserved = self._demand(paths, d), paths.flows[d, "unserved"]
+            floor = self.by_period(self.instance.demands[d].survival)[paths.times]
+            row = paths.row(f"{d}.floor")
+            self.report.at_most(row, unserved, (1.0 - floor) * demanded, demanded, least_scale=self.scales.segments[d])

@@ -64,7 +64,7 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def show_findings(findings: Sequence["Finding"]) -> None:
+def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> None:
     """Every finding on stderr, errors first, then how many there are."""
     console = stderr_console()
     for finding in sorted(findings, key=lambda finding: finding.severity):
@@ -75,7 +75,7 @@ def show_findings(findings: Sequence["Finding"]) -> None:
     if errors:
         others = len(findings) - errors
         more = f" and {others} warning{'s' if others != 1 else ''}" if others else ""
-        console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the instance cannot be used.")
+        console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,7 +100,7 @@ def _fail_with(error: Exception) -> NoReturn:
     from optimizer import errors
 
     if isinstance(error, errors.InstanceError):
-        show_findings(error.findings)
+        show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
     if isinstance(error, errors.AuditError) and error.result is not None:
         from optimizer.report.tables.plan import show_plan

@@ -39,6 +39,9 @@ def command(
     files: options.InstanceFiles,
     variants: Variants,
     accuracy: options.Accuracy,
+    plan: Annotated[
+        list[str] | None, _columns_option("--plan", metavar="PLAN", help="A plan that is given; repeat.")
+    ] = None,
     budgets: Annotated[str | None, _columns_option(metavar="LIST|auto", help="Such as 0,250M,1B,any.")] = None,
     set_: options.Overrides = None,
     adversary: options.ListedAttacks = False,
@@ -78,6 +81,7 @@ def command(
             found = compare(
                 cases,
                 amounts,
+                plans=plan,
                 facts=() if quick else FACTS,
                 step=more,
                 resolution=resolution,

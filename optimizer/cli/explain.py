@@ -24,7 +24,7 @@ def command(
 
     from optimizer.report.tables.explain import Explaining
     from optimizer.solver import Settings
-    from optimizer.studies.explain.explain import explain
+    from optimizer.studies.explain import explain
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)

@@ -104,7 +104,8 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
-    given, warnings, document = inspect_document(file, changes.set_ or ())
+    with _no_plan(file):
+        given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
     gone = [option for option, *_ in force if option not in made.instance.options]
@@ -113,6 +114,20 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
+
+
+@contextlib.contextmanager
+def _no_plan(file: str) -> Iterator[None]:
+    """Refuse, as usage, a plan that was written by hand where an instance is expected."""
+    from optimizer.errors import InstanceError
+
+    try:
+        yield
+    except InstanceError:
+        if is_written_plan(file):
+            what = f"{file} is a plan, and needs an instance: name that, and the plan by --plan {file}."
+            raise typer.BadParameter(what) from None
+        raise
 
 
 def _steps(
@@ -184,7 +199,7 @@ def _with_attacks(made: InstanceInput) -> InstanceInput:
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 
-def load_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
+def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
     """A saved plan with its instance; or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
     from optimizer.io.load import is_instance
@@ -203,19 +218,45 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
 
     Args:
         file: of the instance, to which the changes apply; where it is a saved plan, that is the plan as well.
-        plan: another plan; None solves for one in the changed instance where `file` holds none.
+        plan: another plan, saved or written by hand; None solves for one in the changed instance where `file` holds
+            none.
         changes: what differs from the file.
         search: how a plan is searched for.
     """
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
-        return load_plan(file, changes, search)
+        return find_plan(file, changes, search)
+    if plan is not None and is_written_plan(plan):
+        return read_written_plan(file, plan, changes, search)
     _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
-    found = load_plan(plan or file, Changes())
+    found = find_plan(plan or file, Changes())
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
     return replace(found, instance=instance)
+
+
+def is_written_plan(file: str) -> bool:
+    """Whether a file is a plan that was written by hand, or a table of builds: one that needs an instance."""
+    from optimizer.io.plan_file import is_given_plan
+
+    return is_given_plan(file)
+
+
+def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch) -> PlanInput:
+    """A plan of any form in the instance of a file, with its cheapest operation there.
+
+    Rules that it breaks are warnings, and not enforced.
+    """
+    from optimizer.io.plan_file import load_plan
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.evaluate import evaluate_plan
+
+    _refuse_search(plan, search.given)
+    made = read_instance(file, changes)
+    found = evaluate_plan(made.instance, load_plan(plan, made.instance), Settings(), Clock(), made.remarks)
+    common.show_findings(found.rules)
+    return PlanInput(found.instance, with_comments(found.result, file), is_saved=True)
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    found = inputs.load_plan(plan, changes, search)
+    found = inputs.find_plan(plan, changes, search)
     instance, result = found.instance, found.result
     if result.baseline is None:
         inputs.fail_without_plan(found, plan)

@@ -24,6 +24,7 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     accuracy: options.Accuracy,
+    plan: options.OtherPlan = None,
     quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
@@ -47,9 +48,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    # Of a saved plan the limit is that of other budgets alone.
-    of_plan = replace(search, time_limit=None) if inputs.is_saved_plan(source) else search
-    found = inputs.load_plan(source, changes, of_plan)
+    found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if output.suffix.lower() == _BOOK:
@@ -64,7 +63,7 @@ def command(
     doubts = inputs.audit_warnings(instance, result)
     with fits:
         data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
-    from optimizer.report.html.page import page
+    from optimizer.report.html import page
     from optimizer.report.narrative import sentence
 
     if json:
@@ -72,6 +71,14 @@ def command(
     else:
         _print_answer(sentence(instance, result))
     _end(result, output, page(data), doubts, stopped=frontier.stopped)
+
+
+def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
+    """The plan: solved for, saved, or given. Of one that is there the time limit is that of other budgets alone."""
+    without_limit = replace(search, time_limit=None)
+    if plan is not None:
+        return inputs.read_written_plan(source, plan, changes, without_limit)
+    return inputs.find_plan(source, changes, without_limit if inputs.is_saved_plan(source) else search)
 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:

@@ -21,7 +21,7 @@ def command(
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
     """
-    found = inputs.load_plan(plan, changes, search)
+    found = inputs.find_plan(plan, changes, search)
     doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
     for doubt in doubts:
         common.print_message(doubt)

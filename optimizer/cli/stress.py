@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from optimizer.cli import common, inputs, options, outputs, progress
 from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
@@ -19,6 +21,7 @@ def command(
     instance: Annotated[
         str | None, options.changes_option(metavar="FILE|PLAN", help="Another instance than the plan's own.")
     ] = None,
+    other: options.OtherPlan = None,
     samples: Annotated[
         int,
         options.search_option(metavar="N", min=1, max=100_000, help="Number of shocks (10,000).", show_default=False),
@@ -42,15 +45,20 @@ def command(
     Example: diversify stress instances/tiny.yaml --samples 200
     Manual:  docs/how-to/stress.md
     """
-    outputs.check_answer(csv, "--csv", plan, instance)
-    outputs.check_answer(parquet, "--parquet", plan, instance)
+    outputs.check_answer(csv, "--csv", plan, instance, other)
+    outputs.check_answer(parquet, "--parquet", plan, instance, other)
+    if other is not None and instance is not None:
+        raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
     if parquet is not None:
         require_extra("parquet", "--parquet")
     common.check_address(cluster)
 
     from optimizer.studies.stress import stress
 
-    found = _read(plan, instance, changes, search)
+    if other is None:
+        found = _read(plan, instance, changes, search)
+    else:
+        found = inputs.read_judged_plan(plan, other, changes, search)
     with progress.display(found.instance.money) as listener:
         try:
             stressed = stress(
@@ -80,7 +88,7 @@ def _read(plan: str, instance: str | None, changes: options.Changes, search: opt
     """The plan, and the instance that is sampled: its own, or another one."""
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
-    found = inputs.load_plan(plan, changes, search)
+    found = inputs.find_plan(plan, changes, search)
     if found.result.baseline is None:
         inputs.fail_without_plan(found, plan)
     inputs.print_status(found.result)

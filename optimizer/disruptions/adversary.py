@@ -7,6 +7,12 @@ Attack           targets that are struck together, and the period in which that 
 An attack is affordable if its prices add to no more than the attack budget, and it is a shock: the cuts of all its
 targets, for the adversary's months; of several that match one activity the largest counts. More targets never cut
 less, so that only **maximal** sets matter: those that no other affordable set holds.
+
+Options of leverage may **deter**: level ℓ of one adds deterrence·ℓ to what a target costs the adversary; ℓ is that in
+the first period of the attack. An attack that then costs `DETERRED` of the attack budget more than it is not made.
+What is affordable thus depends on the plan, and a set may be deterred while a part of it is not:
+
+    cost(set) = Σ price + Σ_o deterrence·ℓ[o]        made: Σ price ≤ budget and cost < (1 + DETERRED)·budget
 """
 
 import math
@@ -20,7 +26,7 @@ from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
 from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.limits import TARGETS
-from optimizer.tolerances import ROUNDING
+from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING
 from optimizer.units import Described, Positive, Quantity, finding
 
 # Up to so many attacks, over all starts, each of them is tried.
@@ -60,13 +66,43 @@ class AdversarySpec(Described):
             raise finding(f"has {len(targets):,} targets", f"Write {TARGETS:,} at most; one may have several cuts.")
         return targets
 
+    @property
+    def deterrents(self) -> tuple[str, ...]:
+        """The options that deter some target; none where what is affordable does not depend on the plan."""
+        return tuple(
+            dict.fromkeys(o for target in self.targets.values() for o, per in target.deterrence.items() if per)
+        )
+
     def price(self, names: Iterable[str]) -> float:
-        """What a set of targets costs the attacker."""
+        """What a set of targets costs the attacker where nothing deters it."""
         return math.fsum(self.targets[name].price for name in names)
 
+    def deterrence(self, names: Iterable[str]) -> dict[str, float]:
+        """By option, what its full level adds to the price of a set of targets; only what is above 0."""
+        added: dict[str, float] = {}
+        for name in names:
+            for o, per in self.targets[name].deterrence.items():
+                if per > 0:
+                    added[o] = added.get(o, 0.0) + per
+        return added
+
+    def cost(self, names: Iterable[str], levels: Mapping[str, float]) -> float:
+        """What a set of targets costs the attacker under a plan, by the levels of options when the attack begins."""
+        names = tuple(names)
+        return math.fsum([self.price(names), *(per * levels[o] for o, per in self.deterrence(names).items())])
+
     def affords(self, names: Iterable[str]) -> bool:
-        """Whether the attack budget buys a set of targets."""
+        """Whether the attack budget buys a set of targets, where nothing deters it."""
         return self.price(names) <= self.attack_budget * (1.0 + ROUNDING)
+
+    def deters(self, cost: float) -> bool:
+        """Whether an attack that costs the adversary so much is deterred."""
+        return cost >= self.deterred_from - DETERRED_ROUNDING * self.attack_budget
+
+    @property
+    def deterred_from(self) -> float:
+        """The cost of an attack from which on it is deterred."""
+        return self.attack_budget * (1.0 + DETERRED)
 
     def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:
         """The entry under `shocks:` that attacks a set of targets, at each of some starts."""
@@ -88,6 +124,13 @@ class AdversarySpec(Described):
         split = tuple(names.split(JOINT)) if names else ()
         return split if all(name in self.targets for name in split) else None
 
+    def attack(self, name: str, horizon: Horizon) -> "Attack | None":
+        """The attack of a name such as ``attack{mines+ports}@2028Q1``; None where there is none so called."""
+        entry, _, label = name.rpartition("@")
+        targets, starts = self.members(entry), self.starts.periods(horizon)
+        start = next((t for t in starts if horizon.label(t) == label), None)
+        return None if targets is None or start is None else Attack(targets, start)
+
     def maximal(self, most: int) -> list[tuple[str, ...]] | None:
         """The maximal affordable sets; None where there are more than `most`."""
         found = list(islice(self.each_maximal(), most + 1))
@@ -100,7 +143,27 @@ class AdversarySpec(Described):
     def each_maximal(self) -> Iterator[tuple[str, ...]]:
         """The maximal affordable sets one after another, each in the order of the file."""
         for chosen in _maximal([target.price for target in self.targets.values()], self.attack_budget):
-            yield tuple(name for i, name in enumerate(self.targets) if i in chosen)
+            yield self._named(chosen)
+
+    def each_undeterred(self, costs: Sequence[float]) -> Iterator[tuple[str, ...]]:
+        """Affordable sets that are not deterred, among them all maximal ones.
+
+        Args:
+            costs: by target, what it costs the adversary under a plan: no less than its price.
+        """
+        if not self.deterrents:
+            yield from self.each_maximal()
+            return
+        limit = self.deterred_from - DETERRED_ROUNDING * self.attack_budget
+        prices = [target.price for target in self.targets.values()]
+        for chosen in _maximal(costs, math.nextafter(limit, -math.inf), slack=0.0):
+            # Where little is added, a set may not be deterred and yet its bare price may be above the budget.
+            inside = sorted(chosen)
+            for some in _maximal([prices[i] for i in inside], self.attack_budget):
+                yield self._named(frozenset(inside[i] for i in some))
+
+    def _named(self, chosen: frozenset[int]) -> tuple[str, ...]:
+        return tuple(name for i, name in enumerate(self.targets) if i in chosen)
 
 
 def attack_entry(names: Iterable[str]) -> str:
@@ -127,9 +190,9 @@ class Attack:
         return event
 
 
-def _maximal(prices: Sequence[float], budget: float) -> Iterator[frozenset[int]]:
+def _maximal(prices: Sequence[float], budget: float, slack: float = ROUNDING) -> Iterator[frozenset[int]]:
     """Sets of items whose prices add to no more than the budget, and to which no other item can be added."""
-    limit = budget * (1.0 + ROUNDING)
+    limit = budget * (1.0 + slack)
     order = sorted(range(len(prices)), key=lambda i: -prices[i])
     rest = [*accumulate((prices[i] for i in reversed(order)), initial=0.0)][::-1]
     chosen: list[int] = []

@@ -21,6 +21,7 @@ from optimizer.suggestions import excerpt
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
+INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
 _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 
@@ -62,26 +63,26 @@ class Document:
         return Finding(self.file, line, where, what, cure, severity, cell)
 
 
-def parse(text: str, file: str, allowance: Allowance | None = None) -> Document:
+def parse(text: str, file: str, allowance: Allowance | None = None, *, cure: str = INSTANCE_KEYS) -> Document:
     """Text to data.
 
     Args:
         text: YAML or JSON; where the file's name ends in .json, JSON alone.
         file: its name.
         allowance: of values, where several texts share one.
+        cure: what to do about a text without any key.
 
     Raises:
         InstanceError: the text is neither, holds no mapping, or is beyond a limit.
     """
-    return _parse(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"))
+    return _parse(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"), cure=cure)
 
 
-def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool) -> Document:
+def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: str = INSTANCE_KEYS) -> Document:
     document = Document(file, {})
     try:
         root = _root(text, is_json=is_json)
         if root is None or root.kind != "mapping":
-            cure = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
             raise TextError(1, "holds no mapping", cure)
         builder = Builder(scalar, allowance)
         document.data, document.lines = builder.build(root, ()), builder.lines

@@ -246,7 +246,12 @@ def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], even
 def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
     """The adversary with the targets that still match something; None without any."""
     aimed = {
-        name: target.model_copy(update={"cuts": _cuts(target.cuts, known)})
+        name: target.model_copy(
+            update={
+                "cuts": _cuts(target.cuts, known),
+                "deterrence": {o: added for o, added in target.deterrence.items() if o in known},
+            }
+        )
         for name, target in adversary.targets.items()
     }
     targets = {name: target for name, target in aimed.items() if target.cuts}

@@ -33,6 +33,7 @@ NOUNS = {
     "options": "option",
     "shocks": "shock",
     "ensembles": "ensemble",
+    "futures": "question",
 }
 
 

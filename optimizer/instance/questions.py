@@ -110,7 +110,9 @@ def count_futures(questions: Mapping[str, Question]) -> int:
 
 
 MeasureName = Literal["expected", "worst", "regret", "cvar"]
-_CVAR = ("cvar", "weight")
+_NAMES, _KEYS = ("expected", "worst", "regret"), ("cvar", "weight")
+_CVAR = "{cvar: 0.9}"
+_LEVEL = f"Write it with its level: {_CVAR}."
 
 
 @dataclass(frozen=True)
@@ -148,19 +150,23 @@ def parse_measure(value: Any) -> RiskMeasure:
     """
     if isinstance(value, RiskMeasure):
         return value
-    names = ("expected", "worst", "regret")
-    otherwise = "Write expected, worst, regret, or {cvar: 0.9}."
-    if isinstance(value, str):
-        if value in names:
-            return RiskMeasure(value)  # type: ignore[arg-type]
-        cure = otherwise if value == "cvar" else suggest(value, names, "Write {cvar: 0.9}, or one of")
-        raise finding(f'"{value}" is no measure' if value != "cvar" else "cvar needs its level", cure)
-    if not isinstance(value, Mapping):
-        raise finding("is no measure", otherwise)
-    if unknown := [str(key) for key in value if key not in _CVAR]:
-        raise finding(f'"{unknown[0]}" is an unknown key', suggest(unknown[0], _CVAR, "The keys are"))
+    if isinstance(value, Mapping):
+        return _parse_cvar(value)
+    if value == "cvar":
+        raise finding("cvar needs its level", _LEVEL)
+    if not isinstance(value, str):
+        raise finding("is no measure", f"Write expected, worst, regret, or {_CVAR}.")
+    if value not in _NAMES:
+        raise finding(f'"{value}" is no measure', suggest(value, _NAMES, f"Write {_CVAR}, or one of"))
+    return RiskMeasure(value)  # type: ignore[arg-type]
+
+
+def _parse_cvar(value: Mapping[Any, Any]) -> RiskMeasure:
+    unknown = next((str(key) for key in value if key not in _KEYS), None)
+    if unknown is not None:
+        raise finding(f'"{unknown}" is an unknown key', suggest(unknown, _KEYS, "The keys are"))
     if "cvar" not in value:
-        raise finding("cvar is missing", otherwise)
+        raise finding("cvar is missing", _LEVEL)
     alpha, weight = parse_amount(value["cvar"]), a_share(parse_amount(value.get("weight", 1.0)))
     if not 0 <= alpha < 1:
         cure = f"Write {alpha / 100:g} for {alpha:g} %." if 1 < alpha < 100 else "Write a number from 0 to below 1."

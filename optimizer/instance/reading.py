@@ -3,10 +3,11 @@
 document    text to data, with lines                              (`document`, `text`)
 sections    each object on its own, so that one fault does not hide another
 passes      the checks, over all objects that are well formed     (`validation`)
+futures     the same in each future of the file
 ends        the same with all uncertain numbers low, then high; and under each scenario of the file
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.errors import Finding, InstanceError, Place
+from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, walk
 from optimizer.instance.overrides import (
@@ -26,12 +27,15 @@ from optimizer.instance.overrides import (
     missing_entry,
     sound_scenarios,
 )
-from optimizer.instance.questions import FUTURES, Question
+from optimizer.instance.questions import FUTURES, Question, count_futures
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
 from optimizer.instance.validation import find_problems
+from optimizer.instance.validation.early import data_known_early
+from optimizer.instance.validation.futures import attribute, branch_variants, futures_fit, questions_are_sound
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
+from optimizer.instance.ways import apply_branches, find_ways
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
@@ -97,12 +101,12 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     Raises:
         InstanceError: with every finding.
     """
-    instance, own = _examine(document)
+    instance, own = _examine_whole(document)
     findings, names = list(own), list(sound_scenarios(document))
-    some = names[: _affordable(document)]
+    some = names[: max(1, _affordable(document) // _examined(instance))]
     for name in some:
         if len(findings) < FINDINGS:
-            findings += findings_of_scenario(name, _examine(apply_scenarios(document, name))[1], own)
+            findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
     if len(some) < len(names):
         what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
@@ -114,9 +118,14 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     return instance, tuple(findings)
 
 
+def _examined(instance: Instance | None) -> int:
+    """How many instances are examined to check one file."""
+    return 1 + (count_futures(instance.futures) if instance is not None and instance.futures else 0)
+
+
 def _affordable(document: Document) -> int:
-    """How many scenarios of a file can be checked, each with all the rest of the file."""
-    own = sum(place[:1] != (SCENARIOS,) for place in document.lines or document.cells)
+    """How many scenarios or futures of a file can be checked, each with all the rest of the file."""
+    own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
     # A scenario of its own takes about as long as so many values.
     return max(1, SCENARIO_VALUES // (own + 50))
 
@@ -160,6 +169,55 @@ def _examine(document: Document) -> tuple[Instance | None, list[Finding]]:
     return instance, reader.findings + [document.finding(*problem) for problem in problems]
 
 
+def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
+    """The same with all its futures."""
+    instance, found = _examine(document)
+    if instance is None:
+        return None, found
+    wrong = [document.finding(*problem) for problem in questions_are_sound(instance)]
+    found += wrong
+    if instance.futures and not any(finding.severity == "error" for finding in wrong) and len(found) < FINDINGS:
+        found += _in_futures(document, instance, found)
+    return instance, found
+
+
+def _in_futures(document: Document, base: Instance, before: Sequence[Finding]) -> list[Finding]:
+    """What is wrong in futures and not in the file itself; in sound ones, data that differ before they are known."""
+    ways, most, declared = find_ways(base.futures, base.horizon), _affordable(document), _declare(document)
+    distinct = sorted({way.key: i for i, way in reversed([*enumerate(ways)])}.values())
+    found = dict[int, list[Finding]]()
+    for i in distinct[:most]:
+        made = apply_branches(document, ways[i].changes)
+        future, found[i] = _examine(made)
+        if future is not None:
+            found[i] += [made.finding(*each) for each in futures_fit(base, future, declared, _declare(made))]
+    findings = attribute(document, found, ways, before)
+    if len(distinct) > most:
+        what = f"only the first {most:,} of {len(distinct):,} futures are checked, for the file is large"
+        findings.append(document.finding((FUTURES,), what, "--future NAME checks another.", "warning"))
+    if not any(finding.severity == "error" for finding in (*before, *findings)):
+        findings += [document.finding(*problem) for problem in _known_early(document, base)]
+    return findings
+
+
+def _known_early(document: Document, base: Instance) -> Iterator[Problem]:
+    """Data that differ between the branches of a question before it is answered."""
+    for place, question, above in branch_variants(base.futures):
+        made = dict[str, tuple[Instance, Mapping[Place, Place]]]()
+        for b, branch in question.branches.items():
+            own = (*place, "branches", b)
+            copy = apply_branches(document, (*above, (own, branch)))
+            instance, _ = read_document(copy)
+            if instance is not None:
+                made[b] = instance, copy.set_by(own)
+        yield from data_known_early(place, question, made)
+
+
+def _declare(document: Document) -> dict[str, frozenset[str]]:
+    """The names that each section declares, those of faulty objects as well."""
+    return {section: frozenset(key for key, _ in walk(document.data, section)) for section in SECTION_MODELS}
+
+
 class _TooManyFindingsError(Exception):
     """So many findings that the rest is left out."""
 
@@ -192,8 +250,7 @@ class _Reader:
 
     def _read(self) -> Instance | None:
         self._check_keys()
-        data = self.document.data
-        self.declared = {section: frozenset(key for key, _ in walk(data, section)) for section in SECTION_MODELS}
+        data, self.declared = self.document.data, _declare(self.document)
         horizon = self._part("horizon", Horizon)
         parts: dict[str, Any] = {section: self._section(section) for section in SECTION_MODELS}
         parts["policy"] = self._part("policy", Policy) or Policy()

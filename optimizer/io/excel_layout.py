@@ -5,7 +5,8 @@
     the others   `LAYOUTS`: keys, then a column a field; the column `comment` is about the row, a note about its cell
 
 A column may be a dotted path: `capacity.2027` is the value of a year, `end_of_life.commodity` a field of a field. A
-value that is no number, text or truth value stands in its cell as YAML in one line: ``[6, 12]``, ``{magnet: 1}``.
+value that is no number, text or truth value stands in its cell as YAML in one line: ``[6, 12]``, ``{magnet: 1}``;
+so do the questions that arise in one branch only.
 Sheets and columns whose names start with ``_`` are not read.
 """
 
@@ -24,6 +25,7 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.document import parse_value
+from optimizer.instance.questions import Question, QuestionBranch
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
 from optimizer.instance.text import Allowance
@@ -94,6 +96,11 @@ LAYOUTS = (
     SheetLayout("min_time_to_survive", ("policy", "min_time_to_survive", ITEM), (), SurvivalRule),
     SheetLayout("force", ("policy", "force", KEY, KEY), ("option", "year"), value="size"),
     SheetLayout("scenarios", ("scenarios", KEY, KEY), ("scenario", "key"), value="value"),
+    SheetLayout("questions", ("futures", KEY), ("id",), Question),
+    SheetLayout("branches", ("futures", KEY, "branches", KEY), ("question", "id"), QuestionBranch),
+    SheetLayout(
+        "branch_sets", ("futures", KEY, "branches", KEY, "set", KEY), ("question", "branch", "key"), value="value"
+    ),
     SheetLayout("ranges", ("ranges", KEY), ("id",), RangeSpec),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
@@ -147,7 +154,7 @@ def _matches(
     if not path:
         yield place, keys, value
     elif path == (KEY,) and value == {} and keys:
-        # An entry without content is a row too: a scenario without overrides.
+        # An entry without content is a row too: a scenario without overrides, a branch that sets nothing.
         yield place, (*keys, ""), None
     else:
         for part, own, inner in _parts(path[0], value):

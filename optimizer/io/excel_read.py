@@ -155,7 +155,8 @@ class _Reader:
             self._report(place, at, f'"{name}" stands twice (first in {first})', cure)
         elif not is_last and layout.sheet not in _FREE_KEYS and name not in known:
             cure = did_you_mean(name, known, f"Name one of the {place[-2]}.")
-            self._report(place, at, f'"{name}" is no row of the sheet {column}s', cure)
+            sheet = next(each.sheet for each in LAYOUTS if each.path == layout.path[: len(place)])
+            self._report(place, at, f'"{name}" is no row of the sheet {sheet}', cure)
         else:
             return False
         return True
@@ -209,8 +210,8 @@ class _Reader:
 
 
 def _has_no_overrides(layout: SheetLayout, line: SheetLine) -> bool:
-    """Whether a row is a scenario without overrides."""
-    return layout.sheet == "scenarios" and layout.value not in line.cells
+    """Whether a row is a scenario without overrides, or a branch that sets nothing."""
+    return layout.sheet in ("scenarios", "branch_sets") and layout.value not in line.cells
 
 
 def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:

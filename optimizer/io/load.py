@@ -27,7 +27,7 @@ def open_document(path: str | FilePath) -> Document:
         from optimizer.io.excel_read import parse_workbook
 
         return parse_workbook(_content(path), str(path))[0]
-    text = _text(path)
+    text = read_text(path)
     plan = _plan(text)
     if plan is None:
         return parse(text, str(path))
@@ -38,11 +38,11 @@ def open_document(path: str | FilePath) -> Document:
 
 
 def is_plan_file(path: str | FilePath) -> bool:
-    """Whether a file is a saved plan, by its content: JSON with `builds`, which no instance has.
+    """Whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
 
     A pipe, which can be read only once, is none.
     """
-    return not is_workbook(path) and "builds" in _peek(path)
+    return not is_workbook(path) and not isinstance(_peek(path).get("builds", {}), Mapping)
 
 
 def is_instance(path: str | FilePath) -> bool:
@@ -55,7 +55,7 @@ def is_instance(path: str | FilePath) -> bool:
 def _peek(path: str | FilePath) -> Mapping[str, Any]:
     """The mapping in a JSON file; empty where the file is no JSON or cannot be read."""
     try:
-        return _json(_text(path)) if FilePath(path).is_file() else {}
+        return _json(read_text(path)) if FilePath(path).is_file() else {}
     except InstanceError:
         return {}
 
@@ -97,7 +97,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
         from optimizer.io.excel_read import parse_workbook
 
         return parse_workbook(_content(path), str(path))[1]
-    text = _text(path)
+    text = read_text(path)
     plan = _plan(text)
     if plan is not None:
         kept = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
@@ -135,7 +135,12 @@ def _content(path: str | FilePath) -> bytes:
         raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
 
 
-def _text(path: str | FilePath) -> str:
+def read_text(path: str | FilePath) -> str:
+    """The text of a file.
+
+    Raises:
+        InstanceError: it cannot be read, or is no UTF-8.
+    """
     try:
         return decode(_content(path))
     except UndecodableTextError as error:

@@ -21,6 +21,7 @@ import yaml
 
 from optimizer.errors import Place
 from optimizer.instance.document import Document, parse, scalar
+from optimizer.limits import NESTING
 
 FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
@@ -50,6 +51,11 @@ _BLOCKS: tuple[tuple[str, ...], ...] = (
     ("adversary", "targets"),
     ("adversary", "targets", "*"),
     ("adversary", "targets", "*", "cuts"),
+    *(
+        ("futures", *("*", "branches", "*", "futures") * depth, *inner)
+        for depth in range(NESTING // 4)
+        for inner in ((), ("*",), ("*", "branches"), ("*", "branches", "*"), ("*", "branches", "*", "set"))
+    ),
 )
 
 
@@ -267,18 +273,24 @@ class _Writer:
         is_field = place[0] in ("policy", "adversary")
         if not is_field:
             yield from self._above(place, indent)
-        line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
-        has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.comments)
-        if is_field or not isinstance(value, Mapping) or (len(line) <= LONG and not has_own):
+        if is_field or not isinstance(value, Mapping) or self._is_short(place, value, indent):
+            line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
             yield from self._field(place, value, indent) if is_field else [line]
             return
         yield f"{indent}{_key(place[-1])}:"
         for key, part in value.items():
             yield from self._field((*place, key), part, f"{indent}  ")
 
+    def _is_short(self, place: Place, value: Any, indent: str) -> bool:
+        """Whether an object fits into a line, and no comment is about what it holds."""
+        line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
+        has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.comments)
+        return len(line) <= LONG and not has_own
+
     def _field(self, place: Place, value: Any, indent: str) -> Iterator[str]:
         """A field of an entry, with its comments behind it."""
-        if not (value and _is_block(place)):
+        is_flow = place[0] == "futures" and self._is_short(place, value, indent)
+        if not (value and _is_block(place)) or is_flow:
             yield from self._line(place, value, indent)
             return
         yield f"{indent}{_key(place[-1])}:{self._beside(place, deep=False)}"
@@ -297,8 +309,9 @@ class _Writer:
             yield from textwrap.wrap(value, WIDTH - 2, initial_indent=f"{indent}  ", subsequent_indent=f"{indent}  ",
                                      break_long_words=False, break_on_hyphens=False)  # fmt: skip
         else:
-            # The overrides of a scenario are written as they are.
-            yield f"{indent}{key}: {dump_flow(value) if place[0] == 'scenarios' else _short(value)}{beside}"
+            # The overrides of a scenario and of a branch are written as they are.
+            text = dump_flow(value) if place[0] in ("scenarios", "futures") else _short(value)
+            yield f"{indent}{key}: {text}{beside}"
 
     def _beside(self, place: Place, *, deep: bool = True) -> str:
         """The comments on a place, and on all that is in it, for the end of its line."""

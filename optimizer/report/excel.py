@@ -6,7 +6,7 @@ unit that the head of their column names.
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +21,23 @@ from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.render import value_text
-from optimizer.results.frames import NUMBER_FORMS, Frame
-from optimizer.results.frames import FrameColumn as FrameColumn
+from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
 
 HEAD = 3
-WIDEST, LONGEST, ROWS = 60, 32_767, 1_048_000
+WIDEST, LONGEST, ROWS = 110, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
 
 @dataclass(frozen=True)
-class SheetColumn:
-    """A head, the unit of its numbers (``%`` and ``year`` are shown as such), and a width if it is set."""
-
-    head: str
-    unit: str = ""
-    width: float | None = None
-
-
-@dataclass(frozen=True)
 class Chart:
-    """Columns drawn along another: kind as Excel names it."""
+    """Columns drawn along the first one: kind as Excel names it."""
 
     kind: str
     title: str
     unit: str
-    along: int
     columns: tuple[int, ...]
     form: str = "#,##0"
     dashed: tuple[int, ...] = ()
@@ -56,23 +45,21 @@ class Chart:
 
 @dataclass(frozen=True)
 class OutputSheet:
-    """A sheet: its name, title, a line on what it shows, columns and rows.
+    """A sheet: a frame, whose note stands below its title.
 
     Attributes:
+        frame: what it holds.
+        chart: drawn of it.
         frozen: columns that stay in sight.
         is_list: whether the head filters.
         margins_from: the first of the columns that are margins, red below 0.
     """
 
-    name: str
-    title: str
-    subtitle: str
-    columns: tuple[SheetColumn, ...]
-    rows: Sequence[Sequence[Any]]
+    frame: Frame
     chart: Chart | None = None
-    frozen: int = 0
+    frozen: int = 1
     is_list: bool = False
-    margins_from: int | None = field(default=None)
+    margins_from: int | None = None
 
 
 def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Iterator[OutputSheet]:
@@ -89,103 +76,75 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     """The frames of a plan, each on a sheet of its own."""
     money, frame = result.currency, result.frames.frame
     note = f"Money in {money}, undiscounted. {frame('builds').note}"
-    yield _sheet(instance, frame("builds"), "What is bought, and when", note, name="builds")
+    yield _sheet(instance, frame("builds"), "builds", "What is bought, and when", note)
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
-        yield _stock(instance, result)
+        yield _stock(result)
     if result.shocks:
         yield _margins(instance, result)
         note = f"{frame('survival').note} Money: {money}."
-        yield _sheet(instance, frame("survival"), "Every segment in every shock", note, name="segments", frozen=2)
+        segments = _sheet(instance, frame("survival"), "segments", "Every segment in every shock", note)
+        yield replace(segments, frozen=2)
     yield _concentration(instance, result)
     note = f"Where each commodity is made in the baseline. HHI: concentration, 0 to 1. Money: {money}."
-    yield _sheet(instance, frame("yearly_dependence"), "Dependence by region", note, name="dependence")
+    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
     yield _costs(instance, result)
     yield _outlays(instance, result)
     if result.binding:
         note = f"{frame('limits').note} Money: {money}."
-        yield _sheet(instance, frame("limits"), "What binds", note, name="limits", is_list=False)
+        yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)
     yield _flows(instance, result)
 
 
-def _sheet(
-    instance: Instance,
-    frame: Frame,
-    title: str,
-    subtitle: str,
-    *,
-    name: str,
-    frozen: int = 1,
-    is_list: bool = True,
-    chart: Chart | None = None,
-) -> OutputSheet:
-    """A frame as a sheet: every column, its unit in its head; of an object the key in the file as well."""
-    columns, cells = list[SheetColumn](), list[Sequence[Any]]()
+def _sheet(instance: Instance, frame: Frame, name: str, title: str, note: str) -> OutputSheet:
+    """A frame as a list: every column, keys by their names; of an object the key in the file as well."""
+    columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
-        columns.append(_head(column))
-        cells.append([_cell_value(instance, column, value) for value in values])
+        is_key = column.form in ("name", "object", "region", "yes")
+        words = (value_text(instance, column, value) if value is not None else None for value in values)
+        columns[column] = list(words) if is_key else values
         if column.form == "object":
-            columns.append(SheetColumn("Key in the file"))
-            cells.append(values)
-    rows = list(zip(*cells, strict=True))
-    return OutputSheet(name, title, subtitle, tuple(columns), rows, chart=chart, frozen=frozen, is_list=is_list)
-
-
-def _head(column: FrameColumn) -> SheetColumn:
-    label = column.head.replace("\n", " ")
-    if column.form == "year":
-        return SheetColumn(label, "year")
-    if column.form in ("percent", "tenth"):
-        return SheetColumn(label, "%")
-    if column.form in NUMBER_FORMS and column.unit not in ("", "share"):
-        return SheetColumn(f"{label} [{column.unit}]", column.unit, 18)
-    return SheetColumn(label)
-
-
-def _cell_value(instance: Instance, column: FrameColumn, value: Any) -> Any:
-    """Numbers as they stand, keys by their names."""
-    is_written = column.form in ("name", "object", "region", "yes") and value is not None
-    return value_text(instance, column, value) if is_written else value
+            columns[FrameColumn(f"{column.name}_key", "Key in the file")] = values
+    return OutputSheet(Frame(name, title, tuple(columns), tuple(columns.values()), note), is_list=True)
 
 
 def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> OutputSheet:
-    money = result.money
     rows: list[tuple[Any, ...]] = [("Warning", warning) for warning in warnings]
     rows += [("Answer", plan_headline(result)), *facts(instance, result)]
     rows += [("Note", note) for note in result.notes]
     if instance.description:
         rows.append(("About", instance.description))
-    note = f"Money in {result.currency}, {money} throughout; t are tonnes. Made by diversify."
-    return OutputSheet("answer", result.instance, note, (SheetColumn("", width=20), SheetColumn("", width=110)), rows)
+    note = f"Money in {result.currency}, {result.money} throughout; t are tonnes. Made by diversify."
+    columns = (FrameColumn("what", " "), FrameColumn("said", " "))
+    return OutputSheet(Frame.of_rows("answer", result.instance, columns, rows, note), frozen=0)
 
 
-def _stock(instance: Instance, result: Result) -> OutputSheet:
+def _stock(result: Result) -> OutputSheet:
     """Stockpiles that hold something: stock, then purchases."""
     held, bought = result.frames.frame("stock"), result.frames.frame("purchased")
     used = [j for j, column in enumerate(held.columns) if column.is_index or max(held.values[j], default=0.0) > 0]
-    columns = [_head(held.columns[j]) for j in used]
-    columns += [_head(replace(bought.columns[j], label=f"{bought.columns[j].head}, bought")) for j in used[1:]]
-    rows = list(zip(*(held.values[j] for j in used), *(bought.values[j] for j in used[1:]), strict=True))
-    chart = Chart("line", "Stock at the end of each period, t", "t", 0, tuple(range(1, len(used))))
+    columns = {held.columns[j]: held.values[j] for j in used}
+    columns |= {replace(bought.columns[j], label=f"{bought.columns[j].head}, bought"): bought.values[j]
+                for j in used[1:]}  # fmt: skip
+    chart = Chart("line", "Stock at the end of each period, t", "t", tuple(range(1, len(used))))
     note = f"Tonnes at the end of each period of the baseline, then tonnes bought in it. Money: {result.currency}."
-    return OutputSheet("stock", "Stockpiles", note, tuple(columns), rows, chart, frozen=1)
+    return OutputSheet(Frame("stock", "Stockpiles", tuple(columns), tuple(columns.values()), note), chart)
 
 
 def _margins(instance: Instance, result: Result) -> OutputSheet:
-    segments = list(instance.demands)
-    rows = [
+    rows = (
         (outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
-         *(_margin(outcome.segments.get(d)) for d in segments))
+         *(_margin(outcome.segments.get(d)) for d in instance.demands))
         for outcome in result.shocks
-    ]  # fmt: skip
-    columns = (SheetColumn("Shock"), SheetColumn("Window"), SheetColumn("Survives"),
-               SheetColumn(f"Gap [{result.money}]", result.money, 16),
-               *(SheetColumn(f"{display_name(instance, d)} [margin]", "%", 14) for d in segments))  # fmt: skip
+    )  # fmt: skip
+    columns = (*map(FrameColumn, ("shock", "window", "survives")), FrameColumn("gap", "", result.money, "amount"),
+               *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
+                 for d in instance.demands))  # fmt: skip
     note = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
         f"{SERVED_IN_FULL}: all demand is served. "
         f"Gap: demand below the floors at its shortage cost, in {result.currency}."
     )
-    return OutputSheet("survival", "What is survived", note, columns, rows, frozen=1, margins_from=4)
+    return OutputSheet(Frame.of_rows("survival", "What is survived", columns, rows, note), margins_from=4)
 
 
 def _margin(service: Service | None) -> float | str | None:
@@ -199,63 +158,53 @@ def _concentration(instance: Instance, result: Result) -> OutputSheet:
     for row in frame.rows():
         of_year = largest[row["commodity"]]
         of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
-    rows = [(year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years]
-    line = f"{percent(LINE)} line"
-    columns = (
-        SheetColumn("Year", "year"),
-        *(SheetColumn(display_name(instance, c), "%", 16) for c in largest),
-        SheetColumn(line, "%", 12),
-    )
-    last = len(columns) - 1
-    chart = Chart("line", "Share of the largest region", "share of production", 0, tuple(range(1, last + 1)), "0%",
-                  dashed=(last,))  # fmt: skip
+    rows = ((year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years)
+    heads = {c: display_name(instance, c) for c in largest} | {" line": f"{percent(LINE)} line"}
+    columns = (FrameColumn("year", form="year"),
+               *(FrameColumn(c, head, "share", "percent") for c, head in heads.items()))  # fmt: skip
+    chart = Chart("line", "Share of the largest region", "share of production", tuple(range(1, len(columns))), "0%",
+                  dashed=(len(columns) - 1,))  # fmt: skip
     note = f"Share of production, in the baseline, of the region that makes most of it. Money: {result.currency}."
-    return OutputSheet("concentration", "How concentrated supply is", note, columns, rows, chart, frozen=1)
+    return OutputSheet(Frame.of_rows("concentration", "How concentrated supply is", columns, rows, note), chart)
 
 
 def _costs(instance: Instance, result: Result) -> OutputSheet:
-    money = result.money
-    chart = Chart("bar", f"Total cost by part, present value in {result.currency}", money, 0, (1,))
-    note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {money}."
-    frame = result.frames.frame("costs")
-    return _sheet(instance, frame, "What it costs", note, name="costs", is_list=False, chart=chart)
+    chart = Chart("bar", f"Total cost by part, present value in {result.currency}", result.money, (1,))
+    note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {result.money}."
+    made = _sheet(instance, result.frames.frame("costs"), "costs", "What it costs", note)
+    return replace(made, chart=chart, is_list=False)
 
 
 def _outlays(instance: Instance, result: Result) -> OutputSheet:
-    money, budget = result.money, instance.policy.budget
-    chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", money, 0, (1,))
-    limit = f" The budget is {budget:,.0f} {money}." if budget is not None else ""
+    budget, frame = instance.policy.budget, result.frames.frame("outlays")
+    chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", result.money, (1,))
+    limit = f" The budget is {budget:,.0f} {result.money}." if budget is not None else ""
     note = f"Money that counts towards the budget, undiscounted, in {result.currency}.{limit}"
-    frame = result.frames.frame("outlays")
-    return _sheet(instance, frame, frame.title, note, name="outlays", is_list=False, chart=chart)
+    return replace(_sheet(instance, frame, "outlays", frame.title, note), chart=chart, is_list=False)
 
 
 def _flows(instance: Instance, result: Result) -> OutputSheet:
     """Flows that are not 0, in words."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
-    columns = [replace(each, form="text") if each.form == "shock" else each for each in frame.columns]
+    columns = tuple(replace(each, form="text") if each.form == "shock" else each for each in frame.columns)
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
     words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
-    return _sheet(instance, replace(frame, columns=tuple(columns), values=values), "What flows", note, name="flows")
+    return _sheet(instance, replace(frame, columns=columns, values=values), "flows", "What flows", note)
 
 
 def _sources(result: Result) -> OutputSheet:
     rows = []
     for comment in result.comments:
         value = comment["value"]
-        shown = value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
+        is_shown = value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool))
         place = ".".join(map(str, comment["place"])) or "the file"
-        rows.append((place, shown if shown is not None or value is None else str(value), comment["text"]))
-    columns = (
-        SheetColumn("About", width=44),
-        SheetColumn("Value", width=24),
-        SheetColumn("What the file says", width=110),
-    )
+        rows.append((place, value if is_shown else str(value), comment["text"]))
+    columns = (*map(FrameColumn, ("about", "value")), FrameColumn("text", "What the file says"))
     note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
-    return OutputSheet("sources", "Where the numbers come from", note, columns, rows, frozen=1, is_list=True)
+    return OutputSheet(Frame.of_rows("sources", "Where the numbers come from", columns, rows, note), is_list=True)
 
 
 def _run(result: Result) -> OutputSheet:
@@ -265,9 +214,8 @@ def _run(result: Result) -> OutputSheet:
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
     note = f"How the plan was found. Money in {result.currency}."
-    return OutputSheet(
-        "run", "The record of the run", note, (SheetColumn("What", width=28), SheetColumn("", width=60)), rows, frozen=1
-    )
+    columns = (FrameColumn("what"), FrameColumn("value", " "))
+    return OutputSheet(Frame.of_rows("run", "The record of the run", columns, rows, note))
 
 
 def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | None = None) -> None:
@@ -323,30 +271,33 @@ class _Writer:
         made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
         made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
 
-    def _write_head(self, made: Any, sheet: OutputSheet) -> None:
+    def _write_head(self, made: Any, frame: Frame) -> None:
         """The heads of the columns, and their widths."""
-        for j, column in enumerate(sheet.columns):
-            self._text(made, HEAD, j, column.head, bold=True, bottom=1, text_wrap=True)
-            texts = [len(str(row[j])) for row in sheet.rows if isinstance(row[j], str)]
-            made.set_column(j, j, column.width or min(WIDEST, max([len(column.head) + 2, 10, *texts])))
+        for j, column in enumerate(frame.columns):
+            unit, head = _unit(column), column.head.replace("\n", " ")
+            head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
+            self._text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True)
+            texts = [len(value) for value in frame.values[j] if isinstance(value, str)]
+            made.set_column(j, j, min(WIDEST, max([len(head) + 2, 18 if unit not in ("", "year") else 10, *texts])))
 
     def write(self, sheet: OutputSheet) -> None:
-        """One sheet: title, what it says, head, rows, chart."""
-        made = self.book.add_worksheet(sheet.name)
-        self._text(made, 0, 0, sheet.title, bold=True, font_size=14)
-        self._text(made, 1, 0, sheet.subtitle, italic=True, font_color="#555555")
-        self._write_head(made, sheet)
-        for i, row in enumerate(sheet.rows[:ROWS], start=HEAD + 1):
-            for j, value in enumerate(row):
-                self._cell(made, i, j, value, sheet.columns[j].unit)
-        last = HEAD + max(1, len(sheet.rows))
+        """One sheet: title, note, head, rows, chart."""
+        frame = sheet.frame
+        made = self.book.add_worksheet(frame.name)
+        self._text(made, 0, 0, frame.title, bold=True, font_size=14)
+        self._text(made, 1, 0, frame.note, italic=True, font_color="#555555")
+        self._write_head(made, frame)
+        for j, column in enumerate(frame.columns):
+            for i, value in enumerate(frame.values[j][:ROWS], start=HEAD + 1):
+                self._cell(made, i, j, value, _unit(column))
+        last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
         made.freeze_panes(HEAD + 1, sheet.frozen)
         if sheet.is_list:
-            made.autofilter(HEAD, 0, last, len(sheet.columns) - 1)
-        if sheet.margins_from is not None and sheet.rows:
-            self._colour_margins(made, (HEAD + 1, sheet.margins_from, last, len(sheet.columns) - 1))
-        if sheet.chart is not None and sheet.rows:
-            self._chart(made, sheet, sheet.chart, last)
+            made.autofilter(HEAD, 0, last, right)
+        if sheet.margins_from is not None and len(frame):
+            self._colour_margins(made, (HEAD + 1, sheet.margins_from, last, right))
+        if sheet.chart is not None and len(frame):
+            self._chart(made, frame, sheet.chart, last)
         made.set_landscape()
         made.fit_to_pages(1, 0)
         made.repeat_rows(HEAD)
@@ -368,13 +319,13 @@ class _Writer:
         marked = {"quote_prefix": True} if starts_formula(text) else {}
         made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
-    def _chart(self, made: Any, sheet: OutputSheet, chart: Chart, last: int) -> None:
+    def _chart(self, made: Any, frame: Frame, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({
-                "name": [sheet.name, HEAD, j],
-                "categories": [sheet.name, HEAD + 1, chart.along, last, chart.along],
-                "values": [sheet.name, HEAD + 1, j, last, j],
+                "name": [frame.name, HEAD, j],
+                "categories": [frame.name, HEAD + 1, 0, last, 0],
+                "values": [frame.name, HEAD + 1, j, last, j],
                 **({"line": {"dash_type": "dash", "color": _RED}} if j in chart.dashed else {}),
             })  # fmt: skip
         # A name that begins with an equals sign would be taken for a reference to a cell.
@@ -387,8 +338,16 @@ class _Writer:
         drawn.set_legend({"none": True} if len(chart.columns) == 1 else {"position": "bottom"})
         drawn.set_size({"width": 760, "height": 380})
         # Beside the table, or below one that fills the screen.
-        at = (HEAD, len(sheet.columns) + 1) if len(sheet.columns) <= 8 else (last + 2, 0)
+        at = (HEAD, len(frame.columns) + 1) if len(frame.columns) <= 8 else (last + 2, 0)
         made.insert_chart(*at, drawn, {"description": chart.title})
+
+
+def _unit(column: FrameColumn) -> str:
+    """The unit of a column's numbers; ``%`` and ``year`` are shown as such."""
+    if column.form in ("percent", "tenth"):
+        return "%"
+    is_shown = column.form in NUMBER_FORMS and column.unit != "share"
+    return "year" if column.form == "year" else column.unit if is_shown else ""
 
 
 def _number_format(value: float, unit: str) -> str:

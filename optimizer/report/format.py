@@ -71,6 +71,14 @@ def stage_title(instance: Instance, stage: str | None, region: str | None) -> st
     return f"{name}, {region_name(instance, region)}" if region else name
 
 
+def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
+    """A stage or a process that is cut off, by its name; what a shock cuts, by the shock's own."""
+    if kind == "stage":
+        region, _, stage = name.partition(" / ")
+        return stage_title(instance, stage, region)
+    return display_name(instance, name) if kind == "process" else name
+
+
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut affects, in the names of the file."""
     shock_title = {
@@ -101,6 +109,11 @@ def list_names(names: Sequence[str], most: int = 4) -> str:
     """Some names, and how many more there are."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + tail
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters; what is cut off ends in an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def plural(count: int, noun: str) -> str:

@@ -43,7 +43,13 @@ NAMING = ("Worst shock", "Doing nothing", "Adversary")
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
-    """The outcome in one line; with an `instance`, shocks have the names of the file."""
+    """The outcome in one line, behind the name of a plan that was given; with an `instance`, shocks have its names."""
+    outcome = outcome_headline(result, instance)
+    return outcome if result.given is None else f"{result.given}: {outcome}"
+
+
+def outcome_headline(result: Result, instance: Instance | None = None) -> str:
+    """The same without the name of the plan."""
     if result.status == "none":
         return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
@@ -59,7 +65,7 @@ def _against_shocks(result: Result, instance: Instance | None) -> str:
     """The outcome where no attacks are among the shocks."""
     failed, count = [outcome.name for outcome in result.shocks if not outcome.survives], len(result.shocks)
     if not count:
-        return "The cheapest plan; the instance has no shocks"
+        return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
     if not failed:
         return "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
     return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
@@ -84,8 +90,11 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
         shocks = f"all {len(own)} shocks and " if len(own) > 1 else "the one shock and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
-    where += [f"the worst attack that {means} can buy"] if faced.worst is not None else []
-    counted = {*failed, faced.worst}
+    broken = [each.name for each in faced.worst_at_each_start(result.shocks) if not each.survives]
+    where += (
+        [f"the worst attack that {means} can buy" + (" at each start" if len(broken) > 1 else "")] if broken else []
+    )
+    counted = {*failed, *broken}
     names = [outcome.name for outcome in result.shocks if outcome.name in counted]
     return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
 
@@ -100,7 +109,8 @@ def _adversary(result: Result, faced: Faced) -> str:
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
     if faced.worst is None:
         return f"{shaped}; none of them breaks a floor"
-    return f"{shaped}; the worst that is left is {faced.worst}: {si(faced.gap, result.money)}"
+    gap = next(outcome.gap for outcome in result.shocks if outcome.name == faced.worst)
+    return f"{shaped}; the worst that is left is {faced.worst}: {si(gap, result.money)}"
 
 
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -145,6 +155,8 @@ def _price(result: Result, price: float) -> str:
 
 def proof(result: Result) -> str:
     """How near to the least its cost is known to be."""
+    if result.given is not None:
+        return "(the cheapest operation of the plan as given)"
     if result.bound is None or result.mip_gap is None:
         return "(not proven: no bound is known)"
     if result.mip_gap < SHOWN_MIP_GAP:
@@ -196,11 +208,12 @@ def _worst_shock(instance: Instance, result: Result) -> str:
 
 
 def _counted_shocks(result: Result) -> list[Outcome]:
-    """All shocks; of an adversary's attacks, of which one comes, only the worst."""
+    """All shocks; of an adversary's attacks, of which one comes at a start, only the worst of each start."""
     faced = result.adversary
     if faced is None:
         return list(result.shocks)
-    return [each for each in result.shocks if each.name not in faced.attacks or each.name == faced.worst]
+    worst = {each.name for each in faced.worst_at_each_start(result.shocks)}
+    return [each for each in result.shocks if each.name not in faced.attacks or each.name in worst]
 
 
 def _in_baseline(instance: Instance, result: Result) -> str:

@@ -23,7 +23,7 @@ NOT_EVIDENCE: Mapping[str, str] = {
     "audit": "the record of an earlier audit",
 }
 # Keys that files of an earlier format lack, by the format that brought them.
-SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3}
+SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
 

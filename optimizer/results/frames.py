@@ -50,6 +50,7 @@ class FrameColumn:
         form: how its values are written.
         is_index: whether it tells rows apart.
         is_shown: whether a table on the screen has it; files and pages have every column.
+        of: its value for what a row is made of; the attribute of the column's name where it is left out.
     """
 
     name: str
@@ -58,6 +59,11 @@ class FrameColumn:
     form: Form = "text"
     is_index: bool = False
     is_shown: bool = True
+    of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
+
+    def value_of(self, item: Any) -> Any:
+        """The value in the row that is made of this."""
+        return getattr(item, self.name) if self.of is None else self.of(item)
 
     @property
     def head(self) -> str:
@@ -70,6 +76,12 @@ class FrameColumn:
         return f"{self.name} [{self.unit}]" if self.unit else self.name
 
 
+class FrameRow(dict[str, Any]):
+    """The values of a row by column; `item` is what it was made of, where that is known."""
+
+    item: Any = None
+
+
 @dataclass(frozen=True)
 class Frame:
     """A table: columns, and the values of each.
@@ -80,6 +92,7 @@ class Frame:
         columns: those of the index first.
         values: by column, in the order of the rows.
         note: what readers have to know of marks and units.
+        items: what each row was made of; empty where that is not known.
     """
 
     name: str
@@ -87,6 +100,7 @@ class Frame:
     columns: tuple[FrameColumn, ...]
     values: tuple[Sequence[Any], ...] = field(repr=False)
     note: str = ""
+    items: Sequence[Any] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of_rows(
@@ -97,6 +111,15 @@ class Frame:
         values = tuple([row[j] for row in some] for j in range(len(columns)))
         return cls(name, title, tuple(columns), values, note)
 
+    @classmethod
+    def of_items(
+        cls, name: str, title: str, items: Iterable[Any], columns: Sequence[FrameColumn], note: str = ""
+    ) -> "Frame":
+        """A frame with one row for each of some objects, by `FrameColumn.of`."""
+        some = list(items)
+        values = tuple([column.value_of(item) for item in some] for column in columns)
+        return cls(name, title, tuple(columns), values, note, some)
+
     def __len__(self) -> int:
         return len(self.values[0]) if self.values else 0
 
@@ -104,11 +127,13 @@ class Frame:
         """The values of a column."""
         return self.values[[column.name for column in self.columns].index(name)]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[FrameRow]:
         """Each row, by the names of the columns."""
         names = [column.name for column in self.columns]
-        for values in zip(*self.values, strict=True):
-            yield dict(zip(names, values, strict=True))
+        for i, values in enumerate(zip(*self.values, strict=True)):
+            row = FrameRow(zip(names, values, strict=True))
+            row.item = self.items[i] if self.items else None
+            yield row
 
     def select(self, names: Collection[str]) -> "Frame":
         """The same with some of the columns only."""
@@ -117,7 +142,7 @@ class Frame:
 
     def head(self, count: int) -> "Frame":
         """The same with the first rows only."""
-        return replace(self, values=tuple(values[:count] for values in self.values))
+        return replace(self, values=tuple(values[:count] for values in self.values), items=self.items[:count])
 
     def with_column(self, column: FrameColumn, values: Sequence[Any]) -> "Frame":
         """The same with one more column at the end."""

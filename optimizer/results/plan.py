@@ -16,7 +16,7 @@ Lack           what a segment goes without though nothing happens
 NoShockPlan    the cheapest plan of the same instance without shocks
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -320,10 +320,12 @@ class Faced:
         attack_budget: what it has, in money.
         starts, targets: how many it can choose from.
         sets: how many maximal sets of targets it can afford; None where there are too many to try each.
-        attacks: names of the shocks that are its attacks: those that shaped the plan.
-        worst: name of the one that leaves most below the floors, of all attacks that it can afford at any start; None
-            where no attack breaks the plan.
-        gap: what that leaves, in money.
+        attacks: names of the shocks that are its attacks: those that shaped the plan, and are not deterred.
+        worst: name of the one that leaves most below the floors, of all attacks that it can afford at any start and
+            that are not deterred; None where no attack breaks the plan.
+        gap: what the worst attack at each start leaves, in money, over all starts.
+        deterred: names of attacks that it could afford, were it not for what the plan's leverage adds to their prices.
+        costs: by name of those and of `attacks`, what each costs it under the plan, in money.
     """
 
     attack_budget: float
@@ -333,6 +335,17 @@ class Faced:
     attacks: tuple[str, ...]
     worst: str | None = None
     gap: float = 0.0
+    deterred: tuple[str, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def worst_at_each_start(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Of the outcomes of its attacks, that with the largest gap at each start: the one that counts."""
+        worst: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            if outcome.name in self.attacks:
+                known = worst.get(outcome.first)
+                worst[outcome.first] = outcome if known is None or outcome.gap > known.gap else known
+        return list(worst.values())
 
 
 @dataclass(frozen=True)

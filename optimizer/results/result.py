@@ -69,6 +69,8 @@ class Result:
         adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where no adversary was considered.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
+            proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
         format: of the file that it comes from, or that it would be written to.
         problem: the instance that was solved; None of a plan that was read from a file. It is in no file.
         departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
@@ -110,6 +112,7 @@ class Result:
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
     no_shock: NoShockPlan | None = field(default=None, repr=False)
+    given: str | None = None
     format: int = FORMAT
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
     problem: Any = field(default=None, compare=False, repr=False)
@@ -194,6 +197,8 @@ class Result:
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
+        if self.given is None:
+            data.pop("given")
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -316,7 +321,7 @@ def _note_differences(data: Mapping[str, Any], result: Result) -> Result:
         PlanFileError: the file has keys that no plan file has, or lacks some.
     """
     implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
-    found = list(differences(data, implied))
+    found = [each for each in differences(data, implied) if SINCE.get(each.path, 0) <= result.format]
     refused = [each for each in found if each.kind != "differs"]
     if refused:
         raise PlanFileError(f"not a plan file: {_name_keys(refused)}")

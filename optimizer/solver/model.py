@@ -137,7 +137,7 @@ class Model:
         self.lower[chosen], self.upper[chosen] = lower, upper
 
     def grow(self, builder: ModelBuilder, objective: Expression) -> None:
-        """Take over a builder that begins with the columns and rows of this one, without integers beyond them.
+        """Take over a builder that begins with the columns and rows of this one; its integers stand behind those here.
 
         The basis stays: the next linear programme goes on from where the last one ended.
         """
@@ -146,6 +146,8 @@ class Model:
         self.builder, new = builder, builder.columns[had:]
         self.lower = np.concatenate([self.lower, np.zeros(len(new))])
         self.upper = np.concatenate([self.upper, [column.upper for column in new]])
+        more_integers = [had + j for j, column in enumerate(new) if column.integer]
+        self.integers = np.concatenate([self.integers, np.array(more_integers, dtype=np.int32)])
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
         self._back.grow(
             self.upper[had:] / self._column_scale[had:],

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from optimizer.algorithms.executor import Task
-from optimizer.errors import Finding, InstanceError
+from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
@@ -40,6 +40,7 @@ from optimizer.studies.comparison import (
     shocks_survived,
     sizes_bought,
 )
+from optimizer.studies.evaluate import PlanLike, evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
@@ -60,6 +61,7 @@ def compare(
     cases: Instance | Mapping[str, Instance],
     budgets: BudgetList = None,
     *,
+    plans: Sequence[PlanLike] | None = None,
     facts: Sequence[Fact] = FACTS,
     step: MoneyLike | None = None,
     resolution: float = 0.01,
@@ -75,6 +77,8 @@ def compare(
         budgets: money, undiscounted, as numbers or text such as "250M", None or "any" for any; also one text such as
             "0,250M,any"; ``auto`` finds those at which the plan changes. Left out: of one case, parts of its least
             outlay, its own, and any; of several, each its own.
+        plans: plans that are given, in the forms that `evaluate` takes: each a column of its own for every case, as it
+            is. Of one case without budgets, its own budget alone stands beside them.
         facts: what is computed beside the plans.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
@@ -102,11 +106,36 @@ def compare(
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     require_one_currency(named)
     clock = Clock()
+    given = _given_columns(named, plans or (), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
-        builder = _ComparisonBuilder(sweep, facts, more, on_part)
+        builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)
         builder.add_facts()
         return builder.known()
+
+
+def _given_columns(
+    cases: Mapping[str, Instance], plans: Sequence[PlanLike], settings: Settings, clock: Clock
+) -> list[tuple[Instance, ComparisonColumn]]:
+    """Every plan in every case, with the instance in which it stands: that of the case without rules that it breaks.
+
+    Raises:
+        GivenPlanError: with every finding about all of them.
+    """
+    columns, wrong = list[tuple[Instance, ComparisonColumn]](), list[Finding]()
+    for case, instance in cases.items() if plans else ():
+        try:
+            read = read_plans(plans, instance)
+        except GivenPlanError as error:
+            wrong += error.findings
+            continue
+        for plan in read:
+            found = evaluate_plan(instance, plan, settings, clock)
+            name = plan.name if len(cases) == 1 else f"{case}, {plan.name}"
+            columns.append((found.instance, ComparisonColumn(name, instance.policy.budget, found.result)))
+    if wrong:
+        raise GivenPlanError(list(dict.fromkeys(wrong)))
+    return columns
 
 
 def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:
@@ -137,15 +166,20 @@ class _ComparisonBuilder:
         facts: Sequence[Fact],
         step: float | None,
         on_part: Callable[[ComparisonPart, Comparison], None],
+        given: Sequence[tuple[Instance, ComparisonColumn]],
     ) -> None:
         self.sweep, self.facts, self.step, self.on_part = sweep, facts, step, on_part
-        self.found = Comparison(sweep.cases, gap=sweep.settings.gap)
+        self.given = tuple(column for _, column in given)
+        cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
+        rules = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
+        self.found = Comparison(cases, gap=sweep.settings.gap, notes=rules)
         self.shown: list[BudgetKey] = []
 
     def known(self) -> Comparison:
         """All that is known by now."""
         sweep = self.sweep
         columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
+        columns = (*columns, *self.given)
         return replace(self.found, columns=columns, stopped=sweep.clock.interrupted, measures=dict(sweep.measures))
 
     def add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
@@ -156,7 +190,7 @@ class _ComparisonBuilder:
         elif budgets is not None:
             ordered = sorted(set(budgets), key=lambda budget: float("inf") if budget is None else budget)
             self.shown = [(case, budget) for case in cases for budget in ordered]
-        elif len(cases) > 1:
+        elif len(cases) > 1 or self.given:
             self.shown = [(case, self.sweep.cases[case].policy.budget) for case in cases]
         else:
             self.shown = self._default_budgets(cases[0])

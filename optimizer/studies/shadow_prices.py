@@ -27,7 +27,8 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
     if duals is None:
         return ()
     prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
-    without_effect = _without_effect(instance, duals) if solved.gap > 0 else frozenset()
+    without_effect = _deterred(instance, duals)
+    without_effect |= _without_effect(instance, duals) if solved.gap > 0 else frozenset()
     for what, step, price in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
         prices_by_step[what, step] += price
     total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
@@ -39,7 +40,8 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """The shadow price of a step of each row, with its label."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
-        if price == 0 or row.mark.path in without_effect or (row.mark.what == "most" and not _is_used(duals, row)):
+        is_idle = row.mark.path in without_effect and row.mark.what != "deter"
+        if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.rules
         for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, row, price):
@@ -53,6 +55,14 @@ def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[st
         if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:
             for what, step, size in _column(instance, column):
                 yield what, step, -price * size
+
+
+def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
+    """The attacks of the model that are not among the shocks: the plan deters them, and their limits do not matter."""
+    if instance.adversary is None:
+        return frozenset()
+    paths = {row.mark.path for row in duals.builder.rows if row.mark.what == "deter"}
+    return frozenset(paths - {event.name for event in instance.events})
 
 
 def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
@@ -90,10 +100,21 @@ def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
         yield f"what is left of {name} in the shocks", "1 % more", POINT * row.rhs
     elif what == "run" and owner in instance.options:
         yield f"{name} having to run in the baseline", "one point less", POINT * instance.horizon.delta
+    elif what == "deter":
+        yield from _deterrence(instance, row.mark.path)
     elif what == "balance" and row.rhs < 0:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
     else:
         yield from _policy_row(instance, row, price)
+
+
+def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
+    """What an attack has to cost for the adversary not to make it; its row is divided by what is missing of that."""
+    adversary = instance.adversary
+    made = None if adversary is None else adversary.attack(attack, instance.horizon)
+    if adversary is not None and made is not None:
+        needed = adversary.deterred_from - adversary.price(made.targets)
+        yield "the attack budget to be deterred", "1 % less", POINT * adversary.deterred_from / needed
 
 
 def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:

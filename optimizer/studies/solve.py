@@ -33,10 +33,10 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, without_dis
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
-from optimizer.results.ranking import first_largest
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.solver import versions as solver_versions
+from optimizer.studies.faced import with_costs, with_worst_attack
 from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import (
     Survey,
@@ -294,7 +294,7 @@ class _Conclusion:
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
         result = Result(
-            **self._proof(surveyed),
+            **self._proof(surveyed, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
             total_cost=solved.cost,
             outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
             worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
@@ -315,14 +315,14 @@ class _Conclusion:
         )
         return result, many
 
-    def _proof(self, surveyed: Survey) -> dict[str, Any]:
+    def _proof(self, surveyed: Survey, faced: Faced | None) -> dict[str, Any]:
         """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
-        solved, faced = self.solved, self.faced
+        solved = self.solved
         names = (event.name for event in self.instance.events)
         gaps = dict(zip(names, surveyed.gap.sum(axis=1).tolist(), strict=True))
         gap = _gap(solved, math.fsum(gaps.values()))
         if faced is not None:
-            faced = _with_worst_attack(faced, gaps)
+            faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
         bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
@@ -349,12 +349,6 @@ def open_evaluator(
     finally:
         if warm is None:
             evaluator.close()
-
-
-def _with_worst_attack(faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """The adversary with the worst of its attacks."""
-    place = first_largest([gaps[name] for name in faced.attacks])
-    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=gaps[faced.attacks[place]])
 
 
 def _gap(solved: SearchResult, left: float) -> float:

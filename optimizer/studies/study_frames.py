@@ -3,7 +3,7 @@
 Every study gives its frames by what stands here, so none of them is imported: they come as ``Any``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -19,20 +19,26 @@ def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:
     return tuple(FrameColumn(name, unit=unit, form=form) for name in names)
 
 
+def _part(name: str, *, of: Callable[[Any], Any], **how: Any) -> FrameColumn:
+    """A column of a part of a row's object, which may be missing."""
+    return FrameColumn(name, of=lambda each: None if of(each) is None else getattr(of(each), name), **how)
+
+
+def _index(*names: str, form: Form = "text") -> tuple[FrameColumn, ...]:
+    return tuple(FrameColumn(name, form=form, is_index=True) for name in names)
+
+
 def of_comparison(comparison: Any) -> Frames:
     """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
     money = next(iter(comparison.cases.values())).money
-    return Frames(
-        {
-            "columns": comparison_columns,
-            "least_outlay": least_outlays,
-            "lone_shocks": lone_shocks,
-            "steps": budget_steps,
-            "breakpoints": breakpoints_frame,
-        },
-        comparison,
-        money,
-    )
+    makers = {
+        "columns": comparison_columns,
+        "least_outlay": least_outlays,
+        "lone_shocks": lone_shocks,
+        "steps": budget_steps,
+        "breakpoints": breakpoints_frame,
+    }
+    return Frames(makers, comparison, money)
 
 
 def comparison_columns(comparison: Any, money: str) -> Frame:
@@ -69,47 +75,46 @@ def least_outlays(comparison: Any, money: str) -> Frame:
         FrameColumn("status", is_shown=False),
         FrameColumn("outlay", "Least outlay", money, "exact"),
         FrameColumn("bound", "Proven: none below", money, "exact"),
-        FrameColumn("total_cost", "Total cost of its\ncheapest plan", money, "exact"),
-    )
-    rows = (
-        (each.case, each.status, each.outlay, each.bound, each.result.total_cost if each.result else None)
-        for each in comparison.least
-    )
-    return Frame.of_rows("least_outlay", "The least outlay that survives everything", columns, rows)
+        _part("total_cost", of=lambda each: each.result, label="Total cost of its\ncheapest plan", unit=money,
+              form="exact"),
+    )  # fmt: skip
+    return Frame.of_items("least_outlay", "The least outlay that survives everything", comparison.least, columns)
 
 
 def lone_shocks(comparison: Any, money: str) -> Frame:
     """One row a case and shock: the least outlay were it the only shock that may come."""
     columns = (
-        FrameColumn("case", is_index=True),
-        FrameColumn("shock", form="shock", is_index=True),
-        FrameColumn("status"),
-        FrameColumn("outlay", "Least outlay", money, "exact"),
-        FrameColumn("bound", "Bound", money, "exact"),
+        FrameColumn("case", is_index=True, of=lambda pair: pair[0]),
+        FrameColumn("shock", form="shock", is_index=True, of=lambda pair: pair[1].shock),
+        FrameColumn("status", of=lambda pair: pair[1].status),
+        FrameColumn("outlay", "Least outlay", money, "exact", of=lambda pair: pair[1].outlay),
+        FrameColumn("bound", unit=money, form="exact", of=lambda pair: pair[1].bound),
     )
-    rows = (
-        (case, each.shock, each.status, each.outlay, each.bound)
-        for case, some in comparison.alone.items()
-        for each in some
-    )
-    return Frame.of_rows("lone_shocks", "Least outlay for each shock alone", columns, rows)
+    pairs = ((case, each) for case, some in comparison.alone.items() for each in some)
+    return Frame.of_items("lone_shocks", "Least outlay for each shock alone", pairs, columns)
 
 
 def budget_steps(comparison: Any, money: str) -> Frame:
     """One row a budget: what some more money changes. Low and high ends are proven."""
+
+    def ends(name: str, label: str) -> tuple[FrameColumn, ...]:
+        """A difference, and between what it is proven to lie."""
+        return (
+            FrameColumn(name, label, money, "amount", of=lambda step: getattr(step, name).value),
+            FrameColumn(f"{name}_low", "", money, "amount", is_shown=False, of=lambda step: getattr(step, name).low),
+            FrameColumn(f"{name}_high", "", money, "amount", is_shown=False, of=lambda step: getattr(step, name).high),
+        )
+
     columns = (
-        FrameColumn("case", is_index=True),
+        FrameColumn("case", "", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
-        FrameColumn("more", unit=money, form="exact"),
-        *_columns("amount", money, "gap", "gap_low", "gap_high", "cost", "cost_low", "cost_high"),
-        *_columns("count", "", "survived_before", "survived_after"),
+        FrameColumn("more", unit=money, form="exact", is_shown=False),
+        *ends("gap", "Gap"),
+        FrameColumn("survived_before", "Survives", form="count", of=lambda step: _count_survived(step.before)),
+        FrameColumn("survived_after", form="count", is_shown=False, of=lambda step: _count_survived(step.after)),
+        *ends("cost", "Total cost"),
     )
-    rows = (
-        (each.case, each.budget, each.more, *(x for d in (each.gap, each.cost) for x in (d.value, d.low, d.high)),
-         _count_survived(each.before), _count_survived(each.after))
-        for each in comparison.steps
-    )  # fmt: skip
-    return Frame.of_rows("steps", "What more money buys", columns, rows)
+    return Frame.of_items("steps", "What more money buys", comparison.steps, columns)
 
 
 def _count_survived(result: Result) -> int:
@@ -118,18 +123,20 @@ def _count_survived(result: Result) -> int:
 
 def breakpoints_frame(comparison: Any, money: str) -> Frame:
     """One row a change of the plan: between which budgets, and what comes and goes."""
-    parts = ("added", "dropped", "survived", "lost")
+
+    def names(part: str, **how: Any) -> FrameColumn:
+        return FrameColumn(part, of=lambda change: ", ".join(change.parts[part]), **how)
+
     columns = (
-        FrameColumn("case", is_index=True),
-        FrameColumn("above", unit=money, form="exact", is_index=True),
-        FrameColumn("at", unit=money, form="exact"),
-        *(FrameColumn(part) for part in parts),
+        FrameColumn("case", "", is_index=True),
+        FrameColumn("above", f"Budget, {money}", money, "exact", is_index=True),
+        FrameColumn("at", unit=money, form="exact", is_shown=False),
+        names("added", label="Builds"),
+        names("dropped", is_shown=False),
+        names("survived", label="Shocks"),
+        names("lost", is_shown=False),
     )
-    rows = (
-        (each.case, each.above, each.at, *(", ".join(each.parts[part]) for part in parts))
-        for each in comparison.changes
-    )
-    return Frame.of_rows("breakpoints", "Where the plan changes", columns, rows)
+    return Frame.of_items("breakpoints", "Where the plan changes", comparison.changes, columns)
 
 
 def of_alternatives(found: Any) -> Frames:
@@ -143,18 +150,15 @@ def size_ranges(found: Any) -> Frame:
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
         FrameColumn("verdict", form="word"),
-        FrameColumn("least", form="amount"),
+        FrameColumn("least", form="amount", of=lambda each: each.least.size),
         FrameColumn("cheapest", "Cheapest\nplan", form="amount"),
-        FrameColumn("greatest", form="amount"),
-        *(FrameColumn(name, form="amount", is_shown=False) for name in ("least_bound", "greatest_bound")),
+        FrameColumn("greatest", form="amount", of=lambda each: each.greatest.size),
+        FrameColumn("least_bound", form="amount", is_shown=False, of=lambda each: each.least.bound),
+        FrameColumn("greatest_bound", form="amount", is_shown=False, of=lambda each: each.greatest.bound),
         FrameColumn("proven", form="yes", is_shown=False),
     )
-    rows = (
-        (each.option, each.kind, each.verdict, each.least.size, each.cheapest, each.greatest.size, each.least.bound,
-         each.greatest.bound, each.proven)
-        for each in sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
-    )  # fmt: skip
-    return Frame.of_rows("ranges", "What they buy", columns, rows)
+    ordered = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
+    return Frame.of_items("ranges", "What they buy", ordered, columns)
 
 
 def alternative_plans(found: Any) -> Frame:
@@ -187,8 +191,7 @@ def tornado_ends(found: Any) -> Frame:
     """One row an uncertain number and end: what becomes of the plan with the number there."""
     money = found.instance.money
     columns = (
-        FrameColumn("number", is_index=True),
-        FrameColumn("end", is_index=True),
+        *_index("number", "end"),
         FrameColumn("value", form="amount"),
         FrameColumn("status"),
         FrameColumn("cost", unit=money, form="exact"),
@@ -206,24 +209,27 @@ def tornado_ends(found: Any) -> Frame:
 def switching_values(found: Any) -> Frame:
     """One row a switching value: between which values of a number the plan becomes another."""
     columns = (
-        FrameColumn("number", is_index=True),
-        FrameColumn("end", is_index=True),
-        *_columns("exact", "", "same", "other"),
-        FrameColumn("status"),
+        FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
+        FrameColumn("end", is_index=True, is_shown=False, of=lambda pair: pair[1].end),
+        FrameColumn("value", form="exact", of=lambda pair: pair[0].number.first.value),
+        FrameColumn("same", "Changes\nbetween", form="exact", of=lambda pair: pair[1].same),
+        FrameColumn("other", form="exact", is_shown=False, of=lambda pair: pair[1].other),
+        FrameColumn("status", "Then", of=lambda pair: pair[1].outcome.status),
     )
-    rows = (
-        (bar.number.name, each.end, each.same, each.other, each.outcome.status)
-        for bar in found.bars
-        for each in bar.flips
-    )
-    return Frame.of_rows("switching", "Where the plan changes", columns, rows)
+    pairs = ((bar, flip) for bar in found.bars for flip in bar.flips)
+    return Frame.of_items("switching", "Where the plan changes", pairs, columns)
 
 
 def importance_frame(found: Any) -> Frame:
     """One row an uncertain number: first-order indices of the cost and of the gap, with half widths of intervals."""
     sampled = found.sampled
-    indices = _columns("amount", "share", "s1_cost", "margin_cost", "s1_gap", "margin_gap")
-    columns = (FrameColumn("number", is_index=True), *indices)
+    columns = (
+        FrameColumn("number", "Uncertain number", is_index=True),
+        FrameColumn("s1_cost", "S1 of the cost", "share", "amount"),
+        FrameColumn("margin_cost", unit="share", form="amount", is_shown=False),
+        FrameColumn("s1_gap", "S1 of the gap", "share", "amount"),
+        FrameColumn("margin_gap", unit="share", form="amount", is_shown=False),
+    )
     of_cost = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_cost}
     of_gap = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_gap}
     none = (None, None)
@@ -233,49 +239,38 @@ def importance_frame(found: Any) -> Frame:
 
 def of_stress(stress: Any) -> Frames:
     """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
-    return Frames(
-        {
-            "samples": stress_samples,
-            "services": stress_services,
-            "groups": sample_groups,
-            "worst": broken_shocks,
-            "reinforcements": reinforcements,
-        },
-        stress,
-    )
+    makers = {
+        "samples": stress_samples,
+        "services": stress_services,
+        "groups": sample_groups,
+        "worst": broken_shocks,
+        "reinforcements": reinforcements,
+    }
+    return Frames(makers, stress)
 
 
 def stress_samples(stress: Any) -> Frame:
     """One row a sample."""
-    rows, horizon, demands = stress.rows, stress.against.horizon, list(stress.against.demands)
-    columns = (
-        FrameColumn("sample", is_index=True),
-        FrameColumn("event"),
-        FrameColumn("start", form="period"),
-        FrameColumn("months", form="amount"),
-        FrameColumn("max_severity", unit="share", form="percent"),
-        FrameColumn("survived", form="yes"),
-        FrameColumn("gap", unit=stress.money, form="amount"),
-        FrameColumn("worst_segment", form="name"),
-        *_columns("percent", "share", "service", "floor"),
-        FrameColumn("first_failure", form="period"),
-        FrameColumn("probability", form="amount"),
-    )
-    values = (
-        list(rows.name),
-        list(rows.entry),
-        [horizon.label(t) for t in rows.start.tolist()],
-        rows.months.tolist(),
-        rows.severity.tolist(),
-        rows.survived.tolist(),
-        rows.gap.tolist(),
-        [demands[i] if i >= 0 else None for i in rows.segment.tolist()],
-        rows.service.tolist(),
-        rows.floor.tolist(),
-        [horizon.label(t) if t >= 0 else None for t in rows.failure.tolist()],
-        rows.probability.tolist(),
-    )
-    return Frame("samples", "Samples", columns, values)
+    rows, demands = stress.rows, list(stress.against.demands)
+
+    def labels(periods: Sequence[int]) -> list[str | None]:
+        return [stress.against.horizon.label(t) if t >= 0 else None for t in periods]
+
+    columns = {
+        FrameColumn("sample", is_index=True): list(rows.name),
+        FrameColumn("event"): list(rows.entry),
+        FrameColumn("start", form="period"): labels(rows.start.tolist()),
+        FrameColumn("months", form="amount"): rows.months.tolist(),
+        FrameColumn("max_severity", unit="share", form="percent"): rows.severity.tolist(),
+        FrameColumn("survived", form="yes"): rows.survived.tolist(),
+        FrameColumn("gap", unit=stress.money, form="amount"): rows.gap.tolist(),
+        FrameColumn("worst_segment", form="name"): [demands[i] if i >= 0 else None for i in rows.segment.tolist()],
+        FrameColumn("service", unit="share", form="percent"): rows.service.tolist(),
+        FrameColumn("floor", unit="share", form="percent"): rows.floor.tolist(),
+        FrameColumn("first_failure", form="period"): labels(rows.failure.tolist()),
+        FrameColumn("probability", form="amount"): rows.probability.tolist(),
+    }
+    return Frame("samples", "Samples", tuple(columns), tuple(columns.values()))
 
 
 def stress_services(stress: Any) -> Frame:
@@ -296,56 +291,52 @@ def stress_services(stress: Any) -> Frame:
 def sample_groups(stress: Any) -> Frame:
     """One row a group of samples: by event, start, months and severity."""
     columns = (
-        FrameColumn("by", is_index=True),
-        FrameColumn("group", is_index=True),
+        FrameColumn("by", form="word", is_index=True),
+        FrameColumn("group", is_index=True, of=lambda each: each.name),
         FrameColumn("samples", form="count"),
-        *_columns("tenth", "share", "survived", "low", "high"),
+        FrameColumn("survived", unit="share", form="tenth", of=lambda each: each.share),
+        FrameColumn("low", "Interval", "share", "tenth", of=lambda each: each.interval[0]),
+        FrameColumn("high", unit="share", form="tenth", is_shown=False, of=lambda each: each.interval[1]),
         FrameColumn("mean_gap", "Mean gap", stress.money, "amount"),
     )
-    rows = ((each.by, each.name, each.samples, each.share, *each.interval, each.mean_gap) for each in stress.groups)
-    return Frame.of_rows("groups", "Where it is weak", columns, rows)
+    return Frame.of_items("groups", "Where it is weak", stress.groups, columns)
 
 
 def broken_shocks(stress: Any) -> Frame:
     """One row a shock that breaks the plan, the worst first."""
     columns = (
-        FrameColumn("shock", is_index=True),
-        FrameColumn("event"),
-        FrameColumn("first", form="period"),
-        FrameColumn("last", form="period"),
+        FrameColumn("shock", is_index=True, of=lambda each: each.name),
+        FrameColumn("event", is_shown=False, of=lambda each: each.entry),
+        FrameColumn("first", "Window"),
+        FrameColumn("last", form="period", is_shown=False),
+        FrameColumn("affects", of=lambda each: "; ".join(each.strikes)),
         FrameColumn("gap", unit=stress.money, form="amount"),
-        FrameColumn("segment", form="name"),
-        FrameColumn("period", form="period"),
-        *_columns("percent", "share", "service", "floor"),
-        FrameColumn("short_of", form="name"),
+        FrameColumn("segment", "Failed first", form="name"),
+        FrameColumn("period", form="period", is_shown=False),
+        *(FrameColumn(name, unit="share", form="percent", is_shown=False) for name in ("service", "floor")),
+        FrameColumn("short_of", form="name", is_shown=False, of=lambda each: each.short),
     )
-    rows = (
-        (each.name, each.entry, each.first, each.last, each.gap, each.segment, each.period, each.service, each.floor,
-         each.short)
-        for each in stress.worst
-    )  # fmt: skip
-    return Frame.of_rows("worst", "The worst shocks", columns, rows)
+    return Frame.of_items("worst", "The worst shocks", stress.worst, columns)
 
 
 def reinforcements(stress: Any) -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
-    found = stress.mending
+    found, money = stress.mending, stress.money
+
+    def checked(name: str, label: str, unit: str, form: Form, figure: str = "") -> FrameColumn:
+        return FrameColumn(name, label, unit, form, of=lambda each: getattr(each.best, figure or name))
+
     columns = (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
         FrameColumn("period", "When", form="period"),
-        FrameColumn("size", form="amount"),
-        FrameColumn("mended", "Survived\nthen", form="count"),
-        FrameColumn("gap_removed", "Gap", stress.money, "amount"),
-        FrameColumn("outlay", "Outlay", stress.money, "amount"),
-        FrameColumn("per_shock", "A shock\nsurvived", stress.money, "amount"),
+        checked("size", "", "", "amount"),
+        checked("mended", "Survived\nthen", "", "count"),
+        checked("gap_removed", "Gap", money, "amount"),
+        checked("outlay", "Outlay", money, "amount"),
+        checked("per_shock", "A shock\nsurvived", money, "amount", "per_mended"),
     )
-    rows = (
-        (each.option, each.kind, each.period, each.best.size, each.best.mended, each.best.gap_removed, each.best.outlay,
-         each.best.per_mended)
-        for each in (found.mends if found is not None else ())
-    )  # fmt: skip
-    return Frame.of_rows("reinforcements", "Reinforcement", columns, rows)
+    return Frame.of_items("reinforcements", "Reinforcement", found.mends if found is not None else (), columns)
 
 
 def of_attack(found: Any) -> Frames:
@@ -364,24 +355,22 @@ def _targets(found: Any, damage: Any) -> str | None:
 def shaping_attacks(found: Any) -> Frame:
     """One row an attack that shaped the plan: what it leaves below the floors, with nothing built and with the plan."""
     money = found.instance.money
+
+    def of_attack(name: str, **how: Any) -> FrameColumn:
+        return FrameColumn(name, of=lambda each: getattr(each.with_plan, name), **how)
+
     columns = (
-        FrameColumn("targets", is_index=True),
-        FrameColumn("first", form="period", is_index=True, is_shown=False),
-        FrameColumn("last", form="period", is_shown=False),
-        FrameColumn("window"),
-        FrameColumn("price", unit=money, form="amount"),
-        FrameColumn("without", "Nothing built", money, "amount"),
-        FrameColumn("with_plan", "With the plan", money, "amount"),
-        FrameColumn("breaks", form="yes", is_shown=False),
+        FrameColumn("targets", is_index=True, of=lambda each: _targets(found, each.with_plan)),
+        of_attack("first", form="period", is_index=True, is_shown=False),
+        of_attack("last", form="period", is_shown=False),
+        FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
+        of_attack("price", unit=money, form="amount"),
+        FrameColumn("without", "Nothing built", money, "amount", of=lambda each: each.without.gap),
+        FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
+        of_attack("breaks", form="yes", is_shown=False),
     )
-    rows = (
-        (_targets(found, each.with_plan), each.with_plan.first, each.with_plan.last,
-         windowed(each.with_plan.first, each.with_plan.last, "–"), each.with_plan.price, each.without.gap,
-         each.with_plan.gap, each.with_plan.breaks)
-        for each in found.shaping
-    )  # fmt: skip
     note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
-    return Frame.of_rows("shaping", "Attacks that shaped the plan", columns, rows, note)
+    return Frame.of_items("shaping", "Attacks that shaped the plan", found.shaping, columns, note)
 
 
 def attacked_segments(found: Any) -> Frame:
@@ -409,19 +398,14 @@ def attack_starts(found: Any) -> Frame:
     money = found.instance.money
     columns = (
         FrameColumn("start", form="period", is_index=True),
-        FrameColumn("worst", "Worst attack"),
-        FrameColumn("gap", unit=money, form="amount"),
-        FrameColumn("breaks_at", unit=money, form="amount"),
-        FrameColumn("by", "By striking"),
+        FrameColumn("worst", "Worst attack", of=lambda each: _targets(found, each.worst)),
+        _part("gap", of=lambda each: each.worst, unit=money, form="amount"),
+        FrameColumn("breaks_at", unit=money, form="amount", of=lambda each: each.cheapest and each.cheapest.price),
+        FrameColumn("by", "By striking", of=lambda each: _targets(found, each.cheapest)),
     )
-    rows = (
-        (each.start, _targets(found, each.worst), each.worst.gap if each.worst else None,
-         each.cheapest.price if each.cheapest else None, _targets(found, each.cheapest))
-        for each in found.starts
-    )  # fmt: skip
     note = "Worst: of what the adversary can afford, what leaves most below the floors. "
     note += "Breaks at: the least attack budget that does."
-    return Frame.of_rows("starts", "Every start", columns, rows, note)
+    return Frame.of_items("starts", "Every start", found.starts, columns, note)
 
 
 def of_explanation(found: Any) -> Frames:
@@ -431,46 +415,34 @@ def of_explanation(found: Any) -> Frames:
 
 def part_values(found: Any) -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
-    money = found.result.money
     columns = (
-        FrameColumn("kind", is_index=True),
-        FrameColumn("of", is_index=True),
+        *_index("kind", "of"),
         FrameColumn("survives", form="yes"),
-        *_columns("amount", money, "change", "low", "high", "outlay", "needed"),
+        *_columns("amount", found.result.money, "change", "low", "high", "outlay", "needed"),
         FrameColumn("months", unit="months", form="amount"),
     )
-    rows = (
-        (each.kind, each.of, each.survives, each.change, each.low, each.high, each.outlay, each.needed, each.months)
-        for each in found.worths
-    )
-    return Frame.of_rows("worths", "What each part is worth", columns, rows)
+    return Frame.of_items("worths", "What each part is worth", found.worths, columns)
 
 
 def deadlines(found: Any) -> Frame:
     """One row a build: by when it has to be ordered."""
     columns = (
-        FrameColumn("option", form="object", is_index=True),
+        *_index("option", form="object"),
         *_columns("period", "", "ordered", "as_planned", "anyhow"),
         FrameColumn("can_be_left_out", form="yes"),
     )
-    rows = ((each.option, each.ordered, each.as_planned, each.anyhow, each.can_be_left_out) for each in found.deadlines)
-    return Frame.of_rows("deadlines", "By when each has to be ordered", columns, rows)
+    return Frame.of_items("deadlines", "By when each has to be ordered", found.deadlines, columns)
 
 
 def repairs(found: Any) -> Frame:
     """One row a repair: its least size, what is proven not to do, and what the plan costs with it."""
-    money = found.result.money
     columns = (
-        FrameColumn("kind", is_index=True),
-        FrameColumn("of", is_index=True),
+        *_index("kind", "of"),
         FrameColumn("works", form="yes"),
         *_columns("exact", "", "amount", "beyond"),
-        *_columns("exact", money, "cost", "outlay"),
+        *_columns("exact", found.result.money, "cost", "outlay"),
     )
-    rows = (
-        (each.kind, each.of, each.works, each.amount, each.beyond, each.cost, each.outlay) for each in found.repairs
-    )
-    return Frame.of_rows("repairs", "Repairs, each enough by itself", columns, rows)
+    return Frame.of_items("repairs", "Repairs, each enough by itself", found.repairs, columns)
 
 
 def of_time_to_survive(found: Any) -> Frames:
@@ -482,9 +454,7 @@ def months_survived(found: Any) -> Frame:
     """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan."""
     columns = (
         FrameColumn("chokepoint", is_index=True),
-        FrameColumn("kind"),
-        FrameColumn("deliberate"),
-        FrameColumn("cuts"),
+        *_columns("text", "", "kind", "deliberate", "cuts"),
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("before", unit="months", form="amount"),
         FrameColumn("gives_out_before", form="name"),

@@ -29,6 +29,7 @@ from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
+from optimizer.audit.figures import DETERRING
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
@@ -44,7 +45,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import open_evaluator, solve
-from optimizer.studies.withstand import withstand, worst_attack
+from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 
@@ -223,7 +224,7 @@ class _Check:
         if self.result.baseline is None:
             self._absent()
         elif self.extent == "arithmetic" or not self.report.ok:
-            self.left += ["nothing", "calm_cost", "calm_builds", *BOUNDS]
+            self.left += ["nothing", "calm_cost", "calm_builds", *(BOUNDS if self.result.given is None else ())]
             self.left += ["adversary.worst"] if self.result.adversary else []
         else:
             solved = self.lines
@@ -248,9 +249,10 @@ class _Check:
             self._nothing(evaluator)
         self._no_shock_plan()
         self._worst_attack()
-        if self.extent == "proof":
+        # Of a plan that was given nothing is proven, so there is no bound to compare.
+        if self.extent == "proof" and self.result.given is None:
             self._proof()
-        else:
+        elif self.result.given is None:
             self.left += BOUNDS
 
     def _best(self, again: "SolvedAgain") -> None:
@@ -325,15 +327,16 @@ class _Check:
         if faced is None:
             return
         oracle = AttackOracle(without_attacks(self.instance), self.settings, self.clock)
-        worst = worst_attack(oracle, self.result.plan)
-        gap = 0.0 if worst is None else worst.gap
+        worst = worst_attacks(oracle, self.result.plan)
+        gaps = [each.gap for each in worst]
+        gap = math.fsum(gaps) if self.result.format >= DETERRING else max(gaps, default=0.0)
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
             self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
             return
         self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
-        name = None if worst is None else worst.attack.name(self.instance.horizon)
+        name = max(worst, key=lambda each: each.gap).attack.name(self.instance.horizon) if worst else None
         self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
 
     def _proof(self) -> None:

@@ -1,7 +1,8 @@
 """The cheapest plan that survives the listed shocks and the worst attack that an adversary can afford.
 
 The search is `algorithms.robust`. The result is that of the instance in which the attacks that shaped the plan are
-shocks beside the listed ones, audited as such; every other affordable attack has been evaluated.
+shocks beside the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
+deters are no shocks of it: they are named, with what they cost the adversary.
 
 `least_outlay` is the least outlay that survives all of it, whatever the budget. Attacks that can be listed are shocks
 like any other. Otherwise the known attacks are a relaxation, whose bound is valid: minimise the outlay, find the worst
@@ -41,12 +42,14 @@ class Withstood:
     Attributes:
         result: the plan, audited; its instance lists the attacks that shaped it.
         oracle: who knows the attacks on plans of the instance.
-        attacks: those that shaped the plan.
+        attacks: those that shaped the plan, and are not deterred.
+        deterred: those that it deters, as far as they can be listed.
     """
 
     result: Result
     oracle: AttackOracle
     attacks: tuple[Attack, ...]
+    deterred: tuple[Attack, ...] = ()
 
 
 def withstand(
@@ -96,12 +99,12 @@ def withstood(
         with open_evaluator(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
-        attacks = (*fought.attacks, *_remaining_attacks(instance, fought))
+        attacks, deterred = (*fought.attacks, *_remaining_attacks(instance, fought)), _deterred_attacks(fought)
         shaped = with_attacks(instance, attacks)
-        faced = _describe_adversary(fought.oracle, [attack.name(instance.horizon) for attack in attacks])
+        faced = _describe_adversary(fought.oracle, attacks, deterred)
         with open_evaluator(shaped, settings, None) as evaluator:
             result = conclude(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
-    return Withstood(result, fought.oracle, attacks)
+    return Withstood(result, fought.oracle, attacks, deterred)
 
 
 def listed_shocks_only(instance: Instance) -> Instance:
@@ -123,11 +126,15 @@ def with_listed_attacks(instance: Instance, settings: Settings | None = None) ->
     of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
 
     Raises:
-        InstanceError: the instance has no adversary, or one with too many attacks to list.
+        InstanceError: the instance has no adversary, one with too many attacks to list, or one that can be deterred.
     """
     listed, clock = listed_shocks_only(instance), Clock()
     adversary, settings = listed.adversary, settings or Settings()
     assert adversary is not None
+    if adversary.deterrents:
+        what = "which attacks are affordable depends on the plan, for leverage deters some: they cannot be listed"
+        cure = "Use `solve --adversary` or `attack`, or remove `deterrence` from the targets."
+        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
     attacks = AttackOracle(listed, settings, clock).candidates()
     if attacks is None:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
@@ -146,27 +153,46 @@ def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
 
 def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
     """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
+    return max(worst_attacks(oracle, plan), key=lambda worst: worst.gap, default=None)
+
+
+def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
+    """At each start where an attack that it can afford breaks the plan, the worst one."""
     found = (oracle.worst(front) for front in oracle.programmes.windows(plan_columns(oracle, plan)))
-    return max((worst for worst in found if worst is not None), key=lambda worst: worst.gap, default=None)
+    return [worst for worst in found if worst is not None]
 
 
 def _remaining_attacks(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
-    """The worst attack on the plan, where it breaks the plan and is not among those that are written out."""
+    """The worst attacks on the plan, where they break the plan and are not among those that are written out."""
     if fought.solved.values is None:
         return ()
     plan = read_plan(instance, fought.solved.builder, fought.solved.values.tolist())
-    worst = worst_attack(fought.oracle, plan)
-    return () if worst is None or worst.attack in fought.attacks else (worst.attack,)
+    found = (worst.attack for worst in worst_attacks(fought.oracle, plan))
+    return tuple(attack for attack in found if attack not in fought.attacks)
 
 
-def _describe_adversary(oracle: AttackOracle, attacks: list[str]) -> Faced:
+def _deterred_attacks(fought: RobustPlan) -> tuple[Attack, ...]:
+    """What the plan deters: of the attacks that the search held, and of the maximal ones where these can be listed."""
+    if fought.solved.values is None:
+        return ()
+    return deterred_attacks(fought.oracle, fought.solved.values, fought.deterred)
+
+
+def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
+    """Of the maximal affordable attacks, where they can be listed, and of some that are known: those a plan deters."""
+    return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
+
+
+def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
     programmes = oracle.programmes
+    horizon = programmes.instance.horizon
     return Faced(
         attack_budget=programmes.adversary.attack_budget,
         starts=len(programmes.starts),
         targets=len(programmes.names),
         sets=oracle.sets,
-        attacks=tuple(attacks),
+        attacks=tuple(attack.name(horizon) for attack in attacks),
+        deterred=tuple(attack.name(horizon) for attack in deterred),
     )
 
 

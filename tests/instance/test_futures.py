@@ -1,6 +1,7 @@
 """The tree of futures: names, probabilities, instances, and which futures can be told apart when."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import optimizer as so
 from optimizer.instance.futures import FutureTree
 from optimizer.instance.questions import RiskMeasure
+from optimizer.instance.reading import check_document
 
 # Two questions of 2029 and 2028; in "late" a third arises, of 2029: it stands after the first in the file, and before
 # the second. Every second year is decided in quarters.
@@ -163,6 +165,45 @@ def test_futures_survive_every_way_of_copying_an_instance() -> None:
     cheaper = so.with_budget(instance, 5)
     assert {each.instance.policy.budget for each in cheaper.tree.futures} == {5.0}
     assert {each.instance.policy.budget for each in instance.tree.futures} == {None}
+
+
+@pytest.mark.parametrize("form", [".xlsx", ".json", ".yaml"])
+def test_futures_go_to_another_form_and_back(form: str, tmp_path: Path) -> None:
+    from optimizer.io.convert import convert_file
+    from optimizer.io.load import open_document, read_comments
+
+    text = TEXT.replace("on_time: {}", "on_time: {set: {}, note: as planned}")
+    text = text.replace("ease: {probability: 0.6}", "ease: {set: {policy.budget: 250M}, probability: 0.6}  # the rest")
+    source, there, back = (tmp_path / f"{name}{end}" for name, end in (("a", ".yaml"), ("b", form), ("c", ".yaml")))
+    source.write_text(text, encoding="utf-8")
+    convert_file(source, there)
+    convert_file(there, back)
+    assert so.load(source) == so.load(there) == so.load(back)
+    assert open_document(back).data["futures"] == open_document(source).data["futures"]
+    kept = [comment.text for comment in read_comments(back)]
+    assert kept == ([] if form == ".json" else ["the rest"])
+
+
+def test_a_workbook_is_blamed_by_sheet_and_cell() -> None:
+    from optimizer.io.excel_read import parse_workbook
+    from optimizer.io.excel_write import dump_workbook
+
+    data = _parse(TEXT)
+    data["futures"]["licences"]["branches"]["ease"]["probability"] = 0.5
+    data["futures"]["licences"]["branches"]["tighten"]["set"]["demands.d.survival"] = 2
+    document, _ = parse_workbook(dump_workbook(data), "book.xlsx")
+    with pytest.raises(so.InstanceError) as error:
+        check_document(document)
+    assert [(each.cell, each.where) for each in error.value.findings] == [
+        ("branches!B2", "futures.licences.branches"),
+    ]
+    data["futures"]["licences"]["branches"]["ease"]["probability"] = 0.6
+    document, _ = parse_workbook(dump_workbook(data), "book.xlsx")
+    with pytest.raises(so.InstanceError) as error:
+        check_document(document)
+    assert [(each.cell, each.where) for each in error.value.findings if each.severity == "error"] == [
+        ("branch_sets!D4", "futures.licences.branches.tighten, demands.d.survival"),
+    ]
 
 
 @pytest.mark.parametrize(

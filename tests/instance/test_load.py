@@ -315,6 +315,7 @@ def test_an_override_does_not_reach_through_an_alias(tmp_path: Path) -> None:
         ("demands.al.survival=0.6", 'there is no segment "al"', 'Did you mean "all"?'),
         ("processes.mill.cost=5", 'there is no process "mill"', "Known: imports"),
         ("options.plnt.capex=5", 'there is no option "plnt"', 'Did you mean "plant"?'),
+        ("futures.demand.from=2028", 'there is no question "demand"', "Write it whole: `futures.demand={…}`."),
         ("demands.all.commodity=magnte", '"magnte" is no commodity', 'Did you mean "magnet"?'),
         ("demands.all.survival=[0.6", "cannot be read as YAML", "Check indentation, brackets and quotes"),
     ],

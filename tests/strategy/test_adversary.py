@@ -134,6 +134,22 @@ def test_where_floors_fail_the_worst_attack_is_made_as_small_as_it_can_be(most: 
     assert {attack.targets for attack in found.attacks} == {("x",), ("y",)}
 
 
+def test_gaps_of_several_starts_are_added() -> None:
+    # From 2026 on nothing is in store yet: y gone leaves 50 t at 2000. From 2027 on as above.
+    data = RIVALS | {"adversary": RIVALS["adversary"] | {"starts": [2026, 2027]}}  # type: ignore[operator]
+    for most in (1000, 0):
+        instance = so.read(data)
+        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
+        assert found.solved.gap == pytest.approx(100_000 + 80_000 / 3)
+        assert found.solved.gap_bound == pytest.approx(100_000 + 80_000 / 3)
+    result = so.withstand(instance, settings=EXACT)
+    faced = result.adversary
+    assert faced is not None
+    assert (result.survival_gap, faced.gap) == (pytest.approx(380_000 / 3), pytest.approx(380_000 / 3))
+    assert (faced.worst, result.worst_gap) == ("attack{y}@2026", pytest.approx(100_000))
+    assert so.verify(so.read(result.data), result).ok
+
+
 def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
     # Only x can be stored. Struck y leaves 50 t at 2000, whatever is done; x may leave as much: 0 stored, not 50.
     data = RIVALS | {"options": {"x_store": {"kind": "stockpile", "commodity": "x", "price": 10}}}

@@ -5,6 +5,9 @@
 
 Enumeration is exhaustive; the integer programme is solved to global optimality, to the relative gap `EXACT_GAP`.
 
+Where leverage deters, what the adversary can afford depends on the plan: for each plan the sets that it does not deter
+are enumerated anew, or the integer programme has their costs under it.
+
 Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; damage is money.
 
 The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
@@ -12,15 +15,16 @@ none is extended to a maximal one. Then every set that does violate one holds on
 hits all groups of others found so far costs no more than the cheapest violating set; once it violates a floor, it is
 that set:
 
-    minimise Σ price·z     Σ_{i outside} z[i] ≥ 1 for every set that was grown, z[i] 0 or 1
+    minimise Σ cost·z      Σ_{i outside} z[i] ≥ 1 for every set that was grown, z[i] 0 or 1
 
 Source: Moreno-Centeno, Karp: The implicit hitting set approach to solve combinatorial optimization problems with an
 application to multigenome alignment, Operations Research 61(2), 2013.
 """
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, islice
 from typing import Literal
 
 import numpy as np
@@ -82,11 +86,12 @@ class AttackOracle:
         most: so many attacks are enumerated at most.
 
     Attributes:
-        sets: how many maximal affordable sets of targets there are; None where there are too many to enumerate.
+        sets: how many maximal affordable sets of targets there are where nothing is deterred; None where there are too
+            many to enumerate.
     """
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = ENUMERATED) -> None:
-        self.programmes, self.clock = AttackProgrammes(instance), clock
+        self.programmes, self.clock, self._most = AttackProgrammes(instance), clock, most
         maximal = self.programmes.adversary.enumerated(len(self.programmes.starts), most)
         self.sets = None if maximal is None else len(maximal)
         self._sets: dict[int, Sets] = {}
@@ -101,11 +106,52 @@ class AttackOracle:
         """How the worst attack is found."""
         return "programme" if self.sets is None else "enumeration"
 
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether every attack is tried, whatever the plan and the time."""
+        return self.sets is not None and not self.programmes.adversary.deterrents
+
     def candidates(self) -> list[Attack] | None:
-        """The attacks of which one is the worst, whatever the plan; None where there are too many to enumerate."""
+        """The attacks of which one is the worst where none is deterred, whatever the plan; None if too many to list."""
         if self.sets is None:
             return None
         return [self.programmes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
+
+    def undeterred(self, plan: Vector) -> list[Attack] | None:
+        """The attacks of which one is the worst under a plan; None where there are too many to list."""
+        found: list[Attack] = []
+        for window in self.programmes.windows(plan):
+            sets = self._sets_at(window)
+            if sets is None:
+                return None
+            found += [self.programmes.attack(window.start, chosen) for chosen in sets]
+        return found
+
+    def cost(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> float:
+        """What a set costs the adversary at a start, under a plan."""
+        return math.fsum(window.costs[chosen].tolist())
+
+    def costs(self, plan: Vector, attacks: Iterable[Attack]) -> list[float]:
+        """What some attacks cost the adversary under a plan."""
+        windows = {window.start: window for window in self.programmes.windows(plan)}
+        return [self.cost(windows[attack.start], self.programmes.sets([attack.targets])[0]) for attack in attacks]
+
+    def deterred(self, plan: Vector, attacks: Iterable[Attack]) -> list[Attack]:
+        """Those of some attacks that a plan deters."""
+        if not self.programmes.adversary.deterrents:
+            return []
+        some = tuple(attacks)
+        costs = zip(some, self.costs(plan, some), strict=True)
+        return [attack for attack, cost in costs if self.programmes.adversary.deters(cost)]
+
+    def _sets_at(self, window: AttackWindow) -> Sets | None:
+        """The sets of which one is the worst at a start under a plan; None where there are too many to enumerate."""
+        adversary = self.programmes.adversary
+        if not adversary.deterrents:
+            return self._sets.get(window.start)
+        most = self._most // max(1, len(self.programmes.starts))
+        some = list(islice(adversary.each_undeterred(window.costs.tolist()), most + 1))
+        return None if len(some) > most else self.programmes.undominated(window.start, self.programmes.sets(some))
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
         """At each start where some attack violates a floor, the worst one; none of those that a model holds."""
@@ -157,15 +203,16 @@ class AttackOracle:
     def _worst(
         self, window: AttackWindow, prices: Vector, beyond: float, known: Collection[Attack]
     ) -> AttackImpact | None:
-        if window.start in self._sets:
-            return self._enumerate(window, prices, self._sets[window.start], known)
+        sets = self._sets_at(window)
+        if sets is not None:
+            return self._enumerate(window, prices, sets, known)
         scale = float(prices[window.window.below] @ window.demand)
         found = self._programme.worst(window, prices, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
         if found is None:
             return self._enumerate_all(window, prices, known)
         if found.chosen is None:
             return None
-        chosen = self._spend_budget(found.chosen)
+        chosen = self._spend_budget(window, found.chosen)
         if self.programmes.attack(window.start, chosen) in known:
             return None
         impacts = self.impacts(window, chosen[None, :], prices)
@@ -186,7 +233,7 @@ class AttackOracle:
     def _enumerate_all(self, window: AttackWindow, prices: Vector, known: Collection[Attack]) -> AttackImpact | None:
         """Enumerate all, however many: where a price has no bound, the programme cannot be used."""
         best: AttackImpact | None = None
-        for some in batched(self.programmes.adversary.each_maximal(), ATTACKS_AT_ONCE):
+        for some in batched(self.programmes.adversary.each_undeterred(window.costs.tolist()), ATTACKS_AT_ONCE):
             impact = self._enumerate(window, prices, self.programmes.sets(some), known)
             if impact is not None and (best is None or impact.gap > best.gap):
                 best = impact
@@ -194,11 +241,13 @@ class AttackOracle:
                 break
         return best
 
-    def _spend_budget(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def _spend_budget(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """The set, and the targets that the rest of the budget pays for."""
-        whole, names = chosen.copy(), np.array(self.programmes.names)
+        whole, names, adversary = chosen.copy(), np.array(self.programmes.names), self.programmes.adversary
         for i in np.flatnonzero(~chosen):
-            whole[i] = self.programmes.adversary.affords([*names[whole].tolist(), self.programmes.names[i]])
+            whole[i] = True
+            is_made = not adversary.deterrents or not adversary.deters(self.cost(window, whole))
+            whole[i] = is_made and adversary.affords(names[whole].tolist())
         return whole
 
     def _impact(
@@ -220,12 +269,13 @@ _Chosen = npt.NDArray[np.bool_]
 def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> AttackImpact | None:
     """The cheapest set of targets under which a plan violates a floor, whatever the attack budget; None if none does.
 
-    Of several the first found; no target can be left out of it. Where the adversary's clock is over, None as well.
+    A set costs its prices and what the plan's leverage adds to them. Of several the first found; no target can be left
+    out of it. Where the adversary's clock is over, None as well.
     """
     size = len(oracle.programmes.names)
     if not _violates(oracle, window, np.ones((1, size), dtype=bool))[0]:
         return None
-    cover = _Cover(oracle)
+    cover = _Cover(oracle, window)
     while not oracle.clock.is_over:
         chosen = cover.cheapest_hitting_set()
         if chosen is None:
@@ -268,8 +318,8 @@ def _impact_of(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> A
 class _Cover:
     """The cheapest set that hits every group found so far; groups are added to one programme."""
 
-    def __init__(self, oracle: AttackOracle) -> None:
-        costs = [target.price for target in oracle.programmes.adversary.targets.values()]
+    def __init__(self, oracle: AttackOracle, window: AttackWindow) -> None:
+        costs = window.costs.tolist()
         self.order = sorted(range(len(costs)), key=lambda i: -costs[i])
         builder = blank_model(oracle.programmes.instance)
         marks = [Mark("", "attack", "impact", str(i)) for i in range(len(costs))]

@@ -19,6 +19,7 @@ gap; in place of that least gap stands the dual of its linear programme, a maxim
     maximise Σ b[r]·π[r] − Σ u[j]·μ[j] − Σ u[i,j]·μ[i,j]
     column   Σ_r a[r,j]·π[r] − μ[j] − Σ_i μ[i,j] ≤ c[j]                          for every column j
     struck   μ[i,j] ≤ W[j]·z[i]              budget   Σ price·z ≤ attack budget
+    made     Σ cost·z below what deters      where the plan's leverage adds to what targets cost
 
 Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a price and
 a z is needed. The programme is exact if some best prices obey π ≤ W and μ ≤ W. They do where W is a price of every
@@ -44,6 +45,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.deterrence import LEVEL_LINK
 from optimizer.algorithms.dominance import compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
@@ -53,7 +55,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, Mark, Row, Sense
 from optimizer.model.expressions import Expression
 from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
-from optimizer.tolerances import DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
+from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
 # Sets of targets, one row each, as (sets, targets).
 Sets = npt.NDArray[np.bool_]
@@ -102,10 +104,11 @@ class AttackWindow:
         rhs: right-hand side of every row; attacks do not change it.
         demand: of each column of shortage below a floor, t.
         prices: by column, the survival gap in money.
+        costs: by target, what it costs the adversary: its price, and what the plan's deterrence adds.
     """
 
-    def __init__(self, start: int, programme: WarmWindow, which: Integers, linking: Vector) -> None:
-        self.start, self.window, self._programme = start, programme.window, programme
+    def __init__(self, start: int, programme: WarmWindow, which: Integers, linking: Vector, costs: Vector) -> None:
+        self.start, self.window, self._programme, self.costs = start, programme.window, programme, costs
         batch, _ = self.window.batch(which, linking)
         self.uppers, self.rhs = batch.upper, batch.rhs[0]
         self.demand, self.prices = self.window.demand(which[:1])[0], self.window.shortage
@@ -157,6 +160,7 @@ class AttackProgrammes:
         self._shocks = {start: self._alone(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
         self._which: dict[int, Integers] = {}
+        self._exposures: dict[int, Vector] = {}
         for length in {self._length(start) for start in self.starts}:
             some = [start for start in self.starts if self._length(start) == length]
             size = 1 + len(self.names)
@@ -177,13 +181,23 @@ class AttackProgrammes:
         """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
         linking = self._technology.linking_terms(np.asarray(plan, dtype=np.float64))
         return [
-            AttackWindow(start, self._programmes[self._length(start)], self._which[start], linking)
+            AttackWindow(
+                start, self._programmes[self._length(start)], self._which[start], linking, self.costs(start, linking)
+            )
             for start in self.starts
         ]
 
+    def costs(self, start: int, linking: Vector) -> Vector:
+        """By target, what it costs the adversary from a start on, by the linking terms of a plan."""
+        first = self._technology.first
+        levels = {o: float(linking[first[o, LEVEL_LINK] + start + 1]) for o in self.adversary.deterrents}
+        return np.array([self.adversary.cost((name,), levels) for name in self.names])
+
     def undominated(self, start: int, sets: Sets) -> Sets:
         """The sets that no other of them dominates, whatever the plan."""
-        alone = exposure(self.instance, self._shocks[start])
+        if start not in self._exposures:
+            self._exposures[start] = exposure(self.instance, self._shocks[start])
+        alone = self._exposures[start]
         rows = np.array([alone[[0, *(1 + np.flatnonzero(chosen))]].max(axis=0) for chosen in sets])
         return sets[compared(rows) < 0]
 
@@ -313,9 +327,13 @@ class _DualProgramme:
         self.builder = blank_model(programmes.instance)
         self.objective = Expression()
         self.usual = max([*found.values(), *shortage.values(), POSITIVE])
-        costs = [target.price for target in programmes.adversary.targets.values()]
-        self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(costs))]
-        self._row("budget", dict(zip(self.struck, costs, strict=True)), programmes.adversary.attack_budget)
+        adversary = programmes.adversary
+        prices_of_targets = [target.price for target in adversary.targets.values()]
+        self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(prices_of_targets))]
+        self._row("budget", dict(zip(self.struck, prices_of_targets, strict=True)), adversary.attack_budget)
+        if adversary.deterrents:
+            limit = adversary.deterred_from - DETERRED_ROUNDING * adversary.attack_budget
+            self._row("made", dict(zip(self.struck, window.costs.tolist(), strict=True)), limit)
         duals: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
             for column, price in self._prices(r, row, float(window.rhs[r])):

@@ -1,6 +1,6 @@
 """Ally: an activity within what works of it and is not cut."""
 
-from optimizer.audit.activity import ActivityAuditor
+from optimizer.audit.auditor import ActivityAuditor
 
 
 class AllyAuditor(ActivityAuditor):

@@ -1,6 +1,6 @@
 """Refining: an activity within what works of it and is not cut."""
 
-from optimizer.audit.activity import ActivityAuditor
+from optimizer.audit.auditor import ActivityAuditor
 
 
 class RefiningAuditor(ActivityAuditor):

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.audit.auditor import UNLIMITED, Auditor, Holding, Operation
-from optimizer.audit.scales import Scales
+from optimizer.audit.auditor import UNLIMITED, Auditor, Holding, Operation, Scales
 from optimizer.results.plan import Array
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from optimizer.audit.auditor import Auditor, Operation
-from optimizer.audit.scales import Scales
+from optimizer.audit.auditor import Auditor, Operation, Scales
 from optimizer.results.plan import Array
 
 

@@ -29,6 +29,7 @@ PASSES: tuple[Check, ...] = (
     windows.shocks_are_inside_the_horizon,
     windows.shock_names_are_distinct,
     windows.probabilities_add_up,
+    windows.outcomes_exclude_each_other,
     windows.cuts_match,
     decisions.rules_ask_something,
     decisions.adversary_can_act,

@@ -35,6 +35,11 @@ class _Known:
         return Vocabulary(self.unchecked.names("options"), "option")
 
     @cached_property
+    def deterrents(self) -> Vocabulary:
+        kinds = " or ".join(kind for kind, lever in KINDS.items() if lever.is_deterrent)
+        return Vocabulary({o for o, each in self.instance.options.items() if each.is_deterrent}, f"option of {kinds}")
+
+    @cached_property
     def activities(self) -> Vocabulary:
         return Vocabulary(
             self.unchecked.names("processes") | set(self.instance.activities), "process or producing option"
@@ -129,7 +134,11 @@ def _names_of_policy(known: _Known) -> Iterator[Problem]:
     for i, survival in enumerate(policy.min_time_to_survive):
         yield from _names_of_cuts(known, ("policy", RULE, i), survival.cuts)
     for name, target in adversary.targets.items() if adversary else ():
-        yield from _names_of_cuts(known, ("adversary", "targets", name), target.cuts)
+        place: Place = ("adversary", "targets", name)
+        yield from _names_of_cuts(known, place, target.cuts)
+        for o in target.deterrence:
+            if known.unchecked.sound or o not in known.options:
+                yield from _resolve((*place, "deterrence", o), o, known.deterrents)
     for o in policy.force:
         yield from _resolve(("policy", "force", o), o, known.options)
 

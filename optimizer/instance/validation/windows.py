@@ -77,7 +77,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
 
 def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """For every period, the probabilities of the shocks whose windows hold it add to at most 1."""
-    if not _readable(unchecked.instance):
+    if not has_events(unchecked.instance):
         return
     horizon = unchecked.instance.horizon
     section = "shocks" if unchecked.instance.shocks else "ensembles"
@@ -96,6 +96,17 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
         yield (section,), what, cure, "warning"
 
 
+def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
+    """With `cvar`, at most one shock occurs over the whole horizon: all their probabilities add to at most 1."""
+    instance = unchecked.instance
+    if instance.policy.objective.kind != "cvar" or not has_events(instance):
+        return
+    total = math.fsum(event.probability for event in instance.events)
+    if total > 1 + ROUNDING:
+        what = f"cvar takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
+        yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
+
+
 def _probabilities(instance: Instance) -> list[float]:
     """By period, the probability that some shock's window holds it."""
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
@@ -108,7 +119,7 @@ def _probabilities(instance: Instance) -> list[float]:
 
 def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """A shock's name means one event, an entry's one entry; the baseline keeps its own."""
-    if not _readable(unchecked.instance):
+    if not has_events(unchecked.instance):
         return
     instance = unchecked.instance
     seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rules, "a rule of the policy")
@@ -134,7 +145,8 @@ def _names_of_ensemble(
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
 
 
-def _readable(instance: Instance) -> bool:
+def has_events(instance: Instance) -> bool:
+    """Whether the shocks of an instance can be listed: all their starts are periods."""
     try:
         return instance.events is not None
     except ValueError:

@@ -1,11 +1,16 @@
-"""What print figures are drawn on: sizes and fonts, money along an axis, names in any script, and the file."""
+"""What print figures are drawn on: sizes, fonts and colours, money along an axis, names in any script, and the file.
+
+Colours are those that colour-blind readers can tell apart, the same on the page and in the plots. Source: Okabe, Ito:
+Color Universal Design, 2008. Beyond eight regions colours come again, with a pattern.
+"""
 
 import contextlib
 import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -17,6 +22,10 @@ from optimizer.units import si
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+from optimizer.instance.schema import Instance
+from optimizer.levers import KINDS
+from optimizer.results.plan import SourceShare
 
 # Inches; the width of a page of A4 between its margins.
 WIDTH = 7.1
@@ -190,3 +199,33 @@ def use_all_fonts() -> Iterator[None]:
         letters = "".join(chr(int(number)) for number in missing)
         text = f"No font here has {letters}: boxes stand in their place. Install one, such as Noto Sans CJK."
         warnings.warn(text, UserWarning, stacklevel=3)
+
+
+BLUE, VERMILION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
+PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
+OTHERS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY)
+PATTERNS = ("", "/", "x", ".")
+_SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+
+
+def lever_colours() -> dict[str, str]:
+    """The colour of each kind of lever."""
+    return {kind: _SLOTS[lever.labels.colour] for kind, lever in KINDS.items()}
+
+
+def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]) -> dict[str, tuple[str, str]]:
+    """A colour and a pattern for each region: home is blue, then those that most is bought from."""
+    weight: dict[str, float] = defaultdict(float)
+    for activity in instance.activities.values():
+        weight[activity.region or "unnamed"] += 0.0
+    for by_commodity in shares:
+        for several in by_commodity.values():
+            for share in several:
+                for region, part in share.regions.items():
+                    weight[region] += part
+    abroad = sorted((region for region in weight if region != instance.home), key=lambda region: -weight[region])
+    home = {instance.home: (BLUE, "")} if instance.home in weight and instance.home is not None else {}
+    return home | {
+        region: (OTHERS[i % len(OTHERS)], PATTERNS[min(i // len(OTHERS), len(PATTERNS) - 1)])
+        for i, region in enumerate(abroad)
+    }

@@ -1,6 +1,5 @@
 """What each budget buys: the survival gap and the cost of plans by budget, and of the columns of a comparison."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +7,21 @@ from typing import TYPE_CHECKING, Any
 from optimizer.extras import has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, add_footer, in_money, new_canvas, use_all_fonts
-from optimizer.report.figures.colours import BLUE, GREEN, VERMILION
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    INK,
+    OTHERS,
+    QUIET,
+    STYLE,
+    VERMILION,
+    Canvas,
+    add_footer,
+    file_bytes,
+    in_money,
+    new_canvas,
+    use_all_fonts,
+)
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
@@ -20,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FRONTIER_FORMATS = ("svg", "png", "pdf")
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LEFT, MOST, HEIGHT = 60, 100, 14
 
@@ -65,86 +76,71 @@ def _line(points: list[ComparisonColumn]) -> tuple[list[float], list[float]]:
 def save_plot(comparison: Comparison, path: Path) -> None:
     """Write the frontier, or where there are fewer than two budgets bars of every column; by the path's suffix."""
     require_extra("plot", "A figure")
-    import matplotlib
+    from matplotlib import rc_context
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": "diversify", "font.size": 12}
-    with matplotlib.rc_context(style), use_all_fonts():
-        figure = _figure(comparison)
-        content = io.BytesIO()
-        kind = path.suffix.lower().removeprefix(".")
-        dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-        figure.savefig(content, format=kind, dpi=200, bbox_inches="tight", metadata=dated)
-    write_whole(path, content.getvalue())
-
-
-def _figure(comparison: Comparison) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 7.5))
-    above, below = figure.subplots(2, 1, height_ratios=[3, 2])
-    is_frontier = any(len(_points(comparison, case)) > 1 for case in comparison.cases)
-    (_by_budget if is_frontier else _bars)(comparison, above, below)
-    for axes in (above, below):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y" if is_frontier else "x", alpha=0.3)
     first = next(iter(comparison.cases.values()))
     title = first.title if len(comparison.cases) == 1 else "Side by side"
-    figure.suptitle(f"{title}: what each budget buys" if is_frontier else title, x=0.02, ha="left", weight="bold")
-    figure.tight_layout()
-    return figure
+    is_frontier = any(len(_points(comparison, case)) > 1 for case in comparison.cases)
+    with rc_context(dict(STYLE)), use_all_fonts():
+        canvas = new_canvas(f"{title}: what each budget buys" if is_frontier else title, 4.6, (3.0, 2.0))
+        handles = (_by_budget if is_frontier else _bars)(comparison, *canvas.panels)
+        note = "At each point: shocks survived." if is_frontier and len(comparison.cases) == 1 else ""
+        add_footer(canvas, note, handles)
+        write_whole(path, file_bytes(canvas, path.suffix.lower().removeprefix(".")))
 
 
-def _by_budget(comparison: Comparison, above: Any, below: Any) -> None:
+def _by_budget(comparison: Comparison, above: "Axes", below: "Axes") -> Sequence[Any]:
     """The gap and the cost by budget, a line a case; the shocks survived are written at each point."""
-    first = next(iter(comparison.cases.values()))
+    first, is_alone = next(iter(comparison.cases.values())), len(comparison.cases) == 1
+    money, currency = first.money, first.currency
     for i, case in enumerate(comparison.cases):
         points = _points(comparison, case)
         budgets, gaps = _line(points)
-        look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "clip_on": False}
-        name = case if len(comparison.cases) > 1 else None
-        above.plot(budgets, gaps, label=name, **look)
-        below.plot(budgets, [column.result.total_cost for column in points], **look)
-        for column, gap in zip(points, gaps, strict=True) if len(comparison.cases) == 1 else ():
-            said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
-            place = {"textcoords": "offset points", "xytext": (6, 6), "fontsize": 10}
-            above.annotate(said, (column.budget or 0.0, gap), **place)
-    _mark_least(comparison, above)
-    above.set_ylabel(f"Survival gap, {first.currency}")
-    below.set_ylabel("Total cost,\npresent value")
-    below.set_xlabel(f"Budget: undiscounted outlay, {first.currency}")
-    above.set_ylim(bottom=0)
-    for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
-        axis.set_major_formatter(lambda value, place: si(value))
-    if len(comparison.cases) > 1:
-        above.legend(frameon=False)
-    elif any(column.result.shocks for column in comparison.columns):
-        above.set_title("at each point: shocks survived", loc="right", fontsize=10)
-
-
-def _mark_least(comparison: Comparison, above: Any) -> None:
-    for each in comparison.least if len(comparison.cases) == 1 else ():
+        colour, marker = (BLUE, *OTHERS)[i % (len(OTHERS) + 1)], MARKERS[i % len(MARKERS)]
+        above.plot(budgets, gaps, label=case, color=colour, marker=marker, clip_on=False)
+        costs = [column.result.total_cost for column in points]
+        below.plot(budgets, costs, color=colour, marker=marker, clip_on=False)
+        for column, gap in zip(points, gaps, strict=True) if is_alone else ():
+            _annotate(above, _survived_words(column), (column.budget or 0.0, gap), (6, 6))
+    for each in comparison.least if is_alone else ():
         if each.outlay is not None:
-            above.axvline(each.outlay, color="#555555", linestyle="--", linewidth=1)
-            said = f"least outlay that\nsurvives everything: {si_up(each.outlay, comparison.cases[each.case].money, 5)}"
-            place = {"textcoords": "offset points", "xytext": (6, -4), "va": "top", "fontsize": 10}
-            above.annotate(said, (each.outlay, above.get_ylim()[1]), **place)
+            above.axvline(each.outlay, color=QUIET, linestyle="--", linewidth=1)
+            said = f"least outlay that\nsurvives everything: {si_up(each.outlay, money, 5)}"
+            _annotate(above, said, (each.outlay, above.get_ylim()[1]), (6, -4), va="top")
+    above.set_ylabel(f"Survival gap, {currency}")
+    below.set_ylabel("Total cost,\npresent value")
+    below.set_xlabel(f"Budget: undiscounted outlay, {currency}")
+    above.set_ylim(bottom=0)
+    for panel in (above, below):
+        in_money(panel.xaxis)
+        in_money(panel.yaxis)
+        panel.grid(axis="y")
+    return [] if is_alone else above.get_legend_handles_labels()[0]
 
 
-def _bars(comparison: Comparison, above: Any, below: Any) -> None:
+def _survived_words(column: ComparisonColumn) -> str:
+    return f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
+
+
+def _annotate(panel: "Axes", text: str, at: tuple[float, float], offset: tuple[int, int], **look: Any) -> None:
+    panel.annotate(text, at, offset, textcoords="offset points", fontsize=7, **look)
+
+
+def _bars(comparison: Comparison, above: "Axes", below: "Axes") -> Sequence[Any]:
     """The gap and the cost of every column."""
-    first = next(iter(comparison.cases.values()))
+    currency = next(iter(comparison.cases.values())).currency
     columns = [column for column in comparison.columns if column.result.baseline is not None]
-    names = [column.case for column in columns]
-    gaps = [column.result.survival_gap for column in columns]
-    above.barh(names, gaps, color=COLOURS[1])
+    names, gaps = [column.case for column in columns], [column.result.survival_gap for column in columns]
+    above.barh(names, gaps, color=VERMILION)
     for i, column in enumerate(columns):
-        said = f"{len(shocks_survived(column.result))} of {len(column.result.shocks)} survived"
-        above.annotate(said, (gaps[i], i), textcoords="offset points", xytext=(6, 0), va="center", fontsize=10)
-    below.barh(names, [column.result.total_cost for column in columns], color=COLOURS[0])
-    for axes, label in ((above, "Survival gap"), (below, "Total cost, present value")):
-        axes.invert_yaxis()
-        axes.set_xlabel(f"{label}, {first.currency}")
-        axes.xaxis.set_major_formatter(lambda value, place: si(value))
+        _annotate(above, f"{_survived_words(column)} survived", (gaps[i], i), (6, 0), va="center")
+    below.barh(names, [column.result.total_cost for column in columns], color=BLUE)
+    for panel, label in ((above, "Survival gap"), (below, "Total cost, present value")):
+        panel.invert_yaxis()
+        panel.set_xlabel(f"{label}, {currency}")
+        in_money(panel.xaxis)
+        panel.grid(axis="x")
+    return []
 
 
 def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
 from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall
-from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
-from optimizer.report.figures.colours import regions
+from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.html.book import Book
 from optimizer.results.plan import MOST_DETAILED_SHOCKS

@@ -8,9 +8,19 @@ from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.figures.colours import GREEN, GREY, PURPLE, SKY
-from optimizer.report.format import LINE, in_full, percent, stage_title
+from optimizer.report.figures.canvas import (
+    GREEN,
+    GREY,
+    INK,
+    PURPLE,
+    SKY,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+)
+from optimizer.report.format import LINE, in_full, percent, shortened, stage_title
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -270,4 +280,4 @@ def _stack(
         if share.regions:
             panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {1e4 * share.hhi:,.0f}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
-    panel.set_title(title if len(title) <= 34 else title[:33].rstrip() + "…", fontsize=7.5, loc="left")
+    panel.set_title(shortened(title, 34), fontsize=7.5, loc="left")

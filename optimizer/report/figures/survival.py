@@ -11,8 +11,23 @@ from optimizer.disruptions.shock import Shock
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, WIDTH, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.figures.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    SKY,
+    VERMILION,
+    WIDTH,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+)
 from optimizer.report.format import (
     FOLDED,
     MEANING,
@@ -25,6 +40,7 @@ from optimizer.report.format import (
     left_out,
     served_in_full,
     share,
+    shortened,
     standing,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
@@ -342,8 +358,7 @@ def _row_label(lane: Lane, row: Folded) -> str:
 
 def _short_title(window: ShockWindow | Lane, most: int) -> str:
     which = f" · {window.which}" if window.which else ""
-    room = most - len(which)
-    return (window.title if len(window.title) <= room else window.title[: room - 1].rstrip() + "…") + which
+    return shortened(window.title, most - len(which)) + which
 
 
 def _cell_words(service: Service) -> str:

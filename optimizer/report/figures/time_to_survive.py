@@ -5,20 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, of_plan
-from optimizer.report.figures.colours import BLUE, SKY, VERMILION
-from optimizer.report.format import stage_title
+from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
+from optimizer.report.format import chokepoint_name, shortened
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
-
-# Of more chokepoints than this the most exposed are shown.
-MOST_CHOKEPOINTS = 40
 
 
 @dataclass(frozen=True)
@@ -61,15 +56,10 @@ def is_endless(exposure: Exposure) -> bool:
 
 
 def _exposure_label(instance: Instance, exposure: Exposure) -> str:
-    if exposure.kind == "process":
-        return display_name(instance, exposure.name)
-    if exposure.kind == "stage":
-        region, _, stage = exposure.name.partition(" / ")
-        return stage_title(instance, stage, region)
     entry, at, severity = exposure.name.partition("@")
     if exposure.kind == "shock" and entry in instance.shocks:
         return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")
-    return exposure.name
+    return chokepoint_name(instance, exposure.kind, exposure.name)
 
 
 def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
@@ -114,7 +104,7 @@ def draw_time_to_survive(
     (panel,) = canvas.panels
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
-    names = [_short(line.name) + (" !" if line.deliberate else "") for line, _ in pairs]
+    names = [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs]
     panel.set_yticks(range(len(pairs)), names)
     panel.set_ylim(len(pairs) - 0.4, -0.6)
     panel.set_xlim(0, 1)
@@ -158,10 +148,6 @@ def _marks(judged: Sequence[float]) -> list["Line2D"]:
     if any(months < YEAR for months in judged):
         marks.append(dot("with the plan, less than a year", color=VERMILION))
     return [*marks, Line2D([], [], color=INK, linestyle=":", linewidth=1, label="one year")]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 48 else text[:47].rstrip() + "…"
 
 
 def _span(line: ChokepointLine, i: int) -> float:

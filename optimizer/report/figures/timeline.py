@@ -4,8 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import INK, QUIET, Canvas, add_footer, new_canvas, plain, thin_ticks
-from optimizer.report.figures.colours import GREY, lever_colours
+from optimizer.report.figures.canvas import (
+    GREY,
+    INK,
+    QUIET,
+    Canvas,
+    add_footer,
+    lever_colours,
+    new_canvas,
+    plain,
+    thin_ticks,
+)
+from optimizer.report.format import shortened
 from optimizer.results.plan import ByPeriod
 from optimizer.results.result import Result
 from optimizer.units import si
@@ -38,7 +48,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     count = len(horizon.periods)
     panel.set_xlim(0, count)
     panel.set_ylim(len(moves) - 0.4, -0.6)
-    panel.set_yticks(range(len(moves)), [_short(move.name, 44) for move in moves])
+    panel.set_yticks(range(len(moves)), [shortened(move.name, 44) for move in moves])
     panel.grid(axis="x")
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
@@ -57,10 +67,6 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("left")
     return canvas
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _bar(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import QUIET, Canvas, add_footer, in_money, new_canvas
-from optimizer.report.figures.colours import BLUE, GREEN, ORANGE
+from optimizer.report.figures.canvas import BLUE, GREEN, ORANGE, QUIET, Canvas, add_footer, in_money, new_canvas
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si

@@ -11,7 +11,7 @@ from optimizer.instance.derived import named_regions, region_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
-from optimizer.report.figures import colours, waterfall
+from optimizer.report.figures import canvas, waterfall
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
@@ -229,8 +229,8 @@ class Book:
             },
             "names": _names(instance),
             "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
-            "regions": colours.regions(instance, [each.shares for each in self.views]),
-            "levers": colours.lever_colours(),
+            "regions": canvas.regions(instance, [each.shares for each in self.views]),
+            "levers": canvas.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
             "strikes": [asdict(window) for window in self.shock_windows],

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -13,7 +12,8 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
 from optimizer.report.narrative import signed_amount, whole
-from optimizer.report.tables.render import print_parts, screen_table, table
+from optimizer.report.tables.render import cross_table, print_parts, screen_table
+from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.ranges import RangeEnd, SizeRange
@@ -96,9 +96,8 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
-    by_option = {each.option: each for each in found.ranges}
 
-    def option(row: dict[str, Any]) -> Text:
+    def option(row: FrameRow) -> Text:
         return Text(display_name(instance, row["option"])).append(f" · {row['kind']}", style="dim")
 
     return screen_table(
@@ -109,9 +108,9 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
         cells={
             "option": option,
             "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
-            "least": lambda row: _end(by_option[row["option"]].least, "≥"),
+            "least": lambda row: _end(row.item.least, "≥"),
             "cheapest": lambda row: _size(row["cheapest"]),
-            "greatest": lambda row: _end(by_option[row["option"]].greatest, "≤"),
+            "greatest": lambda row: _end(row.item.greatest, "≤"),
         },
         hidden=("kind",),
         expand=True,
@@ -150,17 +149,12 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
     )
     if any(cell.startswith(ALONE) for _, cells in sizes for cell in cells):
         caption += f" {ALONE}bought by one plan only."
-    shown = table("Plans that differ", caption=caption, expand=True)
-    shown.add_column("", ratio=3, overflow="fold")
-    for i in range(len(results)):
-        shown.add_column("Cheapest" if i == 0 else chr(ord("A") + i - 1), justify="right", no_wrap=True)
-    for label, cells in figures:
-        shown.add_row(label, *cells)
-    shown.add_row("Distance", DASH, *(f"{each.distance:.1f}" for each in found.plans), end_section=True)
-    for label, cells in sizes:
-        if cells:
-            shown.add_row(label, *cells)
-    return shown
+    heads = ["Cheapest", *(chr(ord("A") + i) for i in range(len(found.plans)))]
+    rows = list[tuple[str, Sequence[str]] | None](figures)
+    rows += [("Distance", [DASH, *(f"{each.distance:.1f}" for each in found.plans)]), None]
+    rows += [(label, cells) for label, cells in sizes if cells]
+    return cross_table("Plans that differ", "", heads, rows, caption=caption, labels={"ratio": 3},
+                       layout={"no_wrap": True}, expand=True)  # fmt: skip
 
 
 def _more(result: Result, cheapest: Result) -> str:

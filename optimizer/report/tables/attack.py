@@ -202,7 +202,7 @@ def _starts(found: AttackResult) -> Table | None:
             "gap": known("gap", "0", "bold red"),
             "breaks_at": known("breaks_at", "never"),
         },
-        wide=("worst", "by"),
+        wide={"worst": 1, "by": 1},
         expand=True,
     )
 

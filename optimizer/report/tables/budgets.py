@@ -5,7 +5,6 @@ The least outlays, what more money buys, and where the plan changes.
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +13,8 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
 from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
-from optimizer.report.tables.render import screen_table, table
+from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
+from optimizer.results.frames import FrameRow
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import (
     Breakpoint,
@@ -55,7 +55,7 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
     if len(comparison.cases) == 1:
         return Text(_in_words(comparison, comparison.least[0]), style="bold")
 
-    def outlay(row: dict[str, Any]) -> str | Text:
+    def outlay(row: FrameRow) -> str | Text:
         if row["outlay"] is not None:
             return _amount(row["outlay"])
         return Text("not known", style="yellow") if row["status"] == "stopped" else Text("none is enough", "bold red")
@@ -106,32 +106,31 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     rows = folds(instance, order, every=every)
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
     bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
-    shown = table(f"Least outlay for each shock alone, {instance.money}", caption=_of_alone(rows))
-    shown.add_column("Shock", overflow="fold", max_width=36)
-    for case in cases:
-        shown.add_column("Least outlay" if len(cases) == 1 else case, justify="right", overflow="fold", max_width=16)
-    if bar is not None:
-        shown.add_column("", no_wrap=True)
+    heads = ["Least outlay"] if len(cases) == 1 else cases
+    lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        shown.add_row(
-            _lone_title(row), *map(_cell, dearest), *_bar_cells(bar, dearest[0].outlay if dearest[0] else None)
-        )
+        bars = [] if bar is None else [bar(dearest[0].outlay if dearest[0] else None)]
+        lines.append((_lone_title(row), [*map(_cell, dearest), *bars]))
     if together:
-        shown.add_section()
-        cells = [Text(_amount(together.get(case)), style="bold") for case in cases]
-        shown.add_row(Text("all of them", style="bold"), *cells, *_bar_cells(bar, together.get(cases[0])))
-    return shown
+        amounts = [Text(_amount(together.get(case)), style="bold") for case in cases]
+        bars = [] if bar is None else [bar(together.get(cases[0]))]
+        lines += [None, (Text("all of them", style="bold"), [*amounts, *bars])]
+    return cross_table(
+        f"Least outlay for each shock alone, {instance.money}",
+        "Shock",
+        [*heads, *([] if bar is None else [""])],
+        lines,
+        caption=_of_alone(rows),
+        labels={"max_width": 36},
+        layout={"max_width": 16},
+        layouts={"": {"no_wrap": True}},
+    )
 
 
 def _lone_title(row: Fold) -> str:
     """The dearest shock of a row: its members are in the order of their outlays."""
     return row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
-
-
-def _bar_cells(bar: Callable[[float | None], Text] | None, outlay: float | None) -> list[Text]:
-    """The cell of the column of bars, where there is one."""
-    return [] if bar is None else [bar(outlay)]
 
 
 def _bars(
@@ -173,33 +172,31 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     """What some more money buys at each budget."""
     if not comparison.steps:
         return None
-    several, money = len(comparison.cases) > 1, next(iter(comparison.cases.values())).money
-    more = si(comparison.steps[0].more, money, 4)
+    instance = next(iter(comparison.cases.values()))
+    more = si(comparison.steps[0].more, instance.money, 4)
     text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH} is no change "
     text += f"that is proven. {sure(comparison)}"
-    shown = table(f"What the next {more} buys", caption=text, expand=True)
-    if several:
-        shown.add_column("", overflow="fold", min_width=13, ratio=1)
-    shown.add_column(f"Budget\n{money}", justify="right", no_wrap=True)
-    shown.add_column(f"Gap\n{money}", justify="right", no_wrap=True)
-    shown.add_column("Survives", justify="right", no_wrap=True)
-    shown.add_column(f"Total cost\n{money}", justify="right", no_wrap=True)
-    shown.add_column("Builds", overflow="fold", ratio=3)
-    for step in comparison.steps:
-        cells: list[str | Text] = [step.case] if several else []
-        cells.append(si(step.budget, digits=4))
-        if not step.is_known:
-            shown.add_row(*cells, "?", "?", "?", Text("not known: the search was stopped", style="yellow"))
-            continue
-        if step.is_nothing:
-            kept = _survives(step) if shocks_survived(step.before) == shocks_survived(step.after) else DASH
-            shown.add_row(*cells, DASH, kept, DASH, Text("nothing", style="dim"))
-            continue
-        builds = _builds(comparison.cases[step.case], step)
-        lost = given_up(step.before, step.after)
-        builds += f"; no longer survives {list_names(list(lost), 3)}, for a smaller sum of gaps" if lost else ""
-        shown.add_row(*cells, difference_text(step.gap), _survives(step), difference_text(step.cost), builds)
-    return shown
+
+    def known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
+        """A cell; of a step that buys nothing a dash, of one that is not known a question mark."""
+        return lambda row: "?" if not row.item.is_known else nothing if row.item.is_nothing else write(row.item)
+
+    return screen_table(
+        instance,
+        comparison.frames.frame("steps"),
+        title=f"What the next {more} buys",
+        caption=text,
+        heads={"case": ""},
+        cells={
+            "gap": known(lambda step: difference_text(step.gap)),
+            "survived_before": lambda row: _survives(row.item),
+            "cost": known(lambda step: difference_text(step.cost)),
+        },
+        hidden=() if len(comparison.cases) > 1 else ("case",),
+        more={"Builds": lambda row: _step_builds(comparison.cases[row.item.case], row.item)},
+        wide={"case": 1, "Builds": 3},
+        expand=True,
+    )
 
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
@@ -214,41 +211,54 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
 
 
 def _survives(step: BudgetStep) -> str:
+    if not step.is_known:
+        return "?"
     before, after, count = len(shocks_survived(step.before)), len(shocks_survived(step.after)), len(step.after.shocks)
+    if step.is_nothing and shocks_survived(step.before) != shocks_survived(step.after):
+        return DASH
     return f"{before} → {after}" if after != before else f"{after} of {count}"
 
 
-def _builds(instance: Instance, step: BudgetStep) -> str:
+def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
     """The changes that are noticeable, in words."""
+    if not step.is_known:
+        return Text("not known: the search was stopped", style="yellow")
+    if step.is_nothing:
+        return Text("nothing", style="dim")
     before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
         f"{display_name(instance, o)} {'+' if more > 0 else '−'}{size_text(instance, o, abs(more))}"
         for o, more in step.changes.items()
         if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
-    return list_names(parts, 6) if parts else "the same, at other times"
+    lost = given_up(step.before, step.after)
+    said = list_names(parts, 6) if parts else "the same, at other times"
+    return said + (f"; no longer survives {list_names(list(lost), 3)}, for a smaller sum of gaps" if lost else "")
 
 
 def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
     """The budgets at which the plan becomes another in kind."""
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
-    money, several = next(iter(comparison.cases.values())).money, len(comparison.cases) > 1
-    text = f"Found by bisection to {si(comparison.resolution or 0.0, money)}"
+    instance = next(iter(comparison.cases.values()))
+    text = f"Found by bisection to {si(comparison.resolution or 0.0, instance.money)}"
     text += "" if comparison.is_whole else ", where the two budgets are no further apart"
     text += "; what comes and goes between two budgets that were solved is not seen. "
     text += f"Plans that are as good as each other may buy other options. {sure(comparison)}"
-    shown = table("Where the plan changes", caption=text, expand=True)
-    if several:
-        shown.add_column("", overflow="fold", ratio=1)
-    shown.add_column(f"Budget, {money}", no_wrap=True)
-    shown.add_column("Builds", overflow="fold", ratio=3)
-    shown.add_column("Shocks", overflow="fold", ratio=3)
-    for change in comparison.changes:
-        between = f"{si_down(change.above, digits=4)} – {si_up(change.at, digits=4)}"
-        cells = (between, _builds_changed(comparison, change), _shocks_changed(change, money))
-        shown.add_row(*([change.case] if several else []), *cells)
-    return shown
+    return screen_table(
+        instance,
+        comparison.frames.frame("breakpoints"),
+        caption=text,
+        heads={"case": "", "above": f"Budget, {instance.money}"},
+        cells={
+            "above": lambda row: f"{si_down(row['above'], digits=4)} – {si_up(row['at'], digits=4)}",
+            "added": lambda row: _builds_changed(comparison, row.item),
+            "survived": lambda row: _shocks_changed(row.item, instance.money),
+        },
+        hidden=() if len(comparison.cases) > 1 else ("case",),
+        wide={"case": 1, "added": 3, "survived": 3},
+        expand=True,
+    )
 
 
 def _builds_changed(comparison: Comparison, change: Breakpoint) -> str:

@@ -1,6 +1,7 @@
 """How checks look: the summary of an instance, its families and ensembles, and the verification of a plan file."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import table
+from optimizer.report.tables.render import cross_table
 from optimizer.results.result import Result
 from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
@@ -107,17 +108,27 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         rows = [(_of_many(row), row.worst) for row in summary.struck]
         if any(row.shocks > 1 for row in summary.struck):
             caption += "\nA family is one row, that of its worst shock; --all lists each shock."
-    shown = table("Shocks", caption=caption, expand=True)
-    shown.add_column("Shock", overflow="fold", ratio=3)
-    shown.add_column("Window", no_wrap=True)
-    shown.add_column("Hits", overflow="fold", ratio=4)
-    shown.add_column("Below floors", overflow="fold", ratio=3)
-    shown.add_column(f"Gap\n{instance.money}", justify="right", no_wrap=True)
-    for name, hit in rows:
-        words = _below_floors(instance, hit)
-        gap = si(hit.gap) if hit.gap > 0 else "–"
-        shown.add_row(name, windowed(hit.first, hit.last, "–"), _struck(instance, hit), words, gap)
-    return shown
+
+    def cells(hit: ShockHit) -> list[str]:
+        window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
+        return [window, _struck(instance, hit), _below_floors(instance, hit), gap]
+
+    gap = f"Gap\n{instance.money}"
+    return cross_table(
+        "Shocks",
+        "Shock",
+        ["Window", "Hits", "Below floors", gap],
+        [(name, cells(hit)) for name, hit in rows],
+        caption=caption,
+        labels={"ratio": 3},
+        layout={"justify": "left", "no_wrap": True},
+        layouts={"Hits": _wide(4), "Below floors": _wide(3), gap: {"justify": "right", "no_wrap": True}},
+        expand=True,
+    )
+
+
+def _wide(ratio: int) -> dict[str, Any]:
+    return {"overflow": "fold", "ratio": ratio}
 
 
 def _of_many(row: RowHits) -> str:
@@ -138,18 +149,12 @@ WIDE_TABLE = 100
 def preview_table(previews: Sequence[Preview], width: int) -> Table:
     """One row each; the first names stand under the entry's own where there is no room for a column of them."""
     caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
-    shown = table("Families and ensembles", caption=caption, expand=True)
-    shown.add_column("Name", overflow="fold", ratio=2)
-    shown.add_column("Events", justify="right", no_wrap=True)
-    shown.add_column("Starts", no_wrap=True)
-    shown.add_column("Months", justify="right", no_wrap=True)
-    shown.add_column("Severity\n%", justify="right", no_wrap=True)
-    shown.add_column("Prob.", justify="right", no_wrap=True)
-    if width >= WIDE_TABLE:
-        shown.add_column("First of them", overflow="fold", ratio=3)
-    for preview in previews:
-        shown.add_row(*_row(preview, is_wide=width >= WIDE_TABLE))
-    return shown
+    is_wide, number = width >= WIDE_TABLE, {"no_wrap": True}
+    heads = ["Events", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
+    layouts = {"Starts": number, "First of them": _wide(3)}
+    rows = [(first, rest) for first, *rest in (_row(preview, is_wide=is_wide) for preview in previews)]
+    return cross_table("Families and ensembles", "Name", heads, rows, caption=caption, labels={"ratio": 2},
+                       layout=number, layouts=layouts, expand=True)  # fmt: skip
 
 
 def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:

@@ -21,7 +21,7 @@ from optimizer.report.tables.budgets import (
     least,
     lone_shocks_table,
 )
-from optimizer.report.tables.render import table
+from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived, sizes_bought, years_bought
@@ -32,7 +32,7 @@ from optimizer.units import si
 LABELS, WIDTH, WIDER = 24, 11, 15
 MOST_SHARES = 8
 KEPT, FAILS, CHANGED = "green", "bold red", "bold"
-TableRow = tuple[str, list[Text]]
+TableRow = tuple[str | Text, list[Text]]
 
 
 def show_grid(comparison: Comparison, console: Console | None = None) -> None:
@@ -66,7 +66,7 @@ def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for case in comparison.cases:
         own = [column for column in comparison.columns if column.case == case]
-        parts += [*_tables(comparison, own, width, title=case), ""]
+        parts += [*column_tables(comparison, own, width, title=case), ""]
     return parts[:-1]
 
 
@@ -80,7 +80,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += [_matrix(comparison, width), ""]
         parts += _parts_by_case(comparison, width)
     else:
-        parts += _tables(comparison, comparison.columns, width, title="Side by side")
+        parts += column_tables(comparison, comparison.columns, width, title="Side by side")
     plot = draw_in_characters(comparison, width)
     parts += ["", Text.from_ansi(plot)] if plot else []
     return parts + [Text(f"Note: {note}") for note in comparison.notes]
@@ -119,7 +119,7 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Of plans that all fail: what the one with the most money survives."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(shocks_survived(best))} of {plural(len(best.shocks), 'shock')}"
-    text += " so far" if is_stopped else " at best"
+    text += " so far" if is_stopped else " at best" if best.given is None else ""
     text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
@@ -138,7 +138,7 @@ def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
 # The table.
 
 
-def _tables(
+def column_tables(
     comparison: Comparison, columns: Sequence[ComparisonColumn], width: int, title: str
 ) -> list[RenderableType]:
     """As many columns beside each other as fit; of cases the first stands in every table."""
@@ -163,21 +163,19 @@ def _tables(
 def _table(
     comparison: Comparison, columns: Sequence[ComparisonColumn], some: Sequence[int], rows: "_Rows", title: str
 ) -> Table:
-    shown = table(title)
-    corner = "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}"
-    shown.add_column(corner, overflow="fold", width=LABELS - 2)
-    for i in some:
-        each = (WIDER if rows.by_case else WIDTH) - 2
-        shown.add_column(rows.head(columns[i]), justify="right", overflow="fold", width=each)
+    lines = list[TableRow | None]()
     for section, block in rows.blocks():
-        if section and not block:
-            continue
-        if section:
-            shown.add_section()
-            shown.add_row(Text(section, style="dim"))
-        for label, cells in block:
-            shown.add_row(label, *(cells[i] for i in some))
-    return shown
+        if section and block:
+            lines += [None, (Text(section, style="dim"), [])]
+        lines += [(label, [cells[i] for i in some]) for label, cells in block]
+    return cross_table(
+        title,
+        "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}",
+        [rows.head(columns[i]) for i in some],
+        lines,
+        labels={"width": LABELS - 2},
+        layout={"width": (WIDER if rows.by_case else WIDTH) - 2},
+    )
 
 
 @dataclass(frozen=True)
@@ -354,20 +352,20 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
 def _matrix(comparison: Comparison, width: int) -> Table:
     """Cases by budget: how many shocks are survived, and the gap or the cost."""
     budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
-    caption = "Shocks survived; below it the total cost where all are, else the survival gap (✗)."
-    shown = table(f"Cases and budgets, {next(iter(comparison.cases.values())).money}", caption=caption)
-    shown.add_column("", overflow="fold", max_width=LABELS + 10)
-    for budget in budgets:
-        shown.add_column(budget_text(budget), justify="right", overflow="fold")
-    for case in comparison.cases:
-        own = {column.budget: column.result for column in comparison.columns if column.case == case}
-        cells = []
-        for budget in budgets:
-            result = own.get(budget)
-            if result is not None and result.baseline is not None:
-                amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
-                cells.append(_survived_cell(result).append(f"\n{amount}"))
-            else:
-                cells.append(Text("–", style="dim"))
-        shown.add_row(case, *cells)
-    return shown
+    by_place = {(column.case, column.budget): column.result for column in comparison.columns}
+
+    def cell(case: str, budget: float | None) -> Text:
+        result = by_place.get((case, budget))
+        if result is None or result.baseline is None:
+            return Text("–", style="dim")
+        amount = si(result.total_cost, digits=4) if result.survives else f"✗ {si(result.survival_gap)}"
+        return _survived_cell(result).append(f"\n{amount}")
+
+    return cross_table(
+        f"Cases and budgets, {next(iter(comparison.cases.values())).money}",
+        "",
+        [budget_text(budget) for budget in budgets],
+        [(case, [cell(case, budget) for budget in budgets]) for case in comparison.cases],
+        caption="Shocks survived; below it the total cost where all are, else the survival gap (✗).",
+        labels={"max_width": LABELS + 10},
+    )

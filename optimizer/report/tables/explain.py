@@ -15,7 +15,7 @@ from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.results.result import Result
-from optimizer.studies.explain.explain import Explanation, ExplanationPart
+from optimizer.studies.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.part_values import Deadline, PartValue
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair

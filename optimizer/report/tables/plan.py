@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -35,7 +34,8 @@ from optimizer.report.format import (
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
+from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.results.frames import FrameRow
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, fold_outcomes, folds, worst_rows
@@ -52,7 +52,7 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 # From this width on, what is bought has a bar by year.
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files.
-FILES = ("builds", "stock", "survival", "dependence", "costs", "flows")
+FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows")
 # Why shocks can be expected to cost less than the baseline.
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
@@ -118,15 +118,15 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
     step = max(1, len(horizon.years) // 24)
     signs = {o: FORCED if each.forced else NO_SHOCK if each.in_peace else "" for (o, _), each in bought.items()}
 
-    def option(row: dict[str, Any]) -> Text:
+    def option(row: FrameRow) -> Text:
         name = display_name(instance, row["option"]) + signs[row["option"]]
         return Text.assemble(name, (f" · {row['kind']}", "dim"))
 
-    def on_line(row: dict[str, Any]) -> str:
+    def on_line(row: FrameRow) -> str:
         """When it first works; of a stockpile, until when it is bought."""
         return f"–{row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
 
-    def bar(row: dict[str, Any]) -> Text:
+    def bar(row: FrameRow) -> Text:
         return Text(_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
 
     span = f"{horizon.start}–{horizon.end}"
@@ -143,7 +143,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
             "size": lambda row: size_text(instance, row["option"], row["size"]),
         },
         hidden=("kind",),
-        more=[(span, bar)] if width >= WIDE_WITH_BARS else (),
+        more={span: bar} if width >= WIDE_WITH_BARS else {},
         expand=True,
     )  # fmt: skip
 
@@ -182,15 +182,20 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
     horizon = instance.horizon
     years = list(horizon.years)
     step = -(-len(years) // max(1, (width - 26) // 7))
-    shown = table("Stock at the end of the year if no shock happens, t", expand=False)
-    shown.add_column(Stock.labels.noun.capitalize(), max_width=26, overflow="fold")
     chosen = years[::-step][::-1]
-    for year in chosen:
-        shown.add_column(str(year), justify="right", no_wrap=True)
-    for o, row in held.items():
-        ends = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
-        shown.add_row(display_name(instance, o), *(si(value) if value > ROUNDING * max(row) else "–" for value in ends))
-    return shown
+
+    def ends(row: Sequence[float]) -> list[str]:
+        values = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
+        return [si(value) if value > ROUNDING * max(row) else "–" for value in values]
+
+    return cross_table(
+        "Stock at the end of the year if no shock happens, t",
+        Stock.labels.noun.capitalize(),
+        list(map(str, chosen)),
+        [(display_name(instance, o), ends(row)) for o, row in held.items()],
+        labels={"max_width": 26},
+        layout={"no_wrap": True},
+    )
 
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
@@ -228,13 +233,10 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> st
 
 
 def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:
-    shown = table("Survival")
-    shown.add_column("Shock", overflow="fold", max_width=NAMES)
-    for d in segments:
-        shown.add_column(display_name(instance, d), justify="right", overflow="fold", min_width=11, max_width=12)
-    for row in rows:
-        shown.add_row(_title(instance, row), *(_cell(instance, row, d) for d in segments))
-    return shown
+    heads = [display_name(instance, d) for d in segments]
+    lines = [(_title(instance, row), [_cell(instance, row, d) for d in segments]) for row in rows]
+    return cross_table("Survival", "Shock", heads, lines, labels={"max_width": NAMES},
+                       layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
 def _title(instance: Instance, row: Folded) -> Text:
@@ -276,15 +278,15 @@ def _service_text(service: Service) -> Text:
 def _weakest(instance: Instance, result: Result) -> Table:
     """Each segment over all shocks, those that are not shown included."""
 
-    def standing_of(row: dict[str, Any]) -> str:
+    def standing_of(row: FrameRow) -> str:
         worst = result.services[row["segment"]]
         return "bold red" if worst.shocks_failed else "green" if worst.is_full else ""
 
-    def figures(row: dict[str, Any]) -> str:
+    def figures(row: FrameRow) -> str:
         worst = result.services[row["segment"]]
         return " ".join(part for part in (share(worst), margin(worst)) if part)
 
-    def where(row: dict[str, Any], name: str) -> str:
+    def where(row: FrameRow, name: str) -> str:
         # Where all demand is served in every shock, none of them is worse than another.
         return "–" if result.services[row["segment"]].is_full else shock_title(instance, row[name])
 
@@ -310,19 +312,28 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
         return None
     caption = "Shares of baseline production. HHI: concentration, 0 to 10,000. "
     caption += f"▲ more than {percent(LINE)} from one region abroad."
-    shown = table("Dependence", caption=caption, expand=True)
     years = sorted({share.year for shares in result.shares.values() for share in shares})
-    shown.add_column("Commodity", overflow="fold", ratio=2)
-    for year in years:
-        shown.add_column(str(year), overflow="fold", ratio=3)
-        shown.add_column("HHI", justify="right", no_wrap=True)
     most = 2 if width < 100 else 3
-    for commodity, shares in result.shares.items():
-        cells: list[str | Text] = [display_name(instance, commodity)]
-        for each in shares:
-            cells += [_regions(instance, each, most), f"{1e4 * each.hhi:,.0f}" if each.regions else "–"]
-        shown.add_row(*cells)
-    return shown
+    rows = [
+        (display_name(instance, commodity), [cell for each in shares for cell in _from(instance, each, most)])
+        for commodity, shares in result.shares.items()
+    ]
+    return cross_table(
+        "Dependence",
+        "Commodity",
+        [head for year in years for head in (str(year), "HHI")],
+        rows,
+        caption=caption,
+        labels={"ratio": 2},
+        layout={"justify": "left", "ratio": 3},
+        layouts={"HHI": {"justify": "right", "no_wrap": True}},
+        expand=True,
+    )
+
+
+def _from(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
+    """Where a commodity comes from in a year, and how concentrated that is."""
+    return _regions(instance, share, most), f"{1e4 * share.hhi:,.0f}" if share.regions else "–"
 
 
 def _regions(instance: Instance, share: SourceShare, most: int) -> Text:

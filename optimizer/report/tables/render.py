@@ -6,7 +6,7 @@ Text stays text, whatever it begins with: what a spreadsheet would compute begin
 import csv
 import io
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -19,10 +19,10 @@ from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, percent, shock_title
 from optimizer.report.screen import Screen
-from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn
+from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow
 from optimizer.units import si
 
-CellRenderer = Callable[[dict[str, Any]], str | Text]
+CellRenderer = Callable[[FrameRow], str | Text]
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
@@ -79,8 +79,8 @@ def screen_table(
     heads: Mapping[str, str] | None = None,
     cells: Mapping[str, CellRenderer] | None = None,
     hidden: Collection[str] = (),
-    more: Sequence[tuple[str, CellRenderer]] = (),
-    wide: Collection[str] = (),
+    more: Mapping[str, CellRenderer] | None = None,
+    wide: Mapping[str, int] | None = None,
     style: CellRenderer | None = None,
     expand: bool = False,
 ) -> Table:
@@ -93,22 +93,60 @@ def screen_table(
         heads: by column, another head.
         cells: by column, what writes its cells from a row; a column without one is written by its form.
         hidden: columns that are left out here, as where another column says the same.
-        more: heads of columns at the end, and what writes their cells.
-        wide: the columns that share the width of the screen; the first where they are left out.
+        more: by head, what writes the cells of a column at the end.
+        wide: by column or head, its part of the width of the screen; the first column has all where they are left out.
         style: of a row.
         expand: whether the table is as wide as the screen.
     """
     shown = table(_either(title, frame.title), caption=_either(caption, frame.note), expand=expand)
     columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
-    flexible = (wide or [columns[0].name]) if expand else ()
+    ratios = (wide or {columns[0].name: 1}) if expand else {}
     for column in columns:
         head = (heads or {}).get(column.name, _screen_head(column))
-        shown.add_column(head, **_layout(column, is_flexible=column.name in flexible))
-    for head, _ in more:
-        shown.add_column(head, no_wrap=True)
+        shown.add_column(head, **_layout(column, ratios.get(column.name)))
+    for head in more or {}:
+        shown.add_column(head, **({"overflow": "fold", "ratio": ratios[head]} if head in ratios else {"no_wrap": True}))
     for row in frame.rows():
         texts = [_cell(instance, column, row, cells or {}) for column in columns]
-        shown.add_row(*texts, *(write(row) for _, write in more), style=str(style(row)) if style else None)
+        added = (write(row) for write in (more or {}).values())
+        shown.add_row(*texts, *added, style=str(style(row)) if style else None)
+    return shown
+
+
+def cross_table(
+    title: str,
+    corner: str,
+    heads: Sequence[str],
+    rows: Iterable[tuple[str | Text, Sequence[str | Text]] | None],
+    *,
+    caption: str | None = None,
+    labels: Mapping[str, Any] | None = None,
+    layout: Mapping[str, Any] | None = None,
+    layouts: Mapping[str, Mapping[str, Any]] | None = None,
+    expand: bool = False,
+) -> Table:
+    """A table whose columns are things of one sort, such as plans, years or segments.
+
+    Args:
+        title, caption: as in `screen_table`.
+        corner: the head of the labels.
+        heads: one for each thing.
+        rows: a label and its cells; None begins a section.
+        labels: how rich lays out the labels.
+        layout: how it lays out the cells; numbers are to the right.
+        layouts: the same by head, where one differs.
+        expand: whether the table is as wide as the screen.
+    """
+    shown = table(title, caption=caption, expand=expand)
+    shown.add_column(corner, **({"overflow": "fold"} | dict(labels or {})))
+    usual = {"justify": "right", "overflow": "fold"} | dict(layout or {})
+    for head in heads:
+        shown.add_column(head, **(layouts or {}).get(head, usual))
+    for row in rows:
+        if row is None:
+            shown.add_section()
+        else:
+            shown.add_row(row[0], *row[1])
     return shown
 
 
@@ -116,13 +154,13 @@ def _either(given: str | None, other: str) -> str:
     return other if given is None else given
 
 
-def _layout(column: FrameColumn, *, is_flexible: bool) -> dict[str, Any]:
+def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
     """How rich lays a column out: numbers to the right, text folded where it does not fit."""
-    if column.form in NUMBER_FORMS:
+    if column.form in NUMBER_FORMS and ratio is None:
         return {"justify": "right", "no_wrap": True}
-    if column.form in ("word", "period", "year"):
+    if column.form in ("word", "period", "year") and ratio is None:
         return {"no_wrap": True}
-    return {"overflow": "fold", "ratio": 1 if is_flexible else None}
+    return {"overflow": "fold", "ratio": ratio}
 
 
 def _screen_head(column: FrameColumn) -> str:
@@ -130,9 +168,7 @@ def _screen_head(column: FrameColumn) -> str:
     return f"{column.head}\n{column.unit}" if has_unit else column.head
 
 
-def _cell(
-    instance: Instance, column: FrameColumn, row: dict[str, Any], cells: Mapping[str, CellRenderer]
-) -> str | Text:
+def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
     if column.name in cells:
         return cells[column.name](row)
     return value_text(instance, column, row[column.name])

@@ -1,7 +1,6 @@
 """How a sensitivity looks: the tornado, where the plan changes, and all uncertain numbers together."""
 
 import math
-from collections.abc import Sequence
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -12,7 +11,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, percent, plural, share_text
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import print_parts, table
+from optimizer.report.tables.render import cross_table, print_parts, screen_table
 from optimizer.studies.importance import Importance, Weight
 from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, UncertainNumber, VariantOutcome
 from optimizer.units import EXACT, short, si
@@ -95,25 +94,28 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     ends = [end for bar in found.bars for end in (bar.low, bar.high)]
     gaps = base.gap > 0 or any(end.gap > 0 and end.is_settled for end in ends)
-    caption = _of_tornado(found, gaps=gaps, is_wide=is_wide)
-    shown = table("Each number alone", caption=caption, expand=True)
-    shown.add_column("Uncertain number", ratio=3, overflow="fold")
-    shown.add_column("Low … high", justify="right", no_wrap=True)
-    for end in ("low", "high"):
-        shown.add_column(f"Cost at\n{end}, {money}", justify="right", overflow="fold", min_width=9)
-    for end in ("low", "high") if gaps else ():
-        shown.add_column(f"Gap at\n{end}, {money}", justify="right", no_wrap=True)
-    if is_wide:
-        shown.add_column("low │ high" if not gaps else "", no_wrap=True)
     most = max((end.dearer(base).size for end in ends if end.has_plan and end.is_settled), default=0)
-    for bar in found.bars:
-        first = bar.number.first
-        cells = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
-        cells += [_change(end, base) for end in (bar.low, bar.high)]
-        cells += [_gap(end) for end in (bar.low, bar.high)] if gaps else []
-        cells += [_draw_bar(bar, base, most)] if is_wide else []
-        shown.add_row(number_name(found.instance, bar.number), *cells)
-    return shown
+
+    def cells(bar: TornadoBar) -> list[str]:
+        first, both = bar.number.first, (bar.low, bar.high)
+        made = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
+        made += [_change(end, base) for end in both] + [_gap(end) for end in both if gaps]
+        return made + ([_draw_bar(bar, base, most)] if is_wide else [])
+
+    costs, of_gaps = ([f"{what} at\n{end}, {money}" for end in ("low", "high")] for what in ("Cost", "Gap"))
+    bars = ["" if gaps else "low │ high"] if is_wide else []
+    return cross_table(
+        "Each number alone",
+        "Uncertain number",
+        ["Low … high", *costs, *(of_gaps if gaps else []), *bars],
+        [(number_name(found.instance, bar.number), cells(bar)) for bar in found.bars],
+        caption=_of_tornado(found, gaps=gaps, is_wide=is_wide),
+        labels={"ratio": 3},
+        layout={"no_wrap": True},
+        layouts={key: {"justify": "right", "overflow": "fold", "min_width": 9} for key in costs}
+        | {key: {"no_wrap": True} for key in bars},
+        expand=True,
+    )
 
 
 def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
@@ -181,17 +183,19 @@ def _flips(found: Sensitivity) -> Table:
     )
     near = si(found.measure.tolerance, instance.money) if found.measure is not None else share_text(found.gap)
     caption += f"has to be better by more than {near}."
-    shown = table("Where the plan changes", caption=caption, expand=True)
-    shown.add_column("Uncertain number", ratio=2, overflow="fold")
-    shown.add_column("Value", justify="right", no_wrap=True)
-    shown.add_column("Changes\nbetween", justify="right", no_wrap=True)
-    shown.add_column("Then", ratio=3, overflow="fold")
-    for bar in found.bars:
-        for flip in bar.flips:
-            number = bar.number
-            cells = [_value(number, number.first.value), _interval_text(number, flip), _change_text(found, flip)]
-            shown.add_row(number_name(instance, number), *cells)
-    return shown
+    return screen_table(
+        instance,
+        found.frames.frame("switching"),
+        caption=caption,
+        cells={
+            "number": lambda row: number_name(instance, row.item[0].number),
+            "value": lambda row: _value(row.item[0].number, row["value"]),
+            "same": lambda row: _interval_text(row.item[0].number, row.item[1]),
+            "status": lambda row: _change_text(found, row.item[1]),
+        },
+        wide={"number": 2, "status": 3},
+        expand=True,
+    )
 
 
 def _interval_text(number: UncertainNumber, flip: SwitchingValue) -> str:
@@ -231,41 +235,34 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     caption = "S1: the share of the variance that knowing the number alone takes away, ± the half width of its 95 % "
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
     caption += f"{importance.seed}. · not distinct from 0."
-    shown = table("What the outcome hangs on", caption=caption, expand=True)
-    shown.add_column("Uncertain number", ratio=3, overflow="fold")
     names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
-    shown.add_column("S1 of the cost", justify="right", no_wrap=True)
-    if importance.of_gap:
-        shown.add_column("S1 of the gap", justify="right", no_wrap=True)
-    of_gap = {weight.number: weight for weight in importance.of_gap}
-    for weight in importance.of_cost or importance.of_gap:
-        cells = [_weight(weight)] if importance.of_cost else [DASH]
-        cells += [_weight(of_gap[weight.number])] if of_gap else []
-        shown.add_row(names.get(weight.number, weight.number), *cells)
-    shown.add_row("all, each alone", *_sums(importance), style="dim")
-    parts += [shown, _bought(found, importance)]
-    return parts
+    columns = {"S1 of the cost": importance.of_cost} | (
+        {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
+    )
+    weights = {head: {weight.number: weight for weight in column} for head, column in columns.items()}
+    rows = [
+        (names.get(first.number, first.number), [_weight(column.get(first.number)) for column in weights.values()])
+        for first in importance.of_cost or importance.of_gap
+    ]
+    sums = [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns.values()]
+    total = (Text("all, each alone", "dim"), [Text(text, "dim") for text in sums])
+    shown = cross_table("What the outcome hangs on", "Uncertain number", list(columns), [*rows, total], caption=caption,
+                        labels={"ratio": 3}, layout={"no_wrap": True}, expand=True)  # fmt: skip
+    return [*parts, shown, _bought(found, importance)]
 
 
-def _weight(weight: Weight) -> str:
+def _weight(weight: Weight | None) -> str:
+    if weight is None:
+        return DASH
     mark = "" if weight.is_significant else "· "
     return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
 
 
-def _sums(importance: Importance) -> list[str]:
-    columns: Sequence[tuple[Weight, ...]] = (
-        (importance.of_cost, importance.of_gap) if importance.of_gap else (importance.of_cost,)
-    )
-    return [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns]
-
-
 def _bought(found: Sensitivity, importance: Importance) -> Table:
-    shown = table("Bought in so many samples", caption="Best plan of each sample.")
-    shown.add_column("Option", overflow="fold")
-    shown.add_column("Samples", justify="right", no_wrap=True)
-    shown.add_column("As it is", justify="right", no_wrap=True)
-    for o, share in sorted(importance.bought.items(), key=lambda pair: -pair[1]):
-        if share > 0 or o in found.base.bought:
-            name = display_name(found.instance, o)
-            shown.add_row(name, percent(share), "bought" if o in found.base.bought else DASH)
-    return shown
+    rows = [
+        (display_name(found.instance, o), [percent(share), "bought" if o in found.base.bought else DASH])
+        for o, share in sorted(importance.bought.items(), key=lambda pair: -pair[1])
+        if share > 0 or o in found.base.bought
+    ]
+    heads = ["Samples", "As it is"]
+    return cross_table("Bought in so many samples", "Option", heads, rows, caption="Best plan of each sample.")

@@ -1,7 +1,7 @@
 """How a stress test looks: the answer first; and its samples as CSV and Parquet."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from optimizer.instance.derived import display_name
 from optimizer.report.format import list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import frame_csv, print_parts, screen_table, table
+from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.reinforcement import Reinforcement, Reinforcements
 from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
 from optimizer.studies.stress import SampleGroup as Common
@@ -140,18 +141,19 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
         title, is_folded = "The worst shock of each event", True
         caption += f"\nOf the {len(stress.worst)} worst samples one an event is shown; --all lists each."
     broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
-    shown = table(title, caption=caption, expand=True)
-    shown.add_column("Shock", overflow="fold", ratio=4)
-    shown.add_column("Window", overflow="fold", max_width=8)
-    shown.add_column("Affects", overflow="fold", ratio=5)
-    shown.add_column(f"Gap\n{stress.money}", justify="right", no_wrap=True)
-    shown.add_column("Failed first", overflow="fold", ratio=8)
-    for broken in rows:
-        count = broken_by.get(broken.entry, 0) if is_folded else 0
-        failed = _whole(_failed_first(stress, broken, 1 if width < 100 else 2))
-        window = f"{broken.first} {broken.last}"
-        shown.add_row(_broken_title(broken, count), window, _effects(broken), si(broken.gap), failed)
-    return shown
+    return screen_table(
+        stress.against,
+        Frame.of_items("worst", title, rows, stress.frames.frame("worst").columns),
+        caption=caption,
+        cells={
+            "shock": lambda row: _broken_title(row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
+            "first": lambda row: f"{row['first']} {row['last']}",
+            "affects": lambda row: _effects(row.item),
+            "segment": lambda row: _whole(_failed_first(stress, row.item, 1 if width < 100 else 2)),
+        },
+        wide={"shock": 4, "affects": 5, "segment": 8},
+        expand=True,
+    )
 
 
 def _broken_title(broken: BrokenShock, count: int) -> str:
@@ -190,30 +192,29 @@ def _groups(stress: Stress) -> Table:
     same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
     caption = "Severity: of the worst cut, in quarters of the samples. Interval: 95 %, Wilson."
     caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
-    shown = table(frame.title, caption=caption)
-    shown.add_column("By", no_wrap=True)
-    shown.add_column("Group", overflow="fold")
-    for head in ("Samples", "Survived", "Interval", f"Mean gap\n{stress.money}"):
-        shown.add_column(head, justify="right", no_wrap=True)
+    lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
+
+    def cells(row: FrameRow) -> list[str]:
+        interval = f"{100 * row['low']:.1f}–{100 * row['high']:.1f} %"
+        gap = si(row["mean_gap"]) if row["mean_gap"] else "–"
+        return [f"{row['samples']:,}", _share(row["survived"]), interval, gap]
+
     for by, some in rows.items():
         lowest = min((row["survived"] for row in some), default=1.0)
         for i, row in enumerate(some):
             style = "red" if row["survived"] == lowest < 1.0 else ""
             name = Text(row["group"].removeprefix(same if by == "event" else ""), style=style)
-            shown.add_row(Text("" if i else HEADS[by], style="bold"), name, *_group_cells(row))
-        shown.add_section()
-    return shown
-
-
-def _group_cells(row: dict[str, Any]) -> list[str]:
-    interval = f"{100 * row['low']:.1f}–{100 * row['high']:.1f} %"
-    return [f"{row['samples']:,}", _share(row["survived"]), interval, si(row["mean_gap"]) if row["mean_gap"] else "–"]
+            lines.append((Text("" if i else HEADS[by], style="bold"), [name, *cells(row)]))
+        lines.append(None)
+    heads = ["Group", "Samples", "Survived", "Interval", f"Mean gap\n{stress.money}"]
+    layouts = {"Group": {"overflow": "fold"}}
+    number = {"no_wrap": True}
+    return cross_table(frame.title, "By", heads, lines, caption=caption, labels=number, layout=number, layouts=layouts)
 
 
 def _reinforcements(stress: Stress) -> Table:
     found = stress.mending
     assert found is not None
-    by_option = {(each.option, each.period): each for each in found.mends}
 
     def gap_removed(row: dict[str, Any]) -> str:
         if found.gap <= 0:
@@ -229,7 +230,7 @@ def _reinforcements(stress: Stress) -> Table:
             "option": lambda row: Text.assemble(
                 display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
             ),
-            "size": lambda row: _size(stress, by_option[row["option"], row["period"]]),
+            "size": lambda row: _size(stress, row.item),
             "gap_removed": gap_removed,
         },
         hidden=("kind",),

@@ -10,9 +10,9 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
-from optimizer.report.format import plural, stage_title
+from optimizer.report.format import chokepoint_name, plural
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_csv, table
+from optimizer.report.tables.render import cross_table, frame_csv
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.units import si
 
@@ -40,27 +40,30 @@ def _headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposur
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
-    where = f"{_exposure_name(instance, worst)} in {judged.year}: {lasts}{with_plan}"
+    where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
 
 
 def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
-    shown = table("Time to survive", caption=_caption(instance, found, ending), expand=True)
-    shown.add_column("Chokepoint", overflow="fold", ratio=3)
-    years = found.years
+    years, is_wide = found.years, width >= WIDE
     chosen = sorted({0, len(years) // 2, len(years) - 1})
-    for i in chosen:
-        shown.add_column(str(years[i]), justify="right", no_wrap=True)
-    if width >= WIDE:
-        shown.add_column("Worst year", justify="right", no_wrap=True)
-    shown.add_column("Gives out first", overflow="fold", ratio=2)
-    for exposure in ending[:MOST]:
-        worst = exposure.worst
-        cells = [_cell(exposure, i) for i in chosen]
-        if width >= WIDE:
-            cells.append(Text(f"{years[worst]}  ").append_text(_cell(exposure, worst)))
-        shown.add_row(_exposure_title(instance, exposure), *cells, _segment(instance, exposure))
-    return shown
+
+    def cells(exposure: Exposure) -> list[str | Text]:
+        worst, made = exposure.worst, list[str | Text](_cell(exposure, i) for i in chosen)
+        made += [Text(f"{years[worst]}  ").append_text(_cell(exposure, worst))] if is_wide else []
+        return [*made, _segment(instance, exposure)]
+
+    return cross_table(
+        "Time to survive",
+        "Chokepoint",
+        [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Gives out first"],
+        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in ending[:MOST]],
+        caption=_caption(instance, found, ending),
+        labels={"ratio": 3},
+        layout={"no_wrap": True},
+        layouts={"Gives out first": {"overflow": "fold", "ratio": 2}},
+        expand=True,
+    )
 
 
 def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
@@ -81,14 +84,9 @@ def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
     mark = " !" if exposure.deliberate else ""
-    return Text(_exposure_name(instance, exposure) + mark).append(f" · {exposure.kind}", style="dim")
-
-
-def _exposure_name(instance: Instance, exposure: Exposure) -> str:
-    if exposure.kind == "stage":
-        region, _, stage = exposure.name.partition(" / ")
-        return stage_title(instance, stage, region)
-    return display_name(instance, exposure.name) if exposure.kind == "process" else exposure.name
+    return Text(chokepoint_name(instance, exposure.kind, exposure.name) + mark).append(
+        f" · {exposure.kind}", style="dim"
+    )
 
 
 def _cell(exposure: Exposure, i: int) -> Text:

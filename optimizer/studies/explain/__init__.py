@@ -1,1 +1,327 @@
-"""Why this plan, or why none."""
+"""Why this plan, or why none: the plan, then one finding after the other, the most useful first.
+
+survives   the value of each shock, lever, floor and delay, and by when each build has to be ordered (`part_values`)
+fails      repairs, each alone sufficient (`repairs`), and the irreducible reason (`reason`)
+
+What-ifs about a plan that survives differ from it in one thing each, so they run side by side in worker processes; each
+worker keeps what it learns for its next one. Answers come in the order of the questions, the most useful first.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
+from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
+from optimizer.results.ranking import hardest_of
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import study_frames
+from optimizer.studies.explain.part_values import (
+    Deadline,
+    PartValuation,
+    PartValue,
+    PlanContext,
+    PlanPart,
+    bought_options,
+    deadline,
+    plan_parts,
+)
+from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
+from optimizer.studies.explain.reason import Reason, ShortBudget, reason
+from optimizer.studies.explain.repairs import (
+    BOTH_SHORT,
+    Repair,
+    least_budget,
+    less_demand,
+    more_each_year,
+    scaled_floors,
+    shorter,
+    sooner,
+)
+from optimizer.studies.measure import GAP_SHARE, Measure
+from optimizer.studies.solve import solve_to_measure
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import PLAN_GAP
+from optimizer.units import MoneyLike
+
+
+@dataclass(frozen=True)
+class WhatIfTerms:
+    """What every what-if of one explanation needs, sent to each worker.
+
+    Attributes:
+        instance, settings: of the explanation. each: seconds for a single what-if.
+        until: when the time runs out, seconds since 1970; None if there is no time limit.
+        context: the plan that is explained.
+    """
+
+    instance: Instance
+    settings: Settings
+    each: float
+    until: float | None
+    context: PlanContext
+
+
+class ParallelWhatIfs:
+    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay.
+
+    Args:
+        what: answers the what-ifs in this process.
+        context: the plan that is explained.
+        seconds: how long one what-if took; it decides how many workers are started.
+    """
+
+    def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
+        self.what, settings, left = what, what.solver.settings, what.solver.clock.left
+        # A cluster answers for the shocks of one question after the other.
+        size = 1 if settings.cluster else size_for(settings.jobs, seconds)
+        self._executor = start_executor(size)
+        if self._executor.size == 1:
+            self._executor.memory["what"] = what
+        else:
+            settings = replace(settings, jobs=1, threads=settings.threads or 1)
+        self._terms = WhatIfTerms(
+            what.instance, settings, what.each, None if left is None else time.time() + left, context
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._executor.close()
+
+    def worths(self, things: Sequence[PlanPart]) -> Iterator[PartValue]:
+        """The value of each part; parts for which the time ran out are left out."""
+        calls = [Task(_part_value, (self._terms, thing)) for thing in things]
+        yield from self._answers(calls, [thing.words for thing in things])
+
+    def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
+        """By when each option has to be ordered. `lost` says of an option whether some plan survives without it."""
+        calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
+        yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
+
+    def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
+        """The answers in the order of the calls; calls without an answer are left out."""
+        known, following = dict[int, Any](), 0
+        self._tell(words, following)
+        with contextlib.closing(self._executor.as_completed(calls, self.what.solver.clock)) as answers:
+            for number, answer in answers:
+                known[number] = answer
+                while following in known:
+                    answer, following = known.pop(following), following + 1
+                    self._tell(words, following)
+                    if answer is not None:
+                        yield answer
+        # After Ctrl-C some are missing.
+        yield from (answer for _, answer in sorted(known.items()) if answer is not None)
+
+    def _tell(self, words: Sequence[str], number: int) -> None:
+        """Report the first question that has no answer yet. Without workers, each question reports itself."""
+        if self._executor.size > 1 and number < len(words) and not self.what.is_over:
+            self.what.report(words[number], number, len(words))
+
+
+def _part_value(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> PartValue | None:
+    with _asking(memory, terms) as what:
+        return None if what.is_over else PartValuation(what, terms.context).value_of(thing)
+
+
+def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
+    with _asking(memory, terms) as what:
+        return None if what.is_over else deadline(what, terms.context.plan, o, is_spared)
+
+
+@contextlib.contextmanager
+def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
+    """The what-ifs of this process. A worker has its own solver and handles Ctrl-C itself."""
+    if "what" in memory:
+        yield memory["what"]
+        return
+    if "own" not in memory:
+        memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
+    what: WhatIfs = memory["own"]
+    what.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
+    with interruptible(what.solver.clock):
+        yield what
+
+
+ExplanationPart = Result | Reason | Repair | PartValue | Deadline
+CONTRADICTORY = "the rules contradict each other all the same"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A plan and why it is as it is.
+
+    Attributes:
+        result: the plan, audited.
+        gap: how exactly what-ifs are proven, a share of the price of survival, or of their own cost if nothing
+            survives.
+        within: the same in money; None if nothing survives. measure: what `gap` is a share of.
+        worths: if the plan survives, the value of each of its parts.
+        deadlines: if the plan survives, by when each option has to be ordered.
+        repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
+        reason: if nothing survives, why; None if that was not found in time.
+        is_complete: whether every question was answered before the time ran out.
+    """
+
+    result: Result
+    gap: float
+    within: float | None = None
+    measure: Measure | None = None
+    worths: tuple[PartValue, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    reason: Reason | None = None
+    is_complete: bool = False
+
+    frames = property(study_frames.of_explanation)
+
+    def __repr__(self) -> str:
+        found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
+        return f"<Explanation of {self.result!r}: {found}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        return {
+            "instance": self.result.instance,
+            "currency": self.result.currency,
+            "status": self.result.status,
+            "complete": self.is_complete,
+            "gap": self.gap,
+            "within": self.within,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "plan": self.result.to_dict(whole=False),
+            "worths": [asdict(value) for value in self.worths],
+            "deadlines": [asdict(deadline) for deadline in self.deadlines],
+            "reason": None if self.reason is None else asdict(self.reason),
+            "repairs": [asdict(repair) for repair in self.repairs],
+        }
+
+
+def explain(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    on_part: Callable[[ExplanationPart], None] = lambda part: None,
+    notes: tuple[str, ...] = (),
+    scenario: ScenarioNames | None = None,
+) -> Explanation:
+    """Solve an instance, and explain the plan: what each part is worth, or why nothing survives and what would help.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
+        listener: receives each question before it is answered, and the rounds of each search.
+        on_part: called with the plan's result and then every finding, as soon as it is known.
+        notes: remarks of the caller to show beside the plan.
+        scenario: of the instance, or several in the order given.
+
+    Returns:
+        All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        InstanceError: a scenario that the instance does not have.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.explain(so.load("instances/tiny.yaml"), budget="1M")
+        >>> found.reason.shocks, found.reason.segments
+        (('embargo@2029',), ('motors',))
+        >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
+        [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
+    """
+    settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
+    instance, notes = made.instance, (*notes, *made.notes)
+    clock = Clock(settings.time_limit)
+    with WhatIfSolver(instance, settings, clock, listener) as solver:
+        own = replace(settings, gap=min(PLAN_GAP, settings.gap))
+        evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
+        result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
+        on_part(result)
+        explanation = Explanation(result, settings.gap)
+        if result.status == "stopped":
+            return explanation
+        survives = result.status == "survives"
+        if survives and measure is not None:
+            explanation = replace(explanation, within=measure.tolerance, measure=measure)
+            solver.settings = replace(measure.settings(settings), patience=None)
+        with interruptible(clock, listener):
+            what = WhatIfs(instance, solver, WHAT_IF_SECONDS)
+            for found in _surviving(what, result) if survives else _failing(what, result):
+                part = _with_contradiction(found, result)
+                on_part(part)
+                explanation = _with(explanation, part)
+        return replace(explanation, is_complete=not clock.is_over)
+
+
+def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
+    if isinstance(part, Reason):
+        return replace(explanation, reason=part)
+    name = {Repair: "repairs", PartValue: "worths", Deadline: "deadlines"}[type(part)]
+    more: dict[str, Any] = {name: (*getattr(explanation, name), part)}
+    return replace(explanation, **more)
+
+
+def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+    """Values of parts and deadlines."""
+    what.solver.learn(result.plan, frozenset())
+    found = what.ask("which shocks bind")
+    every = frozenset(event.name for event in what.instance.events)
+    active = found.active if found.status == "optimal" else every
+    context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with ParallelWhatIfs(what, context, found.seconds) as aside:
+        for value in aside.worths(plan_parts(what.instance, context)):
+            lost |= {value.of: value.survives} if value.kind == "lever" else {}
+            yield value
+        # Those of what nothing survives without come first.
+        yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
+
+
+def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+    """Repairs and the reason, the most useful first, until the time is over."""
+    money: list[Repair] = []
+    for repair in _more_money(what):
+        money.append(repair)
+        yield repair
+    hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
+    yield from scaled_floors(what, hardest) if not what.is_over else ()
+    if not what.is_over and result.status == "gap":
+        found = reason(what, result, money=_short_budget(money))
+        yield from () if found is None else (found,)
+    for step in (shorter, less_demand, sooner):
+        yield from step(what) if not what.is_over else ()
+
+
+def _more_money(what: WhatIfs) -> Iterator[Repair]:
+    """More money in all, and more in each year."""
+    total = list(least_budget(what))
+    yield from total
+    if not what.is_over:
+        yield from more_each_year(what, is_total_short=_short_budget(total) is not None)
+
+
+def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
+    """The first budget that is too small. A budget whose repair was not found in time counts as too small."""
+    for repair in repairs:
+        if repair.works is not False or repair.why == BOTH_SHORT:
+            return "annual" if repair.kind == "annual" else "budget"
+    return None
+
+
+def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
+    """The same part; if the rules contradict each other, that is the reason why a repair does not work."""
+    if isinstance(part, Repair) and part.works is False and result.status == "none":
+        return replace(part, why=CONTRADICTORY)
+    return part

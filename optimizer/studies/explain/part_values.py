@@ -41,16 +41,16 @@ POINT, MONTHS = 0.01, 3.0
 
 @dataclass(frozen=True)
 class PartValue:
-    """The value of one part.
+    """What the plan costs without one part, or with that part changed.
 
     Attributes:
         kind: what is changed. of: the shock, family, kind, option or segment.
-        survives: whether some plan does; None where the time ran out before that was known.
-        change: of total cost, present value; None where there is no plan.
-        low, high: what is proven of it; None where nothing is.
-        outlay: of the plan that was found.
-        needed: where nothing survives, the least outlay with which something would; None where nothing does.
-        months: of a delay.
+        survives: whether some plan survives then; None if the time ran out before that was known.
+        change: change of the total cost, money, present value; None if there is no plan.
+        low, high: the proven range of the change; None if nothing is proven.
+        outlay: of the plan found then, money, undiscounted.
+        needed: if nothing survives, the least outlay with which some plan would; None if none would.
+        months: how much later or sooner a build comes.
     """
 
     kind: PartKind
@@ -69,7 +69,7 @@ class PlanContext:
     """The plan and its cost, from which the value of a part is measured.
 
     Attributes:
-        plan: the plan. cost, bound: its total cost and what is proven of that; None where nothing is.
+        plan: the plan. cost: its total cost. bound: the proven lower bound of the cost; None if there is none.
         active: the shocks that shape the plan; others have no value.
     """
 
@@ -85,8 +85,8 @@ class PlanPart:
 
     Attributes:
         kind, of: as in `PartValue`.
-        gone: the shocks or options that are left out.
-        change: of a floor, as a share, or of a date, in months.
+        gone: the shocks or options that are left out of the instance.
+        change: change of a floor, a share of demand, or of a date, months.
     """
 
     kind: PartKind
@@ -110,7 +110,7 @@ def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
 
 
 def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each family of which several shocks shape the plan, then each shock that does."""
+    """Each family with several shocks that shape the plan, then each shock that shapes it."""
     entries: dict[str, list[str]] = {}
     for event in instance.events:
         if event.name in context.active:
@@ -123,7 +123,7 @@ def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 
 def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each option that is bought, and each kind of which one is, if it has several options."""
+    """Each option that is bought, and each kind with several options of which one is bought."""
     bought, options = bought_options(context.plan), instance.options
     yield from (PlanPart("lever", o, (o,)) for o in bought)
     for kind in dict.fromkeys(options[o].kind for o in bought):
@@ -133,7 +133,7 @@ def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 
 def _floors(instance: Instance) -> Iterator[PlanPart]:
-    """One point more of each segment's floor, if there is a point more to be had, and one point less."""
+    """Each segment's floor one percentage point higher, unless it is 100 % already, and one point lower."""
     for d in instance.demands:
         floors = _in_force(instance, d)
         if max(floors, default=0.0) <= 0.0:
@@ -144,7 +144,7 @@ def _floors(instance: Instance) -> Iterator[PlanPart]:
 
 
 def _in_force(instance: Instance, d: str) -> set[float]:
-    """The survival floors of a segment in the shocks and under the rules about time to survive, shares."""
+    """The survival floors of a segment, shares of demand: in the shocks, and under rules about time to survive."""
     horizon, floor = instance.horizon, instance.demands[d].survival
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
     windows = {event.periods for event in instance.events if d not in event.spec.survival}
@@ -197,12 +197,12 @@ class PartValuation:
         return replace(value, needed=found.value if self.what.judge(free, found).holds else None)
 
     def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
-        """The cheapest plan of a variant, looked for from the plan itself: prices are differences from that."""
+        """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
         self.what.solver.learn(self.context.plan, self.context.active)
         return self.what.solve_survivable(thing.words, variant, rows)
 
     def _value(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
-        """The difference that a variant makes; `is_freed` where a rule that forces something went as well."""
+        """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
         if not tried.holds:
             return PartValue(thing.kind, thing.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
@@ -216,7 +216,7 @@ class PartValuation:
         return PartValue(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
 
     def _can_only_save(self, kind: PartKind) -> bool:
-        """Whether the plan itself can still be carried out, at no higher cost: shocks may cost by their probability."""
+        """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""
         is_likely = any(event.probability > 0 for event in self.what.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
 
@@ -232,7 +232,7 @@ def _finite(number: float) -> float | None:
 
 
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
-    """An instance in which some options are not bought, nor those that require them; as rows where that will do."""
+    """The instance without some options and those that require them, by extra rows where these are enough."""
     gone, options = list(names), instance.options
     requires = {o: set(getattr(option, "requires", ())) for o, option in options.items()}
     while more := [o for o in options if o not in gone and requires[o] & set(gone)]:
@@ -248,10 +248,10 @@ class Deadline:
     """By when an option has to be ordered.
 
     Attributes:
-        option: which. ordered: the label of its first purchase in the plan.
-        as_planned: the latest label while all else stays; None for a stockpile, or where the time ran out.
-        anyhow: the latest label at which some plan survives; None where the time ran out, or it can be left out.
-        can_be_left_out: whether some plan survives without it; None where that is not known.
+        option: its key. ordered: the period of its first purchase in the plan.
+        as_planned: the latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
+        anyhow: the latest period with which some plan survives; None if the time ran out, or it can be left out.
+        can_be_left_out: whether some plan survives without it; None if that is not known.
     """
 
     option: str
@@ -262,7 +262,7 @@ class Deadline:
 
 
 def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
-    """The deadline of something that is bought; `is_spared` where something survives without it."""
+    """The deadline of an option that is bought. `is_spared`: whether some plan survives without it."""
     instance, horizon = what.instance, what.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
@@ -284,7 +284,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
 
 
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
-    """When it can be decided, from its first purchase on; of a stockpile, from which years on it can be bought."""
+    """The periods from the first purchase on in which it can be decided; of a stockpile, the years."""
     horizon, option = instance.horizon, instance.options[o]
     if option.is_stock:
         first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
@@ -296,7 +296,7 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
 
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
-    """The latest point to which its purchases can be put off while all else stays."""
+    """The latest period to which its purchases can be put off if the rest of the plan stays."""
     evaluator = what.solver.evaluator(what.instance)
 
     def fails(i: int) -> bool:
@@ -316,7 +316,7 @@ def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int
 
 
 def _put_off(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
-    """The plan with everything that it buys of an option before a point bought there instead."""
+    """The plan in which all purchases of an option before a period are made in that period instead."""
     horizon = instance.horizon
     early = [build for build in plan.builds if build.option == o and build.t <= point]
     if not early:
@@ -338,7 +338,7 @@ def not_before(option: str, point: int) -> Rows:
 
 
 def exactly(plan: Plan) -> Rows:
-    """Rows that hold every purchase of a plan, within a millionth of the largest of its option."""
+    """Rows that fix every purchase of a plan, within a millionth of the largest purchase of its option."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for o in instance.options:

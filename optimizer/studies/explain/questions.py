@@ -36,11 +36,11 @@ FEASIBILITY_GAP = 0.05
 
 @dataclass(frozen=True)
 class Tried:
-    """A what-if that is answered with yes or no, and what the plan found costs.
+    """The answer to whether some plan survives, and the plan that was found.
 
     Attributes:
-        holds: whether some plan keeps every floor; None where the time ran out before that was known.
-        found: the answer.
+        holds: whether some plan keeps every floor; None if the time ran out before that was known.
+        found: what the solver found.
     """
 
     holds: bool | None
@@ -48,7 +48,7 @@ class Tried:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the answer is proven to the gap."""
+        """Whether no plan survives, or the plan found is proven least to the gap."""
         return self.holds is False or (self.holds is True and self.found.status == "optimal")
 
 
@@ -56,9 +56,9 @@ class WhatIfs:
     """Solves what-ifs one after the other, each for at most `each` seconds.
 
     Args:
-        instance: under the budget that the explanation is about.
-        solver: answers them.
-        each: seconds.
+        instance: the instance that is explained, with its budget.
+        solver: solves the what-ifs.
+        each: time limit of a single what-if, seconds.
     """
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
@@ -81,7 +81,7 @@ class WhatIfs:
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
     ) -> WhatIfResult:
-        """The answer to a question; `words` say what it is, for the listener."""
+        """Solve a variant. `words` name the question to the listener."""
         self.report(words)
         return self.solver.ask(variant or self.instance, problem, settings, self.each)
 
@@ -96,7 +96,7 @@ class WhatIfs:
         )
 
     def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
-        """What an answer means: one that was stopped is put to every shock."""
+        """Whether an answer means survival. A plan from a search that was stopped is evaluated in every shock."""
         if found.status == "infeasible":
             return Tried(False, found)
         if found.status == "optimal":
@@ -113,7 +113,7 @@ def least_passing(
 ) -> tuple[int, bool]:
     """The least whole number above `low` that passes a test which `low` fails and `high` passes.
 
-    Numbers above one that passes are taken to pass as well. The first ones tried are a guess and the one below it.
+    The test is taken to be monotone. If there is a guess, it and the number below it are tried first.
 
     Returns:
         The least number known to pass, and whether the one below it is known to fail.
@@ -144,7 +144,7 @@ def without_budgets(instance: Instance) -> Instance:
 
 
 def with_added(instance: Instance, added: float) -> Instance:
-    """The same instance with so much more money in each year."""
+    """The same instance with `added` more money, USD, in the budget of each year."""
     given = instance.policy.annual_budget
     assert given is not None
     return with_years(instance, Series(tuple((year, value + added) for year, value in given.points)))
@@ -156,7 +156,7 @@ def with_years(instance: Instance, years: Series | None) -> Instance:
 
 
 def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
-    """The plan that survives with the least on top of each year's budget; its `value` is that."""
+    """The surviving plan with the least money on top of each year's budget; that money is its `value`."""
     given = instance.policy.annual_budget
     assert given is not None
 
@@ -175,9 +175,10 @@ def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Sh
 
 
 def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
-    """Which budget keeps every size of an option out; None where some size can be bought, or it is not money.
+    """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
 
-    Shocks are left aside: whether an option can be paid hangs on none of them. The instance has to be `apart`.
+    Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
+    `WhatIfs.apart`.
     """
     policy = instance.policy
     if getattr(instance.options[option], "budget_share", 1.0) <= 0:

@@ -44,17 +44,17 @@ class Reason:
     """Why nothing survives.
 
     Attributes:
-        shocks, segments: the fewest that cannot be survived, or kept, together.
-        is_irreducible: whether each of them is known to be needed for that.
-        months: of each of the shocks no more than its first so many months are needed for that; None: all of it is.
-        is_money: whether larger budgets would do.
-        shock, segment: where most is missing.
-        takers: all segments that the commodity goes into there, this one first.
-        first, last: labels of the periods in which it is.
+        shocks, segments: the fewest shocks, and segments with their floors, that cannot be survived together.
+        is_irreducible: whether each of them is known to be needed for the conflict.
+        months: how many months of each shock are enough for the conflict; None if all of its window is needed.
+        is_money: whether larger budgets would be enough.
+        shock, segment: where the gap is largest.
+        takers: all segments that the short commodity goes into, this one first.
+        first, last: first and last period of the shortage.
         commodity: what is short. needed, had: of it in these periods, t.
-        budget, least_outlay: where it is money: what there is, and what surviving just this takes.
-        least_added: where no outlay is enough by the budgets of single years: how much more each of them takes.
-        because: why there is no more of it, a sentence each.
+        budget, least_outlay: if money is the reason: the budget, and the least outlay that survives this conflict.
+        least_added: if annual budgets are too small whatever the outlay: how much more each year needs.
+        because: sentences on why there is no more of the commodity.
     """
 
     shocks: tuple[str, ...]
@@ -78,13 +78,13 @@ class Reason:
 
 @dataclass(frozen=True)
 class _Conflict:
-    """What cannot be survived together.
+    """Shocks and floors that cannot be survived together.
 
     Attributes:
-        instance: with nothing but that.
-        segments: whose floors belong to it.
+        instance: the instance with no other shocks and floors.
+        segments: those whose floors belong to the conflict.
         is_irreducible: whether each part is known to be needed.
-        months: the longest window that is needed; None where all of each window is.
+        months: the longest window that is needed; None if all of each window is.
     """
 
     instance: Instance
@@ -99,7 +99,7 @@ def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reaso
     Args:
         what: answers questions.
         result: the best plan under the budget, which does not survive.
-        money: which budget would do if it were larger; where none would, the reason is looked for without any.
+        money: the budget that would be enough if it were larger; if there is none, budgets are ignored.
     """
     instance = what.apart if money else without_budgets(what.apart)
     failing = [each.name for each in hardest_of(result.shocks) if not each.survives]
@@ -162,7 +162,7 @@ def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> 
 def _drop_unneeded(
     names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0
 ) -> tuple[list[str], bool]:
-    """Names without those that are not needed to fail; the last `spared` are known to be."""
+    """The names without those that are not needed for the failure; the last `spared` names are known to be needed."""
     kept, is_known = list(names), True
     for name in names[: len(names) - spared] if len(names) > 1 else ():
         fewer = [other for other in kept if other != name]
@@ -271,14 +271,14 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
-    """What a segment lacks of its floor, t."""
+    """How much a segment is below its floor in some periods, t."""
     path = instance.path(event)
     allowed = (1.0 - path.floor_at(d, t)) * path.demanded(d, t)
     return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
-    """What there is of a commodity in some periods, t: made, released from stock, and returned as scrap."""
+    """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
     made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
@@ -334,7 +334,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
-    """The outlay that it takes to survive just this; where none is enough, what it takes more in each year."""
+    """The least outlay that survives the conflict alone; if none is enough, how much more each year's budget needs."""
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what.ask(words, free, ProblemVariant(outlay, name="least outlay"))
     holds = what.judge(free, found).holds

@@ -63,9 +63,9 @@ class Scaling:
     """The highest common scaling of the floors.
 
     Attributes:
-        factor: of every floor; None where no plan exists even without floors, or none was found in time.
-        most: proven: no higher one can be kept.
-        plan: that keeps it.
+        factor: what every floor is multiplied by; None if there is no plan even without floors, or none was found.
+        most: the proven upper bound of the factor.
+        plan: a plan that keeps the scaled floors.
     """
 
     factor: float | None
@@ -79,7 +79,7 @@ def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[st
     Args:
         instance: the instance.
         solver: whose settings, clock and listener are used.
-        first: names of shocks, those that are hardest to survive at the start.
+        first: names of the shocks that the search starts with, the hardest ones.
     """
     search = _ScalingSearch(instance, solver, first)
     return generate_constraints(search.solve, search.separate, search.add, solver.clock) or search.outcome
@@ -134,7 +134,7 @@ def _column(builder: ModelBuilder) -> int:
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """Every floor's row with what it loses."""
+    """Loosen the row of every floor by what the scaling takes off it."""
     column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
     paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.rules)
     for i, row in enumerate(builder.rows):
@@ -159,16 +159,16 @@ class Repair:
 
     Attributes:
         kind: what is changed.
-        of: the option or the segment; None where it is all of them.
-        works: whether it does at any size; None where the time ran out before that was known.
+        of: the option or the segment; None if all of them are changed.
+        works: whether it works at any size; None if the time ran out before that was known.
         amount: its least size: money (budget; annual: on top of each year's), a factor (floors), months (length,
             sooner), a share that goes (demand).
-        beyond: what is known not to do, on the other side of `amount`; None where the time ran out.
-        cost, outlay: of a plan that survives with it; None where none was found.
+        beyond: the nearest size that is known not to be enough; None if the time ran out.
+        cost, outlay: of a plan that survives with it, money; None if none was found.
         is_proven: whether that plan is the cheapest, to the gap.
-        floors: by segment and year, the floors that remain (floors).
-        tonnes: by year, t/yr that go (demand).
-        why: where it does not work.
+        floors: by segment and year, the floors that remain, shares (floors).
+        tonnes: by year, the demand that goes, t/yr (demand).
+        why: the reason, if it does not work.
     """
 
     kind: RepairKind
@@ -222,7 +222,7 @@ def _enough(
     words: str,
     with_amount: Callable[[float], Instance],
 ) -> Repair:
-    """A least amount of money as it can be typed, with what the cheapest plan costs that survives with it."""
+    """A repair by the least amount of money, rounded up to what can be typed, with the cost of its cheapest plan."""
     amount = rounded_up(found.value, TYPED_DIGITS)
     again = what.solve_survivable(words, with_amount(amount))
     if again.holds is False:
@@ -233,9 +233,9 @@ def _enough(
 
 
 def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
-    """The least on top of the budget of each year with which everything survives; the budget in all stays.
+    """The least addition to the budget of each year with which everything survives; the total budget stays.
 
-    `is_total_short`: whether a larger budget in all is sufficient, whatever the years.
+    `is_total_short`: whether a larger total budget is enough, with the annual budgets as they are.
     """
     instance = what.instance
     if instance.policy.annual_budget is None:
@@ -253,7 +253,7 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
 
 
 def _of_no_year(what: WhatIfs) -> str:
-    """Why no budget of single years is enough."""
+    """Why no addition to the annual budgets is enough."""
     instance = what.instance
     if instance.policy.budget is not None:
         held = what.solve_survivable(
@@ -267,7 +267,7 @@ def _of_no_year(what: WhatIfs) -> str:
 
 
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
-    """The highest common scaling of the floors, and the floors that it means."""
+    """The highest factor by which all floors can be multiplied, and the floors that result."""
     what.report("the highest floors that can be kept")
     clock, limit = what.solver.clock, what.solver.clock.limit
     scaling = highest_scaling(what.instance, what.solver, hardest)
@@ -294,14 +294,14 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
 
 @dataclass(frozen=True)
 class _Steps:
-    """A repair that grows in whole steps.
+    """A repair whose size is a whole number of steps, such as months or percent.
 
     Attributes:
         kind, of: as in `Repair`.
         words: what is varied, for progress.
-        most: the largest number of steps. why: what to say where even that does not work.
-        vary: the instance after a number of steps.
-        amount: a number of steps as `Repair.amount`.
+        most: the largest number of steps. why: the reason that is given if even that does not work.
+        vary: makes the instance after a number of steps.
+        amount: converts a number of steps into `Repair.amount`.
     """
 
     kind: RepairKind
@@ -354,7 +354,7 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
 
 
 def sooner(what: WhatIfs) -> Iterator[Repair]:
-    """By how many months builds would have to stand earlier: all of them, then each alone."""
+    """By how many months builds would have to be on line earlier: all of them, then each alone."""
     horizon, sized = what.instance.horizon, what.instance.sized
     leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
@@ -382,7 +382,7 @@ def _sooner(what: WhatIfs, of: str | None, most: int, why: str) -> Repair:
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
-    """How much demand has to go, in steps of one percent: everywhere, then in each segment alone that has a floor."""
+    """How much less demand is needed, in steps of one percent: in all segments, then in each one that has a floor."""
     instance = what.instance
     yield _less_demand(what, None)
     for d in instance.demands if len(instance.demands) > 1 else ():

@@ -23,10 +23,14 @@ from optimizer.units import si
 
 @dataclass(frozen=True)
 class Ways:
-    """Goes through the ways under a plan that leaves the least gap in a shock.
+    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock.
 
-    `scarce` are commodities; `money` is the budget that is too small, if any is; `bar` is the one that keeps all of an
-    option out.
+    Attributes:
+        instance, event, plan, flows: the instance, the shock, the plan, and its flows in the shock.
+        periods: those in which the commodity is short.
+        money: the budget that is too small; None if none is.
+        scarce: the commodities that are short.
+        bar: finds the budget that is too small for any size of an option.
     """
 
     instance: Instance
@@ -39,7 +43,7 @@ class Ways:
     bar: Callable[[str], BudgetBarrier | None]
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
-        """A sentence for each way, in the order of processes, options, stocks, substitutes; those too late together."""
+        """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
         sentences = [*self._processes(commodity), *self._late(late, commodity)]
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
@@ -87,7 +91,7 @@ class Ways:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
     def _inputs(self, inputs: Iterable[str]) -> str:
-        """Those of its inputs that are scarce; all of them where prices do not show any."""
+        """The names of the inputs that are short; of all inputs if prices show none to be short."""
         every = list(inputs)
         short = [c for c in every if c in self.scarce] or every
         return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
@@ -100,7 +104,7 @@ class Ways:
         return [a for a in horizon.decisions if option.allows(horizon.year(a))]
 
     def _stands(self, option: Sized) -> int | None:
-        """The first period in which it can work; None where it can never be decided."""
+        """The first period in which an option can be on line; None if it can never be decided."""
         decided = self._decision_periods(option)
         return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
 
@@ -109,7 +113,7 @@ class Ways:
         return stands is None or stands > self.periods[-1]
 
     def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
-        """Those that cannot stand in time, together where all take as long."""
+        """Sentences on options that cannot be on line in time; those with the same lead time share one."""
         horizon = self.instance.horizon
         groups: dict[tuple[float, str], list[str]] = {}
         for o in names:
@@ -148,7 +152,7 @@ class Ways:
         return f"{name} {held}: {why}"
 
     def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
-        """More about the largest size, where it is reached; None where it is not."""
+        """What follows "has its largest size"; None if that size is not reached."""
         if size >= FULLY_USED * option.max_size:
             if inputs and not self._is_fully_used(o, option):
                 return f", and lacks {self._inputs(inputs)}"
@@ -163,7 +167,7 @@ class Ways:
         return used >= FULLY_USED * working
 
     def _dear(self, o: str, size: float) -> str:
-        """How money stands against more of an option."""
+        """Why the budget buys no more of an option."""
         bar = self.bar(o) if size <= 0 else None
         if bar == "none":
             return "there is no budget"
@@ -200,7 +204,7 @@ class Ways:
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
     def _stock_limit(self, o: str, stock: Stock, held: float) -> str | None:
-        """Which limit of a stock is reached; None where none is."""
+        """Which limit of a stockpile is reached; None if none is."""
         horizon = self.instance.horizon
         purchasable = [t for t in range(self.event.periods.start) if stock.allows(horizon.year(t))]
         if not purchasable:

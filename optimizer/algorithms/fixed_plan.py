@@ -1,0 +1,105 @@
+"""A plan as it is: sizes, openings and purchases are fixed, and the operation is the cheapest.
+
+In the baseline that is a linear programme; in each shock the recourse LP: least gap, then least cost. Rules of the
+policy and forced running may be beyond a plan that was made elsewhere: `rules_out_of_reach` names those.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from optimizer import formulation
+from optimizer.algorithms.conflict import Rule, rule_of
+from optimizer.algorithms.reading import integers_of, plan_values
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.errors import SolverError
+from optimizer.instance.schema import Instance
+from optimizer.model.builder import ModelBuilder
+from optimizer.results.plan import Plan
+from optimizer.solver import Clock, Model, Settings, SolveResult
+
+# Purchases among the columns of the plan; all else follows from these and from the integers.
+PURCHASED_COLUMNS = ("size", "fill")
+
+
+class FixedPlan:
+    """The baseline of an instance beside a plan that keeps its rules of buying.
+
+    Args:
+        instance: the instance.
+        plan: what is bought.
+        settings: solver.
+        clock: where the solver's seconds are counted; it never stops this.
+    """
+
+    def __init__(self, instance: Instance, plan: Plan, settings: Settings, clock: Clock) -> None:
+        self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
+        self.builder = formulation.extensive_form_model(instance, ())
+        self._rows = self.builder.rows
+        self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
+
+    def operate(self, broken: Collection[Rule] = ()) -> tuple[ModelBuilder, SolveResult]:
+        """The cheapest operation that satisfies all rules but some."""
+        builder = self.builder.copy()
+        builder.rows = [row for row in self._rows if rule_of(row) not in broken]
+        cost = formulation.cost(builder, self.instance, self.instance.events)
+        model = Model(builder, cost, self.settings, Clock())
+        model.bound(*self._fixed(builder))
+        result = model.solve(relaxed=True)
+        self.clock.solving += model.clock.solving
+        return builder, result
+
+    def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
+        """The columns of the purchases and the integers, and their values twice: lower and upper bounds."""
+        values = plan_values(self.instance, self.plan, builder)
+        columns = [j for j, column in enumerate(builder.columns) if column.integer]
+        for j, value in zip(columns, integers_of(self.instance, self.plan, builder.columns), strict=True):
+            values[j] = value
+        columns += [
+            j
+            for j, column in enumerate(builder.columns)
+            if not column.mark.path and column.mark.owner in self.instance.options
+            and column.mark.what in PURCHASED_COLUMNS
+        ]  # fmt: skip
+        at = [values[j] for j in columns]
+        return columns, at, at
+
+    def rules_out_of_reach(self) -> list[Rule]:
+        """Rules that no operation of the plan satisfies: none, or so many that all others can be satisfied together.
+
+        Where rules contradict each other, those that come later are broken: forced running comes first, then the
+        policy in the order of its rows.
+        """
+        if self.operate()[1].status != "infeasible":
+            return []
+        ordered, broken = sorted(self.rules, key=lambda rule: rule[1] != "run"), list(self.rules)
+        for rule in ordered:
+            fewer = [other for other in broken if other != rule]
+            if self.operate(fewer)[1].status != "infeasible":
+                broken = fewer
+        return broken
+
+
+def evaluate_fixed_plan(
+    instance: Instance, plan: Plan, evaluator: RecourseEvaluator, settings: Settings, clock: Clock
+) -> SearchResult:
+    """The cheapest operation of a plan that keeps all rules: its expected cost, and the gap that it leaves.
+
+    Nothing is proven of other plans: there are no bounds.
+
+    Raises:
+        SolverError: a rule of the instance is out of reach of the plan.
+    """
+    builder, result = FixedPlan(instance, plan, settings, clock).operate()
+    if result.values is None:
+        raise SolverError(f"the plan has no operation that satisfies the rules of {instance.title}: {result.status}")
+    probability = np.array([event.probability for event in instance.events])
+    cost, likely = result.objective, probability > 0
+    if likely.any():
+        replies = evaluator.operate_batches(result.values, clock, {}, likely)
+        cost += float(probability @ evaluator.costs(replies))
+    gap = float(evaluator.gaps(result.values, clock).gap.sum()) if instance.events else 0.0
+    return SearchResult(
+        "optimal", builder, result.values, cost, gap=gap, gap_bound=float("-inf"), allows_shortages=True
+    )

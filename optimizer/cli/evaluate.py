@@ -1,0 +1,79 @@
+"""diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.errors import ExitCode
+
+if TYPE_CHECKING:
+    from optimizer.studies.evaluate import PlanEvaluation
+
+
+def command(
+    file: options.InstanceFile,
+    plan: Annotated[
+        list[str],
+        options.changes_option("--plan", metavar="PLAN", help="Plan (YAML, plan.json or builds.csv); repeatable."),
+    ],
+    changes: options.Changes,
+    proof: options.Proof,
+    adversary: options.ListedAttacks = False,
+    quick: Annotated[
+        bool, options.search_option("--quick", help="Leave out the optimum, what is missing and wasted.")
+    ] = False,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
+    every: options.Every = False,
+    json: options.Json = False,
+    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    output: options.PlanOutput = None,
+) -> None:
+    """What does a plan of one's own cost, survive, lack and waste?
+
+    Rules of the instance that a plan breaks are named, and not enforced.
+
+    Example: diversify evaluate instances/tiny.yaml --plan examples/plan.yaml
+    Manual:  docs/how-to/evaluate.md
+    """
+    if output is not None and len(plan) > 1:
+        raise typer.BadParameter("a plan file holds one plan: name one --plan.", param_hint="--output")
+    outputs.check_answer(output, "--output", file, *plan)
+    outputs.check_folder(csv, "--csv")
+
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.evaluate import evaluate_plans, read_plans
+
+    made = inputs.read_instance(file, changes, lists_attacks=adversary)
+    given = read_plans(plan, made.instance)
+    settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
+    with progress.display(made.instance.money, lists_tasks=True) as listener:
+        found = evaluate_plans(
+            made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
+        )
+    common.show_findings([rule for each in found.plans for rule in each.rules], "plan")
+    if json:
+        common.print_json(found.to_dict())
+    else:
+        from optimizer.report.tables.evaluate import show_evaluation
+
+        show_evaluation(found, every=every)
+    _write(found, file, csv, output)
+    if found.stopped:
+        raise typer.Exit(ExitCode.STOPPED)
+    raise typer.Exit(ExitCode.SURVIVES if found.survives else ExitCode.NO_PLAN_SURVIVES)
+
+
+def _write(found: "PlanEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
+    from optimizer.report.tables.evaluate import write_evaluation_csv
+
+    if output is not None:
+        result = inputs.with_comments(found.plans[0].result, file)
+        outputs.write_answer(output, result.to_json() + "\n")
+    if csv is not None:
+        with outputs.writing(csv):
+            paths = write_evaluation_csv(found, csv)
+        for path in paths:
+            common.print_message(f"wrote {path}")

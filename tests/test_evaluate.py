@@ -1,0 +1,303 @@
+"""Plans that are given: cost, survival, rules broken, what is missing and what is wasted, each worked by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.audit import verify
+from optimizer.errors import GivenPlanError
+from optimizer.results.result import Result
+from optimizer.studies.evaluate import PlanChange, PlanEvaluation, evaluate
+from optimizer.studies.verify import verify_plan
+
+ROOT = Path(__file__).parent.parent
+TINY = ROOT / "instances" / "tiny.yaml"
+CASES = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
+
+
+def data(**update: Any) -> dict[str, Any]:
+    """100 t of magnets a year from a rival at 1, at least 50 of them in a ban of 2027; a plant from a year later on.
+
+    The baseline costs 100 a year, 300 in all.
+    """
+    return {
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}},
+        "processes": {
+            "imports": {"region": "rival", "stage": "making", "output": {"magnet": 1}, "capacity": 120, "cost": 1}
+        },
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 1000}},
+        "options": {
+            "plant": {"kind": "refining", "stage": "making", "output": {"magnet": 1}, "cost": 2, "capex": 10}
+            | {"max_size": 80, "lead_time": 12},
+            "reserve": {"kind": "stockpile", "commodity": "magnet", "price": 5, "max_size": 100},
+        },
+        "shocks": {"ban": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    } | update
+
+
+def option(name: str, **update: Any) -> dict[str, Any]:
+    options = data()["options"]
+    return {**options, name: options[name] | update}
+
+
+def one(instance: so.Instance, plan: dict[str, Any], **how: Any) -> Any:
+    return evaluate(instance, plan, **how).plans[0]
+
+
+def whats(found: Any) -> list[str]:
+    return [f"{rule.where}: {rule.what}" for rule in found.rules]
+
+
+def test_a_plan_that_falls_short() -> None:
+    # 20 t of the plant in 2027, 30 t below the floor at 1000 each. Plant 200, reserve none, baseline 300.
+    found = evaluate(so.read(data()), {"builds": {"plant": {2026: 20}}})
+    plan = found.plans[0]
+    assert plan.result.status == "gap"
+    assert plan.result.total_cost == pytest.approx(500)
+    assert plan.result.outlay == pytest.approx(200)
+    assert plan.result.survival_gap == pytest.approx(30_000)
+    assert plan.result.given == "plan"
+    assert plan.rules == ()
+    (lack,) = plan.lacks
+    assert lack["shock"] == "ban"
+    assert (lack["segment"], lack["from"], lack["worst_period"]) == ("all", "2027", "2027")
+    assert (lack["worst_service"], lack["floor"]) == (pytest.approx(0.2), 0.5)
+    assert (lack["below_floor"], lack["gap"]) == (pytest.approx(30), pytest.approx(30_000))
+    # 30 t of stock at 5 are cheaper than 30 t of plant at 10.
+    assert plan.need is not None
+    assert plan.need.is_possible
+    assert plan.need.changes == (PlanChange("reserve", "2026", 0.0, pytest.approx(30), pytest.approx(150)),)
+    assert (plan.need.outlay, plan.need.cost) == (pytest.approx(150), pytest.approx(150))
+    # Without the plant, 20 t more would be missing.
+    assert plan.waste is not None
+    assert plan.waste.changes == ()
+    # The optimum: 50 t of stock, 250.
+    assert found.optimum is not None
+    assert found.optimum.total_cost == pytest.approx(550)
+    assert not found.survives
+
+
+def test_what_a_plan_wastes() -> None:
+    # 40 t of plant and 30 t of stock; 50 t are needed. 20 t of plant at 10 could go, or 20 t of stock at 5.
+    found = one(so.read(data()), {"builds": {"plant": {2026: 40}}, "purchases": {"reserve": {2026: 30}}})
+    assert found.result.survives
+    assert found.result.total_cost == pytest.approx(300 + 400 + 150)
+    assert found.need is None
+    assert found.waste.changes == (PlanChange("plant", "2026", 40.0, pytest.approx(20), pytest.approx(-200)),)
+    assert (found.waste.outlay, found.waste.cost) == (pytest.approx(200), pytest.approx(200))
+
+
+def test_what_pays_for_itself_is_no_waste() -> None:
+    # The plant makes magnets for 0 instead of 1: 80 t in 2027 and 2028 save 160 of its 80, shock or no shock.
+    instance = so.read(data(options=option("plant", cost=0, capex=1)))
+    found = one(instance, {"builds": {"plant": {2026: 80}}, "purchases": {"reserve": {2027: 50}}})
+    assert [change.option for change in found.waste.changes] == ["reserve"]
+    assert found.waste.cost == pytest.approx(250)
+
+
+def test_what_a_failing_plan_wastes_keeps_its_gaps() -> None:
+    # Two bans: that of 2027 fails by 30 t, that of 2028 as well. 10 t of the stock bought in 2028 come too late.
+    shocks = {"ban": {"start": [2027, 2028], "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}
+    found = one(so.read(data(shocks=shocks)), {"builds": {"plant": {2026: 20}}, "purchases": {"reserve": {2028: 10}}})
+    assert [round(outcome.gap) for outcome in found.result.shocks] == [30_000, 30_000]
+    assert found.waste.changes == (PlanChange("reserve", "2028", 10.0, 0.0, pytest.approx(-50)),)
+    # A stock is there for either of the two.
+    assert found.need.changes == (PlanChange("reserve", "2026", 0.0, pytest.approx(30), pytest.approx(150)),)
+
+
+def test_expected_cost_counts_shocks() -> None:
+    # Probability ½: in 2027 half of the baseline's 100, and half of the ban: 20 t at 2, 80 t short at 1000.
+    shocks = {"ban": data()["shocks"]["ban"] | {"probability": 0.5}}
+    found = one(so.read(data(shocks=shocks)), {"builds": {"plant": {2026: 20}}})
+    assert found.result.total_cost == pytest.approx(200 + 100 + 50 + 0.5 * (40 + 80_000) + 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "plan", "said"),
+    [
+        (option("plant", earliest=2027), {"plant": {2026: 20}}, "plant.2026: it is bought in 2026, before earliest"),
+        (option("plant", latest=2026), {"plant": {2027: 20}}, "plant.2027: it is bought in 2027, after latest, 2026"),
+        (option("plant"), {"plant": {2026: 50, 2027: 40}}, "plant: 90 t/yr are bought, max_size is 80 t/yr"),
+        (option("plant", unit_size=30), {"plant": {2026: 40}}, "plant.2026: 40 t/yr is not in whole units of 30 t/yr"),
+        (option("plant", min_size=50), {"plant": {2026: 40}}, "plant.2026: 40 t/yr is less than min_size, 50 t/yr"),
+    ],
+)
+def test_rules_of_builds_are_named_and_not_enforced(options: Any, plan: Any, said: str) -> None:
+    found = one(so.read(data(options=options)), {"builds": plan}, is_quick=True)
+    (what,) = whats(found)
+    assert what.startswith(said)
+    assert found.result.notes == (f"The plan breaks a rule: {what}.",)
+    sizes = {build.t: build.size for build in found.result.plan.builds}
+    assert sizes == {year - 2026: size for year, size in plan["plant"].items()}
+    assert found.result.outlay == pytest.approx(10 * sum(sizes.values()))
+    assert_verified(found)
+
+
+def test_what_keeps_every_rule_breaks_none() -> None:
+    # In the middle of its years, of its sizes and of its rates; and at each of their ends.
+    plant = option("plant", earliest=2026, latest=2028, min_size=20, max_size=60, unit_size=20)["plant"]
+    stock = option("reserve", earliest=2026, latest=2028, fill_rate=30, max_size=60)["reserve"]
+    policy = {"budget": 1000, "annual_budget": 800, "force": {"reserve": {2027: 30}}}
+    instance = so.read(data(options={"plant": plant, "reserve": stock}, policy=policy))
+    for plan in ({2027: 40}, {2026: 20}, {2028: 60}):
+        found = one(instance, {"builds": {"plant": plan}, "purchases": {"reserve": {2027: 30}}}, is_quick=True)
+        assert whats(found) == []
+        assert found.instance is instance
+
+
+def test_rules_of_purchases() -> None:
+    options = option("reserve", earliest=2027, fill_rate=80, max_size=60)
+    found = one(so.read(data(options=options)), {"purchases": {"reserve": {2026: 90, 2027: 10}}}, is_quick=True)
+    assert whats(found) == [
+        "reserve.2026: it is bought in 2026, before earliest, 2027",
+        "reserve.2026: it is filled with 90 t/yr, fill_rate is 80 t/yr",
+        "reserve: it holds 100 t, max_size is 60 t",
+    ]
+    assert found.result.plan.fills == {"reserve": (90.0, 10.0, 0.0)}
+    assert_verified(found)
+
+
+def test_ties_between_options() -> None:
+    more = {"kind": "refining", "stage": "making", "output": {"magnet": 1}, "max_size": 80, "fixed_cost": 1}
+    tied = {"a": more, "b": more | {"requires": "a"}, "c": more | {"excludes": "b"}}
+    instance = so.read(data(options=tied))
+    late = {"builds": {"a": {2027: 10}, "b": {2026: 10}}}
+    assert whats(one(instance, late, is_quick=True)) == ["b: it requires a in 2026 or before"]
+    both = one(instance, {"builds": {"a": {2026: 10}, "b": {2026: 10}, "c": {2028: 10}}}, is_quick=True)
+    assert whats(both) == ["c: it excludes b, which is bought as well"]
+    assert_verified(both)
+    assert not whats(one(instance, {"builds": {"a": {2026: 10}, "b": {2026: 10}}}, is_quick=True))
+
+
+def test_budgets() -> None:
+    instance = so.read(data(policy={"budget": 300, "annual_budget": {2026: 500, 2027: 100}}))
+    found = one(instance, {"builds": {"plant": {2026: 30, 2027: 20}}}, is_quick=True)
+    assert whats(found) == [
+        "policy.budget: the outlay is 500 USD, 200 USD above the budget, 300 USD",
+        "policy.annual_budget.2027: the outlay is 200 USD, 100 USD above the annual budget of 2027, 100 USD",
+    ]
+    # Rules that the plan keeps stay: the years before and after.
+    assert found.instance.policy.budget is None
+    assert [found.instance.policy.annual_budget.at(year) for year in (2026, 2028)] == [500, 100]
+    assert_verified(found)
+
+
+def test_policies_about_operation() -> None:
+    # The rival's 60 t have to run, beside 20 t of the plant: a share of a half is out of reach. One of 80 % is kept
+    # from 2027 on, where 20 t from the plant cost 1 more each than those that they replace: 20 a year.
+    rules = [{"commodity": "magnet", "region": "rival", "share": share, "from": 2027} for share in (0.5, 0.8)]
+    processes = {"imports": data()["processes"]["imports"] | {"min_utilisation": 0.5}}
+    instance = so.read(data(policy={"max_share": rules}, processes=processes))
+    found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    (what,) = whats(found)
+    assert what.startswith("policy.max_share[0]: no operation of the plan satisfies it: at most 50 % of magnet")
+    assert found.result.total_cost == pytest.approx(200 + 300 + 2 * 20)
+    assert len(found.instance.policy.max_share) == 1
+    assert_verified(found)
+
+
+def test_a_plant_that_has_to_run_without_feed() -> None:
+    fed = option("plant", input={"ore": 1}, min_utilisation=0.5)
+    instance = so.read(
+        data(
+            options=fed,
+            commodities={"magnet": {}, "ore": {}},
+            processes=data()["processes"]
+            | {"mine": {"region": "rival", "stage": "mine", "output": {"ore": 1}, "capacity": 5, "cost": 0}},
+        )
+    )
+    found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    assert found.rules[0].where == "plant.min_utilisation"
+    assert "plant has to run at 50 % of its capacity" in found.rules[0].what
+    assert_verified(found)
+
+
+def test_forced_purchases_and_time_to_survive() -> None:
+    rule = {"cuts": [{"region": "rival", "severity": 1}], "months": 12, "from": 2028}
+    instance = so.read(data(policy={"force": {"plant": {2026: 30}}, "min_time_to_survive": [rule]}))
+    found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    assert len(found.rules) == 2
+    assert whats(found) == [
+        "policy.force: the plan does not have 30 t/yr of plant bought in 2026",
+        "policy.min_time_to_survive[0]: no operation of the plan satisfies it: every floor for 12 months without "
+        "region rival from 2028 on",
+    ]
+    assert found.result.endured == {}
+    assert_verified(found)
+
+
+def test_what_no_instance_can_hold() -> None:
+    lever = {"kind": "leverage", "region": "rival", "restraint": 0.5, "max_size": 1, "capex": 1}
+    with pytest.raises(GivenPlanError, match="max_size"):
+        evaluate(so.read(data(options={"chips": lever})), {"builds": {"chips": {2026: 1.5}}}, is_quick=True)
+
+
+def test_no_purchase_keeps_every_floor() -> None:
+    # A ban in the first year: nothing is there in time but what is bought at once, at most 20 t.
+    shocks = {"ban": {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}}
+    instance = so.read(data(shocks=shocks, options=option("reserve", fill_rate=20)))
+    found = one(instance, {"purchases": {"reserve": {2026: 20}}})
+    assert found.need.is_possible is False
+    assert found.need.changes == ()
+
+
+def test_plans_of_several_forms_side_by_side(tmp_path: Path) -> None:
+    instance = so.load(TINY)
+    solved = so.solve(instance)
+    solved.save(tmp_path / "a.json")
+    solved.save(tmp_path / "b.json")
+    found = evaluate(
+        instance, [solved, solved.plan, *(str(tmp_path / name) for name in ("a.json", "b.json")), {"builds": {}}]
+    )
+    assert [plan.name for plan in found.plans] == ["plan 1", "plan 2", "a", "b", "plan 5"]
+    assert found.optimum is not None
+    for plan in found.plans[:4]:
+        assert plan.result.total_cost == pytest.approx(found.optimum.total_cost)
+        assert plan.waste is not None
+        assert plan.waste.changes == ()
+    # Nothing is bought: what is missing is the optimum.
+    assert found.plans[4].need is not None
+    assert found.plans[4].need.outlay == pytest.approx(found.optimum.outlay)
+    said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [plan["survives"] for plan in said["plans"]] == [True, True, True, True, False]
+    assert list(found.frames) == ["columns", "lacks", "missing", "waste", "rules"]
+    for name in found.frames:
+        assert len(found.frames.frame(name).columns) == len(found.frames.frame(name).values)
+
+
+def test_findings_of_all_plans_at_once() -> None:
+    with pytest.raises(GivenPlanError) as caught:
+        evaluate(so.load(TINY), [{"builds": {"plnt": {2026: 20}}}, {"builds": {"plant": {2040: 20}}}])
+    assert [finding.file for finding in caught.value.findings] == ["plan 1", "plan 2"]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> None:
+    instance = so.load(path)
+    solved = so.solve(instance)
+    found: PlanEvaluation = evaluate(instance, solved)
+    plan = found.plans[0]
+    assert plan.rules == ()
+    assert plan.result.total_cost == pytest.approx(solved.total_cost, rel=1e-6)
+    assert plan.result.survival_gap == pytest.approx(solved.survival_gap, rel=1e-6)
+    assert plan.waste is not None
+    assert plan.waste.cost == pytest.approx(0.0, abs=1e-3 * abs(solved.total_cost))
+    assert_verified(plan)
+    # Saved and read again, it is the same; one number changed is found.
+    plan.result.save(tmp_path / "plan.json")
+    again = Result.load(tmp_path / "plan.json")
+    assert again.given == "plan"
+    assert not again.departures
+    assert verify(plan.instance, again).ok
+    assert not verify(plan.instance, replace(again, total_cost=again.total_cost + 1)).ok
+    assert not verify(plan.instance, replace(again, bound=again.total_cost)).ok
+
+
+def assert_verified(found: Any) -> None:
+    assert verify_plan(found.instance, found.result, "proof").report.disagreements == []
