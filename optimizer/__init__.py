@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.discovery.discover import Discovery as Discovery
     from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate
     from optimizer.studies.explain import Explanation as Explanation
@@ -71,7 +72,7 @@ _HOMES = {
     "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("PlanEvaluation", "evaluate"),
+    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),

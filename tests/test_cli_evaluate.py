@@ -104,6 +104,24 @@ def test_attacks_are_listed(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["plans"][0]["shocks"] == 3
 
 
+def test_futures_have_a_row_each(tmp_path: Path) -> None:
+    futures = "futures={dear: {from: 2028, branches: {cheap: {}, dear: {set: {options.plant.capex: 400k}}}}}"
+    words = ("evaluate", TINY, "--set", futures, "--plan", written(tmp_path, ENOUGH), "--plan", LIST)
+    done = run(*words, width=80)
+    assert done.exit_code == 4, done.output
+    assert "1 of 2 plans survive in all of 2 futures" in done.stdout
+    assert "made up" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = json.loads(run(*words, "--json").stdout)
+    # The plant of 20 t at 400k instead of 200k: 4M more.
+    costs = [future["total_cost"] for future in said["plans"][0]["futures"]]
+    assert costs == [pytest.approx(43.6e6), pytest.approx(47.6e6)]
+    assert run(*words[:-2], "--output", "x.json").exit_code == 2
+    folder = tmp_path / "tables"
+    assert run(*words, "--csv", str(folder)).exit_code == 4
+    assert (folder / "futures.csv").is_file()
+
+
 def test_stress_survive_attack_and_report_take_it(tmp_path: Path) -> None:
     much = written(tmp_path, MUCH)
     done = run("stress", TINY, "--plan", much, "--samples", "50", "--json")

@@ -11,7 +11,8 @@ import optimizer as so
 from optimizer.audit import verify
 from optimizer.errors import GivenPlanError
 from optimizer.results.result import Result
-from optimizer.studies.evaluate import PlanChange, PlanEvaluation, evaluate
+from optimizer.studies.evaluate import evaluate
+from optimizer.studies.given_plan import PlanChange
 from optimizer.studies.verify import verify_plan
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +57,7 @@ def whats(found: Any) -> list[str]:
 
 def test_a_plan_that_falls_short() -> None:
     # 20 t of the plant in 2027, 30 t below the floor at 1000 each. Plant 200, reserve none, baseline 300.
-    found = evaluate(so.read(data()), {"builds": {"plant": {2026: 20}}})
+    found: Any = evaluate(so.read(data()), {"builds": {"plant": {2026: 20}}})
     plan = found.plans[0]
     assert plan.result.status == "gap"
     assert plan.result.total_cost == pytest.approx(500)
@@ -252,7 +253,7 @@ def test_plans_of_several_forms_side_by_side(tmp_path: Path) -> None:
     solved = so.solve(instance)
     solved.save(tmp_path / "a.json")
     solved.save(tmp_path / "b.json")
-    found = evaluate(
+    found: Any = evaluate(
         instance, [solved, solved.plan, *(str(tmp_path / name) for name in ("a.json", "b.json")), {"builds": {}}]
     )
     assert [plan.name for plan in found.plans] == ["plan 1", "plan 2", "a", "b", "plan 5"]
@@ -281,7 +282,7 @@ def test_findings_of_all_plans_at_once() -> None:
 def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> None:
     instance = so.load(path)
     solved = so.solve(instance)
-    found: PlanEvaluation = evaluate(instance, solved)
+    found: Any = evaluate(instance, solved)
     plan = found.plans[0]
     assert plan.rules == ()
     assert plan.result.total_cost == pytest.approx(solved.total_cost, rel=1e-6)
@@ -297,6 +298,66 @@ def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> Non
     assert verify(plan.instance, again).ok
     assert not verify(plan.instance, replace(again, total_cost=again.total_cost + 1)).ok
     assert not verify(plan.instance, replace(again, bound=again.total_cost)).ok
+
+
+def waiting(**update: Any) -> so.Instance:
+    """A shock in 2029 that strikes 10 t, in future `high` alone; a plant costs 60 a t in 2027, and 100 in 2028."""
+    return so.read(
+        {
+            "horizon": {"start": 2027, "end": 2029, "step": "year"},
+            "home": "here",
+            "commodities": {"m": {}},
+            "processes": {"imports": {"region": "rival", "output": {"m": 1}, "capacity": 10}},
+            "demands": {"d": {"commodity": "m", "quantity": 10, "shortage_cost": 1}},
+            "options": {
+                "plant": {"kind": "refining", "output": {"m": 1}, "capex": {2027: 60, 2028: 100}, "max_size": 10}
+                | {"lead_time": 12, "latest": 2028}
+            },
+            "shocks": {"cut": {"start": 2029, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+            "futures": {
+                "need": {
+                    "from": 2028,
+                    "branches": {
+                        "high": {"probability": 0.25, "set": {"demands.d.survival": {2028: 0, 2029: 1}}},
+                        "low": {"probability": 0.75},
+                    },
+                }
+            },
+        }
+        | update
+    )
+
+
+def test_a_plan_followed_unchanged_in_every_future() -> None:
+    # All at once: 600 in both; a plan that knows the future costs 600 and 0. 4 t in 2028: 400, and 6 t short in `high`.
+    found: Any = evaluate(waiting(), [{"builds": {"plant": {2027: 10}}}, {"builds": {"plant": {2028: 4}}}])
+    assert [future.name for future in found.futures] == ["high", "low"]
+    assert [round(result.total_cost) for result in found.results(0)] == [600, 600]
+    assert [future.regret(0) for future in found.futures] == [pytest.approx(0, abs=1e-6), pytest.approx(600)]
+    assert found.futures[0].regret(1) is None
+    assert found.futures[1].regret(1) == pytest.approx(400)
+    first, second = found.summary(0), found.summary(1)
+    assert (first["survived"], first["expected_cost"], first["largest_regret"]) == (2, 600, pytest.approx(600))
+    assert (second["survived"], second["expected_cost"], second["largest_regret"]) == (1, pytest.approx(400), None)
+    assert (second["expected_gap"], second["worst_gap"]) == (pytest.approx(0.25 * 6), pytest.approx(6))
+    (need,) = [future.evaluation.plans[1].need for future in found.futures if future.name == "high"]
+    assert [(change.period, round(change.after)) for change in need.changes] == [("2027", 6)]
+    assert not found.survives
+    said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [each["regret"] for each in said["plans"][0]["futures"]] == [pytest.approx(0, abs=1e-6), pytest.approx(600)]
+    assert len(found.frames.frame("futures")) == 4
+    for name in found.frames:
+        assert len(found.frames.frame(name).columns) == len(found.frames.frame(name).values)
+
+
+def test_rules_of_one_future_are_named_and_not_enforced() -> None:
+    # In `high` nothing may be ordered after 2027, in `low` nothing after 2028.
+    branches = {"high": {"set": {"options.plant.latest": 2027}}, "low": {}}
+    instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
+    found: Any = evaluate(instance, {"builds": {"plant": {2028: 10}}}, is_quick=True)
+    assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
+    assert [round(result.total_cost) for result in found.results(0)] == [1000, 1000]
+    assert not found.are_probabilities_given
 
 
 def assert_verified(found: Any) -> None:

@@ -118,6 +118,13 @@ def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:
     assert users <= rooms
 
 
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_tables_are_laid_out_by_one_renderer(path: Path) -> None:
+    # Columns of a rich table are added there alone, from a frame or from rows by label.
+    calls = {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+    assert "add_column" not in calls or module(path) == "report.tables.render"
+
+
 def test_audit_knows_neither_levers_nor_solver() -> None:
     for path in (ROOT / "audit").rglob("*.py"):
         rooms = {room(name) for name in own_imports(path)} - {"audit"}

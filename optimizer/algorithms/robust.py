@@ -29,7 +29,7 @@ Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defend
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,8 @@ from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
 from optimizer.algorithms.deterrence import write_deterrence
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
+from optimizer.algorithms.reading import integers_of
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -46,6 +48,7 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener
+from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
@@ -131,6 +134,9 @@ def robust_plan(
     listener: Listener,
     evaluator: RecourseEvaluator | None = None,
     oracle: AttackOracle | None = None,
+    problem: ProblemVariant = LEAST_COST,
+    known: Iterable[Attack] = (),
+    plan: Plan | None = None,
 ) -> RobustPlan:
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
 
@@ -139,10 +145,13 @@ def robust_plan(
         settings: how to solve; `strategy` and `checkpoint` do not matter.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: hears every step.
-        evaluator, oracle: of the instance, already warm.
+        evaluator, oracle: of the instance, or of one with another policy, already warm.
+        problem: what is minimised over the plans that survive.
+        known: attacks that the model holds from the start. plan: one that is known to survive them.
 
     Returns:
-        The plan; where the floors cannot all be kept, the one with the least gap as this module counts it.
+        The plan; where the floors cannot all be kept, the one with the least gap as this module counts it, or for
+        another problem than least cost, none: the status is ``infeasible`` then.
 
     Raises:
         SolverError: the solver failed.
@@ -150,7 +159,9 @@ def robust_plan(
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator or RecourseEvaluator(instance))
     search.oracle = oracle or AttackOracle(instance, settings, clock)
+    search.problem, search.plan = problem, plan
     search.note_shocks(shock for shock in instance.events if shock.probability > 0)
+    search.note_shocks(search.oracle.shocks(known))
     solved = search.run()
     attacks, deterred = search.oracle.attacks(search.shocks), list[Attack]()
     if solved.values is not None:
@@ -188,7 +199,12 @@ class _RobustSearch(ScenarioSearch):
     def new_model(self, settings: Settings | None = None) -> WorstAttackModel:
         """A model in which only the worst attack counts as a gap."""
         settings = settings or self.settings
-        return WorstAttackModel(self.instance, self.shocks, settings, self.clock, self.report, self.writer)
+        model = WorstAttackModel(
+            self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem
+        )
+        if self.plan is not None:
+            model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
+        return model
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the scenarios that the model holds."""
@@ -197,6 +213,8 @@ class _RobustSearch(ScenarioSearch):
 
     def minimise_gap(self) -> SearchResult:
         """The least sum of the listed shocks' gaps and the worst attacks', then the least cost with that sum held."""
+        if not self.problem.is_default:
+            return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         gaps = self.evaluator.do_nothing(self.clock).gap
         self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
         start = self.model.start

@@ -9,7 +9,7 @@ from optimizer.cli import common, inputs, options, outputs, progress
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.studies.evaluate import PlanEvaluation
+    from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
 
 
 def command(
@@ -44,16 +44,19 @@ def command(
     outputs.check_folder(csv, "--csv")
 
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.evaluate import evaluate_plans, read_plans
+    from optimizer.studies.evaluate import evaluate_plans
+    from optimizer.studies.given_plan import read_plans
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
+    if output is not None and made.instance.futures:
+        raise typer.BadParameter("a plan file holds one future: leave out --output.", param_hint="--output")
     given = read_plans(plan, made.instance)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         found = evaluate_plans(
             made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
         )
-    common.show_findings([rule for each in found.plans for rule in each.rules], "plan")
+    common.show_findings(found.rules, "plan")
     if json:
         common.print_json(found.to_dict())
     else:
@@ -66,10 +69,11 @@ def command(
     raise typer.Exit(ExitCode.SURVIVES if found.survives else ExitCode.NO_PLAN_SURVIVES)
 
 
-def _write(found: "PlanEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
+def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
     from optimizer.report.tables.evaluate import write_evaluation_csv
+    from optimizer.studies.evaluate import PlanEvaluation
 
-    if output is not None:
+    if output is not None and isinstance(found, PlanEvaluation):
         result = inputs.with_comments(found.plans[0].result, file)
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:

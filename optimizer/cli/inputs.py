@@ -250,7 +250,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     """
     from optimizer.io.plan_file import load_plan
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.evaluate import evaluate_plan
+    from optimizer.studies.given_plan import evaluate_plan
 
     _refuse_search(plan, search.given)
     made = read_instance(file, changes)

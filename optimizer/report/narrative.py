@@ -107,6 +107,9 @@ def _adversary(result: Result, faced: Faced) -> str:
         else "any set of targets that the adversary can afford"
     )
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
+    if faced.deterred:
+        margin = min(faced.costs.get(name, math.inf) for name in faced.deterred) - faced.attack_budget
+        shaped += f"; {plural(len(faced.deterred), 'attack')} deterred, by {si(margin, result.money)} at least"
     if faced.worst is None:
         return f"{shaped}; none of them breaks a floor"
     gap = next(outcome.gap for outcome in result.shocks if outcome.name == faced.worst)

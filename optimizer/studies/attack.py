@@ -1,9 +1,12 @@
 """The worst attacks on a plan: those that shaped it, the worst that is affordable, and the cheapest that breaks it.
 
-shaping                 attacks that the plan's model has to hold
-worst                   of all that is affordable at any start, the attack that leaves most below the floors; where none
-                        breaks a floor, the one that leaves most unserved above them (where each set can be tried)
-least attack budget     of all sets of targets at any start, the cheapest that breaks a floor (`separation.attacks`)
+shaping                 attacks that the plan's model has to hold, and does not deter
+deterred                affordable by their prices, but not by what the plan's leverage adds to these
+worst                   of all that is affordable at any start and not deterred, the attack that leaves most below the
+                        floors; where none breaks a floor, the one that leaves most unserved above them (where each set
+                        can be tried)
+least attack budget     of all sets of targets at any start, what the cheapest that breaks a floor costs the adversary
+                        under the plan (`separation.attacks`)
 unaware                 the plan for the listed shocks alone: what it saves, and the worst attack on it
 least outlay            the least outlay that survives every attack, whatever the budget (`withstand.least_outlay`)
 
@@ -18,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.algorithms.deterrence import levels_under
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
@@ -38,6 +42,7 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.studies.withstand import (
     LeastOutlay,
     Withstood,
+    deterred_attacks,
     least_outlay,
     listed_shocks_only,
     plan_columns,
@@ -69,7 +74,7 @@ class AttackDamage:
 
     Attributes:
         name, targets, first, last: of the attack; its window by labels.
-        price: what it costs the adversary.
+        price: of its targets. cost: what it costs the adversary under the plan, with what leverage adds to the prices.
         gap: what it leaves below the floors, in money.
         damage: all that it leaves unserved, at its shortage cost.
         segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
@@ -80,6 +85,7 @@ class AttackDamage:
     first: str
     last: str
     price: float
+    cost: float
     gap: float
     damage: float
     segments: Mapping[str, SegmentImpact]
@@ -100,13 +106,20 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     replies = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
     surveyed = survey(under, evaluator, replies)
     place = {event.name: s for s, event in enumerate(under.events)}
-    costs = [demand.shortage_cost for demand in under.demands.values()]
-    return [_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], costs) for each in attacks]
+    adversary, columns, builder = under.adversary, values.tolist(), evaluator.subproblems.plan
+    assert adversary is not None
+    found = []
+    for each in attacks:
+        levels = levels_under(builder, columns, adversary.deterrence(each.targets), each.start)
+        cost = adversary.cost(each.targets, levels)
+        found.append(_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], cost))
+    return found
 
 
-def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, costs: Sequence[float]) -> AttackDamage:
+def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, cost: float) -> AttackDamage:
     adversary, event, label = under.adversary, under.events[s], under.horizon.label
     assert adversary is not None
+    costs = [demand.shortage_cost for demand in under.demands.values()]
     impacts = {
         d: SegmentImpact(
             service=float(surveyed.served[s, i]),
@@ -126,6 +139,7 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         price=adversary.price(attack.targets),
+        cost=cost,
         gap=sum(impact.gap for impact in impacts.values()),
         damage=sum(impact.damage for impact in impacts.values()),
         segments=dict(ordered),
@@ -187,6 +201,7 @@ class AttackResult:
         instance: the plan's, without attacks among its shocks.
         method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
         shaping: the attacks that shaped it, the dearest without a plan first; none for a saved plan.
+        deterred: attacks that the plan deters, and what each would do; the largest gap first.
         starts: every start of the adversary.
         worst: see the module; None where nothing it can afford leaves anything unserved, or it was not computed.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
@@ -204,6 +219,7 @@ class AttackResult:
     shaping: tuple[ShapingAttack, ...]
     starts: tuple[AttackStart, ...]
     worst: AttackDamage | None
+    deterred: tuple[AttackDamage, ...] = ()
     unaware: ListedShocksPlan | None = None
     least: LeastOutlay | None = None
     measure: Measure | None = None
@@ -213,9 +229,9 @@ class AttackResult:
 
     @property
     def breaking(self) -> AttackDamage | None:
-        """The cheapest attack that breaks the plan, whatever it has; None where none does."""
+        """The attack that breaks the plan and costs the adversary least, whatever it has; None where none does."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
-        return min(found, key=lambda damage: (damage.price, -damage.gap), default=None)
+        return min(found, key=lambda damage: (damage.cost, -damage.gap), default=None)
 
     @property
     def survives(self) -> bool:
@@ -255,8 +271,9 @@ class AttackResult:
             "sets": self.sets,
             "method": self.method,
             "shaping": [asdict(each) for each in self.shaping],
+            "deterred": [asdict(each) for each in self.deterred],
             "worst": _dict(self.worst),
-            "least_attack_budget": None if breaking is None else breaking.price,
+            "least_attack_budget": None if breaking is None else breaking.cost,
             "breaking": _dict(breaking),
             "starts": [asdict(start) for start in self.starts],
             "unaware": _dict(self.unaware),
@@ -364,11 +381,21 @@ class _AttackedPlan:
             attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
         )
         shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
+        columns = plan_columns(oracle, result.plan)
+        deterred = deterred_attacks(oracle, columns, self.withstanding.deterred)
+        damages = sorted(attack_damages(instance, result.plan, deterred), key=lambda each: (-each.gap, each.first))
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
         worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
         worst = worst or self._worst_above_floors(result.plan)
-        return replace(empty, shaping=tuple(shaping), starts=tuple(starts), worst=worst, stopped=self.clock.is_over)
+        return replace(
+            empty,
+            shaping=tuple(shaping),
+            deterred=tuple(damages),
+            starts=tuple(starts),
+            worst=worst,
+            stopped=self.clock.is_over,
+        )
 
     def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:
         """With the plan for the listed shocks alone."""
@@ -416,7 +443,8 @@ class _AttackedPlan:
     def _worst_above_floors(self, plan: Plan) -> AttackDamage | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
         self.listener(Progress(task="what the attacks leave unserved above the floors"))
-        candidates = self.withstanding.oracle.candidates()
+        oracle = self.withstanding.oracle
+        candidates = oracle.undeterred(plan_columns(oracle, plan))
         found = attack_damages(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda damage: damage.damage, default=None)
         return worst if worst is not None and worst.segments else None

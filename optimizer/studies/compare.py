@@ -40,7 +40,7 @@ from optimizer.studies.comparison import (
     shocks_survived,
     sizes_bought,
 )
-from optimizer.studies.evaluate import PlanLike, evaluate_plan, read_plans
+from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded

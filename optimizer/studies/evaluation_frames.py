@@ -1,6 +1,6 @@
 """The frames of plans that were given: the only place that says which columns their tables have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optimizer.instance.derived import size_unit
@@ -82,3 +82,57 @@ def rules_broken(found: Any) -> Frame:
         for rule in plan.rules
     )
     return Frame.of_rows("rules", "Rules broken, not enforced", columns, rows)
+
+
+def of_futures_evaluation(found: Any) -> Frames:
+    """All tables as pandas frames: futures, lacks, missing, rules."""
+    return Frames(
+        {
+            "futures": lambda: plans_by_future(found),
+            "lacks": lambda: _of_all_futures(found, lacks),
+            "missing": lambda: _of_all_futures(found, lambda one: one.frames.frame("missing")),
+            "rules": lambda: _of_all_futures(found, rules_broken),
+        }
+    )
+
+
+def plans_by_future(found: Any) -> Frame:
+    """One row a plan and future."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("future", is_index=True),
+        FrameColumn("probability", "Prob.", "share", "percent"),
+        FrameColumn("survived", form="count", is_shown=False),
+        FrameColumn("shocks", form="count", is_shown=False),
+        FrameColumn("survives", form="yes"),
+        FrameColumn("gap", "Gap", money, "amount"),
+        FrameColumn("total_cost", "Total cost", money, "exact"),
+        FrameColumn("outlay", "Outlay", money, "exact", is_shown=False),
+        FrameColumn("least_cost", "Optimum", money, "exact"),
+        FrameColumn("regret", "Regret", money, "amount"),
+        FrameColumn("rules", "Rules\nbroken", form="count"),
+    )
+    rows = (
+        (name, future.name, future.probability, sum(each.survives for each in plan.result.shocks),
+         len(plan.result.shocks), plan.result.survives, plan.result.survival_gap, plan.result.total_cost,
+         plan.result.outlay, _cost(future.evaluation.optimum), future.regret(number), len(plan.rules))
+        for number, name in enumerate(found.names)
+        for future in found.futures
+        for plan in (future.evaluation.plans[number],)
+    )  # fmt: skip
+    note = "Each plan is followed unchanged. Optimum: of that future alone; regret: what the plan costs more."
+    return Frame.of_rows("futures", "Future by future", columns, rows, note)
+
+
+def _cost(result: Any) -> float | None:
+    return None if result is None or result.baseline is None else float(result.total_cost)
+
+
+def _of_all_futures(found: Any, of_one: Callable[[Any], Frame]) -> Frame:
+    """The frames of all futures below each other, with the future as their first column."""
+    frames = [(future.name, of_one(future.evaluation)) for future in found.futures]
+    first = frames[0][1]
+    rows = [(name, *row.values()) for name, frame in frames for row in frame.rows()]
+    columns = (FrameColumn("future", is_index=True), *first.columns)
+    return Frame.of_rows(first.name, first.title, columns, rows, first.note)

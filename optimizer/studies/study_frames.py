@@ -340,8 +340,9 @@ def reinforcements(stress: Any) -> Frame:
 
 
 def of_attack(found: Any) -> Frames:
-    """All tables as pandas frames: shaping, segments, starts."""
-    return Frames({"shaping": shaping_attacks, "segments": attacked_segments, "starts": attack_starts}, found)
+    """All tables as pandas frames: shaping, deterred, segments, starts."""
+    makers = {"shaping": shaping_attacks, "deterred": attacks_not_made}
+    return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
 def _targets(found: Any, damage: Any) -> str | None:
@@ -354,7 +355,7 @@ def _targets(found: Any, damage: Any) -> str | None:
 
 def shaping_attacks(found: Any) -> Frame:
     """One row an attack that shaped the plan: what it leaves below the floors, with nothing built and with the plan."""
-    money = found.instance.money
+    money, is_deterrable = found.instance.money, bool(found.instance.adversary.deterrents)
 
     def of_attack(name: str, **how: Any) -> FrameColumn:
         return FrameColumn(name, of=lambda each: getattr(each.with_plan, name), **how)
@@ -365,12 +366,31 @@ def shaping_attacks(found: Any) -> Frame:
         of_attack("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
         of_attack("price", unit=money, form="amount"),
+        of_attack("cost", label="Costs it", unit=money, form="amount", is_shown=is_deterrable),
         FrameColumn("without", "Nothing built", money, "amount", of=lambda each: each.without.gap),
         FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
         of_attack("breaks", form="yes", is_shown=False),
     )
     note = "What each leaves below the floors, at shortage cost: with nothing built, and with the plan."
     return Frame.of_items("shaping", "Attacks that shaped the plan", found.shaping, columns, note)
+
+
+def attacks_not_made(found: Any) -> Frame:
+    """One row an attack that the plan deters: what it costs the adversary, and what it would leave below the floors."""
+    money, budget = found.instance.money, found.instance.adversary.attack_budget
+    columns = (
+        FrameColumn("targets", is_index=True, of=lambda each: _targets(found, each)),
+        FrameColumn("first", form="period", is_index=True, is_shown=False),
+        FrameColumn("last", form="period", is_shown=False),
+        FrameColumn("window", of=lambda each: windowed(each.first, each.last, "–")),
+        FrameColumn("price", unit=money, form="amount"),
+        FrameColumn("cost", "Costs it", money, "amount"),
+        FrameColumn("margin", "Margin", money, "amount", of=lambda each: each.cost - budget),
+        FrameColumn("gap", "Would leave", money, "amount"),
+    )
+    note = "Costs it: prices and what leverage adds when it begins. Margin: above the attack budget.\n"
+    note += "Would leave: below the floors, at shortage cost, were it made all the same."
+    return Frame.of_items("deterred", "Attacks that the plan deters", found.deterred, columns, note)
 
 
 def attacked_segments(found: Any) -> Frame:
@@ -400,7 +420,7 @@ def attack_starts(found: Any) -> Frame:
         FrameColumn("start", form="period", is_index=True),
         FrameColumn("worst", "Worst attack", of=lambda each: _targets(found, each.worst)),
         _part("gap", of=lambda each: each.worst, unit=money, form="amount"),
-        FrameColumn("breaks_at", unit=money, form="amount", of=lambda each: each.cheapest and each.cheapest.price),
+        FrameColumn("breaks_at", unit=money, form="amount", of=lambda each: each.cheapest and each.cheapest.cost),
         FrameColumn("by", "By striking", of=lambda each: _targets(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors. "

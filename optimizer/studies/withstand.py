@@ -4,23 +4,18 @@ The search is `algorithms.robust`. The result is that of the instance in which t
 shocks beside the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
 deters are no shocks of it: they are named, with what they cost the adversary.
 
-`least_outlay` is the least outlay that survives all of it, whatever the budget. Attacks that can be listed are shocks
-like any other. Otherwise the known attacks are a relaxation, whose bound is valid: minimise the outlay, find the worst
-attack on that plan at each start, add those that break a floor, and repeat until none does (column-and-constraint
-generation).
+`least_outlay` is the least outlay that survives all of it, whatever the budget, by the same search.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
-from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
@@ -31,7 +26,7 @@ from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.studies.solve import Timer, conclude, open_evaluator
-from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
+from optimizer.studies.what_if import LEAST_OUTLAY
 from optimizer.units import MoneyLike, si
 
 
@@ -232,52 +227,11 @@ def least_outlay(
     Raises:
         SolverError: the solver failed.
     """
-    search = _LeastOutlaySearch(oracle, known, plan, settings, clock, listener)
-    found = generate_constraints(search.solve, search.separate, search.add, clock)
-    if found is None or clock.is_over:
-        return search.outcome
-    return LeastOutlay("optimal", max(0.0, found.value), search.outcome.bound)
-
-
-class _LeastOutlaySearch:
-    """The three steps of constraint generation; `outcome` is what is known where the search ends early."""
-
-    def __init__(
-        self,
-        oracle: AttackOracle,
-        known: Iterable[Attack],
-        plan: Plan | None,
-        settings: Settings,
-        clock: Clock,
-        listener: Listener,
-    ) -> None:
-        self.oracle, self.settings, self.clock, self.listener = oracle, settings, clock, listener
-        self.free = with_budget(oracle.programmes.instance, None)
-        self.attacks, self.plan = list(known), plan or Plan()
-        self.names = {attack.name(self.free.horizon) for attack in self.attacks}
-        self.attacks += [attack for attack in oracle.candidates() or () if attack not in self.attacks]
-        self.outcome = LeastOutlay("stopped")
-
-    def solve(self) -> WhatIfResult | None:
-        """The least outlay under the attacks that are held; None where the search ends."""
-        instance = with_attacks(self.free, self.attacks)
-        with WhatIfSolver(instance, self.settings, self.clock, self.listener) as solver:
-            solver.learn(self.plan, frozenset(self.names))
-            found = solver.ask(instance, LEAST_OUTLAY, self.settings)
-        if found.status == "infeasible":
-            self.outcome = LeastOutlay("none")
-            return None
-        self.outcome = LeastOutlay("stopped", None, max(self.outcome.bound or 0.0, found.bound))
-        return None if found.status == "stopped" or not np.isfinite(found.value) else found
-
-    def separate(self, found: WhatIfResult) -> list[Violation]:
-        """The attacks that break the plan."""
-        self.plan = found.plan
-        self.names.update(found.active)
-        return self.oracle.violations(self.oracle.violating(plan_columns(self.oracle, found.plan), self.attacks))
-
-    def add(self, violated: Sequence[Violation]) -> None:
-        """Hold some more attacks."""
-        shocks = [each.shock for each in violated]
-        self.attacks.extend(self.oracle.attacks(shocks))
-        self.names.update(shock.name for shock in shocks)
+    free = with_budget(oracle.programmes.instance, None)
+    solved = robust_plan(free, settings, clock, listener, None, oracle, LEAST_OUTLAY, known, plan).solved
+    if solved.status == "infeasible":
+        return LeastOutlay("none")
+    bound = max(0.0, solved.bound)
+    if solved.status == "stopped" or clock.is_over:
+        return LeastOutlay("stopped", None, bound)
+    return LeastOutlay("optimal", max(0.0, solved.cost), bound)

@@ -17,9 +17,10 @@ from optimizer.algorithms.robust import WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
 from optimizer.disruptions.adversary import Attack
 from optimizer.formulation import extensive_form_model
-from optimizer.instance.edits import with_attacks
+from optimizer.instance.edits import with_attacks, without
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
+from optimizer.studies.withstand import plan_columns, with_listed_attacks
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"
@@ -192,6 +193,42 @@ def test_the_audit_is_loud_where_deterrence_is_told_wrongly() -> None:
     assert any("attack{a+b}@2028: it costs the adversary 16" in line for line in found.disagreements)
 
 
+def test_what_the_study_of_attacks_says() -> None:
+    # Leverage is all that the budget of 100 buys beside 1 t: one source gone leaves 2·5 - 1 = 9 t. It costs the
+    # adversary 6 and 4. Both gone would leave 2·10 - 1 = 19 t, for 12 and 8. With any outlay: leverage for 90 and 10 t
+    # at 10 for one source, 190; or 20 t, 200.
+    found = so.attack(so.load(CASES / "hand_attack.yaml"), settings=EXACT)
+    assert (found.survives, len(found.shaping), len(found.deterred)) == (False, 1, 1)
+    (both,), worst, breaking = found.deterred, found.worst, found.breaking
+    assert (both.targets, both.price, both.cost, both.breaks) == (("a", "b"), 12, pytest.approx(20), True)
+    assert both.gap == pytest.approx(1900)
+    assert worst is not None
+    assert (worst.price, worst.cost, worst.gap) == (6, pytest.approx(10), pytest.approx(900))
+    assert breaking is not None
+    assert found.to_dict()["least_attack_budget"] == pytest.approx(10)
+    assert found.least is not None
+    assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(190, rel=1e-6))
+    # The plan as it is, against one who has 9: nothing breaks it, and a single source is deterred as well.
+    poorer = so.load(CASES / "hand_attack.yaml", ["adversary.attack_budget=9"])
+    given = so.attack(poorer, found.result)
+    assert given.survives
+    assert {each.targets for each in given.deterred} == {("a",), ("b",)}
+
+
+def test_without_the_option_nothing_deters() -> None:
+    instance = so.load(CASES / "hand_attack.yaml")
+    left = without(instance, "chips")
+    assert left.adversary is not None
+    assert left.adversary.deterrents == ()
+    # 10 t of stock: both sources gone for two years leave 20 - 10 t.
+    assert so.withstand(left, settings=EXACT).survival_gap == pytest.approx(1000, rel=1e-6)
+
+
+def test_attacks_that_depend_on_the_plan_are_not_listed() -> None:
+    with pytest.raises(so.InstanceError, match="they cannot be listed"):
+        with_listed_attacks(so.load(CASES / "hand_attack.yaml"))
+
+
 def leveraged(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[int, float]]]:
     """By all ways to buy leverage: the instance in which just that is bought and nothing deters, and what is bought."""
     years, halves = (2026, 2027, 2028), (0, 1, 2)
@@ -270,8 +307,6 @@ def test_results_are_audited_and_the_least_budget_that_breaks_a_plan_is_that_of_
     oracle = AttackOracle(instance, EXACT, Clock())
     names = oracle.programmes.names
     every = [s for size in range(len(names) + 1) for s in combinations(names, size)]
-    from optimizer.studies.withstand import plan_columns
-
     for window in oracle.programmes.windows(plan_columns(oracle, result.plan)):
         below = oracle.impacts(window, oracle.programmes.sets(every), window.floor_prices).below
         costs = [oracle.cost(window, row) for row in oracle.programmes.sets(every)]

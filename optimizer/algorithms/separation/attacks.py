@@ -161,9 +161,17 @@ class AttackOracle:
         """Attacks as violated scenarios."""
         result = []
         for impact in impacts:
-            shock = impact.attack.shock(self.programmes.adversary, self.programmes.instance.horizon)
-            self._found[shock.name] = impact.attack
+            (shock,) = self.shocks([impact.attack])
             result.append(Violation(shock, max(impact.gap, POSITIVE)))
+        return result
+
+    def shocks(self, attacks: Iterable[Attack]) -> list[Shock]:
+        """Some attacks as shocks, by whose names this oracle knows them."""
+        result = []
+        for attack in attacks:
+            shock = attack.shock(self.programmes.adversary, self.programmes.instance.horizon)
+            self._found[shock.name] = attack
+            result.append(shock)
         return result
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:

@@ -142,6 +142,9 @@ def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
     yield from whole_periods(instance.horizon, ("adversary", "months"), [adversary.months])
     for what, cure in adversary.starts.problems(instance.horizon):
         yield ("adversary", "starts"), what, cure, "error"
+    if adversary.attack_budget == 0 and adversary.deterrents:
+        cure = "Write a budget above 0, or remove `deterrence` from the targets."
+        yield ("adversary", "attack_budget"), "is 0, so that no share of it can deter an attack", cure, "error"
     affords_any = any(adversary.affords([name]) for name in adversary.targets)
     for name in adversary.targets:
         yield from _of_target(unchecked, instance, name, affords_any=affords_any)

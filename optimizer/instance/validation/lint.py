@@ -21,8 +21,12 @@ from optimizer.units import Series
 
 def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Every option can be bought, and is of some use then."""
+    adversary = unchecked.instance.adversary
+    deterrents = adversary.deterrents if adversary else ()
     for o, option in unchecked.instance.options.items():
         for field, fate in option.fields_without_effect():
+            if field == "restraint" and o in deterrents:
+                continue
             cure = f"Raise {field}, or remove the option."
             if field == "ramp":
                 cure = "Write a share above 0, or remove it."

@@ -34,7 +34,7 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
     if result.baseline is not None:
-        shown += [_shaping(found), _segments(found), _starts(found)]
+        shown += [_shaping(found), _deterred_table(found), _segments(found), _starts(found)]
         if not found.is_given:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
@@ -83,6 +83,8 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     if found.least is not None:
         yield "Least outlay", _least(found.least, found.instance)
     yield "Adversary", adversary_words(found.instance)
+    if adversary.deterrents:
+        yield "Deterred", _deterred(found)
     yield "Worst attack", _worst(found)
     yield "Breaks at", _breaking(found)
     if found.unaware is not None:
@@ -98,6 +100,21 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
         return f"not known: the search was stopped; {bound}"
     proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
     return f"{si_up(least.outlay, instance.money, 6)} survives every shock and attack ({proven})"
+
+
+def _deterred(found: AttackResult) -> str:
+    """How many attacks the plan's leverage makes too dear, and the one that comes nearest to being made."""
+    if not found.deterred:
+        return (
+            "not known"
+            if found.stopped
+            else "none: the plan withstands every attack that can be afforded, or fails in it"
+        )
+    nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
+    breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
+    which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
+    nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si(nearest.cost, money, 4)} to the adversary"
+    return f"{plural(count, 'attack')}{which}; the nearest to being made is {nearest_text}"
 
 
 def _worst(found: AttackResult) -> str:
@@ -124,7 +141,7 @@ def _breaking(found: AttackResult) -> str:
     what = (
         f"the least attack budget that breaks the plan: {_targets(found.instance, breaking)} from {breaking.first} on"
     )
-    return f"{si(breaking.price, money, 4)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    return f"{si(breaking.cost, money, 4)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware(found: AttackResult) -> str:
@@ -142,7 +159,7 @@ def _unaware(found: AttackResult) -> str:
 
 
 def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
-    return f"{_attack_text(found, attack)}, for {si(attack.price, found.instance.money)}"
+    return f"{_attack_text(found, attack)}, for {si(attack.cost, found.instance.money)}"
 
 
 def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
@@ -170,6 +187,14 @@ def _shaping(found: AttackResult) -> Table | None:
         cells={"with_plan": left_below},
         expand=True,
     )
+
+
+def _deterred_table(found: AttackResult) -> Table | None:
+    if not found.deterred:
+        return None
+    frame, left = found.frames.frame("deterred"), len(found.deterred) - MOST_ATTACKS
+    note = frame.note + (f"\n{plural(left, 'more')} would do less damage." if left > 0 else "")
+    return screen_table(found.instance, frame.head(MOST_ATTACKS), caption=note, expand=True)
 
 
 def _segments(found: AttackResult) -> Table | None:

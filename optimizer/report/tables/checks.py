@@ -14,7 +14,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import cross_table
+from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.results.result import Result
 from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
@@ -27,12 +27,7 @@ def show_summary(
     """Print what an instance is about; `every` listed shock in a row of its own, or families folded."""
     console = console or Screen()
     console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column()
-    for label, text in _summary_lines(instance, summary).items():
-        grid.add_row(label, text)
-    console.print(grid)
+    console.print(label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {}))
     if summary.previews:
         console.print(preview_table(summary.previews, console.width))
     if summary.hits:

@@ -15,7 +15,8 @@ from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, frame_csv, print_parts, screen_table
 from optimizer.results.result import Result
-from optimizer.studies.evaluate import EvaluatedPlan, PlanEvaluation
+from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
+from optimizer.studies.given_plan import EvaluatedPlan
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
@@ -23,10 +24,56 @@ from optimizer.units import si
 MOST_RULES = 3
 
 
-def show_evaluation(found: PlanEvaluation, console: Console | None = None, *, every: bool = False) -> None:
+def show_evaluation(
+    found: PlanEvaluation | FuturesEvaluation, console: Console | None = None, *, every: bool = False
+) -> None:
     """Print plans to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
     console = console or Screen()
-    print_parts(list(_parts(found, console.width, every=every)), console)
+    if isinstance(found, FuturesEvaluation):
+        print_parts(list(_parts_of_futures(found)), console)
+    else:
+        print_parts(list(_parts(found, console.width, every=every)), console)
+
+
+def _parts_of_futures(found: FuturesEvaluation) -> Iterator[RenderableType]:
+    yield _answer_of_futures(found)
+    hidden = ("plan",) if len(found.names) == 1 else ()
+    yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
+    missing = found.frames.frame("missing")
+    if len(missing):
+        cells = {part: _size(found, part) for part in ("size", "enough")}
+        yield screen_table(found.instance, missing, cells=cells, hidden=hidden)
+    rules = found.frames.frame("rules")
+    if len(rules):
+        yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
+    yield from (Text(f"Note: {note}") for note in found.notes)
+    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+
+
+def _answer_of_futures(found: FuturesEvaluation) -> Panel:
+    summaries, money, count = (
+        [found.summary(i) for i in range(len(found.names))],
+        found.instance.money,
+        len(found.futures),
+    )
+    style = "red" if not found.survives else "yellow" if found.rules else "green"
+    headline = f"{found.names[0]}: SURVIVES in {summaries[0]['survived']} of {plural(count, 'future')}"
+    if len(found.names) > 1:
+        survived = sum(each["survived"] == count for each in summaries)
+        headline = f"{survived} of {len(found.names)} plans survive in all of {plural(count, 'future')}"
+    lines = list[tuple[str, str]]()
+    for name, each in zip(found.names, summaries, strict=True):
+        regret = each["largest_regret"]
+        text = f"survives in {each['survived']} of {count}; expected cost {si(each['expected_cost'], money, 4)}, "
+        text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
+        text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
+        text += f"; largest regret {si(regret, money, 4)}" if regret is not None else ""
+        lines.append((name, text))
+    if not found.are_probabilities_given:
+        lines.append(
+            ("Probabilities", "made up: the file gives none, so all branches of a question are equally likely")
+        )
+    return answer_panel(found.instance.title, headline, lines, style)
 
 
 def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
@@ -56,7 +103,7 @@ def _changes_tables(found: PlanEvaluation) -> Iterator[RenderableType]:
         yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
 
 
-def _size(found: PlanEvaluation, part: str) -> CellRenderer:
+def _size(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
     return lambda row: size_text(found.instance, row["option"], row[part]) if row[part] else "–"
 
 
@@ -135,7 +182,7 @@ def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str
     yield "Optimum", cost
 
 
-def write_evaluation_csv(found: PlanEvaluation, folder: Path) -> Sequence[Path]:
+def write_evaluation_csv(found: PlanEvaluation | FuturesEvaluation, folder: Path) -> Sequence[Path]:
     """The frames of an evaluation as CSV files, each whole or not at all."""
     for name in found.frames:
         write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from optimizer.horizon import windowed
@@ -14,6 +13,7 @@ from optimizer.report.format import DASH, list_names, percent, plural, shock_tit
 from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
+from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.part_values import Deadline, PartValue
@@ -390,11 +390,7 @@ class Explaining:
     def _why(self, reason: Reason) -> None:
         self._under("Why nothing survives")
         for bullet, line in _reason(self.instance, reason):
-            grid = Table.grid(padding=(0, 1))
-            grid.add_column(no_wrap=True)
-            grid.add_column()
-            grid.add_row(" –", line)
-            self.console.print(grid if bullet else Text(line))
+            self.console.print(label_rows([(" –", line)], {"no_wrap": True}, {}, space=1) if bullet else Text(line))
         self.more = "More repairs"
 
     def _show_groups(self, groups: Iterable[Group]) -> None:
@@ -449,17 +445,9 @@ class Explaining:
 
     def _line(self, title: str, figure: str, text: str) -> None:
         """A title, a figure to the right of it, and what is to be said of it."""
-        grid = Table.grid(padding=(0, 2), expand=True)
-        grid.add_column(ratio=4, overflow="fold")
-        grid.add_column(width=FIGURE, justify="right")
-        grid.add_column(ratio=5)
-        grid.add_row(title, Text(figure, style="bold"), Text(text, style="dim"))
-        self.console.print(grid)
+        layouts = ({"ratio": 4, "overflow": "fold"}, {"width": FIGURE, "justify": "right"}, {"ratio": 5})
+        row = (title, Text(figure, style="bold"), Text(text, style="dim"))
+        self.console.print(label_rows([row], *layouts, expand=True))
 
     def _row(self, title: str, text: str, mark: Text) -> None:
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(no_wrap=True)
-        grid.add_column(width=LABEL)
-        grid.add_column()
-        grid.add_row(mark, title, text)
-        self.console.print(grid)
+        self.console.print(label_rows([(mark, title, text)], {"no_wrap": True}, {"width": LABEL}, {}, space=1))

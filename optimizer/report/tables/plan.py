@@ -34,7 +34,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.report.tables.render import cross_table, frame_csv, label_rows, print_parts, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
@@ -91,11 +91,7 @@ def answer(instance: Instance, result: Result) -> Panel:
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
     """An answer in a frame: the headline, then rows of a label and a text."""
-    grid = Table.grid(padding=(0, 2), expand=False)
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
-    for line in lines:
-        grid.add_row(*line)
+    grid = label_rows(lines, {"no_wrap": True, "style": "bold"}, {"overflow": "fold"})
     body = Group(Text(headline, style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(title, style="bold"), title_align="left", border_style=style, expand=True)
 

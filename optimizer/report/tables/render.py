@@ -150,6 +150,25 @@ def cross_table(
     return shown
 
 
+def label_rows(
+    rows: Iterable[Sequence[str | Text]], *layouts: Mapping[str, Any], space: int = 2, expand: bool = False
+) -> Table:
+    """Labels and texts beside each other, without heads.
+
+    Args:
+        rows: the texts of each row.
+        layouts: how rich lays out each column.
+        space: characters between two columns.
+        expand: whether they are as wide as the screen.
+    """
+    grid = Table.grid(padding=(0, space), expand=expand)
+    for layout in layouts:
+        grid.add_column(**layout)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
 def _either(given: str | None, other: str) -> str:
     return other if given is None else given
 

@@ -235,7 +235,7 @@ def _enough(
 def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     """The least addition to the budget of each year with which everything survives; the total budget stays.
 
-    `is_total_short`: whether a larger total budget is enough, with the annual budgets as they are.
+    `is_total_short`: whether the total budget may be too small as well.
     """
     instance = what.instance
     if instance.policy.annual_budget is None:

@@ -1,0 +1,288 @@
+"""One plan that is given, as it is: its operation, the rules that it breaks, what it lacks and what it wastes.
+
+result     the cheapest operation of the plan, every shock under it, audited: a `Result` like that of `solve`
+rules      of the instance that the plan breaks (`rules`): named, and not enforced
+need       the cheapest purchases beside the plan with which every floor is kept, whatever the budget
+waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.reduction`)
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from optimizer import formulation
+from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
+from optimizer.algorithms.problem import ProblemVariant
+from optimizer.algorithms.reduction import PlanReduction, including
+from optimizer.errors import Finding, GivenPlanError
+from optimizer.instance.schema import Instance
+from optimizer.io.plan_file import load_plan, names_of, read_given_plan
+from optimizer.results.given import GivenPlan
+from optimizer.results.plan import Build, Plan
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings
+from optimizer.studies.comparison import shocks_survived
+from optimizer.studies.measure import GAP_SHARE
+from optimizer.studies.rules import lift_policy, lift_rules
+from optimizer.studies.solve import Timer, conclude
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import NEGLIGIBLE
+
+PlanLike = GivenPlan | Result | Plan | Mapping[str, Any] | str
+
+
+@dataclass(frozen=True)
+class PlanChange:
+    """How much of an option two plans buy in a year, or in the period of a decision.
+
+    Attributes:
+        option: of what.
+        period: label of the decision point; of a stockpile the calendar year.
+        before, after: sizes, in the option's own unit; of a stockpile t.
+        money: what the second plan spends more, undiscounted; negative where it spends less.
+    """
+
+    option: str
+    period: str
+    before: float
+    after: float
+    money: float
+
+
+@dataclass(frozen=True)
+class PlanNeed:
+    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False.
+
+    Attributes:
+        is_possible: whether there are any, whatever the budget; None where the time ran out.
+        changes: the cheapest ones.
+        outlay, cost: what they add, undiscounted outlay and present value, money.
+    """
+
+    is_possible: bool | None
+    changes: tuple[PlanChange, ...] = ()
+    outlay: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlanWaste:
+    """Purchases that a plan could do without; no shock fares worse, and the total cost falls.
+
+    Attributes:
+        changes: what is left out or made smaller, all of it together.
+        outlay, cost: what that saves, undiscounted outlay and present value, money.
+    """
+
+    changes: tuple[PlanChange, ...] = ()
+    outlay: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class EvaluatedPlan:
+    """One plan as it was given.
+
+    Attributes:
+        name: of the plan.
+        result: the plan with its operation, audited.
+        instance: that of the result: the rules that the plan breaks are not in it.
+        rules: those rules; each says where in the plan's file, what, and the cure.
+        need: what it lacks; None where it survives, or where this was not asked for.
+        waste: what it could do without; None where the time ran out, or where this was not asked for.
+    """
+
+    name: str
+    result: Result
+    instance: Instance = field(repr=False)
+    rules: tuple[Finding, ...] = ()
+    need: PlanNeed | None = None
+    waste: PlanWaste | None = None
+
+    @property
+    def lacks(self) -> list[dict[str, Any]]:
+        """A row for each shock and segment below its floor, the largest gap first."""
+        rows = [
+            {
+                "shock": outcome.name,
+                "segment": d,
+                "from": service.first_failure,
+                "worst_period": service.worst_period,
+                "worst_service": service.worst_service,
+                "floor": service.floor,
+                "below_floor": service.below_floor,
+                "gap": service.gap,
+            }
+            for outcome in self.result.shocks
+            for d, service in outcome.segments.items()
+            if service.below_floor > 0
+        ]
+        return sorted(rows, key=lambda row: (-float(row["gap"]), -float(row["below_floor"])))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: figures, broken rules, what it lacks and wastes."""
+        return {
+            "name": self.name,
+            **plan_figures(self.result),
+            "rules": [
+                {"place": rule.place, "where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.rules
+            ],
+            "lacks": self.lacks,
+            "missing": None if self.need is None else asdict(self.need),
+            "waste": None if self.waste is None else asdict(self.waste),
+        }
+
+
+def plan_figures(result: Result) -> dict[str, Any]:
+    """The figures of a plan as JSON, without its flows."""
+    names = ("status", "total_cost", "outlay", "survival_gap", "worst_gap", "price_of_survival", "mip_gap", "costs")
+    figures = result.to_dict(whole=False)
+    survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(shocks_survived(result))}
+    return survived | {name: figures[name] for name in (*names, "builds", "purchases")}
+
+
+def read_plans(plans: Sequence[PlanLike], instance: Instance) -> list[GivenPlan]:
+    """Plans of any form, under names that differ.
+
+    Raises:
+        GivenPlanError: with every finding about all of them.
+    """
+    read, findings = list[GivenPlan](), list[Finding]()
+    for number, plan in enumerate(plans, start=1):
+        try:
+            read.append(_read(plan, instance, "plan" if len(plans) == 1 else f"plan {number}"))
+        except GivenPlanError as error:
+            findings += error.findings
+    if findings:
+        raise GivenPlanError(findings)
+    return [replace(plan, name=name) for plan, name in zip(read, names_of(read), strict=True)]
+
+
+def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
+    if isinstance(plan, GivenPlan):
+        return plan
+    if isinstance(plan, str):
+        return load_plan(plan, instance)
+    if isinstance(plan, Mapping):
+        return read_given_plan(plan, instance, name)
+    bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, _labels(instance))
+    fills = {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}
+    return read_given_plan({"builds": list(map(asdict, bought.builds)), "purchases": fills}, instance, name)
+
+
+def _labels(instance: Instance) -> tuple[str, ...]:
+    return tuple(instance.horizon.label(t) for t in instance.horizon.periods)
+
+
+def evaluate_plan(
+    instance: Instance, given: GivenPlan, settings: Settings, clock: Clock, notes: tuple[str, ...] = ()
+) -> EvaluatedPlan:
+    """The operation of one plan, audited, and the rules that it breaks; what it lacks and wastes is left out.
+
+    Raises:
+        GivenPlanError: no instance can hold the plan.
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    with WhatIfSolver(instance, settings, clock) as solver:
+        found = operate_given(instance, given, settings, solver)
+    return replace(found, result=replace(found.result, notes=(*notes, *found.result.notes)))
+
+
+def operate_given(instance: Instance, given: GivenPlan, settings: Settings, solver: WhatIfSolver) -> EvaluatedPlan:
+    """`evaluate_plan` for studies, which share a clock and evaluators."""
+    timer, clock = Timer(0.0, time.perf_counter()), solver.clock
+    lifted, of_buying = lift_rules(instance, given)
+    lifted, of_policy = lift_policy(lifted, given, settings, clock)
+    rules = (*of_buying, *of_policy)
+    evaluator = solver.evaluator(lifted)
+    solved = evaluate_fixed_plan(lifted, given.plan, evaluator, settings, clock)
+    notes = tuple(f"The plan breaks a rule: {rule.where}: {rule.what}." for rule in rules)
+    result = conclude(lifted, settings, clock, timer, solved, evaluator, notes)
+    return EvaluatedPlan(given.name, replace(result, given=given.name), lifted, rules)
+
+
+# What is missing, and what is wasted.
+
+
+def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver, *, finds_waste: bool) -> EvaluatedPlan:
+    """With what it lacks and wastes, as far as the time allows."""
+    if solver.clock.is_over:
+        return found
+    if not found.result.survives:
+        found = replace(found, need=_need(found, solver))
+    return replace(found, waste=_waste(found, solver)) if finds_waste else found
+
+
+def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
+    """The cheapest purchases beside a plan with which every floor is kept."""
+    instance, plan = found.instance, found.result.plan
+    policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None})
+    free = instance.replacing(policy=policy)
+    problem = ProblemVariant(formulation.cost, (including(plan),), "cost of what is missing")
+    answer = solver.ask(free, problem)
+    if answer.status == "infeasible":
+        return PlanNeed(False)
+    if not answer.plan.builds and not answer.plan.fills:
+        return PlanNeed(None)
+    changes = plan_changes(instance, plan, answer.plan)
+    return PlanNeed(True, changes, answer.outlay - found.result.outlay, answer.cost - found.result.total_cost)
+
+
+def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
+    """What the cheapest plan within a plan does without."""
+    instance, plan, clock = found.instance, found.result.plan, solver.clock
+    evaluator, settings = solver.evaluator(instance), solver.settings
+    spent = -sum(change.money for change in plan_changes(instance, plan, Plan((), {}, {})))
+    if spent <= 0:
+        return PlanWaste()
+    search = PlanReduction(instance, plan, evaluator, settings, GAP_SHARE * spent, clock, solver.listener)
+    reduced = search.run()
+    if reduced is None:
+        return None
+    solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
+    saved = found.result.total_cost - solved.cost
+    changes = plan_changes(instance, plan, reduced)
+    if saved <= NEGLIGIBLE * spent:
+        return PlanWaste()
+    assert solved.values is not None
+    outlay = sum(each.value(solved.values.tolist()) for each in solved.builder.accounts("outlay").values())
+    return PlanWaste(changes, found.result.outlay - outlay, saved)
+
+
+def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
+    """Where two plans of an instance differ, in the order of the options, then of time; stockpiles by calendar year."""
+    return tuple(
+        PlanChange(o, period, was, becomes, money)
+        for o in instance.options
+        for period, was, becomes, money in _changes(instance, o, before, after)
+        if abs(becomes - was) > NEGLIGIBLE * max(was, becomes)
+    )
+
+
+def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[tuple[str, float, float, float]]:
+    """Of one option the period, both sizes, and the money that the second plan spends more."""
+    if o in instance.stocks:
+        stock, plans = instance.stocks[o], (before, after)
+        for year in instance.horizon.years:
+            bought, after_that = (_purchases_in(instance, plan, o, year) for plan in plans)
+            more = stock.paid(instance.horizon, after_that) - stock.paid(instance.horizon, bought)
+            yield str(year), sum(bought), sum(after_that), more
+        return
+    old, new = ({build.t: build for build in plan.builds if build.option == o} for plan in (before, after))
+    for t in sorted({*old, *new}):
+        (was, first), (becomes, then) = (_size_and_money(instance, o, builds.get(t)) for builds in (old, new))
+        yield instance.horizon.label(t), was, becomes, then - first
+
+
+def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[float, float]:
+    if build is None:
+        return 0.0, 0.0
+    return build.size, instance.sized[o].paid(build.year, build.size, opened=build.opened)
+
+
+def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[float]:
+    """What a plan buys of a stockpile by period, in one calendar year alone."""
+    fills = plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
+    return [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
