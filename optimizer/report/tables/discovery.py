@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -13,9 +14,9 @@ from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, percent, plural, share_text, shock_title
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import frame_csv, print_parts, table
+from optimizer.report.tables.render import CellRenderer, frame_csv, print_parts, screen_table
 from optimizer.report.tables.sensitivity import number_name
-from optimizer.studies.discovery.boxes import Bounds, BoxScore
+from optimizer.studies.discovery.boxes import Bounds
 from optimizer.studies.discovery.discover import Discovery, FailureBox, SampleDimension
 from optimizer.units import short, si
 
@@ -120,21 +121,31 @@ def _value(dimension: SampleDimension, value: float) -> str:
 
 
 def _boxes(found: Discovery) -> Table:
-    shown = table("Where the plan fails", caption=_caption(found), expand=True)
-    shown.add_column("Box", no_wrap=True)
-    shown.add_column("Conditions, all of them", ratio=1, overflow="fold")
-    shown.add_column("Coverage\n(95 %)", justify="right", no_wrap=True)
-    shown.add_column("Density\n(95 %)", justify="right", no_wrap=True)
-    for k, each in enumerate(found.boxes, 1):
-        shown.add_row(f"{k}", "\n".join(conditions_of(found, each)), *_cells(each.score))
-    if len(found.boxes) > 1 and found.together is not None:
-        shown.add_row("any", "in one of them or more", *_cells(found.together), style="dim")
-    return shown
+    words = {f"{k}": "\n".join(conditions_of(found, each)) for k, each in enumerate(found.boxes, 1)}
+
+    def share(name: str) -> CellRenderer:
+        def write(row: Mapping[str, Any]) -> str:
+            return DASH if row[name] is None else f"{percent(row[name])}\n({_interval(*_ends(row, name))})"
+
+        return write
+
+    return screen_table(
+        found.instance,
+        found.frames.frame("boxes"),
+        caption=_caption(found),
+        heads={"coverage": "Coverage\n(95 %)", "density": "Density\n(95 %)"},
+        cells={
+            "conditions": lambda row: words.get(row["box"], row["conditions"]),
+            "coverage": share("coverage"),
+            "density": share("density"),
+        },
+        wide={"conditions": 1},
+        expand=True,
+    )
 
 
-def _cells(score: BoxScore) -> list[str]:
-    pairs = ((score.coverage, score.coverage_interval), (score.density, score.density_interval))
-    return [DASH if share is None else f"{percent(share)}\n({_interval(*ends)})" for share, ends in pairs]
+def _ends(row: Mapping[str, Any], name: str) -> tuple[float, float]:
+    return row[f"{name}_low"], row[f"{name}_high"]
 
 
 def _interval(low: float, high: float) -> str:
