@@ -4,6 +4,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -78,11 +79,23 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
+# The command that runs, by its name.
+_RUNNING: ContextVar[str] = ContextVar("command", default="")
+# Those that work on all futures of a file at once; every other takes one, by --future.
+_WITH_ALL_FUTURES = frozenset({"check", "convert", "report", "solve"})
+
+
+def understands_futures() -> bool:
+    """Whether the command that runs works on all futures of an instance at once."""
+    return _RUNNING.get() in _WITH_ALL_FUTURES
+
+
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn the errors of a command into messages and exit codes."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        _RUNNING.set(command.__module__.rpartition(".")[2])
         try:
             with package_warnings():
                 command(*args, **kwargs)

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 
-from optimizer.errors import InstanceError
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document
+from optimizer.instance.overrides import BRANCH, Edit
 from optimizer.instance.questions import Question
 from optimizer.instance.questions import RiskMeasure as RiskMeasure
 from optimizer.instance.reading import as_document, read_document
 from optimizer.instance.schema import Answer as Answer
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.instance.ways import Way, apply_branches, find_ways
+from optimizer.suggestions import did_you_mean, excerpt
 
 
 def make_tree(instance: Instance) -> FutureTree:
@@ -30,6 +32,34 @@ def make_tree(instance: Instance) -> FutureTree:
             made[key] = _at_the_end(document, way)
         futures.append(Future(way.name, way.probability, way.answers, made[key]))
     return FutureTree(tuple(futures), _are_weighted(instance.futures))
+
+
+def future_of(instance: Instance, name: str) -> Future:
+    """The future of a name.
+
+    Raises:
+        InstanceError: there is none of this name; with the nearest that there is.
+    """
+    found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
+    if found is None:
+        names = [each.name for each in instance.tree.futures if each.name]
+        cure = "The file has none: add `futures:`, or leave it out."
+        if names:
+            cure = did_you_mean(name, names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
+        raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
+    return found
+
+
+def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
+    """By name of a future what its branches set, in their order."""
+    return {
+        way.name: [
+            Edit(f"{BRANCH} {place[-1]} of {place[-3]}", path, value)
+            for place, branch in way.changes
+            for path, value in branch.set.items()
+        ]
+        for way in find_ways(instance.futures, instance.horizon)
+    }
 
 
 def _at_the_end(document: Document, way: Way) -> Instance:
