@@ -28,7 +28,7 @@ def command(
     samples: Annotated[
         int,
         options.search_option(
-            metavar="N", min=0, max=100_000, help="Samples (0; with --discover 1,000).", show_default=False
+            metavar="N", min=0, max=100_000, help="Joint samples (0, or 1,000).", show_default=False
         ),
     ] = 0,
     seed: Annotated[
@@ -53,7 +53,7 @@ def command(
 
     Every number that has a range is moved to both ends.
 
-    Example: diversify sensitivity FILE --set "ranges.policy.budget={low: 1B, high: 2B}"
+    Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
     from optimizer.studies.importance import FEWEST
