@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from optimizer.errors import Finding
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
 
@@ -30,7 +31,7 @@ def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) ->
     raise typer.Exit(ExitCode.INTERNAL if disagrees else ExitCode.STOPPED if is_stopped else survived)
 
 
-def end_with_plan(result: "Result", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
+def end_with_plan(result: "Result | FuturesResult", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
     """The same for a plan, by its status."""
     survives = result.status == "survives"
     end(survives=survives, is_stopped=is_stopped or result.status == "stopped", disagrees=disagrees)

@@ -1,7 +1,8 @@
 """The tree of futures of an instance: every way through its questions, and the instance at the end of each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document
@@ -74,3 +75,20 @@ def _are_weighted(questions: Mapping[str, Question]) -> bool:
         question.is_weighted and all(_are_weighted(branch.futures) for branch in question.branches.values())
         for question in questions.values()
     )
+
+
+def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
+    """The instance with a change made in every future of its tree; its own sections stay, apart from scenarios."""
+    tree = instance.tree
+    made = {id(future.instance): change(future.instance) for future in tree.futures}
+    return with_tree(
+        instance,
+        replace(tree, futures=tuple(replace(future, instance=made[id(future.instance)]) for future in tree.futures)),
+    )
+
+
+def with_tree(instance: Instance, tree: FutureTree) -> Instance:
+    """The instance whose futures are those of a tree, whatever its questions say."""
+    copy = instance.replacing()
+    copy.__dict__["tree"] = tree
+    return copy
