@@ -27,9 +27,7 @@ def command(
     discover: Annotated[bool, options.search_option("--discover", help="Find where one fixed plan fails.")] = False,
     samples: Annotated[
         int,
-        options.search_option(
-            metavar="N", min=0, max=100_000, help="Joint samples (0, or 1,000).", show_default=False
-        ),
+        options.search_option(metavar="N", min=0, max=100_000, help="Joint samples (0, or 1,000).", show_default=False),
     ] = 0,
     seed: Annotated[
         int,
