@@ -50,8 +50,8 @@ table = (pd.DataFrame(rows) / 1e6).round().astype(int)
 table.columns.name = "attack budget, USD"
 print(table.to_string())
 
-# What grows to its full strength within a year beats what fades as fast as was measured, whatever the attack budget; what
-# takes five years does not, unless it costs nothing. Against more money, leverage that costs something saves less.
+# What grows to its full strength within a year beats what fades as fast as was measured, whatever the attack budget;
+# what takes five years does not, unless it costs nothing. Against more money, leverage that costs something saves less.
 measured = table.loc["withheld: 14% fade"]
 assert (table.loc["sold: full in 1 years"] > measured).all()
 assert (table.loc["sold: full in 5 years"] < measured).all()
