@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
     from optimizer.report.html import write_report
+    from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
     from optimizer.results.plan import Outcome as Outcome
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from optimizer.studies.explain import explain
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.solve import solve
+    from optimizer.studies.solve_futures import solve
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import time_to_survive
@@ -77,7 +78,7 @@ _HOMES = {
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.solve": ("solve",),
+    "studies.solve_futures": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
@@ -100,6 +101,7 @@ _HOMES = {
     "plugins": ("register",),
     "report.excel": ("write_workbook",),
     "report.html": ("write_report",),
+    "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

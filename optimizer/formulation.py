@@ -9,31 +9,53 @@ limit_gap              a row that keeps a gap within a limit
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE, Path, Shock
-from optimizer.instance.schema import Instance, ShareRule
+from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
+from optimizer.model.joint import JointBuilder, MemberBuilder
 from optimizer.model.ledgers import Names
 from optimizer.network import process as network
+from optimizer.risk import CostOutcome
 
 
 def blank_model(instance: Instance) -> ModelBuilder:
     """An empty model of an instance."""
-    names = Names(frozenset(instance.commodities), frozenset(instance.processes), frozenset(instance.demands))
-    return ModelBuilder(instance.horizon, instance.discount_rate, names)
+    return ModelBuilder(instance.horizon, instance.discount_rate, _names(instance))
+
+
+def _names(instance: Instance) -> Names:
+    return Names(frozenset(instance.commodities), frozenset(instance.processes), frozenset(instance.demands))
 
 
 def first_stage_model(instance: Instance) -> ModelBuilder:
     """What is decided before any shock is known: sizes, openings, stock paths, and how options are tied."""
     model = blank_model(instance)
+    _write_first_stage(model, instance)
+    return model
+
+
+def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
     for option in instance.options.values():
         option.invest(model)
     for option in instance.sized.values():
         _tie(model, option)
+
+
+def first_stages_model(tree: FutureTree) -> ModelBuilder:
+    """The first stages of all futures of a tree, without copies of what cannot be told apart."""
+    instance = tree.futures[0].instance
+    if tree.is_single:
+        return first_stage_model(instance)
+    names = [future.name for future in tree.futures]
+    model = JointBuilder(instance.horizon, instance.discount_rate, _names(instance), names, tree.node)
+    for future, member in zip(tree.futures, model.members, strict=True):
+        _write_first_stage(member, future.instance)
+    model.close()
     return model
 
 
@@ -43,13 +65,20 @@ def extensive_form_model(instance: Instance, shocks: Iterable[Shock]) -> ModelBu
 
 
 class Writer:
-    """Writes models of one instance that differ in their shocks; what they have in common is written once."""
+    """Writes models of the futures of an instance that differ in their shocks; what they share is written once.
+
+    Attributes:
+        first_stage: the first stages of all futures. tree: the futures.
+    """
 
     def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        model = first_stage_model(instance)
-        write_path(model, instance, instance.baseline)
-        write_policy(model, instance)
+        self.tree = instance.tree
+        self.first_stage = first_stages_model(self.tree)
+        model = self.first_stage.copy()
+        _share_baselines(model, self.tree)
+        for future, member in zip(self.tree.futures, model.members, strict=True):
+            write_path(member, future.instance, future.instance.baseline)
+            write_policy(member, future.instance)
         self._written: list[tuple[tuple[str, ...], ModelBuilder]] = [((), model)]
 
     def extensive_form_model(self, shocks: Iterable[Shock]) -> ModelBuilder:
@@ -59,9 +88,51 @@ class Writer:
         before, start = next((known, start) for known, start in reversed(self._written) if names[: len(known)] == known)
         model = start.copy()
         for shock in shocks[len(before) :]:
-            write_path(model, self.instance, self.instance.path(shock))
+            write_shock(model, self.tree, shock)
         self._written = [self._written[0], (names, model.copy())]
         return model
+
+
+def write_shock(model: ModelBuilder, tree: FutureTree, shock: Shock) -> None:
+    """The operation in one shock of one future."""
+    number, own = tree.locate(shock)
+    instance = tree.futures[number].instance
+    write_path(model.members[number], instance, instance.path(own))
+
+
+def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
+    """Let futures share the baseline of a period in which all that it depends on is the same.
+
+    Given the plan, the baseline of each period is a problem of its own, with the same costs in all those futures: one
+    solution serves them all. Where support counts towards a budget, periods depend on each other.
+    """
+    instances = [future.instance for future in tree.futures]
+    if tree.is_single or any(map(_supports_from_budget, instances)):
+        return
+    known: dict[int, str] = {}
+    for instance, member in zip(instances, model.members, strict=True):
+        assert isinstance(member, MemberBuilder)
+        member.data = [_baseline_data(instance, t, known) for t in instance.horizon.periods]
+
+
+def _supports_from_budget(instance: Instance) -> bool:
+    has_budget = instance.policy.budget is not None or instance.policy.annual_budget is not None
+    return has_budget and any(max(each.support.values) > 0 for each in instance.activities.values())
+
+
+def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashable:
+    """All that the baseline of a period depends on beside the plan."""
+    year, path = instance.horizon.year(t), instance.baseline
+    processes = tuple(
+        (each.input, each.output, each.region, each.cost.at(year), each.support.at(year), each.min_utilisation)
+        for each in instance.processes.values()
+    )
+    demands = tuple((each.commodity, each.shortage_cost) for each in instance.demands.values())
+    amounts = [[rows[t] for rows in part.values()] for part in (path.demand, path.capacity, path.scrap)]
+    for option in instance.options.values():
+        known.setdefault(id(option), repr(option))
+    options = tuple(known[id(option)] for option in instance.options.values())
+    return repr((processes, demands, amounts, options, instance.policy.max_share, instance.policy.min_share))
 
 
 def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelBuilder:
@@ -185,8 +256,28 @@ def costs_by_part(model: ModelBuilder, instance: Instance, shocks: Sequence[Shoc
 
 
 def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    """The objective: spending and expected operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+    """The expected cost of one future: spending and operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
     return total([spending(model), *costs_by_part(model, instance, shocks).values()])
+
+
+def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
+    """The outcomes of one future: nothing happens, or one of its shocks does; their probabilities are the tree's.
+
+    A shock costs I + B − B_W + Q, nothing costs I + B, all in present value.
+    """
+    likely = [shock for shock in shocks if shock.probability > 0]
+    calm = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
+    none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
+    result = [CostOutcome(future.probability * none, calm)]
+    for shock in likely:
+        missed, paid = (_discounted(model, path, shock.periods) for path in (BASELINE, shock.name))
+        result.append(CostOutcome(future.probability * shock.probability, calm - missed + paid))
+    return result
+
+
+def _discounted(model: ModelBuilder, path: str, periods: Iterable[int]) -> Expression:
+    """Operation on a path in some periods, in present value."""
+    return total(model.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:

@@ -51,5 +51,6 @@ def test_case_whose_rules_contradict_each_other(name: str) -> None:
 
 
 def test_all_cases_are_tested() -> None:
-    files = {str(path.relative_to(CASES)) for path in CASES.rglob("*.yaml")}
+    # Those with futures are tested with them.
+    files = {str(path.relative_to(CASES)) for path in CASES.rglob("*.yaml") if path.parent.name != "futures"}
     assert files == set(SPECIFIED) | {f"independent/{name}" for name in INDEPENDENT}

@@ -238,7 +238,7 @@ def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
     done = diversify("solve", TINY, "--csv", str(tmp_path / "csv"))
     assert done.returncode == 0
     heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").iterdir()}
-    assert set(heads) == {"builds", "stock", "survival", "dependence", "costs", "flows"}
+    assert set(heads) == {"builds", "stock", "purchased", "survival", "dependence", "costs", "flows"}
     assert "size,unit,capex [USD]" in heads["builds"]
     assert "gap [USD]" in heads["survival"]
     assert "quantity [t]" in heads["flows"]

@@ -32,7 +32,7 @@ FLOORS = [
     {"network", "solver"},
     {"levers"},
     {"instance"},
-    {"io"},
+    {"io", "risk"},
     {"audit", "formulation"},
     {"plugins"},
     {"extend"},

@@ -43,6 +43,7 @@ def test_us_2027_is_us_magnets_but_for_what_its_header_says() -> None:
     moved = {
         "processes": {"mp_10x", "mp_heavy_circuit", "mountain_pass_separation", "ndpr_oxide_sales"},
         "options": {"mp_10x", "lynas_texas", "lynas_heavies", "iluka_eneabba", "caremag_offtake", "mp_samarium"},
+        "policy": {"budget"},
     }
     for section in ("horizon", "commodities", "processes", "demands", "options", "shocks", "policy"):
         names = old[section].keys() | new[section].keys()

@@ -42,6 +42,7 @@ class BatchRequest:
             floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave;
             nan, and where it is left out, to keep its floors.
         basis: where to start.
+        future: the number of the future whose shocks they are.
         groups: by shock, the group whose subgradients are summed.
         weights: by shock, of its value and subgradients.
         flows: whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns
@@ -53,6 +54,7 @@ class BatchRequest:
     events: Integers
     linking: Vector
     basis: Basis | None = None
+    future: int = 0
     gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     weights: Vector = field(default_factory=lambda: np.zeros(0))

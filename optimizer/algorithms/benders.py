@@ -20,7 +20,9 @@ import numpy.typing as npt
 from optimizer.algorithms.batches import RecourseTask
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.joint_recourse import evaluator_of
+from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import select_most_violated
@@ -29,7 +31,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Integers, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
 
 # Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
@@ -73,7 +75,7 @@ class Benders:
         return search.minimise_gap()
 
     def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
-        evaluator = self.evaluator or RecourseEvaluator(instance)
+        evaluator = self.evaluator or evaluator_of(instance)
         return _Search(instance, settings, clock, listener, evaluator, self.add, self.few)
 
 
@@ -119,7 +121,7 @@ class _Search(Search):
         if found.values is None:
             return found
         gaps = ScenarioModel.shock_gaps(model, found.values.tolist())
-        left = {n: gaps.get(self.instance.events[n].name, 0.0) for n in counting}
+        left = {n: gaps.get(self.tree.events[n].name, 0.0) for n in counting}
         violated = self.listed.violations({n: gap for n, gap in left.items() if gap > self.negligible})
         self.report_round(AT_GAP, found.cost, found.bound, violated)
         return replace(found, history=tuple(self.history))
@@ -147,7 +149,7 @@ class _Search(Search):
         return self._conclude(loop, gap, bound, least)
 
     def _cost_at(self, gap: float, bound: float, limit: float, survived: frozenset[int]) -> Objective:
-        names = frozenset(self.instance.events[n].name for n in survived)
+        names = frozenset(self.tree.events[n].name for n in survived)
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             return self._master_at_gap(shocks, gap, names)
@@ -163,7 +165,7 @@ class _Search(Search):
         assert loop.incumbent is not None
         assert loop.incumbent.result.values is not None
         found = self.evaluator.gaps(loop.incumbent.result.values, self.clock)
-        small = set(np.flatnonzero(found.fails & (found.gap > 0.0) & (found.gap <= slack)).tolist())
+        small = set(np.flatnonzero(found.fails & (found.gap > 0.0) & (self._shares * found.gap <= slack)).tolist())
         failing = set() if least is None else self.listed.numbers([each.shock for each in least.evaluation.violated])
         return frozenset(small.difference(failing))
 
@@ -197,12 +199,13 @@ class _Search(Search):
     @cached_property
     def probability(self) -> Vector:
         """By shock, over the horizon."""
-        return np.array([shock.probability for shock in self.instance.events])
+        return np.array([shock.probability for shock in self.tree.events])
 
     @cached_property
     def _can_fail(self) -> npt.NDArray[np.bool_]:
         """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
-        return np.asarray(bool(free_floors(self.instance)) | (self.evaluator.do_nothing(self.clock).gap > 0.0))
+        has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
+        return np.asarray(has_free_floors | (self.evaluator.do_nothing(self.clock).gap > 0.0))
 
     @cached_property
     def _least_costs(self) -> Vector:
@@ -220,7 +223,27 @@ class _Search(Search):
         group_of[singles] = np.arange(len(singles))
         shared = np.arange(len(ordered)) * min(MOST_GROUPS, len(ordered)) // max(1, len(ordered))
         group_of[ordered] = len(singles) + shared
-        return {kind: ShockGroups(kind, group_of, weights, least)}
+        group_of, owners = self._apart_by_future(group_of)
+        return {kind: ShockGroups(kind, group_of, weights, least, owners)}
+
+    def _apart_by_future(self, group_of: Integers) -> tuple[Integers, Integers]:
+        """Groups of which none holds shocks of two futures, in the same order; and by group its future."""
+        pairs = np.stack([group_of, self._owners], axis=1)
+        kept = group_of >= 0
+        found, places = np.unique(pairs[kept], axis=0, return_inverse=True)
+        result = np.full(len(group_of), -1, dtype=np.intp)
+        result[kept] = places.reshape(-1)
+        return result, found[:, 1]
+
+    @cached_property
+    def _owners(self) -> Integers:
+        """By shock, the number of its future."""
+        return np.array([self.tree.locate(shock)[0] for shock in self.tree.events], dtype=np.intp)
+
+    @cached_property
+    def _shares(self) -> Vector:
+        """By shock, the probability of its future."""
+        return np.array([future.probability for future in self.tree.futures])[self._owners]
 
     def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
         """By shock, the weight of its gap or cost, and a lower bound on it."""
@@ -272,11 +295,11 @@ class _Search(Search):
         known = set(self.listed.redundant.union(held))
         for kind, groups in master.groups.items():
             found = self._subgradients(groups, point)
-            value += float(found.value.sum() - master.estimated(kind, point).sum())
+            value += float(master.shares(kind) @ (found.value - master.estimated(kind, point)))
             cuts += master.add_cuts(kind, point, found, values)
             violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
             known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
-        if len(known) < len(self.instance.events):
+        if len(known) < len(self.tree.events):
             left = self.evaluator.gaps(point, self.clock, known)
             violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
         return Evaluation(value, 0.0, not violated, self.listed.violations(violated), cuts)
@@ -286,7 +309,7 @@ class _Search(Search):
             return Evaluation(0.0)
         groups = master.groups["gap"]
         found = self._subgradients(groups, point)
-        below, gap = master.cut_violation("gap", point, found, values), float(found.value.sum())
+        below, gap = master.cut_violation("gap", point, found, values), float(master.shares("gap") @ found.value)
         cuts = master.add_cuts("gap", point, found, values)
         violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
         # Holding the shocks whose estimates are worst improves the bound most.
@@ -305,7 +328,7 @@ class _Search(Search):
         if "cost" in master.groups:
             of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
             cuts += master.add_cuts("cost", point, of_costs, values)
-            value += float(of_costs.value.sum() - master.estimated("cost", point).sum())
+            value += float(master.shares("cost") @ (of_costs.value - master.estimated("cost", point)))
             violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
         return Evaluation(value, gap, gap <= limit and not violated, self.listed.violations(violated), cuts)
 
@@ -313,15 +336,16 @@ class _Search(Search):
         self, master: MasterProblem, point: Vector, found: Subgradients, limit: float
     ) -> tuple[Vector, float]:
         """By shock, the gap that it may leave, nan where its floors are kept; and all gaps together."""
-        groups, gap = master.groups["gap"], float(found.value.sum())
+        groups, gap = master.groups["gap"], float(master.shares("gap") @ found.value)
         gap_limits = np.full(len(self.probability), np.nan)
         alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
         more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - gap)
-        more *= min(1.0, room / more.sum()) if more.any() else 0.0
+        added = float(self._shares[alone] @ more)
+        more *= min(1.0, room / added) if added > 0 else 0.0
         gap_limits[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
-        return gap_limits, gap + float(more.sum())
+        return gap_limits, gap + float(self._shares[alone] @ more)
 
     # Results.
 
@@ -382,6 +406,6 @@ class _Search(Search):
         cost, likely = result.objective, self.probability > 0
         if likely.any():
             replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
-            cost += float(self.probability @ self.evaluator.costs(replies))
-        gap = float(self.evaluator.gaps(result.values, self.clock).gap.sum())
+            cost += float((self._shares * self.probability) @ self.evaluator.costs(replies))
+        gap = float(self._shares @ self.evaluator.gaps(result.values, self.clock).gap)
         return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))

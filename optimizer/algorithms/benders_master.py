@@ -16,10 +16,12 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel, median_shortage_cost
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.measured_model import median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
 from optimizer.model.expressions import Expression, total
+from optimizer.risk import FutureCosts
 from optimizer.solver import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
 
@@ -38,6 +40,7 @@ class ShockGroups:
         group_of: by shock, its group; −1 for those that are not estimated.
         weights: by shock, of its gap or cost.
         least: by shock, a lower bound on its gap or cost, in money.
+        owners: by group, the number of the future whose shocks it holds.
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
@@ -45,6 +48,7 @@ class ShockGroups:
     group_of: Integers
     weights: Vector
     least: Vector
+    owners: Integers
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
@@ -96,33 +100,61 @@ class MasterProblem(ScenarioModel):
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
-        self.size = len(formulation.first_stage_model(self.instance).columns)
+        writer = self.writer = self.writer or formulation.Writer(self.instance)
+        self.size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._linked: dict[tuple[EstimateKind, int], int] = {}
         super().__post_init__()
 
-    def _objectives(self) -> tuple[Expression, Expression]:
-        operating = formulation.costs_by_part(self.builder, self.instance, self.instance.events)
-        of_gaps = self._estimate("gap", formulation.gaps(self.builder, self.instance))
-        baseline = operating.get(BASELINE, Expression())
-        return total([formulation.spending(self.builder), baseline, self._estimate("cost", operating)]), of_gaps
+    def costs(self) -> list[FutureCosts[Expression]]:
+        """What each future costs, that of its shocks by estimates."""
+        parts = zip(self.tree.futures, self.builder.members, strict=True)
+        operating = [formulation.costs_by_part(member, each.instance, each.instance.events) for each, member in parts]
+        estimates = self._estimate("cost", self._named(operating))
+        return [
+            FutureCosts(
+                future.probability,
+                total([formulation.spending(member), own.get(BASELINE, Expression()), estimate]),
+            )
+            for future, member, own, estimate in zip(
+                self.tree.futures, self.builder.members, operating, estimates, strict=True
+            )
+        ]
 
-    def _estimate(self, kind: EstimateKind, held: Mapping[str, Expression]) -> Expression:
-        """The columns of the estimates, linked to the shocks held; returns their sum, in money."""
+    def gaps(self) -> list[Expression]:
+        """The survival gap of each future, by estimates, money."""
+        parts = zip(self.tree.futures, self.builder.members, strict=True)
+        return self._estimate("gap", self._named([formulation.gaps(member, each.instance) for each, member in parts]))
+
+    def _named(self, parts: Sequence[Mapping[str, Expression]]) -> dict[str, Expression]:
+        """Amounts by path of each future, under the names that paths have among all futures."""
+        each = enumerate(parts)
+        return {self.tree.name(number, path): amount for number, own in each for path, amount in own.items()}
+
+    def _estimate(self, kind: EstimateKind, held: Mapping[str, Expression]) -> list[Expression]:
+        """The sums of the estimates by future, in money; their columns are linked to the shocks held."""
+        result = [Expression() for _ in self.tree.futures]
         if kind not in self.groups:
-            return Expression()
+            return result
         if kind not in self.estimates:
             columns = [self.builder.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
             self.estimates[kind] = [next(iter(column.terms)) for column in columns]
         columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
         self._link(kind, columns, held)
-        return self.unit * total(columns) + float(self.least[kind].sum())
+        for column, owner, least in zip(columns, self.groups[kind].owners, self.least[kind], strict=True):
+            result[owner].add(column, self.unit)
+            result[owner].add(float(least))
+        return result
+
+    def shares(self, kind: EstimateKind) -> Vector:
+        """By group, the probability of its future."""
+        return np.array([future.probability for future in self.tree.futures])[self.groups[kind].owners]
 
     def _link(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
         """A row for each group of which more is held than before; it implies the row before."""
         groups, known = self.groups[kind], dict[int, list[Expression]]()
-        for number, shock in enumerate(self.instance.events):
+        for number, shock in enumerate(self.tree.events):
             group = int(groups.group_of[number])
             if group >= 0 and shock.name in held:
                 least = float(groups.weights[number] * groups.least[number])

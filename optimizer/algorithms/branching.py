@@ -49,8 +49,13 @@ class Branching:
     ) -> None:
         self.model, self.phase, self.cutoff = model, phase, cutoff
         self.incumbent: SolveResult | None = None
-        found = model.builder.column_index()
-        self._by = [list(columns.values()) for (path, _, what), columns in found.items() if what == "by" and not path]
+        found = {
+            tuple(columns.values())
+            for member in model.builder.members
+            for (path, _, what), columns in member.column_index().items()
+            if what == "by" and not path
+        }
+        self._by = sorted(list(columns) for columns in found)
         assert relaxation.values is not None
         self._report(relaxation.objective)
         self._accept(model.solve_from_start())

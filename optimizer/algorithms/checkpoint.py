@@ -55,7 +55,7 @@ class Checkpoint:
         matter = (settings.solver, settings.gap, settings.strategy, settings.seed, settings.threads)
         named = [instance.to_dict(), matter, version("optimizer"), dict(versions())]
         key = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
-        self._key, self._events = key, len(instance.events)
+        self._key, self._events = key, len(instance.tree.events)
         self.path = Path(folder) / f"search-{key}.npz"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,19 +7,22 @@ is repaired.
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import without_shocks
-from optimizer.instance.schema import RULE, Instance
-from optimizer.model.builder import Row
+from optimizer.instance.futures import for_each_future
+from optimizer.instance.schema import RULE, FutureTree, Instance
+from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
 
 # The owner of a rule's rows, and what they are called.
 Rule = tuple[str, str]
+# The same with the number of the future in which it is one.
+FutureRule = tuple[int, Rule]
 NOT_IRREDUCIBLE = (
     "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
 )
@@ -44,22 +47,43 @@ class Conflict:
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
     """The rules of a conflict, as few as the time allows."""
-    builder = extensive_form_model(without_shocks(instance), ())
-    rows = [(row, rule_of(row)) for row in builder.rows]
-    rules = list(dict.fromkeys(rule for _, rule in rows if rule))
+    tree, builder = instance.tree, extensive_form_model(for_each_future(instance, without_shocks), ())
+    rows = list(zip(builder.rows, _rules(tree, builder), strict=True))
+    rules = list(dict.fromkeys(rule for _, some in rows for rule in some))
     settings = replace(settings, gap=1e9)
 
-    def is_feasible(kept: list[Rule]) -> bool:
-        builder.rows = [row for row, rule in rows if rule is None or rule in kept]
+    def is_feasible(kept: list[FutureRule]) -> bool:
+        builder.rows = [row for row, some in rows if not some or any(rule in kept for rule in some)]
         return Model(builder, Expression(), settings, clock).solve().status != "infeasible"
 
     if is_feasible(rules):
         return Conflict()
     needed, is_irreducible = _delete(rules, is_feasible, clock)
-    return Conflict(tuple(rule_in_words(instance, rule) for rule in needed), is_irreducible)
+    return Conflict(tuple(_in_words(tree, needed)), is_irreducible)
 
 
-def _delete(rules: list[Rule], is_feasible: Callable[[list[Rule]], bool], clock: Clock) -> tuple[list[Rule], bool]:
+def _in_words(tree: FutureTree, rules: Iterable[FutureRule]) -> Iterator[str]:
+    """Each rule, with the futures in which it is one."""
+    futures = dict[str, list[str]]()
+    for number, rule in rules:
+        futures.setdefault(rule_in_words(tree.futures[number].instance, rule), []).append(tree.futures[number].name)
+    for words, some in futures.items():
+        yield words if tree.is_single else f"{words} ({', '.join(some)})"
+
+
+def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[FutureRule]]:
+    """By row, the rules that it stands for: one in each future that shares it; none where it is no rule's."""
+    for place, row in enumerate(builder.rows):
+        numbers = builder.sharing(place)
+        heads = (tree.name(number, "") for number in numbers)
+        head = next((each for each in heads if row.mark.path.startswith(each)), "")
+        rule = rule_of(replace(row, mark=row.mark._replace(path=row.mark.path.removeprefix(head))))
+        yield [] if rule is None else [(number, rule) for number in numbers]
+
+
+def _delete(
+    rules: list[FutureRule], is_feasible: Callable[[list[FutureRule]], bool], clock: Clock
+) -> tuple[list[FutureRule], bool]:
     """The deletion filter: drop each rule without which the others are still infeasible; whether time was enough."""
     needed, is_complete = list(rules), True
     for rule in rules:

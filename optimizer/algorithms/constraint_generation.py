@@ -22,8 +22,9 @@ import numpy as np
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import integers_of, plan_values, read_no_shock, read_plan
+from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -93,13 +94,13 @@ class ConstraintGeneration:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        evaluator = self.evaluator or RecourseEvaluator(instance)
-        likely = {shock.name for shock in instance.events if shock.probability > 0}
-        if likely and self.problem.is_default:
+        evaluator = self.evaluator or evaluator_of(instance)
+        likely = {shock.name for shock in instance.tree.events if shock.probability > 0}
+        if self.problem.is_default and likely and is_estimable(instance):
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.problem, search.plan = self.problem, self.plan
-        search.note_shocks(shock for shock in instance.events if shock.name in self.first | likely)
+        search.problem, search.plans = self.problem, () if self.plan is None else (self.plan,)
+        search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
@@ -109,13 +110,13 @@ class ScenarioSearch(Search):
     """One run of constraint generation.
 
     Attributes:
-        problem: what is minimised. plan: the best plan known, if any.
+        problem: what is minimised. plans: the best known of each future, if any.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
 
     problem = LEAST_COST
-    plan: Plan | None = None
+    plans: tuple[Plan, ...] = ()
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
@@ -137,8 +138,8 @@ class ScenarioSearch(Search):
         model = ScenarioModel(
             self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
         )
-        if self.plan is not None:
-            model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
+        if self.plans:
+            model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
 
     def run(self) -> SearchResult:
@@ -179,7 +180,7 @@ class ScenarioSearch(Search):
         if result.values is None:
             return
         self.relaxation = result
-        if self.problem.is_default and not self.instance.rules:
+        if self.problem.is_default and self.tree.is_single and is_estimable(self.instance) and not self.instance.rules:
             start, self.model.start = self.model.start, None
             found = self._branch(result, None)
             if found is not None and found.values is not None and found.status == "optimal":
@@ -238,12 +239,12 @@ class ScenarioSearch(Search):
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
-        plan = read_plan(self.instance, found.builder, found.values.tolist())
-        violated = self.separate(np.array(plan_values(self.instance, plan, self.evaluator.subproblems.plan)))
+        plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
+        violated = self.separate(self.evaluator.plan_values(plans))
         self.report_round("integers", found.cost, found.bound, violated)
         self._latest = found
         if violated:
-            self.plan, self.model.start = plan, found.values[self.model.model.integers]
+            self.plans, self.model.start = plans, found.values[self.model.model.integers]
         return violated
 
     def _add_integers(self, violated: Sequence[Violation]) -> None:
@@ -287,7 +288,7 @@ class ScenarioSearch(Search):
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
         if not self.problem.is_default:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        benders = Benders(self.add, self.evaluator, self.few)
+        benders = Benders(self.add, self.evaluator, self.few if is_estimable(self.instance) else len(self.tree.events))
         found = benders.minimise_gap(self.instance, self.settings, self.clock, self.report, self.shocks, self.history)
         if found.status != "stopped" or (self._latest is None and self.relaxation is None):
             return found
@@ -296,7 +297,7 @@ class ScenarioSearch(Search):
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the shocks that the model holds."""
-        left, found = len(self.instance.events) - len(self.shocks), self._best_of(found, self._latest)
+        left, found = len(self.tree.events) - len(self.shocks), self._best_of(found, self._latest)
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {while_ if left else 'before the proof'}."
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
@@ -310,10 +311,10 @@ class ScenarioSearch(Search):
     def _with_all_gaps(self, found: SearchResult) -> SearchResult:
         """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
         assert found.values is not None
-        plan = read_plan(self.instance, found.builder, found.values.tolist())
+        plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
-        values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
-        gap = math.fsum(self.evaluator.gaps(values, self.clock, survived).violated.values())
+        violated = self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock, survived).violated
+        gap = math.fsum(self.tree.probability(self.tree.events[n]) * gap for n, gap in violated.items())
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
 
 
@@ -323,6 +324,7 @@ def choose_strategy(
     evaluator: RecourseEvaluator | None = None,
     first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
+    least_costs: tuple[float, ...] = (),
 ) -> Strategy:
     """The strategy of a name.
 
@@ -334,16 +336,23 @@ def choose_strategy(
         evaluator: one that is already warm.
         first: names of shocks that are likely to be violated. plan: one to start from. Both come from a problem
             that was solved before.
+        least_costs: of the futures alone, for regret.
     """
+    problem = ProblemVariant(least_costs=least_costs)
     if name == "whole" or (name == "auto" and _is_small(instance)):
-        return ExtensiveForm()
-    if name == "cuts":
+        return ExtensiveForm(problem)
+    if name == "cuts" and is_estimable(instance):
         return Benders(evaluator=evaluator)
-    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan)
+    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan, problem=problem)
+
+
+def is_estimable(instance: Instance) -> bool:
+    """Whether cuts can estimate the objective: the expected cost, where no gap has a price."""
+    return instance.policy.objective.kind == "expected" and instance.policy.gap_price is None
 
 
 def _is_small(instance: Instance) -> bool:
-    events: Sequence[Shock] = instance.events
+    events: Sequence[Shock] = instance.tree.events
     if any(shock.probability > 0 for shock in events):
         return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
     return len(events) <= FEW_FLOORS

@@ -9,7 +9,7 @@ its rows to the solver's feasibility tolerance and has dual values. Shocks may b
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -17,78 +17,45 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
+from optimizer.algorithms.measured_model import MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import GapLimit, limit_gap, write_path
+from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
+from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
-Aim = Literal["cost", "gap"]
-
-
-def negligible_gap(instance: Instance) -> float:
-    """The survival gap, money, that is the solver's rounding error."""
-    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in instance.demands.values())
-    return NEGLIGIBLE_GAP * max(1.0, *sizes)
-
-
-def median_shortage_cost(instance: Instance) -> float:
-    """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
-    costs = sorted(demand.shortage_cost for demand in instance.demands.values() if demand.shortage_cost > 0)
-    return costs[len(costs) // 2] if costs else 1.0
+Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
 @dataclass
-class ScenarioModel:
+class ScenarioModel(MeasuredModel):
     """The mixed-integer model of an instance that holds some of its shocks, or all.
 
     Attributes:
-        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
         survived: names of shocks whose floors are kept even where those of others may be missed.
     """
 
-    instance: Instance
-    shocks: Sequence[Shock]
-    settings: Settings
-    clock: Clock
-    listener: Listener
-    writer: formulation.Writer | None = None
-    problem: ProblemVariant = LEAST_COST
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.shocks = tuple(self.shocks)
-        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
-        for write in self.problem.rows:
-            write(self.builder, self.instance, self.shocks)
         self.gap_limit_row = GapLimit((), 1.0)
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.aim: Aim = "cost"
-        self._update_expressions()
+        super().__post_init__()
         self.model = Model(self.builder, self.cost, self.settings, self.clock)
-
-    def _update_expressions(self) -> None:
-        """Objectives and shortage columns, once the shocks of the builder are known."""
-        self.cost, self.gap = self._objectives()
-        self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
-
-    def _objectives(self) -> tuple[Expression, Expression]:
-        """The objective of the problem, and the survival gap."""
-        cost = self.problem.objective(self.builder, self.instance, self.shocks)
-        return cost, formulation.gap(self.builder, self.instance)
 
     # The model.
 
@@ -96,9 +63,9 @@ class ScenarioModel:
         """Add shocks. A builder that was handed out before stays as it was."""
         self.builder, more = self.builder.copy(), tuple(shocks)
         for shock in more:
-            write_path(self.builder, self.instance, self.instance.path(shock))
+            formulation.write_shock(self.builder, self.tree, shock)
         self.shocks = (*self.shocks, *more)
-        self._update_expressions()
+        self.update_expressions()
         self._extend_model()
         self.allow_shortages(self.most, self.gap_limit)
 
@@ -109,7 +76,12 @@ class ScenarioModel:
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self.cost if aim == "cost" else self.gap)
+        self.model.minimise(self._aims[aim])
+
+    @property
+    def _aims(self) -> Mapping[Aim, Expression]:
+        worst = self.future_gaps[-1] if self.future_gaps else self.gap
+        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
@@ -126,7 +98,9 @@ class ScenarioModel:
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the problem allows any."""
-        if self.problem.gap_limit > 0:
+        if self.policy.gap_price is not None:
+            self.allow_shortages(math.inf)
+        elif self.problem.gap_limit > 0:
             self.allow_shortages(math.inf, self.problem.gap_limit)
         else:
             self.allow_shortages(0.0)
@@ -161,7 +135,7 @@ class ScenarioModel:
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
-        tolerance = self.settings.tolerance if self.aim == "cost" else None
+        tolerance = None if "gap" in self.aim else self.settings.tolerance
         result = self.model.solve(listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance)
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
@@ -190,7 +164,7 @@ class ScenarioModel:
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
-            empty = integers_open_at_zero(self.instance, self.builder, restricted.values)
+            empty = integers_open_at_zero(self.tree, self.builder, restricted.values)
             if not empty:
                 break
             values = restricted.values.copy()
@@ -257,6 +231,8 @@ class ScenarioModel:
         self.survived = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)
+        if self.is_worst_case:
+            self._hold_worst_gap()
         self.minimise("gap")
         result = self.solve_integers("gap")
         if result.status == "infeasible":
@@ -274,6 +250,15 @@ class ScenarioModel:
             result = replace(least, status="stopped", bound=-math.inf)
         return self._conclude_gap(result, least, duals)
 
+    def _hold_worst_gap(self) -> None:
+        """Minimise the largest gap of a future, and hold it."""
+        self.minimise("worst gap")
+        result = self.solve_integers("largest gap")
+        if result.values is not None:
+            least = self._restricted(result)
+            self.model.bound(list(self.future_gaps[-1].terms), 0.0, least.objective * (1.0 + HELD_GAP) / self.unit)
+        self.release_integers()
+
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
@@ -287,7 +272,23 @@ class ScenarioModel:
     def conclude(self, result: SolveResult) -> SearchResult:
         """A plan that keeps all floors, by the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(restricted, DualValues.from_result(self.builder, restricted))
+        return self._solved(self._cheapest_expected(restricted), DualValues.from_result(self.builder, restricted))
+
+    def _cheapest_expected(self, result: SolveResult) -> SolveResult:
+        """Of the plans with the measure of a result, one with the least expected cost."""
+        if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
+            return result
+        slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
+        self.start = result.values[self.model.integers]
+        column = list(self.measure_limit.terms)
+        self.model.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
+        self.minimise("expected cost")
+        found = self._improve(self.solve_from_start(), "expected cost")
+        found = found if found.values is None else self._restricted(found)
+        self.model.bound(column, -np.inf, np.inf)
+        self.release_integers()
+        self.minimise("cost")
+        return result if found.values is None else replace(result, values=found.values)
 
     def _restricted(self, result: SolveResult) -> SolveResult:
         """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
@@ -309,7 +310,7 @@ class ScenarioModel:
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
-        survivable = {shock.name for shock in self.shocks} - self._failing(least.values)
+        survivable = {shock.name for shock in self.shocks} - self.failing(least.values)
         while names := self._failing_by_slack(restricted, least.objective) - hopeless:
             again = self._solve_surviving(names) or self._solve_surviving(names & survivable)
             if again is None and names & survivable:
@@ -321,6 +322,7 @@ class ScenarioModel:
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
         duals = duals or DualValues.from_result(self.builder, restricted)
+        restricted = self._cheapest_expected(restricted)
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
@@ -341,21 +343,8 @@ class ScenarioModel:
         assert result.values is not None
         slack, values = self.gap_limit - gap, result.values.tolist()
         gaps = self.shock_gaps(values)
-        small = {name for name in self._failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
+        small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
-
-    def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
-        """By name, the gap that each shock of the model leaves, money."""
-        return {name: gap.value(values) for name, gap in formulation.gaps(self.builder, self.instance).items()}
-
-    def _failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
-        """Shocks in which a segment falls below its floor by more than a share of its demand."""
-        paths, numbers = {shock.name: self.instance.path(shock) for shock in self.shocks}, values.tolist()
-        return {
-            str(path)
-            for (path, segment, t), below in self.builder.accounts("below").items()
-            if path in paths and below.value(numbers) > share * paths[str(path)].demanded(str(segment), int(t))
-        }
 
     # A search that is stopped.
 
@@ -432,15 +421,18 @@ class ScenarioModel:
         allows_shortages: bool = False,
     ) -> SearchResult:
         assert result.values is not None
-        cost = self.cost.value(result.values.tolist())
-        if not self._failing(result.values, NEGLIGIBLE):
+        cost, objective = self.measured(result.values)
+        if self.policy.gap_price is not None:
+            gap = gap_bound = max(0.0, self.gap.value(result.values.tolist()))
+            allows_shortages = True
+        if not self.failing(result.values, NEGLIGIBLE):
             gap, gap_bound, allows_shortages = 0.0, 0.0, False
         return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",
             builder=self.builder,
             values=result.values,
             cost=cost,
-            bound=min(result.bound, cost),
+            bound=cost - max(0.0, objective - result.bound),
             gap=gap,
             gap_bound=gap_bound,
             duals=duals,
@@ -452,9 +444,11 @@ class ScenarioModel:
 
 @dataclass(frozen=True)
 class ExtensiveForm:
-    """The strategy that holds every shock in one model."""
+    """The strategy that holds every shock of every future in one model."""
+
+    problem: ProblemVariant = LEAST_COST
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        model = ScenarioModel(instance, instance.events, settings, clock, listener)
+        model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, problem=self.problem)
         return model.minimise_cost() or model.minimise_gap()

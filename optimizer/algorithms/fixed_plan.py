@@ -14,10 +14,12 @@ from optimizer.algorithms.reading import integers_of, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.errors import SolverError
+from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Model, Settings, SolveResult
+from optimizer.tolerances import POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.
 PURCHASED_COLUMNS = ("size", "fill")
@@ -96,10 +98,20 @@ def evaluate_fixed_plan(
         raise SolverError(f"the plan has no operation that satisfies the rules of {instance.title}: {result.status}")
     probability = np.array([event.probability for event in instance.events])
     cost, likely = result.objective, probability > 0
+    gaps = evaluator.gaps(result.values, clock)
+    # As in a search: where some floor fails, those that cost nothing to miss are free to miss.
+    fails = bool(gaps.fails.any())
+    limit = POSITIVE if fails else 0.0
+    limits = {event.name: limit for event in instance.events} if not fails or free_floors(instance) else {}
     if likely.any():
-        replies = evaluator.operate_batches(result.values, clock, {}, likely)
+        replies = evaluator.operate_batches(result.values, clock, limits, likely)
         cost += float(probability @ evaluator.costs(replies))
-    gap = float(evaluator.gaps(result.values, clock).gap.sum()) if instance.events else 0.0
     return SearchResult(
-        "optimal", builder, result.values, cost, gap=gap, gap_bound=float("-inf"), allows_shortages=True
+        "optimal",
+        builder,
+        result.values,
+        cost,
+        gap=float(gaps.gap.sum()) if fails else 0.0,
+        gap_bound=float("-inf"),
+        allows_shortages=fails,
     )

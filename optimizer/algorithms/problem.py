@@ -8,7 +8,7 @@ Rows are written once, before any shock without a probability is added.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optimizer import formulation
 from optimizer.disruptions.shock import Shock
@@ -25,12 +25,14 @@ class ProblemVariant:
     """What is minimised, and the rows that are added; `name` is what progress calls it.
 
     `gap_limit` is in money. Above 0, every shock that can fail is in the model: for instances in which these are few.
+    `least_costs` are those of the futures alone, from which regret counts.
     """
 
     objective: ObjectiveBuilder = formulation.cost
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
     gap_limit: float = 0.0
+    least_costs: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def is_default(self) -> bool:

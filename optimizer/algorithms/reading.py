@@ -8,10 +8,11 @@ from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.paths import MANY
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
+from optimizer.solver import Integers, Vector
 from optimizer.tolerances import ROUNDING_SIZE
 
 
@@ -154,8 +155,46 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> li
     return values
 
 
-def integers_open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
-    """The integers of options that are opened at size 0 though nothing open requires them."""
+def read_joint_plan(tree: FutureTree, builder: ModelBuilder, values: Sequence[float]) -> tuple[Plan, ...]:
+    """The plan of each future in a solver's values, without its rounding errors."""
+    parts = zip(tree.futures, builder.members, strict=True)
+    return tuple(read_plan(future.instance, member, values) for future, member in parts)
+
+
+def own_columns(own: ModelBuilder, member: ModelBuilder) -> Integers:
+    """By column of a future's own `first_stage_model`, the number of the same column in a joint one."""
+    found = member.column_index()
+    places = (found["", column.mark.owner, column.mark.what][column.t] for column in own.columns)
+    return np.fromiter(places, dtype=np.intp, count=len(own.columns))
+
+
+def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilder) -> Vector:
+    """The plans of all futures as the values of a model's integers, in their order."""
+    result = np.zeros(len(builder.columns))
+    for future, member, plan in zip(tree.futures, builder.members, plans, strict=True):
+        places = sorted({j for (path, _, _), at in member.column_index().items() if not path for j in at.values()})
+        columns = [builder.columns[j] for j in places]
+        whole = [j for j, column in zip(places, columns, strict=True) if column.integer]
+        result[whole] = integers_of(future.instance, plan, columns)
+    return result[[j for j, column in enumerate(builder.columns) if column.integer]]
+
+
+def integers_open_at_zero(tree: FutureTree, builder: ModelBuilder, values: Array) -> list[int]:
+    """The integers of options that are opened at size 0 though nothing open requires them, in all futures of each."""
+    found = [
+        (set(_open_at_zero(future.instance, member, values)), _openings(future.instance, member))
+        for future, member in zip(tree.futures, builder.members, strict=True)
+    ]
+    empty = {j for some, _ in found for j in some}
+    return sorted(j for j in empty if all(j in some for some, own in found if j in own))
+
+
+def _openings(instance: Instance, builder: ModelBuilder) -> set[int]:
+    found = builder.column_index()
+    return {j for o in instance.sized for j in found.get(("", o, "by"), {}).values()}
+
+
+def _open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     found, opened = builder.column_index(), dict[str, list[int]]()
     for o, option in instance.sized.items():
         columns = list(found.get(("", o, "by"), {}).values()) if option.is_lumpy else []

@@ -31,7 +31,7 @@ from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Flows, ManyFlows
+from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, Clock, Integers, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL, POSITIVE
 
@@ -84,21 +84,22 @@ class Subgradients:
 
 
 class RecourseEvaluator:
-    """Evaluates plans in all the shocks of an instance.
+    """Evaluates plans in all the shocks of an instance without questions.
 
     Args:
         instance: the instance.
         executor: from `recourse_executor`; this process where it is left out.
+        future: the number of the instance among those for which the executor was made.
 
     Attributes:
         places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
         notes: of workers that were lost, for the result.
     """
 
-    def __init__(self, instance: Instance, executor: Executor | None = None) -> None:
-        self.instance = instance
+    def __init__(self, instance: Instance, executor: Executor | None = None, future: int = 0) -> None:
+        self.instance, self.future = instance, future
         self.executor = executor or recourse_executor(instance, 1)
-        self.subproblems: SubproblemSolver = self.executor.memory[KEPT]
+        self.subproblems: SubproblemSolver = self.executor.memory[KEPT][future]
         self.slices = self.subproblems.slices
         self._homes = _homes(self.slices, self.executor.size)
         self.notes: list[str] = []
@@ -106,6 +107,16 @@ class RecourseEvaluator:
         self._dominators: Integers | None = None
         self._do_nothing: tuple[BatchResponse, ...] | None = None
         self.places = _places(instance)
+
+    @property
+    def futures(self) -> "Sequence[RecourseEvaluator]":
+        """The evaluators of the futures: of one alone, itself."""
+        return (self,)
+
+    def plan_values(self, plans: Sequence[Plan]) -> Vector:
+        """The plan, the only one, as the values of the columns of `first_stage_model`."""
+        (plan,) = plans
+        return np.array(plan_values(self.instance, plan, self.subproblems.plan))
 
     @property
     def dominators(self) -> Integers:
@@ -292,7 +303,7 @@ class RecourseEvaluator:
             events = part.events[chosen[part.events]]
             if len(events):
                 basis = self._bases.get((number, task))
-                requests.append(BatchRequest(number, task, events, linking, basis, **more(events)))
+                requests.append(BatchRequest(number, task, events, linking, basis, self.future, **more(events)))
         answers = self._map(requests, clock)
         for request, answer in zip(requests, answers, strict=True):
             self._bases[request.batch, task] = answer.basis
@@ -330,35 +341,37 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     Raises:
         WorkerError: the cluster cannot be reached.
     """
-    size = jobs or (core_count() if len(instance.events) >= FEW else 1)
-    solver = SubproblemSolver(instance)
+    instances = [future.instance for future in instance.tree.futures]
+    size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW else 1)
+    solvers = [SubproblemSolver(each) for each in instances]
     executor: Executor = SerialExecutor()
     if cluster is not None:
-        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, instance.fresh()))
+        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, [each.fresh() for each in instances]))
     elif size > 1:
-        lengths: dict[int, list[int]] = {number: [] for number in range(1, size)}
-        for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
-            if home and part.length not in lengths[home]:
-                lengths[home].append(part.length)
+        lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
+        for future, solver in enumerate(solvers):
+            for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
+                if home and (future, part.length) not in lengths[home]:
+                    lengths[home].append((future, part.length))
         first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, Setup.of(_build_subproblems, instance.fresh()), first)
-    executor.memory[KEPT] = solver
+        executor = ProcessExecutor(size, Setup.of(_build_subproblems, [each.fresh() for each in instances]), first)
+    executor.memory[KEPT] = solvers
     return executor
 
 
 def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     """A task: the recourse of a batch of shocks, by the subproblems that a worker keeps."""
-    solver: SubproblemSolver = memory[KEPT]
+    solver: SubproblemSolver = memory[KEPT][request.future]
     return solver.answer(request)
 
 
-def _build_subproblems(memory: Memory, instance: Instance) -> None:
-    memory[KEPT] = SubproblemSolver(instance)
+def _build_subproblems(memory: Memory, instances: Sequence[Instance]) -> None:
+    memory[KEPT] = [SubproblemSolver(instance) for instance in instances]
 
 
-def _write_windows(memory: Memory, lengths: Sequence[int]) -> None:
-    for length in lengths:
-        memory[KEPT].window(length)
+def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:
+    for future, length in lengths:
+        memory[KEPT][future].window(length)
 
 
 def _homes(batches: Sequence[ShockBatch], size: int) -> list[int]:

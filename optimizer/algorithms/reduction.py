@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import negligible_gap
+from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.problem import Rows
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps

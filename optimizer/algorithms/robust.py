@@ -37,9 +37,10 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
 from optimizer.algorithms.deterrence import write_deterrence
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel, median_shortage_cost, negligible_gap
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import integers_of
+from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -70,23 +71,29 @@ class WorstAttackModel(ScenarioModel):
         """By name, the start of each attack that the model holds."""
         return {shock.name: shock.periods.start for shock in self.shocks if shock.name not in self.listed}
 
-    def _update_expressions(self) -> None:
+    def update_expressions(self) -> None:
+        """The same, with what deters attacks."""
         new = [shock for shock in self.shocks if shock.name not in self.listed | self._linked]
         write_deterrence(self.builder, self.instance, new)
-        super()._update_expressions()
+        super().update_expressions()
 
-    def _objectives(self) -> tuple[Expression, Expression]:
-        cost = self.problem.objective(self.builder, self.instance, self.shocks)
+    def _write_damage(self) -> dict[int, Expression]:
+        """A column for each start: what the worst attack that begins there leaves below floors."""
+        adversary = self.instance.adversary
+        begins = [] if adversary is None else adversary.starts.periods(self.instance.horizon)
+        return {t: self.builder.variable("adversary", "damage", t) for t in begins}
+
+    def gaps(self) -> list[Expression]:
+        """The gap of the listed shocks and of the worst attack at each start, money."""
         gaps, starts = formulation.gaps(self.builder, self.instance), self.attacks
-        if not self.damage and self.instance.adversary is not None:
-            begins = self.instance.adversary.starts.periods(self.instance.horizon)
-            self.damage = {t: self.builder.variable("adversary", "damage", t) for t in begins}
+        if not self.damage:
+            self.damage = self._write_damage()
         for name in [name for name in gaps if name in starts and name not in self._linked]:
             damage = self.damage[starts[name]]
             self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])
         self._linked.update(starts)
         listed = (gap for name, gap in gaps.items() if name in self.listed)
-        return cost, total([*listed, *(self.unit * damage for damage in self.damage.values())])
+        return [total([*listed, *(self.unit * damage for damage in self.damage.values())])]
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""
@@ -159,7 +166,7 @@ def robust_plan(
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator or RecourseEvaluator(instance))
     search.oracle = oracle or AttackOracle(instance, settings, clock)
-    search.problem, search.plan = problem, plan
+    search.problem, search.plans = problem, () if plan is None else (plan,)
     search.note_shocks(shock for shock in instance.events if shock.probability > 0)
     search.note_shocks(search.oracle.shocks(known))
     solved = search.run()
@@ -202,8 +209,8 @@ class _RobustSearch(ScenarioSearch):
         model = WorstAttackModel(
             self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem
         )
-        if self.plan is not None:
-            model.start = np.array(integers_of(self.instance, self.plan, model.builder.columns))
+        if self.plans:
+            model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
 
     def stopped(self, found: SearchResult) -> SearchResult:

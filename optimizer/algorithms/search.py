@@ -48,6 +48,7 @@ class Search:
         few: int = FEW_SHOCKS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
+        self.tree = instance.tree
         self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
         self.writer = Writer(instance)
@@ -70,7 +71,7 @@ class Search:
     def restore_shocks(self) -> None:
         """Take up the shocks that the model contained when the search was left."""
         if self.resumed:
-            self.shocks = [self.instance.events[number] for number in self.resumed.facts["written"]]
+            self.shocks = [self.tree.events[number] for number in self.resumed.facts["written"]]
 
     def note_shocks(self, shocks: Iterable[Shock]) -> list[Shock]:
         """Note shocks that the model will contain; returns those that are new."""
@@ -81,7 +82,7 @@ class Search:
 
     def note_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
         """The same for listed shocks by number."""
-        return self.note_shocks(self.instance.events[number] for number in numbers)
+        return self.note_shocks(self.tree.events[number] for number in numbers)
 
     def report(self, event: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""

@@ -27,7 +27,7 @@ class Figures(SurvivalRules):
         baseline = self.result.baseline
         if baseline is None:
             raise ValueError("the baseline is missing")
-        self._check_plan_and_baseline(baseline)
+        self.check_baseline(baseline)
         self._check_survival_rules()
         self._check_shocks(many)
         self._check_services()
@@ -37,7 +37,7 @@ class Figures(SurvivalRules):
         self._check_do_nothing()
         self._check_no_shock_plan()
 
-    def _check_plan_and_baseline(self, baseline: Flows) -> None:
+    def check_baseline(self, baseline: Flows) -> None:
         """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
         self.check_plan()
         self._check_baseline(baseline)
@@ -224,7 +224,7 @@ class Figures(SurvivalRules):
             return
         again = Report()
         variant = replace(result, plan=kept.plan, baseline=kept.baseline)
-        Figures(without_disruptions(self.instance), variant, again)._check_plan_and_baseline(kept.baseline)
+        Figures(without_disruptions(self.instance), variant, again).check_baseline(kept.baseline)
         costs = again.costs
         again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
         for part, amount in costs.items() if kept.costs else ():

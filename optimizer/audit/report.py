@@ -56,7 +56,7 @@ class Report:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: whether it is well, rows checked, worst disagreement."""
+        """For JSON: whether all rows agree, how many were checked, the worst disagreement."""
         return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
 
     def add(self, of: str, other: "Report") -> None:

@@ -219,7 +219,7 @@ def check_names(instance: Instance, result: Result, report: Report) -> None:
 
 
 def check_absent(instance: Instance, result: Result, report: Report) -> None:
-    """Where there is no plan, nothing is stated of one."""
+    """Check that a result without a plan states no figures of one."""
     horizon = instance.horizon
     empty: dict[str, Any] = {
         "instance": instance.title,

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from optimizer.errors import Finding
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
 
@@ -29,7 +31,7 @@ def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) ->
     raise typer.Exit(ExitCode.INTERNAL if disagrees else ExitCode.STOPPED if is_stopped else survived)
 
 
-def end_with_plan(result: "Result", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
+def end_with_plan(result: "Result | FuturesResult", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
     """The same for a plan, by its status."""
     survives = result.status == "survives"
     end(survives=survives, is_stopped=is_stopped or result.status == "stopped", disagrees=disagrees)
@@ -78,11 +80,23 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
+# The command that runs, by its name.
+_RUNNING: ContextVar[str] = ContextVar("command", default="")
+# Those that work on all futures of a file at once; every other takes one, by --future.
+_WITH_ALL_FUTURES = frozenset({"check", "convert", "report", "solve"})
+
+
+def understands_futures() -> bool:
+    """Whether the command that runs works on all futures of an instance at once."""
+    return _RUNNING.get() in _WITH_ALL_FUTURES
+
+
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
     """Turn the errors of a command into messages and exit codes."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        _RUNNING.set(command.__module__.rpartition(".")[2])
         try:
             with package_warnings():
                 command(*args, **kwargs)

@@ -44,6 +44,7 @@ def command(
     ] = None,
     budgets: Annotated[str | None, _columns_option(metavar="LIST|auto", help="Such as 0,250M,1B,any.")] = None,
     set_: options.Overrides = None,
+    future: options.OneFuture = None,
     adversary: options.ListedAttacks = False,
     quick: options.Quick = False,
     step: Annotated[str | None, options.search_option(metavar="AMOUNT", help="Size of the next budget step.")] = None,
@@ -70,7 +71,7 @@ def command(
     if step is not None and not more:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
     _check_plot(plot)
-    cases = _read_cases(files, set_ or [], variants, lists_attacks=adversary)
+    cases = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
 
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare
@@ -132,7 +133,7 @@ def _check_plot(plot: Path | None) -> None:
 
 
 def _read_cases(
-    files: Sequence[str], overrides: list[str], variants: Variants, *, lists_attacks: bool
+    files: Sequence[str], changed: options.Changes, variants: Variants, *, lists_attacks: bool
 ) -> dict[str, "Instance"]:
     """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
     from optimizer.errors import InstanceError
@@ -143,7 +144,7 @@ def _read_cases(
     reader = _CaseReader(files, lists_attacks=lists_attacks)
     for file in files:
         inputs.print_source(file)
-        for variant, changes in _columns(overrides, variants):
+        for variant, changes in _columns(changed, variants):
             reader.add(file, variant, changes)
     if reader.wrong:
         # A fault of a file is one of each of its variants.
@@ -152,9 +153,8 @@ def _read_cases(
     return reader.cases
 
 
-def _columns(overrides: list[str], variants: Variants) -> Iterator[tuple[str, options.Changes]]:
+def _columns(plain: options.Changes, variants: Variants) -> Iterator[tuple[str, options.Changes]]:
     """Every column of a file: its name, empty for the plain one, and what it changes."""
-    plain = options.Changes(set_=overrides)
     yield "", plain
     for words in variants.without or ():
         gone = [word.strip() for word in words.split(",")]

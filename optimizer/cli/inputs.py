@@ -95,12 +95,11 @@ def announce(made: InstanceInput, column: str = "") -> InstanceInput:
 def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
     """The instance of a file, or of a saved plan, changed as the command line says and checked.
 
-    `--set` comes first, then scenarios in the order given, then what has to be bought, what is left out, and the
-    budget. What is wrong with any of these comes at once. Where one replaces a value of another, a warning names it.
-    Last, where `lists_attacks`, every affordable attack is listed among the shocks.
+    `--set` comes first, then scenarios in the order given, then the choice of one future, what has to be bought, what
+    is left out, and the budget. What is wrong with any of these comes at once. Where one replaces a value of another, a
+    warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     """
     from optimizer.instance.edits import scenario_names
-    from optimizer.instance.overrides import clashes
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
@@ -111,7 +110,8 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     gone = [option for option, *_ in force if option not in made.instance.options]
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
-    replaced = clashes(given, [*_edits(given, changes, names, force), *amounts])
+    _refuse_futures(made.instance, file)
+    replaced = _clashes(given, changes, names, force, amounts)
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
 
@@ -130,14 +130,26 @@ def _no_plan(file: str) -> Iterator[None]:
         raise
 
 
+def _refuse_futures(instance: "Instance", file: str) -> None:
+    """Refuse, as usage, a file with several futures for a command that takes one."""
+    from optimizer.report.format import list_names
+
+    if instance.futures and not common.understands_futures():
+        names = [future.name for future in instance.tree.futures]
+        what = f"{file} has {len(names):,} futures, and this command takes one: write --future NAME, one of "
+        raise typer.BadParameter(f"{what}{list_names(names, 6)}; or solve all of them by `diversify solve {file}`.")
+
+
 def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """What the command line changes before amounts, in the order in which it is applied."""
-    from optimizer.instance.edits import Edited, forcing, leave_out, scenario_notes, under
+    from optimizer.instance.edits import Edited, choose_future, forcing, leave_out, scenario_notes, under
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))
+    if (future := changes.future) is not None:
+        yield lambda before: choose_future(before, future)
     yield lambda before: Edited(forcing(before, force))
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
@@ -161,18 +173,24 @@ def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -
     return made
 
 
-def _edits(
+def _clashes(
     instance: "Instance",
     changes: Changes,
     names: Sequence[str],
     force: Sequence[tuple[str, int, float]],
-) -> "list[Edit]":
-    """What the command line sets before amounts, in the order in which it is applied."""
-    from optimizer.instance.overrides import Edit, scenario_edits, set_edits
+    amounts: "Sequence[Edit]",
+) -> "tuple[Finding, ...]":
+    """The values that a later change replaces; branches apply last where all futures are taken."""
+    from optimizer.instance.futures import branch_edits
+    from optimizer.instance.overrides import Edit, clashes, scenario_edits, set_edits
 
-    edits = [*set_edits(changes.set_ or ()), *scenario_edits(instance, names)]
-    edits += [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
-    return edits
+    first = [*set_edits(changes.set_ or ()), *scenario_edits(instance, names)]
+    last = [Edit(f"--force {o}={size:g}@{year}", f"policy.force.{o}.{year}", size) for o, year, size in force]
+    last += amounts
+    if changes.future is not None:
+        return clashes(instance, [*first, *branch_edits(instance).get(changes.future, ()), *last])
+    branches = branch_edits(instance).values() if first or last else ()
+    return tuple(dict.fromkeys(each for edits in branches for each in clashes(instance, [*first, *last, *edits])))
 
 
 def _amounts(changes: Changes) -> "list[Edit]":

@@ -29,6 +29,7 @@ PlanFile = Annotated[str, typer.Argument(metavar="PLAN|FILE", help="Saved plan; 
 Overrides = Annotated[
     list[str] | None, changes_option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeat.")
 ]
+OneFuture = Annotated[str | None, changes_option(metavar="NAME", help="Take one future of the file alone.")]
 Adversary = Annotated[bool, changes_option("--adversary", help="Survive the worst attack as well.")]
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
 OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
@@ -56,6 +57,7 @@ class Changes:
     scenario: Annotated[list[str] | None, changes_option(metavar="NAME", help="Apply a scenario; repeat to stack.")] = (
         None
     )
+    future: OneFuture = None
     force: Annotated[
         list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="Force a purchase; repeatable.")
     ] = None
@@ -70,7 +72,7 @@ class Changes:
     @property
     def given(self) -> list[str]:
         """The options of the changes on the command line, such as ``--budget``."""
-        order = ("budget", "without", "force", "scenario", "set_")
+        order = ("budget", "without", "force", "future", "scenario", "set_")
         names = [*order, *(part.name for part in fields(self) if part.name not in order)]
         return [f"--{name.rstrip('_')}" for name in names if getattr(self, name)]
 

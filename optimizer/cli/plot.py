@@ -43,7 +43,7 @@ def command(
     plan: options.PlanFile,
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}.")],
     output: Annotated[
-        Path, options.answer_option("--output", "-o", metavar="FILE", help="A name that ends in .svg, .png or .pdf.")
+        Path, options.answer_option("--output", "-o", metavar="FILE", help="An .svg, .png or .pdf file.")
     ],
     changes: options.Changes,
     search: options.PlanSearch,

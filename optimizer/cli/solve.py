@@ -9,6 +9,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
 
@@ -69,13 +70,22 @@ def command(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            from optimizer.report.tables.plan import show_plan
-
-            show_plan(result, every=every)
+            _show(result, every=every)
     finally:
         # Also where nothing can be printed.
-        _write(inputs.with_comments(result, file), csv, output)
+        _write(result, file, csv, output)
     common.end_with_plan(result)
+
+
+def _show(result: "Result | FuturesResult", *, every: bool) -> None:
+    from optimizer.report.tables.futures import show_futures
+    from optimizer.report.tables.plan import show_plan
+    from optimizer.results.futures import FuturesResult
+
+    if isinstance(result, FuturesResult):
+        show_futures(result)
+    else:
+        show_plan(result, every=every)
 
 
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
@@ -90,16 +100,29 @@ def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
 
 
-def _find(made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool) -> "Result":
+def _find(
+    made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
+) -> "Result | FuturesResult":
     from optimizer.solver import Clock
+    from optimizer.studies.solve_futures import is_adaptive, solve_futures
 
+    clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:
-        return inputs.search_plan(
-            made, settings, Clock(settings.time_limit), listener, adversary=adversary, load_seconds=load_seconds
-        )
+        if is_adaptive(made.instance) and not adversary:
+            return solve_futures(
+                made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds
+            )
+        return inputs.search_plan(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
 
 
-def _write(result: "Result", csv: Path | None, output: Path | None) -> None:
+def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
+    from optimizer.results.futures import FuturesResult
+
+    if isinstance(result, FuturesResult):
+        if output is not None:
+            outputs.write_answer(output, result.to_json() + "\n")
+        return
+    result = inputs.with_comments(result, file)
     if output is not None:
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:

@@ -22,6 +22,7 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_o
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
+from optimizer.instance.futures import branch_edits, future_of
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -31,6 +32,7 @@ from optimizer.instance.overrides import (
     scenario_edits,
     unknown_scenario,
 )
+from optimizer.instance.questions import questions_without
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
 from optimizer.instance.schema import RULE, Instance, Policy
@@ -70,6 +72,24 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
     if unknown:
         raise InstanceError(unknown)
     return check_document(apply_scenarios(as_document(instance.to_dict(), instance.title), *chosen))[0]
+
+
+def choose_future(instance: Instance, name: str) -> Edited:
+    """One future of an instance alone, with a note on what its branches set.
+
+    Raises:
+        InstanceError: there is no such future, with the cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> from optimizer.instance.edits import choose_future
+        >>> more = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.quantity: 120}}, same: {}}}}"
+        >>> choose_future(so.load("instances/tiny.yaml", [more]), "more").notes
+        ('Future more alone: demands.motors.quantity.',)
+    """
+    chosen = future_of(instance, name).instance
+    paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
+    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",))
 
 
 def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
@@ -200,6 +220,7 @@ def _without(instance: Instance, gone: set[str]) -> Instance:
         shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
         ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
         policy=_policy(instance.policy, gone, known),
+        futures=questions_without(instance.futures, gone),
         adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
     )
 

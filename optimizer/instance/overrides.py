@@ -193,7 +193,7 @@ def missing_entry(document: Document, section: str, name: str, required: Sequenc
     return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)
 
 
-SCENARIO = "scenario"
+SCENARIO, BRANCH = "scenario", "branch"
 
 
 @dataclass(frozen=True)
@@ -302,6 +302,8 @@ def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) 
 def _cure(earlier: Edit, later: Edit, where: str) -> str:
     if earlier.source.startswith(SCENARIO) and later.source.startswith(SCENARIO):
         return "Scenarios stack in the order given, and the last one holds: exchange them where the other should."
+    if later.source.startswith(BRANCH):
+        return "What a branch sets applies last: change it there, or leave it out."
     if later.source.startswith(SCENARIO):
         name = later.source.removeprefix(SCENARIO).strip()
         return f"A scenario applies after --set: to change it, write --set scenarios.{name}.{where}=VALUE."

@@ -7,7 +7,7 @@ RiskMeasure     `policy.objective`
 `optimizer.instance.futures` makes the tree of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -107,6 +107,20 @@ def count_futures(questions: Mapping[str, Question]) -> int:
     for question in questions.values():
         count *= sum(count_futures(branch.futures) for branch in question.branches.values())
     return count
+
+
+def questions_without(questions: Mapping[str, Question], gone: Collection[str]) -> dict[str, Question]:
+    """Questions whose branches set nothing of options that are gone."""
+    heads = tuple(f"{head}.{o}." for o in gone for head in ("options", "policy.force"))
+
+    def left(branch: QuestionBranch) -> QuestionBranch:
+        kept = {path: value for path, value in branch.set.items() if not f"{path}.".startswith(heads)}
+        return branch.model_copy(update={"set": kept, "futures": questions_without(branch.futures, gone)})
+
+    return {
+        q: question.model_copy(update={"branches": {b: left(branch) for b, branch in question.branches.items()}})
+        for q, question in questions.items()
+    }
 
 
 MeasureName = Literal["expected", "worst", "regret", "cvar"]

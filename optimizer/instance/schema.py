@@ -1,6 +1,6 @@
 """Instance: the content of a file, frozen, in the units of the file (t, years, one currency)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -357,6 +357,14 @@ class Future:
 
 
 @dataclass(frozen=True)
+class FutureShock(Shock):
+    """A shock of one of several futures; `own` is what that future's instance calls it."""
+
+    future: int = 0
+    own: Shock | None = None
+
+
+@dataclass(frozen=True)
 class FutureTree:
     """All futures of an instance, one at least; those in which the same is set share their instance.
 
@@ -382,3 +390,53 @@ class FutureTree:
     @cached_property
     def _nodes(self) -> dict[int, tuple[int, ...]]:
         return {}
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one future only."""
+        return len(self.futures) == 1
+
+    @cached_property
+    def events(self) -> tuple[Shock, ...]:
+        """Every shock of every future."""
+        if self.is_single:
+            return self.futures[0].instance.events
+        return tuple(
+            self.shock(number, shock) for number, future in enumerate(self.futures) for shock in future.instance.events
+        )
+
+    def shock(self, number: int, own: Shock) -> Shock:
+        """A shock of a future, under a name that no other future's has."""
+        if self.is_single:
+            return own
+        entry = self.name(number, own.entry)
+        return FutureShock(
+            self.name(number, own.name), own.spec, own.periods, own.probability, entry, future=number, own=own
+        )
+
+    def name(self, number: int, own: str) -> str:
+        """What a path of a future is called among those of all futures."""
+        return own if self.is_single else f"{self.futures[number].name}/{own}"
+
+    def locate(self, shock: Shock) -> tuple[int, Shock]:
+        """The number of the future that a shock belongs to, and the shock as that one's instance has it."""
+        if isinstance(shock, FutureShock) and shock.own is not None:
+            return shock.future, shock.own
+        return 0, shock
+
+    def path(self, shock: Shock) -> Path:
+        """The path inside one shock's window."""
+        number, own = self.locate(shock)
+        return self.futures[number].instance.path(own)
+
+    def probability(self, shock: Shock) -> float:
+        """The probability of the future that a shock belongs to."""
+        return self.futures[self.locate(shock)[0]].probability
+
+    def own_shocks(self, shocks: Iterable[Shock]) -> list[list[Shock]]:
+        """Some shocks by future, as their instances have them."""
+        result: list[list[Shock]] = [[] for _ in self.futures]
+        for shock in shocks:
+            number, own = self.locate(shock)
+            result[number].append(own)
+        return result

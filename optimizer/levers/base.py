@@ -295,7 +295,7 @@ class Sized(Lever):
             self.pay(model, a, self.capex.at(model.horizon.year(a)) * size[a])
             if self.unit_size > 0:
                 most = float(greatest_whole(self.max_size / self.unit_size))
-                units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True)
+                units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
                 model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(model, size)
         self._keep(model, size)
@@ -306,7 +306,7 @@ class Sized(Lever):
         opened: dict[int, Expression] = {}
         for a in model.horizon.decisions if self.is_lumpy else ():
             if a in size:
-                by = model.variable(self.id, "by", a, unit="1", upper=1, integer=True)
+                by = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
                 y = model.variable(self.id, "open", a, unit="1", upper=1)
                 model.require(self.id, "by", a, by - before - y, "==", unit="1")
                 model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)

@@ -140,7 +140,7 @@ class Stock(Lever):
         before: Expression | float = self.initial
         stock: dict[int, Expression] = {}
         for t in periods:
-            stock[t] = model.variable(self.id, "stock", t, upper=self.largest)
+            stock[t] = model.variable(self.id, "stock", t, upper=self.largest, follows=(self.initial, self.loss))
             kept = self.kept(delta) * before
             if self.allows(model.horizon.year(t)):
                 fill = model.variable(self.id, "fill", t, upper=rate)

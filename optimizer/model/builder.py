@@ -10,7 +10,7 @@ the plan is fixed, it is a parameter (a **given** column) instead; a lever write
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -110,9 +110,21 @@ class ModelBuilder(Ledgers):
             self._path = before
 
     def variable(
-        self, owner: str, what: str, t: int, *, unit: Unit = "t", upper: Number = math.inf, integer: bool = False
+        self,
+        owner: str,
+        what: str,
+        t: int,
+        *,
+        unit: Unit = "t",
+        upper: Number = math.inf,
+        integer: bool = False,
+        follows: Hashable = None,
     ) -> Expression:
-        """A new column of one period, 0 or more, at most `upper`."""
+        """A new column of one period, 0 or more, at most `upper`.
+
+        `follows` marks a column of the plan that is no decision but follows from decisions and from these data: futures
+        that cannot be told apart share it where the data are equal (`joint`).
+        """
         mark = self._mark("column", owner, what, self.horizon.label(t))
         self.columns.append(Column(mark, unit, 0.0, upper, integer, t))
         return Expression({len(self.columns) - 1: 1.0})
@@ -137,7 +149,10 @@ class ModelBuilder(Ledgers):
             if _holds(0.0, sense, right_hand_side):
                 return
             terms = {self._never(): 1.0}
-        self.rows.append(Row(mark, unit, terms, sense, right_hand_side, t))
+        self._append(Row(mark, unit, terms, sense, right_hand_side, t))
+
+    def _append(self, row: Row) -> None:
+        self.rows.append(row)
 
     def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | Number) -> None:
         """``column ≤ upper``: a bound where `upper` is a number, a row where the plan decides it."""
@@ -160,6 +175,10 @@ class ModelBuilder(Ledgers):
         self._used.add((sort, mark))
         return mark
 
+    def has_row(self, owner: str, what: str) -> bool:
+        """Whether a row that belongs to no path and no period is written."""
+        return ("row", Mark("", owner, what, "")) in self._used
+
     def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
         """Hand terms of the plan to operation, and to the rows that tie options together."""
         if (owner, what) in self._links:
@@ -179,6 +198,15 @@ class ModelBuilder(Ledgers):
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
         copied._links, copied._used = dict(self._links), set(self._used)
         return copied
+
+    @property
+    def members(self) -> "Sequence[ModelBuilder]":
+        """The builders of the futures that this programme holds, in their order: of one alone, itself."""
+        return (self,)
+
+    def sharing(self, row: int) -> Sequence[int]:
+        """The numbers of the futures that have a row."""
+        return (0,)
 
     @property
     def links(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
@@ -239,7 +267,7 @@ class ModelBuilder(Ledgers):
         variables = [
             problem.add_variable(
                 namer(str(column.mark)),
-                column.lower / scale,
+                None if math.isinf(column.lower) else column.lower / scale,
                 None if math.isinf(column.upper) else column.upper / scale,
                 pulp.const.LpInteger if column.integer else pulp.const.LpContinuous,
             )

@@ -26,13 +26,13 @@ SETS = 1000
 
 
 def entry_name(instance: Instance, entry: str) -> str:
-    """What the file calls a shock, a family or an ensemble, or its key."""
+    """The name of a shock, a family or an ensemble in the file, or else its key."""
     spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
     return (spec.name if spec is not None else None) or entry
 
 
 def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
-    """What the file calls an event's entry, and what tells it from others of the entry: a key's part, or a number."""
+    """The name of the entry that a shock belongs to, and what distinguishes the shock within it, such as ``2028Q1``."""
     # What an adversary found is no entry of the file.
     entry = entry_of(instance, event) or event.entry
     if not event.name.startswith(entry):
@@ -41,12 +41,12 @@ def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
 
 
 def in_full(instance: Instance, event: Shock) -> str:
-    """An event for reading: ``Full embargo · 2028Q1``."""
+    """The full name of a shock: ``Full embargo · 2028Q1``."""
     return " · ".join(part for part in entry_title(instance, event) if part)
 
 
 def shock_title(instance: Instance, key: str) -> str:
-    """A shock in the tables: `in_full` where the file names its entry, else its key."""
+    """The name of a shock in tables: `in_full` if the file names its entry, else its key."""
     event = next((event for event in instance.events if event.name == key), None)
     if event is None or event.name.startswith(entry_title(instance, event)[0]):
         return key
@@ -54,18 +54,18 @@ def shock_title(instance: Instance, key: str) -> str:
 
 
 def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
-    """A text with names of shocks in place of their keys; where one key begins another the longer one counts."""
+    """Replace the keys of shocks in a text by their names; of keys with the same beginning the longest one counts."""
     keys = sorted(words, key=len, reverse=True)
     return re.sub("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys) or "$^", lambda m: words[m[0]], text)
 
 
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
-    """Shares of the regions that are not home, as far as the file names its home."""
+    """The shares of all regions but home; of all regions if the file names no home."""
     return {region: share for region, share in regions.items() if region != instance.home}
 
 
 def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
-    """A stage in a region for reading; a stage that is called as a commodity is has the commodity's name."""
+    """The name of a stage in a region; a stage with the key of a commodity has that commodity's name."""
     commodity = instance.commodities.get(stage or "")
     name = (commodity.name if commodity is not None else None) or stage or "other"
     return f"{name}, {region_name(instance, region)}" if region else name
@@ -122,14 +122,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def left_out(count: int) -> str:
-    """What is said of shocks that are not shown: with equal gaps and services, some may be as bad."""
+    """The sentence on shocks that are not shown; some of them may be equally bad."""
     return "1 more shock is not shown: it is no worse." if count == 1 else (
         f"{count:,} more shocks are not shown: none of them is worse."
     )  # fmt: skip
 
 
 def adversary_words(instance: Instance) -> str:
-    """What an instance's adversary has, what there is to choose from, and when."""
+    """The attack budget of the adversary, how many sets of targets it can afford, and when it can attack."""
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
@@ -157,7 +157,7 @@ PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it do
 
 
 def standing(service: Service) -> Standing:
-    """Which of six classes a service is of: what it may lose comes first."""
+    """The class of a service, from below its floor to full or without a floor."""
     if service.first_failure is not None:
         return "below"
     if service.is_full:
@@ -173,12 +173,12 @@ def share(service: Service | Weakest) -> str:
 
 
 def served_in_full(instance: Instance, shocks: Iterable[str], d: str) -> str:
-    """What is said of a segment that is served in full in some shocks, beside the highest of its floors there."""
+    """``full`` for a segment that is served in full, beside the highest of its floors in these shocks."""
     return beside(1.0, highest_floor(instance, shocks, d))
 
 
 def beside(served: float, floor: float) -> str:
-    """A share served, and the floor where there is one; halves away from zero.
+    """The share served and the floor, if there is one: ``93/80``. Halves are rounded away from zero.
 
     A floor that is just kept reads the same on both sides. What is short of all demand, or below its floor, is never
     rounded up to it, and a floor below 100 % never to 100.

@@ -14,12 +14,13 @@ studies that compare plans.
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
+from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
@@ -27,14 +28,16 @@ from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock,
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
+from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
+from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.result import Result, Status
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.faced import with_costs, with_worst_attack
 from optimizer.studies.measure import Measure, no_shock_cost
@@ -49,7 +52,6 @@ from optimizer.studies.outcomes import (
 )
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
-from optimizer.units import MoneyLike
 
 # Settings that say where the work is done; they do not change the answer.
 WHERE = ("jobs", "cluster", "checkpoint")
@@ -137,46 +139,6 @@ def planless_result(
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
-def solve(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-) -> Result:
-    """Find the cheapest plan that survives every shock, or the best there is.
-
-    Args:
-        instance: the instance.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: solver, gap, limits.
-        listener: receives every step of the search.
-        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
-
-    Returns:
-        The result, audited.
-
-    Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
-        InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
-
-    Example:
-        >>> import optimizer as so
-        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
-        >>> result.status, round(result.total_cost)
-        ('survives', 43600000)
-        >>> result.plan
-        <Plan
-          2026  plant  20
-          stock  reserve  at most 100 t>
-    """
-    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    return solve_instance(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
-
-
 def solve_instance(
     instance: Instance,
     settings: Settings,
@@ -238,7 +200,7 @@ def conclude(
         frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
         return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
     no_shock = no_shock or _no_shock(instance, settings, clock, solved)
-    result, report = _Conclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
+    result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
         disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
@@ -247,8 +209,11 @@ def conclude(
 
 
 @dataclass(frozen=True)
-class _Conclusion:
-    """A plan that a search found, on its way to an audited result; `frame` are the fields that `run_record` makes."""
+class PlanConclusion:
+    """A plan that a search found, on its way to an audited result.
+
+    `frame` are the fields that `run_record` makes. Where the cost of `solved` is NaN, it is recomputed.
+    """
 
     instance: Instance
     settings: Settings
@@ -290,19 +255,20 @@ class _Conclusion:
             columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
         )
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found = solved.builder.column_index()
+        found, costs = solved.builder.column_index(), evaluator.costs(replies)
+        cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost
         baseline = read_flows(instance, found, values, instance.baseline)
-        no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(solved.cost, plan, baseline)
+        no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(cost, plan, baseline)
         result = Result(
-            **self._proof(surveyed, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
-            total_cost=solved.cost,
+            **self._proof(surveyed, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
+            total_cost=cost,
             outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
             worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
-            shocks=outcomes(instance, surveyed, many, evaluator.costs(replies), _modelled_shocks(solved)),
+            shocks=outcomes(instance, surveyed, many, costs, _modelled_shocks(solved)),
             services=services(instance, surveyed),
-            price_of_survival=None if no_shock is None else solved.cost - no_shock.total_cost,
+            price_of_survival=None if no_shock is None else cost - no_shock.total_cost,
             calm_cost=None if no_shock is None else no_shock.total_cost,
             calm_builds=() if no_shock is None else no_shock.bought,
             no_shock=no_shock,
@@ -315,7 +281,7 @@ class _Conclusion:
         )
         return result, many
 
-    def _proof(self, surveyed: Survey, faced: Faced | None) -> dict[str, Any]:
+    def _proof(self, surveyed: Survey, cost: float, faced: Faced | None) -> dict[str, Any]:
         """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
         solved = self.solved
         names = (event.name for event in self.instance.events)
@@ -326,7 +292,7 @@ class _Conclusion:
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
         bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
-        distance = _distance(solved.cost, bound, gap, gap_bound)
+        distance = relative_distance(cost, bound, gap, gap_bound)
         status: Status = "gap" if surveyed.fails.any() else "survives"
         notes = self.frame["notes"]
         if solved.status == "stopped":
@@ -364,7 +330,7 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
+def relative_distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
     """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known."""
     if bound is None or (gap > 0 and gap_bound is None):
         return None
@@ -404,8 +370,15 @@ def _attained_gaps(
 
 
 def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
-    """The paths that own rows of the model."""
-    return frozenset(row.mark.path for row in solved.builder.rows)
+    """The paths that own columns of the model."""
+    return frozenset(path for path, _, _ in solved.builder.column_index())
+
+
+def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
+    """The expected cost of a plan: spending, the baseline, and shocks at what they cost under it, by number."""
+    baseline = formulation.costs_by_part(solved.builder, instance, instance.events).get(BASELINE, Expression())
+    likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
+    return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
 
 
 def _has_shocks(instance: Instance) -> bool:

@@ -6,9 +6,9 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import ExtensiveForm
@@ -18,7 +18,9 @@ from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import without_disruptions, without_ensembles
+from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Instance
+from optimizer.instance.ways import find_ways
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import entry_of, folds
@@ -137,8 +139,39 @@ class Shortage:
 
 
 @dataclass(frozen=True)
+class FutureOutline:
+    """One future of a file.
+
+    Attributes:
+        name, probability: of the future.
+        answers: its branches, each with its question, the label of the period in which it is known, and what it sets.
+    """
+
+    name: str
+    probability: float
+    answers: tuple[dict[str, Any], ...]
+
+
+def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
+    """The futures of a file in their order; none where it has no questions."""
+    label, ways = instance.horizon.label, find_ways(instance.futures, instance.horizon)
+    return tuple(
+        FutureOutline(
+            way.name,
+            way.probability,
+            tuple(
+                {"question": each.question, "branch": each.branch, "from": label(each.t), "set": dict(branch.set)}
+                for each, (_, branch) in zip(way.answers, way.branches, strict=True)
+            ),
+        )
+        for way in ways
+        if instance.futures
+    )
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What an instance is about.
+    """What an instance is about; where it has futures, all but these is of the file without answers.
 
     Attributes:
         counts: of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates
@@ -150,6 +183,8 @@ class Summary:
         bought_in_peace: options that are bought without any shock, with the size or stock bought.
         clash: rules that contradict each other even without shocks.
         baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
+        futures: all of them.
+        unweighted: the questions whose probabilities the file does not give, so that they are made up.
     """
 
     counts: dict[str, int]
@@ -160,10 +195,16 @@ class Summary:
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
     baseline_shortages: tuple[Shortage, ...]
+    futures: tuple[FutureOutline, ...] = ()
+    unweighted: tuple[str, ...] = ()
 
 
 def summarise(instance: Instance, *, every: bool = False) -> Summary:
     """Count, measure, apply each shock, and find what would be bought without shocks; `every` listed shock is a hit."""
+    if instance.futures:
+        unweighted = (str(place[-1]) for place, each in each_question(instance.futures) if not each.is_weighted)
+        outlines, names = outline_futures(instance), tuple(dict.fromkeys(unweighted))
+        return replace(summarise(instance.replacing(futures={}), every=every), futures=outlines, unweighted=names)
     found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
     builder = extensive_form_model(instance, measured)

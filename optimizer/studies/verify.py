@@ -44,7 +44,7 @@ from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
-from optimizer.studies.solve import open_evaluator, solve
+from optimizer.studies.solve import open_evaluator, solve_instance
 from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
@@ -363,8 +363,9 @@ class _Check:
     def _again(self) -> Result:
         """The answer to the same question."""
         settings = Settings(gap=self.settings.gap)
-        find = solve if self.result.adversary is None else withstand
-        return find(self.instance, settings=settings, listener=self.listener)
+        if self.result.adversary is None:
+            return solve_instance(self.instance, settings, Clock(), self.listener)
+        return withstand(self.instance, settings=settings, listener=self.listener)
 
 
 @dataclass(frozen=True)

@@ -223,3 +223,22 @@ def test_measures_go_there_and_back(objective: Any, measure: RiskMeasure) -> Non
     assert {each.instance.policy.objective for each in instance.tree.futures} == {measure}
     kept = instance.to_dict()["policy"].get("objective")
     assert kept == (None if objective == "expected" else objective)
+
+
+def _many(questions: int, **more: Any) -> list[so.Finding]:
+    asked = {
+        f"q{i}": {"from": 2028, "branches": {"a": {}, "b": {"set": {"demands.d.shortage_cost": i + 1}}}}
+        for i in range(questions)
+    }
+    with pytest.raises(so.InstanceError) as error:
+        read(futures=asked, **more)
+    return [finding for finding in error.value.findings if finding.severity == "error"]
+
+
+def test_there_are_limits_to_futures_and_to_the_shocks_of_all() -> None:
+    (found,) = _many(40)
+    assert f"the questions make {2**40:,} futures, more than 1,000" in found.what
+    drawn = {"months": 12, "count": 2000, "cuts": [{"region": "rival", "severity": 0.5}]}
+    (found,) = _many(6, ensembles={"drawn": drawn})
+    # Six questions, 64 futures, each with the listed shock and 2,000 samples.
+    assert "64 futures of 2,001 shocks are more than 120,000 shocks" in found.what

@@ -13,16 +13,16 @@ from optimizer.solver import Clock, Vector
 
 
 class ListedShocks:
-    """The shocks of an instance, by their numbers in `Instance.events`.
+    """The shocks of all futures of an instance, by their numbers in `FutureTree.events`.
 
     Attributes:
         suspects: those that were violated when they were last solved; they are solved first.
     """
 
     def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
-        self.events, self.evaluator, self.clock = instance.events, evaluator, clock
+        self.events, self.evaluator, self.clock = instance.tree.events, evaluator, clock
         self.suspects = frozenset[int]()
-        self._numbers = {event.name: number for number, event in enumerate(instance.events)}
+        self._numbers = {event.name: number for number, event in enumerate(self.events)}
 
     @cached_property
     def redundant(self) -> frozenset[int]:

@@ -4,4 +4,4 @@ from optimizer.audit.auditor import ActivityAuditor
 
 
 class RecyclingAuditor(ActivityAuditor):
-    """That of every lever that produces."""
+    """The auditor of every lever that produces."""

@@ -118,19 +118,19 @@ def _columns(labels: Sequence[str], width: float) -> int:
 
 
 def of_plan(result: Result) -> str:
-    """Which plan a figure shows."""
+    """The sentence that says which plan a figure shows, by its outlay and currency."""
     return f"Plan with {si(result.outlay, digits=4)} of outlay ({result.currency})."
 
 
 def in_money(axis: Any) -> None:
-    """Amounts along an axis in the words of the tables."""
+    """Label an axis with amounts of money as tables write them: ``2.5M``."""
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0"))
 
 
 def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
-    """Labels along the bottom, so few of them that no two touch: every one, every second, … Call it last."""
+    """Label the bottom axis with every label, or every n-th so that none touch. Call it after all else is drawn."""
     panel.set_xticks(places, labels)
     canvas.figure.draw_without_rendering()
     extents = [label.get_window_extent() for label in panel.get_xticklabels()]
@@ -141,7 +141,7 @@ def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: S
 
 
 def plain(panel: "Axes") -> None:
-    """No frame and no ticks."""
+    """Remove the frame and the ticks of a panel."""
     for spine in panel.spines.values():
         spine.set_visible(False)
     panel.tick_params(left=False, bottom=False)
@@ -178,7 +178,7 @@ GLYPH = re.compile(r"Glyph (\d+) ")
 
 @contextlib.contextmanager
 def use_all_fonts() -> Iterator[None]:
-    """Draw within it with all fonts that there are.
+    """A context in which letters that the font lacks are drawn in the other fonts of the system.
 
     Warns:
         UserWarning: once, of the letters that no font has.

@@ -207,7 +207,7 @@ def _drawn_line(
 
 
 def baseline_words(found: Frontier, money: str) -> str:
-    """From what the costs of all points count, in one sentence; empty where that is not known."""
+    """The sentence that names the no-shock plan from which costs are counted; empty if that is not known."""
     budget, cost = found.baseline["budget"], found.baseline["total_cost"]
     if cost is None:
         return ""
@@ -216,11 +216,11 @@ def baseline_words(found: Frontier, money: str) -> str:
 
 
 def proven_words(found: Frontier, money: str) -> str:
-    """To what the costs of plans of other budgets are proven, in one sentence; empty where there are none."""
+    """The sentence that says how exactly costs of other budgets are proven; empty if there are none."""
     proven = tolerance_words(found, money)
     return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
 
 
 def tolerance_words(found: Frontier, money: str) -> str:
-    """To how much money the costs of plans of other budgets are proven; empty where that is not known."""
+    """How exactly costs of other budgets are proven, in money; empty if that is not known."""
     return "" if found.measure is None else in_tolerance([found.measure], money)

@@ -19,7 +19,7 @@ from optimizer.studies.frontier import Frontier
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a figure is drawn; what is left out is chosen.
+    """What a figure shows; parts that are None are chosen by the figure.
 
     Attributes:
         shock: of path and sankey.

@@ -51,7 +51,7 @@ def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
 
 
 def place_title(instance: Instance, place: ChainPlace) -> str:
-    """A place for reading."""
+    """What a place of the supply chain is called."""
     if place.sort == "activity":
         return stage_title(instance, place.stage, place.region)
     if place.sort == "segment":
@@ -101,7 +101,7 @@ class Atlas:
         return self._number[place.key]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, once all chains are."""
+        """Places and commodities for JSON; call it after every chain was passed to `compact`."""
         return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
 
 
@@ -169,7 +169,7 @@ class _Bands:
         return made
 
     def draw(self) -> None:
-        """Bands first, places upon them."""
+        """Draw the bands, and the places on top of them."""
         places = {place.key: place for place in self.chain.places}
         leaving, arriving = dict(self.top), dict(self.top)
         for each in sorted(self.chain.passages, key=lambda each: (self.top[each.source], self.top[each.target])):

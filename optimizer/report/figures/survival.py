@@ -59,7 +59,7 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class ShockWindow:
-    """One shock, whatever the plan.
+    """What is known of one shock without a plan.
 
     Attributes:
         name: of the event. row: of the figures, that it belongs to; empty where that is not shown.
@@ -109,7 +109,7 @@ class Passing:
 
 @dataclass(frozen=True)
 class Lane:
-    """A row of the figures, whatever the plan.
+    """What is known of a row of the figures without a plan.
 
     Attributes:
         name: of the shock, or of the family or ensemble.
@@ -173,7 +173,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 
 
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
-    """Rows with what the file calls them and the windows of their shocks."""
+    """The rows of the figures: their titles and the windows of their shocks."""
     events = {event.name: event for event in instance.events}
     return tuple(_lane(instance, row, [events[name] for name in row.members]) for row in rows)
 
@@ -185,7 +185,7 @@ def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
 
 
 def spans(windows: Iterable[range]) -> Spans:
-    """Windows that touch or overlap as one stretch: its first period, and how many there are."""
+    """Merge windows that touch or overlap; each result is a first period and a number of periods."""
     ends: list[list[int]] = []
     for window in sorted(windows, key=lambda window: window.start):
         if ends and window.start <= ends[-1][1]:
@@ -210,7 +210,7 @@ def tightest(rows: Sequence[Folded]) -> Chosen | None:
 
 
 def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, Any]:
-    """A row under a plan for JSON; a segment is as in `compact`, and then whose service it is."""
+    """A row under a plan for JSON. A segment is as in `compact`, with the name of its shock behind it."""
     return {
         "name": row.fold.name,
         "failed": row.failed,
@@ -224,7 +224,7 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
 
 
 def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[ShockWindow, ...]:
-    """Shocks by name, with what they ask of each segment."""
+    """The shocks of these names, with the demand and the floor of each segment in them."""
     places = {name: row.name for row in rows for name in row.members}
     return tuple(_shock_window(instance, instance.event(name), places.get(name, "")) for name in names)
 

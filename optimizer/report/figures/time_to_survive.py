@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChokepointLine:
-    """A chokepoint: months by year, None where it is for ever.
+    """How long floors hold without a chokepoint: months by year, None if for ever.
 
     Attributes:
         key: unique. name: for reading. kind, deliberate: as in the analysis.
@@ -76,7 +76,7 @@ def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime],
 
 
 def key_of(each: Chokepoint | Exposure) -> str:
-    """What tells a chokepoint from all others."""
+    """The unique key of a chokepoint."""
     return f"{each.kind}:{each.name}"
 
 
@@ -93,7 +93,7 @@ def draw_time_to_survive(
     after: Sequence[ChokepointLine],
     year: int | None,
 ) -> Canvas:
-    """Months for which every floor holds once something is cut for good, before and after."""
+    """The months for which every floor holds once a chokepoint is cut, with nothing built and with the plan."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
     planned = {line.key: line for line in after}

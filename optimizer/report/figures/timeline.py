@@ -38,7 +38,7 @@ def _handles(moves: Sequence[Purchase]) -> list[Any]:
 
 
 def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
-    """Every move with its lead time and its ramp: a bar as high as the share of its size that works."""
+    """Every purchase with its lead time and ramp; bars are as high as the share of the size that works."""
     horizon = instance.horizon
     moves = sorted(moves, key=lambda move: (move.t, -move.paid))
     canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))

@@ -145,7 +145,7 @@ def plan_view(
     rows: Sequence[Fold] = (),
     known: Collection[str] | None = None,
 ) -> PlanView:
-    """Everything about one plan.
+    """Compute everything that the page shows of one plan.
 
     Args:
         instance: the instance.
@@ -285,7 +285,7 @@ class Book:
 def book(
     instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = (), every: bool = False
 ) -> Book:
-    """Put a report together.
+    """Compute the report of a plan and the plans of other budgets.
 
     Args:
         instance: the instance of the plans.
@@ -340,7 +340,7 @@ def _names(instance: Instance) -> dict[str, str]:
 
 
 def tidy(value: Any) -> Any:
-    """Numbers to seven significant digits, what is infinite as null, tuples as lists."""
+    """Round numbers to seven significant digits; make infinite ones null, and tuples lists."""
     if isinstance(value, bool) or value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):

@@ -21,7 +21,7 @@ TOLD = ("source", "note")
 
 @dataclass(frozen=True)
 class Source:
-    """Words about one place of the instance.
+    """A comment, source or note about one value of the instance.
 
     Attributes:
         section: the top-level key; empty for the head of the file.
@@ -49,7 +49,7 @@ def head(result: Result) -> str:
 
 
 def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
-    """Everything that is said about a place, in the order of the file; comments first."""
+    """All comments, sources and notes about values, in the order of the file; comments first."""
     said = [
         _source(instance, result.data, each["place"], str(each["text"]), "comment", each.get("value"))
         for each in result.comments
@@ -137,7 +137,7 @@ def fingerprint(data: Mapping[str, Any]) -> str:
 
 
 def record(result: Result) -> tuple[tuple[str, str], ...]:
-    """A label and a text each."""
+    """The run record: a label and a text each."""
     audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
     rounds = max((int(each.get("round") or 0) for each in result.history), default=0)
     said = [

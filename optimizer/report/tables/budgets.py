@@ -200,7 +200,7 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
-    """To what costs and gaps are proven, as a sentence; of some columns, or of all."""
+    """The sentence that says how exactly costs and gaps are proven, of some columns or of all."""
     money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
     cases = {column.case for column in some}
     costs = in_tolerance([measure for case, measure in comparison.measures.items() if case in cases], money)

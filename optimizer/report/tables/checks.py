@@ -15,6 +15,7 @@ from optimizer.levers import KINDS
 from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, label_rows
+from optimizer.report.tables.tree import futures_parts
 from optimizer.results.result import Result
 from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
@@ -32,6 +33,8 @@ def show_summary(
         console.print(preview_table(summary.previews, console.width))
     if summary.hits:
         console.print(_hits(instance, summary, every=every))
+    for part in futures_parts(instance, summary, console.width):
+        console.print(part)
 
 
 def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:

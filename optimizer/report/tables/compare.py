@@ -187,7 +187,7 @@ class _Rows:
     by_case: bool
 
     def head(self, column: ComparisonColumn) -> str:
-        """What stands above a column."""
+        """The head of a column."""
         return column.case if self.by_case else budget_text(column.budget).removesuffix(" budget")
 
     def reasons(self) -> list[str]:
@@ -207,7 +207,7 @@ class _Rows:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
 
     def blocks(self) -> Iterator[tuple[str, list[TableRow]]]:
-        """Section by section."""
+        """The sections: a title and rows each."""
         yield "", list(self._figures())
         yield "Worst service, % of demand / floor", list(self._services())
         yield "Unserved in the baseline", list(self._lacks())

@@ -108,7 +108,7 @@ def _deadline(deadline: Deadline) -> tuple[str, str]:
 
 
 def repair_text(instance: Instance, repair: Repair) -> str:
-    """Its least size, what is known not to do, and what the plan with it costs; or why it cannot work."""
+    """The least size of a repair, the size that is not enough, and the cost of the plan with it; or why it fails."""
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {
@@ -248,7 +248,7 @@ class Groups:
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
     def add(self, value: PartValue) -> Iterator[Group]:
-        """The rows that one more value completes."""
+        """Add a value; returns the rows that are complete now."""
         members = self._owners.get(value.of) if value.kind == "shock" else None
         if members is None or (self._kept and self._kept[0].of not in members):
             yield from self.rest()
@@ -258,7 +258,7 @@ class Groups:
             self._kept.append(value)
 
     def rest(self) -> Iterator[Group]:
-        """The row of which some values are known."""
+        """The row that is still incomplete, from the values known so far."""
         if self._kept:
             some, self._kept = self._kept, []
             self._is_folded |= len(some) > 1
@@ -409,7 +409,7 @@ class Explaining:
             self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
 
     def end(self, explanation: Explanation) -> None:
-        """The last line: how sure all this is."""
+        """Print the last line: how exactly the what-ifs are proven."""
         self._show_groups(self.groups.rest())
         self._show_without_effect()
         self.console.print()

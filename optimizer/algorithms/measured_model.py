@@ -1,0 +1,161 @@
+"""What a model of futures minimises: a measure of their costs, or their survival gaps.
+
+Expressions follow the shocks that the model holds. A measure is written once, for all that it needs is there from the
+start, shocks with a probability among it; gaps that count in it are columns, linked to more shocks as these come.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from optimizer import formulation
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.schema import Instance, Policy
+from optimizer.model.expressions import Expression, total
+from optimizer.network.process import Demand
+from optimizer.progress import Listener
+from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
+from optimizer.solver import Clock, Settings, Vector
+from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
+
+
+def negligible_gap(instance: Instance) -> float:
+    """The survival gap, money, that is the solver's rounding error."""
+    sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in _demands(instance))
+    return NEGLIGIBLE_GAP * max(1.0, *sizes)
+
+
+def median_shortage_cost(instance: Instance) -> float:
+    """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
+    costs = sorted(demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0)
+    return costs[len(costs) // 2] if costs else 1.0
+
+
+def _demands(instance: Instance) -> Iterator[Demand]:
+    for future in instance.tree.futures:
+        yield from future.instance.demands.values()
+
+
+@dataclass
+class MeasuredModel:
+    """The columns, rows and objectives of a model that holds some of an instance's shocks, or all.
+
+    Attributes:
+        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
+        expected: the expected cost, of a measure over futures.
+        below: the columns of shortage below floors.
+        future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
+        measure_limit: a column whose upper bound, times `unit`, limits a measure other than expected cost.
+    """
+
+    instance: Instance
+    shocks: Sequence[Shock]
+    settings: Settings
+    clock: Clock
+    listener: Listener
+    writer: formulation.Writer | None = None
+    problem: ProblemVariant = LEAST_COST
+
+    def __post_init__(self) -> None:
+        self.shocks, self.tree = tuple(self.shocks), self.instance.tree
+        self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
+        for write in self.problem.rows:
+            write(self.builder, self.instance, self.shocks)
+        self.unit = median_shortage_cost(self.instance)
+        self._measured: Expression | None = None
+        self.expected = Expression()
+        self.future_gaps: list[Expression] = []
+        self.update_expressions()
+
+    def update_expressions(self) -> None:
+        """Objectives and shortage columns, once the shocks of the builder are known."""
+        gaps = self.gaps()
+        self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
+        self.cost = self._objective(gaps)
+        self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that says what is minimised: that of all futures."""
+        return self.instance.policy
+
+    def _objective(self, gaps: Sequence[Expression]) -> Expression:
+        """The objective of the problem; a measure over the futures is written once, as all that it needs is there."""
+        if self.problem.objective is not formulation.cost:
+            return self.problem.objective(self.builder, self.instance, self.shocks)
+        if self._measured is None or self.policy.objective.kind == "expected":
+            self._write_measure()
+        if self.future_gaps:
+            link_gaps(self.builder, self.future_gaps, gaps)
+        assert self._measured is not None
+        return self._measured
+
+    def _write_measure(self) -> None:
+        """The measure of the futures' costs; columns for their gaps where these have a price, or the largest counts."""
+        measure, price = self.policy.objective, self.policy.gap_price
+        if not self.future_gaps and (price is not None or self.is_worst_case):
+            self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.unit)
+        costs = self.costs()
+        self.expected = total(each.probability * each.expected for each in costs)
+        if price is not None:
+            costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps[:-1], strict=True)]
+        self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
+        if measure.kind != "expected":
+            self.measure_limit = write_limit(self.builder, self._measured, self.unit)
+
+    @property
+    def is_worst_case(self) -> bool:
+        """Whether the largest of all gaps comes before their expectation."""
+        return self.policy.objective.kind in ("worst", "regret") and not self.tree.is_single
+
+    def gaps(self) -> list[Expression]:
+        """The survival gap of each future over the shocks of the model, money."""
+        parts = zip(self.tree.futures, self.builder.members, strict=True)
+        return [formulation.gap(member, future.instance) for future, member in parts]
+
+    def costs(self) -> list[FutureCosts[Expression]]:
+        """What each future costs, present value."""
+        own = self.tree.own_shocks(self.shocks)
+        parts = zip(self.tree.futures, self.builder.members, own, strict=True)
+        return [
+            FutureCosts(
+                future.probability,
+                formulation.cost(member, future.instance, shocks),
+                formulation.cost_outcomes(member, future, shocks) if self.policy.objective.kind == "cvar" else (),
+            )
+            for future, member, shocks in parts
+        ]
+
+    def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
+        """By name, the gap that each shock of the model leaves, money."""
+        parts = enumerate(zip(self.tree.futures, self.builder.members, strict=True))
+        return {
+            self.tree.name(number, own): gap.value(values)
+            for number, (future, member) in parts
+            for own, gap in formulation.gaps(member, future.instance).items()
+        }
+
+    def failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
+        """Shocks in which a segment falls below its floor by more than a share of its demand."""
+        paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
+        result = set[str]()
+        for number, member in enumerate(self.builder.members):
+            for (own, segment, t), below in member.accounts("below").items():
+                path = self.tree.name(number, str(own))
+                if path in paths and below.value(numbers) > share * paths[path].demanded(str(segment), int(t)):
+                    result.add(path)
+        return result
+
+    def measured(self, values: Vector) -> tuple[float, float]:
+        """What a result reports as its cost: without the price of gaps. And the objective, with it."""
+        numbers = values.tolist()
+        if not self.problem.is_default or (self.policy.objective.kind == "expected" and not self.future_gaps):
+            cost = self.cost.value(numbers)
+            return cost, cost
+        costs = [each.at(numbers) for each in self.costs()]
+        priced = costs
+        if self.policy.gap_price is not None:
+            gaps = [self.policy.gap_price * gap.value(numbers) for gap in self.gaps()]
+            priced = [each.plus(gap) for each, gap in zip(costs, gaps, strict=True)]
+        measure, least = self.policy.objective, self.problem.least_costs
+        return measured_cost(measure, costs, least), measured_cost(measure, priced, least)

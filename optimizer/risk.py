@@ -1,0 +1,155 @@
+"""Measures of what futures cost: expected, worst, regret, conditional value at risk (CVaR).
+
+    C[l]    expected cost of future l over its shocks, and the price of its gap where gaps have one
+    π[l]    probability of future l          C*[l]   its least cost alone
+
+    expected   Σ π[l]·C[l]
+    worst      M              M ≥ C[l]                  every future
+    regret     M              M ≥ C[l] − C*[l]          every future
+    cvar       (1−w)·E + w·(η + Σ q·e / (1−α))          e ≥ X − η, e ≥ 0      every outcome of cost X and probability q
+
+Outcomes are (future l, shock s) with π[l]·p[s] and X = I + B − B_W + Q, and (l, nothing) with π[l]·(1 − Σ p[s]) and
+X = I + B. E is their expectation, Σ π[l]·C[l].
+
+Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
+Robust discrete optimization and its applications, Kluwer 1997 (regret).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optimizer.instance.questions import RiskMeasure
+from optimizer.model.builder import Column, Mark, ModelBuilder
+from optimizer.model.expressions import Expression, total
+from optimizer.tolerances import ROUNDING
+
+OWNER = "measure"
+
+
+@dataclass(frozen=True)
+class CostOutcome[Amount: (Expression, float)]:
+    """One outcome: its probability, and what it costs."""
+
+    probability: float
+    cost: Amount
+
+
+@dataclass(frozen=True)
+class FutureCosts[Amount: (Expression, float)]:
+    """What one future costs.
+
+    Attributes:
+        probability: of the future.
+        expected: over its shocks.
+        outcomes: of all its shocks with a probability, and of none; for CVaR. Probabilities are those of the tree.
+    """
+
+    probability: float
+    expected: Amount
+    outcomes: Sequence[CostOutcome[Amount]] = ()
+
+    def plus(self, amount: Amount) -> "FutureCosts[Amount]":
+        """The same where everything costs so much more."""
+        outcomes = [CostOutcome(each.probability, each.cost + amount) for each in self.outcomes]
+        return FutureCosts(self.probability, self.expected + amount, outcomes)
+
+    def at(self, values: Sequence[float]) -> "FutureCosts[float]":
+        """The costs where columns take some values."""
+        assert isinstance(self.expected, Expression)
+        outcomes = [CostOutcome(each.probability, each.cost.value(values)) for each in self.outcomes]
+        return FutureCosts(self.probability, self.expected.value(values), outcomes)
+
+
+def expected_cost(costs: Sequence[FutureCosts[float]]) -> float:
+    """Σ π·C."""
+    return math.fsum(each.probability * each.expected for each in costs)
+
+
+def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], least: Sequence[float] = ()) -> float:
+    """The measure of costs that are known; `least` are the least costs of the futures alone, for regret."""
+    if measure.kind == "expected":
+        return expected_cost(costs)
+    if measure.kind == "worst":
+        return max(each.expected for each in costs)
+    if measure.kind == "regret":
+        return max(each.expected - alone for each, alone in zip(costs, least, strict=True))
+    outcomes = [(o.cost, o.probability) for each in costs for o in each.outcomes]
+    return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * value_at_tail(outcomes, measure.alpha)
+
+
+def value_at_tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
+    """CVaR at α of (cost, probability): the mean of the dearest 1 − α of all outcomes."""
+    left, result = 1.0 - alpha, 0.0
+    for cost, probability in sorted(outcomes, reverse=True):
+        taken = min(left, probability)
+        result += taken * cost
+        left -= taken
+        if left <= ROUNDING:
+            break
+    return result / (1.0 - alpha)
+
+
+def write_measure(
+    model: ModelBuilder,
+    measure: RiskMeasure,
+    costs: Sequence[FutureCosts[Expression]],
+    unit: float,
+    least: Sequence[float] = (),
+) -> Expression:
+    """Write the columns and rows of a measure to the model that holds all futures; returns it, to be minimised.
+
+    Columns of money are written in a unit of money per tonne, so that they are scaled like those of tonnes.
+    """
+    expected = total(each.probability * each.expected for each in costs)
+    if measure.kind == "expected":
+        return expected
+    if measure.kind in ("worst", "regret"):
+        largest = unit * free_column(model, "largest")
+        for number, each in enumerate(costs):
+            own = each.expected - (least[number] if measure.kind == "regret" else 0.0)
+            model.require(OWNER, f"future{number}", None, largest, ">=", own, unit="USD")
+        return largest
+    return (1.0 - measure.weight) * expected + measure.weight * _write_tail(model, measure.alpha, costs, unit)
+
+
+def _write_tail(model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[Expression]], unit: float) -> Expression:
+    threshold = unit * free_column(model, "threshold")
+    result = Expression(threshold.terms)
+    for number, each in enumerate(costs):
+        for place, outcome in enumerate(each.outcomes):
+            if outcome.probability <= 0:
+                continue
+            excess = unit * model.variable(OWNER, f"excess{number}.{place}", 0)
+            model.require(OWNER, f"outcome{number}.{place}", None, excess, ">=", outcome.cost - threshold, unit="USD")
+            result.add(excess, outcome.probability / (1.0 - alpha))
+    return result
+
+
+def free_column(model: ModelBuilder, what: str) -> Expression:
+    """A column that may be negative."""
+    model.columns.append(Column(Mark("", OWNER, what, ""), "t", -math.inf, math.inf, False, 0))
+    return Expression({len(model.columns) - 1: 1.0})
+
+
+def write_gaps(model: ModelBuilder, count: int, unit: float) -> list[Expression]:
+    """Columns for the survival gaps of so many futures, in money, and for the largest of them, which comes last."""
+    columns = [unit * model.variable(OWNER, f"gap{number}", 0) for number in range(count)]
+    largest = unit * model.variable(OWNER, "largest gap", 0)
+    for number, column in enumerate(columns):
+        model.require(OWNER, f"largest gap{number}", None, largest, ">=", column, unit="USD")
+    return [*columns, largest]
+
+
+def link_gaps(model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression]) -> None:
+    """Rows that keep the columns of `write_gaps` at the gaps of the futures; those of more shocks imply the others."""
+    for number, (column, gap) in enumerate(zip(columns, gaps, strict=False)):
+        if gap.terms and not model.has_row(OWNER, name := f"gap{number}.{len(gap.terms)}"):
+            model.require(OWNER, name, None, column, ">=", gap, unit="USD")
+
+
+def write_limit(model: ModelBuilder, measure: Expression, unit: float) -> Expression:
+    """A column whose upper bound, times a unit of money, limits a measure."""
+    limit = free_column(model, "limit")
+    model.require(OWNER, "limit", None, measure, "<=", unit * limit, unit="USD")
+    return limit

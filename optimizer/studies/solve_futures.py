@@ -1,0 +1,368 @@
+"""The plan of an instance whose futures part, or that asks for another measure than expected cost.
+
+alone       every future by itself: its least cost, from which regret counts
+joint       all of them, their decisions alike until an answer parts them          `algorithms`
+futures     each under the joint plan, as a result of its own                      `solve`
+audit       what cannot be told apart is decided alike; the measure again          `audit`
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optimizer import formulation
+from optimizer.algorithms.conflict import Conflict, find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
+from optimizer.algorithms.joint_recourse import JointEvaluator
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.audit import Report
+from optimizer.audit.futures import check_futures
+from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
+from optimizer.instance.futures import for_each_future
+from optimizer.instance.questions import RiskMeasure
+from optimizer.instance.schema import Future, FutureTree, Instance
+from optimizer.progress import Listener, ignore
+from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
+from optimizer.results.result import Result, Status
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
+from optimizer.tolerances import EXACT_GAP, ROUNDING
+from optimizer.units import MoneyLike
+
+
+def is_adaptive(instance: Instance) -> bool:
+    """Whether a plan of it is one for several futures, or is judged by another measure than expected cost."""
+    return bool(instance.futures) or instance.policy.objective.kind != "expected"
+
+
+def solve(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> Result | FuturesResult:
+    """Find the cheapest plan that survives every shock, or the best there is.
+
+    Where the instance has futures, or its policy another objective than expected cost, the plan says what is committed
+    before the first question is answered, and what follows each answer.
+
+    Args:
+        instance: the instance.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: solver, gap, limits.
+        listener: receives every step of the search.
+        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
+
+    Returns:
+        The result, audited; of an instance with futures or another objective a `FuturesResult`.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be
+            survived alone.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
+    """
+    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    return solve_any(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+
+
+def solve_any(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+) -> Result | FuturesResult:
+    """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
+    find = solve_futures if is_adaptive(instance) else solve_instance
+    return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The best plan of one future by itself.
+
+    Attributes:
+        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
+        gap: its survival gap.
+        solved: what the search found.
+    """
+
+    cost: float
+    bound: float
+    gap: float
+    solved: SearchResult
+
+
+def solve_futures(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+    load_seconds: float = 0.0,
+) -> FuturesResult:
+    """Find the best plan for all futures of an instance, by the measure of its policy.
+
+    Args:
+        instance: the instance, under its budget.
+        settings: solver, gap, limits.
+        clock: a new one.
+        listener: receives every step of the search.
+        notes: remarks of the caller to show beside the result.
+        load_seconds: what reading the instance took.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        InstanceError: regret is asked for, and a future cannot be survived alone.
+        SolverError: the solver failed.
+    """
+    timer = Timer(load_seconds, time.perf_counter())
+    executor = recourse_executor(instance, settings.jobs, settings.cluster)
+    evaluator = JointEvaluator(instance, executor)
+    try:
+        with interruptible(clock, listener):
+            return _Search(instance, settings, clock, listener, evaluator, timer, notes).run()
+    finally:
+        evaluator.close()
+
+
+@dataclass
+class _Search:
+    """One run."""
+
+    instance: Instance
+    settings: Settings
+    clock: Clock
+    listener: Listener
+    evaluator: JointEvaluator
+    timer: Timer
+    notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.tree: FutureTree = self.instance.tree
+        self.measure: RiskMeasure = self.instance.policy.objective
+
+    def run(self) -> FuturesResult:
+        """The plan, its futures and its audit."""
+        alone = self.solve_alone()
+        least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
+        strategy = choose_strategy(self.settings.strategy, self.instance, self.evaluator, least_costs=least)
+        solved = strategy.run(self.instance, self.settings, self.clock, self.listener)
+        if solved.values is None:
+            return self._without_plan(solved)
+        results = [self._conclude(number, future, solved) for number, future in enumerate(self.tree.futures)]
+        return self._audited(solved, results, alone)
+
+    # Each future alone.
+
+    def solve_alone(self) -> list[Alone]:
+        """Each future by itself; those with the same data are solved once."""
+        found: dict[int, Alone] = {}
+        for number, future in enumerate(self.tree.futures):
+            if id(future.instance) not in found:
+                found[id(future.instance)] = self._alone(number, future)
+        return [found[id(future.instance)] for future in self.tree.futures]
+
+    def _alone(self, number: int, future: Future) -> Alone:
+        """The least expected cost of a future, exactly where regret counts from it.
+
+        Raises:
+            InstanceError: regret is asked for, and the future cannot be survived.
+        """
+        is_reference = self.measure.kind == "regret"
+        policy = future.instance.policy.model_copy(update={"objective": RiskMeasure()})
+        instance = future.instance.replacing(policy=policy)
+        settings = replace(self.settings, checkpoint=None)
+        settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
+        strategy = choose_strategy(settings.strategy, instance, self.evaluator.futures[number])
+        solved = strategy.run(instance, settings, self.clock, self.listener)
+        price = policy.gap_price
+        if is_reference and price is None and solved.values is not None and solved.gap > 0:
+            what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
+            cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
+            raise InstanceError([Finding(self.instance.title, None, "policy.objective", what, cure)])
+        priced = (price or 0.0) * solved.gap
+        return Alone(solved.cost + priced, solved.bound + priced, solved.gap, solved)
+
+    # The futures under the joint plan.
+
+    def _conclude(self, number: int, future: Future, solved: SearchResult) -> Result:
+        """One future under the plan, as a result of its own."""
+        member = solved.builder.members[number]
+        assert solved.values is not None
+        own = replace(
+            solved,
+            status="optimal",
+            builder=member,
+            cost=math.nan,
+            bound=-math.inf,
+            gap=max(0.0, formulation.gap(member, future.instance).value(solved.values.tolist())),
+            gap_bound=0.0,
+            duals=None,
+            history=(),
+            notes=(),
+        )
+        evaluator: RecourseEvaluator = self.evaluator.futures[number]
+        frame = run_record(future.instance, self.settings, self.clock, own, ())
+        conclusion = PlanConclusion(future.instance, self.settings, self.clock, own, evaluator, frame, None, None)
+        result, report = conclusion.audited()
+        result = replace(result, seconds=self.timer.seconds(self.clock))
+        if not report.ok:
+            raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
+        return result
+
+    def _audited(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
+        futures = tuple(
+            self._with_regret(future, result, each)
+            for future, result, each in zip(self.tree.futures, results, alone, strict=True)
+        )
+        result = self._result(solved, futures)
+        report = check_futures(self.instance, result)
+        result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
+        if not report.ok:
+            raise AuditError(report.disagreements, result)
+        return result
+
+    def _with_regret(self, future: Future, result: Result, alone: Alone) -> FutureResult:
+        """A future with its regret; its least cost is that of the cheapest plan known, the joint one included."""
+        label = self.instance.horizon.label
+        answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
+        known = FutureResult(future.name, future.probability, answers, result)
+        price = self.instance.policy.gap_price
+        if alone.solved.values is None:
+            return known
+        if price is None and alone.gap > 0:
+            return replace(known, least_cost=alone.cost)
+        cost = result.total_cost + (price or 0.0) * result.survival_gap
+        # A plan that leaves a gap is no plan to regret by.
+        least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
+        return replace(known, least_cost=least, least_bound=min(alone.bound, least), regret=cost - least)
+
+    def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
+        def expected(figure: str) -> float:
+            return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
+
+        results, gap = [each.result for each in futures], expected("survival_gap")
+        cost, bound = self._proven(solved, futures)
+        gap_bound = min(solved.gap_bound, gap)
+        distance = relative_distance(cost, bound, gap, gap_bound)
+        calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
+        record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
+        return FuturesResult(
+            status=self._status(solved, results, distance),
+            measure=str(self.measure),
+            total_cost=cost,
+            expected_cost=expected("total_cost"),
+            survival_gap=gap,
+            worst_gap=max(each.worst_gap for each in results),
+            outlay=expected("outlay"),
+            bound=bound,
+            gap_bound=gap_bound,
+            mip_gap=distance,
+            futures=futures,
+            decisions=decisions(self.tree, results),
+            first_question=self.instance.horizon.label(min(parted)) if parted else None,
+            price_of_survival=None if calm is None else expected("total_cost") - calm,
+            are_probabilities_given=self.tree.are_probabilities_given,
+            clash=(),
+            **_kept(record),
+        )
+
+    def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
+        is_proven = distance is not None and distance <= self.settings.gap
+        if solved.status == "stopped" and not is_proven:
+            return "stopped"
+        return "survives" if all(each.survives for each in results) else "gap"
+
+    def _proven(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> tuple[float, float | None]:
+        """The measure and its bound; of regret, what is not proven of the least costs is not proven of it either."""
+        cost, bound = solved.cost, solved.bound if math.isfinite(solved.bound) else None
+        if self.measure.kind != "regret":
+            return cost, bound
+        least = [(each.least_cost or 0.0, each.least_bound or 0.0) for each in futures]
+        cost = max(each.cost - known for each, (known, _) in zip(futures, least, strict=True))
+        unproven = max(known - proven for known, proven in least)
+        return cost, None if bound is None else min(bound, cost) - unproven
+
+    def _no_shock_cost(self) -> float | None:
+        """The expected cost of the same futures without shocks; None where the time is over."""
+        if self.clock.is_over:
+            return None
+        policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
+        variant = for_each_future(self.instance.replacing(policy=policy), without_disruptions)
+        settings = replace(self.settings, checkpoint=None)
+        found = choose_strategy("whole", variant).run(variant, settings, self.clock, ignore)
+        return found.cost if found.values is not None and found.status == "optimal" else None
+
+    def _without_plan(self, solved: SearchResult) -> FuturesResult:
+        is_proven = solved.status == "infeasible"
+        conflict = find_conflict(self.instance, self.settings, self.clock) if is_proven else Conflict()
+        record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *conflict.notes))
+        record |= {"seconds": self.timer.seconds(self.clock), "audit": Report().to_dict()}
+        return FuturesResult(
+            status="none" if solved.status == "infeasible" else "stopped",
+            measure=str(self.measure),
+            are_probabilities_given=self.tree.are_probabilities_given,
+            clash=conflict.rules,
+            **_kept(record),
+        )
+
+
+def _kept(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record of a run that a result of several futures has."""
+    left = ("costs", "outlays")
+    return {key: value for key, value in record.items() if key not in left}
+
+
+def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
+    """All purchases, each once with the futures that make it alike: those that cannot be told apart then."""
+    made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
+    for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
+        for each in _purchases(future, result):
+            key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
+            made.setdefault(key, []).append((number, each))
+    joined = []
+    for some in made.values():
+        names, paid = tuple(tree.futures[n].name for n, _ in some), tuple(each.paid[0] for _, each in some)
+        joined.append(replace(some[0][1], futures=names, paid=paid))
+    return by_time(joined)
+
+
+def _purchases(future: Future, result: Result) -> list[Decision]:
+    instance, horizon = future.instance, future.instance.horizon
+    found = []
+    for build in result.plan.builds:
+        paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)
+        found.append(
+            Decision(
+                build.option, build.kind, build.t, build.year, build.period, build.size, build.opened, (), paid=(paid,)
+            )
+        )
+    for o, fills in result.plan.fills.items():
+        for t, fill in enumerate(fills):
+            if fill > ROUNDING * max(fills):
+                price = instance.stocks[o].price.at(horizon.year(t))
+                year, label, kind = horizon.year(t), horizon.label(t), instance.stocks[o].kind
+                found.append(Decision(o, kind, t, year, label, fill, False, (), True, (price * fill,)))
+    return found

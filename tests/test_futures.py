@@ -1,0 +1,109 @@
+"""Plans for several futures, against cases whose optimum is worked out by hand or found by other solvers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import optimizer as so
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.audit.futures import check_futures
+from optimizer.formulation import Writer
+from optimizer.results.futures import FuturesResult
+from optimizer.solver import Clock
+
+CASES = Path(__file__).parent / "cases" / "futures"
+ANSWERS = json.loads((CASES / "answers.json").read_text())
+EXACT = so.Settings(gap=1e-8)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
+def test_the_measure_and_the_gap_are_those_of_the_case(name: str) -> None:
+    answer, result = ANSWERS[name], so.solve(so.load(CASES / name), settings=EXACT)
+    within = max(answer.get("tolerance", 0.0), 1e-6 * max(1.0, abs(answer["total_cost"])))
+    assert result.total_cost == pytest.approx(answer["total_cost"], abs=within)
+    assert result.survival_gap == pytest.approx(answer["survival_gap"], rel=1e-6, abs=1e-6)
+
+
+def plan(name: str, *overrides: str) -> FuturesResult:
+    result = so.solve(so.load(CASES / name, list(overrides)), settings=EXACT)
+    assert isinstance(result, FuturesResult)
+    return result
+
+
+EXPECTED = ("expected_1001.yaml", "hand_nested.yaml", "hand_set.yaml", "hand_span.yaml", "hand_wait.yaml")
+
+
+@pytest.mark.parametrize("budget", [None, 1])
+@pytest.mark.parametrize("name", [*EXPECTED, "nested_1023.yaml"])
+def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float | None) -> None:
+    instance = so.load(CASES / name, [] if budget is None else [f"policy.budget={budget}"])
+    strategies = (ExtensiveForm(), ConstraintGeneration(), Benders(few=0))
+    whole, *others = (strategy.run(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
+    for other in others:
+        assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)
+        assert other.cost == pytest.approx(whole.cost, rel=1e-5)
+
+
+def test_what_is_decided_before_the_answer_is_decided_alike() -> None:
+    """The permit is opened in 2027 in all futures; the plant in 2029, in those of war.long alone."""
+    result = plan("hand_nested.yaml")
+    assert [(each.option, each.period) for each in result.committed] == [("permit", "2027")]
+    (later,) = (each for each in result.decisions if each.option == "plant")
+    assert later.futures == ("war.long.red", "war.long.blue")
+    assert (later.period, later.size, later.paid) == ("2029", pytest.approx(10), pytest.approx((1000, 1000)))
+
+
+def test_the_audit_finds_a_decision_that_was_changed_in_one_future() -> None:
+    result = plan("hand_nested.yaml")
+    assert result.problem is not None
+    assert check_futures(result.problem, result).ok
+    first, *rest = result.futures
+    for changed in (
+        dataclasses.replace(first.result.plan, builds=first.result.plan.builds[1:]),
+        dataclasses.replace(
+            first.result.plan,
+            builds=tuple(
+                dataclasses.replace(build, size=build.size + 0.01 * (build.option == "plant"))
+                for build in first.result.plan.builds
+            ),
+        ),
+    ):
+        other = dataclasses.replace(first, result=dataclasses.replace(first.result, plan=changed))
+        report = check_futures(result.problem, dataclasses.replace(result, futures=(other, *rest)))
+        assert not report.ok
+        assert "war.long.red" in report.disagreements[0]
+
+
+def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
+    """The plant of 2027 is shared: one future has to buy 4 of it, the other 5."""
+    sets = "{policy.force: {plant: {2027: 4}}}", "{policy.force: {plant: {2027: 5}}}"
+    branches = f"{{high: {{set: {sets[0]}}}, low: {{set: {sets[1]}}}}}"
+    result = plan("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {branches}}}}}")
+    assert result.status == "none"
+    assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
+
+
+def test_futures_that_part_at_the_end_share_all_before() -> None:
+    """Two futures without any difference, told apart in the last year: the model grows by that year alone."""
+    instance = so.load(CASES / "hand_wait.yaml", ["futures={coin: {from: 2029, branches: {heads: {}, tails: {}}}}"])
+    alone = Writer(instance.tree.futures[0].instance).extensive_form_model(())
+    joint = Writer(instance).extensive_form_model(())
+    in_last = sum(column.t == 2 for column in alone.columns)
+    assert len(joint.columns) == len(alone.columns) + in_last
+    assert len(joint.rows) < 2 * len(alone.rows)
+
+
+def test_a_future_that_cannot_be_survived_alone_has_no_regret() -> None:
+    with pytest.raises(so.InstanceError, match='"high" cannot be survived alone'):
+        plan("hand_regret.yaml", "policy.budget=1")
+
+
+def test_cvar_of_an_instance_without_questions() -> None:
+    """At α = 0.8 ten tonnes are bought; at α = 0 the measure is the expected cost, 100, and nothing is."""
+    assert plan("hand_cvar.yaml").expected_cost == pytest.approx(300, rel=1e-6)
+    assert plan("hand_cvar.yaml", "policy.objective={cvar: 0}").total_cost == pytest.approx(100, rel=1e-6)
+    assert plan("hand_cvar.yaml", "policy.objective={cvar: 0.8, weight: 0}").total_cost == pytest.approx(100, rel=1e-6)
