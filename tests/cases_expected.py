@@ -8,7 +8,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         quick: true                 # also run by the tests: a few seconds (false)
         budget: 600M                # in place of the instance's (none)
         set: [policy.from=2031]     # as with --set (none)
-        scenario: half              # as with --scenario (none)
+        scenario: half              # as with --scenario, or a list of them (none)
         future: late.tighten        # one future of the file alone (none: the file)
         without: [stockpile]        # as with --without (none)
         adversary: true             # as with --adversary (false)
@@ -72,7 +72,7 @@ class Run:
     quick: bool = False
     budget: float | None = None
     overrides: tuple[str, ...] = ()
-    scenario: str | None = None
+    scenario: str | list[str] | None = None
     future: str | None = None
     without: tuple[str, ...] = ()
     adversary: bool = False
