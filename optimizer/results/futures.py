@@ -18,7 +18,7 @@ from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
 from optimizer.results.evidence import differences
 from optimizer.results.frames import Frames
-from optimizer.results.result import FORMAT, NAMED, Result, Status, is_of_futures, read_plan
+from optimizer.results.result import FORMAT, NAMED, Result, Status, is_of_futures, read_plan_json
 from optimizer.units import si
 
 # What a JSON object holds as it is, in this order.
@@ -288,7 +288,7 @@ class FuturesResult:
         Raises:
             PlanFileError: no such file, no JSON, or no plan of several futures.
         """
-        return cls.from_dict(read_plan(path))
+        return cls.from_dict(read_plan_json(path))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("problem", "committed", "frames")}

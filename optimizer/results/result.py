@@ -257,7 +257,7 @@ class Result:
         Raises:
             PlanFileError: no such file, no JSON, or no plan.
         """
-        data = read_plan(path)
+        data = read_plan_json(path)
         return cls.from_dict(_only_future(data, path) if is_of_futures(data) else data)
 
 
@@ -279,7 +279,7 @@ def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, 
     return only
 
 
-def read_plan(path: str | FilePath) -> Mapping[str, Any]:
+def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     """The JSON object of a plan file, of one future or of several.
 
     Raises:

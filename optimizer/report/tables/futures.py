@@ -26,10 +26,10 @@ from optimizer.tolerances import ROUNDING, SAME_VALUE
 from optimizer.units import short, si
 
 # More futures than this are listed the dearest first, without the rest.
-MOST_FUTURES = 40
+MOST_LISTED_FUTURES = 40
 # So many futures are named in a sentence.
 NAMED_FUTURES = 3
-FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
+_FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
 
 def show_futures(result: FuturesResult, console: Console | None = None, *, every: bool = False) -> None:
@@ -243,7 +243,7 @@ def _caption(instance: Instance, stage: Stage) -> str:
              if key in titles}  # fmt: skip
     lines = ["; ".join(f"{key}: {title}" for key, title in named.items())]
     lines += [f"Nothing is bought {_span(instance, stage)} in: {stage.idle}."] if stage.idle else []
-    lines += [FOLDED] if any(each.ways > 1 for each in stage.orders) else []
+    lines += [_FOLDED] if any(each.ways > 1 for each in stage.orders) else []
     return "\n".join(line for line in lines if line)
 
 
@@ -280,10 +280,10 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
     hidden = [] if any(each.result.survival_gap > 0 for each in futures) else ["gap"]
     hidden += [name for name in ("least_cost", "regret") if all(getattr(each, name) is None for each in futures)]
     caption = frame.note
-    if len(futures) > MOST_FUTURES and not every:
-        dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_FUTURES]
+    if len(futures) > MOST_LISTED_FUTURES and not every:
+        dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
         frame = futures_frame(replace(result, futures=tuple(dearest)))
-        left = len(futures) - MOST_FUTURES
+        left = len(futures) - MOST_LISTED_FUTURES
         caption += (
             f" {plural(left, 'future')} that cost less {'is' if left == 1 else 'are'} not shown; --all lists each."
         )
