@@ -285,10 +285,19 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     Raises:
         PlanFileError: no such file, no JSON, or no plan.
     """
+    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    data = _read_object(path)
+    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+    return data
+
+
+def _read_object(path: str | FilePath) -> Any:
     try:
-        if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
-            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-        data = read_json(path)
+        return read_json(path)
     except UndecodableTextError as error:
         raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
     except OSError as error:
@@ -297,11 +306,6 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
         raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
     except ValueError as error:
         raise PlanFileError(f"{path} is not a plan file: {error}") from None
-    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
-        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
-    return data
 
 
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:

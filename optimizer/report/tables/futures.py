@@ -1,6 +1,6 @@
 """The plan of several futures on the screen: what is committed now, what follows each answer, and what that costs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,8 +92,12 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
         for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
             yield "Conflict (IIS)" if i == 0 else "", rule
         yield "What it takes", "These rules cannot be satisfied together: relax at least one."
-    if not result.futures:
-        return
+    if result.futures:
+        yield from _money_facts(instance, result, stages)
+        yield from _caveats(result)
+
+
+def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
     money = result.money
     if len(stages) > 1:
         yield "Commit now", _commit(instance, result, stages[0])
@@ -105,14 +109,14 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
     yield "Outlay", _outlay(instance, result)
     if result.price_of_survival is not None:
         yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
+
+
+def _caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+    money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
-        gaps = (
-            f"expected {si(result.survival_gap, money, 4)}"
-            if len(result.futures) > 1
-            else si(result.survival_gap, money)
-        )
+        gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
         yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
-    if len(result.futures) > 1 and not result.are_probabilities_given:
+    if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
 
 
@@ -239,12 +243,11 @@ def _span(instance: Instance, stage: Stage) -> str:
 
 def _caption(instance: Instance, stage: Stage) -> str:
     titles = branch_titles(instance)
-    named = {key: titles[key] for each in stage.questions for key in (each.question, *(b for b, _ in each.branches))
-             if key in titles}  # fmt: skip
-    lines = ["; ".join(f"{key}: {title}" for key, title in named.items())]
-    lines += [f"Nothing is bought {_span(instance, stage)} in: {stage.idle}."] if stage.idle else []
-    lines += [_FOLDED] if any(each.ways > 1 for each in stage.orders) else []
-    return "\n".join(line for line in lines if line)
+    keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
+    lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
+    lines.append(f"Nothing is bought {_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
+    lines.append(_FOLDED if any(each.ways > 1 for each in stage.orders) else "")
+    return "\n".join(filter(None, lines))
 
 
 def _when(row: FrameRow) -> str:
@@ -276,31 +279,33 @@ def _is_one(pair: Range) -> bool:
 
 def future_table(instance: Instance, result: FuturesResult, *, every: bool = False) -> RenderableType:
     """One row a future; of many the dearest, those that fail first."""
-    frame, futures = futures_frame(result), result.futures
-    hidden = [] if any(each.result.survival_gap > 0 for each in futures) else ["gap"]
-    hidden += [name for name in ("least_cost", "regret") if all(getattr(each, name) is None for each in futures)]
-    caption = frame.note
-    if len(futures) > MOST_LISTED_FUTURES and not every:
+    futures, left = result.futures, max(0, len(result.futures) - MOST_LISTED_FUTURES)
+    shown, caption = result, ""
+    if left and not every:
         dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
-        frame = futures_frame(replace(result, futures=tuple(dearest)))
-        left = len(futures) - MOST_LISTED_FUTURES
-        caption += (
+        shown = replace(result, futures=tuple(dearest))
+        caption = (
             f" {plural(left, 'future')} that cost less {'is' if left == 1 else 'are'} not shown; --all lists each."
         )
-    marks: Mapping[bool, str] = {True: "✓", False: "✗"}
-
-    def survived(row: FrameRow) -> Text:
-        shocks = row.item.result.shocks
-        kept = sum(each.survives for each in shocks)
-        return Text(
-            f"{marks[row['survives']]} {kept} of {len(shocks)}", style="green" if row["survives"] else "bold red"
-        )
-
-    heads = {"survives": "Shocks\nsurvived"}
-    shown = screen_table(
-        instance, frame, title="", caption="", heads=heads, cells={"survives": survived}, hidden=hidden
+    frame = futures_frame(shown)
+    hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
+    made = screen_table(
+        instance,
+        frame,
+        title="",
+        caption="",
+        heads={"survives": "Shocks\nsurvived"},
+        cells={"survives": _survived},
+        hidden=hidden,
     )
-    return _titled(frame.title, shown, caption)
+    return _titled(frame.title, made, frame.note + caption)
+
+
+def _survived(row: FrameRow) -> Text:
+    """``✓ 17 of 17``."""
+    shocks = row.item.result.shocks
+    mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")
+    return Text(f"{mark} {sum(each.survives for each in shocks)} of {len(shocks)}", style=style)
 
 
 def write_futures_csv(result: FuturesResult, folder: Path) -> Sequence[Path]:
