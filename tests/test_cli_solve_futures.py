@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.reading import instance_of
+from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_tables
 from optimizer.results.futures import FuturesResult
@@ -224,3 +226,84 @@ def test_frames_are_pandas_frames_and_do_not_travel_with_the_result() -> None:
     assert list(result.frames.futures.index) == ["high", "low"]
     assert not {"frames", "problem"} & result.__getstate__().keys()
     assert dataclasses.replace(result).worst.name == "high"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    solved("hand_regret.yaml").save(path)
+    return str(path)
+
+
+def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -> None:
+    shown = diversify("show", saved)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Commit now: before 2028, the same in all 2 futures" in shown.stdout
+    one = diversify("show", saved, "--future", "high", "--json")
+    assert json.loads(one.stdout)["total_cost"] == pytest.approx(840, rel=1e-6)
+    other = diversify("show", saved, "--future", "hig")
+    assert other.returncode == 2
+    assert 'Did you mean "high"?' in " ".join(other.stderr.replace("│", " ").split())
+    verified = diversify("verify", saved)
+    assert verified.returncode == 0, verified.stdout
+    assert "The plan adds up" in verified.stdout
+    refused = diversify("plot", saved, "timeline", "--output", "unwritten.svg")
+    assert refused.returncode == 3
+    assert "choose it by --future, one of high, low" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("total_cost",), 1.0, "total_cost: 1 is not 240"),
+        (("futures", 0, "result", "plan"), None, "not a plan file"),
+        (("futures", 0, "result", "total_cost"), 1.0, "high"),
+        (("builds", 0, "size"), 9.0, "decisions.plant.2027 in high, low: 9 is not"),
+        (("builds", 1, "paid", 0), 1.0, "decisions.paid.plant.2028 in high: high: 1 is not"),
+        (("builds", 0, "futures"), ["low", "high"], "decisions"),
+        (("futures", 0, "regret"), 1.0, "regret"),
+    ],
+)
+def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
+    saved: str, tmp_path: Path, keys: tuple[Any, ...], value: Any, said: str
+) -> None:
+    data = json.loads(Path(saved).read_text())
+    part = data
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(data))
+    done = diversify("verify", str(path))
+    assert done.returncode in (1, 3)
+    assert said in done.stdout + done.stderr
+
+
+def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
+    page, figure = tmp_path / "page.html", tmp_path / "tree.svg"
+    done = diversify("report", saved, "--output", str(page))
+    assert (done.returncode, "SURVIVES in all 2 futures" in done.stdout) == (0, True)
+    text = page.read_text()
+    for words in ("Commit now: before 2028", "From 2028, when need", "data:image/svg+xml", "<td>low</td>"):
+        assert words in text
+    assert diversify("plot", saved, "futures", "--output", str(figure)).returncode == 0
+    assert figure.read_text().count("<svg") == 1
+    refused = diversify("report", saved, "--output", str(tmp_path / "book.xlsx"))
+    assert refused.returncode == 2
+    refused = diversify("plot", "instances/tiny.yaml", "futures", "--output", str(figure))
+    assert refused.returncode == 3
+    data = json.loads(diversify("report", saved, "--output", str(page), "--json").stdout)
+    assert [stage["rows"][0][-3:] for stage in data["stages"]] == [["2027", "4 t/yr", "240"], ["2028", "6 t/yr", "600"]]
+
+
+def test_the_tree_has_the_decisions_of_each_branch_on_its_edges() -> None:
+    result = solved("hand_nested.yaml")
+    edges = tree_edges(instance_of(result), result)
+    assert [(edge.stage, edge.futures, edge.branch, edge.orders) for edge in edges[:6]] == [
+        (0, (0, 1, 2, 3, 4, 5), "", ("1 t/yr permit",)),
+        (1, (0, 1, 2, 3), "war 50 %", ()),
+        (1, (4, 5), "peace 50 %", ()),
+        (2, (0, 1), "long 50 %", ("10 t/yr plant",)),
+        (2, (2, 3), "short 50 %", ()),
+        (2, (4, 5), "", ()),
+    ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Inches: a line of text, the room of a branch's name, and the part of the width that the leaves take.
 _LINE, _HEAD, _LEAVES = 0.125, 0.2, 1.75
 # Characters in an inch of this size of text.
-_SIZE, _PER_INCH = 6.2, 19.0
+_SIZE, _PER_INCH = 6.2, 21.5
 # So many orders are written on an edge where there are few branches, and where there are many.
 _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 
@@ -78,8 +78,8 @@ def _orders(instance: Instance, stage: Stage, future: int, most: int) -> Iterato
 
 
 def order_text(instance: Instance, order: StageOrder) -> str:
-    """``plant 4 t/yr``."""
-    return f"{display_name(instance, order.option)} {size_text(instance, order.option, order.size[1])}"
+    """``4 t/yr plant``: the size first, which is never cut off."""
+    return f"{size_text(instance, order.option, order.size[1])} {display_name(instance, order.option)}"
 
 
 def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:

@@ -183,7 +183,7 @@ def _price(result: FuturesResult, price: float) -> str:
 
 def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> RenderableType:
     """What is bought in a stage: in all branches first, then in some."""
-    title = _title(instance, result, stage)
+    title = stage_headline(instance, result, stage)
     if not stage.orders:
         return Text.assemble((title, "bold"), f"\nNothing is bought {_span(instance, stage)}.")
     frame = decisions_frame(instance, result, [stage])
@@ -191,7 +191,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     has_branches = any(each.branch != ALL for each in stage.orders)
     rows = list(_order_rows(instance, frame, has_branches=has_branches))
     if not has_branches:
-        rows += [None, (Text("total", style="bold"), ["", "", Text(_range(stage.spent_range), style="bold")])]
+        rows += [None, (Text("total", style="bold"), ["", "", Text(money_range(stage.spent_range), style="bold")])]
     heads = ["Decided", "Size", money]
     number = {"justify": "right", "no_wrap": True}
     shown = cross_table(
@@ -202,7 +202,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
         layout=number,
         layouts={"Decided": column},
     )
-    return _titled(title, shown, _caption(instance, stage))
+    return _titled(title, shown, stage_caption(instance, stage))
 
 
 def _order_rows(
@@ -217,7 +217,7 @@ def _order_rows(
         order: StageOrder = row.item[1]
         name = display_name(instance, order.option)
         option = Text(f"  {name}") if has_branches else Text.assemble(name, (f" · {order.kind}", "dim"))
-        yield option, [_when(row), _size(instance, order), _range(order.paid)]
+        yield option, [order_time(row), order_size(instance, order), money_range(order.paid)]
 
 
 def _titled(title: str, shown: Table, caption: str) -> RenderableType:
@@ -225,7 +225,8 @@ def _titled(title: str, shown: Table, caption: str) -> RenderableType:
     return Group(Text(title, style="bold"), shown, *([Text(caption, style="dim")] if caption else []))
 
 
-def _title(instance: Instance, result: FuturesResult, stage: Stage) -> str:
+def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> str:
+    """From when on it is, and which answers are known then, each with its probability."""
     label = instance.horizon.label
     if not stage.questions:
         return f"Commit now: before {label(stage.end)}, the same in all {len(result.futures)} futures"
@@ -241,7 +242,8 @@ def _span(instance: Instance, stage: Stage) -> str:
     return f"in {first}" if first == last else f"from {first} to {last}"
 
 
-def _caption(instance: Instance, stage: Stage) -> str:
+def stage_caption(instance: Instance, stage: Stage) -> str:
+    """The names of questions and branches, and where nothing is bought."""
     titles = branch_titles(instance)
     keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
     lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
@@ -250,17 +252,20 @@ def _caption(instance: Instance, stage: Stage) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _when(row: FrameRow) -> str:
+def order_time(row: FrameRow) -> str:
+    """When it is decided; of purchases of a stockpile from when to when."""
     return str(row["period"]) if row["period"] == row["until"] else f"{row['period']}–{row['until']}"
 
 
-def _size(instance: Instance, order: StageOrder) -> str:
+def order_size(instance: Instance, order: StageOrder) -> str:
+    """The size of an order with its unit, or the least and the most."""
     least, most = order.size
     text = size_text(instance, order.option, most)
     return text if _is_one(order.size) else f"{si(least)} to {text}"
 
 
-def _range(pair: Range) -> str:
+def money_range(pair: Range) -> str:
+    """An amount, or the least and the most."""
     return si(pair[1]) if _is_one(pair) else f"{si(pair[0])} to {si(pair[1])}"
 
 
