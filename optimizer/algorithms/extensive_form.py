@@ -42,6 +42,7 @@ class ScenarioModel(MeasuredModel):
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
         survived: names of shocks whose floors are kept even where those of others may be missed.
+        worst_gap_limit: what the largest gap of a future is held to, money.
     """
 
     history: list[Progress] = field(default_factory=list)
@@ -53,6 +54,7 @@ class ScenarioModel(MeasuredModel):
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
+        self.worst_gap_limit = math.inf
         self.aim: Aim = "cost"
         super().__post_init__()
         self.model = Model(self.builder, self.cost, self.settings, self.clock)
@@ -252,11 +254,13 @@ class ScenarioModel(MeasuredModel):
 
     def _hold_worst_gap(self) -> None:
         """Minimise the largest gap of a future, and hold it."""
+        column, self.worst_gap_limit = list(self.future_gaps[-1].terms), math.inf
+        self.model.bound(column, 0.0, math.inf)
         self.minimise("worst gap")
         result = self.solve_integers("largest gap")
         if result.values is not None:
-            least = self._restricted(result)
-            self.model.bound(list(self.future_gaps[-1].terms), 0.0, least.objective * (1.0 + HELD_GAP) / self.unit)
+            self.worst_gap_limit = self._restricted(result).objective * (1.0 + HELD_GAP)
+            self.model.bound(column, 0.0, self.worst_gap_limit / self.unit)
         self.release_integers()
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
@@ -423,7 +427,7 @@ class ScenarioModel(MeasuredModel):
         assert result.values is not None
         cost, objective = self.measured(result.values)
         if self.policy.gap_price is not None:
-            gap = gap_bound = max(0.0, self.gap.value(result.values.tolist()))
+            gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
             allows_shortages = True
         if not self.failing(result.values, NEGLIGIBLE):
             gap, gap_bound, allows_shortages = 0.0, 0.0, False
