@@ -307,3 +307,10 @@ def test_the_tree_has_the_decisions_of_each_branch_on_its_edges() -> None:
         (2, (2, 3), "short 50 %", ()),
         (2, (4, 5), "", ()),
     ]
+
+
+def test_the_example_of_the_manual_costs_what_its_comment_says() -> None:
+    result = so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml"))
+    assert isinstance(result, FuturesResult)
+    assert result.total_cost == pytest.approx(8.4e6, rel=1e-4)
+    assert [round(each.cost / 1e6, 3) for each in result.futures] == [14, 6]

@@ -258,14 +258,14 @@ def _future_of_plan(file: str, name: str | None) -> "Result":
 def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesResult | None":
     """The plan of all futures of a saved plan, or of an instance that has several or another measure, solved first.
 
-    Of any other file, where one future is chosen and where an adversary counts there is none: `find_plan` has theirs.
+    Of any other file, and where one future is chosen, there is none: `find_plan` has theirs.
     """
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
     from optimizer.studies.solve_futures import is_adaptive, solve_futures
 
-    if changes.future is not None or search.adversary:
+    if changes.future is not None:
         return None
     if is_futures_plan(file):
         _refuse_search(file, [*changes.given, *search.given])
@@ -278,7 +278,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     announce(made)
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     with progress.display(made.instance.money) as listener:
-        return solve_futures(made.instance, settings, clock, listener, notes=made.remarks)
+        return solve_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
 
 
 def futures_warnings(result: "FuturesResult") -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
@@ -225,7 +226,9 @@ def verify_futures_plan(
     report.disagreements += result.departures
     left = dict.fromkeys(_OF_FUTURES)
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
-        found = verify_plan(future.instance, stated.result, extent, listener=listener)
+        # Attacks that shaped the plan are shocks of its own instance.
+        own = future.instance if stated.result.adversary is None else instance_of(stated.result)
+        found = verify_plan(own, stated.result, extent, listener=listener)
         report.add(stated.name or "plan", found.report)
         lines, solved = lines + found.lines, solved + found.solved
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
