@@ -235,6 +235,7 @@ class Outcome:
         probability: over the horizon.
         segments: every segment; on a line the one with the least margin, and every one that fails.
         flows: t per period; None on a line.
+        excused: whether it fails and may: a sample of an ensemble of which only a share has to be survived.
     """
 
     name: str
@@ -246,6 +247,12 @@ class Outcome:
     probability: float
     segments: Mapping[str, Service]
     flows: Flows | None
+    excused: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether a segment falls below its floor and may not."""
+        return not self.survives and not self.excused
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,9 @@ class Result:
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
-        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
-        worst_gap: of the worst single shock.
+        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven;
+            samples that may fail do not count.
+        worst_gap: of the worst single shock that counts.
         bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
             None where none is known.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
@@ -124,8 +125,8 @@ class Result:
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock."""
-        return self.baseline is not None and all(outcome.survives for outcome in self.shocks)
+        """Whether the plan keeps every floor in every shock, but for samples that may fail."""
+        return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
 
     def __repr__(self) -> str:
         if self.baseline is None:
@@ -199,6 +200,9 @@ class Result:
             data |= dict.fromkeys(FIGURES)
         if self.given is None:
             data.pop("given")
+        for outcome in data["shocks"]:
+            if not outcome["excused"]:
+                outcome.pop("excused")
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
