@@ -210,8 +210,9 @@ class ScenarioSearch(Search):
 
         def separate(result: SolveResult) -> list[Violation]:
             assert result.values is not None
-            self.listed.excused = self.model.excuses.excused(result.values.tolist())
-            violated = self.separate(result.values, self.add)
+            # Samples that may fail wait for the integers: the relaxation excuses each of those held in part, whichever
+            # they are.
+            violated = [each for each in self.separate(result.values, self.add) if not self.listed.may_fail(each.shock)]
             self.report_round("relaxation", result.objective, result.bound, violated)
             return violated
 

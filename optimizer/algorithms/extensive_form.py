@@ -179,7 +179,7 @@ class ScenarioModel(MeasuredModel):
         return self._first_feasible(self._whole_near(values))
 
     def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
-        """The nearest whole numbers of the integers, and the next larger ones; samples are excused as far as allowed."""
+        """The nearest whole numbers of the integers, and the next larger ones; as many samples excused as may be."""
         integers, values = self.integers_in(values), values.copy()
         nearest, larger = np.round(integers), np.ceil(integers - INTEGRALITY)
         places = {int(j): k for k, j in enumerate(self.model.integers[: len(integers)])}

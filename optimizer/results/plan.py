@@ -256,6 +256,24 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class SampleCount:
+    """An ensemble of which only a share has to be survived: how many of its samples are, and how many have to be."""
+
+    ensemble: str
+    survived: int
+    samples: int
+    required: int
+
+    def __str__(self) -> str:
+        return f"{self.survived:,} of {self.samples:,} samples, {self.required:,} required"
+
+    @property
+    def of_ensemble(self) -> str:
+        """The same with the name of the ensemble."""
+        return f"{self.survived:,} of {self.samples:,} samples of {self.ensemble} ({self.required:,} required)"
+
+
+@dataclass(frozen=True)
 class Weakest(ServedShare):
     """One segment over all shocks.
 

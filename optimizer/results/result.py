@@ -15,7 +15,20 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.frames import Frames
-from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, SourceShare, Weakest
+from optimizer.results.plan import (
+    Faced,
+    Flows,
+    Lack,
+    NoShockPlan,
+    Nothing,
+    Outcome,
+    Plan,
+    Price,
+    SampleCount,
+    SourceShare,
+    Weakest,
+)
+from optimizer.tolerances import least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -127,6 +140,16 @@ class Result:
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock, but for samples that may fail."""
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
+
+    @property
+    def sample_counts(self) -> tuple[SampleCount, ...]:
+        """The ensembles of which only a share has to be survived, and how many of their samples are."""
+        found = []
+        for name, spec in self.data.get("ensembles", {}).items():
+            if spec.get("survive") is not None:
+                own = [outcome.survives for outcome in self.shocks if outcome.name.rpartition("#")[0] == name]
+                found.append(SampleCount(name, sum(own), len(own), least_whole(spec["survive"] * len(own))))
+        return tuple(found)
 
     def __repr__(self) -> str:
         if self.baseline is None:

@@ -32,7 +32,7 @@ class ListedShocks:
 
     @cached_property
     def redundant(self) -> frozenset[int]:
-        """Shocks that need no check: the do-nothing plan survives them, or another shock that is to be survived dominates them."""
+        """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them."""
         nothing, dominators = self.evaluator.do_nothing(self.clock), self.evaluator.dominators
         dominated = dominators >= 0
         # Samples that may fail are counted, every one; and to survive others does not follow from them.
@@ -49,6 +49,11 @@ class ListedShocks:
         """Violations from gaps by number; samples are none where no more of them fail than are allowed."""
         gaps = without_allowed(self.shares, gaps, self.excused)
         return [Violation(self.events[number], gap) for number, gap in gaps.items()]
+
+    def may_fail(self, shock: Shock) -> bool:
+        """Whether it is a sample of an ensemble of which only a share has to be survived."""
+        number = self._numbers.get(shock.name, -1)
+        return any(number in share.numbers for share in self.shares)
 
     def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock]) -> list[Shock]:
         """The most violated samples that, with those held, are one more than are allowed to fail."""
