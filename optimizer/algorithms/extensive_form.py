@@ -180,10 +180,12 @@ class ScenarioModel(MeasuredModel):
 
     def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
         """The nearest whole numbers of the integers, and the next larger ones; as many samples excused as may be."""
-        integers, values = self.integers_in(values), values.copy()
+        integers = self.integers_in(values)
         nearest, larger = np.round(integers), np.ceil(integers - INTEGRALITY)
+        parts = np.zeros(len(self.builder.columns))
+        parts[: len(values)] = values
         places = {int(j): k for k, j in enumerate(self.model.integers[: len(integers)])}
-        for j, excused in self.excuses.rounded(np.append(values, np.zeros(len(self.builder.columns)))).items():
+        for j, excused in self.excuses.rounded(parts.tolist()).items():
             if j in places:
                 nearest[places[j]] = larger[places[j]] = excused
         return nearest, larger
