@@ -1,12 +1,21 @@
-"""diversify sensitivity: which uncertain numbers decide."""
+"""diversify sensitivity: which uncertain numbers decide, and where a plan fails."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options, outputs, progress
 from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
+
+if TYPE_CHECKING:
+    from optimizer.studies.discovery.discover import Discovery
+
+RESOLUTION = 0.01
+# How many samples `--discover` draws.
+DISCOVERY_SAMPLES = 1000
 
 
 def command(
@@ -14,11 +23,11 @@ def command(
     changes: options.Changes,
     accuracy: options.Accuracy,
     adversary: options.ListedAttacks = False,
+    plan: options.OtherPlan = None,
+    discover: Annotated[bool, options.search_option("--discover", help="Find where one fixed plan fails.")] = False,
     samples: Annotated[
         int,
-        options.search_option(
-            metavar="N", min=0, max=100_000, help="Joint samples, 60 or more (0).", show_default=False
-        ),
+        options.search_option(metavar="N", min=0, max=100_000, help="Joint samples (0, or 1,000).", show_default=False),
     ] = 0,
     seed: Annotated[
         int,
@@ -30,24 +39,39 @@ def command(
         options.search_option(
             metavar="SHARE", min=1e-6, max=0.5, help="Locate changes so exactly (0.01).", show_default=False
         ),
-    ] = 0.01,
+    ] = RESOLUTION,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
+    csv: Annotated[
+        Path | None, options.answer_option(metavar="FILE", help="Write a row for each sample to discover.")
+    ] = None,
 ) -> None:
     """Which uncertain numbers decide cost and survival?
 
     Every number that has a range is moved to both ends.
 
-    Example: diversify sensitivity FILE --set "ranges.policy.budget={low: 1B, high: 2B}"
+    Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
     from optimizer.studies.importance import FEWEST
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
-    if samples:
-        require_extra("sensitivity", "--samples")
+    for flag, is_given in (("--discover", discover), ("--samples", samples > 0)):
+        if is_given:
+            require_extra("sensitivity", flag)
+    _check_use(
+        {"--plan": plan is not None, "--csv": csv is not None},
+        {"--quick": quick, "--resolution": resolution != RESOLUTION, "--accuracy": accuracy != options.Accuracy()},
+        discovers=discover,
+    )
+    if discover:
+        outputs.check_answer(csv, "--csv", file, plan)
+        judged = _read_plan(file, plan, changes, time_limit, adversary=adversary)
+        found = _discover(judged, samples or DISCOVERY_SAMPLES, seed, jobs, file, adversary=adversary)
+        _show_discovery(found, csv, json=json)
+        common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
     instance = inputs.read_instance(file, changes).instance
     if not instance.ranges:
         common.fail(
@@ -61,7 +85,7 @@ def command(
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(instance.money) as listener:
-        found = sensitivity(
+        moved = sensitivity(
             instance,
             samples,
             seed=seed,
@@ -72,9 +96,65 @@ def command(
             listener=listener,
         )
     if json:
-        common.print_json(found.to_dict())
+        common.print_json(moved.to_dict())
     else:
         from optimizer.report.tables.sensitivity import show_sensitivity
 
-        show_sensitivity(found)
-    common.end(survives=found.status != "none", is_stopped=found.status == "stopped")
+        show_sensitivity(moved)
+    common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
+
+
+def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], *, discovers: bool) -> None:
+    """Refuse, as usage, options of `--discover` without it, and with it those of what it takes the place of."""
+    for flag, is_given in (of_others if discovers else of_discovery).items():
+        if is_given:
+            what = "it does not go with --discover" if discovers else "it goes with --discover only"
+            raise typer.BadParameter(f"{what}: leave out one of them.", param_hint=flag)
+
+
+def _read_plan(
+    file: str, plan: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool
+) -> inputs.PlanInput:
+    """The plan that is looked at, and the instance in which; one that has to be solved for is checked first."""
+    from optimizer.studies.discovery.discover import check_subject
+
+    if plan is not None or inputs.is_saved_plan(file):
+        return inputs.read_judged_plan(file, plan, changes, options.PlanSearch(time_limit=time_limit))
+    made = inputs.read_instance(file, changes)
+    check_subject(made.instance, file, lists_attacks=adversary)
+    judged = inputs.solve_first(made, file, options.PlanSearch(adversary=adversary, time_limit=time_limit))
+    if judged.result.baseline is None:
+        inputs.fail_without_plan(judged, file)
+    inputs.print_status(judged.result)
+    return judged
+
+
+def _discover(
+    judged: inputs.PlanInput, samples: int, seed: int, jobs: int | None, file: str, *, adversary: bool
+) -> "Discovery":
+    from optimizer.studies.discovery.discover import discover
+
+    with progress.display(judged.instance.money) as listener:
+        return discover(
+            judged.result,
+            judged.instance,
+            samples=samples,
+            seed=seed,
+            adversary=adversary,
+            jobs=jobs,
+            listener=listener,
+            file=file,
+        )
+
+
+def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None:
+    from optimizer.report.tables.discovery import show_discovery, write_discovery_csv
+
+    if json:
+        common.print_json(found.to_dict())
+    else:
+        show_discovery(found)
+    if csv is not None:
+        with outputs.writing(csv):
+            write_discovery_csv(found, csv)
+        common.print_message(f"wrote {csv}")

@@ -43,6 +43,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("matplotlib", "plot", ["plot", "PLAN", "timeline", "-o", "a.svg"]),
         ("matplotlib", "plot", ["compare", TINY, "--budgets", "1M,2M", "--plot", "a.png"]),
         ("SALib", "sensitivity", ["sensitivity", TINY, "--samples", "100"]),
+        ("sklearn", "sensitivity", ["sensitivity", TINY, "--discover"]),
         ("distributed", "cluster", ["solve", TINY, "--cluster", "tcp://127.0.0.1:1"]),
         ("pyarrow", "parquet", ["stress", "PLAN", "--parquet", "a.parquet"]),
     ],

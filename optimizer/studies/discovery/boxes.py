@@ -8,8 +8,9 @@ correlation  of lying in a box and being a case (phi): 1 where boxes hold all ca
 
 Candidates are the leaves of a classification tree (CART). A bound is dropped where the density of the box without it
 explains as many cases by chance (one-sided binomial test); the rest is rounded to about a hundredth of its column's
-range. Of the candidates those are taken, one after the other, that raise the correlation most. How deep the tree is and
-how many boxes are taken is decided by cross-validation: the fewest bounds within one standard error of the best.
+range. Those candidates are taken whose correlation together is largest. How deep the tree is and how many boxes are
+taken is decided by cross-validation: the fewest bounds that lose to the best, fold by fold, no more than one standard
+error.
 
 What is found is never judged by the points it was found with: `score` is for others.
 
@@ -22,7 +23,7 @@ standard error); Clopper, Pearson: The use of confidence or fiducial limits, Bio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ import numpy.typing as npt
 from optimizer.extras import require_extra
 from optimizer.results.plan import Array
 from optimizer.tolerances import ROUNDING
+from optimizer.units import rounded
 
 Flags = npt.NDArray[np.bool_]
 
@@ -182,14 +184,21 @@ def find_boxes(points: Array, cases: Flags, steps: Sequence[float], seed: int) -
     for j, (own, other) in enumerate(folds.split(points, cases)):
         boxes = {shape: _boxes_of_shape(points[own], cases[own], steps, shape, seed) for shape in shapes}
         found[:, j] = [correlation(_any(boxes[shape], points[other]), cases[other]) for shape in shapes]
-    means = found.mean(axis=1)
-    best = int(means.argmax())
-    error = found[best].std(ddof=1) / math.sqrt(FOLDS)
-    if means[best] <= ERRORS * error:
+    best = int(found.mean(axis=1).argmax())
+    if found[best].mean() <= ERRORS * _standard_error(found[best]):
         return ()
-    enough = means[best] - error - ROUNDING
-    chosen = next(shape for shape, mean in zip(shapes, means, strict=True) if mean >= enough)
+    lost = found[best] - found
+    chosen = next(shape for shape, by_fold in zip(shapes, lost, strict=True) if _is_within_one_error(by_fold))
     return _boxes_of_shape(points, cases, steps, chosen, seed)
+
+
+def _standard_error(by_fold: Array) -> float:
+    return float(by_fold.std(ddof=1)) / math.sqrt(len(by_fold))
+
+
+def _is_within_one_error(lost: Array) -> bool:
+    """Whether what is lost in folds is, on average, no more than one standard error of it."""
+    return float(lost.mean()) <= _standard_error(lost) + ROUNDING
 
 
 def _any(boxes: Sequence[Box], points: Array) -> Flags:
@@ -207,16 +216,13 @@ def _boxes_of_shape(
     leaves = (leaf for leaf in _leaves(points, cases, depth, seed) if cases[leaf.holds(points)].mean() > cases.mean())
     simpler = (_rounded(_simplified(leaf, points, cases), steps) for leaf in leaves)
     candidates = list(dict.fromkeys(box for box in simpler if box.bounds))
-    chosen: list[Box] = []
-    best = 0.0
-    while candidates and len(chosen) < most:
-        gains = [correlation(_any([*chosen, box], points), cases) for box in candidates]
-        first = int(np.argmax(gains))
-        if gains[first] <= best + ROUNDING:
-            break
-        best = gains[first]
-        chosen.append(candidates.pop(first))
-    return tuple(chosen)
+    inside = [box.holds(points) for box in candidates]
+    best, chosen = 0.0, tuple[int, ...]()
+    for some in (some for count in range(1, most + 1) for some in combinations(range(len(candidates)), count)):
+        value = correlation(np.logical_or.reduce([inside[k] for k in some]), cases)
+        if value > best + ROUNDING:
+            best, chosen = value, some
+    return tuple(candidates[k] for k in sorted(chosen, key=lambda k: -correlation(inside[k], cases)))
 
 
 def _leaves(points: Array, cases: Flags, depth: int, seed: int) -> Iterator[Box]:
@@ -265,8 +271,4 @@ def _rounded(box: Box, steps: Sequence[float]) -> Box:
 
 def round_step(low: float, high: float) -> float:
     """The largest of 1, 2 or 5 times a power of ten that is at most a hundredth of a range."""
-    most = STEP_SHARE * (high - low)
-    if most <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return max(factor * power for factor in (1.0, 2.0, 5.0) if factor * power <= most * (1.0 + ROUNDING))
+    return rounded(STEP_SHARE * (high - low))

@@ -27,7 +27,16 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array
 from optimizer.results.result import Result
 from optimizer.solver import Clock, interruptible
-from optimizer.studies.discovery.boxes import Bounds, Box, BoxScore, clopper_pearson, find_boxes, round_step, score
+from optimizer.studies.discovery.boxes import (
+    FEWEST_CASES,
+    Bounds,
+    Box,
+    BoxScore,
+    clopper_pearson,
+    find_boxes,
+    round_step,
+    score,
+)
 from optimizer.studies.discovery.frames import discovery_frames
 from optimizer.studies.discovery.states import LAST_SAMPLE_SEED, DrawnShock, StateOutcome, evaluate_all, sample_states
 from optimizer.studies.fitting import fit_plan
@@ -164,6 +173,17 @@ class Discovery:
         return int(self.rows.failed.sum())
 
     @property
+    def share(self) -> float:
+        """The share of those evaluated in which it fails; 0 of none."""
+        return self.failed / self.used if self.used else 0.0
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether failures, or samples without, are too few to look for conditions."""
+        failed = self.rows.failed[~self.rows.held_back]
+        return min(int(failed.sum()), int((~failed).sum())) < FEWEST_CASES
+
+    @property
     def held_back(self) -> tuple[int, int]:
         """How many of those evaluated were held back, and in how many of these the plan fails."""
         return int(self.rows.held_back.sum()), int(self.rows.failed[self.rows.held_back].sum())
@@ -252,7 +272,7 @@ def discover(
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
-    _check_subject(base, file, lists_attacks=adversary)
+    check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
     numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.members)]
     shares, states = sample_states(base, numbers, samples, seed)
@@ -287,14 +307,22 @@ def discover(
     )
 
 
-def _check_subject(instance: Instance, file: str, *, lists_attacks: bool) -> None:
-    """Refuse an instance in which nothing is uncertain, or nothing can fail."""
+def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False) -> None:
+    """Refuse an instance in which nothing is uncertain, or nothing can fail.
+
+    Raises:
+        InstanceError: with each finding in a file; and where attacks are to be listed and cannot be.
+    """
     findings = []
     if not instance.ranges and not instance.ensembles:
         cure = "Write ranges such as `capex: {value: 120k, low: 90k, high: 180k}`."
         findings.append(Finding(file, None, "ranges", "there is neither a range nor an ensemble to draw from", cure))
     if not instance.shocks and not instance.ensembles and not lists_attacks:
         findings.append(Finding(file, None, "shocks", "there is neither a shock nor an ensemble", "Add shocks."))
+    if instance.futures:
+        what = f"there are {len(instance.tree.futures):,} futures, and a plan is looked at in one"
+        cure = "Take one: --future NAME, or the `instance` of one in `tree.futures`."
+        findings.append(Finding(file, None, "futures", what, cure))
     if findings:
         raise InstanceError(findings)
     if lists_attacks:

@@ -16,24 +16,35 @@ def boxes_frame(found: Any) -> Frame:
     """One row a box, and one for all of them together: coverage and density on the samples held back."""
     columns = (
         FrameColumn("box", is_index=True),
-        *(FrameColumn(name, form="count") for name in ("samples_inside", "failed_inside")),
+        FrameColumn("conditions", "Conditions, all of them"),
+        *(FrameColumn(name, form="count", is_shown=False) for name in ("samples_inside", "failed_inside")),
         *(
-            FrameColumn(f"{what}{end}", unit="share", form="percent")
+            FrameColumn(f"{what}{end}", unit="share", form="percent", is_shown=not end)
             for what in ("coverage", "density")
             for end in ("", "_low", "_high")
         ),
-        FrameColumn("confirmed", form="yes"),
+        FrameColumn("confirmed", form="yes", is_shown=False),
     )
     return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found))
 
 
 def _box_rows(found: Any) -> Iterator[tuple[Any, ...]]:
-    scored = [(f"{k}", each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)]
+    scored = [(f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)]
     if len(scored) > 1:
-        scored.append(("any", found.together, None))
-    for name, of, confirmed in scored:
+        scored.append(("any", "in one of them or more", found.together, None))
+    for name, text, of, confirmed in scored:
         coverage, density = (of.coverage, *of.coverage_interval), (of.density, *of.density_interval)
-        yield name, of.inside, of.hits, *coverage, *density, confirmed
+        yield name, text, of.inside, of.hits, *coverage, *density, confirmed
+
+
+def _text(found: Any, each: Any) -> str:
+    """The conditions of a box by path: ``options.plant.lead_time > 12``."""
+    ends = (
+        (found.dimensions[bounds.column].name, sign, end)
+        for bounds in each.box.bounds
+        for sign, end in ((">", bounds.low), ("<=", bounds.high))
+    )
+    return " and ".join(f"{name} {sign} {end:g}" for name, sign, end in ends if math.isfinite(end))
 
 
 def conditions_frame(found: Any) -> Frame:

@@ -15,6 +15,7 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.ensemble import sample_names
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.schema import Instance
@@ -59,7 +60,7 @@ class StateOutcome:
 
     Attributes:
         failed: whether some floor fails; None where the sample is unusable.
-        gap: money, over all shocks. shock: the one with the largest gap, of those that fail.
+        gap: money, over all shocks. shock: the one with the largest gap, of those that fail; of an ensemble its entry.
         drawn: the shock drawn from the ensembles; None without any.
         where, reason: what of the instance makes the sample unusable, and why.
     """
@@ -149,8 +150,9 @@ def _outcome(instance: Instance, plan: Plan, state: SampleState, clock: Clock, *
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     if worst is None and fails.any():
         worst = int(np.argmax(fails))
-    shock = None if worst is None else there.events[worst].name
-    return StateOutcome(bool(fails.any()), float(gaps.sum()), shock, _drawn(there, state))
+    event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
+    shock = None if event is None else event.entry if event is drawn else event.name
+    return StateOutcome(bool(fails.any()), float(gaps.sum()), shock, _features(there, drawn))
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:
@@ -162,9 +164,15 @@ def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool)
     return with_listed_attacks(there)[0] if lists_attacks else there
 
 
-def _drawn(instance: Instance, state: SampleState) -> DrawnShock | None:
+def _drawn_event(instance: Instance, state: SampleState) -> Shock | None:
+    """The shock that was drawn from the ensemble of a sample."""
     if state.ensemble is None:
         return None
-    event = instance.event(next(sample_names(state.ensemble, instance.ensembles[state.ensemble])))
+    return instance.event(next(sample_names(state.ensemble, instance.ensembles[state.ensemble])))
+
+
+def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
+    if event is None:
+        return None
     months = len(event.periods) * instance.horizon.months
     return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, worst_cut(event))
