@@ -400,10 +400,8 @@ def _sampler(instance: Instance) -> str:
         return f"{count} ensemble{'s' if count != 1 else ''} drawn anew: {', '.join(instance.ensembles)}"
     count = len(instance.shocks)
     shocks = "the one listed shock" if count == 1 else f"the {count} listed shocks"
-    return (
-        f"variations of {shocks}, for there are no ensembles: any start, months × triangular (0.5, 1, 2), "
-        "severities × triangular (0.5, 1, 1.25)"
-    )
+    times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
+    return f"variations of {shocks}, for there are no ensembles: any start, {times}"
 
 
 def _stress_figures(
