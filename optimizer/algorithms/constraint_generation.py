@@ -218,9 +218,7 @@ class ScenarioSearch(Search):
 
         def separate(result: SolveResult) -> list[Violation]:
             assert result.values is not None
-            # Samples that may fail wait for the integers: the relaxation excuses each of those held in part, whichever
-            # they are.
-            violated = [each for each in self.separate(result.values, self.add) if not self.listed.may_fail(each.shock)]
+            violated = self._required(self.separate(result.values, self.add))
             self.report_round("relaxation", result.objective, result.bound, violated)
             return violated
 
@@ -232,6 +230,10 @@ class ScenarioSearch(Search):
         if found is not None:
             self._save("integers")
         return found if self.is_complete() else None
+
+    def _required(self, violated: Sequence[Violation]) -> list[Violation]:
+        """Those that have to be survived: a relaxation excuses each sample that may fail in part, whichever it is."""
+        return [each for each in violated if not self.listed.may_fail(each.shock)]
 
     # The integers.
 

@@ -11,15 +11,16 @@ Source: Luedtke, Ahmed: A sample approximation approach for optimization with pr
 Optimization 19(2), 2008.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from optimizer.algorithms.floors import below_columns, relax_floors
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import SurvivalShare, tree_shares
-from optimizer.instance.schema import FutureTree
+from optimizer.instance.derived import SurvivalShare, survival_shares, tree_shares
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.tolerances import INTEGRALITY
+from optimizer.tolerances import INTEGRALITY, POSITIVE
 
 # Owner and what of the columns.
 EXCUSED = ("share", "excused")
@@ -99,3 +100,33 @@ def without_allowed(
             for n in failing:
                 del result[n]
     return result
+
+
+def grant_samples(
+    instance: Instance, builder: ModelBuilder, values: Sequence[float], granted: dict[str, float]
+) -> None:
+    """Put gaps that samples of one future are known to attain among those granted, in place.
+
+    Of samples that a model excuses the cost counts: those with a probability are granted what they miss there. Of
+    others that it excuses, what they miss is arbitrary; of those that it does not hold, nothing is known.
+    """
+    found = builder.column_index()
+    for share in survival_shares(instance):
+        for sample in map(instance.events.__getitem__, share.numbers if share.allowed else ()):
+            excused = found.get((sample.name, *EXCUSED))
+            if excused is None or any(values[j] > 0.5 for j in excused.values()):
+                granted.pop(sample.name, None)
+                if excused is not None and sample.probability > 0:
+                    granted[sample.name] = max(POSITIVE, _missed(instance, sample, found, values))
+
+
+def _missed(
+    instance: Instance, sample: Shock, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float]
+) -> float:
+    """The demand below the floors of a sample that goes unserved in a model, money."""
+    path = instance.path(sample)
+    return math.fsum(
+        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demanded(d, t))
+        for d, demand in instance.demands.items()
+        for t, column in found[sample.name, d, "unserved"].items()
+    )

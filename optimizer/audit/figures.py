@@ -129,7 +129,7 @@ class Figures(SurvivalRules):
                 f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale
             )
         self._check_excuses()
-        gaps = [0.0 if outcome.excused else outcome.gap for outcome in result.shocks]
+        gaps = list(self._counted_gaps().values())
         self.report.equal("survival_gap", result.survival_gap, self._total_gap(), *gaps, least_scale=AUDIT_MONEY)
         self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY)
         if result.bound is not None:
@@ -138,7 +138,7 @@ class Figures(SurvivalRules):
             self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY)
         self._check_distances()
         self.report.holds("periods", "their labels are others", result.periods == tuple(self.labels))
-        survives = all(outcome.survives or outcome.excused for outcome in result.shocks)
+        survives = not any(outcome.fails for outcome in result.shocks)
         stated = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is stated to be "{result.status}"', stated)
 
@@ -165,6 +165,10 @@ class Figures(SurvivalRules):
             what = f"it costs the adversary {cost:g}"
             self.report.holds(row(name), what, is_deterred == (name in faced.deterred))
 
+    def _counted_gaps(self) -> dict[str, float]:
+        """The gaps of all shocks, none of samples that may fail."""
+        return {outcome.name: 0.0 if outcome.excused else outcome.gap for outcome in self.result.shocks}
+
     def _check_excuses(self) -> None:
         """The shocks that fail and may: samples of an ensemble, no more of each than its share leaves to fail."""
         excused = {outcome.name for outcome in self.result.shocks if outcome.excused}
@@ -188,7 +192,7 @@ class Figures(SurvivalRules):
     def _total_gap(self) -> float:
         """All gaps together, of which the worst attack at each start of an adversary counts; and what they cost it."""
         faced = self.result.adversary
-        gaps = {outcome.name: 0.0 if outcome.excused else outcome.gap for outcome in self.result.shocks}
+        gaps = self._counted_gaps()
         if faced is None:
             return math.fsum(gaps.values())
         self._check_costs_of_attacks(faced)

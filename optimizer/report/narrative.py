@@ -132,8 +132,6 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         return
     if not result.survives:
         yield from _failing(instance, result)
-    for each in result.sample_counts if not result.survives else ():
-        yield f"Survived of {each.ensemble}", str(each)
     if result.lacks:
         yield "In the baseline", _in_baseline(instance, result)
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
@@ -192,6 +190,8 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """The worst shock first: the sum over all of them is one of alternatives."""
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
+    for each in result.sample_counts:
+        yield f"Survived of {each.ensemble}", str(each)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"

@@ -151,6 +151,11 @@ class Result:
                 found.append(SampleCount(name, sum(own), len(own), least_whole(spec["survive"] * len(own))))
         return tuple(found)
 
+    @property
+    def required_samples(self) -> Mapping[str, int]:
+        """By ensemble of which only a share has to be survived, how many of its samples."""
+        return {each.ensemble: each.required for each in self.sample_counts}
+
     def __repr__(self) -> str:
         if self.baseline is None:
             rules = "; ".join(self.clash) or "its rules contradict each other"
@@ -214,6 +219,7 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
+        data["shocks"] = _without_default(data["shocks"])
         for part in INTERNAL:
             data.pop(part)
         plan = data.pop("plan")
@@ -223,9 +229,6 @@ class Result:
             data |= dict.fromkeys(FIGURES)
         if self.given is None:
             data.pop("given")
-        for outcome in data["shocks"]:
-            if not outcome["excused"]:
-                outcome.pop("excused")
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -299,6 +302,11 @@ class Result:
         if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
             raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
         return cls.from_dict(data)
+
+
+def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Shocks that say that they are excused only where they are."""
+    return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:

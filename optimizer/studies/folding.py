@@ -5,7 +5,7 @@ Folded   the same shocks under a plan
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
@@ -51,10 +51,10 @@ class Folded:
     worst: Outcome
     failed: int
     excused: int
-    required: int | None
     segments: Mapping[str, tuple[str, Service]]
     partial: frozenset[str]
     full: frozenset[str]
+    required: int | None = None
 
     @property
     def survives(self) -> bool:
@@ -96,15 +96,16 @@ def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
     there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
     every = frozenset(result.services)
-    required = {each.ensemble: each.required for each in result.sample_counts}
-    return tuple(
-        _fold_row(row, some, every if all(map(_is_full, some)) else whole, required.get(row.name))
-        for row, some in there
-        if some
-    )
+    folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+    return _with_required(folded, result)
 
 
-def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str], required: int | None) -> Folded:
+def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]:
+    required = result.required_samples
+    return tuple(replace(row, required=required.get(row.fold.name)) for row in rows)
+
+
+def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
     by_segment: dict[str, list[tuple[str, Service]]] = {}
     # Of services that are alike that of the shock that is named counts.
     worst = min(outcomes, key=urgency)
@@ -117,7 +118,6 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str], requ
         worst=worst,
         failed=sum(outcome.fails for outcome in outcomes),
         excused=sum(outcome.excused for outcome in outcomes),
-        required=required,
         segments=segments,
         partial=frozenset(
             d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)

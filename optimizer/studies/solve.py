@@ -26,12 +26,12 @@ from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.shares import EXCUSED
+from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
-from optimizer.instance.derived import free_floors, size_thresholds, survival_shares
+from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -360,28 +360,8 @@ def _attained_gaps(
     the cost counts: those with a probability that the model excuses are granted what they miss there.
     """
     granted = _granted_gaps(instance, solved, values, faced)
-    may_fail = {instance.events[n].name for share in survival_shares(instance) if share.allowed for n in share.numbers}
-    if not may_fail:
-        return granted
-    found = solved.builder.column_index()
-    is_excused = {name for name in may_fail if any(values[j] > 0.5 for j in found.get((name, *EXCUSED), {}).values())}
-    unknown = {name for name in may_fail if name in is_excused or (name, *EXCUSED) not in found}
-    likely = {name for name in is_excused if instance.event(name).probability > 0}
-    return {name: gap for name, gap in granted.items() if name not in unknown} | {
-        name: max(POSITIVE, _missed(instance, name, found, values)) for name in likely
-    }
-
-
-def _missed(
-    instance: Instance, name: str, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float]
-) -> float:
-    """The demand below the floors of a shock of the model that goes unserved there, money."""
-    path = instance.path(instance.event(name))
-    return math.fsum(
-        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demanded(d, t))
-        for d, demand in instance.demands.items()
-        for t, column in found[name, d, "unserved"].items()
-    )
+    grant_samples(instance, solved.builder, values, granted)
+    return granted
 
 
 def _granted_gaps(
