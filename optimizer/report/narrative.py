@@ -99,9 +99,8 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
     broken = [each.name for each in faced.worst_at_each_start(result.shocks) if each.fails]
-    where += (
-        [f"the worst attack that {means} can buy" + (" at each start" if len(broken) > 1 else "")] if broken else []
-    )
+    at = " at each start" if len(broken) > 1 else ""
+    where += [f"the worst attack that {means} can buy{at}"] if broken else []
     counted = {*failed, *broken}
     names = [outcome.name for outcome in result.shocks if outcome.name in counted]
     return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
@@ -195,8 +194,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """The worst shock first: the sum over all of them is one of alternatives."""
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
-    for each in result.sample_counts:
-        yield f"Survived of {each.ensemble}", str(each)
+    yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
