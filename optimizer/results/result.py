@@ -15,7 +15,20 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.frames import Frames
-from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, SourceShare, Weakest
+from optimizer.results.plan import (
+    Faced,
+    Flows,
+    Lack,
+    NoShockPlan,
+    Nothing,
+    Outcome,
+    Plan,
+    Price,
+    SampleCount,
+    SourceShare,
+    Weakest,
+)
+from optimizer.tolerances import least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -27,6 +40,8 @@ Status = Literal["survives", "gap", "stopped", "none"]
 FORMAT = PLAN_FILE_FORMATS[-1]
 # So many wrong places of a plan file are named; the others are counted.
 NAMED = 5
+# So many futures are named where one has to be chosen.
+SHOWN_FUTURES = 6
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
@@ -43,8 +58,9 @@ class Result:
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
-        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
-        worst_gap: of the worst single shock.
+        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven;
+            samples that may fail do not count.
+        worst_gap: of the worst single shock that counts.
         bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
             None where none is known.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
@@ -124,8 +140,23 @@ class Result:
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock."""
-        return self.baseline is not None and all(outcome.survives for outcome in self.shocks)
+        """Whether the plan keeps every floor in every shock, but for samples that may fail."""
+        return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
+
+    @property
+    def sample_counts(self) -> tuple[SampleCount, ...]:
+        """The ensembles of which only a share has to be survived, and how many of their samples are."""
+        found = []
+        for name, spec in self.data.get("ensembles", {}).items():
+            if spec.get("survive") is not None:
+                own = [outcome.survives for outcome in self.shocks if outcome.name.rpartition("#")[0] == name]
+                found.append(SampleCount(name, sum(own), len(own), least_whole(spec["survive"] * len(own))))
+        return tuple(found)
+
+    @property
+    def required_samples(self) -> Mapping[str, int]:
+        """By ensemble of which only a share has to be survived, how many of its samples."""
+        return {each.ensemble: each.required for each in self.sample_counts}
 
     def __repr__(self) -> str:
         if self.baseline is None:
@@ -190,6 +221,7 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
+        data["shocks"] = _without_default(data["shocks"])
         for part in INTERNAL:
             data.pop(part)
         plan = data.pop("plan")
@@ -255,23 +287,60 @@ class Result:
         Raises:
             PlanFileError: no such file, no JSON, or no plan.
         """
-        try:
-            if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
-                raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-            data = read_json(path)
-        except UndecodableTextError as error:
-            raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
-        except OSError as error:
-            raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
-        except json.JSONDecodeError as error:
-            raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
-        except ValueError as error:
-            raise PlanFileError(f"{path} is not a plan file: {error}") from None
-        if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
-            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-        if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-            raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
-        return cls.from_dict(data)
+        data = read_plan_json(path)
+        return cls.from_dict(_only_future(data, path) if is_of_futures(data) else data)
+
+
+def is_of_futures(data: Mapping[str, Any]) -> bool:
+    """Whether the object of a plan file is that of several futures."""
+    return "measure" in data and isinstance(data.get("futures"), list)
+
+
+def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
+    """The plan of the one future that there is, as of an instance without questions."""
+    names = [str(each["name"]) for each in data["futures"]]
+    if not names:
+        raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
+    if len(names) > 1:
+        more = " …" if len(names) > SHOWN_FUTURES else ""
+        what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
+        raise PlanFileError(f"{what}: choose it by --future, one of {', '.join(names[:SHOWN_FUTURES])}{more}")
+    only: Mapping[str, Any] = data["futures"][0]["result"]
+    return only
+
+
+def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
+    """The JSON object of a plan file, of one future or of several.
+
+    Raises:
+        PlanFileError: no such file, no JSON, or no plan.
+    """
+    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    data = _read_object(path)
+    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+    return data
+
+
+def _read_object(path: str | FilePath) -> Any:
+    try:
+        return read_json(path)
+    except UndecodableTextError as error:
+        raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except json.JSONDecodeError as error:
+        raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise PlanFileError(f"{path} is not a plan file: {error}") from None
+
+
+def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Shocks that say that they are excused only where they are."""
+    return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
