@@ -104,13 +104,11 @@ class Alone:
     Attributes:
         cost, bound: its cost with the price of its gap, and a proven lower bound; money.
         gap: its survival gap.
-        solved: what the search found.
     """
 
-    cost: float
-    bound: float
-    gap: float
-    solved: SearchResult
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
 
 
 def solve_futures(
@@ -121,6 +119,7 @@ def solve_futures(
     *,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
+    alone: Sequence[Alone] | None = None,
 ) -> FuturesResult:
     """Find the best plan for all futures of an instance, by the measure of its policy.
 
@@ -131,6 +130,7 @@ def solve_futures(
         listener: receives every step of the search.
         notes: remarks of the caller to show beside the result.
         load_seconds: what reading the instance took.
+        alone: of each future what is known of it alone. Neither that nor the price of survival is then solved for.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -142,7 +142,7 @@ def solve_futures(
     evaluator = JointEvaluator(instance, executor)
     try:
         with interruptible(clock, listener):
-            return _Search(instance, settings, clock, listener, evaluator, timer, notes).run()
+            return _Search(instance, settings, clock, listener, evaluator, timer, notes, alone).run()
     finally:
         evaluator.close()
 
@@ -158,6 +158,7 @@ class _Search:
     evaluator: JointEvaluator
     timer: Timer
     notes: tuple[str, ...]
+    alone: Sequence[Alone] | None = None
 
     def __post_init__(self) -> None:
         self.tree: FutureTree = self.instance.tree
@@ -165,7 +166,7 @@ class _Search:
 
     def run(self) -> FuturesResult:
         """The plan, its futures and its audit."""
-        alone = self.solve_alone()
+        alone = self.solve_alone() if self.alone is None else self.alone
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         strategy = choose_strategy(self.settings.strategy, self.instance, self.evaluator, least_costs=least)
         solved = strategy.run(self.instance, self.settings, self.clock, self.listener)
@@ -191,8 +192,7 @@ class _Search:
             InstanceError: regret is asked for, and the future cannot be survived.
         """
         is_reference = self.measure.kind == "regret"
-        policy = future.instance.policy.model_copy(update={"objective": RiskMeasure()})
-        instance = future.instance.replacing(policy=policy)
+        instance, policy = by_expected_cost(future.instance), future.instance.policy
         settings = replace(self.settings, checkpoint=None)
         settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
         strategy = choose_strategy(settings.strategy, instance, self.evaluator.futures[number])
@@ -203,7 +203,9 @@ class _Search:
             cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
             raise InstanceError([Finding(self.instance.title, None, "policy.objective", what, cure)])
         priced = (price or 0.0) * solved.gap
-        return Alone(solved.cost + priced, solved.bound + priced, solved.gap, solved)
+        if solved.values is None:
+            return Alone()
+        return Alone(solved.cost + priced, solved.bound + priced, solved.gap)
 
     # The futures under the joint plan.
 
@@ -250,7 +252,7 @@ class _Search:
         answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
         known = FutureResult(future.name, future.probability, answers, result)
         price = self.instance.policy.gap_price
-        if alone.solved.values is None:
+        if not math.isfinite(alone.cost):
             return known
         if price is None and alone.gap > 0:
             return replace(known, least_cost=alone.cost)
@@ -306,8 +308,8 @@ class _Search:
         return cost, None if bound is None else min(bound, cost) - unproven
 
     def _no_shock_cost(self) -> float | None:
-        """The expected cost of the same futures without shocks; None where the time is over."""
-        if self.clock.is_over:
+        """The expected cost of the same futures without shocks; None where the time is over, or it is left out."""
+        if self.clock.is_over or self.alone is not None:
             return None
         policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
         variant = for_each_future(self.instance.replacing(policy=policy), without_disruptions)
@@ -339,7 +341,7 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
     """All purchases, each once with the futures that make it alike: those that cannot be told apart then."""
     made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
     for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
-        for each in _purchases(future, result):
+        for each in purchases_of(future.instance, result):
             key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
             made.setdefault(key, []).append((number, each))
     joined = []
@@ -349,8 +351,15 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
     return by_time(joined)
 
 
-def _purchases(future: Future, result: Result) -> list[Decision]:
-    instance, horizon = future.instance, future.instance.horizon
+def by_expected_cost(instance: Instance) -> Instance:
+    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
+    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
+    return instance.replacing(policy=policy)
+
+
+def purchases_of(instance: Instance, result: Result) -> list[Decision]:
+    """What a plan of one future buys, in no order; each without the names of futures."""
+    horizon = instance.horizon
     found = []
     for build in result.plan.builds:
         paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)

@@ -1,0 +1,595 @@
+"""What it is worth to decide later, and to know earlier: an instance with futures, solved for other dates of answers.
+
+adaptive    RP, the plan of `solve`: decisions are alike until an answer parts them
+static      ST, all decisions alike in all futures                  flexibility is worth ST − RP
+perfect     WS, every answer known from the start                   information is worth RP − WS
+question    one question answered at the start, a year earlier, a year later, or never; all else as it is
+regret      the plan of each future alone, followed unchanged in every other one
+orders      what these plans have in common, and what hangs on which answer (`own_orders`)
+
+Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
+of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
+gap. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from optimizer import formulation
+from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
+from optimizer.errors import Finding, GivenPlanError, InstanceError
+from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.futures import Decision, FutureResult, FuturesResult
+from optimizer.results.plan import Plan
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import futures_study_frames
+from optimizer.studies.given_plan import evaluate_plan, read_plans
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
+from optimizer.studies.own_orders import OwnOrder, own_orders
+from optimizer.studies.question_timing import (
+    Dates,
+    TimedQuestion,
+    Timing,
+    known_at_once,
+    never_known,
+    nodes,
+    other_dates,
+    retimed,
+    timed_questions,
+)
+from optimizer.studies.sensitivity import stopping_all
+from optimizer.studies.solve import solve_instance
+from optimizer.studies.solve_futures import Alone, by_expected_cost, purchases_of, solve_futures
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
+from optimizer.units import MoneyLike
+
+ValueStatus = Literal["proven", "stopped", "none"]
+
+
+@dataclass(frozen=True)
+class MeasuredCost:
+    """The value of the measure under some dates of answers.
+
+    Attributes:
+        status: ``none`` where no plan obeys the rules.
+        cost, bound: of the plan that was found, and a proven lower bound; infinite where there is none.
+        gap: expected survival gap of that plan.
+    """
+
+    status: ValueStatus
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+
+    @property
+    def survives(self) -> bool:
+        """Whether there is a plan that keeps every floor."""
+        return math.isfinite(self.cost) and self.gap <= 0
+
+    def more(self, than: "MeasuredCost | None") -> ProvenDifference | None:
+        """How much more it costs than with better information, 0 or more; None where one of both leaves a gap."""
+        if than is None or not (self.survives and than.survives):
+            return None
+        found = ProvenDifference.of(than.cost, than.bound, self.cost, self.bound)
+        return ProvenDifference(max(0.0, found.value), max(0.0, found.low), max(0.0, found.high))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not known is null."""
+        return {
+            "status": self.status,
+            "cost": _finite(self.cost),
+            "bound": _finite(self.bound),
+            "gap": self.gap if math.isfinite(self.cost) else None,
+        }
+
+
+@dataclass(frozen=True)
+class QuestionTiming:
+    """One question answered at another date, all others at their own.
+
+    Attributes:
+        question: its name.
+        asked: period from which the file has the answer known.
+        timing: ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``.
+        known: period from which the answer is known then; None for never.
+        value: of the measure; None where the time ran out.
+        difference: what knowing it earlier is worth, or what knowing it later costs; None where one of both plans
+            leaves a gap, or the time ran out.
+    """
+
+    question: str
+    asked: str
+    timing: Timing
+    known: str | None
+    value: MeasuredCost | None = None
+    difference: ProvenDifference | None = None
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is answered before its date."""
+        return self.timing in ("start", "earlier")
+
+
+@dataclass(frozen=True)
+class FollowedPlan:
+    """The plan of one future alone, followed unchanged in a future.
+
+    Attributes:
+        plan, future: names of both.
+        cost, gap: there; money. None where that future cannot hold the plan.
+        regret: cost less that of the future's own plan; None where it leaves more unserved than that one.
+        survives: whether every floor is kept.
+        rules: of the future that the plan breaks, named and not enforced.
+    """
+
+    plan: str
+    future: str
+    cost: float | None = None
+    gap: float | None = None
+    regret: float | None = None
+    survives: bool = False
+    rules: tuple[Finding, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("plan", "future", "cost", "gap", "regret", "survives")
+        rules = [{"where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.rules]
+        return {name: getattr(self, name) for name in names} | {"rules": rules}
+
+
+@dataclass(frozen=True)
+class FuturesStudy:
+    """The value of deciding later and of knowing earlier.
+
+    Attributes:
+        instance: with its questions.
+        measure: what costs are values of, in words.
+        adaptive: the plan of `solve`.
+        costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
+        questions: each question at other dates.
+        alone: the plan of each future alone, in the order of the tree; None where it was not reached.
+        followed: the regret table; pairs that were not reached are left out.
+        orders: what these plans have in common; None where one of them was not reached.
+        tolerance: money to which costs are proven.
+        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
+        notes: what the user should know.
+        seconds: that it took.
+    """
+
+    instance: Instance = field(repr=False)
+    measure: str
+    adaptive: FuturesResult = field(repr=False)
+    costs: dict[str, MeasuredCost] = field(default_factory=dict)
+    questions: tuple[QuestionTiming, ...] = ()
+    alone: tuple[Result | None, ...] = field(default=(), repr=False)
+    followed: tuple[FollowedPlan, ...] = ()
+    orders: tuple[OwnOrder, ...] | None = None
+    tolerance: float | None = None
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    frames = property(futures_study_frames.of_futures_study)
+
+    @property
+    def flexibility(self) -> ProvenDifference | None:
+        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves a gap."""
+        return self._more("static", "adaptive")
+
+    @property
+    def information(self) -> ProvenDifference | None:
+        """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
+        return self._more("adaptive", "perfect")
+
+    def _more(self, what: str, than: str) -> ProvenDifference | None:
+        found = self.costs.get(what)
+        return None if found is None else found.more(self.costs.get(than))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        kinds = ("adaptive", "static", "perfect")
+        costs = {kind: self.costs[kind].to_dict() if kind in self.costs else None for kind in kinds}
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "survives": self.adaptive.survives,
+            "measure": self.measure,
+            "tolerance": self.tolerance,
+            **costs,
+            "flexibility": _band(self.flexibility),
+            "information": _band(self.information),
+            "probabilities_given": self.adaptive.are_probabilities_given,
+            "futures": [self._future(number) for number in range(len(self.instance.tree.futures))],
+            "questions": [_timing(each) for each in self.questions],
+            "regret": [each.to_dict() for each in self.followed],
+            "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+    def _future(self, number: int) -> dict[str, Any]:
+        """A future: what it costs under the adaptive plan, and alone."""
+        future, own = self.instance.tree.futures[number], self.alone[number]
+        under = self.adaptive.futures[number] if self.adaptive.futures else None
+        found: dict[str, Any] = {"name": future.name, "probability": future.probability}
+        found["adaptive_cost"] = None if under is None else under.cost
+        figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
+        if own is not None:
+            figures = {
+                "least_cost": _finite(own.total_cost),
+                "least_bound": own.bound,
+                "outlay": _finite(own.outlay),
+                "gap": _finite(own.survival_gap),
+                "survives": own.survives,
+            }
+        return found | figures
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _band(found: ProvenDifference | None) -> dict[str, float | None] | None:
+    if found is None:
+        return None
+    return {"value": found.value, "low": _finite(found.low), "high": _finite(found.high)}
+
+
+def _timing(each: QuestionTiming) -> dict[str, Any]:
+    figures = (each.value or MeasuredCost("stopped")).to_dict()
+    what = {"question": each.question, "from": each.asked, "timing": each.timing, "known": each.known}
+    return what | figures | {"worth" if each.is_earlier else "loss": _band(each.difference)}
+
+
+def futures_study(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> FuturesStudy:
+    """Find what it is worth to decide later and to know earlier, in all and question by question.
+
+    Args:
+        instance: with futures.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out),
+            `time_limit` holds for the whole, and `jobs` is the number of processes.
+        listener: receives the rounds of the first search, then every task that is done.
+        scenario: of the instance, or several in the order given.
+
+    Raises:
+        InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
+            scenario that the instance does not have.
+        AuditError: a plan and its figures disagree.
+        WorkerError: a process died.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> futures = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.survival: 0.7}}, same: {}}}}"
+        >>> found = so.futures_study(so.load("instances/tiny.yaml", [futures]))
+        >>> [each.timing for each in found.questions]
+        ['start', 'later', 'never']
+    """
+    settings, made = (
+        settings or Settings(gap=MEASURE_SHARE),
+        apply_arguments(instance, budget=budget, scenario=scenario),
+    )
+    return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+
+
+def study_futures(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+) -> FuturesStudy:
+    """`futures_study` for commands, which share a clock; at Ctrl-C, what is known until then."""
+    if not instance.futures:
+        cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
+        raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
+    began = time.perf_counter()
+    with interruptible(clock, listener):
+        found = _FuturesSearch(instance, settings, clock, listener).run()
+    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
+
+
+# Tasks: each may run in a process of its own.
+
+
+def solve_retimed(
+    memory: dict[str, Any],
+    instance: Instance,
+    dates: Dates,
+    settings: Settings,
+    alone: Sequence[Alone],
+    until: float | None,
+) -> MeasuredCost:
+    """A task: the measure with other dates of answers."""
+    clock = _clock(until)
+    with interruptible(clock, stopping_all(memory)):
+        return measured_cost(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
+
+
+def solve_alone_in_full(
+    memory: dict[str, Any], instance: Instance, settings: Settings, until: float | None
+) -> Result | None:
+    """A task: the best plan of one future; of equal cost the one with least outlay. None where there is none."""
+    clock = _clock(until)
+    with interruptible(clock, stopping_all(memory)):
+        found = solve_instance(instance, settings, clock)
+        if found.baseline is None:
+            return None
+        if not found.survives or found.status == "stopped" or clock.is_over:
+            return found
+        with WhatIfSolver(instance, settings, clock) as solver:
+            most = found.total_cost + HELD_GAP * abs(found.total_cost)
+            rows = (at_most(formulation.cost, most, "cost"),)
+            cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
+        if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
+            return found
+        own = _follow(instance, cheaper.plan, "own plan", settings, clock)
+        return replace(own, bound=found.bound, status=found.status) if own.survives else found
+
+
+def follow_plans(
+    memory: dict[str, Any],
+    instance: Instance,
+    plans: Sequence[tuple[str, Plan]],
+    settings: Settings,
+    until: float | None,
+) -> list[FollowedPlan]:
+    """A task: plans followed unchanged in one future; those that were not reached are left out."""
+    clock, found = _clock(until), list[FollowedPlan]()
+    with interruptible(clock, stopping_all(memory)):
+        for name, plan in plans:
+            if clock.is_over:
+                break
+            found.append(_followed(instance, name, plan, settings, clock))
+    return found
+
+
+def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clock: Clock) -> FollowedPlan:
+    try:
+        (given,) = read_plans([plan], instance)
+        done = evaluate_plan(instance, replace(given, name=name), settings, clock)
+    except GivenPlanError as error:
+        return FollowedPlan(name, "", rules=tuple(error.findings))
+    result = done.result
+    return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.rules)
+
+
+def _follow(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
+    (given,) = read_plans([plan], instance)
+    return evaluate_plan(instance, replace(given, name=name), settings, clock).result
+
+
+def _clock(until: float | None) -> Clock:
+    """A clock that stops at a time of day, which all processes share."""
+    return Clock(None if until is None else max(0.0, until - time.time()))
+
+
+def measured_cost(result: FuturesResult) -> MeasuredCost:
+    """What is remembered of a plan for several futures."""
+    if not result.futures:
+        return MeasuredCost("stopped" if result.status == "stopped" else "none")
+    bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
+    status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
+    # A survival gap that is expected to be nothing may still be one in a future.
+    return MeasuredCost(status, result.total_cost, bound, 0.0 if result.survives else result.survival_gap)
+
+
+def _as_alone(future: FutureResult) -> Alone:
+    if future.least_cost is None:
+        return Alone()
+    return Alone(future.least_cost, -math.inf if future.least_bound is None else future.least_bound)
+
+
+class _FuturesSearch:
+    """The adaptive plan first, then everything that does not need each other at a time."""
+
+    def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
+        self.instance, self.tree, self.clock, self.listener = instance, instance.tree, clock, listener
+        self.settings = replace(settings, time_limit=None, checkpoint=None)
+        self.kind = instance.policy.objective.kind
+        self.until = None if clock.left is None else time.time() + clock.left
+        self.alone: dict[int, Result] = {}
+        self.known: Sequence[Alone] = ()
+        self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
+        self.done = self.total = 0
+
+    def run(self) -> FuturesStudy:
+        """All of it, as far as the time allows."""
+        began = time.perf_counter()
+        adaptive, measure = self._adaptive()
+        study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
+        study = replace(study, alone=(None,) * len(self.tree.futures))
+        if not adaptive.futures:
+            return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
+        base = measured_cost(adaptive)
+        self.found[nodes(self.instance)] = base
+        seconds = time.perf_counter() - began
+        with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
+            self.executor.memory["clock"] = self.clock
+            self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)
+            self._solve_all()
+            followed = self._follow_all()
+        return replace(
+            study,
+            costs=self._costs(base),
+            questions=tuple(self._questions(base)),
+            alone=tuple(self.alone.get(id(each.instance)) for each in self.tree.futures),
+            followed=tuple(followed),
+            orders=self._orders(),
+            tolerance=measure.tolerance,
+            stopped=self.clock.is_over or self._is_open(),
+        )
+
+    def _adaptive(self) -> tuple[FuturesResult, Measure]:
+        """The plan of `solve`, its measure proven to the tolerance to which all others are."""
+        first = before_measure(self.settings)
+        # Least costs alone are found later, with the plans; only regret counts from them.
+        self.listener(Progress(task="the adaptive plan"))
+        found = solve_futures(self.instance, first, self.clock, self.listener)
+        if self.kind == "regret":
+            self.known = [_as_alone(each) for each in found.futures]
+        else:
+            self.known = [Alone() for _ in self.tree.futures]
+        price, share = found.price_of_survival, self.settings.gap
+        if not found.futures:
+            return found, Measure("total cost", 0.0, share)
+        calm = None if price is None else found.expected_cost - price
+        measure = Measure.of(found.expected_cost, calm, share, found.survival_gap)
+        if found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
+            settings = measure.settings(self.settings)
+            again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
+            if again.futures and again.status != "stopped":
+                found = replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
+        return found, measure
+
+    # All that is solved for.
+
+    def _solve_all(self) -> None:
+        """Every future alone, and every other set of dates, each once."""
+        tasks, keys = list[Task](), list[Any]()
+        regret = self.kind == "regret"
+        exact = replace(self.settings, gap=min(self.settings.gap, EXACT_GAP), tolerance=None)
+        for future in self.tree.futures:
+            if id(future.instance) not in keys:
+                instance = by_expected_cost(future.instance)
+                tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings, self.until)))
+                keys.append(id(future.instance))
+        for dates in self._dates():
+            key = nodes(retimed(self.instance, dates))
+            if key not in self.found and key not in keys:
+                arguments = (self.instance, dates, self.settings, self.known, self.until)
+                tasks.append(Task(solve_retimed, arguments))
+                keys.append(key)
+        for number, answer in self._perform(tasks, "futures alone, and other dates of answers"):
+            if isinstance(answer, MeasuredCost):
+                self.found[keys[number]] = answer
+            elif answer is not None:
+                self.alone[keys[number]] = answer
+
+    def _dates(self) -> list[Dates]:
+        """Every set of dates of answers that something is asked about."""
+        found = [never_known(self.instance)]
+        if self.kind == "cvar":
+            found.append(known_at_once(self.instance))
+        for question in timed_questions(self.instance):
+            found += [{question.place: t} for _, t in other_dates(self.instance, question)]
+        return found
+
+    def _follow_all(self) -> list[FollowedPlan]:
+        """The regret table: own plans of futures in every other future."""
+        first = {id(each.instance): each for each in reversed(self.tree.futures)}
+        owners = [each for key, each in first.items() if key in self.alone]
+        plans = [(each.name, self.alone[id(each.instance)].plan) for each in owners]
+        tasks, where = list[Task](), list[int]()
+        for future in owners:
+            others = [(name, plan) for name, plan in plans if name != future.name]
+            if others:
+                tasks.append(Task(follow_plans, (by_expected_cost(future.instance), others, self.settings, self.until)))
+                where.append(id(future.instance))
+        found = dict[tuple[str, int], FollowedPlan]()
+        for number, rows in self._perform(tasks, "plans of one future in the others"):
+            found |= {(row.plan, where[number]): row for row in rows}
+        for future in owners:
+            own, key = self.alone[id(future.instance)], id(future.instance)
+            found[future.name, key] = FollowedPlan(future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives)
+        return [
+            self._with_regret(replace(found[key], plan=plan.name, future=future.name), future.instance)
+            for plan in self.tree.futures
+            for future in self.tree.futures
+            if id(plan.instance) in first
+            for key in [(first[id(plan.instance)].name, id(future.instance))]
+            if key in found
+        ]
+
+    def _with_regret(self, row: FollowedPlan, instance: Instance) -> FollowedPlan:
+        own = self.alone[id(instance)]
+        if row.cost is None or row.gap is None or row.gap > own.survival_gap * (1 + SAME_VALUE):
+            return row
+        return replace(row, regret=row.cost - own.total_cost)
+
+    def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
+        """The results of tasks with their numbers; those that were not reached are left out."""
+        found = list[tuple[int, Any]]()
+        if not tasks or self.clock.is_over:
+            return found
+        self.listener(Progress(task=what, total=len(tasks)))
+        for number, answer in self.executor.as_completed(tasks, self.clock):
+            found.append((number, answer))
+            self.listener(Progress(task=what, done=len(found), total=len(tasks)))
+        return found
+
+    # What follows from it.
+
+    def _costs(self, base: MeasuredCost) -> dict[str, MeasuredCost]:
+        found = {"adaptive": base}
+        static = self.found.get(nodes(retimed(self.instance, never_known(self.instance))))
+        perfect = self._perfect()
+        return found | ({"static": static} if static else {}) | ({"perfect": perfect} if perfect else {})
+
+    def _perfect(self) -> MeasuredCost | None:
+        """The measure with every answer known from the start; None where that was not reached."""
+        if self.kind == "cvar":
+            return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
+        some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
+        own = [each for each in some if each is not None]
+        if len(own) < len(some):
+            return None
+        weights = [each.probability for each in self.tree.futures]
+        status: ValueStatus = "stopped" if any(each.status == "stopped" for each in own) else "proven"
+        gap = 0.0 if all(each.survives for each in own) else math.sumprod(weights, [each.survival_gap for each in own])
+        if self.kind == "regret":
+            return MeasuredCost(status, 0.0, 0.0, gap)
+        costs = [each.total_cost for each in own]
+        bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
+        if self.kind == "worst":
+            return MeasuredCost(status, max(costs), max(bounds), gap)
+        return MeasuredCost(status, math.sumprod(weights, costs), math.sumprod(weights, bounds), gap)
+
+    def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
+        return [
+            self._timing(question, timing, t, base)
+            for question in timed_questions(self.instance)
+            for timing, t in other_dates(self.instance, question)
+        ]
+
+    def _timing(self, question: TimedQuestion, timing: Timing, t: int | None, base: MeasuredCost) -> QuestionTiming:
+        label = self.instance.horizon.label
+        found = self.found.get(nodes(retimed(self.instance, {question.place: t})))
+        made = QuestionTiming(question.name, label(question.t), timing, None if t is None else label(t), found)
+        if found is None:
+            return made
+        return replace(made, difference=base.more(found) if made.is_earlier else found.more(base))
+
+    def _orders(self) -> tuple[OwnOrder, ...] | None:
+        plans = list[Sequence[Decision]]()
+        for future in self.tree.futures:
+            own = self.alone.get(id(future.instance))
+            if own is None:
+                return None
+            plans.append(purchases_of(future.instance, own))
+        return tuple(own_orders(self.instance, plans))
+
+    def _is_open(self) -> bool:
+        """Whether some search was stopped before its proof."""
+        return "stopped" in {each.status for each in self.found.values()} | {
+            each.status for each in self.alone.values()
+        }
