@@ -8,7 +8,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         quick: true                 # also run by the tests: a few seconds (false)
         budget: 600M                # in place of the instance's (none)
         set: [policy.from=2031]     # as with --set (none)
-        scenario: half              # as with --scenario (none)
+        scenario: half              # as with --scenario, or a list of them (none)
         future: late.tighten        # one future of the file alone (none: the file)
         without: [stockpile]        # as with --without (none)
         adversary: true             # as with --adversary (false)
@@ -31,6 +31,12 @@ An expectation is `A ± B` (B an amount, or a share of A in %), `A to B`, `at le
     service                                     segment: served share in its worst period of all shocks
     shares                                      commodity: region: year: share of the baseline's production
     costs                                       part: present value
+
+Of a file with questions, unless `future` names one of its futures: status, total_cost, expected_cost, outlay,
+price_of_survival, survival_gap, worst_gap, and
+
+    committed                                   option: size bought before the first answer, in every future
+    futures                                     future: cost, outlay, gap, survives, regret
 
 Run: python -m tests.cases_expected [FILE …]
 """
@@ -66,7 +72,7 @@ class Run:
     quick: bool = False
     budget: float | None = None
     overrides: tuple[str, ...] = ()
-    scenario: str | None = None
+    scenario: str | list[str] | None = None
     future: str | None = None
     without: tuple[str, ...] = ()
     adversary: bool = False
@@ -142,15 +148,15 @@ def set_up(instance: Path, run: Run) -> so.Instance:
     return so.without(chosen, run.without)
 
 
-def solved(instance: Path, run: Run) -> so.Result:
+def solved(instance: Path, run: Run) -> so.Result | so.FuturesResult:
     """The result of one run."""
     solve = so.withstand if run.adversary else so.solve
     return solve(set_up(instance, run), budget=run.budget, settings=so.Settings(gap=run.gap))
 
 
-def check(run: Run, result: so.Result) -> list[Check]:
+def check(run: Run, result: so.Result | so.FuturesResult) -> list[Check]:
     """Every figure of a run against its expectation; a figure that does not exist is a disagreement."""
-    found = figures(result)
+    found = figures(result) if isinstance(result, so.Result) else figures_of_tree(result)
     checks = [
         _compare(figure, expected, found.get(figure, "no such figure")) for figure, expected in run.expect.items()
     ]
@@ -235,6 +241,26 @@ def figures(result: so.Result) -> dict[str, Any]:
         "shares": shares(instance, result),
     }
     return scalars | dict(_flat(tables))
+
+
+def figures_of_tree(result: so.FuturesResult) -> dict[str, Any]:
+    """Every figure that an expectation of a file with questions may name, by dotted path."""
+    names = "status total_cost expected_cost outlay price_of_survival survival_gap worst_gap"
+    committed: dict[str, float] = {}
+    for decision in result.committed:
+        committed[decision.option] = committed.get(decision.option, 0.0) + decision.size
+    futures = {
+        each.name: {
+            "cost": each.cost,
+            "outlay": each.result.outlay,
+            "gap": each.result.survival_gap,
+            "survives": "yes" if each.result.survives else "no",
+            "regret": each.regret,
+        }
+        for each in result.futures
+    }
+    scalars = {name: getattr(result, name) for name in names.split()}
+    return scalars | dict(_flat({"committed": committed, "futures": futures}))
 
 
 def shares(instance: so.Instance, result: so.Result) -> dict[str, float]:

@@ -16,6 +16,22 @@ def test_example(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert re.search(r"^\s*assert ", path.read_text(), re.MULTILINE)
+    for shown in shown_outputs(path.name):
+        # Savings of two plans, each proven to some 4 million.
+        assert re.sub(r"-?\d+", "#", shown) == re.sub(r"-?\d+", "#", done.stdout)
+        numbers = zip(*(map(int, re.findall(r"-?\d+", text)) for text in (shown, done.stdout)), strict=True)
+        assert all(abs(one - other) <= 8 for one, other in numbers), done.stdout
+
+
+def shown_outputs(name: str) -> list[str]:
+    """What pages of the manual show of an example's output."""
+    pages = (page.read_text(encoding="utf-8") for page in (EXAMPLES[0].parent.parent / "docs").rglob("*.md"))
+    block = re.compile(rf"^```text\n\$ python examples/{re.escape(name)}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return [found for page in pages for found in block.findall(page)]
+
+
+def test_a_page_shows_what_an_example_prints() -> None:
+    assert len(shown_outputs("engage_or_embargo.py")) == 1
 
 
 @pytest.mark.parametrize("name", ["write_your_own_lever", "demand_response"])

@@ -12,6 +12,7 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.audit.futures import check_futures
 from optimizer.formulation import Writer
+from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 
@@ -107,3 +108,14 @@ def test_cvar_of_an_instance_without_questions() -> None:
     assert plan("hand_cvar.yaml").expected_cost == pytest.approx(300, rel=1e-6)
     assert plan("hand_cvar.yaml", "policy.objective={cvar: 0}").total_cost == pytest.approx(100, rel=1e-6)
     assert plan("hand_cvar.yaml", "policy.objective={cvar: 0.8, weight: 0}").total_cost == pytest.approx(100, rel=1e-6)
+
+
+def test_futures_by_themselves_bound_the_cost_from_below() -> None:
+    """Prices of shared decisions add to nothing, so that the bound never exceeds the optimum, and they come near it."""
+    instance, optimum = so.load(CASES / "expected_1007.yaml"), ANSWERS["expected_1007.yaml"]["total_cost"]
+    steps: list[Progress] = []
+    found = ConstraintGeneration().run(instance, EXACT, Clock(), steps.append)
+    bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
+    assert bounds == sorted(bounds)
+    assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
+    assert found.cost == pytest.approx(optimum, rel=1e-6)

@@ -16,15 +16,17 @@ every shock counts, and Benders decomposition takes over.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
+from optimizer.algorithms.dual_decomposition import DualDecomposition
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
+from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -124,6 +126,12 @@ class ScenarioSearch(Search):
     _latest: SearchResult | None = None
     _failed: SearchResult | None = None
     _is_first = True
+    # Of several futures: the decomposition, and the last plan of each by itself.
+    _by_future: DualDecomposition
+
+    @cached_property
+    def _own_plans(self) -> dict[int, Plan]:
+        return {}
 
     def oracles(self) -> Sequence[SeparationOracle]:
         """What finds violated scenarios."""
@@ -225,7 +233,7 @@ class ScenarioSearch(Search):
     def _solve_integers(self) -> SearchResult | None:
         """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._branch(relaxation, self.problem.name)
+        found = self._decompose(relaxation) if self._is_apart else self._branch(relaxation, self.problem.name)
         if found is None:
             if self._is_first:
                 self._drop_shocks_without_duals(relaxation)
@@ -264,6 +272,43 @@ class ScenarioSearch(Search):
             return self.model.conclude(replace(branching.incumbent, status="stopped", bound=relaxation.objective))
         self.model.start = branching.integers
         return None
+
+    @property
+    def _is_apart(self) -> bool:
+        """Whether futures are decided by themselves first: for the expected cost of several."""
+        return self.problem.is_default and not self.tree.is_single and is_estimable(self.instance)
+
+    def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
+        """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
+        if relaxation.duals is None or self.clock.is_over:
+            return None
+        if self._is_first:
+            self._by_future = DualDecomposition(self.model, self._solve_future)
+            self._by_future.run(relaxation)
+        self.model.known_bound = self._by_future.bound
+        found = self._by_future.incumbent
+        if found is None or found.values is None or not self._is_first:
+            return None
+        if found.objective - self._by_future.bound <= self.settings.slack(found.objective):
+            return self.model.conclude(replace(found, status="optimal", bound=self._by_future.bound))
+        self.model.start = found.values[self.model.model.integers]
+        return None
+
+    def _solve_future(self, number: int, problem: ProblemVariant) -> SearchResult:
+        """One future by itself, for another objective."""
+        future, own = self.tree.futures[number], self.tree.own_shocks(self.shocks)[number]
+        settings = replace(self.settings, checkpoint=None, gap=self.settings.gap / 2)
+        strategy = ConstraintGeneration(
+            self.add,
+            self.evaluator.futures[number],
+            frozenset(shock.name for shock in own),
+            problem=problem,
+            plan=self._own_plans.get(number),
+        )
+        found = strategy.run(future.instance, settings, self.clock, lambda step: None)
+        if found.values is not None:
+            self._own_plans[number] = read_plan(future.instance, found.builder, found.values.tolist())
+        return found
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.

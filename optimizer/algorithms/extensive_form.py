@@ -41,6 +41,7 @@ class ScenarioModel(MeasuredModel):
     Attributes:
         start: values of the integers of a known plan, which bounds the search; None where none is known.
         relaxation: the last LP relaxation that has a solution.
+        known_bound: a lower bound on the least cost that was proven elsewhere.
         survived: names of shocks whose floors are kept even where those of others may be missed.
     """
 
@@ -54,6 +55,7 @@ class ScenarioModel(MeasuredModel):
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.aim: Aim = "cost"
+        self.known_bound = -math.inf
         super().__post_init__()
         self.model = Model(self.builder, self.cost, self.settings, self.clock)
 
@@ -136,10 +138,23 @@ class ScenarioModel(MeasuredModel):
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
         tolerance = None if "gap" in self.aim else self.settings.tolerance
-        result = self.model.solve(listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance)
+        enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
+        if math.isfinite(bound):
+            enough = bound + self.settings.slack(bound)
+        result = self.model.solve(
+            listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance, enough=enough
+        )
+        result = self._with_known_bound(result, enough, bound)
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
         return result
+
+    def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
+        """A result whose bound is at least one that was proven elsewhere."""
+        if result.values is None or result.bound >= bound:
+            return result
+        status = "optimal" if result.objective <= enough else result.status
+        return replace(result, status=status, bound=min(bound, result.objective))
 
     def solve_lp(self) -> SolveResult:
         """Solve the linear programme that is left once the integers are fixed, without a time limit."""

@@ -113,7 +113,7 @@ def _deterred(found: AttackResult) -> str:
     nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
-    nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si(nearest.cost, money, 4)} to the adversary"
+    nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si(nearest.cost, money, 6)} to the adversary"
     return f"{plural(count, 'attack')}{which}; the nearest to being made is {nearest_text}"
 
 

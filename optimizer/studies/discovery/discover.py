@@ -319,6 +319,10 @@ def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False)
         findings.append(Finding(file, None, "ranges", "there is neither a range nor an ensemble to draw from", cure))
     if not instance.shocks and not instance.ensembles and not lists_attacks:
         findings.append(Finding(file, None, "shocks", "there is neither a shock nor an ensemble", "Add shocks."))
+    if instance.futures:
+        what = f"there are {len(instance.tree.futures):,} futures, and a plan is looked at in one"
+        cure = "Take one: --future NAME, or the `instance` of one in `tree.futures`."
+        findings.append(Finding(file, None, "futures", what, cure))
     if findings:
         raise InstanceError(findings)
     if lists_attacks:
