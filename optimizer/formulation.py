@@ -250,7 +250,8 @@ def costs_by_part(model: ModelBuilder, instance: Instance, shocks: Sequence[Shoc
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in model.accounts("operating").items():
-        if path not in instance.rules and weight[str(path)][int(t)] > 0:
+        # What a rule or a deterred attack would cost counts nowhere.
+        if str(path) in weight and weight[str(path)][int(t)] > 0:
             result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
     return result
 

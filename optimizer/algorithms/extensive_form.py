@@ -43,6 +43,7 @@ class ScenarioModel(MeasuredModel):
         relaxation: the last LP relaxation that has a solution.
         known_bound: a lower bound on the least cost that was proven elsewhere.
         survived: names of shocks whose floors are kept even where those of others may be missed.
+        worst_gap_limit: what the largest gap of a future is held to, money.
     """
 
     history: list[Progress] = field(default_factory=list)
@@ -54,6 +55,7 @@ class ScenarioModel(MeasuredModel):
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
+        self.worst_gap_limit = math.inf
         self.aim: Aim = "cost"
         self.known_bound = -math.inf
         super().__post_init__()
@@ -267,11 +269,13 @@ class ScenarioModel(MeasuredModel):
 
     def _hold_worst_gap(self) -> None:
         """Minimise the largest gap of a future, and hold it."""
+        column, self.worst_gap_limit = list(self.future_gaps[-1].terms), math.inf
+        self.model.bound(column, 0.0, math.inf)
         self.minimise("worst gap")
         result = self.solve_integers("largest gap")
         if result.values is not None:
-            least = self._restricted(result)
-            self.model.bound(list(self.future_gaps[-1].terms), 0.0, least.objective * (1.0 + HELD_GAP) / self.unit)
+            self.worst_gap_limit = self._restricted(result).objective * (1.0 + HELD_GAP)
+            self.model.bound(column, 0.0, self.worst_gap_limit / self.unit)
         self.release_integers()
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
@@ -438,7 +442,7 @@ class ScenarioModel(MeasuredModel):
         assert result.values is not None
         cost, objective = self.measured(result.values)
         if self.policy.gap_price is not None:
-            gap = gap_bound = max(0.0, self.gap.value(result.values.tolist()))
+            gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
             allows_shortages = True
         if not self.failing(result.values, NEGLIGIBLE):
             gap, gap_bound, allows_shortages = 0.0, 0.0, False

@@ -4,7 +4,8 @@ Expressions follow the shocks that the model holds. A measure is written once, f
 start, shocks with a probability among it; gaps that count in it are columns, linked to more shocks as these come.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from optimizer import formulation
@@ -42,7 +43,7 @@ class MeasuredModel:
 
     Attributes:
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
-        expected: the expected cost, of a measure over futures.
+        expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
         future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
         measure_limit: a column whose upper bound, times `unit`, limits a measure other than expected cost.
@@ -96,9 +97,9 @@ class MeasuredModel:
         if not self.future_gaps and (price is not None or self.is_worst_case):
             self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.unit)
         costs = self.costs()
-        self.expected = total(each.probability * each.expected for each in costs)
         if price is not None:
             costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps[:-1], strict=True)]
+        self.expected = total(each.probability * each.expected for each in costs)
         self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
         if measure.kind != "expected":
             self.measure_limit = write_limit(self.builder, self._measured, self.unit)
@@ -112,6 +113,14 @@ class MeasuredModel:
         """The survival gap of each future over the shocks of the model, money."""
         parts = zip(self.tree.futures, self.builder.members, strict=True)
         return [formulation.gap(member, future.instance) for future, member in parts]
+
+    def weighted(self, amounts: Iterable[float]) -> float:
+        """Amounts by future, each with its probability."""
+        return math.fsum(each.probability * amount for each, amount in zip(self.tree.futures, amounts, strict=True))
+
+    def gap_values(self, values: Sequence[float]) -> list[float]:
+        """The survival gap that each future has, money."""
+        return [gap.value(values) for gap in self.gaps()]
 
     def costs(self) -> list[FutureCosts[Expression]]:
         """What each future costs, present value."""
@@ -155,7 +164,7 @@ class MeasuredModel:
         costs = [each.at(numbers) for each in self.costs()]
         priced = costs
         if self.policy.gap_price is not None:
-            gaps = [self.policy.gap_price * gap.value(numbers) for gap in self.gaps()]
+            gaps = [self.policy.gap_price * gap for gap in self.gap_values(numbers)]
             priced = [each.plus(gap) for each, gap in zip(costs, gaps, strict=True)]
         measure, least = self.policy.objective, self.problem.least_costs
         return measured_cost(measure, costs, least), measured_cost(measure, priced, least)

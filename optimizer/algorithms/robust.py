@@ -23,6 +23,10 @@ Where the floors cannot all be kept, the adversary counts as one more shock at e
 The gap is minimised first, then cost with the gap held. At each start only the worst attack counts. Then an attack is
 violated if it leaves more than those of the model do at its start, and all together leave more than is allowed.
 
+Each future of an instance has its own adversary, who sees its answers: its own attacks, starts and θ. Gaps of futures
+are weighted by their probabilities; where a measure puts the largest gap first, an attack is also violated if its
+future is left with more than that.
+
 Source: Zeng, Zhao: Solving two-builder robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
 36(6), 2006.
@@ -44,8 +48,10 @@ from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
+from optimizer.algorithms.separation.future_attacks import FutureAttacks
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.adversary import Attack
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener
@@ -60,61 +66,91 @@ class WorstAttackModel(ScenarioModel):
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
-        self.listed = frozenset(event.name for event in self.instance.events)
-        # By the start of attacks; and the attacks that are linked to it, with all that they decide.
-        self.damage: dict[int, Expression] = {}
+        self.listed = frozenset(event.name for event in self.instance.tree.events)
+        # By number of the future, and by the start of attacks; and the attacks that are linked to it, with all that
+        # they decide.
+        self.damage: list[dict[int, Expression]] = []
         self._linked: set[str] = set()
         super().__post_init__()
 
     @property
-    def attacks(self) -> Mapping[str, int]:
-        """By name, the start of each attack that the model holds."""
-        return {shock.name: shock.periods.start for shock in self.shocks if shock.name not in self.listed}
+    def attacks(self) -> Mapping[str, tuple[int, int]]:
+        """By name, the number of the future and the start of each attack that the model holds."""
+        return {
+            shock.name: (self.tree.locate(shock)[0], shock.periods.start)
+            for shock in self.shocks
+            if shock.name not in self.listed
+        }
 
     def update_expressions(self) -> None:
         """The same, with what deters attacks."""
         new = [shock for shock in self.shocks if shock.name not in self.listed | self._linked]
-        write_deterrence(self.builder, self.instance, new)
+        parts = zip(self.tree.futures, self.builder.members, self.tree.own_shocks(new), strict=True)
+        for future, member, own in parts:
+            write_deterrence(member, future.instance, own)
         super().update_expressions()
 
-    def _write_damage(self) -> dict[int, Expression]:
-        """A column for each start: what the worst attack that begins there leaves below floors."""
-        adversary = self.instance.adversary
-        begins = [] if adversary is None else adversary.starts.periods(self.instance.horizon)
-        return {t: self.builder.variable("adversary", "damage", t) for t in begins}
+    def _write_damage(self) -> list[dict[int, Expression]]:
+        """For each future a column for each start: what the worst attack that begins there leaves below floors."""
+        found: list[dict[int, Expression]] = []
+        for number, future in enumerate(self.tree.futures):
+            adversary = future.instance.adversary
+            begins = [] if adversary is None else adversary.starts.periods(future.instance.horizon)
+            found.append({t: self.builder.variable("adversary", f"damage{number}", t) for t in begins})
+        return found
 
     def gaps(self) -> list[Expression]:
-        """The gap of the listed shocks and of the worst attack at each start, money."""
-        gaps, starts = formulation.gaps(self.builder, self.instance), self.attacks
+        """The gap of each future: that of its listed shocks and of the worst attack at each start, money."""
         if not self.damage:
             self.damage = self._write_damage()
-        for name in [name for name in gaps if name in starts and name not in self._linked]:
-            damage = self.damage[starts[name]]
-            self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])
-        self._linked.update(starts)
-        listed = (gap for name, gap in gaps.items() if name in self.listed)
-        return [total([*listed, *(self.unit * damage for damage in self.damage.values())])]
+        result = []
+        for number, (future, member) in enumerate(zip(self.tree.futures, self.builder.members, strict=True)):
+            own = formulation.gaps(member, future.instance).items()
+            gaps = {self.tree.name(number, name): gap for name, gap in own}
+            self._link(gaps)
+            listed = (gap for name, gap in gaps.items() if name in self.listed)
+            result.append(total([*listed, *(self.unit * damage for damage in self.damage[number].values())]))
+        self._linked.update(self.attacks)
+        return result
+
+    def _link(self, gaps: Mapping[str, Expression]) -> None:
+        """Rows that keep the damage at what each new attack leaves."""
+        for name, (number, start) in self.attacks.items():
+            if name in gaps and name not in self._linked:
+                damage = self.damage[number][start]
+                self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""
         return {name: gap for name, gap in super().shock_gaps(values).items() if name in self.listed}
 
-    def listed_gap(self, values: Vector) -> float:
-        """The sum of the listed shocks' gaps, money."""
-        return math.fsum(max(0.0, gap) for gap in self.shock_gaps(values.tolist()).values())
+    def listed_gaps(self, values: Sequence[float]) -> list[float]:
+        """By future, the sum of its listed shocks' gaps, money."""
+        gaps, own = self.shock_gaps(values), self.tree.own_shocks(self.shocks)
+        names = [[self.tree.name(number, shock.name) for shock in some] for number, some in enumerate(own)]
+        return [math.fsum(max(0.0, gaps.get(name, 0.0)) for name in some) for some in names]
 
-    def attack_gaps(self, values: Vector) -> dict[int, float]:
-        """By start, the largest gap that an attack of the model leaves, money."""
-        gaps, starts, found = super().shock_gaps(values.tolist()), self.attacks, dict[int, float]()
-        for name, t in starts.items():
-            found[t] = max(found.get(t, 0.0), gaps.get(name, 0.0))
+    def gap_values(self, values: Sequence[float]) -> list[float]:
+        """The survival gap that each future has: the damage may be more than the worst attacks of the model leave."""
+        found = self.listed_gaps(values)
+        for (number, _), gap in self.attack_gaps(values).items():
+            found[number] += gap
+        return found
+
+    def attack_gaps(self, values: Sequence[float]) -> dict[tuple[int, int], float]:
+        """By future and start, the largest gap that an attack of the model leaves, money."""
+        gaps, found = super().shock_gaps(values), dict[tuple[int, int], float]()
+        for name, place in self.attacks.items():
+            found[place] = max(found.get(place, 0.0), gaps.get(name, 0.0))
         return found
 
     def allowed_damage(self, values: Vector) -> float:
         """The gap that attacks may leave over all starts, money: with a held sum, what listed shocks leave of it."""
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
-            return self.unit * math.fsum(damage.value(values.tolist()) for damage in self.damage.values())
-        return max(0.0, self.gap_limit - self.listed_gap(values))
+            numbers = values.tolist()
+            damages = (math.fsum(damage.value(numbers) for damage in own.values()) for own in self.damage)
+            return self.unit * self.weighted(damages)
+        return max(0.0, self.gap_limit - self.weighted(self.listed_gaps(values.tolist())))
 
 
 @dataclass(frozen=True)
@@ -148,7 +184,8 @@ def robust_plan(
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
 
     Args:
-        instance: one that has an adversary, and none of its attacks among its shocks (`edits.without_attacks`).
+        instance: one without questions that has an adversary, and none of its attacks among its shocks
+            (`edits.without_attacks`).
         settings: how to solve; `strategy` and `checkpoint` do not matter.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: hears every step.
@@ -163,30 +200,70 @@ def robust_plan(
     Raises:
         SolverError: the solver failed.
     """
+    evaluator, oracle = evaluator or RecourseEvaluator(instance), oracle or AttackOracle(instance, settings, clock)
+    plans = () if plan is None else (plan,)
+    found = robust_plans(instance, settings, clock, listener, evaluator, [oracle], problem, oracle.shocks(known), plans)
+    (robust,) = found.attacked
+    assert robust is not None
+    return robust
+
+
+@dataclass(frozen=True)
+class RobustPlans:
+    """What a search against the adversaries of all futures found.
+
+    Attributes:
+        solved: the joint plan.
+        attacked: by future, the attacks on it; None where it has no adversary.
+    """
+
+    solved: SearchResult
+    attacked: tuple[RobustPlan | None, ...]
+
+
+def robust_plans(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener,
+    evaluator: RecourseEvaluator,
+    oracles: Sequence[AttackOracle | None],
+    problem: ProblemVariant = LEAST_COST,
+    known: Iterable[Shock] = (),
+    plans: tuple[Plan, ...] = (),
+) -> RobustPlans:
+    """The same for all futures of an instance, by the measure of its policy.
+
+    Args:
+        instance: its futures have none of their attacks among their shocks.
+        settings, clock, listener, problem: as for `robust_plan`.
+        evaluator: of the instance. oracles: by future; None where it has no adversary.
+        known: attacks, as shocks, that the model holds from the start.
+        plans: by future, plans that are known to survive them; none where none are known.
+
+    Raises:
+        SolverError: the solver failed.
+    """
     settings = replace(settings, checkpoint=None)
-    search = _RobustSearch(instance, settings, clock, listener, evaluator or RecourseEvaluator(instance))
-    search.oracle = oracle or AttackOracle(instance, settings, clock)
-    search.problem, search.plans = problem, () if plan is None else (plan,)
-    search.note_shocks(shock for shock in instance.events if shock.probability > 0)
-    search.note_shocks(search.oracle.shocks(known))
-    solved = search.run()
-    attacks, deterred = search.oracle.attacks(search.shocks), list[Attack]()
-    if solved.values is not None:
-        deterred = search.oracle.deterred(solved.values, attacks)
-    return RobustPlan(solved, tuple(each for each in attacks if each not in deterred), tuple(deterred), search.oracle)
+    search = _RobustSearch(instance, settings, clock, listener, evaluator)
+    search.oracle = FutureAttacks(instance.tree, oracles)
+    search.problem, search.plans = problem, plans
+    search.note_shocks(shock for shock in instance.tree.events if shock.probability > 0)
+    search.note_shocks(known)
+    return search.attacked(search.run())
 
 
 class _RobustSearch(ScenarioSearch):
     """Constraint generation with the listed shocks and the adversary as oracles."""
 
     model: WorstAttackModel
-    oracle: AttackOracle
+    oracle: FutureAttacks
     # Where floors fail: the plan with the least gap so far, and the last one.
     _best: SearchResult | None = None
     _last: SearchResult | None = None
 
     def oracles(self) -> Sequence[SeparationOracle]:
-        """The listed shocks, and the adversary."""
+        """The listed shocks, and the adversaries."""
         return (self.listed, self.oracle)
 
     def is_complete(self) -> bool:
@@ -196,7 +273,8 @@ class _RobustSearch(ScenarioSearch):
     @property
     def is_deterrable(self) -> bool:
         """Whether a plan may deter attacks, so that the model has integers for them."""
-        return self.instance.adversary is not None and bool(self.instance.adversary.deterrents)
+        adversaries = (future.instance.adversary for future in self.tree.futures)
+        return any(adversary is not None and adversary.deterrents for adversary in adversaries)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Only where no attack has integers: their numbers would be those of another model."""
@@ -212,6 +290,20 @@ class _RobustSearch(ScenarioSearch):
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
+
+    def attacked(self, solved: SearchResult) -> RobustPlans:
+        """What was found, with the attacks that each future holds, survived or deterred."""
+        attacks = self.oracle.attacks(self.shocks)
+        deterred: dict[int, list[Attack]] = {}
+        if solved.values is not None:
+            parts = self.oracle.parts(solved.values)
+            deterred = {number: oracle.deterred(part, attacks[number]) for number, oracle, part in parts}
+        found: list[RobustPlan | None] = []
+        for number, oracle in enumerate(self.oracle.oracles):
+            gone = deterred.get(number, [])
+            left = tuple(each for each in attacks[number] if each not in gone)
+            found.append(None if oracle is None else RobustPlan(solved, left, tuple(gone), oracle))
+        return RobustPlans(solved, tuple(found))
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the scenarios that the model holds."""
@@ -267,12 +359,20 @@ class _RobustSearch(ScenarioSearch):
 
     def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
         """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
-        room, negligible = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap), negligible_gap(self.instance)
-        found, known = self.oracle.damaging(values, 0.0), self.model.attack_gaps(values)
-        worst = math.fsum(each.gap for each in found)
+        model, negligible = self.model, negligible_gap(self.instance)
+        room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.gap)
+        found, numbers = self.oracle.damaging(values), values.tolist()
+        known, listed = model.attack_gaps(numbers), model.listed_gaps(numbers)
+        worst = [math.fsum(each.gap for each in own) for own in found]
+        gaps = [sum(pair) for pair in zip(listed, worst, strict=True)]
+        exceeds = model.weighted(worst) > model.allowed_damage(values) * room + negligible
         violated: list[Violation] = []
-        if worst > self.model.allowed_damage(values) * room + negligible:
-            held = {shock.name for shock in self.shocks}
-            worse = [each for each in found if each.gap > known.get(each.attack.start, 0.0) + negligible]
-            violated = [each for each in self.oracle.violations(worse) if each.shock.name not in held]
-        return violated, self.model.listed_gap(values) + worst
+        if exceeds or max(gaps) > model.worst_gap_limit * room + negligible:
+            for number, own in enumerate(found):
+                worse = [each for each in own if each.gap > known.get((number, each.attack.start), 0.0) + negligible]
+                violated += self.oracle.violations(number, worse)
+        return self._not_held(violated), model.weighted(gaps)
+
+    def _not_held(self, violations: Iterable[Violation]) -> list[Violation]:
+        held = {shock.name for shock in self.shocks}
+        return [each for each in violations if each.shock.name not in held]

@@ -108,9 +108,15 @@ def _find(
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:
-        if is_adaptive(made.instance) and not adversary:
+        if is_adaptive(made.instance):
             return solve_futures(
-                made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds
+                made.instance,
+                settings,
+                clock,
+                listener,
+                notes=made.remarks,
+                load_seconds=load_seconds,
+                adversary=adversary,
             )
         return inputs.search_plan(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
 

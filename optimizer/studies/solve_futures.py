@@ -16,7 +16,11 @@ from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.joint_recourse import JointEvaluator
+from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.robust import RobustPlans, robust_plans
+from optimizer.algorithms.separation.attacks import AttackOracle
+from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
@@ -25,11 +29,13 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, without_dis
 from optimizer.instance.futures import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
+from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
+from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
+from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
 from optimizer.units import MoneyLike
 
@@ -46,6 +52,7 @@ def solve(
     settings: Settings | None = None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    adversary: bool = False,
 ) -> Result | FuturesResult:
     """Find the cheapest plan that survives every shock, or the best there is.
 
@@ -58,6 +65,8 @@ def solve(
         settings: solver, gap, limits.
         listener: receives every step of the search.
         scenario: of the instance, or several in the order given; a later one holds where two set the same number.
+        adversary: whether the plan has to survive the worst attack that the adversary can afford, in each future its
+            own.
 
     Returns:
         The result, audited; of an instance with futures or another objective a `FuturesResult`.
@@ -66,7 +75,7 @@ def solve(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be
-            survived alone.
+            survived alone; an adversary is asked for, and there is none.
         ValueError: a budget that is no amount of money.
 
     Example:
@@ -80,7 +89,12 @@ def solve(
           stock  reserve  at most 100 t>
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    return solve_any(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+    clock = Clock(settings.time_limit)
+    if not adversary:
+        return solve_any(made.instance, settings, clock, listener, notes=made.notes)
+    if is_adaptive(made.instance):
+        return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=True)
+    return withstood(made.instance, None, settings, clock, listener, made.notes).result
 
 
 def solve_any(
@@ -119,6 +133,7 @@ def solve_futures(
     *,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
+    adversary: bool = False,
     alone: Sequence[Alone] | None = None,
 ) -> FuturesResult:
     """Find the best plan for all futures of an instance, by the measure of its policy.
@@ -130,19 +145,23 @@ def solve_futures(
         listener: receives every step of the search.
         notes: remarks of the caller to show beside the result.
         load_seconds: what reading the instance took.
+        adversary: whether the plan has to survive, in each future, the worst attack that its adversary can afford and
+            that is not deterred. The result of a future then lists the attacks that shaped it among its shocks.
         alone: of each future what is known of it alone. Neither that nor the price of survival is then solved for.
 
     Raises:
         AuditError: the plan and its figures disagree.
-        InstanceError: regret is asked for, and a future cannot be survived alone.
+        InstanceError: regret is asked for, and a future cannot be survived alone; no future has an adversary.
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
+    instance = listed_shocks_only(instance) if adversary else instance
+    oracles = attack_oracles(instance.tree, settings, clock) if adversary else None
     executor = recourse_executor(instance, settings.jobs, settings.cluster)
     evaluator = JointEvaluator(instance, executor)
     try:
         with interruptible(clock, listener):
-            return _Search(instance, settings, clock, listener, evaluator, timer, notes, alone).run()
+            return _Search(instance, settings, clock, listener, evaluator, timer, notes, oracles, alone).run()
     finally:
         evaluator.close()
 
@@ -158,6 +177,7 @@ class _Search:
     evaluator: JointEvaluator
     timer: Timer
     notes: tuple[str, ...]
+    oracles: Sequence[AttackOracle | None] | None
     alone: Sequence[Alone] | None = None
 
     def __post_init__(self) -> None:
@@ -168,12 +188,27 @@ class _Search:
         """The plan, its futures and its audit."""
         alone = self.solve_alone() if self.alone is None else self.alone
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
-        strategy = choose_strategy(self.settings.strategy, self.instance, self.evaluator, least_costs=least)
-        solved = strategy.run(self.instance, self.settings, self.clock, self.listener)
-        if solved.values is None:
-            return self._without_plan(solved)
-        results = [self._conclude(number, future, solved) for number, future in enumerate(self.tree.futures)]
-        return self._audited(solved, results, alone)
+        found = self._search(self.instance, self.settings, self.evaluator, self.oracles, least)
+        if found.solved.values is None:
+            return self._without_plan(found.solved)
+        results = [self._conclude(number, future, found) for number, future in enumerate(self.tree.futures)]
+        return self._audited(found.solved, results, alone)
+
+    def _search(
+        self,
+        instance: Instance,
+        settings: Settings,
+        evaluator: RecourseEvaluator,
+        oracles: Sequence[AttackOracle | None] | None,
+        least: tuple[float, ...] = (),
+    ) -> RobustPlans:
+        """The best plan, against the adversaries where there are oracles of them."""
+        if oracles is not None:
+            problem = ProblemVariant(least_costs=least)
+            return robust_plans(instance, settings, self.clock, self.listener, evaluator, oracles, problem)
+        strategy = choose_strategy(settings.strategy, instance, evaluator, least_costs=least)
+        solved = strategy.run(instance, settings, self.clock, self.listener)
+        return RobustPlans(solved, (None,) * len(instance.tree.futures))
 
     # Each future alone.
 
@@ -195,8 +230,8 @@ class _Search:
         instance, policy = by_expected_cost(future.instance), future.instance.policy
         settings = replace(self.settings, checkpoint=None)
         settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
-        strategy = choose_strategy(settings.strategy, instance, self.evaluator.futures[number])
-        solved = strategy.run(instance, settings, self.clock, self.listener)
+        oracles = None if self.oracles is None else self.oracles[number : number + 1]
+        solved = self._search(instance, settings, self.evaluator.futures[number], oracles).solved
         price = policy.gap_price
         if is_reference and price is None and solved.values is not None and solved.gap > 0:
             what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
@@ -209,26 +244,27 @@ class _Search:
 
     # The futures under the joint plan.
 
-    def _conclude(self, number: int, future: Future, solved: SearchResult) -> Result:
-        """One future under the plan, as a result of its own."""
+    def _conclude(self, number: int, future: Future, found: RobustPlans) -> Result:
+        """One future under the plan, as a result of its own; attacks on it are among its shocks."""
+        solved, attacked = found.solved, found.attacked[number]
         member = solved.builder.members[number]
-        assert solved.values is not None
+        shaped = None if attacked is None else shape(future.instance, attacked, member)
+        instance, faced = (future.instance, None) if shaped is None else (shaped.instance, shaped.faced)
         own = replace(
             solved,
             status="optimal",
             builder=member,
             cost=math.nan,
             bound=-math.inf,
-            gap=max(0.0, formulation.gap(member, future.instance).value(solved.values.tolist())),
+            gap=_gap(instance, solved, member),
             gap_bound=0.0,
             duals=None,
             history=(),
             notes=(),
         )
-        evaluator: RecourseEvaluator = self.evaluator.futures[number]
-        frame = run_record(future.instance, self.settings, self.clock, own, ())
-        conclusion = PlanConclusion(future.instance, self.settings, self.clock, own, evaluator, frame, None, None)
-        result, report = conclusion.audited()
+        frame = run_record(instance, self.settings, self.clock, own, ())
+        with open_evaluator(instance, self.settings, self.evaluator.futures[number] if shaped is None else None) as e:
+            result, report = PlanConclusion(instance, self.settings, self.clock, own, e, frame, faced, None).audited()
         result = replace(result, seconds=self.timer.seconds(self.clock))
         if not report.ok:
             raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
@@ -329,6 +365,20 @@ class _Search:
             clash=conflict.rules,
             **_kept(record),
         )
+
+
+def _gap(instance: Instance, solved: SearchResult, member: ModelBuilder) -> float:
+    """The survival gap of a future in a model: that of its listed shocks, and of the worst attack at each start."""
+    assert solved.values is not None
+    total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
+    for name, below in formulation.gaps(member, instance).items():
+        entry, _, start = name.rpartition("@")
+        gap = max(0.0, below.value(values))
+        if instance.adversary is None or instance.adversary.members(entry) is None:
+            total += gap
+        else:
+            worst[start] = max(gap, worst.get(start, 0.0))
+    return total + math.fsum(worst.values())
 
 
 def _kept(record: dict[str, Any]) -> dict[str, Any]:

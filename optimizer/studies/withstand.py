@@ -14,13 +14,15 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_attacks
+from optimizer.instance.futures import for_each_future
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
@@ -69,7 +71,7 @@ def withstand(
         the worst attack's.
 
     Raises:
-        InstanceError: the instance has no adversary, or no such scenario.
+        InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
         ValueError: a budget that is no amount of money.
@@ -89,29 +91,65 @@ def withstood(
 ) -> Withstood:
     """The same, with the oracle and the attacks that shaped the plan."""
     timer = Timer(load_seconds, time.perf_counter())
+    _check_single(instance)
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
-        attacks, deterred = (*fought.attacks, *_remaining_attacks(instance, fought)), _deterred_attacks(fought)
-        shaped = with_attacks(instance, attacks)
-        faced = _describe_adversary(fought.oracle, attacks, deterred)
-        with open_evaluator(shaped, settings, None) as evaluator:
-            result = conclude(shaped, settings, clock, timer, fought.solved, evaluator, notes, faced)
-    return Withstood(result, fought.oracle, attacks, deterred)
+        shaped = shape(instance, fought, fought.solved.builder)
+        with open_evaluator(shaped.instance, settings, None) as evaluator:
+            result = conclude(shaped.instance, settings, clock, timer, fought.solved, evaluator, notes, shaped.faced)
+    return Withstood(result, fought.oracle, shaped.attacks, shaped.deterred)
+
+
+def _check_single(instance: Instance) -> None:
+    if not instance.tree.is_single:
+        cure = "Use `solve --adversary`, from Python so.solve(instance, adversary=True); or choose one with --future."
+        raise InstanceError([Finding(instance.title, None, "futures", "the instance has several futures", cure)])
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """An instance in which the attacks on a plan that matter are shocks beside the listed ones.
+
+    Attributes:
+        attacks: those that shaped the plan or still break it, and are not deterred. deterred: as in `Withstood`.
+        faced: the adversary, for a result.
+    """
+
+    instance: Instance
+    attacks: tuple[Attack, ...]
+    deterred: tuple[Attack, ...]
+    faced: Faced
+
+
+def shape(instance: Instance, fought: RobustPlan, builder: ModelBuilder) -> Shaped:
+    """The instance of a plan, or of one future under a joint plan, with the attacks on it among its shocks.
+
+    `builder` is the part of the model that belongs to it.
+    """
+    attacks, deterred = fought.attacks, tuple[Attack, ...]()
+    if fought.solved.values is not None:
+        plan = read_plan(instance, builder, fought.solved.values.tolist())
+        worst = (each.attack for each in worst_attacks(fought.oracle, plan))
+        attacks = (*attacks, *(attack for attack in worst if attack not in attacks))
+        columns = fought.solved.values[own_columns(fought.oracle.programmes.plan, builder)]
+        deterred = deterred_attacks(fought.oracle, columns, fought.deterred)
+    faced = _describe_adversary(fought.oracle, attacks, deterred)
+    return Shaped(with_attacks(instance, attacks), attacks, deterred, faced)
 
 
 def listed_shocks_only(instance: Instance) -> Instance:
-    """The instance with its listed shocks only.
+    """The instance with its listed shocks only, in every future.
 
     Raises:
-        InstanceError: it has no adversary.
+        InstanceError: it has no adversary; of several futures, none of them has.
     """
-    if instance.adversary is None:
+    if all(future.instance.adversary is None for future in instance.tree.futures):
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
         raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
-    return without_attacks(instance)
+    return for_each_future(instance, without_attacks) if instance.futures else without_attacks(instance)
 
 
 def with_listed_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
@@ -155,22 +193,6 @@ def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
     """At each start where an attack that it can afford breaks the plan, the worst one."""
     found = (oracle.worst(front) for front in oracle.programmes.windows(plan_columns(oracle, plan)))
     return [worst for worst in found if worst is not None]
-
-
-def _remaining_attacks(instance: Instance, fought: RobustPlan) -> tuple[Attack, ...]:
-    """The worst attacks on the plan, where they break the plan and are not among those that are written out."""
-    if fought.solved.values is None:
-        return ()
-    plan = read_plan(instance, fought.solved.builder, fought.solved.values.tolist())
-    found = (worst.attack for worst in worst_attacks(fought.oracle, plan))
-    return tuple(attack for attack in found if attack not in fought.attacks)
-
-
-def _deterred_attacks(fought: RobustPlan) -> tuple[Attack, ...]:
-    """What the plan deters: of the attacks that the search held, and of the maximal ones where these can be listed."""
-    if fought.solved.values is None:
-        return ()
-    return deterred_attacks(fought.oracle, fought.solved.values, fought.deterred)
 
 
 def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
