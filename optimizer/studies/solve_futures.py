@@ -30,7 +30,7 @@ from optimizer.instance.futures import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
-from optimizer.progress import Listener, ignore
+from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
 from optimizer.results.result import Result, Status
 from optimizer.solver import Clock, Settings, interruptible
@@ -38,6 +38,9 @@ from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relat
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
 from optimizer.units import MoneyLike
+
+# Of the time that is left, the share that goes to each future by itself.
+ALONE_SHARE = 0.4
 
 
 def is_adaptive(instance: Instance) -> bool:
@@ -201,13 +204,18 @@ class _Search:
         evaluator: RecourseEvaluator,
         oracles: Sequence[AttackOracle | None] | None,
         least: tuple[float, ...] = (),
+        alone: str = "",
     ) -> RobustPlans:
-        """The best plan, against the adversaries where there are oracles of them."""
+        """The best plan, against the adversaries where there are oracles of them; steps name the future `alone`."""
+
+        def report(step: Progress) -> None:
+            self.listener(replace(step, phase=f"{alone} alone, {step.phase}") if alone else step)
+
         if oracles is not None:
             problem = ProblemVariant(least_costs=least)
-            return robust_plans(instance, settings, self.clock, self.listener, evaluator, oracles, problem)
+            return robust_plans(instance, settings, self.clock, report, evaluator, oracles, problem)
         strategy = choose_strategy(settings.strategy, instance, evaluator, least_costs=least)
-        solved = strategy.run(instance, settings, self.clock, self.listener)
+        solved = strategy.run(instance, settings, self.clock, report)
         return RobustPlans(solved, (None,) * len(instance.tree.futures))
 
     # Each future alone.
@@ -215,9 +223,11 @@ class _Search:
     def solve_alone(self) -> list[Alone]:
         """Each future by itself; those with the same data are solved once."""
         found: dict[int, Alone] = {}
-        for number, future in enumerate(self.tree.futures):
-            if id(future.instance) not in found:
-                found[id(future.instance)] = self._alone(number, future)
+        left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
+        with self.clock.hurried(left):
+            for number, future in enumerate(self.tree.futures):
+                if id(future.instance) not in found:
+                    found[id(future.instance)] = self._alone(number, future)
         return [found[id(future.instance)] for future in self.tree.futures]
 
     def _alone(self, number: int, future: Future) -> Alone:
@@ -231,7 +241,7 @@ class _Search:
         settings = replace(self.settings, checkpoint=None)
         settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
         oracles = None if self.oracles is None else self.oracles[number : number + 1]
-        solved = self._search(instance, settings, self.evaluator.futures[number], oracles).solved
+        solved = self._search(instance, settings, self.evaluator.futures[number], oracles, alone=future.name).solved
         price = policy.gap_price
         if is_reference and price is None and solved.values is not None and solved.gap > 0:
             what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
@@ -295,7 +305,10 @@ class _Search:
         cost = result.total_cost + (price or 0.0) * result.survival_gap
         # A plan that leaves a gap is no plan to regret by.
         least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
-        return replace(known, least_cost=least, least_bound=min(alone.bound, least), regret=cost - least)
+        bound = min(alone.bound, least)
+        return replace(
+            known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least
+        )
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
         def expected(figure: str) -> float:
@@ -338,10 +351,12 @@ class _Search:
         cost, bound = solved.cost, solved.bound if math.isfinite(solved.bound) else None
         if self.measure.kind != "regret":
             return cost, bound
-        least = [(each.least_cost or 0.0, each.least_bound or 0.0) for each in futures]
+        least = [
+            (each.least_cost or 0.0, -math.inf if each.least_bound is None else each.least_bound) for each in futures
+        ]
         cost = max(each.cost - known for each, (known, _) in zip(futures, least, strict=True))
         unproven = max(known - proven for known, proven in least)
-        return cost, None if bound is None else min(bound, cost) - unproven
+        return cost, None if bound is None or math.isinf(unproven) else min(bound, cost) - unproven
 
     def _no_shock_cost(self) -> float | None:
         """The expected cost of the same futures without shocks; None where the time is over, or it is left out."""
