@@ -21,7 +21,8 @@ from typing import Any
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.schema import Instance
+from optimizer.instance.questions import MeasureName
+from optimizer.instance.schema import Future, Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
@@ -33,9 +34,9 @@ from optimizer.studies.futures_tasks import (
     ValueStatus,
     finite_or_none,
     follow_plans,
-    measured_cost,
     solve_alone_in_full,
     solve_retimed,
+    value_of_result,
 )
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
 from optimizer.studies.own_orders import OwnOrder, own_orders
@@ -241,6 +242,20 @@ def study_futures(
     return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
 
 
+def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
+    """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
+    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
+    gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
+    costs = [each.total_cost for each in own]
+    bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
+    values = {
+        "regret": (0.0, 0.0),
+        "worst": (max(costs), max(bounds)),
+        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
+    }
+    return MeasuredCost(status, *values[kind], gap)
+
+
 def _as_alone(future: FutureResult) -> Alone:
     if future.least_cost is None:
         return Alone()
@@ -268,7 +283,7 @@ class _FuturesSearch:
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
-        base = measured_cost(adaptive)
+        base = value_of_result(adaptive)
         self.found[nodes(self.instance)] = base
         seconds = time.perf_counter() - began
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
@@ -293,21 +308,21 @@ class _FuturesSearch:
         # Least costs alone are found later, with the plans; only regret counts from them.
         self.listener(Progress(task="the adaptive plan"))
         found = solve_futures(self.instance, first, self.clock, self.listener)
-        if self.kind == "regret":
-            self.known = [_as_alone(each) for each in found.futures]
-        else:
-            self.known = [Alone() for _ in self.tree.futures]
+        self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         price, share = found.price_of_survival, self.settings.gap
         if not found.futures:
             return found, Measure("total cost", 0.0, share)
         calm = None if price is None else found.expected_cost - price
         measure = Measure.of(found.expected_cost, calm, share, found.survival_gap)
-        if found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
+        if self._needs_proof(found, measure):
             settings = measure.settings(self.settings)
             again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
             if again.futures and again.status != "stopped":
                 found = replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
         return found, measure
+
+    def _needs_proof(self, found: FuturesResult, measure: Measure) -> bool:
+        return found.status != "stopped" and not measure.proves(found.total_cost, found.bound)
 
     # All that is solved for.
 
@@ -343,30 +358,31 @@ class _FuturesSearch:
         return found
 
     def _follow_all(self) -> list[FollowedPlan]:
-        """The regret table: own plans of futures in every other future."""
+        """The regret table: own plans of futures in every other future; those of one instance are solved once."""
         first = {id(each.instance): each for each in reversed(self.tree.futures)}
-        owners = [each for key, each in first.items() if key in self.alone]
+        found = self._followed([each for key, each in first.items() if key in self.alone])
+        rows = list[FollowedPlan]()
+        for plan in self.tree.futures:
+            for future in self.tree.futures:
+                row = found.get((first[id(plan.instance)].name, id(future.instance)))
+                if row is not None:
+                    rows.append(self._with_regret(replace(row, plan=plan.name, future=future.name), future.instance))
+        return rows
+
+    def _followed(self, owners: Sequence[Future]) -> dict[tuple[str, int], FollowedPlan]:
+        """By name of the owner of a plan, and instance: the plan followed there."""
+        tasks, found = list[Task](), dict[tuple[str, int], FollowedPlan]()
         plans = [(each.name, self.alone[id(each.instance)].plan) for each in owners]
-        tasks, where = list[Task](), list[int]()
         for future in owners:
+            own = self.alone[id(future.instance)]
+            found[future.name, id(future.instance)] = FollowedPlan(
+                future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives
+            )
             others = [(name, plan) for name, plan in plans if name != future.name]
-            if others:
-                tasks.append(Task(follow_plans, (by_expected_cost(future.instance), others, self.settings, self.until)))
-                where.append(id(future.instance))
-        found = dict[tuple[str, int], FollowedPlan]()
-        for number, rows in self._perform(tasks, "plans of one future in the others"):
-            found |= {(row.plan, where[number]): row for row in rows}
-        for future in owners:
-            own, key = self.alone[id(future.instance)], id(future.instance)
-            found[future.name, key] = FollowedPlan(future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives)
-        return [
-            self._with_regret(replace(found[key], plan=plan.name, future=future.name), future.instance)
-            for plan in self.tree.futures
-            for future in self.tree.futures
-            if id(plan.instance) in first
-            for key in [(first[id(plan.instance)].name, id(future.instance))]
-            if key in found
-        ]
+            tasks.append(Task(follow_plans, (by_expected_cost(future.instance), others, self.settings, self.until)))
+        for number, rows in self._perform(tasks if len(owners) > 1 else (), "plans of one future in the others"):
+            found |= {(row.plan, id(owners[number].instance)): row for row in rows}
+        return found
 
     def _with_regret(self, row: FollowedPlan, instance: Instance) -> FollowedPlan:
         own = self.alone[id(instance)]
@@ -399,18 +415,11 @@ class _FuturesSearch:
             return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
         some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
         own = [each for each in some if each is not None]
-        if len(own) < len(some):
-            return None
-        weights = [each.probability for each in self.tree.futures]
-        status: ValueStatus = "stopped" if any(each.status == "stopped" for each in own) else "proven"
-        gap = 0.0 if all(each.survives for each in own) else math.sumprod(weights, [each.survival_gap for each in own])
-        if self.kind == "regret":
-            return MeasuredCost(status, 0.0, 0.0, gap)
-        costs = [each.total_cost for each in own]
-        bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
-        if self.kind == "worst":
-            return MeasuredCost(status, max(costs), max(bounds), gap)
-        return MeasuredCost(status, math.sumprod(weights, costs), math.sumprod(weights, bounds), gap)
+        return (
+            informed_cost(self.kind, [each.probability for each in self.tree.futures], own)
+            if len(own) == len(some)
+            else None
+        )
 
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
         return [

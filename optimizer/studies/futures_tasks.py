@@ -111,7 +111,7 @@ def solve_retimed(
     """A task: the measure with other dates of answers."""
     clock = _clock(until)
     with interruptible(clock, stopping_all(memory)):
-        return measured_cost(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
+        return value_of_result(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
 def solve_alone_in_full(
@@ -172,7 +172,7 @@ def _clock(until: float | None) -> Clock:
     return Clock(None if until is None else max(0.0, until - time.time()))
 
 
-def measured_cost(result: FuturesResult) -> MeasuredCost:
+def value_of_result(result: FuturesResult) -> MeasuredCost:
     """What is remembered of a plan for several futures."""
     if not result.futures:
         return MeasuredCost("stopped" if result.status == "stopped" else "none")

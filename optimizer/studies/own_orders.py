@@ -101,21 +101,8 @@ def _order(
 ) -> OwnOrder:
     tree, label = instance.tree, instance.horizon.label
     sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
-    in_all = len(bought) == len(tree.futures)
-    hangs: OrderClass = "several answers"
-    on, branches = list[TimedQuestion](), tuple[str, ...]()
-    if in_all:
-        hangs = "no regret"
-    else:
-        on = _relevant(instance, questions, bought)
-        for question in questions:
-            some = _deciding_branches(instance, question, bought)
-            if some:
-                hangs, on, branches = "one answer", [question], some
-                break
-    # A question is open as long as the one that it arises from.
-    chains = [each for each in questions if any(own.place[: len(each.place)] == each.place for own in on)]
-    still = tuple((each.name, label(each.t)) for each in chains if each.t > min(times))
+    hangs, on, branches = _hangs_on(instance, questions, bought)
+    in_all = hangs == "no regret"
     return OwnOrder(
         option=option,
         hangs=hangs,
@@ -128,8 +115,29 @@ def _order(
         is_urgent=is_early,
         questions=tuple(each.name for each in on),
         branches=branches,
-        open=still,
+        open=_open_questions(instance, questions, on, min(times)),
     )
+
+
+def _open_questions(
+    instance: Instance, questions: Sequence[TimedQuestion], on: Sequence[TimedQuestion], t: int
+) -> tuple[tuple[str, str], ...]:
+    """Of some questions, and of those they arise from, the ones open in a period, and when they are answered."""
+    chains = [each for each in questions if any(own.place[: len(each.place)] == each.place for own in on)]
+    return tuple((each.name, instance.horizon.label(each.t)) for each in chains if each.t > t)
+
+
+def _hangs_on(
+    instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]
+) -> tuple[OrderClass, list[TimedQuestion], tuple[str, ...]]:
+    """On what it hangs whether a future has something: how, on which questions, and on which branches of the one."""
+    if len(having) == len(instance.tree.futures):
+        return "no regret", [], ()
+    for question in questions:
+        branches = _deciding_branches(instance, question, having)
+        if branches:
+            return "one answer", [question], branches
+    return "several answers", _relevant(instance, questions, having), ()
 
 
 def _branches_by_future(instance: Instance) -> list[dict[Place, Place]]:

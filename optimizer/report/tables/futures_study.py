@@ -150,14 +150,12 @@ def _moves(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
-    safe = [each for each in found.orders if each.hangs == "no regret" and each.is_urgent]
-    first = found.adaptive.first_question
-    names = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in safe]
-    yield "No regret", list_names(names, 6) if safe else f"no order before {first} is in the plans of all futures"
-    hanging = [each for each in found.orders if each.hangs != "no regret" and each.is_urgent]
+    first, urgent = found.adaptive.first_question, [each for each in found.orders if each.is_urgent]
+    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in urgent if each.hangs == "no regret"]
+    yield "No regret", list_names(safe, 6) or f"no order before {first} is in the plans of all futures"
+    hanging = [_hanging(found, each) for each in urgent if each.hangs != "no regret"]
     if hanging:
-        names = [_hanging(found, each) for each in hanging]
-        yield "Hanging", f"{list_names(names, 6)}: ordered before {first} in some futures only"
+        yield "Hanging", f"{list_names(hanging, 6)}: ordered before {first} in some futures only"
 
 
 def _hanging(found: FuturesStudy, order: OwnOrder) -> str:
@@ -236,16 +234,20 @@ def _regret_summary(found: FuturesStudy) -> Table:
 
 def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
     own = found.alone[number]
-    known = [each for each in some if each.cost is not None]
-    regrets, gaps = [each.regret for each in known if each.regret is not None], [each.gap or 0.0 for each in known]
+    regret, gap = (max((value for value in values if value is not None), default=None) for values in _columns(some))
     broken = sum(len(each.rules) for each in some)
     return [
         DASH if own is None else si(own.total_cost, digits=FINE_DIGITS),
         f"{sum(each.survives for each in some)} of {len(found.alone)}",
-        si(max(regrets)) if regrets else DASH,
-        si(max(gaps)) if gaps and max(gaps) > 0 else DASH,
-        str(broken) if broken else DASH,
+        DASH if regret is None else si(regret),
+        si(gap) if gap else DASH,
+        str(broken or DASH),
     ]
+
+
+def _columns(some: Sequence[FollowedPlan]) -> tuple[list[float | None], list[float | None]]:
+    """Regrets and gaps."""
+    return [each.regret for each in some], [each.gap for each in some]
 
 
 def _regret_matrix(found: FuturesStudy) -> Table:
