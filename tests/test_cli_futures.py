@@ -99,7 +99,7 @@ def test_an_unknown_future_is_refused_with_the_nearest(file: str) -> None:
     "command",
     [
         "alternatives", "attack", "compare", "explain", "export --output x.mps", "plot timeline --output x.svg",
-        "sensitivity", "show", "stress", "survive",
+        "sensitivity", "stress", "survive",
     ],
 )  # fmt: skip
 def test_a_command_that_takes_one_future_asks_for_it(file: str, command: str) -> None:

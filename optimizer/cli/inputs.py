@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
 
@@ -92,7 +93,9 @@ def announce(made: InstanceInput, column: str = "") -> InstanceInput:
     return made
 
 
-def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
+def change_instance(
+    file: str, changes: Changes, *, lists_attacks: bool = False, takes_futures: bool = False
+) -> InstanceInput:
     """The instance of a file, or of a saved plan, changed as the command line says and checked.
 
     `--set` comes first, then scenarios in the order given, then the choice of one future, what has to be bought, what
@@ -110,7 +113,8 @@ def change_instance(file: str, changes: Changes, *, lists_attacks: bool = False)
     gone = [option for option, *_ in force if option not in made.instance.options]
     if gone:
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
-    _refuse_futures(made.instance, file)
+    if not takes_futures:
+        _refuse_futures(made.instance, file)
     replaced = _clashes(given, changes, names, force, amounts)
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
@@ -226,9 +230,63 @@ def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> 
     search = search or PlanSearch()
     if is_instance(file):
         return solve_first(read_instance(file, changes), file, search)
-    _refuse_search(file, [*changes.given, *search.given])
-    result = Result.load(file)
+    is_one = changes.future is not None and is_futures_plan(file)
+    _refuse_search(file, [*(given for given in changes.given if given != "--future" or not is_one), *search.given])
+    result = _future_of_plan(file, changes.future) if is_one else Result.load(file)
     return PlanInput(read(result.data, file), result, is_saved=True)
+
+
+def is_futures_plan(file: str) -> bool:
+    """Whether a file is a saved plan of several futures, or of a measure other than expected cost."""
+    from optimizer.io.load import is_futures_plan_file
+
+    return is_futures_plan_file(file)
+
+
+def _future_of_plan(file: str, name: str | None) -> "Result":
+    """The plan of one future, as of an instance of its own; refused as usage where there is none of the name."""
+    from optimizer.results.futures import FuturesResult
+    from optimizer.suggestions import did_you_mean
+
+    futures = {each.name: each.result for each in FuturesResult.load(file).futures}
+    if name not in futures:
+        cure = did_you_mean(name or "", list(futures), f"Known: {', '.join(futures)}.")
+        raise typer.BadParameter(f'{file} has no future "{name}". {cure}', param_hint="--future")
+    return futures[name]
+
+
+def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesResult | None":
+    """The plan of all futures of a saved plan, or of an instance that has several or another measure, solved first.
+
+    Of any other file, and where one future is chosen, there is none: `find_plan` has theirs.
+    """
+    from optimizer.io.load import is_instance
+    from optimizer.results.futures import FuturesResult
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.solve_futures import is_adaptive, solve_futures
+
+    if changes.future is not None:
+        return None
+    if is_futures_plan(file):
+        _refuse_search(file, [*changes.given, *search.given])
+        return FuturesResult.load(file)
+    if not is_instance(file):
+        return None
+    made = change_instance(file, changes, takes_futures=True)
+    if not is_adaptive(made.instance):
+        return None
+    announce(made)
+    settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    with progress.display(made.instance.money) as listener:
+        return solve_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
+
+
+def futures_warnings(result: "FuturesResult") -> tuple[str, ...]:
+    """The same as `audit_warnings` of a saved plan of several futures."""
+    from optimizer.instance.reading import instance_of
+    from optimizer.studies.verify import verify_futures_plan
+
+    return _audit_warning(verify_futures_plan(instance_of(result), result, "arithmetic").report.disagreements)
 
 
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
@@ -345,7 +403,10 @@ def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
     """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
     from optimizer.audit import verify
 
-    found = verify(instance, result).disagreements
+    return _audit_warning(verify(instance, result).disagreements)
+
+
+def _audit_warning(found: "Sequence[str]") -> tuple[str, ...]:
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
     return (f"{what} {found[0]}{more}",) if found else ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,7 +12,18 @@ from optimizer.cli import common, inputs, options, outputs
 from optimizer.cli.report import find_frontier
 from optimizer.errors import ExitCode
 
-_KINDS = ("timeline", "survival", "path", "sankey", "stock", "dependence", "waterfall", "endurance", "frontier")
+_KINDS = (
+    "timeline",
+    "survival",
+    "path",
+    "sankey",
+    "stock",
+    "dependence",
+    "waterfall",
+    "endurance",
+    "frontier",
+    "futures",
+)
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
@@ -64,6 +75,8 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
+    if kind == "futures":
+        _draw_futures(plan, changes, search, output)
     found = inputs.find_plan(plan, changes, search)
     instance, result = found.instance, found.result
     if result.baseline is None:
@@ -85,6 +98,24 @@ def command(
     outputs.write_answer(output, picture)
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
+
+
+def _draw_futures(plan: str, changes: options.Changes, search: options.PlanSearch, output: Path) -> NoReturn:
+    """The tree of futures with the decisions on its edges."""
+    from optimizer.report.figures.plot import draw_futures_plot
+
+    result = inputs.find_futures(plan, changes, search)
+    if result is None or len(result.futures) == 1:
+        common.fail(f"{plan}: there are no futures to draw: the plan is of one.", ExitCode.BAD_INSTANCE)
+    if not result.futures:
+        common.fail(f"{plan}: there is no plan; its status is {result.status}.", ExitCode.NO_PLAN_SURVIVES)
+    doubts = inputs.futures_warnings(result) if result.problem is None else ()
+    for doubt in doubts:
+        common.print_message(doubt)
+    with common.library_warnings():
+        picture = draw_futures_plot(result, output.suffix.lower()[1:])
+    outputs.write_answer(output, picture)
+    common.end(survives=True, is_stopped=result.status == "stopped", disagrees=bool(doubts))
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
@@ -48,6 +49,9 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
+    futures = inputs.find_futures(source, changes, search) if plan is None else None
+    if futures is not None:
+        _end_with_futures(futures, output, json=json)
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
@@ -71,6 +75,25 @@ def command(
     else:
         _print_answer(sentence(instance, result))
     _end(result, output, page(data), doubts, stopped=frontier.stopped)
+
+
+def _end_with_futures(result: "FuturesResult", output: Path, *, json: bool) -> NoReturn:
+    """The page of a plan of several futures; it has no plans of other budgets."""
+    from optimizer.report.html.futures_page import futures_book, futures_page
+    from optimizer.report.tables.futures import futures_headline
+
+    if output.suffix.lower() == _BOOK:
+        what = "a workbook holds the plan of one future: choose it by --future, or write a page."
+        raise typer.BadParameter(what, param_hint="--output")
+    doubts = inputs.futures_warnings(result) if result.problem is None else ()
+    if json:
+        common.print_json(futures_book(result, doubts))
+    else:
+        _print_answer(f"{result.instance}: {futures_headline(result)}")
+    outputs.write_answer(output, futures_page(result, doubts))
+    for doubt in doubts:
+        common.print_message(doubt)
+    common.end_with_plan(result, disagrees=bool(doubts))
 
 
 def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:

@@ -1,10 +1,14 @@
 """diversify show: print a saved plan again, without solving."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from optimizer.cli import common, inputs, options
+
+if TYPE_CHECKING:
+    from optimizer.results.futures import FuturesResult
 
 
 def command(
@@ -21,6 +25,9 @@ def command(
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
     """
+    futures = inputs.find_futures(plan, changes, search)
+    if futures is not None:
+        _show_futures(futures, every=every, json=json)
     found = inputs.find_plan(plan, changes, search)
     doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
     for doubt in doubts:
@@ -33,4 +40,18 @@ def command(
 
         with inputs.plan_that_fits(plan):
             print_result(result, every=every)
+    common.end_with_plan(result, disagrees=bool(doubts))
+
+
+def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
+    """The plan of several futures; of a solved one nothing was changed since."""
+    from optimizer.report.tables.futures import show_futures
+
+    doubts = inputs.futures_warnings(result) if result.problem is None else ()
+    for doubt in doubts:
+        common.print_message(doubt)
+    if json:
+        typer.echo(result.to_json(whole=False))
+    else:
+        show_futures(replace(result, notes=(*doubts, *result.notes)), every=every)
     common.end_with_plan(result, disagrees=bool(doubts))

@@ -83,7 +83,7 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
     from optimizer.results.futures import FuturesResult
 
     if isinstance(result, FuturesResult):
-        show_futures(result)
+        show_futures(result, every=every)
     else:
         show_plan(result, every=every)
 
@@ -124,17 +124,14 @@ def _find(
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
     from optimizer.results.futures import FuturesResult
 
-    if isinstance(result, FuturesResult):
-        if output is not None:
-            outputs.write_answer(output, result.to_json() + "\n")
-        return
-    result = inputs.with_comments(result, file)
+    result = result if isinstance(result, FuturesResult) else inputs.with_comments(result, file)
     if output is not None:
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:
+        from optimizer.report.tables.futures import write_futures_csv
         from optimizer.report.tables.plan import write_csv
 
         with outputs.writing(csv):
-            paths = write_csv(result, csv)
+            paths = write_futures_csv(result, csv) if isinstance(result, FuturesResult) else write_csv(result, csv)
         for path in paths:
             common.print_message(f"wrote {path}")

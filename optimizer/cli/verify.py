@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, options, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.verify import Extent
@@ -27,16 +27,22 @@ def command(
     Manual:  docs/how-to/verify.md
     """
     from optimizer.instance.reading import read
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.studies.verify import verify_plan
+    from optimizer.studies.verify import verify_futures_plan, verify_plan
 
     if quick and prove:
         raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")
     extent: Extent = "arithmetic" if quick else "proof" if prove else "recourse"
-    result = Result.load(plan)
+    result = FuturesResult.load(plan) if inputs.is_futures_plan(plan) else Result.load(plan)
+    if prove and isinstance(result, FuturesResult):
+        raise typer.BadParameter("leave it out: a plan of several futures is not proven again.", param_hint="--prove")
     instance = read(result.data, plan)
     with progress.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener=listener)
+        if isinstance(result, FuturesResult):
+            found = verify_futures_plan(instance, result, extent, listener=listener)
+        else:
+            found = verify_plan(instance, result, extent, listener=listener)
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:

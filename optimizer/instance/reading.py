@@ -39,6 +39,7 @@ from optimizer.instance.ways import apply_branches, find_ways
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
 
@@ -65,7 +66,7 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     return check_document(as_document(data, name))[0]
 
 
-def instance_of(result: Result) -> Instance:
+def instance_of(result: Result | FuturesResult) -> Instance:
     """The instance that a result is of: the one that was solved; of a saved plan the one inside it, read once.
 
     Raises:

@@ -13,6 +13,7 @@ from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
+from optimizer.results.result import is_of_futures
 
 WORKBOOK = ".xlsx"
 
@@ -43,6 +44,11 @@ def is_plan_file(path: str | FilePath) -> bool:
     A pipe, which can be read only once, is none.
     """
     return not is_workbook(path) and not isinstance(_peek(path).get("builds", {}), Mapping)
+
+
+def is_futures_plan_file(path: str | FilePath) -> bool:
+    """Whether a file is a saved plan of several futures."""
+    return is_plan_file(path) and is_of_futures(_peek(path))
 
 
 def is_instance(path: str | FilePath) -> bool:

@@ -129,7 +129,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
     when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
-    yield "Outlay", _outlay(instance, result)
+    yield "Outlay", outlay_words(instance, result.outlay)
     if result.price_of_survival is not None and result.shocks:
         label = "Price of survival" if result.survives else "Price of the plan"
         yield label, _price(result, result.price_of_survival)
@@ -160,22 +160,27 @@ def proof(result: Result) -> str:
     """How close the cost is proven to be to the least cost: ``(proven within 0.3 % of the least)``."""
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
-    if result.bound is None or result.mip_gap is None:
+    return proof_of_gap(result.mip_gap if result.bound is not None else None)
+
+
+def proof_of_gap(gap: float | None) -> str:
+    """The same for a MIP gap; None where no bound is known."""
+    if gap is None:
         return "(not proven: no bound is known)"
-    if result.mip_gap < SHOWN_MIP_GAP:
+    if gap < SHOWN_MIP_GAP:
         return "(proven least)"
-    if result.mip_gap > FAR:
+    if gap > FAR:
         return "(not proven to be near the least)"
-    return f"(proven within {short(100 * result.mip_gap, 2)} % of the least)"
+    return f"(proven within {short(100 * gap, 2)} % of the least)"
 
 
-def _outlay(instance: Instance, result: Result) -> str:
-    budget = instance.policy.budget
-    spent = si(result.outlay, result.money, 4)
+def outlay_words(instance: Instance, outlay: float) -> str:
+    """An outlay beside the budget."""
+    budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
     if budget is None:
         return f"{spent}, undiscounted; no budget is set"
-    used = f", {percent(result.outlay / budget)} of it" if budget > 0 else ""
-    return f"{spent}, undiscounted, under a budget of {si(budget, result.money, 4)}{used}"
+    used = f", {percent(outlay / budget)} of it" if budget > 0 else ""
+    return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:

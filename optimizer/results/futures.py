@@ -8,21 +8,39 @@ Decision         one purchase, and the futures in which it is made
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path as FilePath
 from typing import Any
 
+from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.results.result import Result, Status
+from optimizer.results.evidence import differences
+from optimizer.results.frames import Frames
+from optimizer.results.result import FORMAT, NAMED, Result, Status, is_of_futures, read_plan_json
 from optimizer.units import si
 
 # What a JSON object holds as it is, in this order.
 WRITTEN_FIGURES = (
-    *("instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap"),
-    *("worst_gap", "outlay", "bound", "gap_bound", "mip_gap", "price_of_survival", "first_question"),
+    *("format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap"),
+    *(
+        "worst_cost",
+        "worst_future",
+        "best_cost",
+        "best_future",
+        "worst_gap",
+        "outlay",
+        "bound",
+        "gap_bound",
+        "mip_gap",
+        "price_of_survival",
+        "first_question",
+    ),
     *("are_probabilities_given", "clash", "notes", "audit", "seconds", "versions", "settings", "history"),
 )
+
+MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class FutureResult:
             "gap": self.result.survival_gap,
             "survives": self.result.survives,
             "least_cost": self.least_cost,
+            "least_bound": self.least_bound,
             "regret": self.regret,
         }
 
@@ -113,7 +132,9 @@ class FuturesResult:
         are_probabilities_given: whether the file gives them; where not, they are equal.
         clash: rules that contradict each other, with their futures, where no plan exists.
         audit: rows checked, and the largest disagreement relative to its row.
+        format: of the file that it comes from, or that it would be written to.
         problem: the instance; in no file.
+        departures: where the file that this was read from contradicts itself; empty for a solved result.
     """
 
     instance: str
@@ -142,6 +163,8 @@ class FuturesResult:
     first_question: str | None = None
     price_of_survival: float | None = None
     clash: tuple[str, ...] = ()
+    format: int = FORMAT
+    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
     problem: Any = field(default=None, compare=False, repr=False)
 
     @property
@@ -153,6 +176,54 @@ class FuturesResult:
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock of every future."""
         return bool(self.futures) and all(each.result.survives for each in self.futures)
+
+    @cached_property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: decisions (a row for each purchase of a stage and its branches), futures."""
+        # Units of sizes are those of the options of the instance, which stand on a floor above this one.
+        made: Frames = import_module("optimizer.studies.stage_frames").futures_frames(self)
+        return made
+
+    @property
+    def worst(self) -> FutureResult:
+        """The future that costs most; the first of several."""
+        return max(self.futures, key=lambda each: each.cost)
+
+    @property
+    def best(self) -> FutureResult:
+        """The future that costs least; the first of several."""
+        return min(self.futures, key=lambda each: each.cost)
+
+    @property
+    def worst_cost(self) -> float | None:
+        """The cost of that future; None where there is no plan."""
+        return self.worst.cost if self.futures else None
+
+    @property
+    def worst_future(self) -> str | None:
+        """Its name; None likewise."""
+        return self.worst.name if self.futures else None
+
+    @property
+    def best_cost(self) -> float | None:
+        """The cost of the cheapest future; None likewise."""
+        return self.best.cost if self.futures else None
+
+    @property
+    def best_future(self) -> str | None:
+        """Its name; None likewise."""
+        return self.best.name if self.futures else None
+
+    def future(self, name: str) -> FutureResult:
+        """One of the futures.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        found = next((each for each in self.futures if each.name == name), None)
+        if found is None:
+            raise KeyError(f"there is no future {name!r}; there are {', '.join(each.name for each in self.futures)}")
+        return found
 
     @cached_property
     def committed(self) -> tuple[Decision, ...]:
@@ -175,8 +246,8 @@ class FuturesResult:
         """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
         data: dict[str, Any] = {key: _finite(getattr(self, key)) for key in WRITTEN_FIGURES}
         data["futures"] = [each.to_dict() for each in self.futures]
-        data["builds"] = [_build(each) for each in self.decisions if not each.is_stock]
-        data["purchases"] = [_purchase(each) for each in self.decisions if each.is_stock]
+        data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
+        data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
         if whole:
             data |= {"periods": self.periods, "data": self.data}
             for row, each in zip(data["futures"], self.futures, strict=True):
@@ -191,22 +262,73 @@ class FuturesResult:
         """Write the JSON object whole or not at all."""
         write_whole(path, self.to_json() + "\n")
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "FuturesResult":
+        """A result from what `to_dict` gave.
+
+        Raises:
+            PlanFileError: a part is missing, unknown or of another shape, or it is the plan of one future alone.
+        """
+        if not is_of_futures(data) or data.get("format") != FORMAT:
+            raise PlanFileError("not a plan of several futures of this version: solve the instance again with --output")
+        try:
+            result = _restore(data)
+            found = list(differences(json.loads(json.dumps(data)), json.loads(result.to_json())))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
+        unknown = [each.path for each in found if each.kind != "differs"]
+        if unknown:
+            raise PlanFileError(f"not a plan file: unknown or missing: {', '.join(unknown[:NAMED])}")
+        return replace(result, departures=tuple(map(str, found)))
+
+    @classmethod
+    def load(cls, path: str | FilePath) -> "FuturesResult":
+        """A result from a saved file.
+
+        Raises:
+            PlanFileError: no such file, no JSON, or no plan of several futures.
+        """
+        return cls.from_dict(read_plan_json(path))
+
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("problem", "committed")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("problem", "committed", "frames")}
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _build(each: Decision) -> dict[str, Any]:
-    names = ("option", "kind", "t", "year", "period", "size", "opened")
-    return {name: getattr(each, name) for name in names} | {"futures": list(each.futures)}
+def _decided(each: Decision) -> dict[str, Any]:
+    data: dict[str, Any] = {name: getattr(each, name) for name in ("option", "kind", "t", "year", "period")}
+    data |= {"amount": each.size} if each.is_stock else {"size": each.size, "opened": each.opened}
+    return data | {"futures": list(each.futures), "paid": list(each.paid)}
 
 
-def _purchase(each: Decision) -> dict[str, Any]:
-    names = ("option", "t", "year", "period")
-    return {name: getattr(each, name) for name in names} | {"amount": each.size, "futures": list(each.futures)}
+def _decision(data: Mapping[str, Any]) -> Decision:
+    made = {key: value for key, value in data.items() if key != "amount"}
+    made |= {"futures": tuple(data["futures"]), "paid": tuple(data["paid"])}
+    if "amount" in data:
+        made |= {"size": data["amount"], "opened": False, "is_stock": True}
+    return Decision(**made)
+
+
+def _future(data: Mapping[str, Any]) -> FutureResult:
+    answers = tuple((question, each["branch"], each["from"]) for question, each in data["answers"].items())
+    figures = {key: data[key] for key in ("name", "probability", "least_cost", "least_bound", "regret")}
+    return FutureResult(answers=answers, result=Result.from_dict(data["result"]), **figures)
+
+
+def _restore(data: Mapping[str, Any]) -> FuturesResult:
+    known = {part.name for part in fields(FuturesResult)} - {"departures", "problem", "futures", "decisions"}
+    made: dict[str, Any] = {name: data[name] for name in known}
+    made |= {name: tuple(made[name]) for name in ("notes", "clash", "history", "periods")}
+    # Where there is no plan there are no figures: JSON says null.
+    made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
+    return FuturesResult(
+        futures=tuple(map(_future, data["futures"])),
+        decisions=by_time(map(_decision, [*data["builds"], *data["purchases"]])),
+        **made,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -214,5 +336,5 @@ def _plain(value: Any) -> Any:
 
 
 def by_time(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """Decisions in the order of time."""
-    return tuple(sorted(decisions, key=lambda each: each.t))
+    """Decisions in the order of time, in each period builds before purchases of stock."""
+    return tuple(sorted(decisions, key=lambda each: (each.t, each.is_stock)))

@@ -27,6 +27,8 @@ Status = Literal["survives", "gap", "stopped", "none"]
 FORMAT = PLAN_FILE_FORMATS[-1]
 # So many wrong places of a plan file are named; the others are counted.
 NAMED = 5
+# So many futures are named where one has to be chosen.
+SHOWN_FUTURES = 6
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
@@ -255,23 +257,55 @@ class Result:
         Raises:
             PlanFileError: no such file, no JSON, or no plan.
         """
-        try:
-            if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
-                raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-            data = read_json(path)
-        except UndecodableTextError as error:
-            raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
-        except OSError as error:
-            raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
-        except json.JSONDecodeError as error:
-            raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
-        except ValueError as error:
-            raise PlanFileError(f"{path} is not a plan file: {error}") from None
-        if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
-            raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-        if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-            raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
-        return cls.from_dict(data)
+        data = read_plan_json(path)
+        return cls.from_dict(_only_future(data, path) if is_of_futures(data) else data)
+
+
+def is_of_futures(data: Mapping[str, Any]) -> bool:
+    """Whether the object of a plan file is that of several futures."""
+    return "measure" in data and isinstance(data.get("futures"), list)
+
+
+def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
+    """The plan of the one future that there is, as of an instance without questions."""
+    names = [str(each["name"]) for each in data["futures"]]
+    if not names:
+        raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
+    if len(names) > 1:
+        more = " …" if len(names) > SHOWN_FUTURES else ""
+        what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
+        raise PlanFileError(f"{what}: choose it by --future, one of {', '.join(names[:SHOWN_FUTURES])}{more}")
+    only: Mapping[str, Any] = data["futures"][0]["result"]
+    return only
+
+
+def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
+    """The JSON object of a plan file, of one future or of several.
+
+    Raises:
+        PlanFileError: no such file, no JSON, or no plan.
+    """
+    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    data = _read_object(path)
+    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+    return data
+
+
+def _read_object(path: str | FilePath) -> Any:
+    try:
+        return read_json(path)
+    except UndecodableTextError as error:
+        raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except json.JSONDecodeError as error:
+        raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise PlanFileError(f"{path} is not a plan file: {error}") from None
 
 
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ with the line, the audit decides.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -30,21 +31,25 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit import Report, verify
 from optimizer.audit.figures import DETERRING
+from optimizer.audit.futures import check_futures
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
 from optimizer.results.evidence import NOT_EVIDENCE
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import open_evaluator, solve_instance
+from optimizer.studies.solve_futures import decisions
 from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
@@ -204,6 +209,50 @@ def verify_plan(
     """
     check = _Check(instance, result, extent, listener)
     return check.run()
+
+
+# What no run recomputes of a plan of several futures: it would have to be solved for again.
+_OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", "futures.least_bound")
+
+
+def verify_futures_plan(
+    instance: Instance, result: FuturesResult, extent: Extent = "recourse", *, listener: Listener = ignore
+) -> Verification:
+    """Recompute a plan of several futures: each of them by itself, and what holds between them.
+
+    Arguments, result and errors are those of `verify_plan`; nothing is proven again.
+    """
+    report, lines, solved = check_futures(instance, result), 0, 0
+    report.disagreements += result.departures
+    left = dict.fromkeys(_OF_FUTURES)
+    for future, stated in zip(instance.tree.futures, result.futures, strict=False):
+        # Attacks that shaped the plan are shocks of its own instance.
+        own = future.instance if stated.result.adversary is None else instance_of(stated.result)
+        found = verify_plan(own, stated.result, extent, listener=listener)
+        report.add(stated.name or "plan", found.report)
+        lines, solved = lines + found.lines, solved + found.solved
+        left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
+    if report.ok:
+        _compare_decisions(instance, result, report)
+    return Verification(report, lines, solved, tuple(left), dict(NOT_EVIDENCE))
+
+
+def _compare_decisions(instance: Instance, result: FuturesResult, report: Report) -> None:
+    """The decisions listed are those of the futures' own plans, with what they cost there; and what is regretted."""
+    price = instance.policy.gap_price or 0.0
+    for future in result.futures:
+        if future.regret is not None and future.least_cost is not None:
+            cost = future.cost + price * future.result.survival_gap
+            report.equal(f"{future.name}.regret", future.regret, cost - future.least_cost, cost)
+    implied = decisions(instance.tree, [each.result for each in result.futures])
+    key = attrgetter("option", "t", "is_stock", "opened", "futures")
+    listed = {key(each): each for each in result.decisions}
+    report.holds("decisions", "they are not those of the futures' plans", set(listed) == set(map(key, implied)))
+    for each in implied if report.ok else ():
+        row, mine = f"{each.option}.{each.period} in {', '.join(each.futures)}", listed[key(each)]
+        report.equal(f"decisions.{row}", mine.size, each.size)
+        for name, stated, paid in zip(each.futures, mine.paid, each.paid, strict=True):
+            report.equal(f"decisions.paid.{row}: {name}", stated, paid)
 
 
 class _Check:

@@ -25,17 +25,17 @@ def page(data: dict[str, Any]) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(loader=FunctionLoader(_part), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
     drawn = environment.get_template("figure.html.j2")
     own = data["points"][data["frontier"]["own"]]
     return environment.get_template("report.html.j2").render(
         book=data,
         own={**data["points"][own["same"]], **own} if "same" in own else own,
         version=version("optimizer"),
-        css=Markup(_part("page.css")),
+        css=Markup(page_part("page.css")),
         data=Markup(embed_json(data)),
         plotly=Markup(_script(_plotly())),
-        script=Markup(_script("\n".join(_part(name) for name in SCRIPTS))),
+        script=Markup(_script("\n".join(page_part(name) for name in SCRIPTS))),
         figure=lambda key, caption, wide=False: Markup(drawn.render(key=key, caption=caption, wide=wide)),
     )
 
@@ -51,7 +51,8 @@ def _script(text: str) -> str:
     return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _part(name: str) -> str:
+def page_part(name: str) -> str:
+    """The text of one of the files that pages are made of."""
     return (files("optimizer.report.html") / name).read_text(encoding="utf-8")
 
 

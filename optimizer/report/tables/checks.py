@@ -16,6 +16,7 @@ from optimizer.report.format import adversary_words, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.report.tables.tree import futures_parts
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
@@ -176,7 +177,9 @@ def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
 BY_PROOF = ("bound", "gap_bound", "status")
 
 
-def show_verification(plan: str, result: Result, found: Verification, console: Console | None = None) -> None:
+def show_verification(
+    plan: str, result: Result | FuturesResult, found: Verification, console: Console | None = None
+) -> None:
     """Print whether a plan adds up, every row that does not, and what was not recomputed."""
     console = console or Screen()
     for line in _headline(result, found):
@@ -195,9 +198,10 @@ def show_verification(plan: str, result: Result, found: Verification, console: C
     console.print(Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim"))
 
 
-def _headline(result: Result, found: Verification) -> list[Text]:
+def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]:
     report = found.report
-    if report.ok and result.baseline is None:
+    is_empty = not result.futures if isinstance(result, FuturesResult) else result.baseline is None
+    if report.ok and is_empty:
         return [Text("There is no plan to recompute.", style="yellow")]
     if report.ok:
         words = f"The plan adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."

@@ -1,20 +1,320 @@
 """The plan of several futures on the screen: what is committed now, what follows each answer, and what that costs."""
 
-from rich.console import Console
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.files import write_whole
+from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.format import list_names, percent, plural, size_text
+from optimizer.report.narrative import outlay_words, proof_of_gap
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import print_parts
-from optimizer.results.futures import FuturesResult
-from optimizer.units import si
+from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
+from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.results.frames import Frame, FrameRow
+from optimizer.results.futures import FutureResult, FuturesResult
+from optimizer.studies.stage_frames import decisions_frame, futures_frame
+from optimizer.studies.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
+from optimizer.tolerances import ROUNDING, SAME_VALUE
+from optimizer.units import short, si
+
+# More futures than this are listed the dearest first, without the rest.
+MOST_LISTED_FUTURES = 40
+# So many futures are named in a sentence.
+NAMED_FUTURES = 3
+_FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
 
-def show_futures(result: FuturesResult, console: Console | None = None) -> None:
-    """Print a result to stdout, or to the console given."""
+def show_futures(result: FuturesResult, console: Console | None = None, *, every: bool = False) -> None:
+    """Print a result to stdout, or to the console given; `every` order in a row of its own, or folded."""
     console = console or Screen()
-    lines = [
-        (each.name or "plan", f"{si(each.cost, result.money)}, {'survives' if each.result.survives else 'fails'}")
-        for each in result.futures
+    print_parts(futures_tables(result, console.width, every=every), console)
+
+
+def futures_tables(result: FuturesResult, width: int, *, every: bool = False) -> list[RenderableType]:
+    """What is printed, in order, for a terminal so wide."""
+    instance, stages = instance_of(result), find_stages(result, folded=not every)
+    panel = futures_panel(instance, result, stages)
+    if len(result.futures) == 1:
+        # Of a file without questions: its plan, as of any other.
+        only = replace(result.futures[0].result, notes=result.notes)
+        return [panel, *plan_tables(only, width, every=every)[1:-1], run_line(result)]
+    shown: list[RenderableType | None] = [panel]
+    shown += [stage_table(instance, result, stage) for stage in stages]
+    shown += [future_table(instance, result, every=every)] if result.futures else []
+    shown += [Text(f"Note: {note}") for note in result.notes]
+    return [part for part in [*shown, run_line(result)] if part is not None]
+
+
+def futures_panel(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Panel:
+    """How many futures are survived, what that costs, and what is committed now."""
+    lines = list(futures_facts(instance, result, stages))
+    return answer_panel(result.instance, futures_headline(result), lines, STYLES[result.status])
+
+
+def futures_headline(result: FuturesResult) -> str:
+    """The outcome in one line."""
+    if result.status == "none":
+        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+    if not result.futures:
+        return "STOPPED before any plan was found"
+    failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
+    if count == 1:
+        headline = "SURVIVES every shock" if not failed else f"FAILS: {_failing(result, failed)}"
+    elif not failed:
+        headline = f"SURVIVES in all {count} futures"
+    else:
+        headline = f"FAILS in {len(failed)} of {count} futures: {_failing(result, failed)}"
+    return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+
+
+def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
+    """The worst of some futures that fail, with its shocks and its gap; then the names of the others."""
+    worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
+    shocks = worst.result.shocks
+    broken = sum(not each.survives for each in shocks)
+    gap = worst.result.survival_gap
+    words = f"{broken} of {plural(len(shocks), 'shock')}" + (f", a gap of {si(gap, result.money)}" if gap > 0 else "")
+    words = f"{worst.name}, {words}" if worst.name else words
+    return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
+
+
+def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage] = ()) -> Iterator[tuple[str, str]]:
+    """What an answer rests on: a label and a text each."""
+    if result.status == "none":
+        for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+            yield "Conflict (IIS)" if i == 0 else "", rule
+        yield "What it takes", "These rules cannot be satisfied together: relax at least one."
+    if result.futures:
+        yield from _money_facts(instance, result, stages)
+        yield from _caveats(result)
+
+
+def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
+    money = result.money
+    if len(stages) > 1:
+        yield "Commit now", _commit(instance, result, stages[0])
+    yield _capital(result.measure), f"{si(result.total_cost, money, 4)}, {_terms(instance, result)}"
+    if result.measure != "expected cost":
+        yield "Expected cost", si(result.expected_cost, money, 4)
+    if len(result.futures) > 1:
+        yield from _spread(result)
+    yield "Outlay", _outlay(instance, result)
+    if result.price_of_survival is not None:
+        yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
+
+
+def _caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+    money, are_several = result.money, len(result.futures) > 1
+    if not result.survives:
+        gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
+        yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
+    if are_several and not result.are_probabilities_given:
+        yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _terms(instance: Instance, result: FuturesResult) -> str:
+    when = f"present value at the start of {instance.horizon.start}, in {result.currency}, discounted at "
+    return f"{when}{short(100 * instance.discount_rate, 3)} % a year {proof_of_gap(result.mip_gap)}"
+
+
+def _spread(result: FuturesResult) -> Iterator[tuple[str, str]]:
+    """The dearest and the cheapest future, and the largest regret where it is known."""
+    worst, best, money = result.worst, result.best, result.money
+    if worst.cost - best.cost <= SAME_VALUE * abs(worst.cost):
+        yield "Worst and best", f"all futures cost the same, {si(worst.cost, money, 4)}"
+    else:
+        yield "Worst future", f"{worst.name}: {si(worst.cost, money, 4)}"
+        yield "Best future", f"{best.name}: {si(best.cost, money, 4)}"
+    regrets = [(each.regret, each.name) for each in result.futures if each.regret is not None]
+    if len(regrets) == len(result.futures) and result.measure != "largest regret":
+        most, name = max(regrets)
+        yield "Largest regret", f"{si(most, money)}, in {name}: what its own plan would cost less"
+
+
+def _outlay(instance: Instance, result: FuturesResult) -> str:
+    """The expected outlay with its range; the budget where one holds in all futures."""
+    each = [future.result.outlay for future in result.futures]
+    budgets = {future.result.data.get("policy", {}).get("budget") for future in result.futures}
+    if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
+        return outlay_words(instance, result.outlay)
+    words = f"expected {si(result.outlay, result.money, 4)}, undiscounted; {_money(result, (min(each), max(each)))}"
+    if len(budgets) > 1:
+        return f"{words}, under a budget that differs between the futures"
+    budget = instance.policy.budget
+    return words if budget is None else f"{words}, under a budget of {si(budget, result.money, 4)}"
+
+
+def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
+    if first.questions:
+        return f"nothing: the first answer is known at the start of {instance.horizon.label(0)}"
+    when = f"before {instance.horizon.label(first.end)}"
+    if not first.orders:
+        return f"nothing {when}: all purchases wait for an answer"
+    names = list_names([display_name(instance, each.option) for each in _dearest(first.orders)], NAMED_FUTURES)
+    return f"{_money(result, first.spent_range)} {when}: {names}"
+
+
+def _dearest(orders: Iterable[StageOrder]) -> list[StageOrder]:
+    return sorted(orders, key=lambda each: -each.paid[1])
+
+
+def _price(result: FuturesResult, price: float) -> str:
+    money, without = result.money, si(result.expected_cost - price, result.money, 4)
+    whose = "the same futures cost" if len(result.futures) > 1 else "the same instance costs"
+    if price <= ROUNDING * abs(result.expected_cost):
+        return f"nothing: without shocks {whose} no less"
+    return f"{si(price, money, 4)} of the expected cost; without shocks {whose} {without}"
+
+
+# Tables.
+
+
+def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> RenderableType:
+    """What is bought in a stage: in all branches first, then in some."""
+    title = stage_headline(instance, result, stage)
+    if not stage.orders:
+        return Text.assemble((title, "bold"), f"\nNothing is bought {_span(instance, stage)}.")
+    frame = decisions_frame(instance, result, [stage])
+    money, column = f"Spent\n{result.money}", {"justify": "left", "no_wrap": True}
+    has_branches = any(each.branch != ALL for each in stage.orders)
+    rows = list(_order_rows(instance, frame, has_branches=has_branches))
+    if not has_branches:
+        rows += [None, (Text("total", style="bold"), ["", "", Text(money_range(stage.spent_range), style="bold")])]
+    heads = ["Decided", "Size", money]
+    number = {"justify": "right", "no_wrap": True}
+    shown = cross_table(
+        "",
+        "Branch, option" if has_branches else "Option, lever",
+        heads,
+        rows,
+        layout=number,
+        layouts={"Decided": column},
+    )
+    return _titled(title, shown, stage_caption(instance, stage))
+
+
+def _order_rows(
+    instance: Instance, frame: Frame, *, has_branches: bool
+) -> Iterator[tuple[str | Text, Sequence[str | Text]] | None]:
+    """Each branch with its probability, and below it what is bought there."""
+    above = None
+    for row in frame.rows():
+        if has_branches and row["branch"] != above:
+            above = row["branch"]
+            yield Text(f"{above}  {percent(row['probability'])}", style="bold"), ["", "", ""]
+        order: StageOrder = row.item[1]
+        name = display_name(instance, order.option)
+        option = Text(f"  {name}") if has_branches else Text.assemble(name, (f" · {order.kind}", "dim"))
+        yield option, [order_time(row), order_size(instance, order), money_range(order.paid)]
+
+
+def _titled(title: str, shown: Table, caption: str) -> RenderableType:
+    """A table between its title and its caption, which may be wider than it is."""
+    return Group(Text(title, style="bold"), shown, *([Text(caption, style="dim")] if caption else []))
+
+
+def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> str:
+    """From when on it is, and which answers are known then, each with its probability."""
+    label = instance.horizon.label
+    if not stage.questions:
+        return f"Commit now: before {label(stage.end)}, the same in all {len(result.futures)} futures"
+    asked = [
+        f"{each.question} ({', '.join(f'{branch} {percent(share)}' for branch, share in each.branches)})"
+        for each in stage.questions
     ]
-    headline = f"{result.status}: {result.measure} {si(result.total_cost, result.money)}"
-    print_parts([answer_panel(result.instance, headline, lines, "green" if result.survives else "yellow")], console)
+    return f"From {label(stage.t)}, when {' and '.join(asked)} {'are' if len(asked) > 1 else 'is'} known"
+
+
+def _span(instance: Instance, stage: Stage) -> str:
+    first, last = instance.horizon.label(stage.t), instance.horizon.label(stage.end - 1)
+    return f"in {first}" if first == last else f"from {first} to {last}"
+
+
+def stage_caption(instance: Instance, stage: Stage) -> str:
+    """The names of questions and branches, and where nothing is bought."""
+    titles = branch_titles(instance)
+    keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
+    lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
+    lines.append(f"Nothing is bought {_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
+    lines.append(_FOLDED if any(each.ways > 1 for each in stage.orders) else "")
+    return "\n".join(filter(None, lines))
+
+
+def order_time(row: FrameRow) -> str:
+    """When it is decided; of purchases of a stockpile from when to when."""
+    return str(row["period"]) if row["period"] == row["until"] else f"{row['period']}–{row['until']}"
+
+
+def order_size(instance: Instance, order: StageOrder) -> str:
+    """The size of an order with its unit, or the least and the most."""
+    least, most = order.size
+    text = size_text(instance, order.option, most)
+    return text if _is_one(order.size) else f"{si(least)} to {text}"
+
+
+def money_range(pair: Range) -> str:
+    """An amount, or the least and the most."""
+    return si(pair[1]) if _is_one(pair) else f"{si(pair[0])} to {si(pair[1])}"
+
+
+def _money(result: FuturesResult, pair: Range) -> str:
+    return (
+        f"{si(pair[1], result.money, 4)}"
+        if _is_one(pair)
+        else f"{si(pair[0], '', 4)} to {si(pair[1], result.money, 4)}"
+    )
+
+
+def _is_one(pair: Range) -> bool:
+    """Whether two figures read as one."""
+    return si(pair[0]) == si(pair[1])
+
+
+def future_table(instance: Instance, result: FuturesResult, *, every: bool = False) -> RenderableType:
+    """One row a future; of many the dearest, those that fail first."""
+    futures, left = result.futures, max(0, len(result.futures) - MOST_LISTED_FUTURES)
+    shown, caption = result, ""
+    if left and not every:
+        dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
+        shown = replace(result, futures=tuple(dearest))
+        caption = (
+            f" {plural(left, 'future')} that cost less {'is' if left == 1 else 'are'} not shown; --all lists each."
+        )
+    frame = futures_frame(shown)
+    hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
+    made = screen_table(
+        instance,
+        frame,
+        title="",
+        caption="",
+        heads={"survives": "Shocks\nsurvived"},
+        cells={"survives": _survived},
+        hidden=hidden,
+    )
+    return _titled(frame.title, made, frame.note + caption)
+
+
+def _survived(row: FrameRow) -> Text:
+    """``✓ 17 of 17``."""
+    shocks = row.item.result.shocks
+    mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")
+    return Text(f"{mark} {sum(each.survives for each in shocks)} of {len(shocks)}", style=style)
+
+
+def write_futures_csv(result: FuturesResult, folder: Path) -> Sequence[Path]:
+    """The frames of a result as CSV files, each whole or not at all."""
+    for name in result.frames:
+        write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
+    return [folder / f"{name}.csv" for name in result.frames]

@@ -36,6 +36,7 @@ from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, frame_csv, label_rows, print_parts, screen_table
 from optimizer.results.frames import FrameRow
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.folding import Folded, fold_outcomes, folds, worst_rows
@@ -77,7 +78,7 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             binding(instance, result),
         ]
     shown += [Text(f"Note: {note}") for note in result.notes]
-    return [part for part in [*shown, _record(result)] if part is not None]
+    return [part for part in [*shown, run_line(result)] if part is not None]
 
 
 def answer(instance: Instance, result: Result) -> Panel:
@@ -96,7 +97,7 @@ def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], st
     return Panel(body, title=Text(title, style="bold"), title_align="left", border_style=style, expand=True)
 
 
-def _record(result: Result) -> Text:
+def run_line(result: Result | FuturesResult) -> Text:
     """How it was found: audit, versions, seconds."""
     audit, seconds = result.audit, result.seconds
     checked = f"Audit: {audit['rows']:,} rows agree (worst {audit['worst']:.1e}). " if audit.get("rows") else ""

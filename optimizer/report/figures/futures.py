@@ -1,0 +1,154 @@
+"""The tree of futures with the decisions on its edges: what is bought from one answer to the next, in which branch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import BLUE, GREEN, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, plain
+from optimizer.report.format import percent, plural, shortened
+from optimizer.results.futures import FuturesResult
+from optimizer.studies.stages import Stage, StageOrder, find_stages
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Inches: a line of text, the room of a branch's name, and the part of the width that the leaves take.
+_LINE, _HEAD, _LEAVES = 0.125, 0.2, 1.75
+# Characters in an inch of this size of text.
+_SIZE, _PER_INCH = 6.2, 21.5
+# So many orders are written on an edge where there are few branches, and where there are many.
+_ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
+
+
+@dataclass(frozen=True)
+class TreeEdge:
+    """The futures that cannot be told apart in a stage.
+
+    Attributes:
+        stage: its number.
+        futures: their numbers, one after the other.
+        branch: the answers known since the stage before, with their probability; empty at the root.
+        orders: what they buy in the stage, a line each.
+    """
+
+    stage: int
+    futures: tuple[int, ...]
+    branch: str
+    orders: tuple[str, ...]
+
+
+def tree_edges(instance: Instance, result: FuturesResult) -> tuple[TreeEdge, ...]:
+    """The edges of the tree, stage by stage."""
+    most = _ORDERS if len(result.futures) <= _MANY else _ORDERS_OF_MANY
+    edges = list[TreeEdge]()
+    above: Sequence[float] = [1.0] * len(result.futures)
+    for number, stage in enumerate(find_stages(result)):
+        groups = _groups(instance, result, stage)
+        shares = {futures: sum(result.futures[i].probability for i in futures) for futures in groups.values()}
+        for answers, futures in groups.items():
+            new = [branch for _, branch, period in answers if period == instance.horizon.label(stage.t)]
+            words = f"{', '.join(new)} {percent(shares[futures] / above[futures[0]])}" if new else ""
+            edges.append(TreeEdge(number, futures, words, tuple(_orders(instance, stage, futures[0], most))))
+        above = [shares[futures] for i in range(len(above)) for futures in shares if i in futures]
+    return tuple(edges)
+
+
+def _groups(
+    instance: Instance, result: FuturesResult, stage: Stage
+) -> Mapping[tuple[tuple[str, str, str], ...], tuple[int, ...]]:
+    """The futures that cannot be told apart in a stage, by their answers so far."""
+    so_far = {instance.horizon.label(t) for t in range(stage.t + 1)}
+    groups = dict[tuple[tuple[str, str, str], ...], tuple[int, ...]]()
+    for i, future in enumerate(result.futures):
+        known = tuple(answer for answer in future.answers if answer[2] in so_far)
+        groups[known] = (*groups.get(known, ()), i)
+    return groups
+
+
+def _orders(instance: Instance, stage: Stage, future: int, most: int) -> Iterator[str]:
+    """What a future buys in a stage, the dearest first."""
+    mine = sorted((each for each in stage.orders if future in each.futures), key=lambda each: -each.paid[1])
+    for each in mine[:most]:
+        yield order_text(instance, each)
+    if len(mine) > most:
+        yield f"and {plural(len(mine) - most, 'more order')}"
+
+
+def order_text(instance: Instance, order: StageOrder) -> str:
+    """``4 t/yr plant``: the size first, which is never cut off."""
+    return f"{size_text(instance, order.option, order.size[1])} {display_name(instance, order.option)}"
+
+
+def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
+    """The tree, from the decisions of today on the left to the futures, with what each costs, on the right."""
+    edges = tree_edges(instance, result)
+    heights = _row_heights(result, edges)
+    canvas = new_canvas(f"{result.instance}: what is committed now, and what follows each answer", sum(heights) + 0.55)
+    (panel,) = canvas.panels
+    width = canvas.figure.get_figwidth() - 0.15
+    stages = find_stages(result)
+    step = (width - _LEAVES) / len(stages)
+    panel.set_xlim(0, width)
+    panel.set_ylim(sum(heights) + 0.05, -0.4)
+    plain(panel)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    centres = [sum(heights[:i]) + heights[i] / 2 for i in range(len(heights))]
+    for number, stage in enumerate(stages):
+        _stage_head(panel, instance, stage, number * step)
+    parents = dict[tuple[int, int], float]()
+    for edge in edges:
+        y = sum(centres[i] for i in edge.futures) / len(edge.futures)
+        for future in edge.futures:
+            parents[edge.stage, future] = y
+        _edge(panel, edge, y, parents.get((edge.stage - 1, edge.futures[0]), y), edge.stage * step, step)
+    for i, y in enumerate(centres):
+        _leaf(panel, result, i, y, width - _LEAVES)
+    add_footer(
+        canvas,
+        "On each line: what is bought until the next answer, the dearest first; of stockpiles all that is bought until "
+        f"then. On the right: probability and cost of each future, present value, {result.currency}; ✗: a floor fails.",
+    )
+    return canvas
+
+
+def _row_heights(result: FuturesResult, edges: Sequence[TreeEdge]) -> list[float]:
+    """Inches of each future: its own texts, and its part of those that it shares."""
+    heights = [2 * _LINE + 0.1] * len(result.futures)
+    for edge in sorted(edges, key=lambda each: len(each.futures)):
+        needed = _HEAD + _LINE * max(1, len(edge.orders)) + 0.1
+        lacking = needed - sum(heights[i] for i in edge.futures)
+        for i in edge.futures:
+            heights[i] += max(0.0, lacking) / len(edge.futures)
+    return heights
+
+
+def _stage_head(panel: "Axes", instance: Instance, stage: Stage, x: float) -> None:
+    asked = ", ".join(each.question for each in stage.questions)
+    words = f"{instance.horizon.label(stage.t)}: {asked}" if asked else f"now, {instance.horizon.label(stage.t)}"
+    panel.text(x + 0.05, -0.25, words, fontsize=7.5, fontweight="bold", va="center")
+
+
+def _edge(panel: "Axes", edge: TreeEdge, y: float, above: float, x: float, step: float) -> None:
+    panel.plot([x, x], [above, y], color=BLUE, linewidth=1.2, solid_capstyle="round")
+    panel.plot([x, x + step], [y, y], color=BLUE, linewidth=1.2, solid_capstyle="round")
+    room = round((step - 0.1) * _PER_INCH)
+    if edge.branch:
+        panel.text(x + 0.06, y - 0.03, shortened(edge.branch, room), fontsize=7, fontweight="bold", va="bottom")
+    lines = [shortened(line, room) for line in edge.orders] or ["nothing"]
+    panel.text(x + 0.06, y + 0.03, "\n".join(lines), fontsize=_SIZE, va="top", linespacing=1.15,
+               color=INK if edge.orders else QUIET, fontstyle="normal" if edge.orders else "italic")  # fmt: skip
+
+
+def _leaf(panel: "Axes", result: FuturesResult, number: int, y: float, x: float) -> None:
+    future = result.futures[number]
+    mark, colour = ("✓", GREEN) if future.result.survives else ("✗", VERMILION)
+    panel.plot([x], [y], marker="o", color=colour, markersize=4)
+    room = round((_LEAVES - 0.2) * _PER_INCH * _SIZE / 7)
+    name = shortened(f"{mark} {future.name}", room)
+    panel.text(x + 0.1, y - 0.01, name, fontsize=7, fontweight="bold", va="bottom", color=colour)
+    words = f"{percent(future.probability, 1)}, {si(future.cost, result.money, 4)}"
+    panel.text(x + 0.1, y + 0.02, words, fontsize=_SIZE, va="top")

@@ -1,0 +1,81 @@
+"""The plan of several futures as one page that needs nothing else: the answer, the tree, the tables of the screen."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from optimizer.extras import has_extra, require_extra
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.plot import draw_futures_plot
+from optimizer.report.html import page_part
+from optimizer.report.tables.futures import (
+    futures_facts,
+    futures_headline,
+    money_range,
+    order_size,
+    order_time,
+    stage_caption,
+    stage_headline,
+)
+from optimizer.report.tables.plan import run_line
+from optimizer.report.tables.render import page_table
+from optimizer.results.futures import FuturesResult
+from optimizer.studies.stage_frames import decisions_frame
+from optimizer.studies.stages import Stage, find_stages
+
+
+def futures_book(result: FuturesResult, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON object that `report --json` prints for a plan of several futures."""
+    instance, stages = instance_of(result), find_stages(result)
+    return {
+        "instance": result.instance,
+        "description": instance.description or "",
+        "currency": result.currency,
+        "periods": list(result.periods),
+        "status": result.status,
+        "survives": result.survives,
+        "headline": futures_headline(result),
+        "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
+        "stages": [_stage(instance, result, stage) for stage in stages],
+        "futures": [each.to_dict() for each in result.futures],
+        "table": page_table(instance, result.frames.frame("futures")) if result.futures else None,
+        "notes": list(result.notes),
+        "warnings": list(warnings),
+        "record": run_line(result).plain,
+    }
+
+
+def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
+    """What is bought in a stage, as a table; ranges as on the screen."""
+    frame = decisions_frame(instance, result, [stage])
+    shown = page_table(instance, frame.select(("branch", "probability", "option", "kind")))
+    rows = [
+        [*texts, order_time(row), order_size(instance, row.item[1]), money_range(row.item[1].paid)]
+        for texts, row in zip(shown["rows"], frame.rows(), strict=True)
+    ]
+    return {
+        "title": stage_headline(instance, result, stage),
+        "head": [*shown["head"], "Decided", ">Size", f">Spent, {result.money}"],
+        "rows": rows,
+        "caption": stage_caption(instance, stage).replace("\n", ". "),
+    }
+
+
+def futures_page(result: FuturesResult, warnings: Sequence[str] = ()) -> str:
+    """The page; without the figure where its extra is not installed."""
+    require_extra("report", "A report page")
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
+    picture = ""
+    if has_extra("plot") and len(result.futures) > 1:
+        picture = "data:image/svg+xml;base64," + base64.b64encode(draw_futures_plot(result, "svg")).decode()
+    return environment.get_template("futures.html.j2").render(
+        book=futures_book(result, warnings),
+        picture=picture,
+        version=version("optimizer"),
+        css=Markup(page_part("page.css")),
+    )

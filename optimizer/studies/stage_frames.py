@@ -1,0 +1,70 @@
+"""The frames of a plan of several futures: the only place that says which columns its tables have."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from optimizer.instance.derived import size_unit
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.futures import FuturesResult
+from optimizer.studies.stages import Stage, StageOrder, find_stages
+
+
+def futures_frames(result: FuturesResult) -> Frames:
+    """Decisions and futures of a plan."""
+    instance = instance_of(result)
+    return Frames(
+        {
+            "decisions": lambda: decisions_frame(instance, result, find_stages(result)),
+            "futures": lambda: futures_frame(result),
+        }
+    )
+
+
+def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[Stage]) -> Frame:
+    """One row for each purchase of a stage and the branches that make it; stockpiles by stage."""
+    money, label = result.money, instance.horizon.label
+
+    def column(name: str, of: Any, **more: Any) -> FrameColumn:
+        return FrameColumn(name, of=lambda pair: of(*pair), **more)
+
+    def names(stage: Stage, order: StageOrder) -> str:
+        return " ".join(result.futures[number].name for number in order.futures)
+
+    columns = (
+        column("known", lambda stage, order: label(stage.t), form="period", is_index=True, is_shown=False),
+        column("branch", lambda stage, order: order.branch, label="In", is_index=True),
+        column("probability", lambda stage, order: order.probability, label="Prob.", unit="share", form="percent"),
+        column("option", lambda stage, order: order.option, form="object", is_index=True),
+        column("kind", lambda stage, order: order.kind, label="Lever", is_shown=False),
+        column("period", lambda stage, order: label(order.t), label="Decided", form="period", is_index=True),
+        column("until", lambda stage, order: label(order.last), form="period", is_shown=False),
+        column("size", lambda stage, order: order.size[0], form="amount"),
+        column("unit", lambda stage, order: size_unit(instance, order.option), label="Unit of size", is_shown=False),
+        column("spent", lambda stage, order: order.paid[0], unit=money, form="amount"),
+        column("spent_most", lambda stage, order: order.paid[1], unit=money, form="amount", is_shown=False),
+        column("futures", names, is_shown=False),
+    )
+    pairs = [(stage, order) for stage in stages for order in stage.orders]
+    note = "Spent: undiscounted; a range where prices differ between the futures. Stockpiles: all that is bought "
+    note += "until the next answer."
+    return Frame.of_items("decisions", "Decisions", pairs, columns, note)
+
+
+def futures_frame(result: FuturesResult) -> Frame:
+    """One row a future: its probability, what it costs and survives, and its least cost alone."""
+    money = result.money
+    columns = (
+        FrameColumn("future", is_index=True, of=lambda each: each.name),
+        FrameColumn("probability", "Prob.", "share", "tenth"),
+        FrameColumn("survives", form="yes", of=lambda each: each.result.survives),
+        FrameColumn("cost", "Cost", money, "exact"),
+        FrameColumn("outlay", "Outlay", money, "exact", of=lambda each: each.result.outlay),
+        FrameColumn("gap", "Gap", money, "amount", of=lambda each: each.result.survival_gap),
+        FrameColumn("least_cost", "Alone", money, "exact"),
+        FrameColumn("regret", "Regret", money, "amount"),
+    )
+    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted. Alone: the least cost "
+    note += "of the future if it were known from the start. Regret: cost less that."
+    return Frame.of_items("futures", "Future by future", result.futures, columns, note)

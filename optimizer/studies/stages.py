@@ -1,0 +1,285 @@
+"""What the plan of several futures buys, from one answer to the next, and in which branches.
+
+stage   the periods from one date at which questions are answered to the next; the first ends with the first answer
+order   a build, or all purchases of a stockpile in one stage, with the futures in which they are the same
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from optimizer.instance.questions import Question
+from optimizer.instance.schema import Instance
+from optimizer.results.futures import Decision, FuturesResult
+from optimizer.tolerances import SAME_VALUE
+
+ALL = "all branches"
+# An option that is bought in more different ways than this in one stage is one order with ranges, where orders are
+# folded.
+MOST_WAYS = 3
+# A question, its branch and the period from which it is known.
+_Known = tuple[str, str, int]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class StageOrder:
+    """Purchases of one option in one stage.
+
+    Attributes:
+        option, kind: what is bought.
+        t, last: the first and the last period of its purchases.
+        size: least and most, in the option's own unit; of a stockpile t bought in the stage.
+        paid: least and most over its futures, money, undiscounted.
+        futures: their numbers, in the order of the result.
+        branch: the branches that these are, in words; `ALL` where they are all.
+        probability: of these futures together.
+        ways: how many different orders it stands for; 1 where it is not folded.
+    """
+
+    option: str
+    kind: str
+    t: int
+    last: int
+    size: Range
+    paid: Range
+    futures: tuple[int, ...]
+    branch: str
+    probability: float
+    ways: int = 1
+
+
+@dataclass(frozen=True)
+class StageQuestion:
+    """A question that is answered at the start of a stage: its key, and each branch with its probability there."""
+
+    question: str
+    branches: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The periods from one answer to the next.
+
+    Attributes:
+        t, end: its first period, and the one after its last.
+        questions: those answered at its start; none in the first.
+        orders: those of all branches first.
+        spent: by future, money, undiscounted, in this stage.
+        idle: the branches in which nothing is bought, in words; empty where there are none.
+    """
+
+    t: int
+    end: int
+    questions: tuple[StageQuestion, ...]
+    orders: tuple[StageOrder, ...]
+    spent: tuple[float, ...]
+    idle: str
+
+    @property
+    def spent_range(self) -> Range:
+        """Least and most over the futures."""
+        return min(self.spent, default=0.0), max(self.spent, default=0.0)
+
+
+def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, ...]:
+    """The stages of a plan in the order of time; one without questions is one stage.
+
+    Args:
+        result: the plan.
+        folded: whether an option that is bought in many ways in one stage is one order with ranges.
+    """
+    if not result.futures:
+        return ()
+    answers = _Answers(result)
+    starts = sorted({0, *(t for known in answers.known for _, _, t in known)})
+    ends = [*starts[1:], len(result.periods)]
+    return tuple(_stage(result, answers, t, end, folded=folded) for t, end in zip(starts, ends, strict=True))
+
+
+class _Answers:
+    """The answers on the way to each future, and how sets of futures are called by them."""
+
+    def __init__(self, result: FuturesResult) -> None:
+        place = {period: t for t, period in enumerate(result.periods)}
+        self.probabilities = [future.probability for future in result.futures]
+        self.known: list[tuple[_Known, ...]] = [
+            tuple((question, branch, place[period]) for question, branch, period in future.answers)
+            for future in result.futures
+        ]
+        self.masks: dict[_Known, int] = defaultdict(int)
+        for number, known in enumerate(self.known):
+            for answer in known:
+                self.masks[answer] |= 1 << number
+        self.every = (1 << len(self.known)) - 1
+        questions = defaultdict[str, set[str]](set)
+        for question, branch, _ in self.masks:
+            questions[branch].add(question)
+        self.shared = {branch for branch, some in questions.items() if len(some) > 1}
+
+    def probability(self, futures: Iterable[int]) -> float:
+        return math.fsum(self.probabilities[number] for number in futures)
+
+    def asked(self, t: int) -> tuple[StageQuestion, ...]:
+        """The questions answered at the start of a period."""
+        found = defaultdict[str, dict[str, int]](dict)
+        for (question, branch, when), mask in self.masks.items():
+            if when == t:
+                found[question][branch] = mask
+        asked = []
+        for question, branches in found.items():
+            likely = {branch: self.probability(_numbers(mask)) for branch, mask in branches.items()}
+            whole = math.fsum(likely.values())
+            asked.append(StageQuestion(question, tuple((branch, each / whole) for branch, each in likely.items())))
+        return tuple(asked)
+
+    def words(self, futures: Iterable[int], t: int) -> str:
+        """The branches, known in a period, that some futures are: as few names as describe them exactly."""
+        wanted = reduce(lambda mask, number: mask | 1 << number, futures, 0)
+        if wanted == self.every:
+            return ALL
+        rest, names = wanted, []
+        while rest:
+            number = (rest & -rest).bit_length() - 1
+            kept = self._fewest([answer for answer in self.known[number] if answer[2] <= t], wanted)
+            names.append(".".join(self._name(answer) for answer in kept))
+            rest &= ~self._mask(kept)
+        return ", ".join(names)
+
+    def _fewest(self, known: Sequence[_Known], wanted: int) -> Sequence[_Known]:
+        """The answers without those that need not be given for all futures that have the others to be wanted."""
+        kept = [answer for answer in known if self.masks[answer] != self.every]
+        for answer in list(kept):
+            others = [each for each in kept if each != answer]
+            # A branch in which another question arises is named before that one's.
+            if self._mask(others) & ~wanted == 0 and self._mask(others) != self._mask(kept):
+                kept = others
+        return kept
+
+    def _mask(self, answers: Sequence[_Known]) -> int:
+        return reduce(lambda mask, answer: mask & self.masks[answer], answers, self.every)
+
+    def _name(self, answer: _Known) -> str:
+        question, branch, _ = answer
+        return f"{question} {branch}" if branch in self.shared else branch
+
+
+def _numbers(mask: int) -> Iterator[int]:
+    return (number for number in range(mask.bit_length()) if mask >> number & 1)
+
+
+@dataclass(frozen=True)
+class _Bought:
+    """What one future buys of an option in a stage."""
+
+    number: int
+    kind: str
+    t: int
+    last: int
+    size: float
+    paid: float
+
+
+def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded: bool) -> Stage:
+    bought = list(_bought(result, t, end))
+    spent = [0.0] * len(result.futures)
+    for _, each in bought:
+        spent[each.number] += each.paid
+    by_option = defaultdict[str, list[StageOrder]](list)
+    for option, alike in _alike(bought):
+        by_option[option].append(_order(answers, t, option, alike))
+    orders = []
+    for option, some in by_option.items():
+        is_folded = folded and len(some) > MOST_WAYS
+        mine = _by_future(each for name, each in bought if name == option)
+        orders += [_order(answers, t, option, mine, ways=len(some))] if is_folded else some
+    idle = set(range(len(result.futures))) - {each.number for _, each in bought}
+    return Stage(
+        t,
+        end,
+        answers.asked(t),
+        tuple(sorted(orders, key=lambda each: (-len(each.futures), each.futures, each.t))),
+        tuple(spent),
+        answers.words(sorted(idle), t) if idle else "",
+    )
+
+
+def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bought]]:
+    """Each future's builds of a stage, and its purchases of each stockpile there taken together."""
+    number = {future.name: i for i, future in enumerate(result.futures)}
+    stocks = defaultdict[tuple[str, int], list[tuple[Decision, float]]](list)
+    for each in result.decisions:
+        if not t <= each.t < end:
+            continue
+        for name, paid in zip(each.futures, each.paid, strict=True):
+            if each.is_stock:
+                stocks[each.option, number[name]].append((each, paid))
+            else:
+                yield each.option, _Bought(number[name], each.kind, each.t, each.t, each.size, paid)
+    for (option, future), fills in stocks.items():
+        first, last = fills[0][0], fills[-1][0]
+        size, paid = math.fsum(each.size for each, _ in fills), math.fsum(money for _, money in fills)
+        yield option, _Bought(future, first.kind, first.t, last.t, size, paid)
+
+
+def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_Bought]]]:
+    """Purchases of the same option in the same periods and of the same size, up to a tolerance."""
+    at_once = defaultdict[tuple[str, int, int], list[_Bought]](list)
+    for option, each in bought:
+        at_once[option, each.t, each.last].append(each)
+    for (option, _, _), some in at_once.items():
+        alike: list[_Bought] = []
+        for each in sorted(some, key=lambda one: one.size):
+            if alike and not math.isclose(each.size, alike[0].size, rel_tol=SAME_VALUE):
+                yield option, alike
+                alike = []
+            alike.append(each)
+        yield option, alike
+
+
+def _by_future(some: Iterable[_Bought]) -> list[_Bought]:
+    """All that each future buys of one option, taken together."""
+    found = dict[int, _Bought]()
+    for each in some:
+        before = found.get(each.number, replace(each, size=0.0, paid=0.0))
+        found[each.number] = replace(
+            each,
+            t=min(before.t, each.t),
+            last=max(before.last, each.last),
+            size=before.size + each.size,
+            paid=before.paid + each.paid,
+        )
+    return list(found.values())
+
+
+def _order(answers: _Answers, t: int, option: str, some: Sequence[_Bought], ways: int = 1) -> StageOrder:
+    futures = tuple(sorted({each.number for each in some}))
+    sizes, paid = [each.size for each in some], [each.paid for each in some]
+    return StageOrder(
+        option,
+        some[0].kind,
+        min(each.t for each in some),
+        max(each.last for each in some),
+        # Sizes that are alike are one size.
+        (min(sizes), max(sizes)) if ways > 1 else (sizes[0], sizes[0]),
+        (min(paid), max(paid)),
+        futures,
+        answers.words(futures, t),
+        answers.probability(futures),
+        ways,
+    )
+
+
+def branch_titles(instance: Instance) -> dict[str, str]:
+    """By key the printed names of questions and branches that have another name than their key."""
+    return dict(_titles(instance.futures))
+
+
+def _titles(questions: Mapping[str, Question]) -> Iterator[tuple[str, str]]:
+    for key, question in questions.items():
+        yield from [(key, question.name)] if question.name and question.name != key else []
+        for name, branch in question.branches.items():
+            yield from [(name, branch.name)] if branch.name and branch.name != name else []
+            yield from _titles(branch.futures)

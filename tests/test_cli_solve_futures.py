@@ -1,0 +1,316 @@
+"""What `diversify solve` prints and writes for a file with futures; numbers are worked out in the comments of cases."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.instance.reading import instance_of
+from optimizer.report.figures.futures import tree_edges
+from optimizer.report.screen import Screen
+from optimizer.report.tables.futures import futures_tables
+from optimizer.results.futures import FuturesResult
+from optimizer.studies.stages import ALL, find_stages
+
+ROOT = Path(__file__).parent.parent
+CASES = Path(__file__).parent / "cases" / "futures"
+EXACT = so.Settings(gap=1e-8)
+
+
+def solved(name: str, *overrides: str) -> FuturesResult:
+    result = so.solve(so.load(CASES / name, list(overrides)), settings=EXACT)
+    assert isinstance(result, FuturesResult)
+    return result
+
+
+def diversify(*args: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "optimizer", *args]
+    environment = {**os.environ, "COLUMNS": str(columns)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+
+def printed(result: FuturesResult, columns: int, *, every: bool = False) -> str:
+    screen = Screen(width=columns)
+    with screen.capture() as capture:
+        for part in futures_tables(result, columns, every=every):
+            screen.print(part)
+    return capture.get()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_answer_comes_first_then_what_is_committed_then_each_question(columns: int) -> None:
+    """The plant of 2027, 4 t/yr for 240, in both futures; in "high" 6 t/yr more in 2028 for 600; regret 240."""
+    done = diversify("solve", str(CASES / "hand_regret.yaml"), columns=columns)
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.replace("│", " ").split())
+    marks = [
+        "SURVIVES in all 2 futures",
+        "Commit now 240 USD before 2028: plant",
+        "Largest regret 240 USD, present value",
+        "(proven least)",
+        "Expected cost 540 USD",
+        "Worst future high: 840 USD",
+        "Best future low: 240 USD",
+        "Outlay expected 540 USD, undiscounted; 240 to 840 USD",
+        "Price of survival 540 USD of the expected cost",
+        "Commit now: before 2028, the same in all 2 futures",
+        "plant · refining 2027 4 t/yr 240",
+        "From 2028, when need (high 50 %, low 50 %) is known",
+        "high 50 % plant 2028 6 t/yr 600",
+        "Nothing is bought from 2028 to 2029 in: low.",
+        "high 50.0 % ✓ 1 of 1 840 840 600 240",
+        "low 50.0 % ✓ 1 of 1 240 240 0 240",
+    ]
+    places = [words.find(mark) for mark in marks]
+    assert -1 not in places, marks[places.index(-1)]
+    assert places == sorted(places)
+    assert max(map(len, done.stdout.splitlines())) <= columns
+
+
+def test_a_question_of_one_branch_alone_and_probabilities_that_are_made_up() -> None:
+    result = solved("hand_nested.yaml")
+    words = " ".join(printed(result, 100).replace("│", " ").split())
+    assert "SURVIVES in all 6 futures" in words
+    assert "From 2029, when duration (long 50 %, short 50 %) is known" in words
+    assert "war.long 25 % plant 2029 10 t/yr 1,000" in words
+    assert "Nothing is bought in 2029 in: war.short, peace." in words
+    assert "Probabilities made up: where the file gives none" in words
+    assert "From 2030, when colour (red 50 %, blue 50 %) is known Nothing is bought in 2030." in words
+    assert [(stage.t, len(stage.orders), stage.idle) for stage in find_stages(result)] == [
+        (0, 1, ""), (1, 0, ALL), (2, 1, "war.short, peace"), (3, 0, ALL)
+    ]  # fmt: skip
+
+
+def test_a_decision_of_several_branches_is_named_by_what_they_share() -> None:
+    """Two questions at once; the floor of "high" asks for 10 t in 2029, whatever the colour."""
+    high = "{probability: 0.5, set: {demands.d.survival: {2028: 0, 2029: 1}}}"
+    questions = (
+        f"futures={{colour: {{from: 2028, branches: {{red: {{}}, blue: {{}}}}}}, "
+        f"need: {{from: 2028, branches: {{high: {high}, low: {{probability: 0.5}}}}}}}}"
+    )
+    stages = find_stages(solved("hand_wait.yaml", questions))
+    (order,) = stages[-1].orders
+    assert (order.branch, order.futures) == ("high", (0, 2))
+    assert order.probability == pytest.approx(0.5)
+    assert stages[-1].idle == "low"
+
+
+def test_money_that_differs_between_futures_is_a_range() -> None:
+    """A t/yr of 2028 costs 100 with a hard "high" future, 50 where the plant is half as dear: 1,000 or 500 for 10."""
+    floor = "demands.d.survival: {2028: 0, 2029: 1}, options.plant.earliest: 2028"
+    branches = f"{{dear: {{set: {{{floor}}}}}, cheap: {{set: {{{floor}, options.plant.capex: 50}}}}}}"
+    result = solved("hand_wait.yaml", f"futures={{price: {{from: 2028, branches: {branches}}}}}")
+    (order,) = find_stages(result)[-1].orders
+    assert order.branch == ALL
+    assert order.paid == pytest.approx((500, 1000))
+    assert order.size == pytest.approx((10, 10))
+    assert "plant · refining 2028 10 t/yr 500 to 1,000" in " ".join(printed(result, 80).split())
+
+
+def test_many_futures_stay_readable() -> None:
+    """Three questions of three branches each; the floor of `need` asks for 10, 5 or 0 t in 2029.
+
+    The first 5 t/yr are needed in two of three: 60 now, not 2/3 of 100. The others in one of three: 1/3 of 100 later.
+    """
+
+    def floor(share: float) -> str:
+        return f"{{set: {{demands.d.survival: {{2028: 0, 2029: {share}}}}}}}"
+
+    need = f"need: {{from: 2028, branches: {{high: {floor(1)}, middle: {floor(0.5)}, low: {{}}}}}}"
+    others = ", ".join(f"{q}: {{from: 2029, branches: {{{q}1: {{}}, {q}2: {{}}, {q}3: {{}}}}}}" for q in "ab")
+    result = solved("hand_wait.yaml", f"futures={{{need}, {others}}}")
+    text = printed(result, 80)
+    assert len(result.futures) == 27
+    orders = [(each.branch, round(each.size[0], 4)) for stage in find_stages(result) for each in stage.orders]
+    assert orders == [(ALL, 5), ("high", 5)]
+    assert result.total_cost == pytest.approx(5 * 60 + 5 * 100 / 3, rel=1e-6)
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(text.splitlines()) < 80
+
+
+def test_an_option_that_is_bought_in_many_ways_is_one_row_with_ranges() -> None:
+    """Five answers ask for 2, 4, 6, 8 and 10 t in 2029: five orders at 100 a t/yr, or one row of 2 to 10."""
+    branches = ", ".join(
+        f"b{i}: {{set: {{demands.d.survival: {{2028: 0, 2029: {i / 5}}}, options.plant.earliest: 2028}}}}"
+        for i in range(1, 6)
+    )
+    result = solved("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {{{branches}}}}}}}")
+    (folded,) = find_stages(result, folded=True)[-1].orders
+    assert (folded.ways, folded.branch) == (5, ALL)
+    assert folded.size == pytest.approx((2, 10))
+    assert folded.paid == pytest.approx((200, 1000))
+    assert len(find_stages(result)[-1].orders) == 5
+    assert "plant · refining 2028 2 to 10 t/yr 200 to 1,000" in " ".join(printed(result, 100).split())
+    assert "b3 20 % plant 2028 6 t/yr 600" in " ".join(printed(result, 100, every=True).split())
+
+
+def test_a_future_that_fails_is_named_and_the_exit_code_says_so() -> None:
+    done = diversify("solve", str(CASES / "hand_wait.yaml"), "--set", "options.plant.max_size=4")
+    assert done.returncode == 4
+    words = " ".join(done.stdout.replace("│", " ").split())
+    # 10 t are needed and 4 there: 6 t short at 1 a t.
+    assert "FAILS in 1 of 2 futures: high, 1 of 1 shock, a gap of 6 USD" in words
+    assert "Survival gap expected 3 USD; of the worst shock in any future 6 USD" in words
+
+
+def test_rules_that_contradict_each_other_are_the_answer() -> None:
+    sets = "{policy.force: {plant: {2027: 4}}}", "{policy.force: {plant: {2027: 5}}}"
+    branches = f"{{high: {{set: {sets[0]}}}, low: {{set: {sets[1]}}}}}"
+    result = solved("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {branches}}}}}")
+    words = " ".join(printed(result, 80).replace("│", " ").split())
+    assert "NO PLAN EXISTS" in words
+    assert "(high)" in words
+    assert json.loads(result.to_json())["worst_cost"] is None
+
+
+def test_json_and_csv_have_decisions_with_their_futures_and_money(tmp_path: Path) -> None:
+    done = diversify("solve", str(CASES / "hand_regret.yaml"), "--json", "--csv", str(tmp_path))
+    data = json.loads(done.stdout)
+    assert data["worst_cost"] == pytest.approx(840, rel=1e-4)
+    assert (data["worst_future"], data["best_future"]) == ("high", "low")
+    first, second = data["builds"]
+    assert (first["period"], first["futures"]) == ("2027", ["high", "low"])
+    assert first["paid"] == pytest.approx([240, 240], rel=1e-4)
+    assert second["paid"] == pytest.approx([600], rel=1e-4)
+    assert data["futures"][0]["answers"] == {"need": {"branch": "high", "from": "2028"}}
+    with (tmp_path / "decisions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["known"], row["branch"], row["option"], row["futures"]) for row in rows] == [
+        ("2027", "all branches", "plant", "high low"), ("2028", "high", "plant", "high")
+    ]  # fmt: skip
+    with (tmp_path / "futures.csv").open() as file:
+        assert [row["future"] for row in csv.DictReader(file)] == ["high", "low"]
+
+
+@pytest.mark.parametrize("name", ["hand_nested.yaml", "hand_span.yaml", "hand_cvar.yaml"])
+def test_a_saved_plan_of_futures_is_read_again(tmp_path: Path, name: str) -> None:
+    result = solved(name)
+    result.save(tmp_path / "plan.json")
+    again = FuturesResult.load(tmp_path / "plan.json")
+    assert again.departures == ()
+    # 0 and 0.0 are written as they are held.
+    assert json.loads(again.to_json()) == json.loads(result.to_json())
+    assert again.decisions == result.decisions
+    assert printed(again, 80) == printed(result, 80)
+
+
+def test_a_saved_plan_of_futures_that_was_changed_says_where(tmp_path: Path) -> None:
+    data = json.loads(solved("hand_regret.yaml").to_json())
+    data["worst_cost"] = 1.0
+    (departure,) = FuturesResult.from_dict(data).departures
+    assert "worst_cost: the file says 1" in departure
+    changes: list[dict[str, Any]] = [{"surplus": 1}, {"format": 1}, {"builds": [{}]}, {"measure": None, "futures": 3}]
+    for change in changes:
+        with pytest.raises(so.PlanFileError):
+            FuturesResult.from_dict(data | change)
+
+
+def test_a_plan_of_several_futures_is_refused_where_one_is_needed(tmp_path: Path) -> None:
+    solved("hand_regret.yaml").save(tmp_path / "plan.json")
+    with pytest.raises(so.PlanFileError, match=r"2 futures.*--future, one of high, low"):
+        so.Result.load(tmp_path / "plan.json")
+    solved("hand_cvar.yaml").save(tmp_path / "one.json")
+    assert so.Result.load(tmp_path / "one.json").status == "survives"
+
+
+def test_frames_are_pandas_frames_and_do_not_travel_with_the_result() -> None:
+    result = solved("hand_regret.yaml")
+    assert result.frames.decisions.attrs["units"]["spent"] == "USD"
+    assert list(result.frames.futures.index) == ["high", "low"]
+    assert not {"frames", "problem"} & result.__getstate__().keys()
+    assert dataclasses.replace(result).worst.name == "high"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    solved("hand_regret.yaml").save(path)
+    return str(path)
+
+
+def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -> None:
+    shown = diversify("show", saved)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Commit now: before 2028, the same in all 2 futures" in shown.stdout
+    one = diversify("show", saved, "--future", "high", "--json")
+    assert json.loads(one.stdout)["total_cost"] == pytest.approx(840, rel=1e-6)
+    other = diversify("show", saved, "--future", "hig")
+    assert other.returncode == 2
+    assert 'Did you mean "high"?' in " ".join(other.stderr.replace("│", " ").split())
+    verified = diversify("verify", saved)
+    assert verified.returncode == 0, verified.stdout
+    assert "The plan adds up" in verified.stdout
+    refused = diversify("plot", saved, "timeline", "--output", "unwritten.svg")
+    assert refused.returncode == 3
+    assert "choose it by --future, one of high, low" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("total_cost",), 1.0, "total_cost: 1 is not 240"),
+        (("futures", 0, "result", "plan"), None, "not a plan file"),
+        (("futures", 0, "result", "total_cost"), 1.0, "high"),
+        (("builds", 0, "size"), 9.0, "decisions.plant.2027 in high, low: 9 is not"),
+        (("builds", 1, "paid", 0), 1.0, "decisions.paid.plant.2028 in high: high: 1 is not"),
+        (("builds", 0, "futures"), ["low", "high"], "decisions"),
+        (("futures", 0, "regret"), 1.0, "regret"),
+    ],
+)
+def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
+    saved: str, tmp_path: Path, keys: tuple[Any, ...], value: Any, said: str
+) -> None:
+    data = json.loads(Path(saved).read_text())
+    part = data
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(data))
+    done = diversify("verify", str(path))
+    assert done.returncode in (1, 3)
+    assert said in done.stdout + done.stderr
+
+
+def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
+    page, figure = tmp_path / "page.html", tmp_path / "tree.svg"
+    done = diversify("report", saved, "--output", str(page))
+    assert (done.returncode, "SURVIVES in all 2 futures" in done.stdout) == (0, True)
+    text = page.read_text()
+    for words in ("Commit now: before 2028", "From 2028, when need", "data:image/svg+xml", "<td>low</td>"):
+        assert words in text
+    assert diversify("plot", saved, "futures", "--output", str(figure)).returncode == 0
+    assert figure.read_text().count("<svg") == 1
+    refused = diversify("report", saved, "--output", str(tmp_path / "book.xlsx"))
+    assert refused.returncode == 2
+    refused = diversify("plot", "instances/tiny.yaml", "futures", "--output", str(figure))
+    assert refused.returncode == 3
+    data = json.loads(diversify("report", saved, "--output", str(page), "--json").stdout)
+    assert [stage["rows"][0][-3:] for stage in data["stages"]] == [["2027", "4 t/yr", "240"], ["2028", "6 t/yr", "600"]]
+
+
+def test_the_tree_has_the_decisions_of_each_branch_on_its_edges() -> None:
+    result = solved("hand_nested.yaml")
+    edges = tree_edges(instance_of(result), result)
+    assert [(edge.stage, edge.futures, edge.branch, edge.orders) for edge in edges[:6]] == [
+        (0, (0, 1, 2, 3, 4, 5), "", ("1 t/yr permit",)),
+        (1, (0, 1, 2, 3), "war 50 %", ()),
+        (1, (4, 5), "peace 50 %", ()),
+        (2, (0, 1), "long 50 %", ("10 t/yr plant",)),
+        (2, (2, 3), "short 50 %", ()),
+        (2, (4, 5), "", ()),
+    ]
+
+
+def test_the_example_of_the_manual_costs_what_its_comment_says() -> None:
+    result = so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml"))
+    assert isinstance(result, FuturesResult)
+    assert result.total_cost == pytest.approx(8.4e6, rel=1e-4)
+    assert [round(each.cost / 1e6, 3) for each in result.futures] == [14, 6]
