@@ -32,6 +32,7 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
@@ -177,8 +178,10 @@ class ScenarioSearch(Search):
         return [each for oracle in self.oracles() for each in oracle.separate(plan, self.shocks, enough)]
 
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
-        """Add the most violated scenarios to the model."""
-        self.model.add_shocks(self.note_shocks(select_most_violated(violations, most)))
+        """Add the most violated scenarios to the model; of samples that may fail so many that it matters."""
+        violations = list(violations)
+        chosen = (*self.listed.enough_to_count(violations, self.shocks), *select_most_violated(violations, most))
+        self.model.add_shocks(self.note_shocks(chosen))
 
     # The relaxation.
 
@@ -215,7 +218,7 @@ class ScenarioSearch(Search):
 
         def separate(result: SolveResult) -> list[Violation]:
             assert result.values is not None
-            violated = self.separate(result.values, self.add)
+            violated = self._required(self.separate(result.values, self.add))
             self.report_round("relaxation", result.objective, result.bound, violated)
             return violated
 
@@ -227,6 +230,10 @@ class ScenarioSearch(Search):
         if found is not None:
             self._save("integers")
         return found if self.is_complete() else None
+
+    def _required(self, violated: Sequence[Violation]) -> list[Violation]:
+        """Those that have to be survived: a relaxation excuses each sample that may fail in part, whichever it is."""
+        return [each for each in violated if not self.listed.may_fail(each.shock)]
 
     # The integers.
 
@@ -248,6 +255,7 @@ class ScenarioSearch(Search):
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
+        self.listed.excused = self.model.excuses.excused(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         self.report_round("integers", found.cost, found.bound, violated)
         self._latest = found
@@ -313,8 +321,11 @@ class ScenarioSearch(Search):
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.
 
-        A shock with a probability stays, for its cost counts.
+        A shock with a probability stays, for its cost counts. All stay where samples have integers: their numbers would
+        be those of another model.
         """
+        if self.model.excuses.is_used:
+            return
         rows = self.model.builder.rows
         duals = np.full(len(rows), math.inf) if relaxation.duals is None else np.abs(relaxation.duals)
         priced = {row.mark.path for row, dual in zip(rows, duals, strict=True) if dual > NEGLIGIBLE_DUAL}
@@ -358,8 +369,10 @@ class ScenarioSearch(Search):
         assert found.values is not None
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
-        violated = self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock, survived).violated
-        gap = math.fsum(self.tree.probability(self.tree.events[n]) * gap for n, gap in violated.items())
+        left = self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock, survived)
+        excused = excused_samples(self.listed.shares, left.gap, left.fails)
+        counted = ((n, gap) for n, gap in left.violated.items() if not excused[n])
+        gap = math.fsum(self.tree.probability(self.tree.events[n]) * gap for n, gap in counted)
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
 
 
@@ -392,8 +405,9 @@ def choose_strategy(
 
 
 def is_estimable(instance: Instance) -> bool:
-    """Whether cuts can estimate the objective: the expected cost, where no gap has a price."""
-    return instance.policy.objective.kind == "expected" and instance.policy.gap_price is None
+    """Whether cuts can estimate the objective: the expected cost, where no gap has a price and no sample may fail."""
+    is_expected = instance.policy.objective.kind == "expected" and instance.policy.gap_price is None
+    return is_expected and all(share.allowed == 0 for share in tree_shares(instance.tree))
 
 
 def _is_small(instance: Instance) -> bool:

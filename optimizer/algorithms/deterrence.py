@@ -7,17 +7,16 @@
     deter   Σ deterrence·ℓ ≥ need·d
     floor   u − v ≤ (1 − φ)·D + φ·D·d        in place of u − v ≤ (1 − φ)·D, for every floor of the attack
 
-Where d = 1 any shortage is within the floor's row, so that nothing is missed. The coefficient φ·D is the least that
-will do: what is unserved never exceeds D. Attacks that no plan can deter keep their rows as they are.
+Attacks that no plan can deter keep their rows as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
+from optimizer.algorithms.floors import below_columns, relax_floors
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder, Row
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 
 # The linking term by which an option deters.
@@ -30,23 +29,12 @@ def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[S
     if adversary is None or not adversary.deterrents:
         return
     columns: dict[int, int] = {}
-    below = _below_columns(model)
+    below = below_columns(model)
     for shock in shocks:
         targets = adversary.members(shock.entry)
         if targets:
             columns |= dict.fromkeys(below.get(shock.name, ()), _decide(model, instance, adversary, shock, targets))
-    columns = {j: deterred for j, deterred in columns.items() if deterred >= 0}
-    for r, row in enumerate(model.rows) if columns else ():
-        if row.mark.what == "floor":
-            model.rows[r] = _relaxed(model, row, columns)
-
-
-def _below_columns(model: ModelBuilder) -> dict[str, list[int]]:
-    """The columns of shortage below floors, by path."""
-    found: dict[str, list[int]] = {}
-    for (path, _, _), amount in model.accounts("below").items():
-        found.setdefault(str(path), []).extend(amount.terms)
-    return found
+    relax_floors(model, {j: deterred for j, deterred in columns.items() if deterred >= 0})
 
 
 def _decide(
@@ -70,15 +58,6 @@ def _decide(
 def _largest_level(instance: Instance, option: str, level: Expression) -> float:
     """The most that a level can be: all of the option bought when most of it is in force."""
     return max(map(float, level.terms.values()), default=0.0) * instance.options[option].largest
-
-
-def _relaxed(model: ModelBuilder, row: Row, deterred: Mapping[int, int]) -> Row:
-    """A floor's row, kept by any shortage where its attack is deterred."""
-    chosen = next((deterred[j] for j in row.terms if j in deterred), None)
-    if chosen is None:
-        return row
-    unserved = next(j for j, value in row.terms.items() if value > 0)
-    return replace(row, terms={**row.terms, chosen: -(model.columns[unserved].upper - row.rhs)})
 
 
 def levels_under(model: ModelBuilder, plan: Sequence[float], options: Iterable[str], t: int) -> dict[str, float]:

@@ -193,8 +193,19 @@ class ScenarioModel(MeasuredModel):
 
         The integers stay fixed. Values of a smaller builder will do.
         """
+        return self._first_feasible(self._whole_near(values))
+
+    def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
+        """The nearest whole numbers of the integers, and the next larger ones; as many samples excused as may be."""
         integers = self.integers_in(values)
-        return self._first_feasible((np.round(integers), np.ceil(integers - INTEGRALITY)))
+        nearest, larger = np.round(integers), np.ceil(integers - INTEGRALITY)
+        parts = np.zeros(len(self.builder.columns))
+        parts[: len(values)] = values
+        places = {int(j): k for k, j in enumerate(self.model.integers[: len(integers)])}
+        for j, excused in self.excuses.rounded(parts.tolist()).items():
+            if j in places:
+                nearest[places[j]] = larger[places[j]] = excused
+        return nearest, larger
 
     def solve_from_start(self) -> SolveResult | None:
         """The restricted LP of the integers of `start`; None where there are none, or it is infeasible."""
@@ -398,8 +409,7 @@ class ScenarioModel(MeasuredModel):
         proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
         if self.relaxation is None or self.relaxation.values is None:
             return proposals, -math.inf
-        integers = self.integers_in(self.relaxation.values)
-        return [*proposals, (np.round(integers), np.ceil(integers - INTEGRALITY))], self.relaxation.objective
+        return [*proposals, self._whole_near(self.relaxation.values)], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""

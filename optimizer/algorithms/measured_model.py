@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
+from optimizer.algorithms.shares import Excuses
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance, Policy
 from optimizer.model.expressions import Expression, total
@@ -46,6 +47,7 @@ class MeasuredModel:
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
         future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
+        excuses: the samples that may fail, of ensembles of which a share has to be survived.
         measure_limit: a column whose upper bound, times `unit`, limits a measure other than expected cost.
     """
 
@@ -59,6 +61,7 @@ class MeasuredModel:
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
+        self.excuses = Excuses(self.tree)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
@@ -69,7 +72,8 @@ class MeasuredModel:
         self.update_expressions()
 
     def update_expressions(self) -> None:
-        """Objectives and shortage columns, once the shocks of the builder are known."""
+        """Objectives and shortage columns, once the shocks of the builder are known; and which of them may fail."""
+        self.excuses.write(self.builder, self.shocks)
         gaps = self.gaps()
         self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
         self.cost = self._objective(gaps)

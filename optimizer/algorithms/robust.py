@@ -316,11 +316,13 @@ class _RobustSearch(ScenarioSearch):
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         gaps = self.evaluator.do_nothing(self.clock).gap
         self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
-        start = self.model.start
+        # The integers of samples that may fail stand in other places in another model.
+        start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
         self.model = self.new_model(replace(self.settings, gap=(1.0 - GAP_ROOM) * self.settings.gap))
         # Plans to fall back on, should the time run out; the columns of attacks stand in other places than before.
-        self.model.start, self.model.relaxation = start, None if self.is_deterrable else self.relaxation
+        has_own_integers = self.is_deterrable or self.model.excuses.is_used
+        self.model.start, self.model.relaxation = start, None if has_own_integers else self.relaxation
         self.model.allow_shortages(math.inf)
         self.model.minimise("gap")
         generate_constraints(self._solve_gap_relaxation, self._separate_gap_relaxation, self._add_all, self.clock)

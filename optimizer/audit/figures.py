@@ -9,7 +9,7 @@ from optimizer.audit.report import Report
 from optimizer.audit.shocks import SurvivalRules
 from optimizer.instance.edits import without_disruptions
 from optimizer.results.plan import Faced, Flows, ManyFlows
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE, ROUNDING
 
 # Files of an earlier format state no costs of attacks, and count the worst over all starts.
 DETERRING = 3
@@ -128,7 +128,8 @@ class Figures(SurvivalRules):
             self.report.equal(
                 f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale
             )
-        gaps = [outcome.gap for outcome in result.shocks]
+        self._check_excuses()
+        gaps = list(self._counted_gaps().values())
         self.report.equal("survival_gap", result.survival_gap, self._total_gap(), *gaps, least_scale=AUDIT_MONEY)
         self.report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY)
         if result.bound is not None:
@@ -137,7 +138,7 @@ class Figures(SurvivalRules):
             self.report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY)
         self._check_distances()
         self.report.holds("periods", "their labels are others", result.periods == tuple(self.labels))
-        survives = all(outcome.survives for outcome in result.shocks)
+        survives = not any(outcome.fails for outcome in result.shocks)
         stated = {"survives": survives, "gap": not survives}.get(result.status, True)
         self.report.holds("status", f'it is stated to be "{result.status}"', stated)
 
@@ -164,6 +165,26 @@ class Figures(SurvivalRules):
             what = f"it costs the adversary {cost:g}"
             self.report.holds(row(name), what, is_deterred == (name in faced.deterred))
 
+    def _counted_gaps(self) -> dict[str, float]:
+        """The gaps of all shocks, none of samples that may fail."""
+        return {outcome.name: 0.0 if outcome.excused else outcome.gap for outcome in self.result.shocks}
+
+    def _check_excuses(self) -> None:
+        """The shocks that fail and may: samples of an ensemble, no more of each than its share leaves to fail."""
+        excused = {outcome.name for outcome in self.result.shocks if outcome.excused}
+        known = set[str]()
+        for name, spec in self.instance.ensembles.items():
+            own = {f"{name}#{i:05d}" for i in range(1, spec.count + 1)} & excused
+            known |= own
+            share = 1.0 if spec.survive is None else spec.survive
+            required = math.ceil(share * spec.count - ROUNDING)
+            what = f"{len(own)} of {spec.count} samples are excused, {required} are required"
+            self.report.holds(f"ensembles.{name}.survive", what, len(own) <= spec.count - required)
+        self.report.holds("survive", "others than samples are excused", excused == known)
+        for outcome in self.result.shocks:
+            if outcome.excused:
+                self.report.holds(outcome.name, "it is excused and survives", not outcome.survives)
+
     def _level(self, o: str, t: int) -> float:
         """The level of an option in a period: what its holding carries into operation."""
         return float(self.auditors[o].carries(self.holdings[o])[t])
@@ -171,7 +192,7 @@ class Figures(SurvivalRules):
     def _total_gap(self) -> float:
         """All gaps together, of which the worst attack at each start of an adversary counts; and what they cost it."""
         faced = self.result.adversary
-        gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
+        gaps = self._counted_gaps()
         if faced is None:
             return math.fsum(gaps.values())
         self._check_costs_of_attacks(faced)

@@ -44,6 +44,7 @@ from optimizer.disruptions.shock import (
     as_tuple,
 )
 from optimizer.horizon import Horizon
+from optimizer.tolerances import least_whole
 from optimizer.units import Described, Quantity, Share, finding, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
@@ -151,6 +152,11 @@ class EnsembleSpec(Described):
         if cuts and info.data.get("events"):
             raise finding("cuts stand here beside events", "Move them into the events that they belong to.")
         return cuts
+
+    @property
+    def required(self) -> int:
+        """The number of samples in which every floor must hold."""
+        return self.count if self.survive is None else least_whole(self.survive * self.count)
 
     def whole_events(self) -> dict[str, Event]:
         """The events with nothing left out, by name; of the short form the only one, under an empty name."""

@@ -1,7 +1,7 @@
 """Sentences made from results: the answer, what it rests on, and what is proven of its figures."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from optimizer.horizon import windowed
@@ -63,12 +63,20 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
 
 def _against_shocks(result: Result, instance: Instance | None) -> str:
     """The outcome where no attacks are among the shocks."""
-    failed, count = [outcome.name for outcome in result.shocks if not outcome.survives], len(result.shocks)
+    failed, count = [outcome.name for outcome in result.shocks if outcome.fails], len(result.shocks)
     if not count:
         return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
     if not failed:
-        return "SURVIVES the one shock" if count == 1 else f"SURVIVES all {count} shocks"
+        return f"SURVIVES {_survived(result)}"
     return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
+
+
+def _survived(result: Result, others: Collection[str] = ()) -> str:
+    """The shocks of a plan that survives, but for some others: ``all 3 shocks and 19 of 20 samples, 19 required``."""
+    counts = [each for each in result.sample_counts if each.survived < each.samples]
+    rest = sum(each.name not in others for each in result.shocks) - sum(each.samples for each in counts)
+    listed = ["the one shock" if rest == 1 else f"all {rest:,} shocks"] if rest else []
+    return " and ".join([*listed, *(each.of_ensemble for each in counts)])
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
@@ -83,17 +91,16 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     """The outcome where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
-    failed = [outcome.name for outcome in own if not outcome.survives]
+    failed = [outcome.name for outcome in own if outcome.fails]
     means = si(faced.attack_budget, result.money)
     if faced.worst is None and not failed:
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
-        shocks = f"all {len(own)} shocks and " if len(own) > 1 else "the one shock and " if own else ""
+        shocks = f"{_survived(result, faced.attacks)} and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
-    broken = [each.name for each in faced.worst_at_each_start(result.shocks) if not each.survives]
-    where += (
-        [f"the worst attack that {means} can buy" + (" at each start" if len(broken) > 1 else "")] if broken else []
-    )
+    broken = [each.name for each in faced.worst_at_each_start(result.shocks) if each.fails]
+    at = " at each start" if len(broken) > 1 else ""
+    where += [f"the worst attack that {means} can buy{at}"] if broken else []
     counted = {*failed, *broken}
     names = [outcome.name for outcome in result.shocks if outcome.name in counted]
     return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
@@ -187,6 +194,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """The worst shock first: the sum over all of them is one of alternatives."""
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
+    yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
@@ -216,12 +224,12 @@ def _worst_shock(instance: Instance, result: Result) -> str:
 
 
 def _counted_shocks(result: Result) -> list[Outcome]:
-    """All shocks; of an adversary's attacks, of which one comes at a start, only the worst of each start."""
-    faced = result.adversary
+    """All shocks but samples that may fail; of an adversary's attacks only the worst of each start."""
+    faced, counted = result.adversary, [each for each in result.shocks if not each.excused]
     if faced is None:
-        return list(result.shocks)
+        return counted
     worst = {each.name for each in faced.worst_at_each_start(result.shocks)}
-    return [each for each in result.shocks if each.name not in faced.attacks or each.name in worst]
+    return [each for each in counted if each.name not in faced.attacks or each.name in worst]
 
 
 def _in_baseline(instance: Instance, result: Result) -> str:
@@ -380,12 +388,11 @@ def _bought(result: Result) -> str:
 
 def _floors_kept(instance: Instance, result: Result) -> str:
     count = len(result.shocks)
-    failed = [outcome for outcome in result.shocks if not outcome.survives]
+    failed = [outcome for outcome in result.shocks if outcome.fails]
     if not count:
         return "demand is served at the least cost; the instance has no shocks"
     if not failed:
-        which = "the one shock" if count == 1 else f"all {count:,} shocks"
-        return f"every survival floor holds in {which}"
+        return f"every survival floor holds in {_survived(result)}"
     worst = hardest_of(failed)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     served, floor = in_percent(service.worst_service, service.floor)
@@ -442,7 +449,7 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
 def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which shocks are survived and which are not, in words: one text for each entry of the file."""
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
-    failed = [outcome.name for outcome in hardest_of(result.shocks) if not outcome.survives]
+    failed = [outcome.name for outcome in hardest_of(result.shocks) if outcome.fails]
     return _group_shocks(instance, kept), _group_shocks(instance, failed)
 
 

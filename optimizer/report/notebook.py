@@ -22,12 +22,12 @@ _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-
 
 def result_html(result: Any) -> str:
     """A plan: the headline, its figures, what is bought, and where it stands in each shock."""
-    failed = [outcome for outcome in result.shocks if not outcome.survives]
+    failed = [outcome for outcome in result.shocks if outcome.fails]
     count = len(result.shocks)
     headline = {
         "none": "✗ No plan exists: the rules contradict each other",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
-    }.get(result.status, _headline(len(failed), count))
+    }.get(result.status, _headline(len(failed), sum(outcome.survives for outcome in result.shocks), count))
     parts = [_title(result.instance, headline)]
     if result.baseline is not None:
         parts += [_figures(result), _bought(result), _shocks(result)]
@@ -36,10 +36,12 @@ def result_html(result: Any) -> str:
     return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
 
 
-def _headline(failed: int, count: int) -> str:
+def _headline(failed: int, survived: int, count: int) -> str:
     if not count:
         return "The cheapest plan; the instance has no shocks"
-    return f"✗ Fails in {failed} of {count} shocks" if failed else f"✓ Survives all {count} shocks"
+    if failed:
+        return f"✗ Fails in {failed} of {count} shocks"
+    return f"✓ Survives all {count} shocks" if survived == count else f"✓ Survives {survived} of {count} shocks, enough"
 
 
 def _figures(result: Any) -> str:
@@ -74,7 +76,7 @@ def _shocks(result: Any) -> str:
     rows = []
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
-        sign = "✓" if outcome.survives else "✗"
+        sign = "✗" if outcome.fails else "–" if outcome.excused else "✓"
         served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
         served = "all segments in full" if worst.is_full else served
         rows.append((f"{sign} {outcome.name}", windowed(outcome.first, outcome.last), served, worst.worst_period))

@@ -235,6 +235,7 @@ class Outcome:
         probability: over the horizon.
         segments: every segment; on a line the one with the least margin, and every one that fails.
         flows: t per period; None on a line.
+        excused: whether it fails and may: a sample of an ensemble of which only a share has to be survived.
     """
 
     name: str
@@ -246,6 +247,30 @@ class Outcome:
     probability: float
     segments: Mapping[str, Service]
     flows: Flows | None
+    excused: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether a segment falls below its floor and may not."""
+        return not self.survives and not self.excused
+
+
+@dataclass(frozen=True)
+class SampleCount:
+    """An ensemble of which only a share has to be survived: how many of its samples are, and how many have to be."""
+
+    ensemble: str
+    survived: int
+    samples: int
+    required: int
+
+    def __str__(self) -> str:
+        return f"{self.survived:,} of {self.samples:,} samples, {self.required:,} required"
+
+    @property
+    def of_ensemble(self) -> str:
+        """The same with the name of the ensemble."""
+        return f"{self.survived:,} of {self.samples:,} samples of {self.ensemble} ({self.required:,} required)"
 
 
 @dataclass(frozen=True)

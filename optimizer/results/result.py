@@ -15,7 +15,20 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.frames import Frames
-from optimizer.results.plan import Faced, Flows, Lack, NoShockPlan, Nothing, Outcome, Plan, Price, SourceShare, Weakest
+from optimizer.results.plan import (
+    Faced,
+    Flows,
+    Lack,
+    NoShockPlan,
+    Nothing,
+    Outcome,
+    Plan,
+    Price,
+    SampleCount,
+    SourceShare,
+    Weakest,
+)
+from optimizer.tolerances import least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -45,8 +58,9 @@ class Result:
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
-        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven.
-        worst_gap: of the worst single shock.
+        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven;
+            samples that may fail do not count.
+        worst_gap: of the worst single shock that counts.
         bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
             None where none is known.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
@@ -126,8 +140,23 @@ class Result:
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock."""
-        return self.baseline is not None and all(outcome.survives for outcome in self.shocks)
+        """Whether the plan keeps every floor in every shock, but for samples that may fail."""
+        return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
+
+    @property
+    def sample_counts(self) -> tuple[SampleCount, ...]:
+        """The ensembles of which only a share has to be survived, and how many of their samples are."""
+        found = []
+        for name, spec in self.data.get("ensembles", {}).items():
+            if spec.get("survive") is not None:
+                own = [outcome.survives for outcome in self.shocks if outcome.name.rpartition("#")[0] == name]
+                found.append(SampleCount(name, sum(own), len(own), least_whole(spec["survive"] * len(own))))
+        return tuple(found)
+
+    @property
+    def required_samples(self) -> Mapping[str, int]:
+        """By ensemble of which only a share has to be survived, how many of its samples."""
+        return {each.ensemble: each.required for each in self.sample_counts}
 
     def __repr__(self) -> str:
         if self.baseline is None:
@@ -192,6 +221,7 @@ class Result:
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
+        data["shocks"] = _without_default(data["shocks"])
         for part in INTERNAL:
             data.pop(part)
         plan = data.pop("plan")
@@ -306,6 +336,11 @@ def _read_object(path: str | FilePath) -> Any:
         raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
     except ValueError as error:
         raise PlanFileError(f"{path} is not a plan file: {error}") from None
+
+
+def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Shocks that say that they are excused only where they are."""
+    return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:

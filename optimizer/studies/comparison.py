@@ -51,7 +51,7 @@ def _figures(result: Result) -> dict[str, Any]:
     return {name: whole[name] for name in names} | {
         "shocks": len(result.shocks),
         "survived": list(kept),
-        "failed": [outcome.name for outcome in result.shocks if outcome.name not in kept],
+        "failed": [outcome.name for outcome in result.shocks if outcome.fails],
         "services": whole["services"],
         "dependence": last,
         "sizes": sizes_bought(result),

@@ -5,7 +5,7 @@ Folded   the same shocks under a plan
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
@@ -39,7 +39,8 @@ class Folded:
     Attributes:
         fold: which they are.
         worst: the one with the largest gap, of equal gaps the one with the weakest service.
-        failed: how many are not survived.
+        failed: how many are not survived and have to be. excused: how many are not and may fail.
+        required: of an ensemble of which a share has to be survived, how many samples; else None.
         segments: by segment, the `weakest` of the services that the shocks name, and whose it is.
         partial: the segments that may be weaker in a shock that does not name them; there they do not fail, and another
             is weaker still.
@@ -49,14 +50,24 @@ class Folded:
     fold: Fold
     worst: Outcome
     failed: int
+    excused: int
     segments: Mapping[str, tuple[str, Service]]
     partial: frozenset[str]
     full: frozenset[str]
+    required: int | None = None
 
     @property
     def survives(self) -> bool:
-        """Whether all of the shocks are survived."""
+        """Whether all of the shocks are survived, but for samples that may fail."""
         return not self.failed
+
+    @property
+    def count_text(self) -> str:
+        """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
+        count, lost = len(self.fold.members), self.failed + self.excused
+        if lost and self.required is not None:
+            return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
+        return f"{self.failed:,} of {count:,} fail" if lost else f"{count:,} shocks"
 
 
 def entry_of(instance: Instance, event: Shock) -> str:
@@ -85,7 +96,13 @@ def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
     there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
     every = frozenset(result.services)
-    return tuple(_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+    folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+    return _with_required(folded, result)
+
+
+def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]:
+    required = result.required_samples
+    return tuple(replace(row, required=required.get(row.fold.name)) for row in rows)
 
 
 def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
@@ -99,7 +116,8 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> F
     return Folded(
         fold=row,
         worst=worst,
-        failed=sum(not outcome.survives for outcome in outcomes),
+        failed=sum(outcome.fails for outcome in outcomes),
+        excused=sum(outcome.excused for outcome in outcomes),
         segments=segments,
         partial=frozenset(
             d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)

@@ -5,7 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Numbers
+from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
@@ -61,6 +62,14 @@ class Survey:
     def fails(self) -> npt.NDArray[np.bool_]:
         """Whether a segment falls below its floor."""
         return self.below > 0
+
+    def excused(self, instance: Instance) -> npt.NDArray[np.bool_]:
+        """By shock, whether it is a sample that fails and may."""
+        return excused_samples(survival_shares(instance), self.gap.sum(axis=1), self.fails.any(axis=1))
+
+    def counted_gaps(self, instance: Instance) -> Array:
+        """By shock, its survival gap, money; 0 of samples that fail and may."""
+        return np.where(self.excused(instance), 0.0, self.gap.sum(axis=1))
 
 
 def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchResponse]) -> Survey:
@@ -124,7 +133,13 @@ def outcomes(
     for s, event in enumerate(instance.events):
         flows, i = place[event.name]
         made.append(_outcome(instance, surveyed, s, float(costs[s]), flows.at(i) if s in full else None))
-    return tuple(made)
+    return _with_excuses(instance, surveyed, made)
+
+
+def _with_excuses(instance: Instance, surveyed: Survey, made: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Outcomes of all shocks that say which of them fail and may."""
+    excused = surveyed.excused(instance).tolist()
+    return tuple(replace(each, excused=may) if may else each for each, may in zip(made, excused, strict=True))
 
 
 def _shocks_with_flows(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
@@ -205,7 +220,8 @@ def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
 
 def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
     """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
-    return tuple(_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events)))
+    made = [_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events))]
+    return _with_excuses(instance, surveyed, made)
 
 
 def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:

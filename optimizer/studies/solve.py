@@ -26,6 +26,7 @@ from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit import Report, complete
 from optimizer.disruptions.shock import BASELINE
@@ -263,7 +264,7 @@ class PlanConclusion:
             **self._proof(surveyed, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
             total_cost=cost,
             outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
-            worst_gap=float(surveyed.gap.sum(axis=1).max(initial=0.0)),
+            worst_gap=float(surveyed.counted_gaps(instance).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
             shocks=outcomes(instance, surveyed, many, costs, _modelled_shocks(solved)),
@@ -285,7 +286,7 @@ class PlanConclusion:
         """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
         solved = self.solved
         names = (event.name for event in self.instance.events)
-        gaps = dict(zip(names, surveyed.gap.sum(axis=1).tolist(), strict=True))
+        gaps = dict(zip(names, surveyed.counted_gaps(self.instance).tolist(), strict=True))
         gap = _gap(solved, math.fsum(gaps.values()))
         if faced is not None:
             faced = with_worst_attack(self.instance, faced, gaps)
@@ -293,7 +294,8 @@ class PlanConclusion:
         # Negligible shortages are in the bound, and not in the gap.
         bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
         distance = relative_distance(cost, bound, gap, gap_bound)
-        status: Status = "gap" if surveyed.fails.any() else "survives"
+        fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
+        status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]
         if solved.status == "stopped":
             is_proven = _is_proven(distance, self.settings.gap, faced)
@@ -345,8 +347,8 @@ def _is_proven(distance: float | None, required: float, faced: Faced | None) -> 
 
 
 def _failed(result: Result) -> set[str]:
-    """The shocks in which a floor fails."""
-    return {outcome.name for outcome in result.shocks if not outcome.survives}
+    """The shocks in which a floor fails that may not."""
+    return {outcome.name for outcome in result.shocks if outcome.fails}
 
 
 def _attained_gaps(
@@ -354,8 +356,18 @@ def _attained_gaps(
 ) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
-    In the model an attack may do as much damage as the worst of them; no gap is granted to it.
+    In the model an attack may do as much damage as the worst of them; no gap is granted to it. Of samples that may fail
+    the cost counts: those with a probability that the model excuses are granted what they miss there.
     """
+    granted = _granted_gaps(instance, solved, values, faced)
+    grant_samples(instance, solved.builder, values, granted)
+    return granted
+
+
+def _granted_gaps(
+    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
+) -> dict[str, float]:
+    """The same, where all floors count."""
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)

@@ -1,13 +1,15 @@
 """The listed shocks as a separation oracle: the recourse of each is solved under the plan."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
+from optimizer.algorithms.shares import without_allowed
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Vector
 
@@ -17,17 +19,26 @@ class ListedShocks:
 
     Attributes:
         suspects: those that were violated when they were last solved; they are solved first.
+        shares: the ensembles of which only a share has to be survived.
+        excused: by share, how many samples fail that the model holds.
     """
 
     def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
         self.events, self.evaluator, self.clock = instance.tree.events, evaluator, clock
         self.suspects = frozenset[int]()
+        self.shares = [share for share in tree_shares(instance.tree) if share.allowed > 0]
+        self.excused: Sequence[float] = [0.0] * len(self.shares)
         self._numbers = {event.name: number for number, event in enumerate(self.events)}
 
     @cached_property
     def redundant(self) -> frozenset[int]:
-        """Shocks that need no check: the do-nothing plan survives them, or another shock dominates them."""
-        nothing, dominated = self.evaluator.do_nothing(self.clock), self.evaluator.dominators >= 0
+        """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them."""
+        nothing, dominators = self.evaluator.do_nothing(self.clock), self.evaluator.dominators
+        dominated = dominators >= 0
+        # Samples that may fail are counted, every one; and to survive others does not follow from them.
+        for share in self.shares:
+            dominated[share.numbers.start : share.numbers.stop] = False
+            dominated &= ~np.isin(dominators, share.numbers)
         return frozenset(np.flatnonzero(((nothing.gap <= 0.0) & ~nothing.fails) | dominated).tolist())
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
@@ -35,8 +46,24 @@ class ListedShocks:
         return [self._numbers[shock.name] for shock in shocks if shock.name in self._numbers]
 
     def violations(self, gaps: Mapping[int, float]) -> list[Violation]:
-        """Violations from gaps by number."""
+        """Violations from gaps by number; samples are none where no more of them fail than are allowed."""
+        gaps = without_allowed(self.shares, gaps, self.excused)
         return [Violation(self.events[number], gap) for number, gap in gaps.items()]
+
+    def may_fail(self, shock: Shock) -> bool:
+        """Whether it is a sample of an ensemble of which only a share has to be survived."""
+        number = self._numbers.get(shock.name, -1)
+        return any(number in share.numbers for share in self.shares)
+
+    def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock]) -> list[Shock]:
+        """The most violated samples that, with those held, are one more than are allowed to fail."""
+        of_number = {self._numbers[each.shock.name]: each for each in violations if each.shock.name in self._numbers}
+        known, chosen = set(self.numbers(held)), list[Shock]()
+        for share in self.shares:
+            missing = share.allowed + 1 - sum(n in known for n in share.numbers)
+            failing = sorted((of_number[n] for n in share.numbers if n in of_number), key=lambda each: -each.gap)
+            chosen += [each.shock for each in failing[: max(0, missing)]]
+        return chosen
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
         """The violated shocks that a model does not hold.

@@ -177,7 +177,7 @@ def _draw_gaps(panel: "Axes", results: Sequence[Result], own: Result) -> None:
     panel.plot(*places, "D", color=GREEN, zorder=3, clip_on=False)
     said = ""
     for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
-        failed = sum(not outcome.survives for outcome in result.shocks)
+        failed = sum(outcome.fails for outcome in result.shocks)
         before, said = said, f"fails in {failed}" if failed else "survives"
         if said != before:
             place = (result.outlay, result.survival_gap)

@@ -197,7 +197,7 @@ def spans(windows: Iterable[range]) -> Spans:
 
 def failing(instance: Instance, result: Result, row: Fold) -> Spans:
     """The windows of those shocks of a row that are not survived."""
-    failed = {outcome.name for outcome in result.shocks if not outcome.survives}
+    failed = {outcome.name for outcome in result.shocks if outcome.fails}
     return spans(event.periods for event in instance.events if event.name in failed and event.name in row.members)
 
 
@@ -351,7 +351,7 @@ def _row_label(lane: Lane, row: Folded) -> str:
     mark = "✓" if row.survives else "✗"
     if lane.shocks == 1:
         return f"{mark} {_short_title(lane, 46)}"
-    said = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
+    said = row.count_text
     which = row.worst.name.removeprefix(lane.name).removeprefix("@")
     return f"{mark} {_short_title(lane, 40)}: {said}\n{'tightest' if row.survives else 'worst'} {which}"
 
@@ -455,5 +455,4 @@ def _lane_words(lane: Lane, row: Folded) -> str:
     mark = "" if row.survives else "✗ "
     if lane.shocks == 1:
         return mark + _short_title(lane, 46)
-    many = f"{lane.shocks} shocks" if row.survives else f"{row.failed} of {lane.shocks} fail"
-    return f"{mark}{_short_title(lane, 34)}: {many}"
+    return f"{mark}{_short_title(lane, 34)}: {row.count_text}"

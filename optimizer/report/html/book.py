@@ -105,7 +105,7 @@ class PlanView:
             "shortest": list(narrative.shortest_times(self.after, list(instance.horizon.years))),
             "dependent": narrative.dependence_sentence(instance, result, LINE),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
-            "shocks_failed": sum(not outcome.survives for outcome in result.shocks),
+            "shocks_failed": sum(outcome.fails for outcome in result.shocks),
             "moves": [asdict(move) for move in self.moves],
             "stocks": dict(self.stocks),
             "passings": [compact(passing) for passing in self.passings],

@@ -313,7 +313,7 @@ def _survived_cell(result: Result) -> Text:
         return Text("no plan", style=FAILS)
     count, all_ = len(shocks_survived(result)), len(result.shocks)
     doubt = " ?" if result.status == "stopped" else ""
-    return Text(f"{count} of {all_}{doubt}", style=KEPT if count == all_ else FAILS)
+    return Text(f"{count} of {all_}{doubt}", style=KEPT if result.survives else FAILS)
 
 
 def _figure(result: Result, amount: float, digits: int) -> Text:

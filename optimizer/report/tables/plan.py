@@ -241,12 +241,12 @@ def _title(instance: Instance, row: Folded) -> Text:
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
         name, key = shock_title(instance, row.fold.name), row.fold.name
+        name += " (may fail)" if row.excused else ""
         beside = f" ({key})" if len(name) + len(key) < NAMES - 5 else f"\n  {key}"
         return mark + Text(name) + Text(beside if name != key else "", style="dim")
-    count = len(row.fold.members)
-    said = f"{count:,} shocks" if row.survives else f"{row.failed:,} of {count:,} fail"
-    title = Text(f"{entry_name(instance, row.fold.name)}: {said}")
-    return mark + title.append(f"\n  {'tightest' if row.survives else 'worst'} {row.worst.name}", style="dim")
+    title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}")
+    is_kept = row.survives and not row.excused
+    return mark + title.append(f"\n  {'tightest' if is_kept else 'worst'} {row.worst.name}", style="dim")
 
 
 def _is_partial(row: Folded, d: str) -> bool:

@@ -67,7 +67,8 @@ def _headline(stress: Stress) -> str:
         broken = stress.samples - stress.survived
         return f"SURVIVES {_share(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
     own = plural(stress.own_shocks, "shock")
-    return f"SURVIVES all {samples}" + (
+    enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
+    return (f"SURVIVES all {samples}" if stress.survived == stress.samples else enough) + (
         f", BUT FAILS in {stress.own_failed:,} of its own {own}" * bool(stress.own_failed)
     )
 

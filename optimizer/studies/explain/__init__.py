@@ -295,7 +295,7 @@ def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     for repair in _more_money(what):
         money.append(repair)
         yield repair
-    hardest = [each.name for each in hardest_of(result.shocks) if not each.survives]
+    hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
     yield from scaled_floors(what, hardest) if not what.is_over else ()
     if not what.is_over and result.status == "gap":
         found = reason(what, result, money=_short_budget(money))

@@ -102,7 +102,7 @@ def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reaso
         money: the budget that would be enough if it were larger; if there is none, budgets are ignored.
     """
     instance = what.apart if money else without_budgets(what.apart)
-    failing = [each.name for each in hardest_of(result.shocks) if not each.survives]
+    failing = [each.name for each in hardest_of(result.shocks) if each.fails]
     others = [event.name for event in instance.events if event.name not in failing]
     conflict = _find_conflict(what, instance, [*failing, *others])
     if conflict is None:

@@ -1,0 +1,32 @@
+"""Survival floors that a model may give up: those of attacks that are deterred, and of samples that may fail.
+
+    z       0 or 1    whether the floors of a path are given up
+
+    floor   u − v ≤ (1 − φ)·D + φ·D·z        in place of u − v ≤ (1 − φ)·D, for every floor of the path
+
+Where z = 1 any shortage is within the floor's row, so that nothing is missed. The coefficient φ·D is the least that
+will do: what is unserved never exceeds D.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from optimizer.model.builder import ModelBuilder
+
+
+def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
+    """The columns of shortage below floors, by path."""
+    found: dict[str, list[int]] = {}
+    for (path, _, _), amount in model.accounts("below").items():
+        found.setdefault(str(path), []).extend(amount.terms)
+    return found
+
+
+def relax_floors(model: ModelBuilder, given_up: Mapping[int, int]) -> None:
+    """Let floors be given up: by column of shortage below one, the column that says whether it is."""
+    for r, row in enumerate(model.rows) if given_up else ():
+        chosen = next((given_up[j] for j in row.terms if j in given_up), None) if row.mark.what == "floor" else None
+        if chosen is not None:
+            unserved = next(j for j, value in row.terms.items() if value > 0)
+            most = model.columns[unserved].upper - row.rhs
+            model.rows[r] = replace(row, terms={**row.terms, chosen: -most})
