@@ -42,10 +42,10 @@ def command(
 
         show_futures_study(found)
     if csv is not None:
-        from optimizer.report.tables.futures_study import write_futures_csv
+        from optimizer.report.tables.futures_study import write_futures_study_csv
 
         with outputs.writing(csv):
-            paths = write_futures_csv(found, csv)
+            paths = write_futures_study_csv(found, csv)
         for path in paths:
             common.print_message(f"wrote {path}")
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

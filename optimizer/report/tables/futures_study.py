@@ -315,7 +315,7 @@ def _signpost(order: OwnOrder) -> str:
     return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH
 
 
-def write_futures_csv(found: FuturesStudy, folder: Path) -> Sequence[Path]:
+def write_futures_study_csv(found: FuturesStudy, folder: Path) -> Sequence[Path]:
     """The frames of a study as CSV files, each whole or not at all."""
     for name in found.frames:
         write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
