@@ -10,6 +10,7 @@ import optimizer as so
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.recourse import recourse_executor
 from optimizer.audit.futures import check_futures
 from optimizer.formulation import Writer
 from optimizer.progress import Progress
@@ -119,3 +120,9 @@ def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     assert bounds == sorted(bounds)
     assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
     assert found.cost == pytest.approx(optimum, rel=1e-6)
+
+
+def test_futures_with_the_same_data_share_their_recourse_programmes() -> None:
+    """Three ways and two colours: six futures, whose data are those of war.long and of the others."""
+    executor = recourse_executor(so.load(CASES / "hand_nested.yaml"), 1)
+    assert len({id(solver) for solver in executor.memory["subproblems"]}) == 2

@@ -343,10 +343,10 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     """
     instances = [future.instance for future in instance.tree.futures]
     size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW else 1)
-    solvers = [SubproblemSolver(each) for each in instances]
+    solvers = _solvers(instances)
     executor: Executor = SerialExecutor()
     if cluster is not None:
-        executor = DaskExecutor(cluster, Setup.of(_build_subproblems, [each.fresh() for each in instances]))
+        executor = DaskExecutor(cluster, _setup(instances))
     elif size > 1:
         lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
         for future, solver in enumerate(solvers):
@@ -354,7 +354,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
                 if home and (future, part.length) not in lengths[home]:
                     lengths[home].append((future, part.length))
         first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, Setup.of(_build_subproblems, [each.fresh() for each in instances]), first)
+        executor = ProcessExecutor(size, _setup(instances), first)
     executor.memory[KEPT] = solvers
     return executor
 
@@ -365,8 +365,20 @@ def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     return solver.answer(request)
 
 
+def _setup(instances: Sequence[Instance]) -> Setup:
+    """What a worker builds; instances that are one stay one when they are sent."""
+    fresh = {id(each): each.fresh() for each in instances}
+    return Setup.of(_build_subproblems, [fresh[id(each)] for each in instances])
+
+
 def _build_subproblems(memory: Memory, instances: Sequence[Instance]) -> None:
-    memory[KEPT] = [SubproblemSolver(instance) for instance in instances]
+    memory[KEPT] = _solvers(instances)
+
+
+def _solvers(instances: Sequence[Instance]) -> list[SubproblemSolver]:
+    """The recourse programmes of some futures; those with the same data share theirs."""
+    made = {id(each): SubproblemSolver(each) for each in {id(each): each for each in instances}.values()}
+    return [made[id(each)] for each in instances]
 
 
 def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:
