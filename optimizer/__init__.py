@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluate import evaluate
     from optimizer.studies.explain import Explanation as Explanation
     from optimizer.studies.explain import explain
+    from optimizer.studies.futures_study import FuturesStudy as FuturesStudy
+    from optimizer.studies.futures_study import futures_study
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve_futures import solve
@@ -77,6 +79,7 @@ _HOMES = {
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
+    "studies.futures_study": ("FuturesStudy", "futures_study"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve_futures": ("solve",),
     "studies.stress": ("Stress", "stress"),
@@ -124,6 +127,7 @@ __all__ = [
     "evaluate",
     "explain",
     "forcing",
+    "futures_study",
     "load",
     "load_plan",
     "read",

@@ -362,3 +362,11 @@ def test_rules_of_one_future_are_named_and_not_enforced() -> None:
 
 def assert_verified(found: Any) -> None:
     assert verify_plan(found.instance, found.result, "proof").report.disagreements == []
+
+
+def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective() -> None:
+    """The plant of 2027 costs 600 in both futures of the case; alone, `low` needs none."""
+    instance = so.load("tests/cases/futures/hand_regret.yaml")
+    found = so.evaluate(instance, {"builds": {"plant": {2027: 10}}})
+    assert isinstance(found, so.FuturesEvaluation)
+    assert [future.regret(0) for future in found.futures] == pytest.approx([0, 600])

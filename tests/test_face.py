@@ -13,8 +13,8 @@ import optimizer as so
 
 ROOT = Path(__file__).parent.parent
 MAIN = (
-    "alternatives", "attack", "compare", "discover", "evaluate", "explain", "load", "load_plan", "sensitivity", "solve",
-    "stress", "time_to_survive", "verify", "forcing", "under", "with_budget", "without",
+    "alternatives", "attack", "compare", "discover", "evaluate", "explain", "futures_study", "load", "load_plan",
+    "sensitivity", "solve", "stress", "time_to_survive", "verify", "forcing", "under", "with_budget", "without",
 )  # fmt: skip
 
 
@@ -51,8 +51,12 @@ def test_importing_it_imports_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["solve", "withstand", "evaluate", "explain", "attack", "alternatives", "stress", "sensitivity", "discover"]
-)
+    "name",
+    [
+        "solve", "withstand", "evaluate", "explain", "attack", "alternatives", "stress", "sensitivity", "discover",
+        "futures_study",
+    ],
+)  # fmt: skip
 def test_plumbing_is_keyword_only(name: str) -> None:
     plumbing = {"settings", "listener", "notes", "clock", "seed", "scenario", "on_part"}
     for parameter in inspect.signature(getattr(so, name)).parameters.values():

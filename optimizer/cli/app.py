@@ -26,6 +26,7 @@ COMMANDS = {
         "export": "Write the model as an MPS or LP file for another solver.",
     },
     "Questions": {
+        "futures": "What is it worth to decide later, or to know earlier?",
         "evaluate": "What does a plan of one's own cost, survive, lack and waste?",
         "compare": "What does the next dollar buy?",
         "explain": "Why this plan, or why does nothing survive?",

@@ -83,7 +83,7 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
 # The command that runs, by its name.
 _RUNNING: ContextVar[str] = ContextVar("command", default="")
 # Those that work on all futures of a file at once; every other takes one, by --future.
-_WITH_ALL_FUTURES = frozenset({"check", "convert", "report", "solve"})
+_WITH_ALL_FUTURES = frozenset({"check", "convert", "evaluate", "futures", "report", "solve"})
 
 
 def understands_futures() -> bool:

@@ -31,6 +31,7 @@ from optimizer.studies.given_plan import (
 )
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
+from optimizer.studies.solve_futures import by_expected_cost
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
@@ -268,7 +269,13 @@ def evaluate_plans(
             if id(future.instance) not in known:
                 listener(Progress(task=f"future {future.name}"))
                 known[id(future.instance)] = _evaluate(
-                    future.instance, given, settings, clock, listener, (), "operation" if is_quick else "needs"
+                    by_expected_cost(future.instance),
+                    given,
+                    settings,
+                    clock,
+                    listener,
+                    (),
+                    "operation" if is_quick else "needs",
                 )
     return FuturesEvaluation(
         instance,

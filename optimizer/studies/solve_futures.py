@@ -121,13 +121,11 @@ class Alone:
     Attributes:
         cost, bound: its cost with the price of its gap, and a proven lower bound; money.
         gap: its survival gap.
-        solved: what the search found.
     """
 
-    cost: float
-    bound: float
-    gap: float
-    solved: SearchResult
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
 
 
 def solve_futures(
@@ -139,6 +137,7 @@ def solve_futures(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     adversary: bool = False,
+    alone: Sequence[Alone] | None = None,
 ) -> FuturesResult:
     """Find the best plan for all futures of an instance, by the measure of its policy.
 
@@ -151,6 +150,7 @@ def solve_futures(
         load_seconds: what reading the instance took.
         adversary: whether the plan has to survive, in each future, the worst attack that its adversary can afford and
             that is not deterred. The result of a future then lists the attacks that shaped it among its shocks.
+        alone: of each future what is known of it alone. Neither that nor the price of survival is then solved for.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -164,7 +164,7 @@ def solve_futures(
     evaluator = JointEvaluator(instance, executor)
     try:
         with interruptible(clock, listener):
-            return _Search(instance, settings, clock, listener, evaluator, timer, notes, oracles).run()
+            return _Search(instance, settings, clock, listener, evaluator, timer, notes, oracles, alone).run()
     finally:
         evaluator.close()
 
@@ -181,6 +181,7 @@ class _Search:
     timer: Timer
     notes: tuple[str, ...]
     oracles: Sequence[AttackOracle | None] | None
+    alone: Sequence[Alone] | None = None
 
     def __post_init__(self) -> None:
         self.tree: FutureTree = self.instance.tree
@@ -188,7 +189,7 @@ class _Search:
 
     def run(self) -> FuturesResult:
         """The plan, its futures and its audit."""
-        alone = self.solve_alone()
+        alone = self.solve_alone() if self.alone is None else self.alone
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         found = self._search(self.instance, self.settings, self.evaluator, self.oracles, least)
         if found.solved.values is None:
@@ -236,8 +237,7 @@ class _Search:
             InstanceError: regret is asked for, and the future cannot be survived.
         """
         is_reference = self.measure.kind == "regret"
-        policy = future.instance.policy.model_copy(update={"objective": RiskMeasure()})
-        instance = future.instance.replacing(policy=policy)
+        instance, policy = by_expected_cost(future.instance), future.instance.policy
         settings = replace(self.settings, checkpoint=None)
         settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
         oracles = None if self.oracles is None else self.oracles[number : number + 1]
@@ -248,7 +248,9 @@ class _Search:
             cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
             raise InstanceError([Finding(self.instance.title, None, "policy.objective", what, cure)])
         priced = (price or 0.0) * solved.gap
-        return Alone(solved.cost + priced, solved.bound + priced, solved.gap, solved)
+        if solved.values is None:
+            return Alone()
+        return Alone(solved.cost + priced, solved.bound + priced, solved.gap)
 
     # The futures under the joint plan.
 
@@ -300,7 +302,7 @@ class _Search:
         answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
         known = FutureResult(future.name, future.probability, answers, result)
         price = self.instance.policy.gap_price
-        if alone.solved.values is None:
+        if not math.isfinite(alone.cost):
             return known
         if price is None and alone.gap > 0:
             return replace(known, least_cost=alone.cost)
@@ -361,8 +363,8 @@ class _Search:
         return cost, None if bound is None or math.isinf(unproven) else min(bound, cost) - unproven
 
     def _no_shock_cost(self) -> float | None:
-        """The expected cost of the same futures without shocks; None where the time is over."""
-        if self.clock.is_over:
+        """The expected cost of the same futures without shocks; None where the time is over, or it is left out."""
+        if self.clock.is_over or self.alone is not None:
             return None
         policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
         variant = for_each_future(self.instance.replacing(policy=policy), without_disruptions)
@@ -408,7 +410,7 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
     """All purchases, each once with the futures that make it alike: those that cannot be told apart then."""
     made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
     for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
-        for each in _purchases(future, result):
+        for each in purchases_of(future.instance, result):
             key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
             made.setdefault(key, []).append((number, each))
     joined = []
@@ -418,8 +420,15 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
     return by_time(joined)
 
 
-def _purchases(future: Future, result: Result) -> list[Decision]:
-    instance, horizon = future.instance, future.instance.horizon
+def by_expected_cost(instance: Instance) -> Instance:
+    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
+    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
+    return instance.replacing(policy=policy)
+
+
+def purchases_of(instance: Instance, result: Result) -> list[Decision]:
+    """What a plan of one future buys, in no order; each without the names of futures."""
+    horizon = instance.horizon
     found = []
     for build in result.plan.builds:
         paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)

@@ -1,0 +1,51 @@
+"""diversify futures: what it is worth to decide later, and to know earlier."""
+
+from pathlib import Path
+from typing import Annotated
+
+from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.errors import ExitCode
+
+
+def command(
+    file: options.InstanceFile,
+    changes: options.Changes,
+    accuracy: options.Accuracy,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
+    json: options.Json = False,
+    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+) -> None:
+    """What is it worth to decide later, or to know earlier?
+
+    The futures of a file with other dates of their answers; the plan of each alone, followed in all others.
+
+    Example: diversify futures instances/us-2027.yaml --time-limit 600
+    Manual:  docs/how-to/value-of-information.md
+    """
+    outputs.check_folder(csv, "--csv")
+    made = inputs.read_instance(file, changes)
+    if not made.instance.futures:
+        what = "one future is taken alone" if changes.future else f"{file} has no futures"
+        common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
+
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.futures_study import study_futures
+
+    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
+    with progress.display(made.instance.money, lists_tasks=True) as listener:
+        found = study_futures(made.instance, settings, Clock(time_limit), listener, notes=made.remarks)
+    if json:
+        common.print_json(found.to_dict())
+    else:
+        from optimizer.report.tables.futures_study import show_futures_study
+
+        show_futures_study(found)
+    if csv is not None:
+        from optimizer.report.tables.futures_study import write_futures_study_csv
+
+        with outputs.writing(csv):
+            paths = write_futures_study_csv(found, csv)
+        for path in paths:
+            common.print_message(f"wrote {path}")
+    common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

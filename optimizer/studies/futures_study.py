@@ -1,0 +1,452 @@
+"""What it is worth to decide later, and to know earlier: an instance with futures, solved for other dates of answers.
+
+adaptive    RP, the plan of `solve`: decisions are alike until an answer parts them
+static      ST, all decisions alike in all futures                  flexibility is worth ST − RP
+perfect     WS, every answer known from the start                   information is worth RP − WS
+question    one question answered at the start, a year earlier, a year later, or never; all else as it is
+regret      the plan of each future alone, followed unchanged in every other one
+orders      what these plans have in common, and what hangs on which answer (`own_orders`)
+
+Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
+of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
+gap. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.questions import MeasureName
+from optimizer.instance.schema import Future, Instance
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.futures import Decision, FutureResult, FuturesResult
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies import futures_study_frames
+from optimizer.studies.futures_tasks import (
+    FollowedPlan,
+    MeasuredCost,
+    ValueStatus,
+    finite_or_none,
+    follow_plans,
+    solve_alone_in_full,
+    solve_retimed,
+    value_of_result,
+)
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
+from optimizer.studies.own_orders import OwnOrder, own_orders
+from optimizer.studies.question_timing import (
+    Dates,
+    TimedQuestion,
+    Timing,
+    known_at_once,
+    never_known,
+    nodes,
+    other_dates,
+    retimed,
+    timed_questions,
+)
+from optimizer.studies.solve_futures import Alone, by_expected_cost, purchases_of, solve_futures
+from optimizer.tolerances import EXACT_GAP, SAME_VALUE
+from optimizer.units import MoneyLike
+
+
+@dataclass(frozen=True)
+class QuestionTiming:
+    """One question answered at another date, all others at their own.
+
+    Attributes:
+        question: its name.
+        asked: period from which the file has the answer known.
+        timing: ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``.
+        known: period from which the answer is known then; None for never.
+        value: of the measure; None where the time ran out.
+        difference: what knowing it earlier is worth, or what knowing it later costs; None where one of both plans
+            leaves a gap, or the time ran out.
+    """
+
+    question: str
+    asked: str
+    timing: Timing
+    known: str | None
+    value: MeasuredCost | None = None
+    difference: ProvenDifference | None = None
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is answered before its date."""
+        return self.timing in ("start", "earlier")
+
+
+@dataclass(frozen=True)
+class FuturesStudy:
+    """The value of deciding later and of knowing earlier.
+
+    Attributes:
+        instance: with its questions.
+        measure: what costs are values of, in words.
+        adaptive: the plan of `solve`.
+        costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
+        questions: each question at other dates.
+        alone: the plan of each future alone, in the order of the tree; None where it was not reached.
+        followed: the regret table; pairs that were not reached are left out.
+        orders: what these plans have in common; None where one of them was not reached.
+        tolerance: money to which costs are proven.
+        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
+        notes: what the user should know.
+        seconds: that it took.
+    """
+
+    instance: Instance = field(repr=False)
+    measure: str
+    adaptive: FuturesResult = field(repr=False)
+    costs: dict[str, MeasuredCost] = field(default_factory=dict)
+    questions: tuple[QuestionTiming, ...] = ()
+    alone: tuple[Result | None, ...] = field(default=(), repr=False)
+    followed: tuple[FollowedPlan, ...] = ()
+    orders: tuple[OwnOrder, ...] | None = None
+    tolerance: float | None = None
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    frames = property(futures_study_frames.of_futures_study)
+
+    @property
+    def flexibility(self) -> ProvenDifference | None:
+        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves a gap."""
+        return self._more("static", "adaptive")
+
+    @property
+    def information(self) -> ProvenDifference | None:
+        """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
+        return self._more("adaptive", "perfect")
+
+    def _more(self, what: str, than: str) -> ProvenDifference | None:
+        found = self.costs.get(what)
+        return None if found is None else found.more(self.costs.get(than))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        kinds = ("adaptive", "static", "perfect")
+        costs = {kind: self.costs[kind].to_dict() if kind in self.costs else None for kind in kinds}
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "survives": self.adaptive.survives,
+            "measure": self.measure,
+            "tolerance": self.tolerance,
+            **costs,
+            "flexibility": _band(self.flexibility),
+            "information": _band(self.information),
+            "probabilities_given": self.adaptive.are_probabilities_given,
+            "futures": [self._future(number) for number in range(len(self.instance.tree.futures))],
+            "questions": [_timing(each) for each in self.questions],
+            "regret": [each.to_dict() for each in self.followed],
+            "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+    def _future(self, number: int) -> dict[str, Any]:
+        """A future: what it costs under the adaptive plan, and alone."""
+        future, own = self.instance.tree.futures[number], self.alone[number]
+        under = self.adaptive.futures[number] if self.adaptive.futures else None
+        found: dict[str, Any] = {"name": future.name, "probability": future.probability}
+        found["adaptive_cost"] = None if under is None else under.cost
+        figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
+        if own is not None:
+            figures = {
+                "least_cost": finite_or_none(own.total_cost),
+                "least_bound": own.bound,
+                "outlay": finite_or_none(own.outlay),
+                "gap": finite_or_none(own.survival_gap),
+                "survives": own.survives,
+            }
+        return found | figures
+
+
+def _band(found: ProvenDifference | None) -> dict[str, float | None] | None:
+    if found is None:
+        return None
+    return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
+
+
+def _timing(each: QuestionTiming) -> dict[str, Any]:
+    figures = (each.value or MeasuredCost("stopped")).to_dict()
+    what = {"question": each.question, "from": each.asked, "timing": each.timing, "known": each.known}
+    return what | figures | {"worth" if each.is_earlier else "loss": _band(each.difference)}
+
+
+def futures_study(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> FuturesStudy:
+    """Find what it is worth to decide later and to know earlier, in all and question by question.
+
+    Args:
+        instance: with futures.
+        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out),
+            `time_limit` holds for the whole, and `jobs` is the number of processes.
+        listener: receives the rounds of the first search, then every task that is done.
+        scenario: of the instance, or several in the order given.
+
+    Raises:
+        InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
+            scenario that the instance does not have.
+        AuditError: a plan and its figures disagree.
+        WorkerError: a process died.
+        SolverError: the solver failed.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> futures = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.survival: 0.7}}, same: {}}}}"
+        >>> found = so.futures_study(so.load("instances/tiny.yaml", [futures]))
+        >>> [each.timing for each in found.questions]
+        ['start', 'later', 'never']
+    """
+    settings, made = (
+        settings or Settings(gap=MEASURE_SHARE),
+        apply_arguments(instance, budget=budget, scenario=scenario),
+    )
+    return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
+
+
+def study_futures(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener = ignore,
+    *,
+    notes: tuple[str, ...] = (),
+) -> FuturesStudy:
+    """`futures_study` for commands, which share a clock; at Ctrl-C, what is known until then."""
+    if not instance.futures:
+        cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
+        raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
+    began = time.perf_counter()
+    with interruptible(clock, listener):
+        found = _FuturesSearch(instance, settings, clock, listener).run()
+    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
+
+
+def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
+    """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
+    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
+    gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
+    costs = [each.total_cost for each in own]
+    bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
+    values = {
+        "regret": (0.0, 0.0),
+        "worst": (max(costs), max(bounds)),
+        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
+    }
+    return MeasuredCost(status, *values[kind], gap)
+
+
+def _as_alone(future: FutureResult) -> Alone:
+    if future.least_cost is None:
+        return Alone()
+    return Alone(future.least_cost, -math.inf if future.least_bound is None else future.least_bound)
+
+
+class _FuturesSearch:
+    """The adaptive plan first, then everything that does not need each other at a time."""
+
+    def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
+        self.instance, self.tree, self.clock, self.listener = instance, instance.tree, clock, listener
+        self.settings = replace(settings, time_limit=None, checkpoint=None)
+        self.kind = instance.policy.objective.kind
+        self.until = None if clock.left is None else time.time() + clock.left
+        self.alone: dict[int, Result] = {}
+        self.known: Sequence[Alone] = ()
+        self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
+        self.done = self.total = 0
+
+    def run(self) -> FuturesStudy:
+        """All of it, as far as the time allows."""
+        began = time.perf_counter()
+        adaptive, measure = self._adaptive()
+        study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
+        study = replace(study, alone=(None,) * len(self.tree.futures))
+        if not adaptive.futures:
+            return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
+        base = value_of_result(adaptive)
+        self.found[nodes(self.instance)] = base
+        seconds = time.perf_counter() - began
+        with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
+            self.executor.memory["clock"] = self.clock
+            self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)
+            self._solve_all()
+            followed = self._follow_all()
+        return replace(
+            study,
+            costs=self._costs(base),
+            questions=tuple(self._questions(base)),
+            alone=tuple(self.alone.get(id(each.instance)) for each in self.tree.futures),
+            followed=tuple(followed),
+            orders=self._orders(),
+            tolerance=measure.tolerance,
+            stopped=self.clock.is_over or self._is_open(),
+        )
+
+    def _adaptive(self) -> tuple[FuturesResult, Measure]:
+        """The plan of `solve`, its measure proven to the tolerance to which all others are."""
+        first = before_measure(self.settings)
+        # Least costs alone are found later, with the plans; only regret counts from them.
+        self.listener(Progress(task="the adaptive plan"))
+        found = solve_futures(self.instance, first, self.clock, self.listener)
+        self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
+        price, share = found.price_of_survival, self.settings.gap
+        if not found.futures:
+            return found, Measure("total cost", 0.0, share)
+        calm = None if price is None else found.expected_cost - price
+        measure = Measure.of(found.expected_cost, calm, share, found.survival_gap)
+        if self._needs_proof(found, measure):
+            settings = measure.settings(self.settings)
+            again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
+            if again.futures and again.status != "stopped":
+                found = replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
+        return found, measure
+
+    def _needs_proof(self, found: FuturesResult, measure: Measure) -> bool:
+        return found.status != "stopped" and not measure.proves(found.total_cost, found.bound)
+
+    # All that is solved for.
+
+    def _solve_all(self) -> None:
+        """Every future alone, and every other set of dates, each once."""
+        tasks, keys = list[Task](), list[Any]()
+        regret = self.kind == "regret"
+        exact = replace(self.settings, gap=min(self.settings.gap, EXACT_GAP), tolerance=None)
+        for future in self.tree.futures:
+            if id(future.instance) not in keys:
+                instance = by_expected_cost(future.instance)
+                tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings, self.until)))
+                keys.append(id(future.instance))
+        for dates in self._dates():
+            key = nodes(retimed(self.instance, dates))
+            if key not in self.found and key not in keys:
+                arguments = (self.instance, dates, self.settings, self.known, self.until)
+                tasks.append(Task(solve_retimed, arguments))
+                keys.append(key)
+        for number, answer in self._perform(tasks, "futures alone, and other dates of answers"):
+            if isinstance(answer, MeasuredCost):
+                self.found[keys[number]] = answer
+            elif answer is not None:
+                self.alone[keys[number]] = answer
+
+    def _dates(self) -> list[Dates]:
+        """Every set of dates of answers that something is asked about."""
+        found = [never_known(self.instance)]
+        if self.kind == "cvar":
+            found.append(known_at_once(self.instance))
+        for question in timed_questions(self.instance):
+            found += [{question.place: t} for _, t in other_dates(self.instance, question)]
+        return found
+
+    def _follow_all(self) -> list[FollowedPlan]:
+        """The regret table: own plans of futures in every other future; those of one instance are solved once."""
+        first = {id(each.instance): each for each in reversed(self.tree.futures)}
+        found = self._followed([each for key, each in first.items() if key in self.alone])
+        rows = list[FollowedPlan]()
+        for plan in self.tree.futures:
+            for future in self.tree.futures:
+                row = found.get((first[id(plan.instance)].name, id(future.instance)))
+                if row is not None:
+                    rows.append(self._with_regret(replace(row, plan=plan.name, future=future.name), future.instance))
+        return rows
+
+    def _followed(self, owners: Sequence[Future]) -> dict[tuple[str, int], FollowedPlan]:
+        """By name of the owner of a plan, and instance: the plan followed there."""
+        tasks, found = list[Task](), dict[tuple[str, int], FollowedPlan]()
+        plans = [(each.name, self.alone[id(each.instance)].plan) for each in owners]
+        for future in owners:
+            own = self.alone[id(future.instance)]
+            found[future.name, id(future.instance)] = FollowedPlan(
+                future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives
+            )
+            others = [(name, plan) for name, plan in plans if name != future.name]
+            tasks.append(Task(follow_plans, (by_expected_cost(future.instance), others, self.settings, self.until)))
+        for number, rows in self._perform(tasks if len(owners) > 1 else (), "plans of one future in the others"):
+            found |= {(row.plan, id(owners[number].instance)): row for row in rows}
+        return found
+
+    def _with_regret(self, row: FollowedPlan, instance: Instance) -> FollowedPlan:
+        own = self.alone[id(instance)]
+        if row.cost is None or row.gap is None or row.gap > own.survival_gap * (1 + SAME_VALUE):
+            return row
+        return replace(row, regret=row.cost - own.total_cost)
+
+    def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
+        """The results of tasks with their numbers; those that were not reached are left out."""
+        found = list[tuple[int, Any]]()
+        if not tasks or self.clock.is_over:
+            return found
+        self.listener(Progress(task=what, total=len(tasks)))
+        for number, answer in self.executor.as_completed(tasks, self.clock):
+            found.append((number, answer))
+            self.listener(Progress(task=what, done=len(found), total=len(tasks)))
+        return found
+
+    # What follows from it.
+
+    def _costs(self, base: MeasuredCost) -> dict[str, MeasuredCost]:
+        found = {"adaptive": base}
+        static = self.found.get(nodes(retimed(self.instance, never_known(self.instance))))
+        perfect = self._perfect()
+        return found | ({"static": static} if static else {}) | ({"perfect": perfect} if perfect else {})
+
+    def _perfect(self) -> MeasuredCost | None:
+        """The measure with every answer known from the start; None where that was not reached."""
+        if self.kind == "cvar":
+            return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
+        some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
+        own = [each for each in some if each is not None]
+        return (
+            informed_cost(self.kind, [each.probability for each in self.tree.futures], own)
+            if len(own) == len(some)
+            else None
+        )
+
+    def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
+        return [
+            self._timing(question, timing, t, base)
+            for question in timed_questions(self.instance)
+            for timing, t in other_dates(self.instance, question)
+        ]
+
+    def _timing(self, question: TimedQuestion, timing: Timing, t: int | None, base: MeasuredCost) -> QuestionTiming:
+        label = self.instance.horizon.label
+        found = self.found.get(nodes(retimed(self.instance, {question.place: t})))
+        made = QuestionTiming(question.name, label(question.t), timing, None if t is None else label(t), found)
+        if found is None:
+            return made
+        return replace(made, difference=base.more(found) if made.is_earlier else found.more(base))
+
+    def _orders(self) -> tuple[OwnOrder, ...] | None:
+        plans = list[Sequence[Decision]]()
+        for future in self.tree.futures:
+            own = self.alone.get(id(future.instance))
+            if own is None:
+                return None
+            plans.append(purchases_of(future.instance, own))
+        return tuple(own_orders(self.instance, plans))
+
+    def _is_open(self) -> bool:
+        """Whether some search was stopped before its proof."""
+        return "stopped" in {each.status for each in self.found.values()} | {
+            each.status for each in self.alone.values()
+        }

@@ -1,0 +1,91 @@
+"""diversify futures: the answer first, clean JSON, CSV, exit codes."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import TINY, diversify
+
+FILE = "examples/wait_or_commit.yaml"
+NESTED = "tests/cases/futures/hand_nested.yaml"
+EXACT = ("--accuracy", "0", "--jobs", "1")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("file", [FILE, NESTED])
+def test_the_answer_comes_first_and_fits(file: str, columns: int) -> None:
+    done = diversify("futures", file, *EXACT, columns=columns)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    words = " ".join(done.stdout.replace("│", " ").split())
+    flexible, informed = ("600k", "1.2M") if file == FILE else ("350", "130")
+    start = f"Deciding later what can wait is worth {flexible} USD; knowing every answer at the start {informed} USD"
+    assert " ".join(words.split("╮")[1].split()).startswith(start)
+    assert ("Regret of each plan in each future" in words) == (file == FILE or columns == 120)
+
+
+def test_tables_on_the_screen_by_hand() -> None:
+    """RP 2M + 0.5 · 6M, ST 2M + 3.6M, WS 2M + 0.5 · 3.6M; the plan of `low` leaves 60 t at 500k in `high`."""
+    words = " ".join(diversify("futures", FILE, *EXACT).stdout.replace("│", " ").split())
+    for text in (
+        "expected cost 5M USD (each",
+        "expected cost 5.6M USD (one",
+        "expected cost 3.8M USD (every",
+        "need 2028 1.2M – 600k 600k",
+        "high 50 % 5.6M 2 of 2 3.6M – –",
+        "low 50 % 2M 1 of 2 0 30M –",
+        "No regret plant, 40 t/yr",
+        "Hanging extension (need: high)",
+        "plant all futures 40 t/yr 2027 –",
+        "extension need: high 60 t/yr 2027 need (2028)",
+    ):
+        assert text in words, text
+
+
+def test_json_and_csv_have_every_figure(tmp_path: Path) -> None:
+    done = diversify("futures", FILE, *EXACT, "--json", "--csv", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert [said[kind]["cost"] for kind in ("adaptive", "static", "perfect")] == pytest.approx([5e6, 5.6e6, 3.8e6])
+    assert (said["flexibility"]["value"], said["information"]["value"]) == pytest.approx((600e3, 1.2e6))
+    assert [(each["timing"], each["known"], "worth" in each) for each in said["questions"]] == [
+        ("start", "2027", True), ("later", "2029", False), ("never", None, False)
+    ]  # fmt: skip
+    assert [(each["option"], each["hangs"]) for each in said["orders"]] == [
+        ("plant", "no regret"), ("extension", "one answer")
+    ]  # fmt: skip
+    tables = {path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.glob("*.csv")}
+    assert set(tables) == {"values", "questions", "futures", "regret", "orders"}
+    assert [row["what"] for row in tables["values"]] == ["adaptive", "static", "perfect", "flexibility", "information"]
+    assert [row["regret [USD]"] for row in tables["regret"]][2] == ""
+    assert len(tables["regret"]) == 4
+
+
+def test_a_plan_that_leaves_a_gap_has_no_value() -> None:
+    done = diversify("futures", FILE, *EXACT, "--set", "futures.need.branches.low.set={policy.budget: 2M}")
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "Static (ST) FAILS: an expected survival gap of 15M USD" in words
+    assert "Flexibility left out, as one of the two plans leaves a survival gap" in words
+    assert "Knowing every answer at the start is worth 1.2M USD" in words
+    assert "need 2028 1.2M – ✗ ✗" in words
+    done = diversify("futures", FILE, *EXACT, "--set", "futures.need.branches.low.set={policy.budget: 0}")
+    assert done.returncode == 4, done.stderr
+
+
+def test_a_time_limit_ends_it_with_what_is_known() -> None:
+    done = diversify("futures", FILE, "--time-limit", "0", "--json")
+    assert done.returncode == 5, done.stderr
+    said = json.loads(done.stdout)
+    assert said["stopped"]
+    assert said["information"] is None
+
+
+@pytest.mark.parametrize("more", [(TINY,), (FILE, "--future", "high")])
+def test_a_file_without_futures_is_refused(more: tuple[str, ...]) -> None:
+    done = diversify("futures", *more)
+    assert done.returncode == 3
+    assert "this command compares several" in done.stderr

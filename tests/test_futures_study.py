@@ -1,0 +1,218 @@
+"""What deciding later and knowing earlier are worth, against values that are worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+
+import optimizer as so
+from optimizer.instance.futures import for_each_future
+from optimizer.progress import Progress
+from optimizer.solver import Clock
+from optimizer.studies.futures_study import FuturesStudy, study_futures
+from optimizer.studies.own_orders import own_orders
+from optimizer.studies.question_timing import nodes, retimed, timed_questions
+from optimizer.studies.solve_futures import by_expected_cost
+
+CASES = Path(__file__).parent / "cases" / "futures"
+EXACT = so.Settings(gap=1e-8, jobs=1)
+
+
+def study(name: str, *overrides: str) -> FuturesStudy:
+    return so.futures_study(so.load(CASES / name, list(overrides)), settings=EXACT)
+
+
+def differences(found: FuturesStudy) -> dict[tuple[str, str], float | None]:
+    return {
+        (each.question, each.timing): None if each.difference is None else each.difference.value
+        for each in found.questions
+    }
+
+
+def costs(found: FuturesStudy) -> list[float]:
+    return [found.costs[kind].cost for kind in ("adaptive", "static", "perfect")]
+
+
+def test_values_of_waiting_and_knowing_by_hand() -> None:
+    """Known in 2027, 10 t/yr at 60 in `high` alone: 300. Known in 2029 or never, too late for the plant: 600."""
+    found = study("hand_wait.yaml")
+    assert costs(found) == pytest.approx([500, 600, 300])
+    assert found.flexibility is not None
+    assert found.information is not None
+    assert (found.flexibility.value, found.information.value) == pytest.approx((100, 200))
+    assert differences(found) == pytest.approx(
+        {("need", "start"): 200, ("need", "later"): 100, ("need", "never"): 100}
+    )  # fmt: skip
+    for band in (found.flexibility, found.information):
+        assert band.low <= band.value <= band.high
+        assert band.high - band.low < 1e-3
+    assert not found.stopped
+
+
+def test_values_of_nested_questions_by_hand() -> None:
+    """RP 250 + 40 for the permit of 2027.
+
+    tension   known in 2027: the permit in war alone, 0.5 · 40, and the plant of 2029 in war.long: 250; 270 in all.
+              known in 2029: the plant still waits for `duration`: 290. Never, and then nobody knows `duration` either:
+              the plant of 2027 in all futures, 600 + 40.
+    duration  known in 2028, not before `tension`: the plant of 2028 in war.long, 0.25 · 800 + 40 = 240.
+              known in 2030 or never: the plant of 2028 in all of war, 0.5 · 800 + 40 = 440.
+    colour    changes nothing.
+    Alone, war.long costs 600 + 40, all others nothing: WS = 0.25 · 640.
+    """
+    found = study("hand_nested.yaml")
+    assert costs(found) == pytest.approx([290, 640, 160])
+    assert differences(found) == pytest.approx(
+        {
+            ("tension", "start"): 20, ("tension", "later"): 0, ("tension", "never"): 350,
+            ("duration", "start"): 50, ("duration", "later"): 150, ("duration", "never"): 150,
+            ("colour", "start"): 0, ("colour", "earlier"): 0, ("colour", "never"): 0,
+        },
+        abs=1e-3,
+    )  # fmt: skip
+    assert [(each.known) for each in found.questions if each.question == "duration"] == ["2028", "2030", None]
+    assert found.orders is not None
+    for order, size in zip(found.orders, (1, 10), strict=True):
+        assert (order.hangs, order.questions, order.branches) == ("one answer", ("duration",), ("long",))
+        assert (order.smallest, order.common, order.first) == (pytest.approx(size), 0, "2027")
+        assert order.open == (("tension", "2028"), ("duration", "2029"))
+
+
+def test_values_under_regret_by_hand() -> None:
+    """Without an answer in time 600 is spent in `low` for nothing; with every answer nothing is regretted."""
+    found = study("hand_regret.yaml")
+    assert costs(found) == pytest.approx([240, 600, 0])
+    assert differences(found) == pytest.approx(
+        {("need", "start"): 240, ("need", "later"): 360, ("need", "never"): 360}, rel=1e-5
+    )
+    assert [each["least_cost"] for each in found.to_dict()["futures"]] == pytest.approx([600, 0])
+
+
+def test_values_under_the_largest_cost() -> None:
+    """`worst`: the plant costs 600 in `high` at the least, with perfect information or without; nothing is gained."""
+    found = study("hand_regret.yaml", "policy.objective=worst")
+    assert costs(found) == pytest.approx([600, 600, 600])
+
+
+def test_values_under_cvar_take_perfect_information_from_a_joint_plan() -> None:
+    """α = 0.5: the mean of the worse half is that of `high`, 600 where it is known; where it is not, 600 as well."""
+    found = study("hand_wait.yaml", "policy.objective={cvar: 0.5}")
+    assert costs(found) == pytest.approx([600, 600, 600], rel=1e-5)
+    # The larger the share of the mean, the more the answer is worth: 0.5 · 300 + 0.5 · 600.
+    assert study("hand_wait.yaml", "policy.objective={cvar: 0.5, weight: 0.5}").costs["perfect"].cost == pytest.approx(
+        450, rel=1e-5
+    )
+
+
+def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
+    """`latest` 2027 and a budget of 0 in `low`: no plan in common keeps the floor of `high`, one that knows it does."""
+    found = study(
+        "hand_wait.yaml",
+        "futures.need.branches.low.set={policy.budget: 0}",
+        "options.plant.latest=2028",
+    )
+    assert found.costs["adaptive"].survives
+    assert not found.costs["static"].survives
+    assert found.flexibility is None
+    assert differences(found)["need", "never"] is None
+    assert found.information is not None
+    assert found.to_dict()["flexibility"] is None
+
+
+def test_the_plan_of_each_future_is_followed_in_every_other() -> None:
+    """The plant costs 600 in `low` as well; without it 10 t at 1 are missing in `high`. Budget rules are named."""
+    found = study("hand_wait.yaml", "futures.need.branches.low.set={policy.budget: 500}")
+    rows = {(each.plan, each.future): each for each in found.followed}
+    assert list(rows) == [("high", "high"), ("high", "low"), ("low", "high"), ("low", "low")]
+    bought, missing = rows["high", "low"], rows["low", "high"]
+    assert (bought.cost, bought.regret) == pytest.approx((600, 600))
+    assert (bought.gap, bought.survives) == (0, True)
+    assert [rule.where for rule in bought.rules] == ["policy.budget"]
+    assert (missing.cost, missing.gap, missing.regret, missing.survives) == (0, pytest.approx(10), None, False)
+    assert rows["high", "high"].regret == rows["low", "low"].regret == 0
+
+
+def test_of_equal_cost_the_plan_with_least_outlay_is_followed() -> None:
+    """At 10 % a year 66 in 2028 is worth 60 in 2027: 600 either way in present value, 600 or 660 undiscounted."""
+    prices = ("discount_rate=0.1", "options.plant.capex={2027: 60, 2028: 66}", "options.plant.min_size=10")
+    own = study("hand_wait.yaml", *prices).alone[0]
+    assert own is not None
+    assert (own.total_cost, own.outlay) == pytest.approx((600, 600), rel=1e-6)
+
+
+def test_an_order_in_all_plans_is_one_without_regret() -> None:
+    """Both futures need the plant: 10 t in `high`, 4 t in `low`. 4 t are common, and no answer is waited for."""
+    both = "futures.need.branches.low.set={demands.d.survival: {2028: 0, 2029: 0.4}}"
+    found = study("hand_wait.yaml", both)
+    assert found.orders is not None
+    (order,) = found.orders
+    assert (order.hangs, order.is_urgent, order.first) == ("no regret", True, "2027")
+    assert (order.questions, order.open) == ((), ())
+    assert (order.common, order.smallest, order.largest) == pytest.approx((4, 4, 10))
+
+
+def test_an_order_that_hangs_on_two_answers_names_both() -> None:
+    two = "futures={a: {from: 2028, branches: {x: {}, y: {}}}, b: {from: 2029, branches: {x: {}, y: {}}}, c: {from: 2029, branches: {x: {}, y: {}}}}"  # noqa: E501
+    instance = so.load(CASES / "hand_wait.yaml", [two])
+    plant = so.solve(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
+    names = [each.name for each in instance.tree.futures]
+    having = {"x.x.x", "x.x.y"}
+    plans = [[] if name not in having else list(plant) for name in names]
+    (order,) = own_orders(instance, plans)
+    assert (order.hangs, order.questions) == ("several answers", ("a", "b"))
+    assert set(order.futures) == having
+
+
+def test_other_dates_move_what_arises_from_a_question() -> None:
+    instance = so.load(CASES / "hand_nested.yaml")
+    tension, duration, _ = timed_questions(instance)
+    assert (tension.name, tension.earliest, duration.name, duration.earliest) == ("tension", 0, "duration", 1)
+    later = retimed(instance, {tension.place: 3})
+    assert [answer.t for answer in later.tree.futures[0].answers if answer.question == "duration"] == [3]
+    never = retimed(instance, {tension.place: None})
+    assert [answer.question for answer in never.tree.futures[0].answers] == ["colour"]
+    assert nodes(retimed(instance, {})) == nodes(instance)
+    assert [each.name for each in never.tree.futures] == [each.name for each in instance.tree.futures]
+
+
+def test_a_year_is_moved_in_periods_of_any_length() -> None:
+    """Quarters: a year later is four periods later, and the label is that of its first quarter."""
+    found = study("hand_wait.yaml", "horizon.step=quarter")
+    assert [(each.timing, each.asked, each.known) for each in found.questions] == [
+        ("start", "2028Q1", "2027Q1"), ("later", "2028Q1", "2029Q1"), ("never", "2028Q1", None)
+    ]  # fmt: skip
+
+
+def test_results_are_the_same_on_two_processes() -> None:
+    instance = so.load(CASES / "hand_nested.yaml")
+    one, two = (so.futures_study(instance, settings=so.Settings(gap=1e-8, jobs=jobs)).to_dict() for jobs in (1, 2))
+    for part in ("seconds",):
+        one.pop(part), two.pop(part)
+    assert one == two
+
+
+def test_what_is_known_until_an_interrupt() -> None:
+    """Stopped after the first task that was done: what was not reached is left out, and said so."""
+    clock, done = Clock(), []
+
+    def listener(event: Progress) -> None:
+        done.append(event.done)
+        if event.done == 1:
+            clock.interrupted = True
+
+    found = study_futures(so.load(CASES / "hand_nested.yaml"), EXACT, clock, listener)
+    assert found.stopped
+    assert found.costs["adaptive"].cost == pytest.approx(290)
+    assert found.orders is None
+    assert found.information is None
+    assert found.to_dict()["stopped"] is True
+
+
+def test_an_instance_without_futures_is_refused() -> None:
+    with pytest.raises(so.InstanceError, match="has no futures"):
+        so.futures_study(so.load("instances/tiny.yaml"))
+
+
+def test_one_future_is_judged_by_expected_cost() -> None:
+    instance = so.load(CASES / "hand_regret.yaml")
+    assert by_expected_cost(instance.tree.futures[0].instance).policy.objective.kind == "expected"
+    assert for_each_future(instance, by_expected_cost).tree.futures[0].instance.policy.objective.kind == "expected"
