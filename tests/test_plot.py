@@ -45,7 +45,9 @@ def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
 
 
 def test_kinds_that_the_command_promises_are_those_there_are() -> None:
-    assert PROMISED == DRAWN_KINDS
+    # That of several futures is no figure of one plan.
+    assert "futures" in PROMISED
+    assert tuple(kind for kind in PROMISED if kind != "futures") == DRAWN_KINDS
 
 
 @pytest.mark.parametrize("kind", DRAWN_KINDS)

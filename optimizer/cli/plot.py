@@ -18,11 +18,11 @@ _KINDS = (
     "path",
     "sankey",
     "stock",
+    "futures",
     "dependence",
     "waterfall",
     "endurance",
     "frontier",
-    "futures",
 )
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
