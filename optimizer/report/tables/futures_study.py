@@ -284,6 +284,7 @@ def _orders(found: FuturesStudy) -> Table:
         for each in found.orders or ()
     ]
     left = {"justify": "left", "overflow": "fold"}
+    shared = left | {"ratio": 1}
     return cross_table(
         "Orders in the plans of the futures alone",
         "Option",
@@ -291,7 +292,7 @@ def _orders(found: FuturesStudy) -> Table:
         rows,
         caption="Size: of an order in all plans the smallest, else from the smallest to the largest. Decide in: the "
         "first date in the plans that have it. Open then: questions on which it hangs, and when they are answered.",
-        layouts={"Made in": left, "Open then": left, "Decide\nin": left},
+        layouts={"Made in": shared, "Open then": shared, "Decide\nin": left},
         **WIDE,
     )
 
