@@ -12,6 +12,7 @@ RUN := .venv/bin
 # What `make bench` goes up to: all shocks, and shocks of the whole model.
 SHOCKS ?= 10000
 WHOLE ?= 300
+FUTURES ?= 4
 
 .PHONY: solve test docs lint bench cases browser constraints clean
 .DEFAULT_GOAL := solve
@@ -33,7 +34,7 @@ lint: .venv/.ready-dev
 	$(RUN)/mypy
 
 bench: .venv/.ready-dev
-	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE)
+	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE) --futures $(FUTURES)
 
 # Solves every shipped case under the settings of its file in instances/expected, and checks the figures.
 cases: .venv/.ready-dev

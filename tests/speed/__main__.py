@@ -16,9 +16,10 @@
     check                time of `check` for twice as many of what grows; 2 is linear
     build + pass / solve PuLP's time to build and pass the model against the solver's first relaxation
     second core          time of a pass with one process against that with two
+    futures / one        time to one plan for several futures against that of one future alone (`futures`)
 
 `make bench SHOCKS=3000` leaves out the sizes above; the whole model is run up to 300 shocks, or `WHOLE=100`. At 1,000
-it takes some half an hour.
+it takes some half an hour. `FUTURES=27` runs the trees of up to so many futures, 4 where it is left out.
 """
 
 import argparse
@@ -48,6 +49,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
+from tests.speed.futures import futures_table
 from tests.speed.national import national
 from tests.speed.wide import WIDE
 
@@ -75,6 +77,7 @@ def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--shocks", type=int, default=10_000)
     words.add_argument("--whole", type=int, default=300)
+    words.add_argument("--futures", type=int, default=4)
     asked = words.parse_args()
     python, cores = f"Python {platform.python_version()}", os.cpu_count()
     print(f"{platform.machine()}, {cores} cores, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
@@ -87,6 +90,7 @@ def main() -> None:
         _checks(),
         _growths(),
         _wide(),
+        futures_table(asked.futures),
     )
     for line in itertools.chain(*tables):
         print(line, flush=True)
