@@ -4,8 +4,7 @@
                      to the same gap
     proven           distance of plan and bound at the end, as a share of the price of survival
 
-The cases are those of `instances/us-2027.yaml`, and the national instance with three questions that change what shortages
-cost.
+The cases are those of `instances/us-2027.yaml`, and the national instance with three questions on shortage costs.
 """
 
 import time
