@@ -199,7 +199,8 @@ class ScenarioModel(MeasuredModel):
         """The nearest whole numbers of the integers, and the next larger ones; as many samples excused as may be."""
         integers = self.integers_in(values)
         nearest, larger = np.round(integers), np.ceil(integers - INTEGRALITY)
-        parts = np.zeros(len(self.builder.columns))
+        # Values of another model agree with these in the plan's columns.
+        parts = np.zeros(max(len(self.builder.columns), len(values)))
         parts[: len(values)] = values
         places = {int(j): k for k, j in enumerate(self.model.integers[: len(integers)])}
         for j, excused in self.excuses.rounded(parts.tolist()).items():

@@ -390,7 +390,11 @@ def _note_differences(data: Mapping[str, Any], result: Result) -> Result:
         PlanFileError: the file has keys that no plan file has, or lacks some.
     """
     implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
-    found = [each for each in differences(data, implied) if SINCE.get(each.path, 0) <= result.format]
+    found = [
+        each
+        for each in differences(data, implied)
+        if each.kind == "unknown" or SINCE.get(each.path, 0) <= result.format
+    ]
     refused = [each for each in found if each.kind != "differs"]
     if refused:
         raise PlanFileError(f"not a plan file: {_name_keys(refused)}")

@@ -11,7 +11,8 @@ from optimizer.io.load import inspect
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "instances" / "tiny.yaml"
 SHIPPED = [*sorted((ROOT / "instances").glob("*.yaml")), *sorted((ROOT / "tests" / "cases").glob("*.yaml"))]
-RANDOM = sorted((ROOT / "tests" / "cases").glob("*/*.yaml"))
+# Data of futures may differ before they are told apart, which is a warning of its own.
+RANDOM = sorted(each for each in (ROOT / "tests" / "cases").glob("*/*.yaml") if each.parent.name != "futures")
 ALARMS = ("can be compared with", "its nearest neighbour", "of the median", "any supply", "differs from", "one letter",
           "no process stands")  # fmt: skip
 

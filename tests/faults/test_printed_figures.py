@@ -155,9 +155,15 @@ def test_one_attack_is_the_worst_everywhere() -> None:
     assert f"can buy: {name}, " in attacked
     targets, start = re.findall(r"attack\{(.*)\}@(\d+)", name)[0]
     assert f"{' + '.join(targets.split('+'))} from {start} on" in re.findall(r"Worst attack +(.*)", attacked)[0]
-    # Their share of demand is printed as it is by every other command.
-    assert "27.6/30" in solved
-    assert "27.6/30" in attacked
+    # What is served is printed as in the sentence; the tonnes below floors are those of every other command.
+    (served, floor), (tonnes,) = (
+        re.findall(
+            r"motors served ([\d.]+) % in \d+ against a floor of (\d+) %", " ".join(solved.replace("│", " ").split())
+        )[0],
+        re.findall(r"a gap of \S+ USD, ([\d.]+) t below", solved),
+    )
+    assert f"{served}/{floor}" in solved
+    assert f" {tonnes} " in attacked
 
 
 def test_tables_of_a_comparison_speak_of_their_own_case() -> None:

@@ -47,7 +47,8 @@ def words(said: tuple[Comment, ...]) -> dict[Any, list[str]]:
     """By place, down to the field or the cut, the words in any order; what is said of all cuts is said of the shock."""
     found: dict[Any, list[str]] = {}
     for comment in said:
-        place = comment.place[: 4 if "cuts" in comment.place else 3]
+        # A workbook has one cell for what a scenario sets.
+        place = comment.place[: 4 if "cuts" in comment.place and comment.place[0] != "scenarios" else 3]
         place = place[:-1] if place[-1:] == ("cuts",) else place[:1] if place[:1] == ("horizon",) else place
         found.setdefault(place, []).extend(comment.text.replace(";", " ").split())
     return {place: sorted(texts) for place, texts in found.items()}

@@ -189,6 +189,8 @@ EVERY: dict[str, Sequence[str]] = {
     "plot": ["plot", "{plan}", "timeline", "--output", "{folder}/timeline.svg"],
     "convert": ["convert", INSTANCE, "{folder}/instance.xlsx"],
     "stress": ["stress", "{plan}", "--samples", "20"],
+    "evaluate": ["evaluate", INSTANCE, "--plan", "{plan}", "--quick"],
+    "futures": ["futures", INSTANCE, "--set", "futures={{coin: {{from: 2027, branches: {{a: {{}}, b: {{}}}}}}}}"],
 }
 
 
@@ -224,7 +226,7 @@ def test_reinforcement_adds_to_it() -> None:
     assert "contracts" in {mend.option for mend in found.mending.mends}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind != "frontier"])
+@pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind not in ("frontier", "futures")])
 def test_plot(kind: str, plan: str, tmp_path: Path) -> None:
     run("plot", plan, kind, "--output", str(tmp_path / "figure.svg"))
     assert (tmp_path / "figure.svg").stat().st_size > 1000
