@@ -4,7 +4,7 @@
                      to the same gap
     proven           distance of plan and bound at the end, as a share of the price of survival
 
-The cases are those of `instances/us-2027.yaml`, and the national instance with three questions on shortage costs.
+The cases are those of `instances/us-2027.yaml`, and the national instance with three questions on demand.
 """
 
 import time
@@ -45,18 +45,14 @@ def cases(most: int) -> Iterator[Case]:
 
 
 def with_questions(data: dict[str, object]) -> Instance:
-    """The national instance with three questions of two branches: the shortage costs of three segments."""
+    """The national instance with three questions of two branches: whether a segment grows by 15 % from then on."""
     instance = so.read(data)
-    futures = {
-        f"growth{i}": {
-            "from": instance.horizon.start + 1 + i,
-            "branches": {
-                "fast": {"set": {f"demands.{d}.shortage_cost": 1.2 * instance.demands[d].shortage_cost}},
-                "slow": {},
-            },
-        }
-        for i, d in enumerate(list(instance.demands)[:3])
-    }
+    futures = {}
+    for i, d in enumerate(list(instance.demands)[:3]):
+        known, quantity = instance.horizon.start + 1 + i, instance.demands[d].quantity
+        grown = {year: quantity.at(year) * (1.15 if year >= known else 1.0) for year in instance.horizon.years}
+        fast = {"set": {f"demands.{d}.quantity": grown}}
+        futures[f"growth{i}"] = {"from": known, "branches": {"fast": fast, "slow": {}}}
     return so.read({**data, "futures": futures})
 
 
