@@ -16,6 +16,7 @@ from optimizer.formulation import Writer
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
+from optimizer.studies.solve_futures import solve_futures
 
 CASES = Path(__file__).parent / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
@@ -126,3 +127,11 @@ def test_futures_with_the_same_data_share_their_recourse_programmes() -> None:
     """Three ways and two colours: six futures, whose data are those of war.long and of the others."""
     executor = recourse_executor(so.load(CASES / "hand_nested.yaml"), 1)
     assert len({id(solver) for solver in executor.memory["subproblems"]}) == 2
+
+
+def test_regret_without_time_for_the_futures_alone_says_so() -> None:
+    instance = so.load(CASES / "regret_1145.yaml")
+    clock = Clock(0.0)
+    result = solve_futures(instance, so.Settings(time_limit=0.0), clock)
+    assert (result.status, result.futures) == ("stopped", ())
+    assert any("least cost of each future alone" in note for note in result.notes)

@@ -128,7 +128,7 @@ class ScenarioSearch(Search):
     _failed: SearchResult | None = None
     _is_first = True
     # Of several futures: the decomposition, and the last plan of each by itself.
-    _by_future: DualDecomposition
+    _by_future: DualDecomposition | None = None
 
     @cached_property
     def _own_plans(self) -> dict[int, Plan]:
@@ -293,6 +293,8 @@ class ScenarioSearch(Search):
         if self._is_first:
             self._by_future = DualDecomposition(self.model, self._solve_future)
             self._by_future.run(relaxation)
+        if self._by_future is None:
+            return None
         self.model.known_bound = self._by_future.bound
         found = self._by_future.incumbent
         if found is None or found.values is None or not self._is_first:

@@ -33,7 +33,7 @@ class JointEvaluator(RecourseEvaluator):
     """Evaluates plans in the shocks of all futures of an instance.
 
     Attributes:
-        futures: the evaluators of the futures. first: the number of the first shock of each.
+        joint: the `first_stages_model` of all futures. first: the number of the first shock of each.
     """
 
     def __init__(self, instance: Instance, executor: Executor) -> None:
@@ -42,9 +42,9 @@ class JointEvaluator(RecourseEvaluator):
         self._futures = [RecourseEvaluator(future.instance, executor, number) for number, future in parts]
         counts = [len(future.instance.events) for future in self.tree.futures]
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
-        joint = first_stages_model(self.tree)
-        self.size = len(joint.columns)
-        pairs = zip(self._futures, joint.members, strict=True)
+        self.joint = first_stages_model(self.tree)
+        self.size = len(self.joint.columns)
+        pairs = zip(self._futures, self.joint.members, strict=True)
         self._places = [own_columns(each.subproblems.plan, member) for each, member in pairs]
 
     @property

@@ -41,6 +41,7 @@ from optimizer.units import MoneyLike
 
 # Of the time that is left, the share that goes to each future by itself.
 ALONE_SHARE = 0.4
+NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
 
 
 def is_adaptive(instance: Instance) -> bool:
@@ -191,6 +192,8 @@ class _Search:
         """The plan, its futures and its audit."""
         alone = self.solve_alone() if self.alone is None else self.alone
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
+        if not all(map(math.isfinite, least)):
+            return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
         found = self._search(self.instance, self.settings, self.evaluator, self.oracles, least)
         if found.solved.values is None:
             return self._without_plan(found.solved)
@@ -243,14 +246,18 @@ class _Search:
         oracles = None if self.oracles is None else self.oracles[number : number + 1]
         solved = self._search(instance, settings, self.evaluator.futures[number], oracles, alone=future.name).solved
         price = policy.gap_price
-        if is_reference and price is None and solved.values is not None and solved.gap > 0:
-            what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
-            cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
-            raise InstanceError([Finding(self.instance.title, None, "policy.objective", what, cure)])
-        priced = (price or 0.0) * solved.gap
-        if solved.values is None:
+        fails = is_reference and price is None and solved.gap > 0
+        if solved.values is None or (fails and solved.status == "stopped"):
             return Alone()
+        if fails:
+            raise InstanceError([self._without_reference(future)])
+        priced = (price or 0.0) * solved.gap
         return Alone(solved.cost + priced, solved.bound + priced, solved.gap)
+
+    def _without_reference(self, future: Future) -> Finding:
+        what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
+        cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
+        return Finding(self.instance.title, None, "policy.objective", what, cure)
 
     # The futures under the joint plan.
 

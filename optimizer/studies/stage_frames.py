@@ -67,4 +67,6 @@ def futures_frame(result: FuturesResult) -> Frame:
     )
     note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted. Alone: the least cost "
     note += "of the future if it were known from the start. Regret: cost less that."
+    if result.data.get("policy", {}).get("gap_price") is not None:
+        note += " Both count the price of gaps, which cost leaves out."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)
