@@ -16,6 +16,7 @@ from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_wh
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
+    ActualOutput,
     Faced,
     Flows,
     Lack,
@@ -45,6 +46,8 @@ SHOWN_FUTURES = 6
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
+# Parts that a file has only where there is something to say.
+OPTIONAL = ("given", "actual")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -85,6 +88,7 @@ class Result:
         adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where no adversary was considered.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        actual: what processes really made in some years, beside the baseline; in JSON where the instance has some.
         given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
             proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
         format: of the file that it comes from, or that it would be written to.
@@ -127,6 +131,7 @@ class Result:
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    actual: tuple[ActualOutput, ...] = ()
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     given: str | None = None
     format: int = FORMAT
@@ -178,7 +183,7 @@ class Result:
         """All tables as pandas frames.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        and flows.
+        actual, and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
@@ -229,8 +234,8 @@ class Result:
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
-        if self.given is None:
-            data.pop("given")
+        for part in (part for part in OPTIONAL if not data[part]):
+            data.pop(part)
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
