@@ -1,7 +1,7 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -199,15 +199,13 @@ class Result(SavedPlan):
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
-        for part in INTERNAL:
-            data.pop(part)
+        absent = [part for part in OPTIONAL if data[part] in (None, ())]
+        _drop(data, [*INTERNAL, *absent])
         plan = data.pop("plan")
         data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
-        for part in (part for part in OPTIONAL if not data[part]):
-            data.pop(part)
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -265,10 +263,14 @@ def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
+def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
+    for part in parts:
+        data.pop(part)
+
+
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     """What is printed: neither flows nor the instance."""
-    for part in ("baseline", "data", "endured", "comments"):
-        data.pop(part)
+    _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:
             holder.pop(part)
