@@ -19,7 +19,8 @@ from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
-from optimizer.results.result import FIGURES, FORMAT, Result
+from optimizer.results.result import FIGURES, Result
+from optimizer.results.saved import FORMAT
 
 
 class Saved(Figures):

@@ -37,7 +37,8 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
-from optimizer.results.result import Result, Status
+from optimizer.results.result import Result
+from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.faced import with_costs, with_worst_attack
