@@ -13,7 +13,7 @@ from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, parse_comments
 from optimizer.limits import FILE_BYTES
-from optimizer.results.result import is_of_futures
+from optimizer.results.saved import is_of_futures
 
 WORKBOOK = ".xlsx"
 

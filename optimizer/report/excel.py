@@ -89,6 +89,8 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
     yield _costs(instance, result)
     yield _outlays(instance, result)
+    if result.actual:
+        yield _sheet(instance, frame("actual"), "actual", frame("actual").title, frame("actual").note)
     if result.binding:
         note = f"{frame('limits').note} Money: {money}."
         yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)

@@ -338,6 +338,28 @@ class Lack:
 
 
 @dataclass(frozen=True)
+class ActualOutput:
+    """The actual output of an existing process in a year, beside that of the baseline.
+
+    Attributes:
+        process, commodity: what makes it, and what is made.
+        year: calendar year of the actual output.
+        actual: t in that year.
+        model_year: the year of the baseline that it is compared with: the same, or the first where that is later.
+        modelled: t that the baseline makes in that year.
+        deviation: of the baseline from the actual output, as a share of the latter; None where that is 0.
+    """
+
+    process: str
+    commodity: str
+    year: int
+    actual: float
+    model_year: int
+    modelled: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
 class Faced:
     """The adversary that a plan was made against.
 

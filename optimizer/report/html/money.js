@@ -47,6 +47,9 @@ function drawBinding() {
   const frame = now().tables.limits;
   fill("binding", frame.rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "What binds"},
     framed(frame)))] : []);
+  const actual = now().tables.actual;
+  fill("actual", actual.rows.length ? [make("details", {class: "behind"}, make("summary", {}, "The baseline beside actual output"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "The baseline beside actual output"},
+    framed(actual)))] : []);
 }
 
 /* Months before and after, on a scale that ends at ten years. */
