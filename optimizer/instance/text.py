@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 
@@ -133,11 +133,12 @@ class _SimpleReader:
         self.keys: dict[str, str] = {}
 
     def read(self) -> dict[str, Any]:
-        events = [self.next() for _ in range(3)]
-        if type(events[-1]) is not yaml.MappingStartEvent:
+        # Before the root, stream and document start.
+        _, _, root = self.next(), self.next(), self.next()
+        if type(root) is not yaml.MappingStartEvent:
             raise _NotSimpleError
-        self.lines[()] = events[-1].start_mark.line + 1
-        data: dict[str, Any] = self.value(events[-1], ())
+        self.lines[()] = cast("yaml.Mark", root.start_mark).line + 1
+        data: dict[str, Any] = self.value(root, ())
         if type(self.next()) is not yaml.DocumentEndEvent or type(self.next()) is not yaml.StreamEndEvent:
             raise _NotSimpleError
         return data
@@ -160,8 +161,8 @@ class _SimpleReader:
             key = self.keys.get(event.value) or self.new_key(event.value)
             if key in data:
                 raise _NotSimpleError
-            within = (*place, key)
-            self.lines[within] = event.start_mark.line + 1
+            within, mark = (*place, key), cast("yaml.Mark", event.start_mark)
+            self.lines[within] = mark.line + 1
             data[key] = self.value(self.next(), within)
         return data
 
