@@ -360,6 +360,35 @@ class ActualOutput:
 
 
 @dataclass(frozen=True)
+class CommittedMoney:
+    """Money that somebody has spent or pledged already.
+
+    Attributes:
+        owner: the process or option that it is for.
+        name: what the file calls it; None where it gives no name.
+        amount: money, undiscounted.
+        year: calendar year; None where it is not given.
+        source: where the figure is from; None likewise.
+    """
+
+    owner: str
+    name: str | None
+    amount: float
+    year: int | None
+    source: str | None
+
+
+def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
+    """All money already committed, from an instance as a mapping: of processes, then of options."""
+    return tuple(
+        CommittedMoney(owner, each.get("name"), each["amount"], each.get("year"), each.get("source"))
+        for section in ("processes", "options")
+        for owner, entry in data.get(section, {}).items()
+        for each in entry.get("committed", ())
+    )
+
+
+@dataclass(frozen=True)
 class Faced:
     """The adversary that a plan was made against.
 
