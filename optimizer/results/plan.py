@@ -17,7 +17,7 @@ NoShockPlan    the cheapest plan of the same instance without shocks
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -386,6 +386,12 @@ def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
         for owner, entry in data.get(section, {}).items()
         for each in entry.get("committed", ())
     )
+
+
+def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for JSON, under their key; empty without any."""
+    found = tuple(asdict(each) for each in list_commitments(data))
+    return {"commitments": found} if found else {}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from optimizer.results.plan import (
     SampleCount,
     SourceShare,
     Weakest,
-    list_commitments,
+    write_commitments,
 )
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import least_whole
@@ -40,7 +40,7 @@ SHOWN_FUTURES = 6
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
 # Parts that a file has only where there is something to say.
-OPTIONAL = ("given", "actual", "commitments")
+OPTIONAL = ("given", "actual")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -200,7 +200,7 @@ class Result(SavedPlan):
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
-        data["commitments"] = tuple(asdict(each) for each in list_commitments(self.data))
+        data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]
         _drop(data, [*INTERNAL, *absent])
         plan = data.pop("plan")
