@@ -1,13 +1,17 @@
 """All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from optimizer.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
 
 # Panel of `diversify --help` → command → what it does: the first line of the command's own docstring.
 COMMANDS = {
@@ -37,6 +41,7 @@ COMMANDS = {
         "stress": "Does a plan survive sampled shocks it was not made for?",
     },
 }
+_NAMES = [name for commands in COMMANDS.values() for name in commands]
 
 
 class _Command(TyperCommand):
@@ -53,10 +58,39 @@ class _Command(TyperCommand):
 class _Commands(TyperGroup):
     """The commands by name and summary; the one that is called is imported then."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the list of commands; by hand, for Typer's own printer imports Markdown and Pygments first."""
+        from rich.console import Console
+        from rich.padding import Padding
+        from rich.text import Text
+
+        console = Console(highlight=False)
+        console.print(Padding(Text(self.get_usage(ctx)), 1), style="bold")
+        console.print(Padding(Text(self.help or ""), (0, 1, 1, 1)))
+        options = [record for each in self.get_params(ctx) if (record := each.get_help_record(ctx))]
+        panels = {"Options": options, **{name: [*commands.items()] for name, commands in COMMANDS.items()}}
+        for title, rows in panels.items():
+            console.print(_draw_panel(title, rows))
+        console.print(Padding(Text(self.epilog or ""), 1))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, with all its options."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, found if name is None else load_command(name), rest
+
+
+def _draw_panel(title: str, rows: Sequence[tuple[str, str]]) -> "Panel":
+    """Words and what they do, one row each, as Typer draws the options of a command."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(style="bold cyan", no_wrap=True, min_width=max(len(name) for name in _NAMES))
+    table.add_column(ratio=1)
+    for word, text in rows:
+        table.add_row(Text(word), Text(text))
+    return Panel(table, title=title, title_align="left", border_style="dim")
 
 
 def load_command(name: str) -> TyperCommand:
