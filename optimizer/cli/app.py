@@ -1,17 +1,18 @@
 """All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from shutil import get_terminal_size
+from textwrap import fill, indent, wrap
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from optimizer.errors import ExitCode
-
-if TYPE_CHECKING:
-    from rich.panel import Panel
 
 # Panel of `diversify --help` → command → what it does: the first line of the command's own docstring.
 COMMANDS = {
@@ -59,19 +60,19 @@ class _Commands(TyperGroup):
     """The commands by name and summary; the one that is called is imported then."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the list of commands; by hand, for Typer's own printer imports Markdown and Pygments first."""
-        from rich.console import Console
-        from rich.padding import Padding
-        from rich.text import Text
+        """Print the list of commands; by hand, for importing what Typer prints with takes longer than all else."""
+        width = get_terminal_size().columns
 
-        console = Console(highlight=False)
-        console.print(Padding(Text(self.get_usage(ctx)), 1), style="bold")
-        console.print(Padding(Text(self.help or ""), (0, 1, 1, 1)))
+        def filled(text: str | None) -> list[str]:
+            return [*indent(fill(text or "", width - 2), " ").splitlines(), ""]
+
+        lines = ["", typer.style(f" {self.get_usage(ctx)}", bold=True), "", *filled(self.help)]
         options = [record for each in self.get_params(ctx) if (record := each.get_help_record(ctx))]
-        panels = {"Options": options, **{name: [*commands.items()] for name, commands in COMMANDS.items()}}
-        for title, rows in panels.items():
-            console.print(_draw_panel(title, rows))
-        console.print(Padding(Text(self.epilog or ""), 1))
+        lines += _draw_panel("Options", options, width)
+        for title, commands in COMMANDS.items():
+            lines += _draw_panel(title, [*commands.items()], width)
+        lines += ["", *(line for part in (self.epilog or "").split("\n\n") for line in filled(part))]
+        typer.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, with all its options."""
@@ -79,18 +80,18 @@ class _Commands(TyperGroup):
         return name, found if name is None else load_command(name), rest
 
 
-def _draw_panel(title: str, rows: Sequence[tuple[str, str]]) -> "Panel":
-    """Words and what they do, one row each, as Typer draws the options of a command."""
-    from rich.panel import Panel
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(style="bold cyan", no_wrap=True, min_width=max(len(name) for name in _NAMES))
-    table.add_column(ratio=1)
+def _draw_panel(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
+    """Words and what they do, in a frame such as Typer draws around the options of a command."""
+    is_utf = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    across, down, *corners = "─│╭╮╰╯" if is_utf else "-|++++"
+    column = max(len(word) for word, _ in (*rows, *((name, "") for name in _NAMES)))
+    room = max(20, width - column - 6)
+    yield f"{corners[0]}{f'{across} {title} ':{across}<{column + room + 4}}{corners[1]}"
     for word, text in rows:
-        table.add_row(Text(word), Text(text))
-    return Panel(table, title=title, title_align="left", border_style="dim")
+        for i, line in enumerate(wrap(text, room)):
+            head = typer.style(f"{'' if i else word:{column}}", fg="cyan", bold=True)
+            yield f"{down} {head}  {line:{room}} {down}"
+    yield f"{corners[2]}{across * (column + room + 4)}{corners[3]}"
 
 
 def load_command(name: str) -> TyperCommand:
