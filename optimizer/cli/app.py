@@ -83,7 +83,7 @@ class _Commands(TyperGroup):
 def _draw_panel(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
     """Words and what they do, in a frame such as Typer draws around the options of a command."""
     is_utf = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
-    across, down, *corners = "─│╭╮╰╯" if is_utf else "-|++++"
+    across, down, *corners = tuple("─│╭╮╰╯" if is_utf else "-|++++")
     column = max(len(word) for word, _ in (*rows, *((name, "") for name in _NAMES)))
     room = max(20, width - column - 6)
     yield f"{corners[0]}{f'{across} {title} ':{across}<{column + room + 4}}{corners[1]}"
