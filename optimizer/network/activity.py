@@ -30,8 +30,8 @@ from optimizer.model.expressions import Expression
 from optimizer.units import AmountSeries, Described, Number, Positive, Quantity, QuantitySeries, Ratio, Series, Share
 
 ZERO_SERIES = Series.constant(0.0)
-# Of a year.
-MONTHS = 12
+
+MONTHS_A_YEAR = 12
 
 
 class Commitment(Described):
@@ -76,7 +76,7 @@ class Activity(Described):
         """The share r of capacity that may run in a period of a path."""
         if path.is_baseline or self.restart_months == 0:
             return 1.0
-        rising = 0.0 if path.is_steady else self._risen(t - path.periods.start, MONTHS * path.delta)
+        rising = 0.0 if path.is_steady else self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
         return self.min_utilisation + (1.0 - self.min_utilisation) * rising
 
     def _risen(self, offset: int, length: float) -> float:
