@@ -35,6 +35,7 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
+from optimizer.network.activity import COMMITTED, Commitments
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
@@ -108,6 +109,8 @@ class Lever(Described):
         default=1.0,
         description="Share of outlay that counts against the budget, 0 to 1; all outlay is a cost. Default 1.",
     )
+
+    committed: Commitments = Field(default=(), description=COMMITTED)
 
     @property
     def is_lumpy(self) -> bool:
