@@ -15,10 +15,9 @@ from typing import Any
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
-from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.joint_recourse import JointEvaluator, clock_of_task, evaluator_in_worker, kept_instances
+from optimizer.algorithms.executor import Task
+from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant
-from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -34,17 +33,15 @@ from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
-from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.futures_alone import LISTENER, Alone, by_expected_cost, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
 from optimizer.units import MoneyLike
 
-# Where a worker keeps who listens to its tasks, if it is this process.
-LISTENER = "listener"
 # Of the time that is left, the share that goes to each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
@@ -119,50 +116,6 @@ def solve_any(
     """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
     find = solve_futures if is_adaptive(instance) else solve_instance
     return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
-
-
-@dataclass(frozen=True)
-class Alone:
-    """The best plan of one future by itself.
-
-    Attributes:
-        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
-        gap: its survival gap.
-        plan: None where there is none. shocks: names of those that its model held.
-        is_stopped: whether its search ended before the proof.
-    """
-
-    cost: float = math.inf
-    bound: float = -math.inf
-    gap: float = 0.0
-    plan: Plan | None = None
-    shocks: frozenset[str] = frozenset()
-    is_stopped: bool = False
-
-    @classmethod
-    def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
-        """What a search found in a future."""
-        if solved.values is None:
-            return cls()
-        priced = (instance.policy.gap_price or 0.0) * solved.gap
-        plan = read_plan(instance, solved.builder, solved.values.tolist())
-        shocks = frozenset(path for path, _, _ in solved.builder.column_index())
-        stopped = solved.status == "stopped"
-        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, shocks, stopped)
-
-
-def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
-    """A task: one future by itself, judged by its expected cost."""
-
-    def report(step: Progress) -> None:
-        memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
-
-    with clock_of_task(memory, until) as clock:
-        (kept,) = kept_instances(memory, (number,))
-        instance = by_expected_cost(kept)
-        evaluator = evaluator_in_worker(memory, kept, (number,))
-        solved = choose_strategy(settings.strategy, instance, evaluator).run(instance, settings, clock, report)
-        return Alone.of(instance, solved)
 
 
 def solve_futures(
@@ -497,12 +450,6 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
         names, paid = tuple(tree.futures[n].name for n, _ in some), tuple(each.paid[0] for _, each in some)
         joined.append(replace(some[0][1], futures=names, paid=paid))
     return by_time(joined)
-
-
-def by_expected_cost(instance: Instance) -> Instance:
-    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
-    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
-    return instance.replacing(policy=policy)
 
 
 def purchases_of(instance: Instance, result: Result) -> list[Decision]:
