@@ -247,11 +247,13 @@ class _Search:
         tasks = [Task(solve_alone, (n, self.tree.futures[n].name, self._settings_alone, until)) for n in numbers]
         memory = self.evaluator.executor.memory
         memory[LISTENER] = self.listener
-        what = "futures alone"
+
+        def report(done: int) -> None:
+            # Without a total: rounds follow, which have none.
+            self.listener(Progress(task=f"futures alone: {done} of {len(tasks)} done"))
+
         try:
-            found = self.evaluator.search_futures(
-                tasks, self.clock, lambda done: self.listener(Progress(task=what, done=done, total=len(tasks)))
-            )
+            found = self.evaluator.search_futures(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
         return [each or Alone() for each in found]
