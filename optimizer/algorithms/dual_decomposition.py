@@ -172,24 +172,29 @@ class DualDecomposition:
             found = self._solve(groups, prices)
             if found is None:
                 return
-            wanted = self._wanted(groups, found)
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
-            self.bound = max(self.bound, value)
+            self.bound, wanted = max(self.bound, value), self._wanted(groups, found)
             self._improve(wanted)
             self._report(self.bound)
-            best = math.inf if self.incumbent is None else self.incumbent.objective
-            missing = best - self.bound - self.model.settings.slack(best)
-            if missing <= 0 or self.model.clock.is_over or self._is_slow(step, self.bound - before, missing):
+            if self.model.clock.is_over or self._is_done(step, self.bound - before):
                 return
-            prices, before = self._stepped(prices, wanted, value, best), self.bound
+            prices, before = self._stepped(prices, wanted, value), self.bound
 
-    def _is_slow(self, step: int, gain: float, missing: float) -> bool:
-        """Whether more steps like the last one would not suffice; the first is not like those that follow."""
-        return step > 0 and gain * (MOST_STEPS - 1 - step) < missing
+    @property
+    def _least(self) -> float:
+        """The cost of the incumbent."""
+        return math.inf if self.incumbent is None else self.incumbent.objective
+
+    def _is_done(self, step: int, gain: float) -> bool:
+        """Whether bound and plan are near enough, or more steps like this one would not suffice.
+
+        The first step says nothing about those that follow.
+        """
+        missing = self._least - self.bound - self.model.settings.slack(self._least)
+        return missing <= 0 or (step > 0 and gain * (MOST_STEPS - 1 - step) < missing)
 
     def _report(self, bound: float) -> None:
-        best = math.inf if self.incumbent is None else self.incumbent.objective
-        self.model.report("futures by themselves", best, min(best, bound))
+        self.model.report("futures by themselves", self._least, min(self._least, bound))
 
     # Groups of futures.
 
@@ -206,26 +211,37 @@ class DualDecomposition:
 
     def _problem(self, group: tuple[int, ...], prices: Sequence[Vector]) -> GroupProblem:
         """A group by itself. A decision that several of its futures share is charged once."""
-        tree, weight, charged = self.model.tree, self._weight(group), dict[int, float]()
-        for number in group:
-            for j, price in zip(self.shared[number], prices[number].tolist(), strict=True):
-                charged[j] = charged.get(j, 0.0) + price / weight
-        own = [{self.keys[number][j]: charged.pop(j) for j in self.shared[number] if j in charged} for number in group]
-        some = [tree.futures[number] for number in group]
-        shocks = tree.own_shocks(self.model.shocks)
-        heads = [f"{future.name}/" if len(group) > 1 else "" for future in some]
+        some, weight = [self.model.tree.futures[number] for number in group], self._weight(group)
         return GroupProblem(
             group,
             tuple(future.name for future in some),
             tuple(future.probability / weight for future in some),
             tuple(future.answers for future in some),
-            tuple({key: price for key, price in each.items() if price} for each in own),
-            frozenset(
-                f"{head}{shock.name}" for head, number in zip(heads, group, strict=True) for shock in shocks[number]
-            ),
+            self._charges(group, prices),
+            self._held(group),
             self._known_plans(group),
             self._settings,
         )
+
+    def _charges(self, group: tuple[int, ...], prices: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
+        """By future of a group, what the group is charged for its decisions: in its own money, each once."""
+        weight, charged = self._weight(group), dict[int, float]()
+        for number in group:
+            for j, price in zip(self.shared[number], prices[number].tolist(), strict=True):
+                charged[j] = charged.get(j, 0.0) + price / weight
+        result = []
+        for number in group:
+            own = {self.keys[number][j]: charged.pop(j, 0.0) for j in self.shared[number]}
+            result.append({key: price for key, price in own.items() if price})
+        return tuple(result)
+
+    def _held(self, group: tuple[int, ...]) -> frozenset[str]:
+        """The shocks of the joint model that belong to a group, as its own tree names them."""
+        tree = self.model.tree
+        own = tree.own_shocks(self.model.shocks)
+        if len(group) == 1:
+            return frozenset(shock.name for shock in own[group[0]])
+        return frozenset(tree.name(number, shock.name) for number in group for shock in own[number])
 
     @property
     def _settings(self) -> Settings:
@@ -275,16 +291,14 @@ class DualDecomposition:
                         result[number][j] -= part * value
         return result
 
-    def _stepped(
-        self, prices: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float, best: float
-    ) -> list[Vector]:
+    def _stepped(self, prices: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float) -> list[Vector]:
         """Prices after a step along the subgradient: a copy's distance from the mean of its decision."""
         mean = self._mean(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)
-        if not length or not math.isfinite(best):
+        if not length or not math.isfinite(self._least):
             return list(prices)
-        size = max(0.0, best - value) / length
+        size = max(0.0, self._least - value) / length
         return [price + size * self._balanced(n, steps) for n, price in enumerate(prices)]
 
     def _balanced(self, number: int, steps: Sequence[Vector]) -> Vector:
@@ -351,10 +365,9 @@ class DualDecomposition:
         model.release_integers()
         model.model.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])
         model.known_bound = self.bound
-        cutoff = math.inf if self.incumbent is None else self.incumbent.objective
-        result = model.solve_integers("what futures share", cutoff)
+        result = model.solve_integers("what futures share", self._least)
         model.release_integers()
-        if result.values is not None and result.objective < cutoff:
+        if result.values is not None and result.objective < self._least:
             self.incumbent = replace(result, bound=self.bound, duals=None)
 
 

@@ -7,7 +7,7 @@ in `FutureTree.events`. All evaluators share one executor, whose workers solve f
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -232,26 +232,28 @@ class JointEvaluator(RecourseEvaluator):
         A task has to return the same wherever it runs. `done` hears how many have returned.
         """
         results: dict[int, Any] = {}
-        # In this process alone, tasks share its clock.
-        memory = self.executor.memory
-        memory[CLOCK] = clock
+        # In this process, tasks share its clock.
+        self.executor.memory[CLOCK] = clock
         while len(results) < len(tasks) and not clock.interrupted:
-            left = [number for number in range(len(tasks)) if number not in results]
-            executor = self._executor_for(len(left))
-            # One at a time, as long as it is not known whether they take long.
-            some = left if executor.size > 1 else left[:1]
-            began = time.perf_counter()
-            try:
-                for place, result in executor.as_completed([tasks[number] for number in some], clock):
-                    results[some[place]] = result
-                    done(len(results))
-            except WorkerError as error:
-                self._go_on_alone(error)
-            spent = time.perf_counter() - began
-            self._seconds += spent
-            # In this process, the tasks count themselves what they spend.
-            clock.solving += spent if executor.size > 1 else 0.0
+            for number, result in self._searched(tasks, results, clock):
+                results[number] = result
+                done(len(results))
         return [results.get(number) for number in range(len(tasks))]
+
+    def _searched(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
+        """Results of tasks that are not known: of one as long as it is open whether they take long, else of all."""
+        left = [number for number in range(len(tasks)) if number not in known]
+        executor, began = self._executor_for(len(left)), time.perf_counter()
+        some = left if executor.size > 1 else left[:1]
+        try:
+            for place, result in executor.as_completed([tasks[number] for number in some], clock):
+                yield some[place], result
+        except WorkerError as error:
+            self._go_on_alone(error)
+        spent = time.perf_counter() - began
+        self._seconds += spent
+        # In this process, tasks count themselves what they spend.
+        clock.solving += spent if executor.size > 1 else 0.0
 
     def _executor_for(self, count: int) -> Executor:
         """The executor of so many searches: with processes where they are asked for, or where searches take long."""
