@@ -52,6 +52,7 @@ class Producing(Sized, Activity):
         for t in path.periods:
             working = delta * capacity[t]
             model.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
+            model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:
                 model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
 
