@@ -370,3 +370,16 @@ def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective
     found = so.evaluate(instance, {"builds": {"plant": {2027: 10}}})
     assert isinstance(found, so.FuturesEvaluation)
     assert [future.regret(0) for future in found.futures] == pytest.approx([0, 600])
+
+
+def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
+    """Cell `hand_wait`: 10 t/yr in 2028 at 100, in `high` alone, 0.5 × 1,000 = 500; in 2027 for both futures, 600."""
+    instance = so.load("tests/cases/futures/hand_wait.yaml")
+    waits = {"futures": {"high": {"builds": {"plant": {2028: 10}}}}}
+    found: Any = evaluate(instance, [waits, {"builds": {"plant": {2027: 10}}}])
+    assert found.survives
+    assert [round(result.total_cost, 6) for result in found.results(0)] == [1000, 0]
+    assert found.summary(0)["expected_cost"] == pytest.approx(so.solve(instance).total_cost, rel=1e-6)
+    assert found.summary(1)["expected_cost"] == pytest.approx(600, rel=1e-6)
+    with pytest.raises(GivenPlanError, match="nothing tells these futures apart before 2028, when need is answered"):
+        evaluate(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})

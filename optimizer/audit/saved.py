@@ -19,7 +19,8 @@ from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
-from optimizer.results.result import FIGURES, FORMAT, Result
+from optimizer.results.result import FIGURES, Result
+from optimizer.results.saved import FORMAT
 
 
 class Saved(Figures):
@@ -228,7 +229,7 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
         "plan": Plan(),
         "nothing": None,
         **dict.fromkeys(("bound", "gap_bound", "mip_gap", "price_of_survival", "calm_cost"), None),
-        **dict.fromkeys(("shocks", "calm_builds", "binding"), ()),
+        **dict.fromkeys(("shocks", "calm_builds", "binding", "actual"), ()),
         **{name: {} for name in ("services", "costs", "outlays", "shares", "endured", "lacks")},
     }
     if result.status == "stopped":

@@ -5,20 +5,18 @@ FutureResult     one future under it, as a result of its own
 Decision         one purchase, and the futures in which it is made
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, ClassVar
 
 from optimizer.errors import PlanFileError
-from optimizer.files import write_whole
-from optimizer.results.evidence import differences
 from optimizer.results.frames import Frames
-from optimizer.results.result import FORMAT, NAMED, Result, Status, is_of_futures, read_plan_json
+from optimizer.results.plan import write_commitments
+from optimizer.results.result import Result
+from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.units import si
 
 # What a JSON object holds as it is, in this order.
@@ -112,12 +110,12 @@ class FutureResult:
 
 
 @dataclass(frozen=True)
-class FuturesResult:
+class FuturesResult(SavedPlan):
     """A plan for several futures, or for a measure other than expected cost.
 
+    It has what every saved plan has, and ``survives`` where every future does.
+
     Attributes:
-        instance: the instance's name.          currency: its label.
-        status: ``survives`` every floor in every future, ``gap``, ``stopped`` or ``none``.
         measure: what was minimised, in words.
         total_cost: its value, present value; NaN where there is no plan, and so are the three after it.
         expected_cost: over all futures and their shocks.
@@ -132,14 +130,10 @@ class FuturesResult:
         are_probabilities_given: whether the file gives them; where not, they are equal.
         clash: rules that contradict each other, with their futures, where no plan exists.
         audit: rows checked, and the largest disagreement relative to its row.
-        format: of the file that it comes from, or that it would be written to.
-        problem: the instance; in no file.
-        departures: where the file that this was read from contradicts itself; empty for a solved result.
     """
 
-    instance: str
-    currency: str
-    status: Status
+    UNSENT: ClassVar[frozenset[str]] = SavedPlan.UNSENT | {"committed"}
+
     measure: str
     are_probabilities_given: bool
     notes: tuple[str, ...]
@@ -163,14 +157,6 @@ class FuturesResult:
     first_question: str | None = None
     price_of_survival: float | None = None
     clash: tuple[str, ...] = ()
-    format: int = FORMAT
-    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    problem: Any = field(default=None, compare=False, repr=False)
-
-    @property
-    def money(self) -> str:
-        """The currency's code, the first word of its label."""
-        return (self.currency.split() or [""])[0]
 
     @property
     def survives(self) -> bool:
@@ -248,50 +234,21 @@ class FuturesResult:
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
+        data |= write_commitments(self.data)
         if whole:
             data |= {"periods": self.periods, "data": self.data}
             for row, each in zip(data["futures"], self.futures, strict=True):
                 row["result"] = each.result.to_dict()
         return data
 
-    def to_json(self, *, whole: bool = True) -> str:
-        """`to_dict` as text."""
-        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-
-    def save(self, path: str | FilePath) -> None:
-        """Write the JSON object whole or not at all."""
-        write_whole(path, self.to_json() + "\n")
-
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "FuturesResult":
-        """A result from what `to_dict` gave.
-
-        Raises:
-            PlanFileError: a part is missing, unknown or of another shape, or it is the plan of one future alone.
-        """
+    def _check_form(cls, data: Mapping[str, Any]) -> None:
         if not is_of_futures(data) or data.get("format") != FORMAT:
             raise PlanFileError("not a plan of several futures of this version: solve the instance again with --output")
-        try:
-            result = _restore(data)
-            found = list(differences(json.loads(json.dumps(data)), json.loads(result.to_json())))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
-        unknown = [each.path for each in found if each.kind != "differs"]
-        if unknown:
-            raise PlanFileError(f"not a plan file: unknown or missing: {', '.join(unknown[:NAMED])}")
-        return replace(result, departures=tuple(map(str, found)))
 
     @classmethod
-    def load(cls, path: str | FilePath) -> "FuturesResult":
-        """A result from a saved file.
-
-        Raises:
-            PlanFileError: no such file, no JSON, or no plan of several futures.
-        """
-        return cls.from_dict(read_plan_json(path))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("problem", "committed", "frames")}
+    def _restored(cls, data: Mapping[str, Any]) -> "FuturesResult":
+        return _restore(data)
 
 
 def _finite(value: Any) -> Any:
@@ -329,10 +286,6 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
         decisions=by_time(map(_decision, [*data["builds"], *data["purchases"]])),
         **made,
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else list(value)
 
 
 def by_time(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

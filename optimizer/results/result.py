@@ -1,21 +1,20 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
-from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
-from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, Difference, differences, digest
+from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
+    ActualOutput,
     Faced,
     Flows,
     Lack,
@@ -27,34 +26,29 @@ from optimizer.results.plan import (
     SampleCount,
     SourceShare,
     Weakest,
+    write_commitments,
 )
+from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Status = Literal["survives", "gap", "stopped", "none"]
-# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
-# worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
-FORMAT = PLAN_FILE_FORMATS[-1]
-# So many wrong places of a plan file are named; the others are counted.
-NAMED = 5
 # So many futures are named where one has to be chosen.
 SHOWN_FUTURES = 6
-CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
+# Parts that a file has only where there is something to say.
+OPTIONAL = ("given", "actual")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
 @dataclass(frozen=True)
-class Result:
-    """A plan and all that is known of it.
+class Result(SavedPlan):
+    """A plan and all that is known of it, beside what every saved plan has.
 
     Attributes:
-        instance: the instance's name.          currency: its label.
-        status: ``survives``, ``gap``, ``stopped`` or ``none``.
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
@@ -85,16 +79,11 @@ class Result:
         adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where no adversary was considered.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        actual: what processes really made in some years, beside the baseline; in JSON where the instance has some.
         given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
             proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
-        format: of the file that it comes from, or that it would be written to.
-        problem: the instance that was solved; None of a plan that was read from a file. It is in no file.
-        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
     """
 
-    instance: str
-    currency: str
-    status: Status
     total_cost: float
     outlay: float
     survival_gap: float
@@ -127,16 +116,9 @@ class Result:
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    actual: tuple[ActualOutput, ...] = ()
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     given: str | None = None
-    format: int = FORMAT
-    departures: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    problem: Any = field(default=None, compare=False, repr=False)
-
-    @property
-    def money(self) -> str:
-        """The currency's code, the first word of its label."""
-        return (self.currency.split() or [""])[0]
 
     @property
     def survives(self) -> bool:
@@ -178,7 +160,7 @@ class Result:
         """All tables as pandas frames.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        and flows.
+        actual, commitments, and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
@@ -214,23 +196,18 @@ class Result:
         """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
         return self.frames.dependence
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What is sent to another process: neither frames nor the instance, which `data` holds as well."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("frames", "problem")}
-
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
-        for part in INTERNAL:
-            data.pop(part)
+        data |= write_commitments(self.data)
+        absent = [part for part in OPTIONAL if data[part] in (None, ())]
+        _drop(data, [*INTERNAL, *absent])
         plan = data.pop("plan")
         data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
-        if self.given is None:
-            data.pop("given")
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -253,47 +230,21 @@ class Result:
         if self.no_shock is not None:
             data["no_shock"]["baseline"] = self.no_shock.baseline.to_dict()
 
-    def to_json(self, *, whole: bool = True) -> str:
-        """`to_dict` as text."""
-        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-
-    def save(self, path: str | FilePath) -> None:
-        """Write ``plan.json`` whole or not at all."""
-        write_whole(path, self.to_json() + "\n")
-
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Result":
-        """A result from what `to_dict` gave.
-
-        Raises:
-            PlanFileError: a part is missing, unknown or of another shape, or an older version wrote it.
-        """
+    def _check_form(cls, data: Mapping[str, Any]) -> None:
         if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
                 f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
                 "solve the instance again with --output"
             )
-        try:
-            return _note_differences(data, _restore(data))
-        except ValidationError as error:
-            raise PlanFileError(f"not a plan file: {_first(error)}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
 
     @classmethod
-    def load(cls, path: str | FilePath) -> "Result":
-        """A result from a saved file.
+    def _restored(cls, data: Mapping[str, Any]) -> "Result":
+        return _restore(data)
 
-        Raises:
-            PlanFileError: no such file, no JSON, or no plan.
-        """
-        data = read_plan_json(path)
-        return cls.from_dict(_only_future(data, path) if is_of_futures(data) else data)
-
-
-def is_of_futures(data: Mapping[str, Any]) -> bool:
-    """Whether the object of a plan file is that of several futures."""
-    return "measure" in data and isinstance(data.get("futures"), list)
+    @classmethod
+    def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
+        return _only_future(data, path) if is_of_futures(data) else data
 
 
 def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
@@ -309,64 +260,28 @@ def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, 
     return only
 
 
-def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
-    """The JSON object of a plan file, of one future or of several.
-
-    Raises:
-        PlanFileError: no such file, no JSON, or no plan.
-    """
-    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
-        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-    data = _read_object(path)
-    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
-        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
-    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
-    return data
-
-
-def _read_object(path: str | FilePath) -> Any:
-    try:
-        return read_json(path)
-    except UndecodableTextError as error:
-        raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
-    except OSError as error:
-        raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
-    except json.JSONDecodeError as error:
-        raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
-    except ValueError as error:
-        raise PlanFileError(f"{path} is not a plan file: {error}") from None
-
-
 def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Shocks that say that they are excused only where they are."""
     return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
+def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
+    for part in parts:
+        data.pop(part)
+
+
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     """What is printed: neither flows nor the instance."""
-    for part in ("baseline", "data", "endured", "comments"):
-        data.pop(part)
+    _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:
             holder.pop(part)
     return data
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else list(value)
-
-
 @cache
 def _adapter() -> TypeAdapter[Result]:
     return TypeAdapter(Result)
-
-
-def _first(error: ValidationError) -> str:
-    """The first of a validation's errors: where, and what."""
-    first = error.errors(include_url=False)[0]
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
 
 
 def _restore(data: Mapping[str, Any]) -> Result:
@@ -381,32 +296,3 @@ def _restore(data: Mapping[str, Any]) -> Result:
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     return _adapter().validate_python(made)
-
-
-def _note_differences(data: Mapping[str, Any], result: Result) -> Result:
-    """The result of a file with all that the file says otherwise than follows from the result.
-
-    Raises:
-        PlanFileError: the file has keys that no plan file has, or lacks some.
-    """
-    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
-    found = [
-        each
-        for each in differences(data, implied)
-        if each.kind == "unknown" or SINCE.get(each.path, 0) <= result.format
-    ]
-    refused = [each for each in found if each.kind != "differs"]
-    if refused:
-        raise PlanFileError(f"not a plan file: {_name_keys(refused)}")
-    return replace(result, departures=tuple(map(str, found)))
-
-
-def _name_keys(refused: Sequence[Difference]) -> str:
-    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
-    parts = []
-    for kind in ("unknown", "missing"):
-        paths = [each.path for each in refused if each.kind == kind]
-        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-        if paths:
-            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
-    return f"{'; '.join(parts)}. Solve the instance again with --output"

@@ -263,24 +263,29 @@ def evaluate_plans(
     with interruptible(clock, listener):
         if not instance.futures:
             return _evaluate(instance, given, settings, clock, listener, notes, "operation" if is_quick else "all")
-        tree, known = instance.tree, dict[int, PlanEvaluation]()
+        tree, known, found = instance.tree, dict[tuple[int, ...], PlanEvaluation](), list[PlanEvaluation]()
         for future in tree.futures:
+            own = [plan.in_future(future.name) for plan in given]
             # Futures in which the same is set share their instance.
-            if id(future.instance) not in known:
+            key = id(future.instance), *(id(plan.plan) for plan in own)
+            if key not in known:
                 listener(Progress(task=f"future {future.name}"))
-                known[id(future.instance)] = _evaluate(
+                known[key] = _evaluate(
                     by_expected_cost(future.instance),
-                    given,
+                    own,
                     settings,
                     clock,
                     listener,
                     (),
                     "operation" if is_quick else "needs",
                 )
+            found.append(known[key])
     return FuturesEvaluation(
         instance,
         tuple(plan.name for plan in given),
-        tuple(FutureEvaluation(each.name, each.probability, known[id(each.instance)]) for each in tree.futures),
+        tuple(
+            FutureEvaluation(each.name, each.probability, own) for each, own in zip(tree.futures, found, strict=True)
+        ),
         tree.are_probabilities_given,
         clock.is_over,
         notes,

@@ -32,7 +32,8 @@ from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
-from optimizer.results.result import Result, Status
+from optimizer.results.result import Result
+from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood

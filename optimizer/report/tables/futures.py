@@ -13,10 +13,10 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import list_names, percent, plural, size_text
-from optimizer.report.narrative import outlay_words, proof_of_gap
+from optimizer.report.format import committed_words, list_names, outlay_words, percent, plural, size_text
+from optimizer.report.narrative import proof_of_gap
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
+from optimizer.report.tables.plan import OPTIONAL_FILES, STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
@@ -107,6 +107,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
     if len(result.futures) > 1:
         yield from _spread(result)
     yield "Outlay", _outlay(instance, result)
+    yield from committed_words(instance, result.data)
     if result.price_of_survival is not None:
         yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
 
@@ -315,6 +316,7 @@ def _survived(row: FrameRow) -> Text:
 
 def write_futures_csv(result: FuturesResult, folder: Path) -> Sequence[Path]:
     """The frames of a result as CSV files, each whole or not at all."""
-    for name in result.frames:
+    names = [name for name in result.frames if name not in OPTIONAL_FILES or len(result.frames.frame(name))]
+    for name in names:
         write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in result.frames]
+    return [folder / f"{name}.csv" for name in names]

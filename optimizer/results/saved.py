@@ -1,0 +1,183 @@
+"""What plans of one future and of several share: a file of JSON, written whole, and read again with all it contradicts.
+
+SavedPlan        the base of both
+read_plan_json   the object of a plan file
+is_of_futures    which of both it is
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ValidationError
+
+from optimizer.errors import PlanFileError
+from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
+from optimizer.results.evidence import PLAN_FILE_FORMATS, SINCE, Difference, differences
+
+Status = Literal["survives", "gap", "stopped", "none"]
+# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
+# worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
+FORMAT = PLAN_FILE_FORMATS[-1]
+# So many wrong places of a plan file are named; the others are counted.
+NAMED = 5
+CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan that is kept as a JSON object.
+
+    Attributes:
+        instance: the instance's name.          currency: its label.
+        status: ``survives``, ``gap``, ``stopped`` or ``none``.
+        format: of the file that it comes from, or that it would be written to.
+        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
+        problem: the instance that was solved; None of a plan that was read from a file. It is in no file.
+    """
+
+    # Attributes that follow from others: they are not sent to another process.
+    UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "problem"})
+
+    instance: str
+    currency: str
+    status: Status
+    format: int = field(default=FORMAT, kw_only=True)
+    departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
+    problem: Any = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def money(self) -> str:
+        """The currency's code, the first word of its label."""
+        return (self.currency.split() or [""])[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in self.UNSENT}
+
+    def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
+        """The JSON object documented in the manual; `whole` adds what a plan file needs to be read again."""
+        raise NotImplementedError
+
+    def to_json(self, *, whole: bool = True) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+
+    def save(self, path: str | FilePath) -> None:
+        """Write the plan file whole or not at all."""
+        write_whole(path, self.to_json() + "\n")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """A result from what `to_dict` gave.
+
+        Raises:
+            PlanFileError: a part is missing, unknown or of another shape, or another version wrote it.
+        """
+        cls._check_form(data)
+        try:
+            result = cls._restored(data)
+            return replace(result, departures=_departures(data, result))
+        except ValidationError as error:
+            raise PlanFileError(f"not a plan file: {_first(error)}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def load(cls, path: str | FilePath) -> Self:
+        """A result from a saved file.
+
+        Raises:
+            PlanFileError: no such file, no JSON, or no plan of this kind.
+        """
+        return cls.from_dict(cls._own_part(read_plan_json(path), path))
+
+    @classmethod
+    def _check_form(cls, data: Mapping[str, Any]) -> None:
+        """Refuse an object of another kind or of a format that this version does not read."""
+        raise NotImplementedError
+
+    @classmethod
+    def _restored(cls, data: Mapping[str, Any]) -> Self:
+        """A result from an object of this kind; any usual error where parts of it are of another shape."""
+        raise NotImplementedError
+
+    @classmethod
+    def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
+        """The part of a plan file that holds a plan of this kind."""
+        return data
+
+
+def is_of_futures(data: Mapping[str, Any]) -> bool:
+    """Whether the object of a plan file is that of several futures."""
+    return "measure" in data and isinstance(data.get("futures"), list)
+
+
+def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
+    """The JSON object of a plan file, of one future or of several.
+
+    Raises:
+        PlanFileError: no such file, no JSON, or no plan.
+    """
+    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    data = _read_object(path)
+    if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
+        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+    return data
+
+
+def _read_object(path: str | FilePath) -> Any:
+    try:
+        return read_json(path)
+    except UndecodableTextError as error:
+        raise PlanFileError(f"{path}:{error.line} cannot be read: it {error}") from None
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except json.JSONDecodeError as error:
+        raise PlanFileError(f"{path}:{error.lineno} is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise PlanFileError(f"{path} is not a plan file: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else list(value)
+
+
+def _first(error: ValidationError) -> str:
+    """The first of a validation's errors: where, and what."""
+    first = error.errors(include_url=False)[0]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
+
+
+def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
+    """All that a file says otherwise than follows from the result that was read from it.
+
+    Raises:
+        PlanFileError: the file has keys that no plan file has, or lacks some.
+    """
+    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
+    found = [
+        each
+        for each in differences(data, implied)
+        if each.kind == "unknown" or SINCE.get(each.path, 0) <= result.format
+    ]
+    refused = [each for each in found if each.kind != "differs"]
+    if refused:
+        raise PlanFileError(f"not a plan file: {_name_keys(refused)}")
+    return tuple(map(str, found))
+
+
+def _name_keys(refused: Sequence[Difference]) -> str:
+    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
+    parts = []
+    for kind in ("unknown", "missing"):
+        paths = [each.path for each in refused if each.kind == kind]
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        if paths:
+            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
+    return f"{'; '.join(parts)}. Solve the instance again with --output"
