@@ -94,25 +94,29 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
         yield "What it takes", "These rules cannot be satisfied together: relax at least one."
     if result.futures:
         yield from _money_facts(instance, result, stages)
-        yield from _caveats(result)
+        yield from futures_caveats(result)
 
 
 def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
     money = result.money
     if len(stages) > 1:
         yield "Commit now", _commit(instance, result, stages[0])
-    yield _capital(result.measure), f"{si(result.total_cost, money, 4)}, {_terms(instance, result)}"
+    yield (
+        _capital(result.measure),
+        f"{si(result.total_cost, money, 4)}, {money_terms(instance, result)} {proof_of_gap(result.mip_gap)}",
+    )
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
     if len(result.futures) > 1:
-        yield from _spread(result)
+        yield from spread_facts(result)
     yield "Outlay", _outlay(instance, result)
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None:
         yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
 
 
-def _caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+    """The survival gap that is left, and probabilities that the file does not give."""
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
         gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
@@ -125,12 +129,13 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _terms(instance: Instance, result: FuturesResult) -> str:
+def money_terms(instance: Instance, result: FuturesResult) -> str:
+    """What costs are values of: date, currency and discount rate."""
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}, discounted at "
-    return f"{when}{short(100 * instance.discount_rate, 3)} % a year {proof_of_gap(result.mip_gap)}"
+    return f"{when}{short(100 * instance.discount_rate, 3)} % a year"
 
 
-def _spread(result: FuturesResult) -> Iterator[tuple[str, str]]:
+def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
     """The dearest and the cheapest future, and the largest regret where it is known."""
     worst, best, money = result.worst, result.best, result.money
     if worst.cost - best.cost <= SAME_VALUE * abs(worst.cost):
