@@ -100,6 +100,7 @@ SHARED: Mapping[str, Shape] = {
     "QuantitySeries": series(QUANTITY),
     "ShareSeries": series(SHARE),
     "PositiveByYear": years(POSITIVE_NUMBER),
+    "QuantityByYear": years(QUANTITY),
     "Names": one_or_more(NAME),
     "Shares": one_or_more(SHARE),
     "Durations": one_or_more(POSITIVE_NUMBER),

@@ -218,7 +218,7 @@ def parse_by_year(value: Any) -> Any:
     """
     if not isinstance(value, Mapping) or not value:
         what = "is an empty mapping" if isinstance(value, Mapping) else f"{_show_value(value)} names no year"
-        raise finding(what, "Write years with their sizes: {2027: 100}.")
+        raise finding(what, "Write years with their amounts: {2027: 100}.")
     return value
 
 
@@ -251,6 +251,11 @@ ByYear = Annotated[
     Mapping[Annotated[int, BeforeValidator(_year)], Positive],
     BeforeValidator(parse_by_year),
     WithJsonSchema(shapes.years(shapes.POSITIVE_NUMBER)),
+]
+QuantityByYear = Annotated[
+    Mapping[Annotated[int, BeforeValidator(_year)], Quantity],
+    BeforeValidator(parse_by_year),
+    WithJsonSchema(shapes.years(shapes.QUANTITY)),
 ]
 
 

@@ -89,12 +89,12 @@ def network_optimum(path: Path) -> float:
 
 
 def drawn_facilities(path: Path, seed: int) -> Path:
-    """A file in the format of the published ones, with 5 sites and 8 customers."""
+    """A file in the format of the published ones, with 6 sites, one of them without capacity, and 8 customers."""
     random = np.random.default_rng(seed)
-    lines = ["5 8", *(f"{random.integers(150, 300)} {random.integers(0, 3000)}." for _ in range(5))]
+    lines = ["6 8", "9 0.", *(f"{random.integers(0, 3000)} {random.integers(150, 300)}." for _ in range(5))]
     for _ in range(8):
         demand = random.integers(10, 100)
-        lines += [str(demand), " ".join(f"{demand * cost:.5f}" for cost in random.uniform(5, 60, 5))]
+        lines += [str(demand), " ".join(f"{demand * cost:.5f}" for cost in random.uniform(5, 60, 6))]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 

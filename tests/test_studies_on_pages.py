@@ -204,6 +204,15 @@ def test_studies_that_do_not_fit_are_refused_before_anything_is_solved(
     assert not list(tmp_path.iterdir())
 
 
+def test_studies_of_no_plan_are_left_out_and_stderr_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    rules = ("--set", "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]")
+    more = ("--set", "processes.imports.min_utilisation=1", "--with", "discover", "--output", str(page))
+    done = diversify("report", TINY, *RANGES, *rules, *more)
+    assert (done.returncode, page.exists()) == (4, True)
+    assert "left out: --with discover, as there is no plan." in done.stderr
+
+
 def test_a_workbook_has_no_studies(tmp_path: Path) -> None:
     done = diversify("report", WAIT, "--with", "futures", "--output", str(tmp_path / "x.xlsx"))
     assert (done.returncode, "--with" in done.stderr) == (2, True)

@@ -33,6 +33,7 @@ class Figures(SurvivalRules):
         self._check_services()
         self._check_shares(baseline)
         self._check_shortages(baseline)
+        self._check_actual(baseline)
         self._check_totals()
         self._check_do_nothing()
         self._check_no_shock_plan()
@@ -113,6 +114,26 @@ class Figures(SurvivalRules):
                 )
                 of_it = parts[self.labels.index(lack.period)] if lack.period in self.labels else 0.0
                 self.report.equal(f"{row}.period", of_it, lack.share, 1.0)
+
+    def _check_actual(self, baseline: Flows) -> None:
+        """What processes really made, and what the baseline makes then."""
+        due = {(p, year): t for p, each in self.instance.processes.items() for year, t in each.actual.items()}
+        stated = [(each.process, each.year) for each in self.result.actual]
+        self.report.holds("actual", "it is of other processes or years", sorted(stated) == sorted(due))
+        for each in self.result.actual:
+            if (each.process, each.year) not in due:
+                continue
+            row, process = f"actual.{each.process}.{each.year}", self.instance.processes[each.process]
+            commodity, year = next(iter(process.output)), max(each.year, self.horizon.start)
+            is_of_it = (each.commodity, each.model_year) == (commodity, year)
+            self.report.holds(row, f"it is of {commodity} in {year}", is_of_it)
+            ran = math.fsum(baseline[each.process, "activity"][t] for t in self.periods if self.year(t) == year)
+            made, known, scale = process.output[commodity] * ran, due[each.process, each.year], self.scales.commodities
+            self.report.equal(row, each.actual, known)
+            self.report.equal(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
+            self.report.holds(f"{row}.deviation", "there is one", (each.deviation is None) == (known == 0))
+            if each.deviation is not None and known > 0:
+                self.report.equal(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
 
     def _check_totals(self) -> None:
         result, costs = self.result, self.report.costs

@@ -229,7 +229,7 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
         "plan": Plan(),
         "nothing": None,
         **dict.fromkeys(("bound", "gap_bound", "mip_gap", "price_of_survival", "calm_cost"), None),
-        **dict.fromkeys(("shocks", "calm_builds", "binding"), ()),
+        **dict.fromkeys(("shocks", "calm_builds", "binding", "actual"), ()),
         **{name: {} for name in ("services", "costs", "outlays", "shares", "endured", "lacks")},
     }
     if result.status == "stopped":

@@ -72,7 +72,7 @@ def command(
 
     doubts = inputs.audit_warnings(instance, result)
     subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
-    studied = sections.make_sections(() if frontier.stopped or result.baseline is None else names, subject)
+    studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
         data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
     from optimizer.report.html import page
@@ -154,7 +154,7 @@ def _end_with_futures(
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # Whoever stops the search by hand does not wait for a study of its plan.
     is_interrupted = result.status == "stopped" and time_limit is None
-    studied = sections.make_sections(() if is_interrupted else names, subject)
+    studied = sections.make_sections(names, subject, interrupted=is_interrupted)
     answer = f"{result.instance}: {futures_headline(result)}"
     _print_either(futures_book(result, doubts) if json else {}, studied, answer, json=json)
     is_book = output.suffix.lower() == _BOOK

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from optimizer.cli import inputs, options, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
@@ -123,8 +123,19 @@ def carry_out(name: str, subject: StudySubject) -> "Study":
         return STUDIES[name].make(subject, listener)
 
 
-def make_sections(names: Sequence[str], subject: StudySubject) -> "tuple[PageSection, ...]":
-    """The sections of some studies, each with what was known when it was stopped."""
-    from optimizer.report.html.sections import section_of
+def make_sections(
+    names: Sequence[str], subject: StudySubject, *, interrupted: bool = False
+) -> "tuple[PageSection, ...]":
+    """The sections of some studies, each with what was known when it was stopped.
 
+    There are none, and stderr says why, where the user stopped what came before or there is no plan to look at.
+    """
+    from optimizer.report.html.sections import section_of
+    from optimizer.results.result import Result
+
+    has_plan = subject.plan.baseline is not None if isinstance(subject.plan, Result) else bool(subject.plan.futures)
+    if names and (interrupted or not has_plan):
+        why = "the search was stopped" if interrupted else "there is no plan"
+        common.print_message(f"left out: --with {','.join(names)}, as {why}.")
+        return ()
     return tuple(section_of(carry_out(name, subject)) for name in names)

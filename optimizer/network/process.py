@@ -24,8 +24,17 @@ from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import ZERO_SERIES, Activity
-from optimizer.units import Described, Quantity, QuantitySeries, Share, ShareSeries, finding, parse_amount
+from optimizer.network.activity import COMMITTED, ZERO_SERIES, Activity, Commitments
+from optimizer.units import (
+    Described,
+    Quantity,
+    QuantityByYear,
+    QuantitySeries,
+    Share,
+    ShareSeries,
+    finding,
+    parse_amount,
+)
 
 
 class Process(Activity):
@@ -34,6 +43,17 @@ class Process(Activity):
     capacity: QuantitySeries = Field(
         description="Capacity available to the demand of the instance, t of activity per year; a series."
     )
+    actual: QuantityByYear = Field(
+        default_factory=dict,
+        description="Actual output by calendar year, t of the first commodity under `output`: "
+        "compared with the baseline, and without effect on the plan.",
+    )
+    committed: Commitments = Field(default=(), description=COMMITTED)
+
+    @property
+    def first_output(self) -> tuple[str, float] | None:
+        """The first commodity that it makes, and t of it per t of activity; None where it makes nothing."""
+        return next(iter(self.output.items()), None)
 
 
 class EndOfLife(Described):

@@ -23,6 +23,7 @@ from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
+from optimizer.report.tables.plan import OPTIONAL_FILES
 from optimizer.report.tables.render import value_text
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -100,6 +101,9 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
     yield _costs(instance, result)
     yield _outlays(instance, result)
+    for name in (name for name in OPTIONAL_FILES if len(frame(name))):
+        note = f"{frame(name).note} Money: {money}."
+        yield _sheet(instance, frame(name), name, frame(name).title, note)
     if result.binding:
         note = f"{frame('limits').note} Money: {money}."
         yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)
@@ -134,6 +138,7 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
         "costs": f"Present value in {money}. The parts of a future add to its cost.",
         "outlays": f"Money that counts towards the budget, undiscounted, in {money}.",
         "yearly_dependence": f"Where each commodity is made in the baseline. HHI: 0 to 1. Money: {money}.",
+        **dict.fromkeys(OPTIONAL_FILES, f"Money: {money}."),
     }
     for name, note in notes.items():
         frame = frame_of_futures(result, name)

@@ -1,7 +1,7 @@
 """Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -14,6 +14,7 @@ from optimizer.errors import PlanFileError
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
+    ActualOutput,
     Faced,
     Flows,
     Lack,
@@ -25,6 +26,7 @@ from optimizer.results.plan import (
     SampleCount,
     SourceShare,
     Weakest,
+    write_commitments,
 )
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import least_whole
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 SHOWN_FUTURES = 6
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
+# Parts that a file has only where there is something to say.
+OPTIONAL = ("given", "actual")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -75,6 +79,7 @@ class Result(SavedPlan):
         adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
             one, the worst of them. None where no adversary was considered.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
+        actual: what processes really made in some years, beside the baseline; in JSON where the instance has some.
         given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
             proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
     """
@@ -111,6 +116,7 @@ class Result(SavedPlan):
     comments: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     adversary: Faced | None = None
     lacks: Mapping[str, Lack] = field(default_factory=dict)
+    actual: tuple[ActualOutput, ...] = ()
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     given: str | None = None
 
@@ -154,7 +160,7 @@ class Result(SavedPlan):
         """All tables as pandas frames.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        and flows.
+        actual, commitments, and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
@@ -194,15 +200,14 @@ class Result(SavedPlan):
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
-        for part in INTERNAL:
-            data.pop(part)
+        data |= write_commitments(self.data)
+        absent = [part for part in OPTIONAL if data[part] in (None, ())]
+        _drop(data, [*INTERNAL, *absent])
         plan = data.pop("plan")
         data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
-        if self.given is None:
-            data.pop("given")
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -260,10 +265,14 @@ def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
 
 
+def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
+    for part in parts:
+        data.pop(part)
+
+
 def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     """What is printed: neither flows nor the instance."""
-    for part in ("baseline", "data", "endured", "comments"):
-        data.pop(part)
+    _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:
             holder.pop(part)

@@ -12,7 +12,8 @@ from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.results.plan import SourceShare
+from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
@@ -21,7 +22,7 @@ from optimizer.units import fixed
 
 
 def result_frames(result: Result) -> Frames:
-    """Builds, stock, survival, services, dependence, costs, outlays, limits, flows of a plan."""
+    """All frames of a plan."""
     instance = instance_of(result)
     return Frames(
         {
@@ -35,6 +36,8 @@ def result_frames(result: Result) -> Frames:
             "costs": lambda: costs_frame(result),
             "outlays": lambda: outlays(instance, result),
             "limits": lambda: limits(result),
+            "actual": lambda: actual_frame(result.actual),
+            "commitments": lambda: commitments_frame(result),
             "flows": lambda: flows(result),
         }
     )
@@ -218,6 +221,34 @@ def limits(result: Result) -> Frame:
     note = "The most that a small step of a limit can save while the plan opens the same options; "
     note += "another limit may bind too."
     return Frame.of_rows("limits", "What binds", columns, rows, note)
+
+
+def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:
+    """One row a process and year with an actual output, beside what the baseline makes."""
+    columns = (
+        FrameColumn("process", form="object", is_index=True),
+        FrameColumn("commodity", "Output", form="name"),
+        FrameColumn("year", form="year", is_index=True),
+        FrameColumn("actual", unit="t", form="amount"),
+        FrameColumn("model_year", "Model year", form="year"),
+        FrameColumn("modelled", "Baseline", "t", "amount"),
+        FrameColumn("deviation", unit="share", form="percent"),
+    )
+    note = "Output in the year. A year before the horizon is compared with the first year of the baseline."
+    return Frame.of_items("actual", "Baseline and actual output", outputs, columns, note)
+
+
+def commitments_frame(result: Result | FuturesResult) -> Frame:
+    """One row an amount of money that somebody has spent or pledged already."""
+    columns = (
+        FrameColumn("owner", "Process or option", form="object", is_index=True),
+        FrameColumn("name", "Committed"),
+        FrameColumn("year", form="year"),
+        FrameColumn("amount", unit=result.money, form="exact"),
+        FrameColumn("source", is_shown=False),
+    )
+    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget."
+    return Frame.of_items("commitments", "Committed already", list_commitments(result.data), columns, note)
 
 
 def flows(result: Result) -> Frame:

@@ -19,6 +19,7 @@ from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
+    ActualOutput,
     Array,
     Flows,
     Lack,
@@ -234,6 +235,20 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
         if worst is not None and parts[worst] > NEGLIGIBLE:
             found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
     return found
+
+
+def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, ...]:
+    """The actual outputs of the file, each beside what the baseline makes in that year."""
+    found, per_year = [], instance.horizon.per_year
+    for p, process in instance.processes.items():
+        for year, actual in sorted(process.actual.items()):
+            commodity, rate = process.first_output or ("", 0.0)
+            model_year = max(year, instance.horizon.start)
+            first = (model_year - instance.horizon.start) * per_year
+            modelled = rate * sum(baseline[p, "activity"][first : first + per_year])
+            deviation = modelled / actual - 1.0 if actual > 0 else None
+            found.append(ActualOutput(p, commodity, year, actual, model_year, modelled, deviation))
+    return tuple(found)
 
 
 def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:

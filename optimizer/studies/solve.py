@@ -45,6 +45,7 @@ from optimizer.studies.faced import with_costs, with_worst_attack
 from optimizer.studies.measure import Measure, no_shock_cost
 from optimizer.studies.outcomes import (
     Survey,
+    actual_outputs,
     baseline_shortages,
     do_nothing_outcome,
     outcomes,
@@ -277,6 +278,7 @@ class PlanConclusion:
             nothing=_nothing(instance, self.clock, evaluator),
             shares=supply_shares(instance, baseline),
             lacks=baseline_shortages(instance, baseline),
+            actual=actual_outputs(instance, baseline),
             endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
             binding=binding_limits(instance, solved),
             clash=(),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
+from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flows, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
@@ -22,9 +22,10 @@ from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Instance
 from optimizer.instance.ways import find_ways
 from optimizer.model.builder import ModelBuilder
+from optimizer.results.plan import ActualOutput
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import entry_of, folds
-from optimizer.studies.outcomes import survey
+from optimizer.studies.outcomes import actual_outputs, survey
 from optimizer.tolerances import NEGLIGIBLE
 
 MinMedianMax = tuple[float, float, float]
@@ -183,6 +184,7 @@ class Summary:
         bought_in_peace: options that are bought without any shock, with the size or stock bought.
         clash: rules that contradict each other even without shocks.
         baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
+        actual: what processes really made in some years, beside the baseline of the no-shock plan.
         futures: all of them.
         unweighted: the questions whose probabilities the file does not give, so that they are made up.
     """
@@ -195,6 +197,7 @@ class Summary:
     bought_in_peace: dict[str, float]
     clash: tuple[str, ...]
     baseline_shortages: tuple[Shortage, ...]
+    actual: tuple[ActualOutput, ...] = ()
     futures: tuple[FutureOutline, ...] = ()
     unweighted: tuple[str, ...] = ()
 
@@ -220,7 +223,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
         "right-hand side": _range(row.rhs / scale for row, scale in zip(builder.rows, rows, strict=True)),
     }
-    bought, rules, shortages = _no_shock_plan(instance)
+    bought, rules, shortages, actual = _no_shock_plan(instance)
     return Summary(
         counts=_counts(instance) | _size(instance, builder, len(measured)),
         ranges=ranges,
@@ -230,6 +233,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         bought_in_peace=bought,
         clash=rules,
         baseline_shortages=shortages,
+        actual=actual,
     )
 
 
@@ -288,11 +292,14 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     return ShockHit(shock.name, first, last, path.deliberate, cuts, dict(shock.spec.demand), below, gap)
 
 
-def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...]]:
+def _no_shock_plan(
+    instance: Instance,
+) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...]]:
+    """What the no-shock plan buys, the rules that leave none, its shortages, its outputs beside actual ones."""
     undisrupted = without_disruptions(instance)
     found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, ()
+        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), ()
     plan = read_plan(undisrupted, found.builder, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -302,7 +309,10 @@ def _no_shock_plan(instance: Instance) -> tuple[dict[str, float], tuple[str, ...
     # What has to be bought does not show what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     rules = find_conflict(instance, Settings(), Clock()).rules if instance.rules else ()
-    return bought, rules, tuple(_shortages(undisrupted, found.builder, found.values.tolist()))
+    values = found.values.tolist()
+    baseline = read_flows(undisrupted, found.builder.column_index(), values, undisrupted.baseline)
+    shortages = tuple(_shortages(undisrupted, found.builder, values))
+    return bought, rules, shortages, actual_outputs(undisrupted, baseline)
 
 
 def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:

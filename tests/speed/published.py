@@ -39,14 +39,18 @@ class Facilities:
 
     @classmethod
     def read(cls, path: Path) -> "Facilities":
-        """The sites and customers of a file; it gives the cost of serving a customer whole."""
+        """The sites that have a capacity and the customers of a file, which gives the cost of serving one whole.
+
+        A site's line is read as its authors do: opening cost, then capacity.
+        """
         words = path.read_text(encoding="utf-8").split()
         sites, customers = int(words[0]), int(words[1])
         numbers = np.array(words[2:], dtype=float)
         of_sites = numbers[: 2 * sites].reshape(sites, 2)
         of_customers = numbers[2 * sites :].reshape(customers, 1 + sites)
-        demand = of_customers[:, 0]
-        return cls(of_sites[:, 1], of_sites[:, 0], demand, of_customers[:, 1:] / demand[:, None])
+        demand, cost = of_customers[:, 0], of_customers[:, 1:] / of_customers[:, :1]
+        kept = of_sites[:, 1] > 0
+        return cls(of_sites[kept, 0], of_sites[kept, 1], demand, cost[:, kept])
 
     def shares(self, scenarios: int, seed: int) -> Numbers:
         """The share of each customer's demand that there is, by customer and scenario."""

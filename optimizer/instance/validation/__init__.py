@@ -37,6 +37,7 @@ PASSES: tuple[Check, ...] = (
     supply.floors_have_a_source,
     supply.inputs_can_be_had,
     supply.commodities_are_of_use,
+    supply.actual_outputs_can_be_compared,
     names.regions_are_named,
     lint.floors_have_a_price,
     lint.options_are_as_their_levers_want,

@@ -8,6 +8,7 @@ from optimizer.instance.derived import entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.network.activity import Activity
+from optimizer.tolerances import ROUNDING
 
 
 def floors_have_a_source(unchecked: Unchecked) -> Iterator[Problem]:
@@ -118,6 +119,32 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
         for flow in option.flows if o not in instance.activities else ():
             for commodity in flow.takes:
                 yield ("options", o, "input", commodity), commodity
+
+
+# So many years before the horizon an actual output may be of: it is compared with the first year of the baseline.
+YEARS_BEFORE = 3
+
+
+def actual_outputs_can_be_compared(unchecked: Unchecked) -> Iterator[Problem]:
+    """Actual outputs are of years in or just before the horizon, and no more than the capacity makes."""
+    instance = unchecked.instance
+    first, last = instance.horizon.start - YEARS_BEFORE, instance.horizon.end
+    for p, process in instance.processes.items():
+        made = process.first_output
+        if process.actual and (made is None or made[1] == 0):
+            what = "an actual output, but the process makes nothing that could be compared with it"
+            yield ("processes", p, "actual"), what, "Write what it makes first under `output`, or remove it.", "error"
+            continue
+        for year, actual in process.actual.items():
+            place: Place = ("processes", p, "actual", str(year))
+            if not first <= year <= last:
+                what = f"{year} is neither in the horizon nor in the {YEARS_BEFORE} years before it"
+                yield place, what, f"Write a year from {first} to {last}.", "error"
+                continue
+            most = float(process.capacity.at(max(year, instance.horizon.start))) * (made[1] if made else 0.0)
+            if actual > most * (1.0 + ROUNDING):
+                what = f"actual output of {actual:g} t is more than the capacity makes, {most:g} t a year"
+                yield place, what, "Raise capacity, or write the part that the capacity stands for.", "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:

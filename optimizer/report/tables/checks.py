@@ -1,6 +1,7 @@
 """How checks look: the summary of an instance, its families and ensembles, and the verification of a plan file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -12,15 +13,19 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
+from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
+from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.report.tables.tree import futures_parts
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.studies.frames import actual_frame
 from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
 from optimizer.units import short, si
+
+COMPARED = "Baseline of the no-shock plan, and actual output"
 
 
 def show_summary(
@@ -34,6 +39,9 @@ def show_summary(
         console.print(preview_table(summary.previews, console.width))
     if summary.hits:
         console.print(_hits(instance, summary, every=every))
+    compared = actual_table(instance, replace(actual_frame(summary.actual), title=COMPARED))
+    if compared is not None:
+        console.print(compared)
     for part in futures_parts(instance, summary, console.width):
         console.print(part)
 
@@ -55,6 +63,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
         + " (as the solver sees them)",
         "Bought without shocks": _bought_without_shocks(instance, summary),
     }
+    lines |= dict(committed_words(instance, instance.to_dict()))
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)
     return lines

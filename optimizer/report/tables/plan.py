@@ -14,6 +14,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
 from optimizer.report.format import (
+    DASH,
     FOLDED,
     LINE,
     MEANING,
@@ -35,7 +36,7 @@ from optimizer.report.format import (
 from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, frame_csv, label_rows, print_parts, screen_table
-from optimizer.results.frames import FrameRow
+from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
@@ -54,6 +55,8 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows")
+# Those that are written where the file has something to fill them with.
+OPTIONAL_FILES = ("actual", "commitments")
 # Why shocks can be expected to cost less than the baseline.
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
@@ -75,6 +78,7 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             *survival_tables(instance, result, width, every=every),
             dependence_table(instance, result, width),
             costs_table(instance, result),
+            actual_table(instance, result.frames.frame("actual")),
             binding(instance, result),
         ]
     shown += [Text(f"Note: {note}") for note in result.notes]
@@ -356,6 +360,16 @@ def costs_table(instance: Instance, result: Result) -> Table | None:
     return shown
 
 
+def actual_table(instance: Instance, frame: Frame) -> Table | None:
+    """What processes really made beside what they make in the baseline; a deviation has its sign."""
+
+    def signed(row: FrameRow) -> str:
+        share = row["deviation"]
+        return DASH if share is None else f"{'+' if share > 0 else ''}{percent(share)}"
+
+    return screen_table(instance, frame, cells={"deviation": signed}) if len(frame) else None
+
+
 def binding(instance: Instance, result: Result) -> Table | None:
     """The binding limits, each with the shadow price of one step."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None
@@ -363,6 +377,7 @@ def binding(instance: Instance, result: Result) -> Table | None:
 
 def write_csv(result: Result, folder: Path) -> Sequence[Path]:
     """The frames of a result as CSV files, each whole or not at all."""
-    for name in FILES:
+    names = [*FILES, *(name for name in OPTIONAL_FILES if len(result.frames.frame(name)))]
+    for name in names:
         write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in FILES]
+    return [folder / f"{name}.csv" for name in names]
