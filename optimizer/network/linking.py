@@ -36,7 +36,7 @@ SWEEPS = 8
 # A gate of many options says little, and each is a term of a row.
 MOST_GATES = 4
 # U has to be smaller than capacity by so much before the row is worth having.
-NOTICEABLE = 0.99
+BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]
 
@@ -135,7 +135,7 @@ class _Period:
         """The gates of a column that no other one implies; its own only where U is below capacity."""
         if not np.all(np.isfinite(self.useful[j])):
             return []
-        is_lower = bool(np.any(self.useful[j] < NOTICEABLE * capacity))
+        is_lower = bool(np.any(self.useful[j] < BELOW_CAPACITY * capacity))
         gates = [gate for gate in self.gates[j] if not any(other < gate for other in self.gates[j])]
         return sorted((gate for gate in gates if is_lower or gate != self.own.get(j)), key=sorted)
 
@@ -159,7 +159,7 @@ class _Period:
         return changes
 
     def _lower(self, j: int, most: Number) -> bool:
-        changes = bool(np.any(most < NOTICEABLE * self.useful[j]))
+        changes = bool(np.any(most < BELOW_CAPACITY * self.useful[j]))
         if changes:
             self.useful[j] = np.minimum(self.useful[j], most)
         return changes
