@@ -340,8 +340,9 @@ def test_a_plan_followed_unchanged_in_every_future() -> None:
     assert (first["survived"], first["expected_cost"], first["largest_regret"]) == (2, 600, pytest.approx(600))
     assert (second["survived"], second["expected_cost"], second["largest_regret"]) == (1, pytest.approx(400), None)
     assert (second["expected_gap"], second["worst_gap"]) == (pytest.approx(0.25 * 6), pytest.approx(6))
-    (need,) = [future.evaluation.plans[1].need for future in found.futures if future.name == "high"]
-    assert [(change.period, round(change.after)) for change in need.changes] == [("2027", 6)]
+    # The 6 t more cost 600 in `high` alone once that is known, and 360 in both before.
+    (change,) = found.plans[1].need.changes
+    assert (change.period, round(change.after), change.futures) == ("2028", 10, ("high",))
     assert not found.survives
     said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert [each["regret"] for each in said["plans"][0]["futures"]] == [pytest.approx(0, abs=1e-6), pytest.approx(600)]
@@ -370,3 +371,144 @@ def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective
     found = so.evaluate(instance, {"builds": {"plant": {2027: 10}}})
     assert isinstance(found, so.FuturesEvaluation)
     assert [future.regret(0) for future in found.futures] == pytest.approx([0, 600])
+
+
+def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
+    """Cell `hand_wait`: 10 t/yr in 2028 at 100, in `high` alone, 0.5 × 1,000 = 500; in 2027 for both futures, 600."""
+    instance = so.load("tests/cases/futures/hand_wait.yaml")
+    waits = {"futures": {"high": {"builds": {"plant": {2028: 10}}}}}
+    found: Any = evaluate(instance, [waits, {"builds": {"plant": {2027: 10}}}])
+    assert found.survives
+    assert [round(result.total_cost, 6) for result in found.results(0)] == [1000, 0]
+    assert found.summary(0)["expected_cost"] == pytest.approx(so.solve(instance).total_cost, rel=1e-6)
+    assert found.summary(1)["expected_cost"] == pytest.approx(600, rel=1e-6)
+    with pytest.raises(GivenPlanError, match="nothing tells these futures apart before 2028, when need is answered"):
+        evaluate(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})
+
+
+# Over all futures. Cell `hand_wait`: 10 t/yr of plant are needed in `high` (½), known in 2028; 60 a t in 2027, 100 in
+# 2028. Adaptive: ½ × 1,000 = 500; ordered in 2027 for both: 600.
+WAIT = "tests/cases/futures/hand_wait.yaml"
+WAITS = {"futures": {"high": {"builds": {"plant": {2028: 10}}}}}
+AT_ONCE = {"builds": {"plant": {2027: 10}}}
+
+
+def test_plans_over_all_futures_beside_the_adaptive_optimum() -> None:
+    found: Any = evaluate(so.load(WAIT), [WAITS, AT_ONCE])
+    waits, at_once = found.summary(0), found.summary(1)
+    assert found.optimum.total_cost == pytest.approx(500, rel=1e-6)
+    assert (waits["total_cost"], waits["more_than_optimum"]) == (pytest.approx(500), pytest.approx(0, abs=1e-4))
+    assert (at_once["total_cost"], at_once["more_than_optimum"]) == (pytest.approx(600), pytest.approx(100))
+    # Alone, `high` costs 600 and `low` nothing.
+    assert (waits["largest_regret"], at_once["largest_regret"]) == (pytest.approx(400), pytest.approx(600))
+    assert [(each.option, each.period, each.size, each.futures) for each in found.plans[0].result.decisions] == [
+        ("plant", "2028", 10, ("high",))
+    ]
+
+
+def test_what_one_future_needs_is_no_waste() -> None:
+    # Of the 10 t/yr of 2027 `low` needs none, and cannot do without, for nobody knows then. Of 4 t/yr more in 2028, at
+    # 200, no future needs anything: 800 in each. Those of 2027 are cheaper, ½ × 800 against 240.
+    more = {"builds": {"plant": {2027: 10, 2028: 4}}}
+    instance = so.load(WAIT, ["options.plant.max_size=20", "options.plant.capex={2027: 60, 2028: 200}"])
+    found: Any = evaluate(instance, [AT_ONCE, more])
+    at_once, much = found.plans
+    assert at_once.waste.changes == ()
+    (use,) = at_once.idle
+    assert (use.option, use.period, use.size) == ("plant", "2027", 10)
+    assert (use.futures, use.needed_in) == (("high", "low"), ("high",))
+    (change,) = much.waste.changes
+    assert (change.option, change.period, change.before, change.after) == ("plant", "2028", 4, 0)
+    assert (change.futures, change.money) == (("high", "low"), pytest.approx(-800))
+    assert (much.waste.outlay, much.waste.cost) == (pytest.approx(800), pytest.approx(800))
+    assert [each.period for each in much.idle] == ["2027"]
+    # 10 t/yr bought in 2028 whatever the answer: `low` could have done without them, ½ × 1,000.
+    (late,) = evaluate(so.load(WAIT), {"builds": {"plant": {2028: 10}}}).plans
+    (change,) = late.waste.changes  # type: ignore[union-attr]
+    assert (change.futures, late.waste.cost) == (("low",), pytest.approx(500))  # type: ignore[union-attr]
+    assert late.idle == ()  # type: ignore[union-attr]
+
+
+def test_what_is_missing_waits_for_the_answer() -> None:
+    # 4 t/yr in 2027. The other 6: in 2027 for both at 60, 360; or in 2028 in `high` alone at 100, ½ × 600 = 300.
+    (short,) = evaluate(so.load(WAIT), {"builds": {"plant": {2027: 4}}}).plans
+    (change,) = short.need.changes  # type: ignore[union-attr]
+    assert (change.option, change.period, change.before, change.after) == ("plant", "2028", 0, pytest.approx(6))
+    assert (change.futures, change.money) == (("high",), pytest.approx(600))  # type: ignore[union-attr]
+    assert (short.need.outlay, short.need.cost) == (pytest.approx(300), pytest.approx(300))  # type: ignore[union-attr]
+    # At 130 a t in 2028 it is cheaper to buy them at once: 360 against ½ × 780.
+    dear = so.load(WAIT, ["options.plant.capex={2027: 60, 2028: 130}"])
+    (short,) = evaluate(dear, {"builds": {"plant": {2027: 4}}}).plans
+    (change,) = short.need.changes  # type: ignore[union-attr]
+    assert (change.period, change.before, change.after) == ("2027", 4, pytest.approx(10))
+    assert change.futures == ("high", "low")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("case", "plan", "cost", "expected", "best"),
+    [
+        # Regret: 4 t/yr in 2027 at 60 and 6 in `high` at 100: 840 − 600 and 240 − 0. At once: 600 in `low`.
+        ("hand_regret", {"builds": {"plant": {2027: 4}}, "futures": {"high": {"builds": {"plant": {2028: 6}}}}},
+         240, 540, 240),
+        ("hand_regret", AT_ONCE, 600, 600, 240),
+        # Largest cost: 10 t of stock in `hard` (0.1) at 50. Bought in both, 2 t more in `easy`: 600.
+        ("hand_price_worst", {"futures": {"hard": {"purchases": {"stock": {2028: 10}}}}}, 500, 50, 500),
+        ("hand_price_worst", {"futures": {"hard": {"purchases": {"stock": {2028: 10}}},
+                                          "easy": {"purchases": {"stock": {2028: 12}}}}}, 600, 590, 500),
+        # The permit in 2027, the plant in 2029 in war.long alone: 40 + 0.25 × 1,000; in 2028 in all of war: 40 + 400.
+        ("hand_nested", {"builds": {"permit": {2027: 1}}, "futures": {"war.long": {"builds": {"plant": {2029: 10}}}}},
+         290, 290, 290),
+        ("hand_nested", {"builds": {"permit": {2027: 1}}, "futures": {"war": {"builds": {"plant": {2028: 10}}}}},
+         440, 440, 290),
+    ],
+)  # fmt: skip
+def test_measures_by_hand(case: str, plan: dict[str, Any], cost: float, expected: float, best: float) -> None:
+    found: Any = evaluate(so.load(f"tests/cases/futures/{case}.yaml"), plan)
+    said = found.summary(0)
+    assert found.survives
+    assert (said["total_cost"], said["expected_cost"]) == (pytest.approx(cost, rel=1e-6), pytest.approx(expected))
+    assert found.optimum.total_cost == pytest.approx(best, rel=1e-6)
+    assert said["more_than_optimum"] == pytest.approx(cost - best, abs=1e-4)
+
+
+def test_a_priced_gap_is_left_where_that_is_cheaper() -> None:
+    # `hand_price_worst` with 4 t: 6 t short, a gap of 600; the cost is that of the stock alone, 200.
+    instance = so.load("tests/cases/futures/hand_price_worst.yaml")
+    found: Any = evaluate(instance, {"futures": {"hard": {"purchases": {"stock": {2028: 4}}}}})
+    said = found.summary(0)
+    assert (said["total_cost"], said["expected_gap"]) == (pytest.approx(200), pytest.approx(0.1 * 600))
+    # Its price is part of the regret: 200 + 2 × 600 − 500.
+    assert found.futures[0].regret(0) == pytest.approx(900)
+    (change,) = found.plans[0].need.changes
+    assert (change.after, change.futures) == (pytest.approx(10), ("hard",))
+
+
+@pytest.mark.parametrize(
+    "case", ["gap_price_1011", "worst_1022", "cvar_1040", "regret_1266", "nested_1023", "hand_set"]
+)
+def test_the_plan_of_solve_is_what_it_was_over_all_futures(case: str, tmp_path: Path) -> None:
+    instance = so.load(f"tests/cases/futures/{case}.yaml")
+    solved = so.solve(instance)
+    solved.save(tmp_path / "plan.json")
+    found: Any = evaluate(instance, str(tmp_path / "plan.json"))
+    assert found.rules == []
+    result = found.plans[0].result
+    for figure in ("total_cost", "expected_cost", "survival_gap", "outlay"):
+        assert getattr(result, figure) == pytest.approx(getattr(solved, figure), rel=1e-6, abs=1e-3)
+    assert found.more(0) == pytest.approx(0, abs=1e-6 * abs(solved.total_cost))
+    assert found.plans[0].waste.cost <= 5e-3 * abs(solved.total_cost)
+    said = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert said["plans"][0]["builds"] == json.loads(solved.to_json(whole=False))["builds"] or found.plans[0].idle
+    for name in found.frames:
+        assert len(found.frames.frame(name).columns) == len(found.frames.frame(name).values)
+
+
+def test_rules_of_one_future_stay_with_their_plan() -> None:
+    # In `high` nothing may be ordered after 2027, which the plan breaks there; and the optimum keeps it.
+    branches = {"high": {"set": {"options.plant.latest": 2027, "demands.d.survival": {2028: 0, 2029: 1}}}, "low": {}}
+    instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
+    found: Any = evaluate(instance, WAITS)
+    assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
+    assert found.summary(0)["total_cost"] == pytest.approx(500)
+    assert found.optimum.total_cost == pytest.approx(600)
+    assert found.more(0) == pytest.approx(-100)

@@ -8,6 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import GivenPlanError
+from optimizer.report.tables.futures import write_futures_csv
 from optimizer.report.tables.plan import write_csv
 
 ROOT = Path(__file__).parent.parent
@@ -166,3 +167,126 @@ def test_a_hand_written_plan_in_json(tmp_path: Path, tiny: so.Instance) -> None:
     text = json.dumps({"name": "mine", "builds": {"plant": {"2026": 20}}})
     found: Any = so.load_plan(written(tmp_path, text, "mine.json"), tiny)
     assert found.plan.builds[0].size == 20
+
+
+# Plans that differ between futures.
+
+WAIT = ROOT / "examples" / "wait_or_commit.yaml"
+NESTED = ROOT / "tests" / "cases" / "futures" / "hand_nested.yaml"
+
+
+@pytest.fixture(scope="module")
+def wait() -> so.Instance:
+    """A plant that is needed, and an extension that future `high` alone needs, known in 2028."""
+    return so.load(WAIT)
+
+
+def sizes(plan: Any) -> dict[tuple[str, str], float]:
+    return {(build.option, build.period): build.size for build in plan.builds}
+
+
+def test_a_plan_that_waits_for_an_answer(tmp_path: Path, wait: so.Instance) -> None:
+    text = "builds:\n  plant: {2027: 40}\nfutures:\n  high:\n    builds:\n      extension: {2028: 60}\n"
+    found = so.load_plan(written(tmp_path, text), wait)
+    assert sizes(found.plan) == {("plant", "2027"): 40}
+    assert sizes(found.in_future("high").plan) == {("plant", "2027"): 40, ("extension", "2028"): 60}
+    assert sizes(found.in_future("low").plan) == {("plant", "2027"): 40}
+    assert found.in_future("high").lines == {("plant", 0): 2, ("extension", 1): 6}
+    table = "option,period,size,future\nplant,2027,40,\nextension,2028,60,high\n"
+    of_table = so.load_plan(written(tmp_path, table, "mine.csv"), wait)
+    assert of_table.in_future("high").plan == found.in_future("high").plan
+    assert of_table.in_future("low").plan == found.in_future("low").plan
+    # The same in both futures is no matter of knowing, wherever it stands.
+    alike = "futures:\n  high: {builds: {plant: {2027: 40}}}\n  low: {builds: {plant: {2027: 40}}}\n"
+    assert sizes(so.load_plan(written(tmp_path, alike), wait).in_future("low").plan) == {("plant", "2027"): 40}
+
+
+def test_branches_of_nested_questions_by_their_names(tmp_path: Path) -> None:
+    instance = so.load(NESTED)
+    text = "futures:\n  war: {builds: {plant: {2028: 2}}}\n  long: {builds: {permit: {2029: 1}}}\n"
+    found = so.load_plan(written(tmp_path, text), instance)
+    bought = {each.name: len(found.in_future(each.name).plan.builds) for each in instance.tree.futures}
+    assert bought == {
+        "war.long.red": 2, "war.long.blue": 2, "war.short.red": 1, "war.short.blue": 1, "peace.red": 0, "peace.blue": 0
+    }  # fmt: skip
+    for key in ("duration.long", "war.long", "long.war", "tension war.duration long"):
+        again = so.load_plan(written(tmp_path, f"futures: {{{key}: {{builds: {{plant: {{2029: 3}}}}}}}}\n"), instance)
+        assert [name for name, each in again.futures.items() if each.plan.builds] == ["war.long.red", "war.long.blue"]
+
+
+def test_what_needs_an_answer_before_it_is_known_is_a_finding(tmp_path: Path, wait: so.Instance) -> None:
+    text = "builds:\n  plant: {2027: 40}\nfutures:\n  high:\n    builds:\n      extension: {2027: 60}\n"
+    assert findings(written(tmp_path, text), wait) == [
+        "F:6: futures.high.builds.extension.2027: 2027 buys 60 t/yr of extension in high and nothing in low, and "
+        "nothing tells these futures apart before 2028, when need is answered. Write the same for both, or decide it "
+        "in 2028 or later."
+    ]
+    table = "option,period,size,future\nplant,2027,40,high\nplant,2027,30,low\n"
+    (said,) = findings(written(tmp_path, table, "mine.csv"), wait)
+    assert said.startswith("F:2: high.builds.plant.2027: 2027 buys 40 t/yr of plant in high and 30 t/yr in low")
+    # Of four that cannot be told apart by colour in 2029, two buy; and war is known, so its decision of 2028 is none.
+    text = "futures:\n  war: {builds: {plant: {2028: 2}}}\n  red:\n    builds:\n      permit: {2029: 1}\n"
+    (said,) = findings(written(tmp_path, text), so.load(NESTED))
+    assert said.startswith(
+        "F:5: futures.red.builds.permit.2029: 2029 buys 1 t/yr of permit in war.long.red and nothing"
+    )
+    assert "before 2030, when colour is answered" in said
+
+
+def test_a_year_of_purchases_that_begins_before_the_answer(tmp_path: Path) -> None:
+    futures = "futures={law: {from: 2027Q3, branches: {keep: {}, loss: {}}}}"
+    instance = so.load(TINY, ["horizon={start: 2026, end: 2030, step: quarter}", futures])
+    text = "futures: {loss: {purchases: {reserve: {2027: 40}}}}"
+    (said,) = findings(written(tmp_path, text), instance)
+    assert "2027Q1 buys 10 t of reserve in loss and nothing in keep" in said
+    assert said.endswith("decide it in 2027Q3 or later.")
+    found = so.load_plan(written(tmp_path, text.replace("2027", "2027Q3")), instance)
+    assert found.futures["loss"].plan.fills["reserve"][6] == 40
+
+
+def test_everything_wrong_with_futures_comes_at_once(tmp_path: Path, tiny: so.Instance) -> None:
+    instance = so.load(TINY, ["futures={a: {from: 2028, branches: {yes: {}, no: {}}}, b: {from: 2029, "
+                              "branches: {yes: {}, no: {}}}}"])  # fmt: skip
+    text = """futures:
+  nay: {builds: {plant: {2028: 20}}}
+  yes: {builds: {plnt: {2028: 20}}}
+  a.yes.a.no: {builds: {plant: {2028: 20}}}
+  no.no: 3
+  a.no: {build: {plant: {2028: 20}}, purchases: {reserve: {2030: 3}}}
+purchases: {reserve: {2030: 4}}
+"""
+    found = findings(written(tmp_path, text), instance)
+    assert [each.split(". ")[0] for each in found] == [
+        'F:2: futures.nay: "nay" is no future and no branch of tiny',
+        'F:3: futures.yes: "yes" is a branch of several questions',
+        'F:3: futures.yes.builds.plnt: "plnt" is no option of tiny',
+        'F:4: futures.a.yes.a.no: no future has the branches of "a.yes.a.no" together',
+        "F:5: futures.no.no: is no mapping",
+        'F:6: futures.a.no.build: "build" is an unknown key',
+        "F:6: futures.a.no.purchases.reserve.2030: reserve in 2030 stands twice",
+    ]
+    assert "Write a.yes or b.yes." in found[1]
+    assert "bought beside" in found[-1]
+    (said,) = findings(written(tmp_path, "futures: {late: {builds: {plant: {2026: 20}}}}"), tiny)
+    assert said.startswith('F:1: futures.late: "late" is a future, and tiny has none.')
+
+
+@pytest.mark.parametrize("case", ["hand_nested", "hand_set", "nested_1013", "cvar_1029", "hand_cvar"])
+def test_what_solve_writes_of_several_futures_is_read_back(tmp_path: Path, case: str) -> None:
+    instance = so.load(NESTED.with_name(f"{case}.yaml"))
+    solved: Any = so.solve(instance)
+    solved.save(tmp_path / "plan.json")
+    found = so.load_plan(tmp_path / "plan.json", instance)
+    for future in solved.futures:
+        own, plan = found.in_future(future.name).plan, future.result.plan
+        assert sizes(own) == pytest.approx(sizes(plan))
+        for o, fills in plan.fills.items():
+            assert own.fills[o] == pytest.approx(fills, rel=1e-6, abs=1e-6)
+    if not instance.futures:
+        return
+    folder = tmp_path / "tables"
+    write_futures_csv(solved, folder)
+    if not any(decision.is_stock for decision in solved.decisions):
+        again = so.load_plan(folder / "decisions.csv", instance)
+        for name, each in again.futures.items():
+            assert sizes(each.plan) == pytest.approx(sizes(found.futures[name].plan))

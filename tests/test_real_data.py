@@ -1,18 +1,24 @@
-"""Facts of the world beside the plan: actual outputs. Nothing in the plan depends on them."""
+"""Facts of the world beside the plan: actual outputs, money already committed. Nothing in the plan depends on them."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 import optimizer as so
+from optimizer.errors import PlanFileError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.excel_read import parse_workbook
 from optimizer.io.excel_write import dump_workbook
+from optimizer.report.excel import workbook
 from optimizer.report.html.book import book
+from optimizer.report.narrative import facts
+from optimizer.report.tables.futures import futures_facts
 from optimizer.studies.frontier import single_point
 from tests.test_cli import diversify
 
@@ -23,9 +29,11 @@ horizon: {start: 2026, end: 2027, step: quarter}
 commodities: {magnet: {}, slag: {}}
 processes:
   works: {region: home, output: {magnet: 2, slag: 5}, capacity: 50, cost: 1, actual: {2025: 50, 2027: 80}}
-  imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 5, actual: {2026: 0}}
+  imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 5, actual: {2026: 0},
+    committed: [{name: a loan, amount: 40M}]}
 demands: {all: {commodity: magnet, quantity: {2026: 60, 2027: 90}, survival: 0.5, shortage_cost: 1000}}
-options: {reserve: {kind: stockpile, commodity: magnet, price: 65, max_size: 100}}
+options: {reserve: {kind: stockpile, commodity: magnet, price: 65, max_size: 100,
+    committed: [{amount: 2.5M, year: 2025, source: budget act}, {name: gift, amount: 1k, note: in kind}]}}
 shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
 """
 
@@ -105,3 +113,64 @@ def test_commands_print_actual_outputs(tmp_path: Path) -> None:
     assert "Baseline and actual output" in printed.stdout
     assert (folder / "actual.csv").read_text(encoding="utf-8").startswith("process,commodity,year,actual [t],")
     assert "Baseline and actual output" not in diversify("solve", "instances/tiny.yaml").stdout
+
+
+# Listed as processes come, then options: 40M + 2.5M + 1k = 42.501M.
+COMMITTED = [
+    {"owner": "imports", "name": "a loan", "amount": 40e6, "year": None, "source": None},
+    {"owner": "reserve", "name": None, "amount": 2.5e6, "year": 2025, "source": "budget act"},
+    {"owner": "reserve", "name": "gift", "amount": 1e3, "year": None, "source": None},
+]
+SAID = "42.5M USD, not counted: a loan 40M, reserve 2.5M (2025), gift 1,000"
+
+
+def test_committed_money_stands_beside_the_outlay_and_counts_nowhere() -> None:
+    result = so.solve(made())
+    assert list(result.to_dict()["commitments"]) == COMMITTED
+    assert list(result.to_dict(whole=False)["commitments"]) == COMMITTED
+    labels = [label for label, _ in facts(made(), result)]
+    assert labels[labels.index("Outlay") + 1] == "Committed already"
+    assert dict(facts(made(), result))["Committed already"] == SAID
+    data = result.to_dict()["data"]
+    data["processes"]["imports"].pop("committed")
+    data["options"]["reserve"].pop("committed")
+    without = so.solve(so.read(data))
+    assert "commitments" not in without.to_dict()
+    assert "Committed already" not in dict(facts(so.read(data), without))
+    assert (without.total_cost, without.outlay) == (result.total_cost, result.outlay)
+    assert result.outlay < 1e6
+
+
+def test_committed_money_of_a_saved_plan_follows_from_its_instance(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    so.solve(made()).save(path)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert not so.Result.from_dict(data).departures
+    data["commitments"][0]["amount"] = 41e6
+    assert any("commitments.0.amount" in each for each in so.Result.from_dict(data).departures)
+    del data["commitments"]
+    with pytest.raises(PlanFileError, match="missing key commitments"):
+        so.Result.from_dict(data)
+
+
+def test_committed_money_is_written_for_other_programs(tmp_path: Path) -> None:
+    file, folder = tmp_path / "facts.yaml", tmp_path / "tables"
+    file.write_text(TEXT, encoding="utf-8")
+    assert "Committed already" in diversify("check", str(file)).stdout
+    assert "Committed already" in diversify("solve", str(file), "--csv", str(folder)).stdout
+    rows = (folder / "commitments.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[:2] == ["owner,name,year,amount [USD],source", "imports,a loan,,40000000.0,"]
+    tables = book(made(), single_point(made(), so.solve(made()))).to_dict()["points"][0]["tables"]
+    assert tables["commitments"]["rows"][0] == ["imports", "a loan", "–", "40M", "–"]
+    answer = openpyxl.load_workbook(io.BytesIO(workbook(made(), so.solve(made()))))
+    assert {"actual", "commitments"} <= set(answer.sheetnames)
+
+
+def test_committed_money_of_a_file_with_futures() -> None:
+    data = dict(parse(TEXT, "facts.yaml").data)
+    ask = {"more": {"from": 2027, "branches": {"yes": {"set": {"demands.all.quantity": 80}}, "no": {}}}}
+    result = so.solve(so.read({**data, "futures": ask}))
+    assert isinstance(result, so.FuturesResult)
+    assert list(result.to_dict()["commitments"]) == COMMITTED
+    assert dict(futures_facts(so.read({**data, "futures": ask}), result))["Committed already"] == SAID
+    assert so.FuturesResult.from_dict(json.loads(result.to_json())).departures == ()

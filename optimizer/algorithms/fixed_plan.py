@@ -1,18 +1,21 @@
 """A plan as it is: sizes, openings and purchases are fixed, and the operation is the cheapest.
 
-In the baseline that is a linear programme; in each shock the recourse LP: least gap, then least cost. Rules of the
-policy and forced running may be beyond a plan that was made elsewhere: `rules_out_of_reach` names those.
+In the baseline that is a linear programme; in each shock the recourse LP: least gap, then least cost. Where gaps have a
+price, all of it is one linear programme: least cost with the price of the gaps. Rules of the policy and forced running
+may be beyond a plan that was made elsewhere: `rules_out_of_reach` names those.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
+from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.reading import integers_of, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
@@ -26,18 +29,21 @@ PURCHASED_COLUMNS = ("size", "fill")
 
 
 class FixedPlan:
-    """The baseline of an instance beside a plan that keeps its rules of buying.
+    """The baseline of an instance, and some shocks, beside a plan that keeps its rules of buying.
 
     Args:
         instance: the instance.
         plan: what is bought.
         settings: solver.
         clock: where the solver's seconds are counted; it never stops this.
+        shocks: those that are part of the programme.
     """
 
-    def __init__(self, instance: Instance, plan: Plan, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, instance: Instance, plan: Plan, settings: Settings, clock: Clock, shocks: Iterable[Shock] = ()
+    ) -> None:
         self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
-        self.builder = formulation.extensive_form_model(instance, ())
+        self.builder = formulation.extensive_form_model(instance, shocks)
         self._rows = self.builder.rows
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
@@ -46,6 +52,8 @@ class FixedPlan:
         builder = self.builder.copy()
         builder.rows = [row for row in self._rows if rule_of(row) not in broken]
         cost = formulation.cost(builder, self.instance, self.instance.events)
+        if (price := self.instance.policy.gap_price) is not None:
+            cost = cost + price * formulation.gap(builder, self.instance)
         model = Model(builder, cost, self.settings, Clock())
         model.bound(*self._fixed(builder))
         result = model.solve(relaxed=True)
@@ -93,9 +101,10 @@ def evaluate_fixed_plan(
     Raises:
         SolverError: a rule of the instance is out of reach of the plan.
     """
-    builder, result = FixedPlan(instance, plan, settings, clock).operate()
-    if result.values is None:
-        raise SolverError(f"the plan has no operation that satisfies the rules of {instance.title}: {result.status}")
+    if instance.policy.gap_price is not None:
+        return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
+    builder, result = _operated(FixedPlan(instance, plan, settings, clock))
+    assert result.values is not None
     probability = np.array([event.probability for event in instance.events])
     cost, likely = result.objective, probability > 0
     gaps = evaluator.gaps(result.values, clock)
@@ -112,6 +121,31 @@ def evaluate_fixed_plan(
         result.values,
         cost,
         gap=float(gaps.gap.sum()) if fails else 0.0,
+        gap_bound=float("-inf"),
+        allows_shortages=fails,
+    )
+
+
+def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
+    builder, result = fixed.operate()
+    if result.values is None:
+        title = fixed.instance.title
+        raise SolverError(f"the plan has no operation that satisfies the rules of {title}: {result.status}")
+    return builder, result
+
+
+def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock: Clock, price: float) -> SearchResult:
+    """The same where all shocks are in one programme."""
+    builder, result = _operated(FixedPlan(instance, plan, settings, clock, instance.events))
+    assert result.values is not None
+    gap = max(0.0, formulation.gap(builder, instance).value(result.values.tolist()))
+    fails = gap > negligible_gap(instance)
+    return SearchResult(
+        "optimal",
+        builder,
+        result.values,
+        result.objective - price * gap,
+        gap=gap if fails else 0.0,
         gap_bound=float("-inf"),
         allows_shortages=fails,
     )

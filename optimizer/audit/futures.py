@@ -61,7 +61,7 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
     costs = [each.result.total_cost for each in futures]
     expected = math.fsum(each.probability * each.result.total_cost for each in futures)
     report.equal("expected_cost", result.expected_cost, expected, *costs, least_scale=1.0)
-    report.equal("total_cost", result.total_cost, _measure(instance, futures), *costs, least_scale=1.0)
+    report.equal("total_cost", result.total_cost, measure_of_futures(instance, futures), *costs, least_scale=1.0)
     gaps = [each.result.survival_gap for each in futures]
     gap = math.fsum(each.probability * each.result.survival_gap for each in futures)
     report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY)
@@ -69,8 +69,8 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
         report.at_most("bound", result.bound, result.total_cost, *costs)
 
 
-def _measure(instance: Instance, futures: Sequence[FutureResult]) -> float:
-    """The measure of the futures' costs, by its definition."""
+def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:
+    """The measure of the futures' costs, by its definition; NaN of regret from a least cost that is not known."""
     measure = instance.policy.objective
     expected = math.fsum(each.probability * each.result.total_cost for each in futures)
     if measure.kind == "expected":
@@ -78,11 +78,14 @@ def _measure(instance: Instance, futures: Sequence[FutureResult]) -> float:
     if measure.kind == "worst":
         return max(each.result.total_cost for each in futures)
     if measure.kind == "regret":
-        return max(
-            each.result.total_cost - (math.nan if each.least_cost is None else each.least_cost) for each in futures
-        )
+        return _largest_regret(futures)
     outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
     return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+
+
+def _largest_regret(futures: Sequence[FutureResult]) -> float:
+    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
+    return max(regrets) if len(regrets) == len(futures) else math.nan
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:

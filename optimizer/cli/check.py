@@ -1,9 +1,5 @@
 """diversify check: every finding of an instance file at once, or a summary of a sound instance."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import typer
 
 from optimizer.cli import common, inputs, options
@@ -25,11 +21,12 @@ def command(
     Manual:  docs/how-to/write.md
     """
     from optimizer.errors import InstanceError
+    from optimizer.io.load import without_collection
 
     summaries, is_bad = [], False
     for file in files:
         try:
-            with _without_collection():
+            with without_collection():
                 inputs.print_source(file)
                 made = inputs.change_instance(file, changes, lists_attacks=adversary)
                 summaries.append(_summarise(file, made, json=json, every=every))
@@ -42,18 +39,6 @@ def command(
     if json:
         common.print_json(summaries)
     raise typer.Exit(ExitCode.BAD_INSTANCE if is_bad else ExitCode.SURVIVES)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Leave out the collector of cyclic garbage, which takes 40 % of the time of a large file and finds nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool) -> dict[str, object]:

@@ -14,7 +14,7 @@ import yaml
 
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, refuse_control_characters
-from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml
+from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml, read_simple
 from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
 
@@ -22,6 +22,7 @@ _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "true": True, "True": True, "false": False, "False": False}
 INSTANCE_KEYS = "Write the keys of an instance: name, horizon, commodities, processes, demands, options, shocks."
+_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
 _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 
@@ -81,6 +82,11 @@ def parse(text: str, file: str, allowance: Allowance | None = None, *, cure: str
 def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: str = INSTANCE_KEYS) -> Document:
     document = Document(file, {})
     try:
+        _refuse_controls(text)
+        simple = None if is_json or text.lstrip()[:1] == "{" else read_simple(text, scalar, allowance)
+        if simple is not None:
+            document.data, document.lines = simple
+            return document
         root = _root(text, is_json=is_json)
         if root is None or root.kind != "mapping":
             raise TextError(1, "holds no mapping", cure)
@@ -93,12 +99,15 @@ def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: s
     return document
 
 
-def _root(text: str, *, is_json: bool) -> Node | None:
+def _refuse_controls(text: str) -> None:
     try:
         refuse_control_characters(text)
     except UndecodableTextError as error:
         cure = "Remove it; it may have come with a text that was copied."
         raise TextError(error.line, str(error), cure) from None
+
+
+def _root(text: str, *, is_json: bool) -> Node | None:
     if is_json or text.lstrip()[:1] == "{":
         try:
             return of_json(text, scalar)
@@ -129,7 +138,7 @@ def scalar(text: str) -> Any:
     """What a word without quotes is: a number, true or false, nothing, or text."""
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > NUMBER_LENGTH:
+    if text[0] not in _FIRST_OF_NUMBERS or len(text) > NUMBER_LENGTH:
         return text
     if text.lower() in _SPECIAL:
         return _SPECIAL[text.lower()]

@@ -3,65 +3,41 @@
     name: the ministry's list                       # optional
     builds: {plant: {2027: 500}}                    # option: {year or decision point: size}
     purchases: {reserve: {2027: 300, 2028Q1: 100}}  # stockpile: {year or period: t}
+    futures:                                        # optional: what is bought beside that in some futures only
+      late: {builds: {extension: {2028: 60}}}       # a future, a branch, or several: late.tighten
 
 hand-written   YAML or JSON as above; what is bought in a year or quarter is spread evenly over its periods
-plan.json      of `solve --output` or `--json`: its lists `builds` and `purchases`
-builds.csv     of `solve --csv`, with `purchased.csv` beside it; or any table with the columns option, period and size
+plan.json      of `solve --output` or `--json`: its lists `builds` and `purchases`, with their futures where it has some
+builds.csv     of `solve --csv`, with `purchased.csv` beside it; `decisions.csv`; or any table with the columns option,
+               period and size, and `future` where a row holds in some futures only
 
-Sizes are taken by the name of the option and the label of the period. What the instance does not know is a finding.
+Sizes are taken by the name of the option and the label of the period. What the instance does not know is a finding, and
+so is a purchase that futures make differently before anything tells them apart.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
-from optimizer.files import parse_json
+from optimizer.instance.derived import size_text
 from optimizer.instance.document import Document, parse
+from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance
 from optimizer.io.load import is_plan_file, is_workbook, read_text
+from optimizer.io.plan_entries import BUILDS, KEYS, PURCHASES, PlanEntry, entries_of, open_plan
+from optimizer.io.plan_futures import AnticipatedDecision, BranchKeyError, BranchKeys, find_anticipated
 from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Build, Plan
-from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
+from optimizer.suggestions import Vocabulary, excerpt
 from optimizer.tolerances import ROUNDING
 from optimizer.units import not_negative, parse_amount
 
-BUILDS, PURCHASES = "builds", "purchases"
-SHAPE = "Write `builds: {option: {2027: size}}` and `purchases: {stockpile: {2027: tonnes}}`."
-# Beside these a hand-written plan may have a remark.
-KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES)
-# A table that `solve` wrote has this column; of a stockpile it then holds the largest stock, not its purchases.
-WRITTEN_BY_SOLVE = "on_line"
-PURCHASED = "purchased.csv"
-
-
-@dataclass(frozen=True)
-class PlanEntry:
-    """One amount of a plan file.
-
-    Attributes:
-        document: where it stands.
-        place: and at which keys.
-        option, period: names of the file.
-        amount: as it stands there.
-        is_purchase: whether it is t of a stockpile, not the size of a build; None where the option decides it.
-        kind: of the option, where the file says so.
-        opened: whether the file says that the option is opened, at size 0 too.
-    """
-
-    document: Document
-    place: Place
-    option: str
-    period: str
-    amount: Any
-    is_purchase: bool | None
-    kind: str | None = None
-    opened: bool = False
+# An entry, and the numbers of the futures in which it holds; None for all.
+_Placed = tuple[PlanEntry, frozenset[int] | None]
 
 
 def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
@@ -75,7 +51,8 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
         The plan. Rules of the instance that it breaks (sizes, years, budgets) are no matter of this function.
 
     Raises:
-        GivenPlanError: with every finding, each with file, line, what is wrong and the cure.
+        GivenPlanError: with every finding, each with file, line, what is wrong and the cure. Futures that cannot be
+            told apart and buy differently are one.
 
     Example:
         >>> import optimizer as so
@@ -86,13 +63,10 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
           stock  reserve  at most 60 t>
     """
     try:
-        document, entries = _open(str(path), instance)
+        document, entries = open_plan(str(path), instance)
     except InstanceError as error:
         raise GivenPlanError(error.findings) from None
-    reader = _PlanReader(instance, document)
-    for entry in entries:
-        reader.add(entry)
-    return reader.finish(str(path))
+    return _read_entries(instance, document, entries, str(path))
 
 
 def is_given_plan(path: str | FilePath) -> bool:
@@ -105,7 +79,7 @@ def is_given_plan(path: str | FilePath) -> bool:
         keys = parse(read_text(path), str(path)).data.keys()
     except InstanceError:
         return False
-    return bool({BUILDS, PURCHASES} & keys) and "horizon" not in keys
+    return "horizon" not in keys and (bool({BUILDS, PURCHASES} & keys) or (FUTURES in keys and keys <= set(KEYS)))
 
 
 def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "plan") -> GivenPlan:
@@ -115,126 +89,87 @@ def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "pl
         GivenPlanError: with every finding.
     """
     document = Document(name, {str(key): value for key, value in data.items()})
+    return _read_entries(instance, document, entries_of(document), name)
+
+
+def _read_entries(instance: Instance, document: Document, entries: Sequence[PlanEntry], file: str) -> GivenPlan:
+    """The plan of all entries; where some hold in some futures only, with one for each future.
+
+    Raises:
+        GivenPlanError: with every finding.
+    """
+    placed, findings = _placed(instance, document, entries)
+    common = _taken(instance, document, (entry for entry, numbers in placed if numbers is None))
+    readers = _by_future(instance, document, placed) if any(entry.futures for entry in entries) else []
+    findings += [*document.findings, *(found for each in (common, *readers) for found in each.findings)]
+    findings = findings or list(_anticipated(instance, readers))
+    if findings:
+        raise GivenPlanError(sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0))
+    return replace(common.plan(file), futures=_plans(instance, readers, file))
+
+
+def _plans(instance: Instance, readers: Sequence["_PlanReader"], file: str) -> dict[str, GivenPlan]:
+    """By name of a future its plan; those that share what has taken their entries share the plan."""
+    made = {id(reader): reader.plan(file) for reader in readers}
+    names = [future.name for future in instance.tree.futures]
+    return {name: made[id(reader)] for name, reader in zip(names, readers, strict=False)}
+
+
+def _placed(
+    instance: Instance, document: Document, entries: Iterable[PlanEntry]
+) -> tuple[list[_Placed], list[Finding]]:
+    """Entries with their futures; findings about those whose futures the instance does not have."""
+    keys, placed, findings = BranchKeys(instance), list[_Placed](), list[Finding]()
+    for entry in entries:
+        try:
+            placed.append((entry, keys.numbers(entry.futures) if entry.futures else None))
+        except BranchKeyError as error:
+            key, what, cure = error.args
+            has_line = entry.place[0] != FUTURES and entry.place in document.lines
+            findings.append(document.finding(entry.place if has_line else (FUTURES, key), what, cure))
+            findings += _taken(instance, document, [entry]).findings
+    return placed, findings
+
+
+def _taken(instance: Instance, document: Document, entries: Iterable[PlanEntry]) -> "_PlanReader":
     reader = _PlanReader(instance, document)
-    for entry in _saved(document) if isinstance(data.get(BUILDS), list) else _hand_written(document):
+    for entry in entries:
         reader.add(entry)
-    return reader.finish(name)
+    return reader
 
 
-def _open(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
-    """A plan file as a document, and its entries."""
-    suffix = FilePath(path).suffix.lower()
-    if is_workbook(path):
-        cure = "Name the plan.json of `diversify solve --output`, a builds.csv, or a plan in YAML."
-        raise GivenPlanError([Finding(path, None, "", "is a workbook, not a plan", cure)])
-    if suffix == ".csv":
-        return _table(path, instance)
-    if is_plan_file(path):
-        document = Document(path, dict(parse_json(read_text(path))))
-        return document, list(_saved(document))
-    document = parse(read_text(path), path, cure=SHAPE)
-    return document, list(_hand_written(document))
+def _by_future(instance: Instance, document: Document, placed: Sequence[_Placed]) -> list["_PlanReader"]:
+    """By future what has taken its entries; futures with the same entries share it."""
+    made, result = dict[tuple[int, ...], _PlanReader](), list[_PlanReader]()
+    for number in range(len(instance.tree.futures)):
+        some = tuple(i for i, (_, numbers) in enumerate(placed) if numbers is None or number in numbers)
+        if some not in made:
+            made[some] = _taken(instance, document, (placed[i][0] for i in some))
+        result.append(made[some])
+    return result
 
 
-# Written by hand.
+def _anticipated(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterator[Finding]:
+    """Entries of a plan that need an answer before it is known, each once."""
+    said = set[tuple[int, Place]]()
+    bought = {id(reader): reader.bought for reader in readers}
+    for each in find_anticipated(instance.tree, [bought[id(reader)] for reader in readers]):
+        entry = readers[each.futures[0]].entries[each.option, each.t]
+        if (id(entry.document), entry.place) not in said:
+            said.add((id(entry.document), entry.place))
+            yield entry.document.finding(entry.place, *_anticipated_words(instance, each))
 
 
-def _hand_written(document: Document) -> Iterator[PlanEntry]:
-    data = document.data
-    if {"horizon", "demands"} <= data.keys():
-        document.findings.append(document.finding((), "is an instance, not a plan", SHAPE))
-        return
-    for key in data.keys() - set(KEYS):
-        cure = did_you_mean(key, KEYS, f"Known: {', '.join(KEYS)}.")
-        document.findings.append(document.finding((key,), f'"{excerpt(key)}" is an unknown key', cure))
-    if not {BUILDS, PURCHASES} & data.keys():
-        document.findings.append(document.finding((), "names neither builds nor purchases", SHAPE))
-    for section in (BUILDS, PURCHASES):
-        for option, by_period in _mapping(document, (section,), data.get(section)):
-            for period, amount in _mapping(document, (section, option), by_period):
-                place = (section, option, period)
-                yield PlanEntry(document, place, option, period, amount, section == PURCHASES)
-
-
-def _mapping(document: Document, place: Place, value: Any) -> Iterator[tuple[str, Any]]:
-    """The pairs of a mapping; a finding where it is something else, nothing where it is left out."""
-    if isinstance(value, Mapping):
-        yield from ((str(key), each) for key, each in value.items())
-    elif value is not None or len(place) > 1:
-        what = f'"{excerpt(value)}" says no year' if len(place) > 1 else "is no mapping"
-        document.findings.append(document.finding(place, what, "Write {2027: size}." if len(place) > 1 else SHAPE))
-
-
-# Saved by `solve`.
-
-
-def _saved(document: Document) -> Iterator[PlanEntry]:
-    data = document.data
-    try:
-        for build in data[BUILDS]:
-            option, period = str(build["option"]), str(build["period"])
-            place, is_opened = (BUILDS, option, period), bool(build.get("opened"))
-            yield PlanEntry(document, place, option, period, build["size"], False, build.get("kind"), is_opened)
-        for option, row in data.get(PURCHASES, {}).items():
-            for period, amount in row.items():
-                if amount:
-                    yield PlanEntry(document, (PURCHASES, option, period), option, period, amount, True)
-    except (KeyError, TypeError, AttributeError) as error:
-        what = f"is no plan file: {type(error).__name__} {error} in builds or purchases"
-        cure = "Solve the instance again with --output."
-        document.findings.append(document.finding((), what, cure))
-
-
-# A table.
-
-
-def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, list[str]]]]:
-    """The head of a table and its rows with their lines; text as it was before it was made safe for spreadsheets."""
-    text = read_text(path).lstrip("\ufeff")
-    head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
-    rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
-    return Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else [], rows[1:]
-
-
-def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
-    document, head, rows = _rows(path)
-    when = "period" if "period" in head else "year"
-    missing = [name for name in ("option", when, "size") if name not in head]
-    if missing:
-        what = f"has no column {', '.join(missing)}"
-        document.findings.append(Finding(path, 1, "", what, "Write the columns option, period and size."))
-        return document, []
-    entries, stocks = list[PlanEntry](), list[str]()
-    for line, cells in rows:
-        row = dict(zip(head, cells, strict=False))
-        option, period = row["option"], row.get(when, "")
-        place = (BUILDS, option, period)
-        document.lines.setdefault(place, line)
-        if WRITTEN_BY_SOLVE in head and option in instance.stocks:
-            stocks.append(option)
-            continue
-        amount = row.get("size", "")
-        entries.append(PlanEntry(document, place, option, period, amount, None, row.get("kind") or None))
-    return document, [*entries, *_purchased(document, stocks)]
-
-
-def _purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]:
-    """The purchases of stockpiles in a table of builds, from the table beside it."""
-    path = str(FilePath(document.file).with_name(PURCHASED))
-    beside, head, rows = _rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
-    for option in stocks:
-        if option not in head:
-            cure = "Write the tables again with `diversify solve FILE --csv DIR`, or name the file of --output."
-            what = f"holds the largest stock of {option}, and no {PURCHASED} beside it holds what is bought"
-            document.findings.append(document.finding((BUILDS, option), what, cure))
-            continue
-        for line, cells in rows:
-            row = dict(zip(head, cells, strict=False))
-            place = (PURCHASES, option, row["period"])
-            beside.lines.setdefault(place, line)
-            if row.get(option) not in ("", "0", "0.0", None):
-                yield PlanEntry(beside, place, option, row["period"], row[option], True)
+def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[str, str]:
+    """What is wrong, and the cure."""
+    one, other = (instance.tree.futures[number].name for number in each.futures)
+    more, less = ("nothing" if amount is None else size_text(instance, each.option, amount) for amount in each.amounts)
+    label, known = instance.horizon.label(each.t), instance.horizon.label(each.answer.t)
+    what = (
+        f"{label} buys {more} of {each.option} in {one} and {less} in {other}, and nothing tells these futures apart "
+    )
+    what += f"before {known}, when {each.answer.question} is answered"
+    return what, f"Write the same for both, or decide it in {known} or later."
 
 
 class _PlanReader:
@@ -246,6 +181,7 @@ class _PlanReader:
         self.builds: dict[tuple[str, int], Build] = {}
         self.fills: dict[str, dict[int, float]] = {}
         self.lines: dict[tuple[str, int], int] = {}
+        self.entries: dict[tuple[str, int], PlanEntry] = {}
         self._names = Vocabulary(instance.options, "option")
         self._said: dict[tuple[str, str], int] = {}
 
@@ -275,7 +211,7 @@ class _PlanReader:
 
     def _is_known(self, entry: PlanEntry) -> bool:
         """Whether the option is there, and is bought in that way; said once for each option."""
-        o, place = entry.option, entry.place[:2]
+        o, place = entry.option, entry.place[:-1]
         option, is_stock = self.instance.options.get(o), o in self.instance.stocks
         if option is None:
             wrong = f'"{excerpt(o)}" is no option of {self.instance.title}', self._names.cure(o)
@@ -302,7 +238,7 @@ class _PlanReader:
         except ValueError as error:
             what = f"{self.instance.title} has no period {excerpt(entry.period)}"
             # Of a row with a period too many most are: one finding will do.
-            if entry.document.lines.get(entry.place[:2], 0) or (entry.option, str(error)) not in self._said:
+            if entry.document.lines.get(entry.place[:-1], 0) or (entry.option, str(error)) not in self._said:
                 self._say(entry, what, str(error))
             self._said[entry.option, str(error)] = 1
             return range(0)
@@ -317,40 +253,45 @@ class _PlanReader:
             cure = f"Write {horizon.label(near)}, or set horizon.decide of the instance."
             self._say(entry, f"{label} is no decision point", cure)
         elif (o, a) in self.builds:
-            self._say(entry, f"{o} in {label} stands twice", "Keep one of the two.")
+            self._say_twice(entry, a)
         elif option.is_lumpy and (others := [b for other, b in self.builds if other == o]):
             what = f"{o} is bought in {horizon.label(others[0])} as well, and with a fixed cost or a min_size it is "
             self._say(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
         else:
             size = _whole_units(size, option.unit_size)
             self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_lumpy)
-            self._note_line(entry, a)
+            self._note(entry, a)
+
+    def _say_twice(self, entry: PlanEntry, t: int) -> None:
+        cure, before = "Keep one of the two.", self.entries[entry.option, t]
+        if entry.futures or before.futures:
+            cure += " What stands under a future is bought beside what stands under none."
+        self._say(entry, f"{entry.option} in {self.instance.horizon.label(t)} stands twice", cure)
 
     def _fill(self, entry: PlanEntry, periods: range, amount: float) -> None:
         fills = self.fills.setdefault(entry.option, {})
         twice = [t for t in periods if t in fills]
         if twice:
-            label = self.instance.horizon.label(twice[0])
-            self._say(entry, f"{entry.option} in {label} stands twice", "Keep one of the two.")
+            self._say_twice(entry, twice[0])
             return
         for t in periods:
             fills[t] = amount / len(periods)
-            self._note_line(entry, t)
+            self._note(entry, t)
 
-    def _note_line(self, entry: PlanEntry, t: int) -> None:
+    def _note(self, entry: PlanEntry, t: int) -> None:
+        self.entries[entry.option, t] = entry
         line = entry.document.lines.get(entry.place)
         if line is not None and entry.document is self.document:
             self.lines[entry.option, t] = line
 
-    def finish(self, file: str) -> GivenPlan:
-        """The plan.
+    @property
+    def bought(self) -> dict[tuple[str, int], float]:
+        """What is bought by option and period."""
+        fills = {(o, t): amount for o, row in self.fills.items() for t, amount in row.items()}
+        return {key: build.size for key, build in self.builds.items()} | fills
 
-        Raises:
-            GivenPlanError: with every finding.
-        """
-        findings = [*self.document.findings, *self.findings]
-        if findings:
-            raise GivenPlanError(sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0))
+    def plan(self, file: str) -> GivenPlan:
+        """The plan of what was taken."""
         instance = self.instance
         order = {o: i for i, o in enumerate(instance.options)}
         builds = sorted(self.builds.values(), key=lambda build: (order[build.option], build.t))

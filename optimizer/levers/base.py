@@ -23,7 +23,7 @@ splits the plans evenly, and a precedence constraint between two options is one 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -35,6 +35,7 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
+from optimizer.network.activity import COMMITTED, Commitments
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
 from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
@@ -108,6 +109,8 @@ class Lever(Described):
         default=1.0,
         description="Share of outlay that counts against the budget, 0 to 1; all outlay is a cost. Default 1.",
     )
+
+    committed: Commitments = Field(default=(), description=COMMITTED)
 
     @property
     def is_lumpy(self) -> bool:
@@ -325,13 +328,20 @@ class Sized(Lever):
 
     def working(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """C[t], in the unit of size, for every period."""
-        lead, months = model.horizon.whole(self.lead_time), model.horizon.months
-        return self._summed(model, size, lambda a, t: self.working_share((t - a - lead) * months))
+        return self._summed(model.horizon, size, self.ramp)
 
     def installed(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """N[t], in the unit of size, for every period."""
-        lead = model.horizon.whole(self.lead_time)
-        return self._summed(model, size, lambda a, t: float(t >= a + lead))
+        return self._summed(model.horizon, size, (1.0,))
 
-    def _summed(self, model: ModelBuilder, size: Mapping[int, Expression], share: Any) -> dict[int, Expression]:
-        return {t: total(share(a, t) * n for a, n in size.items() if share(a, t) > 0) for t in model.horizon.periods}
+    def _summed(self, horizon: Horizon, size: Mapping[int, Expression], ramp: Sequence[float]) -> dict[int, Expression]:
+        """Sizes times the share of each that `ramp` gives, by year after its lead time; made anew where one changes."""
+        lead, year = horizon.whole(self.lead_time), horizon.per_year
+        changes = {a + lead + k * year for a in size for k in range(len(ramp))}
+        result, current = dict[int, Expression](), Expression()
+        for t in horizon.periods:
+            if t in changes:
+                ages = ((n, min((t - a - lead) // year, len(ramp) - 1)) for a, n in size.items() if t >= a + lead)
+                current = total(ramp[age] * n for n, age in ages if ramp[age] > 0)
+            result[t] = current
+        return result

@@ -24,7 +24,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import ZERO_SERIES, Activity
+from optimizer.network.activity import COMMITTED, ZERO_SERIES, Activity, Commitments
 from optimizer.units import (
     Described,
     Quantity,
@@ -48,6 +48,7 @@ class Process(Activity):
         description="Actual output by calendar year, t of the first commodity under `output`: "
         "compared with the baseline, and without effect on the plan.",
     )
+    committed: Commitments = Field(default=(), description=COMMITTED)
 
     @property
     def first_output(self) -> tuple[str, float] | None:

@@ -20,6 +20,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
+from optimizer.report.tables.plan import OPTIONAL_FILES
 from optimizer.report.tables.render import value_text
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.plan import Service
@@ -89,8 +90,9 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
     yield _costs(instance, result)
     yield _outlays(instance, result)
-    if result.actual:
-        yield _sheet(instance, frame("actual"), "actual", frame("actual").title, frame("actual").note)
+    for name in (name for name in OPTIONAL_FILES if len(frame(name))):
+        note = f"{frame(name).note} Money: {money}."
+        yield _sheet(instance, frame(name), name, frame(name).title, note)
     if result.binding:
         note = f"{frame('limits').note} Money: {money}."
         yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)

@@ -2,15 +2,15 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.instance.derived import display_name, highest_floor, region_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Service, Weakest
+from optimizer.results.plan import Service, Weakest, list_commitments
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
@@ -21,6 +21,8 @@ DASH = "–"
 # What is said of rows that stand for several shocks.
 FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by "
 FOLDED += "name; --all lists each shock."
+# So many commitments are named.
+COMMITMENTS = 4
 # Sets of targets are counted up to so many.
 SETS = 1000
 
@@ -235,3 +237,25 @@ def _rounded(part: float, places: int) -> float:
 def _text(part: float, places: int) -> str:
     text = fixed(100 * max(0.0, part), places)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def outlay_words(instance: Instance, outlay: float) -> str:
+    """An outlay beside the budget."""
+    budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
+    if budget is None:
+        return f"{spent}, undiscounted; no budget is set"
+    used = f", {percent(outlay / budget)} of it" if budget > 0 else ""
+    return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
+
+
+def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
+    found = sorted(list_commitments(data), key=lambda each: -each.amount)
+    if found:
+        years = [f" ({each.year})" if each.year is not None else "" for each in found]
+        parts = [
+            f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{year}"
+            for each, year in zip(found, years, strict=True)
+        ]
+        total = si(math.fsum(each.amount for each in found), instance.money, 4)
+        yield "Committed already", f"{total}, not counted: {list_names(parts, COMMITMENTS)}"

@@ -12,10 +12,12 @@ from optimizer.report.figures.time_to_survive import ChokepointLine
 from optimizer.report.format import (
     DASH,
     abroad,
+    committed_words,
     entry_title,
     in_full,
     in_percent,
     list_names,
+    outlay_words,
     percent,
     plural,
     share_text,
@@ -137,6 +139,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
+    yield from committed_words(instance, result.data)
     if result.price_of_survival is not None and result.shocks:
         label = "Price of survival" if result.survives else "Price of the plan"
         yield label, _price(result, result.price_of_survival)
@@ -179,15 +182,6 @@ def proof_of_gap(gap: float | None) -> str:
     if gap > FAR:
         return "(not proven to be near the least)"
     return f"(proven within {short(100 * gap, 2)} % of the least)"
-
-
-def outlay_words(instance: Instance, outlay: float) -> str:
-    """An outlay beside the budget."""
-    budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
-    if budget is None:
-        return f"{spent}, undiscounted; no budget is set"
-    used = f", {percent(outlay / budget)} of it" if budget > 0 else ""
-    return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
+from optimizer.results.plan import write_commitments
 from optimizer.results.result import Result
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.units import si
@@ -233,6 +234,7 @@ class FuturesResult(SavedPlan):
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
+        data |= write_commitments(self.data)
         if whole:
             data |= {"periods": self.periods, "data": self.data}
             for row, each in zip(data["futures"], self.futures, strict=True):

@@ -17,7 +17,7 @@ NoShockPlan    the cheapest plan of the same instance without shocks
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -357,6 +357,41 @@ class ActualOutput:
     model_year: int
     modelled: float
     deviation: float | None
+
+
+@dataclass(frozen=True)
+class CommittedMoney:
+    """Money that somebody has spent or pledged already.
+
+    Attributes:
+        owner: the process or option that it is for.
+        name: what the file calls it; None where it gives no name.
+        amount: money, undiscounted.
+        year: calendar year; None where it is not given.
+        source: where the figure is from; None likewise.
+    """
+
+    owner: str
+    name: str | None
+    amount: float
+    year: int | None
+    source: str | None
+
+
+def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
+    """All money already committed, from an instance as a mapping: of processes, then of options."""
+    return tuple(
+        CommittedMoney(owner, each.get("name"), each["amount"], each.get("year"), each.get("source"))
+        for section in ("processes", "options")
+        for owner, entry in data.get(section, {}).items()
+        for each in entry.get("committed", ())
+    )
+
+
+def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for JSON, under their key; empty without any."""
+    found = tuple(asdict(each) for each in list_commitments(data))
+    return {"commitments": found} if found else {}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from optimizer.results.plan import (
     SampleCount,
     SourceShare,
     Weakest,
+    write_commitments,
 )
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import least_whole
@@ -159,7 +160,7 @@ class Result(SavedPlan):
         """All tables as pandas frames.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        actual, and flows.
+        actual, commitments, and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
@@ -199,6 +200,7 @@ class Result(SavedPlan):
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data = asdict(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
+        data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]
         _drop(data, [*INTERNAL, *absent])
         plan = data.pop("plan")

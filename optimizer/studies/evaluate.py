@@ -1,26 +1,28 @@
-"""Plans that are given, as they are, beside the optimum; in an instance with futures, in each of them.
+"""Plans that are given, as they are, beside the optimum; in an instance with futures, in each and over all of them.
 
-A plan is followed unchanged in every future. There it stands beside the optimum of that future alone, known from the
-start: `regret` is what the plan costs more. It needs no non-anticipativity, for the same is bought everywhere.
+A plan is followed unchanged in every future, or differs between them as its file says. It stands beside the adaptive
+optimum, that of `solve`, and in each future beside the optimum of that future alone, known from the start: `regret` is
+what the plan costs more there.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-
-import numpy as np
 
 from optimizer.errors import Finding
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.futures import FuturesResult
 from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.given_futures_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.given_plan import (
     EvaluatedPlan,
     PlanLike,
@@ -31,14 +33,29 @@ from optimizer.studies.given_plan import (
 )
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.solve_futures import by_expected_cost
+from optimizer.studies.solve_futures import ALONE_SHARE, Alone, by_expected_cost, solve_futures
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import SAME_VALUE
+from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike
 
-# How much is asked of a plan: its operation; the optimum and what it lacks; and what it wastes.
-Depth = Literal["operation", "needs", "all"]
+# How much is asked of a plan: its operation; the optimum; and what it lacks and wastes.
+Depth = Literal["operation", "optimum", "all"]
 OPTIMUM = "optimum"
+# What of the adaptive optimum stands in JSON.
+OPTIMUM_FIGURES = (
+    *(
+        "status",
+        "survives",
+        "total_cost",
+        "expected_cost",
+        "worst_cost",
+        "worst_future",
+        "bound",
+        "gap_bound",
+        "mip_gap",
+    ),
+    *("survival_gap", "worst_gap", "outlay", "futures", "builds", "purchases"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,36 +117,34 @@ class PlanEvaluation:
 
 @dataclass(frozen=True)
 class FutureEvaluation:
-    """Plans in one future: `evaluation.optimum` is the plan of that future alone; without waste."""
+    """Plans in one future: `evaluation.optimum` is the plan of that future alone; what is missing is left out."""
 
     name: str
     probability: float
     evaluation: PlanEvaluation
+    regrets: tuple[float | None, ...] = ()
 
     def regret(self, number: int) -> float | None:
         """What a plan costs more than the future's own, money; None where it leaves more unserved, or none is known."""
-        best, own = self.evaluation.optimum, self.evaluation.plans[number].result
-        if best is None or best.baseline is None or own.survival_gap > best.survival_gap * (1.0 + SAME_VALUE):
-            return None
-        return own.total_cost - best.total_cost
+        return self.regrets[number]
 
 
 @dataclass(frozen=True)
 class FuturesEvaluation:
-    """Plans that were given, each followed unchanged in every future.
+    """Plans that were given, in every future and over all of them.
 
     Attributes:
         instance: the instance, with its questions.
-        names: of the plans.
-        futures: in the order of the tree.
-        are_probabilities_given: whether the file gives them; else all branches of a question are equally likely.
+        plans: each over all futures.
+        futures: each with all plans, in the order of the tree.
+        optimum: the adaptive plan of `solve`; None where this was not asked for, or not reached.
         stopped, notes, seconds: as in `PlanEvaluation`.
     """
 
     instance: Instance = field(repr=False)
-    names: tuple[str, ...]
+    plans: tuple[FuturesPlan, ...]
     futures: tuple[FutureEvaluation, ...]
-    are_probabilities_given: bool
+    optimum: FuturesResult | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -137,9 +152,19 @@ class FuturesEvaluation:
     frames = property(evaluation_frames.of_futures_evaluation)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the plans."""
+        return tuple(plan.name for plan in self.plans)
+
+    @property
+    def are_probabilities_given(self) -> bool:
+        """Whether the file gives them; else all branches of a question are equally likely."""
+        return self.instance.tree.are_probabilities_given
+
+    @property
     def survives(self) -> bool:
         """Whether every plan keeps every floor in every shock of every future."""
-        return all(future.evaluation.survives for future in self.futures)
+        return all(plan.result.survives for plan in self.plans)
 
     @property
     def rules(self) -> list[Finding]:
@@ -150,53 +175,64 @@ class FuturesEvaluation:
         """A plan in each future."""
         return [future.evaluation.plans[number].result for future in self.futures]
 
-    def summary(self, number: int) -> dict[str, Any]:
-        """Of a plan over all futures: expected and largest cost and gap, the largest regret, how many it survives."""
-        results, weights = self.results(number), [future.probability for future in self.futures]
-        costs, gaps = [each.total_cost for each in results], [each.survival_gap for each in results]
-        return {
-            "survived": sum(each.survives for each in results),
-            "expected_cost": float(np.dot(weights, costs)),
-            "worst_cost": max(costs),
-            "worst_future": self.futures[costs.index(max(costs))].name,
-            "expected_gap": float(np.dot(weights, gaps)),
-            "worst_gap": max(gaps),
-            "largest_regret": self._largest_regret(number),
-        }
+    def more(self, number: int) -> float | None:
+        """What a plan costs more than the adaptive optimum by the measure, money; None where one is not known."""
+        best, own = self.optimum, self.plans[number].result.total_cost
+        if best is None or not best.futures or math.isnan(own):
+            return None
+        return own - best.total_cost
 
-    def _largest_regret(self, number: int) -> float | None:
-        """None where that of some future is not known."""
-        regrets = [future.regret(number) for future in self.futures]
+    def summary(self, number: int) -> dict[str, Any]:
+        """Of a plan over all futures: measure, expected and largest cost and gap, regret, how many it survives."""
+        found, regrets = self.plans[number].result, [future.regret(number) for future in self.futures]
         known = [regret for regret in regrets if regret is not None]
-        return max(known) if len(known) == len(regrets) else None
+        return {
+            "survives": found.survives,
+            "survived": sum(each.result.survives for each in found.futures),
+            "total_cost": None if math.isnan(found.total_cost) else found.total_cost,
+            "expected_cost": found.expected_cost,
+            "worst_cost": found.worst_cost,
+            "worst_future": found.worst_future,
+            "expected_gap": found.survival_gap,
+            "worst_gap": max(each.result.survival_gap for each in found.futures),
+            "outlay": found.outlay,
+            "largest_regret": max(known) if len(known) == len(regrets) else None,
+            "more_than_optimum": self.more(number),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
+        best = self.optimum
+        figures = None if best is None else best.to_dict(whole=False)
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
             "survives": self.survives,
+            "measure": str(self.instance.policy.objective),
             "probabilities_given": self.are_probabilities_given,
             "plans": [
                 {
-                    "name": name,
+                    "name": plan.name,
                     **self.summary(number),
+                    **plan.to_dict(),
                     "futures": [self._in_future(each, number) for each in self.futures],
                 }
-                for number, name in enumerate(self.names)
+                for number, plan in enumerate(self.plans)
             ],
+            "optimum": None if figures is None else {name: figures[name] for name in OPTIMUM_FIGURES},
             "stopped": self.stopped,
             "notes": list(self.notes),
             "seconds": self.seconds,
         }
 
     def _in_future(self, future: FutureEvaluation, number: int) -> dict[str, Any]:
-        best = future.evaluation.optimum
+        best, plan = future.evaluation.optimum, future.evaluation.plans[number].to_dict()
         return {
             "future": future.name,
             "probability": future.probability,
-            **future.evaluation.plans[number].to_dict(),
-            "optimum": None if best is None else plan_figures(best),
+            # Of these, what counts is what is missing and wasted over all futures.
+            **{key: value for key, value in plan.items() if key not in ("missing", "waste")},
+            "optimum": None if best is None or best.baseline is None else plan_figures(best),
             "regret": future.regret(number),
         }
 
@@ -213,7 +249,8 @@ def evaluate(
 ) -> PlanEvaluation | FuturesEvaluation:
     """Evaluate plans as they are: cost, survival, what they lack and what they waste, beside the optimum.
 
-    In an instance with futures each plan is followed unchanged in all of them; what it wastes is left out.
+    In an instance with futures each plan is followed unchanged in all of them, or as it says for each. What it lacks
+    and wastes counts over all futures.
 
     Args:
         instance: the instance.
@@ -226,7 +263,8 @@ def evaluate(
         scenario: of the instance, or several in the order given.
 
     Raises:
-        GivenPlanError: a plan cannot stand in the instance; with every finding about all plans.
+        GivenPlanError: a plan cannot stand in the instance, or needs an answer before it is known; with every finding
+            about all plans.
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         InstanceError: a scenario that the instance does not have.
@@ -241,7 +279,7 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings, changed = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    some = [plans] if isinstance(plans, GivenPlan | Result | Plan | Mapping | str) else list(plans)
+    some = [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
     given = read_plans(some, changed.instance)
     return evaluate_plans(
         changed.instance, given, settings, Clock(settings.time_limit), listener, changed.notes, is_quick=is_quick
@@ -263,29 +301,78 @@ def evaluate_plans(
     with interruptible(clock, listener):
         if not instance.futures:
             return _evaluate(instance, given, settings, clock, listener, notes, "operation" if is_quick else "all")
-        tree, known = instance.tree, dict[int, PlanEvaluation]()
-        for future in tree.futures:
-            # Futures in which the same is set share their instance.
-            if id(future.instance) not in known:
-                listener(Progress(task=f"future {future.name}"))
-                known[id(future.instance)] = _evaluate(
-                    by_expected_cost(future.instance),
-                    given,
-                    settings,
-                    clock,
-                    listener,
-                    (),
-                    "operation" if is_quick else "needs",
-                )
-    return FuturesEvaluation(
-        instance,
-        tuple(plan.name for plan in given),
-        tuple(FutureEvaluation(each.name, each.probability, known[id(each.instance)]) for each in tree.futures),
-        tree.are_probabilities_given,
-        clock.is_over,
-        notes,
-        time.perf_counter() - began,
-    )
+        search = _FuturesEvaluationSearch(instance, given, settings, clock, listener)
+        found = search.run(is_quick=is_quick)
+    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
+
+
+class _FuturesEvaluationSearch:
+    """Plans in each future, then over all of them, beside the adaptive optimum."""
+
+    def __init__(
+        self, instance: Instance, given: Sequence[GivenPlan], settings: Settings, clock: Clock, listener: Listener
+    ) -> None:
+        self.instance, self.given, self.settings = instance, given, settings
+        self.clock, self.listener, self.tree = clock, listener, instance.tree
+
+    def run(self, *, is_quick: bool) -> FuturesEvaluation:
+        left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
+        with self.clock.hurried(left):
+            found = self.each_future("operation" if is_quick else "optimum")
+        alone = [self.alone(each.optimum) for each in found]
+        plans = [
+            join_futures(self.instance, plan.name, [each.plans[number] for each in found], alone)
+            for number, plan in enumerate(self.given)
+        ]
+        optimum, notes = None, tuple[str, ...]()
+        if not is_quick and not self.clock.is_over:
+            optimum, notes = self.optimum(alone)
+            plans = [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
+        futures = tuple(self.future(number, each, plans) for number, each in enumerate(found))
+        return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
+
+    def future(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
+        """A future with the regret of each plan."""
+        future, regrets = self.tree.futures[number], (plan.result.futures[number].regret for plan in plans)
+        return FutureEvaluation(future.name, future.probability, found, tuple(regrets))
+
+    def each_future(self, depth: Depth) -> list[PlanEvaluation]:
+        """The plans in each future; those in which the same is set and bought are evaluated once."""
+        known, found = dict[tuple[int, ...], PlanEvaluation](), list[PlanEvaluation]()
+        settings = self.settings
+        if self.instance.policy.objective.kind == "regret":
+            settings = replace(settings, gap=min(settings.gap, EXACT_GAP))
+        for future in self.tree.futures:
+            own = [plan.in_future(future.name) for plan in self.given]
+            key = id(future.instance), *(id(plan.plan) for plan in own)
+            if key not in known:
+                self.listener(Progress(task=f"future {future.name}"))
+                one = by_expected_cost(future.instance)
+                known[key] = _evaluate(one, own, settings, self.clock, self.listener, (), depth)
+            found.append(known[key])
+        return found
+
+    def alone(self, best: Result | None) -> Alone:
+        """What is known of a future alone."""
+        price, is_reference = self.instance.policy.gap_price, self.instance.policy.objective.kind == "regret"
+        if best is None or best.baseline is None:
+            return Alone()
+        if is_reference and price is None and best.survival_gap > 0 and best.status == "stopped":
+            return Alone()
+        priced = (price or 0.0) * best.survival_gap
+        return Alone(
+            best.total_cost + priced, -math.inf if best.bound is None else best.bound + priced, best.survival_gap
+        )
+
+    def optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
+        """The adaptive plan; none, with a note, where regret counts from a future that cannot be survived alone."""
+        policy = self.instance.policy
+        for future, each in zip(self.tree.futures, alone, strict=True):
+            if policy.objective.kind == "regret" and policy.gap_price is None and each.gap > 0:
+                what = f"No optimum: policy.objective is regret, and the future {future.name} cannot be survived alone."
+                return None, (what,)
+        self.listener(Progress(task="the adaptive optimum"))
+        return solve_futures(self.instance, self.settings, self.clock, self.listener, alone=alone), ()
 
 
 def _evaluate(
@@ -308,7 +395,7 @@ def _evaluate(
             listener(Progress(task="the optimum"))
             evaluator, known = solver.evaluator(instance), _known(found)
             optimum = solve_instance(instance, settings, clock, listener, evaluator=evaluator, plan=known)
-            found = [judge_plan(each, solver, finds_waste=depth == "all") for each in found]
+            found = [judge_plan(each, solver) for each in found] if depth == "all" else found
     return PlanEvaluation(instance, tuple(found), optimum, clock.is_over, notes, time.perf_counter() - began)
 
 

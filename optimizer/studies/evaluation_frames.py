@@ -1,10 +1,11 @@
 """The frames of plans that were given: the only place that says which columns their tables have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from optimizer.instance.derived import size_unit
 from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.studies.stages import branches_in_words
 from optimizer.studies.study_frames import comparison_columns
 
 
@@ -85,15 +86,92 @@ def rules_broken(found: Any) -> Frame:
 
 
 def of_futures_evaluation(found: Any) -> Frames:
-    """All tables as pandas frames: futures, lacks, missing, rules."""
+    """All tables as pandas frames: plans (side by side), futures, lacks, missing, waste, uses, rules."""
     return Frames(
         {
+            "plans": lambda: plans_side_by_side(found),
             "futures": lambda: plans_by_future(found),
             "lacks": lambda: _of_all_futures(found, lacks),
-            "missing": lambda: _of_all_futures(found, lambda one: one.frames.frame("missing")),
+            "missing": lambda: branch_changes(found, "need", "missing", "What is missing"),
+            "waste": lambda: branch_changes(found, "waste", "waste", "What the plan could do without"),
+            "uses": lambda: purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.uses or ()]),
             "rules": lambda: _of_all_futures(found, rules_broken),
         }
     )
+
+
+def plans_side_by_side(found: Any) -> Frame:
+    """One row a plan over all futures, and one for the adaptive optimum."""
+    money, measure = found.instance.money, str(found.instance.policy.objective)
+    is_expected = measure == "expected cost"
+    columns = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("survived", form="count"),
+        FrameColumn("total_cost", measure[:1].upper() + measure[1:], money, "exact", is_shown=not is_expected),
+        FrameColumn("expected_cost", "Expected\ncost", money, "exact"),
+        FrameColumn("worst_cost", "Largest\ncost", money, "exact"),
+        FrameColumn("gap", "Expected\ngap", money, "amount"),
+        FrameColumn("outlay", "Expected\noutlay", money, "exact"),
+        FrameColumn("more", "More than\nthe optimum", money, "amount"),
+    )
+    rows = [(plan.name, *_over_futures(plan.result), found.more(number)) for number, plan in enumerate(found.plans)]
+    if found.optimum is not None and found.optimum.futures:
+        rows.append(("optimum", *_over_futures(found.optimum), 0.0))
+    note = f"Survived: of {len(found.futures)} futures. Optimum: the adaptive plan of `solve`."
+    return Frame.of_rows("plans", "Side by side", columns, rows, note)
+
+
+def _over_futures(result: Any) -> tuple[Any, ...]:
+    survived = sum(each.result.survives for each in result.futures)
+    costs = result.total_cost, result.expected_cost, result.worst_cost
+    return survived, *costs, result.survival_gap, result.outlay
+
+
+def branch_changes(found: Any, part: str, name: str, title: str) -> Frame:
+    """One row a plan and purchase that is missing, or could be left out or made smaller, with its branches."""
+    columns = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("branch", "In", is_index=True),
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("period", "When", form="period", is_index=True),
+        FrameColumn("size", "In the plan", form="amount"),
+        FrameColumn("enough", "Needed", form="amount"),
+        FrameColumn("unit", is_shown=False),
+        FrameColumn("money", "Spent more" if part == "need" else "Saved", found.instance.money, "amount"),
+        FrameColumn("futures", is_shown=False),
+    )
+    sign = 1.0 if part == "need" else -1.0
+    rows = (
+        (plan.name, branches_in_words(plan.result, each.futures), each.option, each.period, each.before, each.after,
+         size_unit(plan.instance, each.option), sign * each.money, " ".join(each.futures))
+        for plan in found.plans
+        for each in _changes_of(plan, part)
+    )  # fmt: skip
+    note = "Money of one future, undiscounted; the mean where prices differ."
+    return Frame.of_rows(name, title, columns, rows, note)
+
+
+def purchase_uses(found: Any, uses: Iterable[tuple[Any, Any]]) -> Frame:
+    """One row for each of some purchases of plans, with the branches that need it."""
+    columns = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("branch", "Bought in", is_index=True),
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("period", "When", form="period", is_index=True),
+        FrameColumn("size", form="amount"),
+        FrameColumn("unit", is_shown=False),
+        FrameColumn("needed", "Of use in"),
+        FrameColumn("futures", is_shown=False),
+        FrameColumn("needed_in", is_shown=False),
+    )
+    rows = (
+        (plan.name, branches_in_words(plan.result, each.futures), each.option, each.period, each.size,
+         size_unit(plan.instance, each.option), branches_in_words(plan.result, each.needed_in),
+         " ".join(each.futures), " ".join(each.needed_in))
+        for plan, each in uses
+    )  # fmt: skip
+    note = "Of use: the cheapest plan within this one that does as well in that future alone keeps it."
+    return Frame.of_rows("uses", "Of use in some futures only", columns, rows, note)
 
 
 def plans_by_future(found: Any) -> Frame:
@@ -121,7 +199,7 @@ def plans_by_future(found: Any) -> Frame:
         for future in found.futures
         for plan in (future.evaluation.plans[number],)
     )  # fmt: skip
-    note = "Each plan is followed unchanged. Optimum: of that future alone; regret: what the plan costs more."
+    note = "Optimum: of that future alone, known from the start; regret: what the plan costs more."
     return Frame.of_rows("futures", "Future by future", columns, rows, note)
 
 

@@ -12,7 +12,8 @@ from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.results.plan import ActualOutput, SourceShare
+from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
@@ -21,7 +22,7 @@ from optimizer.units import fixed
 
 
 def result_frames(result: Result) -> Frames:
-    """Builds, stock, survival, services, dependence, costs, outlays, limits, actual outputs, flows of a plan."""
+    """All frames of a plan."""
     instance = instance_of(result)
     return Frames(
         {
@@ -36,6 +37,7 @@ def result_frames(result: Result) -> Frames:
             "outlays": lambda: outlays(instance, result),
             "limits": lambda: limits(result),
             "actual": lambda: actual_frame(result.actual),
+            "commitments": lambda: commitments_frame(result),
             "flows": lambda: flows(result),
         }
     )
@@ -234,6 +236,19 @@ def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:
     )
     note = "Output in the year. A year before the horizon is compared with the first year of the baseline."
     return Frame.of_items("actual", "Baseline and actual output", outputs, columns, note)
+
+
+def commitments_frame(result: Result | FuturesResult) -> Frame:
+    """One row an amount of money that somebody has spent or pledged already."""
+    columns = (
+        FrameColumn("owner", "Process or option", form="object", is_index=True),
+        FrameColumn("name", "Committed"),
+        FrameColumn("year", form="year"),
+        FrameColumn("amount", unit=result.money, form="exact"),
+        FrameColumn("source", is_shown=False),
+    )
+    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget."
+    return Frame.of_items("commitments", "Committed already", list_commitments(result.data), columns, note)
 
 
 def flows(result: Result) -> Frame:

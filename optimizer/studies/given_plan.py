@@ -18,6 +18,7 @@ from optimizer.algorithms.reduction import PlanReduction, including
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import load_plan, names_of, read_given_plan
+from optimizer.results.futures import FuturesResult
 from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
@@ -29,7 +30,7 @@ from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
 
-PlanLike = GivenPlan | Result | Plan | Mapping[str, Any] | str
+PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
         return load_plan(plan, instance)
     if isinstance(plan, Mapping):
         return read_given_plan(plan, instance, name)
+    if isinstance(plan, FuturesResult):
+        return read_given_plan(plan.to_dict(whole=False), instance, name)
     bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, _labels(instance))
     fills = {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}
     return read_given_plan({"builds": list(map(asdict, bought.builds)), "purchases": fills}, instance, name)
@@ -206,21 +209,22 @@ def operate_given(instance: Instance, given: GivenPlan, settings: Settings, solv
 # What is missing, and what is wasted.
 
 
-def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver, *, finds_waste: bool) -> EvaluatedPlan:
+def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
     """With what it lacks and wastes, as far as the time allows."""
     if solver.clock.is_over:
         return found
     if not found.result.survives:
         found = replace(found, need=_need(found, solver))
-    return replace(found, waste=_waste(found, solver)) if finds_waste else found
+    return replace(found, waste=_waste(found, solver))
 
 
 def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     """The cheapest purchases beside a plan with which every floor is kept."""
     instance, plan = found.instance, found.result.plan
-    policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None})
+    # Gaps that have a price could be left where that is cheaper.
+    policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None, "gap_price": None})
     free = instance.replacing(policy=policy)
-    problem = ProblemVariant(formulation.cost, (including(plan),), "cost of what is missing")
+    problem = ProblemVariant(formulation.cost, (including([plan]),), "cost of what is missing")
     answer = solver.ask(free, problem)
     if answer.status == "infeasible":
         return PlanNeed(False)
@@ -237,10 +241,11 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     spent = -sum(change.money for change in plan_changes(instance, plan, Plan((), {}, {})))
     if spent <= 0:
         return PlanWaste()
-    search = PlanReduction(instance, plan, evaluator, settings, GAP_SHARE * spent, clock, solver.listener)
-    reduced = search.run()
-    if reduced is None:
+    search = PlanReduction(instance, [plan], evaluator, settings, GAP_SHARE * spent, clock, solver.listener)
+    found_plans = search.run()
+    if found_plans is None:
         return None
+    (reduced,) = found_plans
     solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
     saved = found.result.total_cost - solved.cost
     changes = plan_changes(instance, plan, reduced)

@@ -294,7 +294,7 @@ class _Search:
 
     def _audited(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
         futures = tuple(
-            self._with_regret(future, result, each)
+            with_regret(self.instance, future, result, each)
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
         )
         result = self._result(solved, futures)
@@ -303,24 +303,6 @@ class _Search:
         if not report.ok:
             raise AuditError(report.disagreements, result)
         return result
-
-    def _with_regret(self, future: Future, result: Result, alone: Alone) -> FutureResult:
-        """A future with its regret; its least cost is that of the cheapest plan known, the joint one included."""
-        label = self.instance.horizon.label
-        answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
-        known = FutureResult(future.name, future.probability, answers, result)
-        price = self.instance.policy.gap_price
-        if not math.isfinite(alone.cost):
-            return known
-        if price is None and alone.gap > 0:
-            return replace(known, least_cost=alone.cost)
-        cost = result.total_cost + (price or 0.0) * result.survival_gap
-        # A plan that leaves a gap is no plan to regret by.
-        least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
-        bound = min(alone.bound, least)
-        return replace(
-            known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least
-        )
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
         def expected(figure: str) -> float:
@@ -392,6 +374,22 @@ class _Search:
             clash=conflict.rules,
             **_kept(record),
         )
+
+
+def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+    """A future with its regret; its least cost is that of the cheapest plan known, that of the result included."""
+    label, price = instance.horizon.label, instance.policy.gap_price
+    answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
+    known = FutureResult(future.name, future.probability, answers, result)
+    if not math.isfinite(alone.cost):
+        return known
+    if price is None and alone.gap > 0:
+        return replace(known, least_cost=alone.cost)
+    cost = result.total_cost + (price or 0.0) * result.survival_gap
+    # A plan that leaves a gap is no plan to regret by.
+    least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
+    bound = min(alone.bound, least)
+    return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
 
 
 def _gap(instance: Instance, solved: SearchResult, member: ModelBuilder) -> float:

@@ -8,16 +8,18 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import FuturesResult
+from optimizer.studies.frames import commitments_frame
 from optimizer.studies.stages import Stage, StageOrder, find_stages
 
 
 def futures_frames(result: FuturesResult) -> Frames:
-    """Decisions and futures of a plan."""
+    """Decisions, futures, and money committed already, of a plan."""
     instance = instance_of(result)
     return Frames(
         {
             "decisions": lambda: decisions_frame(instance, result, find_stages(result)),
             "futures": lambda: futures_frame(result),
+            "commitments": lambda: commitments_frame(result),
         }
     )
 

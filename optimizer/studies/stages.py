@@ -272,6 +272,12 @@ def _order(answers: _Answers, t: int, option: str, some: Sequence[_Bought], ways
     )
 
 
+def branches_in_words(result: FuturesResult, names: Iterable[str]) -> str:
+    """The branches that some futures of a result are, by as few names as describe them; `ALL` where they are all."""
+    number = {future.name: i for i, future in enumerate(result.futures)}
+    return _Answers(result).words((number[name] for name in names), len(result.periods))
+
+
 def branch_titles(instance: Instance) -> dict[str, str]:
     """By key the printed names of questions and branches that have another name than their key."""
     return dict(_titles(instance.futures))

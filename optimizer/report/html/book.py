@@ -124,7 +124,7 @@ class PlanView:
 
 
 # The frames that a page shows as tables.
-TABLES = ("builds", "limits", "actual")
+TABLES = ("builds", "limits", "actual", "commitments")
 PLAN_FIGURES = (
     "total_cost",
     "bound",

@@ -47,9 +47,10 @@ function drawBinding() {
   const frame = now().tables.limits;
   fill("binding", frame.rows.length ? [make("details", {class: "behind"}, make("summary", {}, "What binds, and what one step of it is worth"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "What binds"},
     framed(frame)))] : []);
-  const actual = now().tables.actual;
-  fill("actual", actual.rows.length ? [make("details", {class: "behind"}, make("summary", {}, "The baseline beside actual output"), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "The baseline beside actual output"},
-    framed(actual)))] : []);
+  for (const [name, title] of [["actual", "The baseline beside actual output"], ["commitments", "Money that is committed already"]]) {
+    const own = now().tables[name];
+    fill(name, own.rows.length ? [make("details", {class: "behind"}, make("summary", {}, title), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": title}, framed(own)))] : []);
+  }
 }
 
 /* Months before and after, on a scale that ends at ten years. */

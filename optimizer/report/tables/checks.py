@@ -13,7 +13,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, list_names, percent, plural, size_text
+from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
@@ -63,6 +63,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
         + " (as the solver sees them)",
         "Bought without shocks": _bought_without_shocks(instance, summary),
     }
+    lines |= dict(committed_words(instance, instance.to_dict()))
     if instance.adversary is not None:
         lines["Adversary"] = adversary_words(instance)
     return lines

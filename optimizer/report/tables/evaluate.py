@@ -1,5 +1,6 @@
 """How plans that were given look: the answer first, then each beside the optimum, what is missing, what is wasted."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,16 +8,28 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from optimizer.errors import Finding
 from optimizer.files import write_whole
 from optimizer.report.format import list_names, plural, size_text
-from optimizer.report.narrative import facts, outcome_headline
+from optimizer.report.narrative import facts, outcome_headline, proof_of_gap
 from optimizer.report.screen import Screen
 from optimizer.report.tables.compare import column_tables
+from optimizer.report.tables.futures import (
+    futures_caveats,
+    futures_headline,
+    money_terms,
+    spread_facts,
+    stage_table,
+)
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, frame_csv, print_parts, screen_table
+from optimizer.results.frames import Frame
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
-from optimizer.studies.given_plan import EvaluatedPlan
+from optimizer.studies.evaluation_frames import purchase_uses
+from optimizer.studies.given_futures_plan import BranchChange, FuturesPlan
+from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
+from optimizer.studies.stages import ALL, branches_in_words, find_stages
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
@@ -30,50 +43,112 @@ def show_evaluation(
     """Print plans to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
     console = console or Screen()
     if isinstance(found, FuturesEvaluation):
-        print_parts(list(_parts_of_futures(found)), console)
+        print_parts(list(_parts_of_futures(found, every=every)), console)
     else:
         print_parts(list(_parts(found, console.width, every=every)), console)
 
 
-def _parts_of_futures(found: FuturesEvaluation) -> Iterator[RenderableType]:
+def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[RenderableType]:
     yield _answer_of_futures(found)
-    hidden = ("plan",) if len(found.names) == 1 else ()
+    hidden = ("plan",) if len(found.plans) == 1 else ()
+    if len(found.plans) == 1:
+        (plan,) = found.plans
+        stages = find_stages(plan.result, folded=not every)
+        yield from (stage_table(plan.instance, plan.result, stage) for stage in stages)
+    else:
+        yield screen_table(found.instance, found.frames.frame("plans"))
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
-    missing = found.frames.frame("missing")
-    if len(missing):
-        cells = {part: _size(found, part) for part in ("size", "enough")}
-        yield screen_table(found.instance, missing, cells=cells, hidden=hidden)
-    rules = found.frames.frame("rules")
-    if len(rules):
-        yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
+    idle = purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.idle])
+    yield from _changes_tables(found, idle)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
 
 def _answer_of_futures(found: FuturesEvaluation) -> Panel:
-    summaries, money, count = (
-        [found.summary(i) for i in range(len(found.names))],
-        found.instance.money,
-        len(found.futures),
-    )
     style = "red" if not found.survives else "yellow" if found.rules else "green"
-    headline = f"{found.names[0]}: SURVIVES in {summaries[0]['survived']} of {plural(count, 'future')}"
-    if len(found.names) > 1:
-        survived = sum(each["survived"] == count for each in summaries)
-        headline = f"{survived} of {len(found.names)} plans survive in all of {plural(count, 'future')}"
-    lines = list[tuple[str, str]]()
-    for name, each in zip(found.names, summaries, strict=True):
-        regret = each["largest_regret"]
-        text = f"survives in {each['survived']} of {count}; expected cost {si(each['expected_cost'], money, 4)}, "
-        text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
-        text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
-        text += f"; largest regret {si(regret, money, 4)}" if regret is not None else ""
-        lines.append((name, text))
-    if not found.are_probabilities_given:
-        lines.append(
-            ("Probabilities", "made up: the file gives none, so all branches of a question are equally likely")
-        )
+    if len(found.plans) == 1:
+        (plan,) = found.plans
+        rules = _rules_of(found, 0)
+        broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
+        headline = f"{plan.name}: {futures_headline(plan.result)}{broken}"
+        return answer_panel(found.instance.title, headline, list(_facts_of_futures(found, plan)), style)
+    count = len(found.futures)
+    survived = sum(plan.result.survives for plan in found.plans)
+    headline = f"{survived} of {len(found.plans)} plans survive in all of {plural(count, 'future')}"
+    lines = [(plan.name, _futures_in_a_line(found, number)) for number, plan in enumerate(found.plans)]
+    lines += [*_adaptive_optimum(found), *_made_up(found)]
     return answer_panel(found.instance.title, headline, lines, style)
+
+
+def _made_up(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
+    return (fact for fact in futures_caveats(found.plans[0].result) if fact[0] == "Probabilities")
+
+
+def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:
+    """The rules that a plan breaks in some future, each once."""
+    rules = (rule for future in found.futures for rule in future.evaluation.plans[number].rules)
+    return list(dict.fromkeys(rules))
+
+
+def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[tuple[str, str]]:
+    """What the answer about one plan rests on."""
+    result, money = plan.result, found.instance.money
+    terms = f"{money_terms(found.instance, result)} (the cheapest operation of the plan as given)"
+    if result.measure != "expected cost" and not math.isnan(result.total_cost):
+        yield result.measure[:1].upper() + result.measure[1:], si(result.total_cost, money, 4)
+    yield "Expected cost", f"{si(result.expected_cost, money, 4)}, {terms}"
+    yield from spread_facts(result)
+    yield "Outlay", f"expected {si(result.outlay, money, 4)}, undiscounted"
+    yield from futures_caveats(result)
+    yield from _rule_names(_rules_of(found, 0))
+    yield from _needed(plan.need, found)
+    yield from _wasted(plan.waste, found)
+    yield from _partly_used(plan)
+    yield from _adaptive_optimum(found)
+
+
+def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
+    """What became of one plan of several."""
+    plan, each, money = found.plans[number], found.summary(number), found.instance.money
+    text = (
+        f"survives in {each['survived']} of {len(found.futures)}; expected cost {si(each['expected_cost'], money, 4)}, "
+    )
+    text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
+    text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
+    text += f"; largest regret {si(each['largest_regret'], money, 4)}" if each["largest_regret"] is not None else ""
+    waste = _wasted(plan.waste, found) if plan.waste is not None and plan.waste.changes else ()
+    said = (*_rule_names(_rules_of(found, number)), *_needed(plan.need, found), *waste)
+    return "; ".join([text, *(f"{label.lower()}: {words}" for label, words in said)])
+
+
+def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
+    """Purchases that are no waste, for some future needs them."""
+    if plan.idle:
+        said = [f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.idle]
+        yield (
+            "Of use",
+            f"{list_names(list(dict.fromkeys(said)), MOST_RULES)}; no waste, for it is bought before the answer",
+        )
+
+
+def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
+    best, money = found.optimum, found.instance.money
+    if best is None:
+        return
+    if not best.futures:
+        yield "Optimum", futures_headline(best)
+        return
+    cost = f"{futures_headline(best)}; {best.measure} {si(best.total_cost, money, 4)} {proof_of_gap(best.mip_gap)}"
+    more = found.more(0) if len(found.plans) == 1 else None
+    if more is not None:
+        cost += f"; the plan costs {_difference(more, best.total_cost, money)}"
+    yield "Optimum", cost
+
+
+def _difference(more: float, cost: float, money: str) -> str:
+    if abs(more) <= SAME_VALUE * abs(cost):
+        return "the same"
+    return f"{si(abs(more), money, 4)} {'more' if more > 0 else 'less'}"
 
 
 def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
@@ -90,12 +165,11 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
 
-def _changes_tables(found: PlanEvaluation) -> Iterator[RenderableType]:
-    """What is missing, what is wasted, and the rules broken, where there are any."""
+def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:
+    """What is missing, what is wasted, more about purchases, and the rules broken, where there are any."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
     cells = {part: _size(found, part) for part in ("size", "enough")}
-    for name in ("missing", "waste"):
-        frame = found.frames.frame(name)
+    for frame in (*(found.frames.frame(name) for name in ("missing", "waste")), *more):
         if len(frame):
             yield screen_table(found.instance, frame, cells=cells, hidden=hidden)
     rules = found.frames.frame("rules")
@@ -119,8 +193,9 @@ def _answer(found: PlanEvaluation) -> Panel:
     rules = f"; it breaks {plural(len(plan.rules), 'rule')}" if plan.rules else ""
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
     # A budget that the plan exceeds is no limit of its own instance.
-    lines = [*facts(found.instance, plan.result), *_rules(plan), *_need(plan), *_waste(plan)]
-    return answer_panel(found.instance.title, headline, [*lines, *_optimum(found, plan.result)], style)
+    judged = [*_rule_names(plan.rules), *_needed(plan.need, found), *_wasted(plan.waste, found)]
+    lines = [*facts(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
+    return answer_panel(found.instance.title, headline, lines, style)
 
 
 def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
@@ -129,42 +204,54 @@ def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
         outcome_headline(plan.result, found.instance),
         f"total cost {si(plan.result.total_cost, plan.result.money, 4)}",
     ]
-    waste = [line for line in _waste(plan) if plan.waste is not None and plan.waste.changes]
-    parts += [f"{label.lower()}: {text}" for label, text in (*_rules(plan), *_need(plan), *waste)]
+    waste = _wasted(plan.waste, found) if plan.waste is not None and plan.waste.changes else ()
+    said = (*_rule_names(plan.rules), *_needed(plan.need, found), *waste)
+    parts += [f"{label.lower()}: {text}" for label, text in said]
     return "; ".join(parts)
 
 
-def _rules(plan: EvaluatedPlan) -> Iterator[tuple[str, str]]:
-    if plan.rules:
-        named = list_names([rule.where for rule in plan.rules], MOST_RULES)
+def _rule_names(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    if rules:
+        named = list_names(list(dict.fromkeys(rule.where for rule in rules)), MOST_RULES)
         yield "Rules broken", f"{named}; named, and not enforced"
 
 
-def _need(plan: EvaluatedPlan) -> Iterator[tuple[str, str]]:
-    need, money = plan.need, plan.result.money
+def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
     if need is None:
         return
+    expected = "expected " if isinstance(found, FuturesEvaluation) else ""
     if need.is_possible is None:
         yield "Missing", "not known: the time ran out"
     elif not need.is_possible:
         yield "Missing", "no purchase beside those of the plan keeps every floor, whatever the budget"
     else:
-        options = list_names(list(dict.fromkeys(each.option for each in need.changes)), MOST_RULES)
-        yield (
-            "Missing",
-            f"{options}: for {si(need.outlay, money, 4)} more outlay every floor is kept; no addition costs less",
-        )
+        options = _changed(found, need.changes)
+        more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay"
+        yield "Missing", f"{options}: for {more} every floor is kept; no addition costs less"
 
 
-def _waste(plan: EvaluatedPlan) -> Iterator[tuple[str, str]]:
-    waste, money = plan.waste, plan.result.money
+def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+    """The options that change, with their branches where these are not all."""
+    names = dict[str, None]()
+    for each in changes:
+        where = ALL
+        if isinstance(each, BranchChange) and isinstance(found, FuturesEvaluation):
+            where = branches_in_words(found.plans[0].result, each.futures)
+        names[each.option if where == ALL else f"{each.option} in {where}"] = None
+    return list_names(list(names), MOST_RULES)
+
+
+def _wasted(waste: PlanWaste | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
+    money = found.instance.money
     if waste is None:
         return
     if not waste.changes:
-        yield "Waste", "none: whatever is left out costs more, or lets a shock fare worse"
+        where = " of any future" if isinstance(found, FuturesEvaluation) else ""
+        yield "Waste", f"none: whatever is left out costs more, or lets a shock{where} fare worse"
         return
-    options = list_names(list(dict.fromkeys(each.option for each in waste.changes)), MOST_RULES)
-    saved = f"outlay {si(waste.outlay, money, 4)}, total cost {si(waste.cost, money, 4)}"
+    expected = "expected " if isinstance(found, FuturesEvaluation) else ""
+    options = _changed(found, waste.changes)
+    saved = f"{expected}outlay {si(waste.outlay, money, 4)}, {expected or 'total '}cost {si(waste.cost, money, 4)}"
     yield "Waste", f"{options}: smaller or left out, no shock fares worse; saves {saved}"
 
 

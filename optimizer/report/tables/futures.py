@@ -13,10 +13,10 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import list_names, percent, plural, size_text
-from optimizer.report.narrative import outlay_words, proof_of_gap
+from optimizer.report.format import committed_words, list_names, outlay_words, percent, plural, size_text
+from optimizer.report.narrative import proof_of_gap
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
+from optimizer.report.tables.plan import OPTIONAL_FILES, STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
@@ -94,24 +94,29 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
         yield "What it takes", "These rules cannot be satisfied together: relax at least one."
     if result.futures:
         yield from _money_facts(instance, result, stages)
-        yield from _caveats(result)
+        yield from futures_caveats(result)
 
 
 def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
     money = result.money
     if len(stages) > 1:
         yield "Commit now", _commit(instance, result, stages[0])
-    yield _capital(result.measure), f"{si(result.total_cost, money, 4)}, {_terms(instance, result)}"
+    yield (
+        _capital(result.measure),
+        f"{si(result.total_cost, money, 4)}, {money_terms(instance, result)} {proof_of_gap(result.mip_gap)}",
+    )
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
     if len(result.futures) > 1:
-        yield from _spread(result)
+        yield from spread_facts(result)
     yield "Outlay", _outlay(instance, result)
+    yield from committed_words(instance, result.data)
     if result.price_of_survival is not None:
         yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
 
 
-def _caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
+    """The survival gap that is left, and probabilities that the file does not give."""
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
         gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
@@ -124,12 +129,13 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _terms(instance: Instance, result: FuturesResult) -> str:
+def money_terms(instance: Instance, result: FuturesResult) -> str:
+    """What costs are values of: date, currency and discount rate."""
     when = f"present value at the start of {instance.horizon.start}, in {result.currency}, discounted at "
-    return f"{when}{short(100 * instance.discount_rate, 3)} % a year {proof_of_gap(result.mip_gap)}"
+    return f"{when}{short(100 * instance.discount_rate, 3)} % a year"
 
 
-def _spread(result: FuturesResult) -> Iterator[tuple[str, str]]:
+def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
     """The dearest and the cheapest future, and the largest regret where it is known."""
     worst, best, money = result.worst, result.best, result.money
     if worst.cost - best.cost <= SAME_VALUE * abs(worst.cost):
@@ -315,6 +321,7 @@ def _survived(row: FrameRow) -> Text:
 
 def write_futures_csv(result: FuturesResult, folder: Path) -> Sequence[Path]:
     """The frames of a result as CSV files, each whole or not at all."""
-    for name in result.frames:
+    names = [name for name in result.frames if name not in OPTIONAL_FILES or len(result.frames.frame(name))]
+    for name in names:
         write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in result.frames]
+    return [folder / f"{name}.csv" for name in names]

@@ -1,0 +1,229 @@
+"""The entries of a plan file, each with its place: of a hand-written file, of a saved plan, of a table.
+
+`optimizer.io.plan_file` takes them together.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from optimizer.errors import Finding, GivenPlanError, Place
+from optimizer.files import parse_json
+from optimizer.instance.document import Document, parse
+from optimizer.instance.questions import FUTURES
+from optimizer.instance.schema import Instance
+from optimizer.io.load import is_plan_file, is_workbook, read_text
+from optimizer.suggestions import did_you_mean, excerpt
+
+BUILDS, PURCHASES = "builds", "purchases"
+SHAPE = "Write `builds: {option: {2027: size}}` and `purchases: {stockpile: {2027: tonnes}}`."
+# Beside these a hand-written plan may have a remark.
+KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES, FUTURES)
+BRANCH_SHAPE = "Write `futures: {branch: {builds: {option: {2027: size}}}}`."
+# A table that `solve` wrote has this column; of a stockpile it then holds the largest stock, not its purchases.
+WRITTEN_BY_SOLVE = "on_line"
+PURCHASED = "purchased.csv"
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """One amount of a plan file.
+
+    Attributes:
+        document: where it stands.
+        place: and at which keys.
+        option, period: names of the file.
+        amount: as it stands there.
+        is_purchase: whether it is t of a stockpile, not the size of a build; None where the option decides it.
+        kind: of the option, where the file says so.
+        opened: whether the file says that the option is opened, at size 0 too.
+        futures: names or branches of the futures in which it is bought; empty for all.
+    """
+
+    document: Document
+    place: Place
+    option: str
+    period: str
+    amount: Any
+    is_purchase: bool | None
+    kind: str | None = None
+    opened: bool = False
+    futures: tuple[str, ...] = ()
+
+
+def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
+    """A plan file as a document, and its entries.
+
+    Raises:
+        InstanceError: it cannot be read as one.
+    """
+    suffix = FilePath(path).suffix.lower()
+    if is_workbook(path):
+        cure = "Name the plan.json of `diversify solve --output`, a builds.csv, or a plan in YAML."
+        raise GivenPlanError([Finding(path, None, "", "is a workbook, not a plan", cure)])
+    if suffix == ".csv":
+        return _table(path, instance)
+    if is_plan_file(path):
+        document = Document(path, dict(parse_json(read_text(path))))
+        return document, list(_saved(document))
+    document = parse(read_text(path), path, cure=SHAPE)
+    return document, list(_hand_written(document))
+
+
+def entries_of(document: Document) -> list[PlanEntry]:
+    """The entries of a mapping of the shape of a hand-written file, or of a saved plan."""
+    return list(_saved(document) if isinstance(document.data.get(BUILDS), list) else _hand_written(document))
+
+
+# Written by hand.
+
+
+def _hand_written(document: Document) -> Iterator[PlanEntry]:
+    data = document.data
+    if {"horizon", "demands"} <= data.keys():
+        document.findings.append(document.finding((), "is an instance, not a plan", SHAPE))
+        return
+    _refuse_unknown(document, (), data, KEYS)
+    if not {BUILDS, PURCHASES, FUTURES} & data.keys():
+        document.findings.append(document.finding((), "names neither builds nor purchases", SHAPE))
+    yield from _bought(document, (), data, ())
+    for key, part in _mapping(document, (FUTURES,), data.get(FUTURES), BRANCH_SHAPE):
+        place = (FUTURES, key)
+        own = dict(_mapping(document, place, part, BRANCH_SHAPE))
+        _refuse_unknown(document, place, own, (BUILDS, PURCHASES))
+        yield from _bought(document, place, own, (key,))
+
+
+def _refuse_unknown(document: Document, place: Place, data: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in data.keys() - set(known):
+        cure = did_you_mean(key, known, f"Known: {', '.join(known)}.")
+        document.findings.append(document.finding((*place, key), f'"{excerpt(key)}" is an unknown key', cure))
+
+
+def _bought(document: Document, place: Place, data: Mapping[str, Any], futures: tuple[str, ...]) -> Iterator[PlanEntry]:
+    for section in (BUILDS, PURCHASES):
+        for option, by_period in _mapping(document, (*place, section), data.get(section)):
+            own = (*place, section, option)
+            for period, amount in _mapping(document, own, by_period, "Write {2027: size}.", "says no year"):
+                yield PlanEntry(document, (*own, period), option, period, amount, section == PURCHASES, futures=futures)
+
+
+def _mapping(
+    document: Document, place: Place, value: Any, cure: str = SHAPE, what: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """The pairs of a mapping; a finding where it is something else, nothing where a section is left out."""
+    if isinstance(value, Mapping):
+        yield from ((str(key), each) for key, each in value.items())
+    elif value is not None or what:
+        said = f'"{excerpt(value)}" {what}' if what else "is no mapping"
+        document.findings.append(document.finding(place, said, cure))
+
+
+# Saved by `solve`.
+
+
+def _saved(document: Document) -> Iterator[PlanEntry]:
+    data = document.data
+    try:
+        for build in data[BUILDS]:
+            option, period = str(build["option"]), str(build["period"])
+            yield PlanEntry(
+                document,
+                (BUILDS, option, period),
+                option,
+                period,
+                build["size"],
+                is_purchase=False,
+                kind=build.get("kind"),
+                opened=bool(build.get("opened")),
+                futures=_named_futures(build),
+            )
+        yield from _saved_purchases(document, data.get(PURCHASES, {}))
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"is no plan file: {type(error).__name__} {error} in builds or purchases"
+        cure = "Solve the instance again with --output."
+        document.findings.append(document.finding((), what, cure))
+
+
+def _saved_purchases(document: Document, purchases: Any) -> Iterator[PlanEntry]:
+    """Those of one future by stockpile and period, those of several as a list of decisions."""
+    if isinstance(purchases, list):
+        for each in purchases:
+            option, period, futures = str(each["option"]), str(each["period"]), _named_futures(each)
+            place = (PURCHASES, option, period)
+            yield PlanEntry(document, place, option, period, each["amount"], True, each.get("kind"), futures=futures)
+        return
+    for option, row in purchases.items():
+        for period, amount in row.items():
+            if amount:
+                yield PlanEntry(document, (PURCHASES, option, period), option, period, amount, True)
+
+
+def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
+    """The futures of a decision; the only future of a file without questions has no name."""
+    return tuple(str(name) for name in decision.get(FUTURES, ()) if name)
+
+
+# A table.
+
+
+def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, list[str]]]]:
+    """The head of a table and its rows with their lines; text as it was before it was made safe for spreadsheets."""
+    text = read_text(path).lstrip("\ufeff")
+    head = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
+    rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
+    return Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else [], rows[1:]
+
+
+def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
+    document, head, rows = _rows(path)
+    when = "period" if "period" in head else "year"
+    missing = [name for name in ("option", when, "size") if name not in head]
+    if missing:
+        what = f"has no column {', '.join(missing)}"
+        document.findings.append(Finding(path, 1, "", what, "Write the columns option, period and size."))
+        return document, []
+    entries, stocks = list[PlanEntry](), list[str]()
+    for line, cells in rows:
+        row = dict(zip(head, cells, strict=False))
+        option, period, futures = row["option"], row.get(when, ""), _futures_of_row(row)
+        place = (*futures, BUILDS, option, period)
+        document.lines.setdefault(place, line)
+        if WRITTEN_BY_SOLVE in head and option in instance.stocks:
+            stocks.append(option)
+            continue
+        if row.get("until", period) != period:
+            what = f"holds all that is bought of {option} from {period} to {row['until']} in one row"
+            document.findings.append(document.finding(place, what, "Name the plan.json of `solve --output`."))
+            continue
+        amount, kind = row.get("size", ""), row.get("kind") or None
+        entries.append(PlanEntry(document, place, option, period, amount, None, kind, futures=futures))
+    return document, [*entries, *_purchased(document, stocks)]
+
+
+def _futures_of_row(row: Mapping[str, str]) -> tuple[str, ...]:
+    """A future or branch of one's own, or all names of futures that `solve` writes, with spaces between."""
+    own = row.get("future", "")
+    return (own,) if own else tuple(row.get(FUTURES, "").split())
+
+
+def _purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]:
+    """The purchases of stockpiles in a table of builds, from the table beside it."""
+    path = str(FilePath(document.file).with_name(PURCHASED))
+    beside, head, rows = _rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
+    for option in stocks:
+        if option not in head:
+            cure = "Write the tables again with `diversify solve FILE --csv DIR`, or name the file of --output."
+            what = f"holds the largest stock of {option}, and no {PURCHASED} beside it holds what is bought"
+            document.findings.append(document.finding((BUILDS, option), what, cure))
+            continue
+        for line, cells in rows:
+            row = dict(zip(head, cells, strict=False))
+            place = (PURCHASES, option, row["period"])
+            beside.lines.setdefault(place, line)
+            if row.get(option) not in ("", "0", "0.0", None):
+                yield PlanEntry(beside, place, option, row["period"], row[option], True)
