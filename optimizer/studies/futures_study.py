@@ -28,6 +28,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import futures_study_frames
+from optimizer.studies.futures_alone import Alone, by_expected_cost
 from optimizer.studies.futures_tasks import (
     FollowedPlan,
     MeasuredCost,
@@ -51,7 +52,7 @@ from optimizer.studies.question_timing import (
     retimed,
     timed_questions,
 )
-from optimizer.studies.solve_futures import Alone, by_expected_cost, purchases_of, solve_futures
+from optimizer.studies.solve_futures import purchases_of, solve_futures
 from optimizer.tolerances import EXACT_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
 

@@ -47,8 +47,10 @@ def cuts_alone() -> Iterator[None]:
         name: str,
         instance: so.Instance,
         evaluator: RecourseEvaluator | None = None,
+        first: frozenset[str] = frozenset(),
         *,
         least_costs: tuple[float, ...] = (),
+        **known: Any,
     ) -> Benders:
         assert is_estimable(instance)
         return Benders(evaluator=evaluator, few=0, problem=ProblemVariant(least_costs=least_costs))
