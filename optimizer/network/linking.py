@@ -99,21 +99,17 @@ class _Period:
         own: Mapping[int, tuple[str, Expression]],
     ) -> None:
         self.model, self.t, self.need = model, t, need
-        self.sources: dict[str, list[_Flow]] = {}
-        self.uses: dict[str, list[_Flow]] = {}
-        self.free: dict[str, Any] = {}
-        for commodity in sorted(model.names.commodity):
-            supply = model.booked("supply", path.key, commodity, t)
-            self.free[commodity] = supply.constant
-            self.sources[commodity] = [_Flow(j, rate) for j, rate in supply.terms.items() if rate > 0]
-            self.uses[commodity] = [_Flow(j, -rate) for j, rate in supply.terms.items() if rate < 0]
-        columns = {flow.column for flows in (self.sources, self.uses) for each in flows.values() for flow in each}
+        supply = {c: model.booked("supply", path.key, c, t) for c in sorted(model.names.commodity)}
+        self.free: dict[str, Any] = {c: account.constant for c, account in supply.items()}
+        self.sources = {c: _flows(account, 1.0) for c, account in supply.items()}
+        self.uses = {c: _flows(account, -1.0) for c, account in supply.items()}
+        columns = {j for account in supply.values() for j in account.terms}
         self.useful: dict[int, Any] = {j: model.columns[j].upper for j in columns}
-        operating = model.booked("operating", path.key, t).terms
-        producing = {flow.column for each in self.sources.values() for flow in each}
-        self.reducible = {j for j in producing - asked if not np.any(operating.get(j, 0.0) < 0)}
-        self.openings = {name: opening for j, (name, opening) in own.items() if j in columns}
-        self.own = {j: frozenset([name]) for j, (name, _) in own.items() if j in columns}
+        earning = model.booked("operating", path.key, t).terms
+        self.reducible = {j for j in columns - asked if not np.any(earning.get(j, 0.0) < 0)}
+        here = {j: gate for j, gate in own.items() if j in columns}
+        self.openings = dict(here.values())
+        self.own = {j: frozenset([name]) for j, (name, _) in here.items()}
         self.gates: dict[int, set[Gate]] = {j: {self.own[j]} if j in self.own else set() for j in columns}
 
     def write(self) -> None:
@@ -186,6 +182,10 @@ class _Period:
             return frozenset()
         gate = frozenset().union(*parts)
         return gate if len(gate) <= MOST_GATES else frozenset()
+
+
+def _flows(supply: Expression, sign: float) -> list[_Flow]:
+    return [_Flow(j, sign * rate) for j, rate in supply.terms.items() if sign * rate > 0]
 
 
 def _sum(parts: Iterable[Any]) -> Any:
