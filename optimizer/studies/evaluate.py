@@ -326,8 +326,10 @@ class _FuturesEvaluationSearch:
         ]
         optimum, notes = None, tuple[str, ...]()
         if not is_quick and not self.clock.is_over:
+            left = math.inf if self.clock.left is None else self.clock.left / 2
+            with self.clock.hurried(left):
+                plans = [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
             optimum, notes = self.optimum(alone)
-            plans = [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
         futures = tuple(self.future(number, each, plans) for number, each in enumerate(found))
         return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
 
