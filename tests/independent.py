@@ -20,6 +20,8 @@ type Data = dict[str, Any]
 type Terms = Counter[int]
 type Answers = tuple[tuple[str, int, str], ...]
 ONE = -1  # The "column" of a constant.
+# Moments of a period at which a restart is looked at.
+POINTS = 1000
 
 
 def terms(*parts: tuple[float, Mapping[int, float]]) -> Terms:
@@ -228,6 +230,14 @@ class FutureForm:
                 found.append(severity[min(k, len(severity) - 1)])
         return max(found)
 
+    def _started(self, maker: Data, k: int, path: Any) -> float:
+        """The share of capacity that runs on average in the k-th period of a shock, by a thousand points in time."""
+        months, floor = maker.get("restart_months", 0), maker.get("min_utilisation", 0.0)
+        if path is None or not months:
+            return 1.0
+        points = [(k + (i + 0.5) / POINTS) * 12 * self.length for i in range(POINTS)]
+        return floor + (1.0 - floor) * math.fsum(min(1.0, point / months) for point in points) / POINTS
+
     def _operate(self, t: int, path: tuple[str, Data, int] | None) -> Terms:
         """Operation in a period, of the baseline or of a shock: its cost, not discounted."""
         lp, year, name = self.lp, self.year(t), "" if path is None else path[0]
@@ -241,14 +251,15 @@ class FutureForm:
             if p in self.data["processes"]:
                 capacity = series(maker["capacity"], year) * self.length
                 limit = [(1.0, x), (-capacity * (1.0 - severity), Counter({ONE: 1.0}))]
-                lp.at_most(terms((1.0, x)), capacity)
+                lp.at_most(terms((1.0, x)), capacity * self._started(maker, k, path))
                 for o, lever in self.options.items():
                     if lever["kind"] == "leverage" and lever["region"] == maker["region"] and shock.get("deliberate"):
                         limit.append((-capacity * severity * lever["restraint"], self.level(o, t)))
                 lp.at_most(terms(*limit))
             else:
                 working = self.works(p, t, maker.get("ramp", [1.0]))
-                lp.at_most(terms((1.0, x), (-(1.0 - severity) * self.length, working)))
+                share = min(1.0 - severity, self._started(maker, k, path))
+                lp.at_most(terms((1.0, x), (-share * self.length, working)))
                 if path is None and maker.get("min_utilisation"):
                     lp.at_most(terms((maker["min_utilisation"] * self.length, working), (-1.0, x)))
             paid = series(maker.get("cost", 0.0), year) * shock.get("cost", {}).get(p, 1.0)

@@ -24,6 +24,7 @@ def producing(kind: str, region: str) -> st.SearchStrategy[dict[str, Any]]:
             "fixed_opex": st.sampled_from([0, 1.5]),
             "min_utilisation": st.sampled_from([0, 0.3]),
             "support": st.sampled_from([0, 2.0]),
+            "restart_months": st.sampled_from([0, 0, 5]),
         },
         optional={"fixed_cost": AMOUNT, "min_size": st.just(0.5)},
     )
@@ -121,7 +122,10 @@ def instances(draw: st.DrawFn) -> dict[str, Any]:
             "imports": {
                 "region": "rival", "stage": "magnet", "output": {"magnet": 1}, "capacity": 150, "cost": draw(AMOUNT)
             },
-            "pal": {"region": "friend", "stage": "magnet", "output": {"magnet": 1}, "capacity": 20, "cost": 40},
+            "pal": {
+                "region": "friend", "stage": "magnet", "output": {"magnet": 1}, "capacity": 20, "cost": 40,
+                "restart_months": draw(st.sampled_from([0, 4.5])),
+            },
         },
         "demands": {
             "cars": {

@@ -1,17 +1,24 @@
 """Plans for several futures, against cases whose optimum is worked out by hand or found by other solvers."""
 
+import contextlib
 import dataclasses
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import optimizer as so
 from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, solve_group
+from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, last_parted
+from optimizer.algorithms.executor import Memory, Task
+from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.audit.futures import check_futures
+from optimizer.errors import OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
@@ -121,6 +128,69 @@ def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     assert bounds == sorted(bounds)
     assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
     assert found.cost == pytest.approx(optimum, rel=1e-6)
+
+
+def test_groups_are_futures_that_are_parted_last_and_never_all_of_them() -> None:
+    """Three ways, each with two colours that are known last; a tree of one question stays apart."""
+    tree = so.load(CASES / "hand_nested.yaml").tree
+    assert [len(group) for group in last_parted(tree)] == [2, 2, 2]
+    assert sorted(number for group in last_parted(tree) for number in group) == list(range(6))
+    one = so.load(CASES / "hand_wait.yaml").tree
+    assert last_parted(one) == [(number,) for number in range(len(one.futures))]
+
+
+@pytest.mark.parametrize("name", ["nested_1023.yaml", "expected_1007.yaml", "hand_nested.yaml"])
+def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: str) -> None:
+    """At the same prices: what a group decides as one its futures could decide apart, and no dearer."""
+    instance, optimum = so.load(CASES / name), ANSWERS[name]["total_cost"]
+    evaluator = evaluator_of(instance)
+    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    relaxation = model.solve_relaxation()
+
+    def solve(problems: Sequence[GroupProblem]) -> list[GroupPlans]:
+        return [solve_group(evaluator.executor.memory, each, None) for each in problems]
+
+    found = DualDecomposition(model, solve)
+    prices, singles = found._prices(relaxation), [(number,) for number in range(len(instance.tree.futures))]
+    bounds = []
+    for groups in (singles, last_parted(instance.tree)):
+        by_group = found._solve(groups, prices)
+        assert by_group is not None
+        bounds.append(sum(each.bound * found._weight(group) for group, each in zip(groups, by_group, strict=True)))
+    alone, grouped = bounds
+    assert relaxation.objective - 1e-6 * optimum <= alone <= grouped + 1e-6 * optimum
+    assert grouped <= optimum * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["nested_1023.yaml", "expected_1007.yaml"])
+def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
+    """Futures alone and groups of futures are solved side by side; nothing depends on where."""
+    instance, answers = so.load(CASES / name), []
+    for jobs in (1, 2):
+        settings = so.Settings(gap=1e-8, jobs=jobs, strategy="scenarios")
+        result = solve_futures(instance, settings, Clock()).to_dict()
+        for part in ("seconds", "history"):
+            result.pop(part)
+        for each in result["futures"]:
+            each.pop("seconds", None), each["result"].pop("seconds", None) if "result" in each else None
+        answers.append(result)
+    assert answers[0] == answers[1]
+    assert answers[0]["total_cost"] == pytest.approx(ANSWERS[name]["total_cost"], rel=1e-6)
+
+
+def _only_in(memory: Memory, process: int) -> int:
+    """A task that ends every other process."""
+    if os.getpid() != process:
+        os._exit(1)
+    return process
+
+
+def test_searches_go_on_in_this_process_where_workers_die() -> None:
+    instance = so.load(CASES / "hand_wait.yaml")
+    evaluator = JointEvaluator(instance, recourse_executor(instance, 1), jobs=2)
+    with contextlib.closing(evaluator), pytest.warns(OptimizerWarning, match="goes on in this process alone"):
+        assert evaluator.search_futures([Task(_only_in, (os.getpid(),))] * 3, Clock()) == [os.getpid()] * 3
+    assert any("Futures were solved in one process" in note for note in evaluator.notes)
 
 
 def test_futures_with_the_same_data_share_their_recourse_programmes() -> None:

@@ -41,6 +41,7 @@ def drawn(seed: int) -> Data:
             "kind": "refining", "input": {"ore": 1.2}, "output": {"magnet": 1}, "capex": amount(10, 60),
             "max_size": 40, "lead_time": pick(0, 6, 12, 18), "ramp": pick([1], [0.5, 1]), "cost": amount(1, 20),
             "fixed_opex": pick(0, 2), "unit_size": pick(0, 0, 5, 7.5), "min_utilisation": pick(0, 0, 0.4),
+            "restart_months": pick(0, 0, 8),
         },
         "plant": {
             "kind": "ally", "region": "friend", "output": {"magnet": 1}, "capex": amount(5, 40), "cost": amount(1, 30),

@@ -8,10 +8,10 @@ import optimizer as so
 from optimizer.instance.futures import for_each_future
 from optimizer.progress import Progress
 from optimizer.solver import Clock
+from optimizer.studies.futures_alone import by_expected_cost
 from optimizer.studies.futures_study import FuturesStudy, study_futures
 from optimizer.studies.own_orders import own_orders
 from optimizer.studies.question_timing import nodes, retimed, timed_questions
-from optimizer.studies.solve_futures import by_expected_cost
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(gap=1e-8, jobs=1)

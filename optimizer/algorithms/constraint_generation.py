@@ -14,19 +14,26 @@ every shock counts, and Benders decomposition takes over.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
-from optimizer.algorithms.dual_decomposition import DualDecomposition
+from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, PricedCost
+from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
-from optimizer.algorithms.joint_recourse import evaluator_of
+from optimizer.algorithms.joint_recourse import (
+    JointEvaluator,
+    clock_of_task,
+    evaluator_in_worker,
+    evaluator_of,
+    kept_instances,
+)
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock, read_plan
+from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -34,7 +41,7 @@ from optimizer.algorithms.strategy import SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
@@ -85,7 +92,8 @@ class ConstraintGeneration:
         few: for `Benders`, which takes over where floors fail.
         problem: what is minimised over the plans that keep the floors. Another problem than least cost has no plan
             where they cannot be kept: the status is ``infeasible`` then.
-        plan: one to start from, which bounds the search.
+        plans: by future one to start from; together they bound the search. None where none are known.
+        alone: by future its best plan by itself.
     """
 
     add: int = ADDED
@@ -93,7 +101,8 @@ class ConstraintGeneration:
     first: frozenset[str] = frozenset()
     few: int = FEW_SHOCKS
     problem: ProblemVariant = LEAST_COST
-    plan: Plan | None = field(default=None, compare=False, repr=False)
+    plans: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
+    alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -102,7 +111,7 @@ class ConstraintGeneration:
         if self.problem.is_default and likely and is_estimable(instance):
             return Benders(self.add, evaluator, self.few).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.problem, search.plans = self.problem, () if self.plan is None else (self.plan,)
+        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
@@ -113,13 +122,14 @@ class ScenarioSearch(Search):
     """One run of constraint generation.
 
     Attributes:
-        problem: what is minimised. plans: the best known of each future, if any.
+        problem: what is minimised. plans: the best known of each future, if any. alone: those of each by itself.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
 
     problem = LEAST_COST
     plans: tuple[Plan, ...] = ()
+    alone: tuple[Plan, ...] = ()
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
@@ -127,12 +137,8 @@ class ScenarioSearch(Search):
     _latest: SearchResult | None = None
     _failed: SearchResult | None = None
     _is_first = True
-    # Of several futures: the decomposition, and the last plan of each by itself.
+    # Of several futures, the decomposition.
     _by_future: DualDecomposition | None = None
-
-    @cached_property
-    def _own_plans(self) -> dict[int, Plan]:
-        return {}
 
     def oracles(self) -> Sequence[SeparationOracle]:
         """What finds violated scenarios."""
@@ -240,7 +246,7 @@ class ScenarioSearch(Search):
     def _solve_integers(self) -> SearchResult | None:
         """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch(relaxation, self.problem.name)
+        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
         if found is None:
             if self._is_first:
                 self._drop_shocks_without_duals(relaxation)
@@ -267,6 +273,11 @@ class ScenarioSearch(Search):
         self.add_most_violated(violated, 2 * self.add)
         self._save("integers")
 
+    def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
+        """`_branch`, unless a group of futures is large, and a plan of it bounds the search already."""
+        is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
+        return None if is_group and self.plans else self._branch(relaxation, self.problem.name)
+
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
         if relaxation.status != "optimal" or relaxation.values is None:
@@ -291,7 +302,7 @@ class ScenarioSearch(Search):
         if relaxation.duals is None or self.clock.is_over:
             return None
         if self._is_first:
-            self._by_future = DualDecomposition(self.model, self._solve_future)
+            self._by_future = DualDecomposition(self.model, self._solve_groups, self.alone)
             self._by_future.run(relaxation)
         if self._by_future is None:
             return None
@@ -304,21 +315,12 @@ class ScenarioSearch(Search):
         self.model.start = found.values[self.model.model.integers]
         return None
 
-    def _solve_future(self, number: int, problem: ProblemVariant) -> SearchResult:
-        """One future by itself, for another objective."""
-        future, own = self.tree.futures[number], self.tree.own_shocks(self.shocks)[number]
-        settings = replace(self.settings, checkpoint=None, gap=self.settings.gap / 2)
-        strategy = ConstraintGeneration(
-            self.add,
-            self.evaluator.futures[number],
-            frozenset(shock.name for shock in own),
-            problem=problem,
-            plan=self._own_plans.get(number),
-        )
-        found = strategy.run(future.instance, settings, self.clock, lambda step: None)
-        if found.values is not None:
-            self._own_plans[number] = read_plan(future.instance, found.builder, found.values.tolist())
-        return found
+    def _solve_groups(self, problems: Sequence[GroupProblem]) -> Sequence[GroupPlans | None]:
+        """Groups of futures, each by itself, side by side."""
+        assert isinstance(self.evaluator, JointEvaluator)
+        left = self.clock.left
+        until = None if left is None else time.time() + left
+        return self.evaluator.search_futures([Task(solve_group, (each, until)) for each in problems], self.clock)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.
@@ -378,13 +380,25 @@ class ScenarioSearch(Search):
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
 
 
+def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
+    """A task: a group of futures by itself."""
+    with clock_of_task(memory, until) as clock:
+        instance = group.instance(kept_instances(memory, group.numbers))
+        evaluator = evaluator_in_worker(memory, instance, group.numbers)
+        strategy = ConstraintGeneration(
+            evaluator=evaluator, first=group.shocks, problem=group.problem, plans=group.plans
+        )
+        return GroupPlans.of(instance, strategy.run(instance, group.settings, clock, ignore))
+
+
 def choose_strategy(
     name: StrategyName,
     instance: Instance,
     evaluator: RecourseEvaluator | None = None,
     first: frozenset[str] = frozenset(),
-    plan: Plan | None = None,
+    plans: tuple[Plan, ...] = (),
     least_costs: tuple[float, ...] = (),
+    alone: tuple[Plan, ...] = (),
 ) -> Strategy:
     """The strategy of a name.
 
@@ -394,16 +408,16 @@ def choose_strategy(
     Args:
         name, instance: the name, and the instance to be solved.
         evaluator: one that is already warm.
-        first: names of shocks that are likely to be violated. plan: one to start from. Both come from a problem
+        first: names of shocks that are likely to be violated. plans: by future, to start from. Both come from a problem
             that was solved before.
-        least_costs: of the futures alone, for regret.
+        least_costs: of the futures alone, for regret. alone: their best plans.
     """
     problem = ProblemVariant(least_costs=least_costs)
     if name == "whole" or (name == "auto" and _is_small(instance)):
         return ExtensiveForm(problem)
     if name == "cuts" and is_estimable(instance):
         return Benders(evaluator=evaluator)
-    return ConstraintGeneration(evaluator=evaluator, first=first, plan=plan, problem=problem)
+    return ConstraintGeneration(evaluator=evaluator, first=first, plans=plans, alone=alone, problem=problem)
 
 
 def is_estimable(instance: Instance) -> bool:

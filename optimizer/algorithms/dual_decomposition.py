@@ -1,57 +1,125 @@
-"""Decomposition by future: a lower bound from each future by itself, and plans to start from.
+"""Decomposition by future: a lower bound from groups of futures by themselves, and plans to start from.
 
-Let every future decide for itself what it shares with others, and charge it for that: x[l] is the copy of future l,
-λ[l] its prices, and those of one decision add to 0. Then the least costs of the futures, each by itself,
+Let every group g of futures decide for itself what it shares with others, and charge it for that: x[g] is its copy,
+λ[g] its prices, and those of one decision add to 0. Then the least costs of the groups, each by itself,
 
-    L(λ) = Σ_l min { π[l]·C[l] + λ[l]·x[l] }     with Σ_l λ[l] = 0 for every shared decision
+    L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
 add to a lower bound on the least expected cost. Prices from the dual values of the joint LP relaxation make it at least
-as good as that relaxation; integers, which a future by itself proves quickly, make it better. Prices are improved by
-subgradient steps: what a future wants more of than the others becomes dearer for it.
+as good as that relaxation; integers, which a group by itself proves quickly, make it better. The fewer groups, the
+better the bound at the same prices: futures that are parted last stand in one group. Prices are improved by subgradient
+steps: what a group wants more of than the others becomes dearer for it.
 
 What the futures decide alike by themselves is kept, and the rest is decided anew: a joint programme with few integers.
+Its plan bounds the search in the groups. Before there is one, each future is a group.
 
 Source: Carøe, Schultz: Dual decomposition in stochastic integer programming, Operations Research Letters 24, 1999;
-Polyak: Minimization of unsmooth functionals, USSR Computational Mathematics and Mathematical Physics 9(3), 1969;
-Danna, Rothberg, Le Pape: Exploring relaxation induced neighborhoods to improve MIP solutions, Mathematical Programming
-102, 2005 (the programme with few integers).
+Sandıkçı, Özaltın: A scalable bounding method for multistage stochastic programs, SIAM Journal on Optimization 27, 2017
+(groups); Polyak: Minimization of unsmooth functionals, USSR Computational Mathematics and Mathematical Physics 9(3),
+1969; Danna, Rothberg, Le Pape: Exploring relaxation induced neighborhoods to improve MIP solutions, Mathematical
+Programming 102, 2005 (the programme with few integers).
 """
 
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.problem import ProblemVariant
+from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
+from optimizer.instance.futures import with_tree
+from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.solver import SolveResult, Vector
+from optimizer.results.plan import Plan
+from optimizer.solver import Settings, SolveResult, Vector
 
 # A decision of one future: owner, what, period.
 DecisionKey = tuple[str, str, int]
-# So many steps of prices are taken at most.
-MOST_STEPS = 6
+# So many steps of prices are taken at most, and so many futures stand in a group at most.
+MOST_STEPS, MOST_IN_GROUP = 6, 3
 
 
 @dataclass(frozen=True)
 class PricedCost:
-    """The expected cost of one future and what it is charged for decisions that it shares."""
+    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside."""
 
-    prices: Mapping[DecisionKey, float]
+    prices: tuple[Mapping[DecisionKey, float], ...]
 
     def __call__(self, builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-        """The objective of that future's own model."""
-        result, found = formulation.cost(builder, instance, shocks), builder.column_index()
-        for (owner, what, t), price in self.prices.items():
-            result.add(Expression({found["", owner, what][t]: 1.0}), price)
+        """The objective of a model of these futures."""
+        tree, result = instance.tree, Expression()
+        parts = zip(tree.futures, builder.members, tree.own_shocks(shocks), self.prices, strict=True)
+        for future, member, own, prices in parts:
+            result.add(formulation.cost(member, future.instance, own), future.probability)
+            found = member.column_index()
+            for (owner, what, t), price in prices.items():
+                result.add(Expression({found["", owner, what][t]: 1.0}), price)
         return result
+
+
+@dataclass(frozen=True)
+class GroupProblem:
+    """A group of futures by itself, small enough to be sent to another process.
+
+    Attributes:
+        numbers: of the futures. names, chances, answers: theirs; the probability is conditional on the group.
+        prices: by future, in the money of the group, whose cost is not weighted by its own probability.
+        shocks: names of those that the model holds from the start, as the group's tree has them.
+        plans: by future, plans to start from; none where none are known.
+        settings: of the search.
+    """
+
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    chances: tuple[float, ...]
+    answers: tuple[tuple[Answer, ...], ...]
+    prices: tuple[Mapping[DecisionKey, float], ...]
+    shocks: frozenset[str]
+    plans: tuple[Plan, ...]
+    settings: Settings
+
+    def instance(self, instances: Sequence[Instance]) -> Instance:
+        """The instance whose futures are those of the group; `instances` are theirs."""
+        if len(instances) == 1:
+            return instances[0]
+        parts = zip(self.names, self.chances, self.answers, instances, strict=True)
+        return with_tree(instances[0], FutureTree(tuple(Future(*part) for part in parts)))
+
+    @property
+    def problem(self) -> ProblemVariant:
+        """What it minimises."""
+        return ProblemVariant(PricedCost(self.prices), name="cost of a group of futures")
+
+
+@dataclass(frozen=True)
+class GroupPlans:
+    """What a group of futures does by itself.
+
+    Attributes:
+        bound: proven lower bound on its cost and charges.
+        plans: by future. decisions: by future, the values of all that it decides; both empty where nothing was found.
+    """
+
+    bound: float
+    plans: tuple[Plan, ...] = ()
+    decisions: tuple[Mapping[DecisionKey, float], ...] = ()
+
+    @classmethod
+    def of(cls, instance: Instance, found: SearchResult) -> "GroupPlans":
+        """What a search found in an instance with these futures."""
+        if found.values is None:
+            return cls(found.bound)
+        values = found.values.tolist()
+        decisions = tuple({key: values[j] for j, key in _decisions(member).items()} for member in found.builder.members)
+        return cls(found.bound, read_joint_plan(instance.tree, found.builder, values), decisions)
 
 
 def _decisions(member: ModelBuilder) -> dict[int, DecisionKey]:
@@ -60,8 +128,8 @@ def _decisions(member: ModelBuilder) -> dict[int, DecisionKey]:
     return {j: (owner, what, t) for owner, what, at in parts for t, j in at.items()}
 
 
-# Solves one future by itself, by number, for another objective.
-SolveFuture = Callable[[int, ProblemVariant], SearchResult]
+# Solves groups of futures, each by itself; None for those that the clock did not allow.
+SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
 
 
 @dataclass
@@ -70,12 +138,14 @@ class DualDecomposition:
 
     Attributes:
         model: the joint model, its integers free before and after.
-        solve: solves one future.
+        solve: solves groups of futures.
+        alone: the best plan of each future without prices; none where they are not known.
         bound: the best lower bound so far. incumbent: the cheapest plan that the joint model has, of those tried.
     """
 
     model: ScenarioModel
-    solve: SolveFuture
+    solve: SolveGroups
+    alone: Sequence[Plan] = ()
     bound: float = -math.inf
     incumbent: SolveResult | None = None
 
@@ -86,23 +156,107 @@ class DualDecomposition:
         self.keys = [_decisions(member) for member in builder.members]
         counts = Counter(j for own in self.keys for j in own)
         self.shared = [[j for j in own if counts[j] > 1] for own in self.keys]
+        self._plan_columns = counts.keys()
+        # By group, its last plans.
+        self._plans: dict[tuple[int, ...], tuple[Plan, ...]] = {}
 
     def run(self, relaxation: SolveResult) -> None:
         """Find bounds and plans until they are near each other, for some rounds."""
-        prices = self._prices(relaxation)
-        for _ in range(MOST_STEPS):
-            found = [self.solve(number, self._problem(number, prices)) for number in range(len(self.keys))]
-            if self.model.clock.is_over or any(each.values is None for each in found):
+        prices, before = self._prices(relaxation), relaxation.objective
+        if self.alone:
+            self._improve(self._alone)
+            self._report(before)
+        for step in range(MOST_STEPS):
+            singles = [(number,) for number in range(len(self.keys))]
+            groups = singles if self.incumbent is None else last_parted(self.model.tree)
+            found = self._solve(groups, prices)
+            if found is None:
                 return
-            wanted = [self._wanted(number, each) for number, each in enumerate(found)]
-            value = math.fsum(self.weights * [each.bound for each in found])
-            self.bound = max(self.bound, value)
+            value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
+            self.bound, wanted = max(self.bound, value), self._wanted(groups, found)
             self._improve(wanted)
-            best = math.inf if self.incumbent is None else self.incumbent.objective
-            self.model.report("futures by themselves", best, self.bound)
-            if best - self.bound <= self.model.settings.slack(best):
+            self._report(self.bound)
+            if self.model.clock.is_over or self._is_done(step, self.bound - before):
                 return
-            prices = self._stepped(prices, wanted, value, best)
+            prices, before = self._stepped(prices, wanted, value), self.bound
+
+    @property
+    def _least(self) -> float:
+        """The cost of the incumbent."""
+        return math.inf if self.incumbent is None else self.incumbent.objective
+
+    def _is_done(self, step: int, gain: float) -> bool:
+        """Whether bound and plan are near enough, or more steps like this one would not suffice.
+
+        The first step says nothing about those that follow.
+        """
+        missing = self._least - self.bound - self.model.settings.slack(self._least)
+        return missing <= 0 or (step > 0 and gain * (MOST_STEPS - 1 - step) < missing)
+
+    def _report(self, bound: float) -> None:
+        self.model.report("futures by themselves", self._least, min(self._least, bound))
+
+    # Groups of futures.
+
+    def _weight(self, group: Sequence[int]) -> float:
+        return math.fsum(self.weights[list(group)])
+
+    def _solve(self, groups: Sequence[tuple[int, ...]], prices: Sequence[Vector]) -> Sequence[GroupPlans] | None:
+        """What the groups do by themselves; None where not all of them have plans."""
+        found = self.solve([self._problem(group, prices) for group in groups])
+        known = [each for each in found if each is not None and each.plans]
+        for group, each in zip(groups, known, strict=False):
+            self._plans[group] = each.plans
+        return known if len(known) == len(groups) else None
+
+    def _problem(self, group: tuple[int, ...], prices: Sequence[Vector]) -> GroupProblem:
+        """A group by itself. A decision that several of its futures share is charged once."""
+        some, weight = [self.model.tree.futures[number] for number in group], self._weight(group)
+        return GroupProblem(
+            group,
+            tuple(future.name for future in some),
+            tuple(future.probability / weight for future in some),
+            tuple(future.answers for future in some),
+            self._charges(group, prices),
+            self._held(group),
+            self._known_plans(group),
+            self._settings,
+        )
+
+    def _charges(self, group: tuple[int, ...], prices: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
+        """By future of a group, what the group is charged for its decisions: in its own money, each once."""
+        weight, charged = self._weight(group), dict[int, float]()
+        for number in group:
+            for j, price in zip(self.shared[number], prices[number].tolist(), strict=True):
+                charged[j] = charged.get(j, 0.0) + price / weight
+        result = []
+        for number in group:
+            own = {self.keys[number][j]: charged.pop(j, 0.0) for j in self.shared[number]}
+            result.append({key: price for key, price in own.items() if price})
+        return tuple(result)
+
+    def _held(self, group: tuple[int, ...]) -> frozenset[str]:
+        """The shocks of the joint model that belong to a group, as its own tree names them."""
+        tree = self.model.tree
+        own = tree.own_shocks(self.model.shocks)
+        if len(group) == 1:
+            return frozenset(shock.name for shock in own[group[0]])
+        return frozenset(tree.name(number, shock.name) for number in group for shock in own[number])
+
+    @property
+    def _settings(self) -> Settings:
+        """Those of the searches in groups: half of what may be left unproven is left to prices."""
+        settings = self.model.settings
+        tolerance = None if settings.tolerance is None else settings.tolerance / 2
+        return replace(settings, gap=settings.gap / 2, tolerance=tolerance, checkpoint=None, jobs=1, cluster=None)
+
+    def _known_plans(self, group: tuple[int, ...]) -> tuple[Plan, ...]:
+        """The last plans of a group, or its part of the best plan."""
+        if group in self._plans or self.incumbent is None:
+            return self._plans.get(group, ())
+        assert self.incumbent.values is not None
+        plans = read_joint_plan(self.model.tree, self.model.builder, self.incumbent.values.tolist())
+        return tuple(plans[number] for number in group)
 
     # Prices.
 
@@ -137,24 +291,14 @@ class DualDecomposition:
                         result[number][j] -= part * value
         return result
 
-    def _problem(self, number: int, prices: Sequence[Vector]) -> ProblemVariant:
-        """One future by itself, charged in its own money: its cost is not yet weighted by its probability."""
-        own = prices[number] / self.weights[number]
-        charged = {
-            self.keys[number][j]: float(price) for j, price in zip(self.shared[number], own, strict=True) if price
-        }
-        return ProblemVariant(PricedCost(charged), name="cost of a future")
-
-    def _stepped(
-        self, prices: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float, best: float
-    ) -> list[Vector]:
+    def _stepped(self, prices: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float) -> list[Vector]:
         """Prices after a step along the subgradient: a copy's distance from the mean of its decision."""
         mean = self._mean(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)
-        if not length or not math.isfinite(best):
+        if not length or not math.isfinite(self._least):
             return list(prices)
-        size = max(0.0, best - value) / length
+        size = max(0.0, self._least - value) / length
         return [price + size * self._balanced(n, steps) for n, price in enumerate(prices)]
 
     def _balanced(self, number: int, steps: Sequence[Vector]) -> Vector:
@@ -168,11 +312,19 @@ class DualDecomposition:
 
     # Plans.
 
-    def _wanted(self, number: int, found: SearchResult) -> dict[int, float]:
-        """What a future decides by itself, by column of the joint model."""
-        assert found.values is not None
-        own = found.builder.column_index()
-        return {j: float(found.values[own["", owner, what][t]]) for j, (owner, what, t) in self.keys[number].items()}
+    def _wanted(self, groups: Sequence[tuple[int, ...]], found: Sequence[GroupPlans]) -> list[dict[int, float]]:
+        """By future, what its group decides by itself, by column of the joint model."""
+        decisions: dict[int, Mapping[DecisionKey, float]] = {}
+        for group, each in zip(groups, found, strict=True):
+            decisions |= dict(zip(group, each.decisions, strict=True))
+        return [{j: decisions[number][key] for j, key in keys.items()} for number, keys in enumerate(self.keys)]
+
+    def _integers(self, number: int, plan: Plan) -> dict[int, float]:
+        """The integers of a plan of one future, by column of the joint model."""
+        columns, places = self.model.builder.columns, sorted(self.keys[number])
+        whole = [j for j in places if columns[j].integer]
+        values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in whole])
+        return dict(zip(whole, values, strict=True))
 
     def _mean(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
         """By column, the mean over the futures that share it, by their probabilities."""
@@ -184,25 +336,49 @@ class DualDecomposition:
         return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
     def _agreed(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
-        """The integers of options that all futures which share decisions on them have alike by themselves."""
+        """The integers of options that all plans known have alike: these, those of futures alone, and the incumbent."""
         columns, fixed, unlike = self.model.builder.columns, dict[int, float](), set[str]()
-        for own in wanted:
+        for own in (*wanted, *self._alone, *self._best):
             for j in filter(lambda j: columns[j].integer, own):
                 whole = round(own[j])
                 if fixed.setdefault(j, whole) != whole:
                     unlike.add(columns[j].mark.owner)
         return {j: whole for j, whole in fixed.items() if columns[j].mark.owner not in unlike}
 
+    @cached_property
+    def _alone(self) -> list[dict[int, float]]:
+        """By future, the integers of its plan alone."""
+        return [self._integers(number, plan) for number, plan in enumerate(self.alone)]
+
+    @property
+    def _best(self) -> list[dict[int, float]]:
+        """The integers of the incumbent."""
+        if self.incumbent is None or self.incumbent.values is None:
+            return []
+        return [{j: self.incumbent.values[j] for j in self.model.model.integers.tolist() if j in self._plan_columns}]
+
     def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
-        """The best plan that keeps every option as all futures that share decisions on it have it by themselves."""
+        """The best plan that keeps every option as all plans that are known have it."""
         model = self.model
         fixed = self._agreed(wanted)
         kept = list(fixed)
         model.release_integers()
         model.model.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])
         model.known_bound = self.bound
-        cutoff = math.inf if self.incumbent is None else self.incumbent.objective
-        result = model.solve_integers("what futures share", cutoff)
+        result = model.solve_integers("what futures share", self._least)
         model.release_integers()
-        if result.values is not None and result.objective < cutoff:
+        if result.values is not None and result.objective < self._least:
             self.incumbent = replace(result, bound=self.bound, duals=None)
+
+
+def last_parted(tree: FutureTree) -> list[tuple[int, ...]]:
+    """Groups of futures that are parted last: as large as may be, but not all futures in one."""
+    found: list[tuple[int, ...]] = [(number,) for number in range(len(tree.futures))]
+    for t in sorted({answer.t for future in tree.futures for answer in future.answers}, reverse=True):
+        groups: dict[int, list[int]] = {}
+        for number in range(len(tree.futures)):
+            groups.setdefault(tree.node(number, t - 1), []).append(number)
+        if len(groups) == 1 or max(map(len, groups.values())) > MOST_IN_GROUP:
+            break
+        found = [tuple(group) for group in groups.values()]
+    return found

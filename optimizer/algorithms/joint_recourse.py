@@ -1,10 +1,13 @@
 """Recourse in the shocks of several futures: each future's own evaluator, behind the interface of one.
 
 A plan is a vector of the columns of `first_stages_model`. Each future reads its own part of it; shocks are numbered as
-in `FutureTree.events`. All evaluators share one executor.
+in `FutureTree.events`. All evaluators share one executor, whose workers solve futures by themselves as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,13 +17,22 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from optimizer.algorithms.batches import BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.executor import Executor
+from optimizer.algorithms.executor import (
+    DaskExecutor,
+    Executor,
+    Memory,
+    ProcessExecutor,
+    SerialExecutor,
+    Task,
+    size_for,
+)
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps, Subgradients, recourse_executor
+from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
+from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Integers, Vector
+from optimizer.solver import Clock, Integers, Vector, interruptible
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:
@@ -29,15 +41,49 @@ def evaluator_of(instance: Instance, executor: Executor | None = None) -> Recour
     return RecourseEvaluator(instance, executor) if instance.tree.is_single else JointEvaluator(instance, executor)
 
 
+def kept_instances(memory: Memory, numbers: Sequence[int]) -> list[Instance]:
+    """For a task: the instances of some futures."""
+    return [memory[KEPT][number].instance for number in numbers]
+
+
+def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[int]) -> RecourseEvaluator:
+    """For a task: the evaluator of an instance whose futures are some of those that a worker keeps."""
+    executor = SerialExecutor()
+    executor.memory[KEPT] = [memory[KEPT][number] for number in numbers]
+    return evaluator_of(instance, executor)
+
+
+# Where a worker keeps the clock of the process that it works for, if it is that process itself.
+CLOCK = "clock"
+
+
+@contextlib.contextmanager
+def clock_of_task(memory: Memory, until: float | None) -> Iterator[Clock]:
+    """The clock of a task: that of the whole computation, or in another process one that stops at a time of day."""
+    if CLOCK in memory:
+        yield memory[CLOCK]
+        return
+    clock = Clock(None if until is None else max(0.0, until - time.time()))
+    with interruptible(clock):
+        yield clock
+
+
 class JointEvaluator(RecourseEvaluator):
     """Evaluates plans in the shocks of all futures of an instance.
+
+    Args:
+        instance: the instance.
+        executor: from `recourse_executor`.
+        jobs: how many whole searches of futures run at a time; None starts processes once these take long.
 
     Attributes:
         joint: the `first_stages_model` of all futures. first: the number of the first shock of each.
     """
 
-    def __init__(self, instance: Instance, executor: Executor) -> None:
+    def __init__(self, instance: Instance, executor: Executor, jobs: int | None = 1) -> None:
         self.instance, self.executor, self.tree = instance, executor, instance.tree
+        self._jobs, self._searching, self._lost = jobs, executor, list[str]()
+        self._seconds = 0.0
         parts = enumerate(self.tree.futures)
         self._futures = [RecourseEvaluator(future.instance, executor, number) for number, future in parts]
         counts = [len(future.instance.events) for future in self.tree.futures]
@@ -55,7 +101,7 @@ class JointEvaluator(RecourseEvaluator):
     @property
     def notes(self) -> list[str]:  # type: ignore[override]
         """Of workers that were lost, for the result."""
-        return list(dict.fromkeys(note for each in self._futures for note in each.notes))
+        return list(dict.fromkeys([*self._lost, *(note for each in self._futures for note in each.notes)]))
 
     @cached_property
     def slices(self) -> list[ShockBatch]:
@@ -175,6 +221,67 @@ class JointEvaluator(RecourseEvaluator):
     def least_costs(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
         return np.concatenate([each.least_costs() for each in self._futures])
+
+    # Whole searches, side by side.
+
+    def search_futures(
+        self, tasks: Sequence[Task], clock: Clock, done: Callable[[int], None] = lambda count: None
+    ) -> list[Any]:
+        """The results of searches of futures, in the order of the tasks; None for those that were not reached.
+
+        A task has to return the same wherever it runs. `done` hears how many have returned.
+        """
+        results: dict[int, Any] = {}
+        # In this process, tasks share its clock.
+        self.executor.memory[CLOCK] = clock
+        while len(results) < len(tasks) and not clock.interrupted:
+            for number, result in self._searched(tasks, results, clock):
+                results[number] = result
+                done(len(results))
+        return [results.get(number) for number in range(len(tasks))]
+
+    def _searched(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
+        """Results of tasks that are not known: of one as long as it is open whether they take long, else of all."""
+        left = [number for number in range(len(tasks)) if number not in known]
+        executor, began = self._executor_for(len(left)), time.perf_counter()
+        some = left if executor.size > 1 else left[:1]
+        try:
+            for place, result in executor.as_completed([tasks[number] for number in some], clock):
+                yield some[place], result
+        except WorkerError as error:
+            self._go_on_alone(error)
+        spent = time.perf_counter() - began
+        self._seconds += spent
+        # In this process, tasks count themselves what they spend.
+        clock.solving += spent if executor.size > 1 else 0.0
+
+    def _executor_for(self, count: int) -> Executor:
+        """The executor of so many searches: with processes where they are asked for, or where searches take long."""
+        if any(each.executor is not self.executor for each in self._futures):
+            # Its workers were lost while they checked shocks.
+            self._searching, self._jobs = self._futures[0].executor, 1
+        if count > 1 and self._searching.size == 1 and not isinstance(self._searching, DaskExecutor):
+            size = size_for(self._jobs, self._seconds)
+            if size > 1:
+                memory = self.executor.memory
+                self._searching = ProcessExecutor(size, setup_of([solver.instance for solver in memory[KEPT]]))
+                self._searching.memory = memory
+        return self._searching
+
+    def _go_on_alone(self, error: WorkerError) -> None:
+        message = f"{error}. The search goes on in this process alone."
+        warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=3)
+        self._lost.append(f"Futures were solved in one process, since {error}.")
+        if self._searching is not self.executor:
+            self._searching.close()
+        memory, self._searching, self._jobs = self.executor.memory, SerialExecutor(), 1
+        self._searching.memory = memory
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._searching is not self.executor:
+            self._searching.close()
+        self.executor.close()
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
         """The basis from which each batch starts the next time, by future and name."""

@@ -346,7 +346,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     solvers = _solvers(instances)
     executor: Executor = SerialExecutor()
     if cluster is not None:
-        executor = DaskExecutor(cluster, _setup(instances))
+        executor = DaskExecutor(cluster, setup_of(instances))
     elif size > 1:
         lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
         for future, solver in enumerate(solvers):
@@ -354,7 +354,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
                 if home and (future, part.length) not in lengths[home]:
                     lengths[home].append((future, part.length))
         first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, _setup(instances), first)
+        executor = ProcessExecutor(size, setup_of(instances), first)
     executor.memory[KEPT] = solvers
     return executor
 
@@ -365,8 +365,8 @@ def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
     return solver.answer(request)
 
 
-def _setup(instances: Sequence[Instance]) -> Setup:
-    """What a worker builds; instances that are one stay one when they are sent."""
+def setup_of(instances: Sequence[Instance]) -> Setup:
+    """What a worker builds for some futures; instances that are one stay one when they are sent."""
     fresh = {id(each): each.fresh() for each in instances}
     return Setup.of(_build_subproblems, [fresh[id(each)] for each in instances])
 

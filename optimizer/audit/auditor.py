@@ -278,6 +278,20 @@ class Operation:
         cuts = self.paths.deliberate_cuts if deliberate else self.paths.other_cuts
         return cuts.get(activity, self.nothing)
 
+    def started(self) -> Array:
+        """r, the share of an activity that may run so long after a shock has begun: 1 less what still stands still.
+
+        Of a period, the mean of what stands still: (1−u)·(1 − k/n) at month k of the window, until month n.
+        """
+        months, still = self.option.restart_months, 1.0 - self.option.min_utilisation
+        if self.is_baseline or not months:
+            return np.asarray(1.0 + self.nothing)
+        if self.paths.is_steady:
+            return np.asarray(1.0 - still + self.nothing)
+        ends = np.arange(self.paths.times.shape[1] + 1) * self.delta * 12
+        left = np.maximum(0.0, months - ends) ** 2 / (2 * months)
+        return np.asarray(1.0 + self.nothing - still * (left[:-1] - left[1:]) / (self.delta * 12))
+
     def demanded(self, segment: str) -> Array:
         """Demand of a segment, after any surge."""
         demand = self.basis.instance.demands[segment]
@@ -401,12 +415,12 @@ class ActivityAuditor(Auditor):
         return scales.activities[option.id]
 
     def most(self, operation: Operation) -> Array:
-        """The most that it may run, t: what works and is not cut."""
+        """The most that it may run, t: what works and is not cut, of which a restart is not waited for."""
         lost = [operation.lost(operation.name, deliberate=deliberate) for deliberate in (True, False)]
-        return np.asarray(operation.working * (1.0 - np.maximum(*lost)))
+        return np.asarray(operation.working * np.minimum(1.0 - np.maximum(*lost), operation.started()))
 
     def check(self, operation: Operation) -> None:
-        """capacity: 0 ≤ x ≤ C·Δ·(1−σ); in the baseline also run: x ≥ min_utilisation·C·Δ."""
+        """capacity: 0 ≤ x ≤ C·Δ·min(1−σ, r); in the baseline also run: x ≥ min_utilisation·C·Δ."""
         activity = operation.flow("activity")
         operation.at_most("capacity", activity, self.most(operation), operation.working)
         operation.at_most("capacity", 0.0, activity)

@@ -125,7 +125,8 @@ class PathRows(PlanRows):
             whole * (1.0 - operation.lost(p, deliberate=deliberate)) + lent.get(p, 0.0)
             for deliberate, lent in ((True, beside_deliberate), (False, beside))
         ]
-        operation.at_most("limit", activity, np.minimum(np.minimum(*left), whole), whole)
+        most = np.minimum(np.minimum(*left), whole * operation.started())
+        operation.at_most("limit", activity, most, whole)
         operation.at_most("limit", 0.0, activity)
         check_running(operation, whole)
 

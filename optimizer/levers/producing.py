@@ -4,14 +4,14 @@
 
 Plan: as in `base`; links `capacity`, C.
 On each path, in every period, beside what an activity does:
-    capacity   x ≤ C·Δ·(1−σ)
+    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.activity`; 1 without `restart_months`
     run        x ≥ min_utilisation·C·Δ          baseline only
 """
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.shock import Path, largest
 from optimizer.levers.base import Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.network.activity import Activity
@@ -51,7 +51,8 @@ class Producing(Sized, Activity):
         activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             working = delta * capacity[t]
-            model.limit(self.id, "capacity", t, activity[t], (1.0 - path.lost(self.id, t)) * working)
+            lost = largest(path.lost(self.id, t), 1.0 - self.restart_share(path, t))
+            model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
             if path.is_baseline and self.min_utilisation > 0:
                 model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
 

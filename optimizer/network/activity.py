@@ -3,6 +3,8 @@
     x[t]   activity   t          tonnes of activity in period t
            input      t per t    taken from each commodity
            output     t per t    given to each commodity; joint products in fixed proportions
+    r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
+    u      floor      share      `min_utilisation`, what contracts keep running in the baseline
     κ      cost       USD per t  times the path's multiplier
     η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
 
@@ -11,6 +13,11 @@ On one path, in each period:
     operating      += κ·x  (+ η·x in the baseline)
     outlay[year]   += budget_share·η·x         in the baseline
     production     += output·x                 in the baseline, by region and kind
+
+Restart: k months after a shock begins at most u + (1−u)·min(1, k/n) of capacity runs, n = `restart_months`. Of a period
+from month a to month b of the window r is the mean of that, r = u + (1−u)·(R(b) − R(a))/(b − a), where R(k) = k²/2n up
+to n and k − n/2 from there. In a state that lasts (`Path.is_steady`), r = u: floors hold from its first day on. The
+plan does not enter r; what the baseline runs beyond its floor does not count, for no recourse knows it.
 """
 
 from collections.abc import Mapping
@@ -20,9 +27,11 @@ from pydantic import Field
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.units import AmountSeries, Described, Number, Positive, QuantitySeries, Ratio, Series, Share
+from optimizer.units import AmountSeries, Described, Number, Positive, Quantity, QuantitySeries, Ratio, Series, Share
 
 ZERO_SERIES = Series.constant(0.0)
+
+MONTHS_A_YEAR = 12
 
 
 class Commitment(Described):
@@ -58,6 +67,23 @@ class Activity(Described):
         description="Price support paid on baseline activity, money per t; a series. It counts against the budget.",
     )
     min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")
+    restart_months: Quantity = Field(
+        default=0.0,
+        description="Months from the start of a shock to full operation: utilisation rises from min_utilisation to 1.",
+    )
+
+    def restart_share(self, path: Path, t: int) -> float:
+        """The share r of capacity that may run in a period of a path."""
+        if path.is_baseline or self.restart_months == 0:
+            return 1.0
+        rising = 0.0 if path.is_steady else self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
+        return self.min_utilisation + (1.0 - self.min_utilisation) * rising
+
+    def _risen(self, offset: int, length: float) -> float:
+        """The mean of min(1, k/n) over the months k of a period of the window, counted from 0."""
+        n, ends = self.restart_months, (offset * length, (offset + 1) * length)
+        first, last = (k * k / (2.0 * n) if k < n else k - n / 2.0 for k in ends)
+        return (last - first) / length
 
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]

@@ -9,6 +9,7 @@ On each path, in every period:
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
+    restart   x ≤ cap·r                                                       shocks only, a bound of x
     balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
     demand    u + z ≤ D
     floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
@@ -115,7 +116,8 @@ def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], d
 
 def _run(model: ModelBuilder, path: Path, process: Process) -> None:
     whole = {t: path.limit(process.id, t) for t in path.periods}
-    activity = process.run(model, path, kind="existing", budget_share=1.0, upper=whole)
+    most = {t: whole[t] * process.restart_share(path, t) for t in path.periods}
+    activity = process.run(model, path, kind="existing", budget_share=1.0, upper=most)
     model.link(f"{path.key}/{process.id}", "activity", activity)
     for t in path.periods:
         model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))

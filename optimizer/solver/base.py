@@ -107,7 +107,7 @@ class Settings:
         time_limit: seconds for the whole computation; None for no limit.
         threads: None leaves it to the solver.
         seed: of the solver's own choices.
-        jobs: processes that check shocks; None takes all cores where there are many shocks.
+        jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.
     """

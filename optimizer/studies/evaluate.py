@@ -22,6 +22,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.futures_alone import Alone, by_expected_cost
 from optimizer.studies.given_futures_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.given_plan import (
     EvaluatedPlan,
@@ -33,7 +34,7 @@ from optimizer.studies.given_plan import (
 )
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.solve_futures import ALONE_SHARE, Alone, by_expected_cost, solve_futures
+from optimizer.studies.solve_futures import ALONE_SHARE, solve_futures
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike

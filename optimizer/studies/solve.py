@@ -173,9 +173,9 @@ def solve_instance(
     """
     timer = Timer(load_seconds, time.perf_counter())
     with open_evaluator(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
-        solved = choose_strategy(settings.strategy, instance, evaluator, held_shocks, plan).run(
-            instance, settings, clock, listener
-        )
+        solved = choose_strategy(
+            settings.strategy, instance, evaluator, held_shocks, () if plan is None else (plan,)
+        ).run(instance, settings, clock, listener)
         return conclude(instance, settings, clock, timer, solved, evaluator, notes)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
+from optimizer.algorithms.executor import Task
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
@@ -35,6 +36,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.futures_alone import LISTENER, Alone, by_expected_cost, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
@@ -116,20 +118,6 @@ def solve_any(
     return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
 
 
-@dataclass(frozen=True)
-class Alone:
-    """The best plan of one future by itself.
-
-    Attributes:
-        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
-        gap: its survival gap.
-    """
-
-    cost: float = math.inf
-    bound: float = -math.inf
-    gap: float = 0.0
-
-
 def solve_futures(
     instance: Instance,
     settings: Settings,
@@ -163,7 +151,7 @@ def solve_futures(
     instance = listed_shocks_only(instance) if adversary else instance
     oracles = attack_oracles(instance.tree, settings, clock) if adversary else None
     executor = recourse_executor(instance, settings.jobs, settings.cluster)
-    evaluator = JointEvaluator(instance, executor)
+    evaluator = JointEvaluator(instance, executor, settings.jobs)
     try:
         with interruptible(clock, listener):
             return _Search(instance, settings, clock, listener, evaluator, timer, notes, oracles, alone).run()
@@ -195,65 +183,105 @@ class _Search:
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
             return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
-        found = self._search(self.instance, self.settings, self.evaluator, self.oracles, least)
+        found = self._search(least, alone)
         if found.solved.values is None:
             return self._without_plan(found.solved)
         results = [self._conclude(number, future, found) for number, future in enumerate(self.tree.futures)]
         return self._audited(found.solved, results, alone)
 
-    def _search(
+    def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
+        """The best plan, against the adversaries where there are oracles of them."""
+        if self.oracles is not None:
+            return self._withstood(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
+        shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.shocks)
+        plans = tuple(each.plan for each in alone if each.plan is not None)
+        strategy = choose_strategy(
+            self.settings.strategy,
+            self.instance,
+            self.evaluator,
+            frozenset(shocks),
+            least_costs=least,
+            alone=plans if len(plans) == len(alone) else (),
+        )
+        solved = strategy.run(self.instance, self.settings, self.clock, self.listener)
+        return RobustPlans(solved, (None,) * len(self.tree.futures))
+
+    def _withstood(
         self,
         instance: Instance,
         settings: Settings,
         evaluator: RecourseEvaluator,
-        oracles: Sequence[AttackOracle | None] | None,
+        oracles: Sequence[AttackOracle | None],
+        listener: Listener,
         least: tuple[float, ...] = (),
-        alone: str = "",
     ) -> RobustPlans:
-        """The best plan, against the adversaries where there are oracles of them; steps name the future `alone`."""
-
-        def report(step: Progress) -> None:
-            self.listener(replace(step, phase=f"{alone} alone, {step.phase}") if alone else step)
-
-        if oracles is not None:
-            problem = ProblemVariant(least_costs=least)
-            return robust_plans(instance, settings, self.clock, report, evaluator, oracles, problem)
-        strategy = choose_strategy(settings.strategy, instance, evaluator, least_costs=least)
-        solved = strategy.run(instance, settings, self.clock, report)
-        return RobustPlans(solved, (None,) * len(instance.tree.futures))
+        problem = ProblemVariant(least_costs=least)
+        return robust_plans(instance, settings, self.clock, listener, evaluator, oracles, problem)
 
     # Each future alone.
 
     def solve_alone(self) -> list[Alone]:
-        """Each future by itself; those with the same data are solved once."""
-        found: dict[int, Alone] = {}
+        """Each future by itself, side by side; those with the same data are solved once.
+
+        Raises:
+            InstanceError: regret is asked for, and a future cannot be survived.
+        """
+        first: dict[int, int] = {}
+        for number, future in enumerate(self.tree.futures):
+            first.setdefault(id(future.instance), number)
         left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
         with self.clock.hurried(left):
-            for number, future in enumerate(self.tree.futures):
-                if id(future.instance) not in found:
-                    found[id(future.instance)] = self._alone(number, future)
-        return [found[id(future.instance)] for future in self.tree.futures]
+            numbers = list(first.values())
+            answers = map(self._alone, numbers) if self.oracles else self._alone_side_by_side(numbers)
+            found = {number: self._checked(number, each) for number, each in zip(numbers, answers, strict=True)}
+        return [found[first[id(future.instance)]] for future in self.tree.futures]
 
-    def _alone(self, number: int, future: Future) -> Alone:
-        """The least expected cost of a future, exactly where regret counts from it.
+    @property
+    def _settings_alone(self) -> Settings:
+        """Least costs are proven exactly where regret counts from them."""
+        gap = min(self.settings.gap, EXACT_GAP) if self.measure.kind == "regret" else self.settings.gap
+        return replace(self.settings, checkpoint=None, gap=gap, jobs=1, cluster=None)
+
+    def _alone_side_by_side(self, numbers: Sequence[int]) -> list[Alone]:
+        until = None if self.clock.left is None else time.time() + self.clock.left
+        tasks = [Task(solve_alone, (n, self.tree.futures[n].name, self._settings_alone, until)) for n in numbers]
+        memory = self.evaluator.executor.memory
+        memory[LISTENER] = self.listener
+
+        def report(done: int) -> None:
+            # Without a total: rounds follow, which have none.
+            self.listener(Progress(task=f"futures alone: {done} of {len(tasks)} done"))
+
+        try:
+            found = self.evaluator.search_futures(tasks, self.clock, report)
+        finally:
+            del memory[LISTENER]
+        return [each or Alone() for each in found]
+
+    def _alone(self, number: int) -> Alone:
+        """The least expected cost of a future against its adversary."""
+        assert self.oracles is not None
+        future, oracles = self.tree.futures[number], self.oracles[number : number + 1]
+
+        def report(step: Progress) -> None:
+            self.listener(replace(step, phase=f"{future.name} alone, {step.phase}"))
+
+        instance = by_expected_cost(future.instance)
+        evaluator = self.evaluator.futures[number]
+        found = self._withstood(instance, self._settings_alone, evaluator, oracles, report)
+        return Alone.of(instance, found.solved)
+
+    def _checked(self, number: int, alone: Alone) -> Alone:
+        """What is known of a future alone; nothing where a search for its reference was stopped.
 
         Raises:
             InstanceError: regret is asked for, and the future cannot be survived.
         """
-        is_reference = self.measure.kind == "regret"
-        instance, policy = by_expected_cost(future.instance), future.instance.policy
-        settings = replace(self.settings, checkpoint=None)
-        settings = replace(settings, gap=min(settings.gap, EXACT_GAP)) if is_reference else settings
-        oracles = None if self.oracles is None else self.oracles[number : number + 1]
-        solved = self._search(instance, settings, self.evaluator.futures[number], oracles, alone=future.name).solved
-        price = policy.gap_price
-        fails = is_reference and price is None and solved.gap > 0
-        if solved.values is None or (fails and solved.status == "stopped"):
-            return Alone()
-        if fails:
+        future = self.tree.futures[number]
+        fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
+        if fails and not alone.is_stopped:
             raise InstanceError([self._without_reference(future)])
-        priced = (price or 0.0) * solved.gap
-        return Alone(solved.cost + priced, solved.bound + priced, solved.gap)
+        return Alone() if fails else alone
 
     def _without_reference(self, future: Future) -> Finding:
         what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
@@ -424,12 +452,6 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
         names, paid = tuple(tree.futures[n].name for n, _ in some), tuple(each.paid[0] for _, each in some)
         joined.append(replace(some[0][1], futures=names, paid=paid))
     return by_time(joined)
-
-
-def by_expected_cost(instance: Instance) -> Instance:
-    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
-    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
-    return instance.replacing(policy=policy)
 
 
 def purchases_of(instance: Instance, result: Result) -> list[Decision]:

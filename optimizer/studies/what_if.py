@@ -115,15 +115,12 @@ class WhatIfSolver:
 
     def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings) -> WhatIfResult:
         began = time.perf_counter()
-        evaluator = self.evaluator(instance)
+        evaluator, first = self.evaluator(instance), self._active_shocks(instance)
+        plans = () if self._plan is None else (self._plan,)
         if problem.is_default:
-            strategy = choose_strategy(
-                settings.strategy, instance, evaluator, self._active_shocks(instance), self._plan
-            )
+            strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
         else:
-            strategy = ConstraintGeneration(
-                evaluator=evaluator, first=self._active_shocks(instance), problem=problem, plan=self._plan
-            )
+            strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":

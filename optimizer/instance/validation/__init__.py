@@ -38,6 +38,7 @@ PASSES: tuple[Check, ...] = (
     supply.inputs_can_be_had,
     supply.commodities_are_of_use,
     supply.actual_outputs_can_be_compared,
+    supply.restarts_take_time,
     names.regions_are_named,
     lint.floors_have_a_price,
     lint.options_are_as_their_levers_want,

@@ -147,6 +147,16 @@ def actual_outputs_can_be_compared(unchecked: Unchecked) -> Iterator[Problem]:
                 yield place, what, "Raise capacity, or write the part that the capacity stands for.", "warning"
 
 
+def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
+    """Some of what takes months to restart may stand still in the baseline."""
+    for name, activity in unchecked.instance.activities.items():
+        if activity.restart_months > 0 and activity.min_utilisation >= 1:
+            section = "processes" if name in unchecked.instance.processes else "options"
+            what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
+            cure = "Lower min_utilisation to what contracts keep running, or remove it."
+            yield (section, name, "restart_months"), what, cure, "warning"
+
+
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
     """Every commodity goes somewhere, but for what comes along with another: an ore decides the basket."""
     instance = unchecked.instance

@@ -6,6 +6,7 @@ stockpile      its largest stock, how fast it fills or empties, when it may begi
 substitution   the share of demand that it can serve
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -82,13 +83,17 @@ class Ways:
                 left = self._total_use(p) * process.output[commodity]
                 rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
                 yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
-            elif self._total_use(p) >= FULLY_USED * sum(
-                self.instance.path(self.event).limit(p, t) for t in self.periods
-            ):
+            elif self._total_use(p) >= FULLY_USED * self._running(p):
                 made = si(self._total_use(p) * process.output[commodity], "t")
-                yield f"{display_name(self.instance, p)} gives all it has, {made}"
+                why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
+                yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
             else:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
+
+    def _running(self, p: str) -> float:
+        """What an existing process can make in the window, t of activity, where nothing of it is cut."""
+        path, process = self.instance.path(self.event), self.instance.processes[p]
+        return math.fsum(path.limit(p, t) * process.restart_share(path, t) for t in self.periods)
 
     def _inputs(self, inputs: Iterable[str]) -> str:
         """The names of the inputs that are short; of all inputs if prices show none to be short."""

@@ -1,0 +1,68 @@
+"""One of several futures by itself, as a task that may run in another process."""
+
+import math
+from dataclasses import dataclass, replace
+
+from optimizer.algorithms.constraint_generation import choose_strategy
+from optimizer.algorithms.executor import Memory
+from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, kept_instances
+from optimizer.algorithms.reading import read_plan
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.instance.questions import RiskMeasure
+from optimizer.instance.schema import Instance
+from optimizer.progress import Progress, ignore
+from optimizer.results.plan import Plan
+from optimizer.solver import Settings
+
+# Where a worker keeps who listens to its tasks, if it is this process.
+LISTENER = "listener"
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The best plan of one future by itself.
+
+    Attributes:
+        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
+        gap: its survival gap.
+        plan: None where there is none. shocks: names of those that its model held.
+        is_stopped: whether its search ended before the proof.
+    """
+
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+    plan: Plan | None = None
+    shocks: frozenset[str] = frozenset()
+    is_stopped: bool = False
+
+    @classmethod
+    def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
+        """What a search found in a future."""
+        if solved.values is None:
+            return cls()
+        priced = (instance.policy.gap_price or 0.0) * solved.gap
+        plan = read_plan(instance, solved.builder, solved.values.tolist())
+        shocks = frozenset(path for path, _, _ in solved.builder.column_index())
+        stopped = solved.status == "stopped"
+        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, shocks, stopped)
+
+
+def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
+    """A task: one future by itself, judged by its expected cost."""
+
+    def report(step: Progress) -> None:
+        memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
+
+    with clock_of_task(memory, until) as clock:
+        (kept,) = kept_instances(memory, (number,))
+        instance = by_expected_cost(kept)
+        evaluator = evaluator_in_worker(memory, kept, (number,))
+        solved = choose_strategy(settings.strategy, instance, evaluator).run(instance, settings, clock, report)
+        return Alone.of(instance, solved)
+
+
+def by_expected_cost(instance: Instance) -> Instance:
+    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
+    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
+    return instance.replacing(policy=policy)
