@@ -303,7 +303,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
-    if plan is not None and (is_written_plan(plan) or (changes.future is not None and is_futures_plan(plan))):
+    if plan is not None and _needs_instance(plan, changes):
         return read_written_plan(file, plan, changes, search)
     _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
@@ -311,6 +311,11 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
     return replace(found, instance=instance)
+
+
+def _needs_instance(plan: str, changes: Changes) -> bool:
+    """Whether a plan is taken as it stands in the instance, not as it was saved: of several futures, one is chosen."""
+    return is_written_plan(plan) or (changes.future is not None and is_futures_plan(plan))
 
 
 def is_written_plan(file: str) -> bool:
