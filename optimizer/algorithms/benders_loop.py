@@ -37,6 +37,7 @@ class Evaluation:
 
     Attributes:
         value: of the objective, with the recourse function in place of its outer approximation θ.
+        measured, expected: the measure of the costs, and the expected cost, where costs count.
         gap: the total gap, where it counts.
         is_feasible: whether the plan may become the incumbent.
         violated: shocks that are not survived.
@@ -45,6 +46,8 @@ class Evaluation:
     """
 
     value: float
+    measured: float = math.nan
+    expected: float = math.nan
     gap: float = 0.0
     is_feasible: bool = True
     violated: Sequence[Violation] = ()
@@ -78,6 +81,7 @@ class Objective:
         needs_shocks: whether the master that proposes integers has to hold them too.
         tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
         facts: what a checkpoint needs beside the cuts.
+        is_saved: whether checkpoints are written; else a run that is resumed goes on from the loop before.
     """
 
     name: str
@@ -87,6 +91,7 @@ class Objective:
     needs_shocks: bool = False
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
+    is_saved: bool = True
 
 
 class BendersLoop:
@@ -317,6 +322,8 @@ class BendersLoop:
         return True
 
     def _save(self) -> None:
+        if not self.objective.is_saved:
+            return
         facts = {"relaxed": self.is_relaxed, **self.objective.facts}
         self.search.save(self.objective.name, facts, pack_cuts(self.master.pool))
 
