@@ -106,7 +106,7 @@ def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
             *_, name, _side, _commodity = place
             what = f"nothing makes {commodity}, so {name} can never run"
             cure = "Add a process, an option, a stockpile or scrap that supplies it, or correct the input."
-            if _has_to_run(instance, name):
+            if _has_to_run(instance, str(name)):
                 yield place, f"{what}, but has to (min_utilisation)", cure, "error"
             else:
                 yield place, what, cure, "warning"
