@@ -320,10 +320,13 @@ class Sized(Lever):
             opened[a] = before
         model.link(self.id, "opened", opened)
         if self.is_lumpy:
-            lead = model.horizon.whole(self.lead_time)
-            last = {t: max((a for a in opened if a + lead <= t), default=None) for t in model.horizon.periods}
-            in_force = {t: Expression() if a is None else opened[a] for t, a in last.items()}
-            model.link(self.id, "in_force", in_force)
+            model.link(self.id, "in_force", self._in_force(model.horizon, opened))
+
+    def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
+        """Y at the last decision point that is a lead time before a period, for every period."""
+        lead = horizon.whole(self.lead_time)
+        last = {t: max((a for a in opened if a + lead <= t), default=None) for t in horizon.periods}
+        return {t: Expression() if a is None else opened[a] for t, a in last.items()}
 
     def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:

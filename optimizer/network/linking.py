@@ -103,14 +103,18 @@ class _Period:
         self.free: dict[str, Any] = {c: account.constant for c, account in supply.items()}
         self.sources = {c: _flows(account, 1.0) for c, account in supply.items()}
         self.uses = {c: _flows(account, -1.0) for c, account in supply.items()}
-        columns = {j for account in supply.values() for j in account.terms}
-        self.useful: dict[int, Any] = {j: model.columns[j].upper for j in columns}
-        earning = model.booked("operating", path.key, t).terms
+        self._read_columns({j for account in supply.values() for j in account.terms}, path, asked)
+        self._read_gates({j: gate for j, gate in own.items() if j in self.useful})
+
+    def _read_columns(self, columns: set[int], path: Path, asked: set[int]) -> None:
+        self.useful: dict[int, Any] = {j: self.model.columns[j].upper for j in columns}
+        earning = self.model.booked("operating", path.key, self.t).terms
         self.reducible = {j for j in columns - asked if not np.any(earning.get(j, 0.0) < 0)}
-        here = {j: gate for j, gate in own.items() if j in columns}
-        self.openings = dict(here.values())
-        self.own = {j: frozenset([name]) for j, (name, _) in here.items()}
-        self.gates: dict[int, set[Gate]] = {j: {self.own[j]} if j in self.own else set() for j in columns}
+
+    def _read_gates(self, own: Mapping[int, tuple[str, Expression]]) -> None:
+        self.openings = dict(own.values())
+        self.own = {j: frozenset([name]) for j, (name, _) in own.items()}
+        self.gates: dict[int, set[Gate]] = {j: {self.own[j]} if j in self.own else set() for j in self.useful}
 
     def write(self) -> None:
         """Propagate, and write a row where it says more than capacity does."""
