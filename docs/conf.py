@@ -52,7 +52,7 @@ _ERRORS = [name for name, found in _PUBLIC.items() if isinstance(found, type) an
 _CLASSES = [name for name, found in _PUBLIC.items() if isinstance(found, type) and name not in _ERRORS]
 myst_substitutions = {
     "functions": _directives("function", [name for name in _PUBLIC if name not in {*_CLASSES, *_ERRORS}]),
-    "classes": _directives("class", _CLASSES, "   :members:\n"),
+    "classes": _directives("class", _CLASSES, "   :members:\n   :inherited-members: BaseModel\n"),
     "errors": _directives("exception", _ERRORS),
     "exit_codes": "\n".join(
         ["| code | meaning |", "|---|---|", *(f"| {code} | {code.meaning}: {code.details} |" for code in ExitCode)]

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer.instance.questions import RiskMeasure
-from optimizer.model.builder import Column, Mark, ModelBuilder
+from optimizer.model.builder import Column, Mark, ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
 from optimizer.tolerances import ROUNDING
 
@@ -42,7 +42,8 @@ class FutureCosts[Amount: (Expression, float)]:
     Attributes:
         probability: of the future.
         expected: over its shocks.
-        outcomes: of all its shocks with a probability, and of none; for CVaR. Probabilities are those of the tree.
+        outcomes: that nothing happens, then all its shocks with a probability; for CVaR. Probabilities are those of the
+            tree.
     """
 
     probability: float
@@ -99,7 +100,8 @@ def write_measure(
 ) -> Expression:
     """Write the columns and rows of a measure to the model that holds all futures; returns it, to be minimised.
 
-    Columns of money are written in a unit of money per tonne, so that they are scaled like those of tonnes.
+    Columns and rows of money are written in a unit of money per tonne, so that they are scaled like those of tonnes: in
+    a row of costs as large as a whole plan's, the solver's tolerance would be less than the errors of its arithmetic.
     """
     expected = total(each.probability * each.expected for each in costs)
     if measure.kind == "expected":
@@ -108,22 +110,35 @@ def write_measure(
         largest = unit * free_column(model, "largest")
         for number, each in enumerate(costs):
             own = each.expected - (least[number] if measure.kind == "regret" else 0.0)
-            model.require(OWNER, f"future{number}", None, largest, ">=", own, unit="USD")
+            require_money(model, f"future{number}", largest, ">=", own, unit)
         return largest
     return (1.0 - measure.weight) * expected + measure.weight * _write_tail(model, measure.alpha, costs, unit)
 
 
 def _write_tail(model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[Expression]], unit: float) -> Expression:
+    """What a future costs where nothing happens is a column, so that the rows of its other outcomes are short."""
     threshold = unit * free_column(model, "threshold")
     result = Expression(threshold.terms)
     for number, each in enumerate(costs):
+        if not each.outcomes:
+            continue
+        calm, column = each.outcomes[0].cost, unit * free_column(model, f"calm{number}")
+        require_money(model, f"calm{number}", column, "==", calm, unit)
         for place, outcome in enumerate(each.outcomes):
             if outcome.probability <= 0:
                 continue
             excess = unit * model.variable(OWNER, f"excess{number}.{place}", 0)
-            model.require(OWNER, f"outcome{number}.{place}", None, excess, ">=", outcome.cost - threshold, unit="USD")
+            beyond = total([column, outcome.cost - calm, -1.0 * threshold])
+            require_money(model, f"outcome{number}.{place}", excess, ">=", beyond, unit)
             result.add(excess, outcome.probability / (1.0 - alpha))
     return result
+
+
+def require_money(
+    model: ModelBuilder, what: str, left: Expression, sense: Sense, right: Expression | float, unit: float
+) -> None:
+    """A row of amounts of money, written in a unit of money per tonne."""
+    model.require(OWNER, what, None, (1.0 / unit) * left, sense, (1.0 / unit) * right)
 
 
 def free_column(model: ModelBuilder, what: str) -> Expression:
@@ -137,19 +152,19 @@ def write_gaps(model: ModelBuilder, count: int, unit: float) -> list[Expression]
     columns = [unit * model.variable(OWNER, f"gap{number}", 0) for number in range(count)]
     largest = unit * model.variable(OWNER, "largest gap", 0)
     for number, column in enumerate(columns):
-        model.require(OWNER, f"largest gap{number}", None, largest, ">=", column, unit="USD")
+        require_money(model, f"largest gap{number}", largest, ">=", column, unit)
     return [*columns, largest]
 
 
-def link_gaps(model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression]) -> None:
+def link_gaps(model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression], unit: float) -> None:
     """Rows that keep the columns of `write_gaps` at the gaps of the futures; those of more shocks imply the others."""
     for number, (column, gap) in enumerate(zip(columns, gaps, strict=False)):
         if gap.terms and not model.has_row(OWNER, name := f"gap{number}.{len(gap.terms)}"):
-            model.require(OWNER, name, None, column, ">=", gap, unit="USD")
+            require_money(model, name, column, ">=", gap, unit)
 
 
 def write_limit(model: ModelBuilder, measure: Expression, unit: float) -> Expression:
     """A column whose upper bound, times a unit of money, limits a measure."""
     limit = free_column(model, "limit")
-    model.require(OWNER, "limit", None, measure, "<=", unit * limit, unit="USD")
+    require_money(model, "limit", measure, "<=", unit * limit, unit)
     return limit

@@ -31,6 +31,7 @@ An expectation is `A ± B` (B an amount, or a share of A in %), `A to B`, `at le
     service                                     segment: served share in its worst period of all shocks
     shares                                      commodity: region: year: share of the baseline's production
     costs                                       part: present value
+    made                                        process: year: t of its first output in the baseline
 
 Of a file with questions, unless `future` names one of its futures: status, total_cost, expected_cost, outlay,
 price_of_survival, survival_gap, worst_gap, and
@@ -239,6 +240,7 @@ def figures(result: so.Result) -> dict[str, Any]:
         "service": {d: weakest.worst_service for d, weakest in result.services.items()},
         "costs": dict(result.costs),
         "shares": shares(instance, result),
+        "made": made(instance, result),
     }
     return scalars | dict(_flat(tables))
 
@@ -261,6 +263,19 @@ def figures_of_tree(result: so.FuturesResult) -> dict[str, Any]:
     }
     scalars = {name: getattr(result, name) for name in names.split()}
     return scalars | dict(_flat({"committed": committed, "futures": futures}))
+
+
+def made(instance: so.Instance, result: so.Result) -> dict[str, float]:
+    """`process.year`: t of its first output in the baseline."""
+    if result.baseline is None:
+        return {}
+    horizon, found = instance.horizon, dict[str, float]()
+    for name, process in instance.processes.items():
+        rate = next(iter(process.output.values()), 0.0)
+        for t in horizon.periods:
+            key = f"{name}.{horizon.year(t)}"
+            found[key] = found.get(key, 0.0) + rate * result.baseline[name, "activity"][t]
+    return found
 
 
 def shares(instance: so.Instance, result: so.Result) -> dict[str, float]:

@@ -288,8 +288,11 @@ def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
         assert words in text
     assert diversify("plot", saved, "futures", "--output", str(figure)).returncode == 0
     assert figure.read_text().count("<svg") == 1
-    refused = diversify("report", saved, "--output", str(tmp_path / "book.xlsx"))
-    assert refused.returncode == 2
+    book = diversify("report", saved, "--output", str(tmp_path / "book.xlsx"))
+    assert (book.returncode, "SURVIVES in all 2 futures" in book.stdout) == (0, True)
+    for more in (("--budgets", "0"), ("--instance", "instances/tiny.yaml")):
+        refused = diversify("report", saved, "--output", str(page), *more)
+        assert (refused.returncode, "--future" in refused.stderr) == (2, True), more
     refused = diversify("plot", "instances/tiny.yaml", "futures", "--output", str(figure))
     assert refused.returncode == 3
     data = json.loads(diversify("report", saved, "--output", str(page), "--json").stdout)

@@ -142,3 +142,64 @@ def test_report_writes_a_workbook_by_its_name(result: so.Result, tmp_path: Path)
         assert run(tmp_path, "report", "plan.json", "-o", "plan.xlsx", *more).returncode == 2
     assert run(tmp_path, "report", "plan.json", "-o", "plan.doc").returncode == 2
     assert json.loads((tmp_path / "plan.json").read_text())["status"] == "survives"
+
+
+@pytest.fixture(scope="module")
+def futures_book(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("futures") / "plan.xlsx"
+    so.write_workbook(so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml")), path)
+    return openpyxl.load_workbook(path)
+
+
+def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures_book: Any) -> None:
+    """100 t/yr at 60k before the answer, in both futures; 100 t/yr at 80k more where demand doubles."""
+    said = {row[0].value: row[1].value for row in futures_book["answer"].iter_rows(min_row=HEAD + 1)}
+    assert said["Answer"] == "SURVIVES in all 2 futures"
+    assert said["Commit now"] == "6M USD before 2028: plant"
+    (now,), (later,) = rows(futures_book["commit now"]), rows(futures_book["after answers"])
+    shown = ("In", "Option", "Decided", "Size", "Unit of size", "Spent [USD]")
+    assert [now[head] for head in shown] == ["all branches", "plant", "2027", 100, "t/yr", 6e6]
+    assert [later[head] for head in shown] == ["doubles", "plant", "2028", 100, "t/yr", 8e6]
+    assert "doubles 30 %, stays 70 %" in futures_book["after answers"]["A1"].value
+
+
+def test_workbook_of_several_futures_has_the_frames_of_each(futures_book: Any) -> None:
+    found = rows(futures_book["futures"])
+    names = ("Future", "Cost [USD]", "Alone [USD]", "Regret [USD]")
+    assert [[row[head] for head in names] for row in found] == [["doubles", 14e6, 12e6, 2e6], ["stays", 6e6, 6e6, 0]]
+    assert len(futures_book["futures"]._charts) == 1
+    parts = {(row["Future"], row["Part"]): row["Present value [USD]"] for row in rows(futures_book["costs"])}
+    assert parts == {("doubles", "capex"): 14e6, ("stays", "capex"): 6e6}
+    spent = {(row["Future"], row["Year"]): row["Outlay [USD]"] for row in rows(futures_book["outlays"])}
+    assert spent[("doubles", 2028)] == 8e6
+    assert spent[("stays", 2028)] == 0
+    # The margin of each future's own demand: 200 t and 100 t are served in full.
+    survived = rows(futures_book["survival"])
+    assert [(row["Future"], row["Shock"], row["motors [margin]"]) for row in survived] == [
+        ("doubles", "embargo", "full"), ("stays", "embargo", "full")
+    ]  # fmt: skip
+    assert {(row["Future"], row["Segment"]) for row in rows(futures_book["segments"])} == {
+        ("doubles", "motors"), ("stays", "motors")
+    }  # fmt: skip
+    assert all("USD" in sheet["A2"].value and sheet.freeze_panes for sheet in futures_book.worksheets)
+
+
+def test_stocks_of_each_future_stand_below_each_other(tmp_path: Path) -> None:
+    futures = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.survival: 0.7}}, same: {}}}}"
+    result = so.solve(so.load(TINY, [futures]))
+    so.write_workbook(result, tmp_path / "stocks.xlsx")
+    found = rows(openpyxl.load_workbook(tmp_path / "stocks.xlsx")["stock"])
+    assert [row["Future"] for row in found] == ["more"] * 5 + ["same"] * 5
+    held = {name: [row["magnet reserve [t]"] for row in found if row["Future"] == name] for name in ("more", "same")}
+    for future in result.futures:
+        assert held[future.name] == pytest.approx(list(future.result.plan.stocks["reserve"]))
+    # Which of both has more is not known before the answer of 2027.
+    assert held["more"][0] == pytest.approx(held["same"][0])
+
+
+def test_workbook_of_futures_that_was_changed_says_so_and_one_future_has_its_plan(tmp_path: Path) -> None:
+    result = so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml"))
+    so.write_workbook(replace(result, total_cost=1.0), tmp_path / "doctored.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "doctored.xlsx")["answer"].cell(HEAD + 1, 1).value == "Warning"
+    so.write_workbook(so.solve(so.load(TINY, ["policy.objective=worst"])), tmp_path / "one.xlsx")
+    assert {"builds", "stock", "survival", "costs"} <= set(openpyxl.load_workbook(tmp_path / "one.xlsx").sheetnames)

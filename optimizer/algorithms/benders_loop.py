@@ -37,6 +37,7 @@ class Evaluation:
 
     Attributes:
         value: of the objective, with the recourse function in place of its outer approximation θ.
+        measured, expected: the measure of the costs, and the expected cost, where costs count.
         gap: the total gap, where it counts.
         is_feasible: whether the plan may become the incumbent.
         violated: shocks that are not survived.
@@ -45,6 +46,8 @@ class Evaluation:
     """
 
     value: float
+    measured: float = math.nan
+    expected: float = math.nan
     gap: float = 0.0
     is_feasible: bool = True
     violated: Sequence[Violation] = ()
@@ -78,6 +81,7 @@ class Objective:
         needs_shocks: whether the master that proposes integers has to hold them too.
         tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
         facts: what a checkpoint needs beside the cuts.
+        is_saved: whether checkpoints are written; else a run that is resumed goes on from the loop before.
     """
 
     name: str
@@ -87,6 +91,7 @@ class Objective:
     needs_shocks: bool = False
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
+    is_saved: bool = True
 
 
 class BendersLoop:
@@ -147,7 +152,7 @@ class BendersLoop:
         centre: Vector | None = None
         upper, stalling = math.inf, _Stalling()
         while not self.search.clock.is_over:
-            result = self.master.model.solve(relaxed=True)
+            result = self.master.solve_relaxed()
             if result.values is None:
                 return False
             self.relaxation = result.values
@@ -210,7 +215,7 @@ class BendersLoop:
     def _propose(self) -> SolveResult:
         """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
         self.reduced.release_integers()
-        relaxation = self.reduced.model.solve(relaxed=True)
+        relaxation = self.reduced.solve_relaxed()
         found = None
         if relaxation.status == "optimal":
             found = Branching(self.reduced, relaxation, self.objective.name, self._cutoff()).result
@@ -317,6 +322,8 @@ class BendersLoop:
         return True
 
     def _save(self) -> None:
+        if not self.objective.is_saved:
+            return
         facts = {"relaxed": self.is_relaxed, **self.objective.facts}
         self.search.save(self.objective.name, facts, pack_cuts(self.master.pool))
 

@@ -5,12 +5,17 @@
     γ      θ of the gap of the one shock of g, where costs depend on the gap that it may leave
     link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
 
+CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
+B_W are columns of their own, so that the rows of outcomes are short. The largest cost and regret need θ by future.
+
 The master problem contains few shocks or none. θ is a lower bound on the recourse function, so every minimum of the
 master is a lower bound too.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -20,13 +25,17 @@ from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.measured_model import median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.schema import Future
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.risk import FutureCosts
+from optimizer.risk import OWNER, CostOutcome, FutureCosts, free_column, require_money
 from optimizer.solver import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
+# Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
+MOST_GROUPS = 400
 # The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
@@ -41,6 +50,7 @@ class ShockGroups:
         weights: by shock, of its gap or cost.
         least: by shock, a lower bound on its gap or cost, in money.
         owners: by group, the number of the future whose shocks it holds.
+        factors: by group, what its sum is multiplied by in the gap or expected cost of its future.
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
@@ -49,6 +59,7 @@ class ShockGroups:
     weights: Vector
     least: Vector
     owners: Integers
+    factors: Vector
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
@@ -69,6 +80,41 @@ class ShockGroups:
         return result
 
 
+def group_shocks(
+    kind: EstimateKind,
+    order: Sequence[int],
+    alone: Iterable[int],
+    weights: Vector,
+    least: Vector,
+    owners: Integers,
+    *,
+    are_alone: bool = False,
+) -> ShockGroups:
+    """Groups of the shocks that have a weight.
+
+    Args:
+        kind: what is estimated.
+        order: all shocks, like ones beside each other.
+        alone: shocks with a group of their own each; these come first.
+        weights, least: as in `ShockGroups`. owners: by shock, the number of its future.
+        are_alone: whether every shock has a group of its own, whose sum is not weighted: its cost counts by itself.
+    """
+    singles = [n for n in dict.fromkeys([*alone, *(order if are_alone else ())]) if weights[n] > 0]
+    apart = frozenset(singles)
+    shared = np.array([n for n in order if n not in apart and weights[n] > 0], dtype=np.intp)
+    group_of = np.full(len(weights), -1, dtype=np.intp)
+    group_of[singles] = np.arange(len(singles))
+    group_of[shared] = len(singles) + np.arange(len(shared)) * min(MOST_GROUPS, len(shared)) // max(1, len(shared))
+    kept = group_of >= 0
+    # No group holds shocks of two futures.
+    found, places = np.unique(np.stack([group_of, owners], axis=1)[kept], axis=0, return_inverse=True)
+    group_of[kept] = places.reshape(-1)
+    factors = np.ones(len(found))
+    if are_alone:
+        factors[group_of[singles]], weights = weights[singles], np.where(weights > 0, 1.0, 0.0)
+    return ShockGroups(kind, group_of, weights, least, found[:, 1], factors)
+
+
 @dataclass(frozen=True)
 class BendersCut:
     """Sums of groups at one plan, with subgradients in its columns and in gaps; `new` are the groups that get a row."""
@@ -84,6 +130,56 @@ class BendersCut:
 CutPool = dict[EstimateKind, list[BendersCut]]
 
 
+@dataclass(frozen=True)
+class _OwnCosts:
+    """What one future costs, but for its shocks.
+
+    Attributes:
+        spending: in present value. operating: of the baseline by period, in present value.
+        shares: by period, the probability that nothing happens then.
+        probabilities: by shock. windows: by shock, its first period and the one behind its last.
+    """
+
+    probability: float
+    spending: Expression
+    operating: Sequence[Expression]
+    shares: Vector
+    probabilities: Vector
+    windows: Integers
+
+    @classmethod
+    def of(cls, future: Future, member: ModelBuilder) -> "_OwnCosts":
+        """Those of a future, from its builder."""
+        events, periods = future.instance.events, member.horizon.periods
+        operating = [member.discount(t) * member.booked("operating", BASELINE, t) for t in periods]
+        weights = formulation.weights(future.instance, events)[BASELINE]
+        return cls(
+            future.probability,
+            formulation.spending(member),
+            operating,
+            np.array([weights[t] / member.discount(t) for t in periods]),
+            np.array([shock.probability for shock in events]),
+            np.array([(e.periods.start, e.periods.stop) for e in events], dtype=np.intp).reshape(-1, 2),
+        )
+
+    @property
+    def baseline(self) -> Expression:
+        """The expected cost of the baseline."""
+        return total(float(share) * paid for share, paid in zip(self.shares, self.operating, strict=True))
+
+    def at(self, plan: list[float], costs: Vector) -> FutureCosts[float]:
+        """What the future costs under a plan where its shocks, in their order, cost so much."""
+        spent, paid = self.spending.value(plan), np.array([each.value(plan) for each in self.operating])
+        expected = spent + float(paid @ self.shares) + float(self.probabilities @ costs)
+        calm, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
+        found = calm - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
+        none = max(0.0, 1.0 - math.fsum(self.probabilities))
+        likely = np.flatnonzero(self.probabilities > 0).tolist()
+        outcomes = [(none, calm), *((self.probabilities[n], found[n]) for n in likely)]
+        of_tree = [CostOutcome(float(self.probability * p), float(cost)) for p, cost in outcomes]
+        return FutureCosts(self.probability, expected, of_tree)
+
+
 @dataclass
 class MasterProblem(ScenarioModel):
     """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
@@ -92,11 +188,13 @@ class MasterProblem(ScenarioModel):
         groups: of gaps, of costs, or both, by kind.
         pool: the cuts.
         followers: other masters that get the same cuts, each where it violates them at its own proposal.
+        most_measured: what the measure of a plan may be where something else is minimised, money.
     """
 
     groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)
     pool: CutPool = field(default_factory=dict)
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
+    most_measured: float = math.inf
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
@@ -107,20 +205,74 @@ class MasterProblem(ScenarioModel):
         self._linked: dict[tuple[EstimateKind, int], int] = {}
         super().__post_init__()
 
+    def update_expressions(self) -> None:
+        """Links the costs of shocks that are new among those held; a measure but expected cost is written only once."""
+        super().update_expressions()
+        if self.policy.objective.kind != "expected":
+            self._estimate("cost", self._held_costs)
+
     def costs(self) -> list[FutureCosts[Expression]]:
         """What each future costs, that of its shocks by estimates."""
+        estimates = self._estimate("cost", self._held_costs)
+        is_tail = self.policy.objective.kind == "cvar" and self._is_whole
+        outcomes = self._write_outcomes() if is_tail else [[] for _ in self.tree.futures]
+        return [
+            FutureCosts(own.probability, total([own.spending, own.baseline, estimate]), of_shocks)
+            for own, estimate, of_shocks in zip(self._own_costs, estimates, outcomes, strict=True)
+        ]
+
+    @property
+    def _held_costs(self) -> dict[str, Expression]:
+        """By name, the expected cost of each shock held."""
         parts = zip(self.tree.futures, self.builder.members, strict=True)
         operating = [formulation.costs_by_part(member, each.instance, each.instance.events) for each, member in parts]
-        estimates = self._estimate("cost", self._named(operating))
-        return [
-            FutureCosts(
-                future.probability,
-                total([formulation.spending(member), own.get(BASELINE, Expression()), estimate]),
-            )
-            for future, member, own, estimate in zip(
-                self.tree.futures, self.builder.members, operating, estimates, strict=True
-            )
-        ]
+        return self._named([{name: own[name] for name in own if name != BASELINE} for own in operating])
+
+    @cached_property
+    def _own_costs(self) -> list[_OwnCosts]:
+        parts = zip(self.tree.futures, self.builder.members, strict=True)
+        return [_OwnCosts.of(future, member) for future, member in parts]
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the cost of every shock with a probability is estimated."""
+        likely = np.concatenate([own.probabilities for own in self._own_costs]) > 0
+        if "cost" not in self.groups:
+            return not likely.any()
+        return bool((self.groups["cost"].group_of[likely] >= 0).all())
+
+    def _write_outcomes(self) -> list[list[CostOutcome[Expression]]]:
+        """The outcomes of each future, by estimates, from columns for what the baseline costs in periods of shocks."""
+        result, first = list[list[CostOutcome[Expression]]](), 0
+        for number, own in enumerate(self._own_costs):
+            likely = np.flatnonzero(own.probabilities > 0).tolist()
+            calm = total([own.spending, *own.operating])
+            struck = sorted({t for n in likely for t in range(*own.windows[n])})
+            paid = {t: self._column(f"baseline{number}.{t}", own.operating[t]) for t in struck}
+            none = max(0.0, 1.0 - math.fsum(own.probabilities))
+            outcomes = [CostOutcome(own.probability * none, calm)]
+            for n in likely:
+                g = int(self.groups["cost"].group_of[first + n])
+                missed = total(paid[t] for t in range(*own.windows[n]))
+                cost = Expression({self.estimates["cost"][g]: self.unit}, float(self.least["cost"][g]))
+                outcomes.append(CostOutcome(own.probability * own.probabilities[n], calm - missed + cost))
+            result.append(outcomes)
+            first += len(own.probabilities)
+        return result
+
+    def _column(self, what: str, amount: Expression) -> Expression:
+        """A column that holds an amount of money."""
+        column = self.unit * free_column(self.builder, what)
+        require_money(self.builder, what, column, "==", amount, self.unit)
+        return column
+
+    def future_costs(self, plan: Vector, costs: Vector) -> list[FutureCosts[float]]:
+        """What each future costs under a plan where shocks cost so much, in present value: no estimate counts."""
+        numbers, first, result = plan.tolist(), 0, []
+        for own in self._own_costs:
+            result.append(own.at(numbers, costs[first : first + len(own.probabilities)]))
+            first += len(own.probabilities)
+        return result
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future, by estimates, money."""
@@ -142,14 +294,16 @@ class MasterProblem(ScenarioModel):
             self.estimates[kind] = [next(iter(column.terms)) for column in columns]
         columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
         self._link(kind, columns, held)
-        for column, owner, least in zip(columns, self.groups[kind].owners, self.least[kind], strict=True):
-            result[owner].add(column, self.unit)
-            result[owner].add(float(least))
+        groups = self.groups[kind]
+        for column, owner, factor, least in zip(columns, groups.owners, groups.factors, self.least[kind], strict=True):
+            result[owner].add(column, factor * self.unit)
+            result[owner].add(float(factor * least))
         return result
 
-    def shares(self, kind: EstimateKind) -> Vector:
-        """By group, the probability of its future."""
-        return np.array([future.probability for future in self.tree.futures])[self.groups[kind].owners]
+    def by_future(self, kind: EstimateKind, sums: Vector) -> list[float]:
+        """By future, the gap or expected cost of its shocks, from the sums of groups."""
+        groups = self.groups[kind]
+        return np.bincount(groups.owners, groups.factors * sums, len(self.tree.futures)).tolist()
 
     def _link(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
         """A row for each group of which more is held than before; it implies the row before."""
@@ -158,7 +312,7 @@ class MasterProblem(ScenarioModel):
             group = int(groups.group_of[number])
             if group >= 0 and shock.name in held:
                 least = float(groups.weights[number] * groups.least[number])
-                known.setdefault(group, []).append(held[shock.name] - least)
+                known.setdefault(group, []).append((1.0 / groups.factors[group]) * held[shock.name] - least)
         for group, parts in known.items():
             if len(parts) > self._linked.get((kind, group), 0):
                 self._linked[kind, group] = len(parts)
@@ -177,7 +331,34 @@ class MasterProblem(ScenarioModel):
         if len(tied):
             gaps = self.estimated("gap", values)[self.groups[kind].gaps[tied]]
             cut[tied] += found.by_gap[tied] * (gaps - found.gap_limit[tied])
-        return np.asarray(np.maximum(cut - self.estimated(kind, values), 0.0))
+        known = self.estimated(kind, values)
+        if kind == "cost" and self._is_tail_alone:
+            known = np.maximum(known, self._below_tail(values))
+        return np.asarray(np.maximum(cut - known, 0.0))
+
+    @property
+    def _is_tail_alone(self) -> bool:
+        """Whether nothing counts but the tail of the costs."""
+        measure = self.policy.objective
+        return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "cost"
+
+    def _below_tail(self, values: Vector) -> Vector:
+        """By group of costs, that up to which its shock adds nothing to the tail, η + e − (I + B − B_W), in money."""
+        result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
+        for number, own in enumerate(self._own_costs):
+            likely = np.flatnonzero(own.probabilities > 0)
+            paid = np.array([values[found.get(f"baseline{number}.{t}", 0)] for t in range(len(own.operating))])
+            until = np.concatenate([[0.0], np.cumsum(paid)])
+            missed = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
+            excess = values[[found[f"excess{number}.{place + 1}"] for place in range(len(likely))]]
+            level = values[found["threshold"]] + excess - values[found[f"calm{number}"]] + missed
+            result[self.groups["cost"].group_of[first + likely]] = self.unit * level
+            first += len(own.probabilities)
+        return result
+
+    @cached_property
+    def _measure_columns(self) -> dict[str, int]:
+        return {column.mark.what: j for j, column in enumerate(self.builder.columns) if column.mark.owner == OWNER}
 
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
         """Add the cuts at a plan that `values` violates. Returns how many."""

@@ -33,6 +33,11 @@ def median_shortage_cost(instance: Instance) -> float:
     return costs[len(costs) // 2] if costs else 1.0
 
 
+def is_worst_case(instance: Instance) -> bool:
+    """Whether the largest gap of a future comes before the expected gap."""
+    return instance.policy.objective.kind in ("worst", "regret") and not instance.tree.is_single
+
+
 def _demands(instance: Instance) -> Iterator[Demand]:
     for future in instance.tree.futures:
         yield from future.instance.demands.values()
@@ -91,7 +96,7 @@ class MeasuredModel:
         if self._measured is None or self.policy.objective.kind == "expected":
             self._write_measure()
         if self.future_gaps:
-            link_gaps(self.builder, self.future_gaps, gaps)
+            link_gaps(self.builder, self.future_gaps, gaps, self.unit)
         assert self._measured is not None
         return self._measured
 
@@ -111,7 +116,7 @@ class MeasuredModel:
     @property
     def is_worst_case(self) -> bool:
         """Whether the largest of all gaps comes before their expectation."""
-        return self.policy.objective.kind in ("worst", "regret") and not self.tree.is_single
+        return is_worst_case(self.instance)
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future over the shocks of the model, money."""

@@ -1,16 +1,21 @@
 """diversify plot: one figure of the report as a file, for print."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options, outputs, sections
 from optimizer.cli.report import find_frontier
 from optimizer.errors import ExitCode
+
+if TYPE_CHECKING:
+    from optimizer.report.figures.studies import Study
+    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
 _KINDS = (
     "timeline",
@@ -19,11 +24,15 @@ _KINDS = (
     "sankey",
     "stock",
     "futures",
+    "information",
+    "discover",
     "dependence",
     "waterfall",
     "endurance",
     "frontier",
 )
+# The kinds that are figures of a study, which is carried out first.
+_STUDIES = {"information": "futures", "discover": "discover"}
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
@@ -52,7 +61,7 @@ class _Choice:
 
 def command(
     plan: options.PlanFile,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}", show_default=False)],
     output: Annotated[
         Path, options.answer_option("--output", "-o", metavar="FILE", help="An .svg, .png or .pdf file.")
     ],
@@ -75,8 +84,8 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.frontier import single_point
 
-    if kind == "futures":
-        _draw_futures(plan, changes, search, output)
+    if kind in (*_STUDIES, "futures"):
+        _draw_study(plan, kind, changes, search, accuracy.share, output)
     found = inputs.find_plan(plan, changes, search)
     instance, result = found.instance, found.result
     if result.baseline is None:
@@ -100,22 +109,52 @@ def command(
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
 
-def _draw_futures(plan: str, changes: options.Changes, search: options.PlanSearch, output: Path) -> NoReturn:
-    """The tree of futures with the decisions on its edges."""
-    from optimizer.report.figures.plot import draw_futures_plot
+def _draw_study(
+    plan: str, kind: str, changes: options.Changes, search: options.PlanSearch, accuracy: float, output: Path
+) -> NoReturn:
+    """The tree of futures with the decisions on its edges, or the figure of a study, which is carried out first."""
+    from optimizer.instance.reading import instance_of
 
+    study = _STUDIES.get(kind)
+    if study is not None:
+        sections.check_studies([study], plan, changes, adversary=search.adversary)
+    if kind == "discover":
+        found = inputs.find_plan(plan, changes, search)
+        if found.result.baseline is None:
+            inputs.fail_without_plan(found, plan)
+        doubts = inputs.audit_warnings(found.instance, found.result)
+        subject = sections.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
+    else:
+        result = _find_futures(plan, changes, search)
+        doubts = inputs.futures_warnings(result) if result.problem is None else ()
+        subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
+    for doubt in doubts:
+        common.print_message(doubt)
+    _end_with_study(subject.plan if study is None else sections.carry_out(study, subject), output, doubts)
+
+
+def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearch) -> "FuturesResult":
     result = inputs.find_futures(plan, changes, search)
     if result is None or len(result.futures) == 1:
         common.fail(f"{plan}: there are no futures to draw: the plan is of one.", ExitCode.BAD_INSTANCE)
     if not result.futures:
         common.fail(f"{plan}: there is no plan; its status is {result.status}.", ExitCode.NO_PLAN_SURVIVES)
-    doubts = inputs.futures_warnings(result) if result.problem is None else ()
-    for doubt in doubts:
-        common.print_message(doubt)
-    with common.library_warnings():
-        picture = draw_futures_plot(result, output.suffix.lower()[1:])
+    return result
+
+
+def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
+    """The figure of a plan of several futures, or of a study."""
+    from optimizer.report.figures.studies import draw_study_plot, is_stopped
+    from optimizer.results.result import Result
+
+    assert not isinstance(subject, Result)
+    try:
+        with common.library_warnings():
+            picture = draw_study_plot(subject, output.suffix.lower()[1:])
+    except ValueError as error:
+        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
     outputs.write_answer(output, picture)
-    common.end(survives=True, is_stopped=result.status == "stopped", disagrees=bool(doubts))
+    common.end(survives=True, is_stopped=is_stopped(subject), disagrees=bool(doubts))
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:

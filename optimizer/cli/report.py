@@ -1,16 +1,18 @@
 """diversify report: one page that can be put in front of a minister, or a workbook for its reviewers."""
 
 import contextlib
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, outputs, progress, sections
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
+    from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -26,6 +28,9 @@ def command(
     search: options.PlanSearch,
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
+    with_: Annotated[
+        str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
+    ] = None,
     quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
@@ -43,57 +48,118 @@ def command(
     Example: diversify report instances/tiny.yaml --quick --output report.html
     Manual:  docs/how-to/report.md
     """
-    _check_output(output, source, instance_, has_pages_only=json or budgets is not None)
+    names = sections.parse_studies(with_)
+    _check_output(output, source, instance_, has_pages_only=json or budgets is not None or bool(names))
     amounts = _parse_budgets(budgets)
+    sections.check_studies(names, source, changes, adversary=search.adversary)
 
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import single_point
 
-    futures = inputs.find_futures(source, changes, search) if plan is None else None
+    futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
-        _end_with_futures(futures, output, json=json)
+        _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
+        _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, json=json)
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
     if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(instance, result, output)
-    frontier = replace(single_point(instance, result), stopped=found.interrupted)
-    if not quick and not found.interrupted and result.baseline is not None:
-        frontier = find_frontier(instance, result, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
+    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
+    frontier = _plans_by_budget(instance, result, known)
 
     from optimizer.report.html.book import book
 
     doubts = inputs.audit_warnings(instance, result)
+    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
+    studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
         data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
     from optimizer.report.html import page
     from optimizer.report.narrative import sentence
 
+    _print_either(data, studied, sentence(instance, result), json=json)
+    _end(result, output, page(data, studied), doubts, stopped=frontier.stopped or _are_stopped(studied))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of plans of other budgets before they are searched for."""
+
+    interrupted: bool
+    quick: bool
+    amounts: list[float] | None
+    settings: "Settings"
+
+
+def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "Frontier":
+    """The plans of other budgets, where they are wanted; else the plan at hand."""
+    from optimizer.studies.frontier import single_point
+
+    if known.quick or known.interrupted or result.baseline is None:
+        return replace(single_point(instance, result), stopped=known.interrupted)
+    return find_frontier(instance, result, known.amounts, known.settings)
+
+
+def _are_stopped(studied: "Sequence[PageSection]") -> bool:
+    return any(each.is_stopped for each in studied)
+
+
+def _print_either(data: dict[str, object], studied: "Sequence[PageSection]", answer: str, *, json: bool) -> None:
+    """The data of the page and of its studies, or the answer."""
     if json:
-        common.print_json(data)
+        studies = {"studies": {each.name: each.data for each in studied}} if studied else {}
+        common.print_json(data | studies)
     else:
-        _print_answer(sentence(instance, result))
-    _end(result, output, page(data), doubts, stopped=frontier.stopped)
+        _print_answer(answer)
 
 
-def _end_with_futures(result: "FuturesResult", output: Path, *, json: bool) -> NoReturn:
-    """The page of a plan of several futures; it has no plans of other budgets."""
+def _find_futures(
+    source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch, names: Sequence[str]
+) -> "FuturesResult | None":
+    """The plan of all futures where there are several and no other plan is given."""
+    futures = inputs.find_futures(source, changes, search) if plan is None else None
+    if futures is None and "futures" in names:
+        what = "the study of futures is about the plan of all of them: leave out --plan, or futures."
+        raise typer.BadParameter(what, param_hint="--with")
+    return futures
+
+
+def _refuse_parts_of_one(given: dict[str, bool]) -> None:
+    """Refuse, as usage, what the report of a plan of several futures does not have."""
+    for option, is_given in given.items():
+        if is_given:
+            what = "a plan of several futures has none: leave it out, or take one by --future."
+            raise typer.BadParameter(what, param_hint=option)
+
+
+def _end_with_futures(
+    result: "FuturesResult",
+    source: str,
+    output: Path,
+    names: "Sequence[str]",
+    accuracy: float,
+    time_limit: float | None,
+    *,
+    json: bool,
+) -> NoReturn:
+    """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
+    from optimizer.instance.reading import instance_of
+    from optimizer.report.excel import workbook
     from optimizer.report.html.futures_page import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
 
-    if output.suffix.lower() == _BOOK:
-        what = "a workbook holds the plan of one future: choose it by --future, or write a page."
-        raise typer.BadParameter(what, param_hint="--output")
     doubts = inputs.futures_warnings(result) if result.problem is None else ()
-    if json:
-        common.print_json(futures_book(result, doubts))
-    else:
-        _print_answer(f"{result.instance}: {futures_headline(result)}")
-    outputs.write_answer(output, futures_page(result, doubts))
-    for doubt in doubts:
-        common.print_message(doubt)
-    common.end_with_plan(result, disagrees=bool(doubts))
+    instance = instance_of(result)
+    subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
+    # Whoever stops the search by hand does not wait for a study of its plan.
+    is_interrupted = result.status == "stopped" and time_limit is None
+    studied = sections.make_sections(names, subject, interrupted=is_interrupted)
+    answer = f"{result.instance}: {futures_headline(result)}"
+    _print_either(futures_book(result, doubts) if json else {}, studied, answer, json=json)
+    is_book = output.suffix.lower() == _BOOK
+    content = workbook(instance, result, doubts) if is_book else futures_page(result, doubts, studied)
+    _end(result, output, content, doubts, stopped=_are_stopped(studied))
 
 
 def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
@@ -110,7 +176,9 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
     if output.suffix.lower() not in _PAGES and not is_book:
         raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
     if is_book and has_pages_only:
-        raise typer.BadParameter("a workbook holds one plan: leave out --json and --budgets.", param_hint="--output")
+        raise typer.BadParameter(
+            "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
+        )
     outputs.check_file(output, "--output", source, instance)
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
@@ -148,7 +216,9 @@ def _print_answer(answer: str) -> None:
     Screen().print(answer)
 
 
-def _end(result: "Result", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool) -> NoReturn:
+def _end(
+    result: "Result | FuturesResult", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool
+) -> NoReturn:
     """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
     outputs.write_answer(output, content)
     for doubt in doubts:

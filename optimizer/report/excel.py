@@ -1,11 +1,13 @@
 """A plan as an Excel workbook: the answer, then a sheet a frame, with units, frozen heads and charts.
 
+That of several futures has what is bought stage by stage, then the frames of each future one below another.
+
 A sheet begins with its title and the currency's label, with the year of its prices; numbers are numbers, shown with the
 unit that the head of their column names.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,16 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
+from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.plan import OPTIONAL_FILES
 from optimizer.report.tables.render import value_text
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
+from optimizer.studies.stage_frames import decisions_frame, frame_of_futures
+from optimizer.studies.stages import Stage, find_stages
+from optimizer.studies.verify import verify_futures_plan
 from optimizer.tolerances import ROUNDING
 
 HEAD = 3
@@ -63,9 +70,13 @@ class OutputSheet:
     margins_from: int | None = None
 
 
-def sheets(instance: Instance, result: Result, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+def sheets(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     """All sheets of a plan, the answer first; without a plan the answer and the record."""
-    yield _answer(instance, result, warnings)
+    if isinstance(result, FuturesResult):
+        yield from _of_futures(instance, result, warnings)
+        yield _run(result)
+        return
+    yield _answer(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
     if result.baseline is not None:
         yield from _of_plan(instance, result)
     if result.comments:
@@ -81,7 +92,7 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
         yield _stock(result)
     if result.shocks:
-        yield _margins(instance, result)
+        yield _margins(instance, result.currency, {"": result})
         note = f"{frame('survival').note} Money: {money}."
         segments = _sheet(instance, frame("survival"), "segments", "Every segment in every shock", note)
         yield replace(segments, frozen=2)
@@ -99,6 +110,65 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     yield _flows(instance, result)
 
 
+def _of_futures(instance: Instance, result: FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+    """The answer; what is bought stage by stage, each future, and the frames of all futures one below another."""
+    stages, futures, money = find_stages(result), result.futures, result.currency
+    facts_of_all = futures_facts(instance, result, stages)
+    yield _answer(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
+    if len(futures) == 1:
+        # Of a file without questions: its plan, as of any other.
+        yield from _of_plan(instance, futures[0].result)
+    if len(futures) <= 1:
+        return
+    yield _decisions(instance, result, "commit now", stages[:1])
+    if len(stages) > 1:
+        yield _decisions(instance, result, "after answers", stages[1:])
+    yield _each_future(instance, result)
+    if any(future.result.shocks for future in futures):
+        yield _margins(instance, money, {future.name: future.result for future in futures})
+    yield from _frames_of_all(instance, result)
+
+
+def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[OutputSheet]:
+    """The frames of all futures, one below another."""
+    money = result.currency
+    notes = {
+        "survival": f"Every segment in every shock. Money: {money}.",
+        "stock": f"Tonnes at the end of each period of the baseline. Money: {money}.",
+        "costs": f"Present value in {money}. The parts of a future add to its cost.",
+        "outlays": f"Money that counts towards the budget, undiscounted, in {money}.",
+        "yearly_dependence": f"Where each commodity is made in the baseline. HHI: 0 to 1. Money: {money}.",
+        **dict.fromkeys(OPTIONAL_FILES, f"Money: {money}."),
+    }
+    for name, note in notes.items():
+        frame = frame_of_futures(result, name)
+        shown = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name)
+        if len(frame) and (name != "stock" or any(map(_holds_some, frame.values[2:]))):
+            yield replace(_sheet(instance, frame, shown, f"{frame.title}, future by future", note), frozen=2)
+
+
+def _holds_some(values: Sequence[Any]) -> bool:
+    return max((value or 0.0 for value in values), default=0.0) > 0
+
+
+def _decisions(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
+    """What is bought in some stages; the note says from when on, and which answers are known then."""
+    frame = decisions_frame(instance, result, stages)
+    heads = [stage_headline(instance, result, stage) for stage in stages]
+    title = heads[0] if len(heads) == 1 else "What is bought once answers are known"
+    note = f"{'' if len(heads) == 1 else '. '.join(heads) + '. '}{frame.note} Money: {result.currency}."
+    return _sheet(instance, frame, name, title, note)
+
+
+def _each_future(instance: Instance, result: FuturesResult) -> OutputSheet:
+    frame = result.frames.frame("futures")
+    names = [column.name for column in frame.columns]
+    chart = Chart("column", f"Cost, present value, and outlay, undiscounted, by future, {result.currency}",
+                  result.money, (names.index("cost"), names.index("outlay")))  # fmt: skip
+    note = f"{frame.note} Money: {result.currency}."
+    return replace(_sheet(instance, frame, "futures", frame.title, note), chart=chart)
+
+
 def _sheet(instance: Instance, frame: Frame, name: str, title: str, note: str) -> OutputSheet:
     """A frame as a list: every column, keys by their names; of an object the key in the file as well."""
     columns = dict[FrameColumn, Sequence[Any]]()
@@ -111,9 +181,10 @@ def _sheet(instance: Instance, frame: Frame, name: str, title: str, note: str) -
     return OutputSheet(Frame(name, title, tuple(columns), tuple(columns.values()), note), is_list=True)
 
 
-def _answer(instance: Instance, result: Result, warnings: Sequence[str]) -> OutputSheet:
-    rows: list[tuple[Any, ...]] = [("Warning", warning) for warning in warnings]
-    rows += [("Answer", plan_headline(result)), *facts(instance, result)]
+def _answer(
+    instance: Instance, result: Result | FuturesResult, said: Sequence[tuple[str, str]], warnings: Sequence[str]
+) -> OutputSheet:
+    rows: list[tuple[Any, ...]] = [*(("Warning", warning) for warning in warnings), *said]
     rows += [("Note", note) for note in result.notes]
     if instance.description:
         rows.append(("About", instance.description))
@@ -134,21 +205,25 @@ def _stock(result: Result) -> OutputSheet:
     return OutputSheet(Frame("stock", "Stockpiles", tuple(columns), tuple(columns.values()), note), chart)
 
 
-def _margins(instance: Instance, result: Result) -> OutputSheet:
+def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -> OutputSheet:
+    """A row a shock of each future, or of a plan without futures, whose name is empty."""
+    has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
-        (outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
+        (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
          *(_margin(outcome.segments.get(d)) for d in instance.demands))
-        for outcome in result.shocks
+        for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
-    columns = (*map(FrameColumn, ("shock", "window", "survives")), FrameColumn("gap", "", result.money, "amount"),
+    heads = (*["future"] * has_futures, "shock", "window", "survives")
+    columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"),
                *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
                  for d in instance.demands))  # fmt: skip
     note = (
         "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
         f"{SERVED_IN_FULL}: all demand is served. "
-        f"Gap: demand below the floors at its shortage cost, in {result.currency}."
+        f"Gap: demand below the floors at its shortage cost, in {currency}."
     )
-    return OutputSheet(Frame.of_rows("survival", "What is survived", columns, rows, note), margins_from=4)
+    frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
+    return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
 
 def _margin(service: Service | None) -> float | str | None:
@@ -211,7 +286,7 @@ def _sources(result: Result) -> OutputSheet:
     return OutputSheet(Frame.of_rows("sources", "Where the numbers come from", columns, rows, note), is_list=True)
 
 
-def _run(result: Result) -> OutputSheet:
+def _run(result: Result | FuturesResult) -> OutputSheet:
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", result.mip_gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
@@ -222,11 +297,11 @@ def _run(result: Result) -> OutputSheet:
     return OutputSheet(Frame.of_rows("run", "The record of the run", columns, rows, note))
 
 
-def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | None = None) -> None:
+def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: Sequence[str] | None = None) -> None:
     """Write a plan as a workbook (.xlsx), whole or not at all.
 
     Args:
-        result: the plan.
+        result: the plan, of one future or of several.
         path: the file.
         warnings: what stands first; where they are left out, the plan is audited, and what disagrees stands there.
 
@@ -236,12 +311,19 @@ def write_workbook(result: Result, path: str | Path, warnings: Sequence[str] | N
     """
     instance = instance_of(result)
     if warnings is None:
-        found = verify(instance, result).disagreements
+        found = audit_plan(instance, result)
         warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}"] if found else []
     write_whole(path, workbook(instance, result, warnings))
 
 
-def workbook(instance: Instance, result: Result, warnings: Sequence[str] = ()) -> bytes:
+def audit_plan(instance: Instance, result: Result | FuturesResult) -> Sequence[str]:
+    """Where a plan of one future or of several and plain arithmetic disagree."""
+    if isinstance(result, FuturesResult):
+        return verify_futures_plan(instance, result, "arithmetic").report.disagreements
+    return verify(instance, result).disagreements
+
+
+def workbook(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = ()) -> bytes:
     """The content of the file."""
     require_extra("excel", "An Excel workbook")
     import xlsxwriter

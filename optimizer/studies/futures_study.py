@@ -232,14 +232,19 @@ def study_futures(
     listener: Listener = ignore,
     *,
     notes: tuple[str, ...] = (),
+    adaptive: FuturesResult | None = None,
 ) -> FuturesStudy:
-    """`futures_study` for commands, which share a clock; at Ctrl-C, what is known until then."""
+    """`futures_study` for commands, which share a clock; at Ctrl-C, what is known until then.
+
+    `adaptive` is the plan of `solve` where it is known already; it is the one that the study is about, and no other is
+    searched for.
+    """
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
     began = time.perf_counter()
     with interruptible(clock, listener):
-        found = _FuturesSearch(instance, settings, clock, listener).run()
+        found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
     return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
 
 
@@ -276,17 +281,18 @@ class _FuturesSearch:
         self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
         self.done = self.total = 0
 
-    def run(self) -> FuturesStudy:
-        """All of it, as far as the time allows."""
+    def run(self, known: FuturesResult | None = None) -> FuturesStudy:
+        """All of it, as far as the time allows; the adaptive plan may be known."""
         began = time.perf_counter()
-        adaptive, measure = self._adaptive()
+        adaptive, measure = self._adaptive(known)
         study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
         base = value_of_result(adaptive)
         self.found[nodes(self.instance)] = base
-        seconds = time.perf_counter() - began
+        # Whether processes pay is judged by the time of the adaptive plan, also of one that was found before.
+        seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
             self.executor.memory["clock"] = self.clock
             self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)
@@ -303,24 +309,31 @@ class _FuturesSearch:
             stopped=self.clock.is_over or self._is_open(),
         )
 
-    def _adaptive(self) -> tuple[FuturesResult, Measure]:
+    def _adaptive(self, given: FuturesResult | None) -> tuple[FuturesResult, Measure]:
         """The plan of `solve`, its measure proven to the tolerance to which all others are."""
-        first = before_measure(self.settings)
+        found = given or self._first_adaptive()
         # Least costs alone are found later, with the plans; only regret counts from them.
-        self.listener(Progress(task="the adaptive plan"))
-        found = solve_futures(self.instance, first, self.clock, self.listener)
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
-        price, share = found.price_of_survival, self.settings.gap
         if not found.futures:
-            return found, Measure("total cost", 0.0, share)
+            return found, Measure("total cost", 0.0, self.settings.gap)
+        price = found.price_of_survival
         calm = None if price is None else found.expected_cost - price
-        measure = Measure.of(found.expected_cost, calm, share, found.survival_gap)
-        if self._needs_proof(found, measure):
-            settings = measure.settings(self.settings)
-            again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
-            if again.futures and again.status != "stopped":
-                found = replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
+        measure = Measure.of(found.expected_cost, calm, self.settings.gap, found.survival_gap)
+        if given is None and self._needs_proof(found, measure):
+            found = self._proven_adaptive(found, measure, calm)
         return found, measure
+
+    def _first_adaptive(self) -> FuturesResult:
+        self.listener(Progress(task="the adaptive plan"))
+        return solve_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
+
+    def _proven_adaptive(self, found: FuturesResult, measure: Measure, calm: float | None) -> FuturesResult:
+        """The plan once more, proven to the tolerance of the measure; the first one where the time runs out."""
+        settings = measure.settings(self.settings)
+        again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
+        if not again.futures or again.status == "stopped":
+            return found
+        return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
 
     def _needs_proof(self, found: FuturesResult, measure: Measure) -> bool:
         return found.status != "stopped" and not measure.proves(found.total_cost, found.bound)

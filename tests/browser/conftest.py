@@ -73,6 +73,25 @@ def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def futures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of several futures, with what it is worth to decide later."""
+    study = so.futures_study(so.load(ROOT / "examples" / "wait_or_commit.yaml"), settings=so.Settings(jobs=1))
+    place = tmp_path_factory.mktemp("page") / "futures.html"
+    so.write_report(study.adaptive, place, studies=[study])
+    return place
+
+
+@pytest.fixture(scope="session")
+def fails(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one plan with the conditions under which it fails."""
+    ranges = "ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"
+    result = so.solve(so.load(TINY, [ranges, "ranges.options.plant.lead_time={low: 12, high: 48}"]))
+    place = tmp_path_factory.mktemp("page") / "fails.html"
+    so.write_report(result, place, studies=[so.discover(result, samples=400)])
+    return place
+
+
 Open = Callable[..., Opened]
 
 

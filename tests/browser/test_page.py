@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from optimizer.report.html.book import Book
 from optimizer.units import si
 from tests.browser.conftest import FIGURES, THEMES, WIDTHS, Open, drawn
-from tests.browser.scripts import AT_READY
+from tests.browser.scripts import AT_READY, CONTRAST
 
 
 def point(page: Page) -> int:
@@ -35,6 +35,41 @@ def test_page_is_quiet_asks_for_nothing_and_fits(
     folder = os.environ.get("SCREENSHOTS")
     if folder:
         made.page.screenshot(path=Path(folder) / f"{which}-{width}-{theme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(("which", "pictures"), [("futures", 2), ("fails", 1)])
+def test_studies_and_futures_fit_in_both_themes(
+    opened: Open, request: pytest.FixtureRequest, which: str, pictures: int, width: int, theme: str
+) -> None:
+    file = request.getfixturevalue(which)
+    made = opened(file, width, theme)
+    page = made.page
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.evaluate("[...document.querySelectorAll('img.drawn')].map(each => [each.naturalWidth, each.width])")
+    assert len(sizes) == pictures
+    # Drawn, and never smaller than it can be read.
+    assert all(natural > 0 and shown >= 780 for natural, shown in sizes)
+    assert page.evaluate(CONTRAST) == []
+    assert [each for each in made.asked if not each.startswith("data:")] == [file.as_uri()]
+    assert made.complaints == []
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{which}-{width}-{theme}.png", full_page=True)
+
+
+def test_page_of_futures_follows_its_button_and_is_light_on_paper(opened: Open, futures: Path) -> None:
+    page = opened(futures, 1280, "dark").page
+    page.click("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.click("#theme")
+    assert page.inner_text("#theme") == "Theme: dark"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_page_is_small(file: Path) -> None:

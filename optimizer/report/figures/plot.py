@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
-from optimizer.instance.reading import instance_of
 from optimizer.report.figures import frontier as by_budget
 from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
-from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.html.book import Book
-from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS
 from optimizer.results.ranking import weakest_of
 from optimizer.studies.frontier import Frontier
@@ -56,14 +53,6 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
 
     with rc_context(dict(STYLE)), use_all_fonts():
         return file_bytes(plot_frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
-
-
-def draw_futures_plot(result: FuturesResult, suffix: str) -> bytes:
-    """The tree of futures with the decisions on its edges, as a file; `suffix` as in `draw_plot`."""
-    from matplotlib import rc_context
-
-    with rc_context(dict(STYLE)), use_all_fonts():
-        return file_bytes(draw_futures(instance_of(result), result), suffix)
 
 
 def plot_frontier(book: Book, found: Frontier | None) -> Canvas:

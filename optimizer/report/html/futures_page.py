@@ -1,15 +1,14 @@
 """The plan of several futures as one page that needs nothing else: the answer, the tree, the tables of the screen."""
 
-import base64
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
-from optimizer.extras import has_extra, require_extra
+from optimizer.extras import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.plot import draw_futures_plot
-from optimizer.report.html import page_part
+from optimizer.report.figures.studies import draw_study_plot
+from optimizer.report.html.sections import PageSection
+from optimizer.report.html.template import picture_address, render_page
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
@@ -63,19 +62,15 @@ def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[s
     }
 
 
-def futures_page(result: FuturesResult, warnings: Sequence[str] = ()) -> str:
-    """The page; without the figure where its extra is not installed."""
-    require_extra("report", "A report page")
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
-    picture = ""
+def futures_page(result: FuturesResult, warnings: Sequence[str] = (), sections: Sequence[PageSection] = ()) -> str:
+    """The page, with the studies beside it; without figures where their extra is not installed."""
+    tree = None
     if has_extra("plot") and len(result.futures) > 1:
-        picture = "data:image/svg+xml;base64," + base64.b64encode(draw_futures_plot(result, "svg")).decode()
-    return environment.get_template("futures.html.j2").render(
-        book=futures_book(result, warnings),
-        picture=picture,
-        version=version("optimizer"),
-        css=Markup(page_part("page.css")),
-    )
+        tree = {
+            "caption": "The tree of futures",
+            "alt": "The tree of futures with the decisions on its edges; the tables below have its numbers.",
+            "picture": picture_address(draw_study_plot(result, "svg")),
+            "behind": [],
+        }
+    scripts = ("theme.js", "futures.js")
+    return render_page("futures.html.j2", scripts, book=futures_book(result, warnings), tree=tree, sections=sections)

@@ -1,4 +1,4 @@
-/* Assumptions, the theme, and what happens when somebody moves something. */
+/* Assumptions, and what happens when somebody moves something. */
 const groups = new Map();
 for (const source of book.sources) {
   if (!groups.has(source.section)) groups.set(source.section, []);
@@ -45,16 +45,7 @@ function go(index) {
   stale(...figures.keys());
 }
 
-const THEMES = ["system", "light", "dark"];
-const system = window.matchMedia("(prefers-color-scheme: dark)");
-let theme = "system";
-try { theme = THEMES.includes(localStorage.getItem("diversify-theme")) ? localStorage.getItem("diversify-theme") : "system"; } catch { /* not to be had from disk: the system decides */ }
-function paint(chosen = theme) {
-  const dark = chosen === "dark" || (chosen === "system" && system.matches);
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  fill("theme", `Theme: ${theme === "system" ? "as the system" : theme}`);
-}
-function repaint(chosen) { paint(chosen); drawTimeline(); drawLasting(); stale(...figures.keys()); }
+painted.push(() => { drawTimeline(); drawLasting(); stale(...figures.keys()); });
 
 $("slider").addEventListener("input", event => go(Number(event.target.value)));
 $("own").addEventListener("click", () => { go(book.frontier.own); $("slider").focus(); });
@@ -69,13 +60,6 @@ $("lasting-year").addEventListener("change", event => { state.year = event.targe
 $("lasting-all").addEventListener("click", () => { state.all = !state.all; drawLasting(); });
 $("find").addEventListener("input", event => { state.find = event.target.value; drawSources(); });
 $("assumed").addEventListener("change", event => { state.assumed = event.target.checked; drawSources(); });
-$("theme").addEventListener("click", () => {
-  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  try { localStorage.setItem("diversify-theme", theme); } catch { /* kept for this visit only */ }
-  repaint();
-});
-$("print").addEventListener("click", () => window.print());
-system.addEventListener("change", () => repaint());
 window.addEventListener("beforeprint", () => { paper = 680; repaint("light"); drawAll(); });
 window.addEventListener("afterprint", () => { paper = null; repaint(); });
 let narrow = isNarrow();
@@ -83,7 +67,6 @@ window.addEventListener("resize", () => { if (narrow !== isNarrow()) { narrow = 
 
 document.body.append(shape("svg", {width: 0, height: 0, "aria-hidden": "true", style: "position:absolute"},
   shape("defs", {}, shape("pattern", {id: "hatch", width: .5, height: 4, patternUnits: "userSpaceOnUse"}, shape("rect", {width: .25, height: 4, fill: "#8b939e"})))));
-paint();
 if (!now().beyond.length) { state.mode = "parts"; $("cost-mode").hidden = true; }
 state.year = years.length - 1;
 drawYears(); drawSources(); go(state.point);

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,16 @@ COUNTS = {2: "Two", 3: "Three"}
 
 def show_discovery(found: Discovery, console: Console | None = None) -> None:
     """Print where the plan fails: the answer first."""
-    parts: list[RenderableType | None] = [Text(_headline(found), style="bold")]
+    print_parts(list(discovery_tables(found)), console or Screen())
+
+
+def discovery_tables(found: Discovery) -> Iterator[RenderableType | None]:
+    """What is printed, in order."""
+    yield Text(_headline(found), style="bold")
     if found.failed:
-        parts.append(Text(_worst_shocks(found)))
-    parts.append(_boxes(found) if found.boxes else Text(_about_samples(found), style="dim"))
-    parts += [Text(f"Note: {note}", style="yellow") for note in _notes(found)]
-    print_parts(parts, console or Screen())
+        yield Text(_worst_shocks(found))
+    yield _boxes(found) if found.boxes else Text(_about_samples(found), style="dim")
+    yield from (Text(f"Note: {note}", style="yellow") for note in _notes(found))
 
 
 def _headline(found: Discovery) -> str:
@@ -89,7 +93,10 @@ def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bound
         parts = [f"after {bounds.low:.0f}"] * math.isfinite(bounds.low)
         parts += [f"by the end of {bounds.high:.0f}"] * math.isfinite(bounds.high)
         return f"the drawn shock starts {' and '.join(parts)}"
-    name, low, high = dimension_name(instance, dimension), *(_value(dimension, x) for x in (bounds.low, bounds.high))
+    name, low, high = (
+        dimension_name(instance, dimension),
+        *(value_of_dimension(dimension, x) for x in (bounds.low, bounds.high)),
+    )
     if math.isinf(bounds.high):
         return f"{name} is above {low}"
     return f"{name} is at most {high}" if math.isinf(bounds.low) else f"{name} is above {low} and at most {high}"
@@ -102,14 +109,21 @@ def dimension_name(instance: Instance, dimension: SampleDimension) -> str:
     return WORDS.get(dimension.kind, dimension.name)
 
 
-def _value(dimension: SampleDimension, value: float) -> str:
+def value_of_dimension(dimension: SampleDimension, value: float) -> str:
     """A value of a dimension, with as many digits as its bounds have."""
     if math.isinf(value):
         return ""
-    if dimension.kind == "severity":
-        return share_text(value)
-    if dimension.kind == "months":
-        return f"{value:.0f} months"
+    writers: Mapping[str, Callable[[], str]] = {
+        "severity": lambda: share_text(value),
+        "months": lambda: f"{value:.0f} months",
+        "start": lambda: f"{value:.0f}",
+        "event": lambda: "yes" if value > 1 / 2 else "no",
+        "number": lambda: _value_of_number(dimension, value),
+    }
+    return writers[dimension.kind]()
+
+
+def _value_of_number(dimension: SampleDimension, value: float) -> str:
     number = dimension.number
     assert number is not None
     if not number.is_alike:

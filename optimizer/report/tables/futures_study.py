@@ -32,10 +32,11 @@ WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
 def show_futures_study(found: FuturesStudy, console: Console | None = None) -> None:
     """Print a study to stdout, or to the console given."""
     console = console or Screen()
-    print_parts(list(_parts(found, console.width)), console)
+    print_parts(list(futures_study_tables(found, console.width)), console)
 
 
-def _parts(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
+def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
+    """What is printed, in order, for a terminal so wide."""
     yield _answer(found)
     if found.questions:
         yield _questions(found)
@@ -99,6 +100,16 @@ def _headline(found: FuturesStudy) -> str:
         parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start {informed}")
         parts[-1] = parts[-1] if len(parts) > 1 else parts[-1].replace("start ", "start is worth ")
     return "; ".join(parts)
+
+
+def worth_text(found: FuturesStudy, name: str) -> str:
+    """The value of ``flexibility`` or ``information``; why there is none where it is not known."""
+    other = {"flexibility": "static", "information": "perfect"}[name]
+    return _worth(found, name) or _unknown(found.costs.get(other))
+
+
+def _unknown(value: MeasuredCost | None) -> str:
+    return "? stopped" if value is None or value.status == "stopped" else "✗"
 
 
 def _worth(found: FuturesStudy, name: str) -> str | None:
@@ -199,8 +210,15 @@ def _at_another_date(found: FuturesStudy, timing: QuestionTiming | None) -> str:
     if timing is None:
         return DASH
     if timing.difference is None:
-        return "?" if timing.value is None or timing.value.status == "stopped" else "✗"
+        return _unknown(timing.value)[0]
     return _difference(timing.difference, "", found.costs["adaptive"].cost)
+
+
+def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
+    """What another date of an answer is worth or costs; why that is not known otherwise."""
+    if timing.difference is None:
+        return _unknown(timing.value)
+    return _difference(timing.difference, found.instance.money, found.costs["adaptive"].cost)
 
 
 # The regret table.

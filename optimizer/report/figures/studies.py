@@ -1,0 +1,36 @@
+"""The print figures of studies, and of plans of several futures; each is drawn from the object that the study gives."""
+
+from optimizer.instance.reading import instance_of
+from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.discovery import draw_discovery
+from optimizer.report.figures.futures import draw_futures
+from optimizer.report.figures.futures_study import draw_worth
+from optimizer.results.futures import FuturesResult
+from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.futures_study import FuturesStudy
+
+# Studies with a figure of their own.
+Study = FuturesStudy | Discovery
+
+
+def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
+    """The figure of a plan of several futures, or of a study, as a file: ``svg``, ``png`` or ``pdf``.
+
+    Raises:
+        ValueError: there is nothing to draw. Its text says so.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(dict(STYLE)), use_all_fonts():
+        return file_bytes(_draw(subject), suffix)
+
+
+def _draw(subject: FuturesResult | Study) -> Canvas:
+    if isinstance(subject, FuturesResult):
+        return draw_futures(instance_of(subject), subject)
+    return draw_worth(subject) if isinstance(subject, FuturesStudy) else draw_discovery(subject)
+
+
+def is_stopped(subject: FuturesResult | Study) -> bool:
+    """Whether its search was stopped before it was done."""
+    return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

@@ -1,0 +1,187 @@
+"""The measures of risk by Benders decomposition: by hand, and as the extensive form and other programmes have them."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import is_estimable
+from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.problem import ProblemVariant
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.progress import Progress
+from optimizer.results.futures import FuturesResult
+from optimizer.solver import Clock
+from optimizer.solver.base import StrategyName
+from tests.independent import Data
+from tests.speed.national import national
+from tests.strategies import SHARE, SHOCK, instances
+from tests.test_futures_independent import compare, drawn
+
+CASES = Path(__file__).parents[1] / "cases" / "futures"
+ANSWERS = json.loads((CASES / "answers.json").read_text())
+EXACT = so.Settings(gap=1e-8)
+# Of the seeds of the independent programme: those without a price of gaps, which cuts do not estimate.
+SEEDS = [seed for seed in range(45) if "gap_price" not in drawn(seed)["policy"]]
+
+
+def run(strategy: ExtensiveForm | Benders, instance: so.Instance) -> SearchResult:
+    return strategy.run(instance, EXACT, Clock(), lambda step: None)
+
+
+@contextmanager
+def cuts_alone() -> Iterator[None]:
+    """Every search is one by cuts, in each of its stages."""
+
+    def choose(
+        name: str,
+        instance: so.Instance,
+        evaluator: RecourseEvaluator | None = None,
+        first: frozenset[str] = frozenset(),
+        *,
+        least_costs: tuple[float, ...] = (),
+        **known: Any,
+    ) -> Benders:
+        assert is_estimable(instance)
+        return Benders(evaluator=evaluator, few=0, problem=ProblemVariant(least_costs=least_costs))
+
+    with mock.patch("optimizer.studies.solve_futures.choose_strategy", choose):
+        yield
+
+
+def tail(alpha: float, weight: float, probability: float, budget: float | None = None) -> Data:
+    """A year without imports, likely or not; ten tonnes in store for it cost 300, going short of them 1000."""
+    return {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 10}},
+        "demands": {"all": {"commodity": "magnet", "quantity": 10, "survival": 0, "shortage_cost": 100}},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 30}},
+        "shocks": {
+            "cut": {
+                "start": 2027, "months": 12, "probability": probability, "cuts": [{"region": "rival", "severity": 1}],
+            }
+        },
+        "policy": {"objective": {"cvar": alpha, "weight": weight}} | ({} if budget is None else {"budget": budget}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "measure"),
+    [
+        # A store costs 300 whatever happens; without one the worst fifth costs 0.1 / 0.2 · 1000 = 500.
+        (tail(0.8, 1.0, 0.1), 300),
+        # At a half the tail costs 0.1 / 0.5 · 1000 = 200 without a store: nothing is bought.
+        (tail(0.5, 1.0, 0.1), 200),
+        # Without a store the expected cost is 100: 0.6 · 100 + 0.4 · 500 is less than 300.
+        (tail(0.8, 0.4, 0.1), 0.6 * 100 + 0.4 * 500),
+        # 6 t for 180, then 4 t short: 180 + 0.5 · 400.
+        (tail(0.8, 1.0, 0.1, budget=180), 380),
+    ],
+)
+def test_the_tail_by_hand(data: Data, measure: float) -> None:
+    found = run(Benders(few=0), so.read(data))
+    assert found.status == "optimal"
+    assert found.cost == pytest.approx(measure)
+    assert found.bound == pytest.approx(measure)
+
+
+@pytest.mark.parametrize("strategy", ["scenarios", "cuts"])
+@pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
+def test_every_strategy_has_the_measure_and_the_gap_of_the_case(name: str, strategy: StrategyName) -> None:
+    answer = ANSWERS[name]
+    result = so.solve(so.load(CASES / name), settings=so.Settings(gap=1e-8, strategy=strategy))
+    within = max(answer.get("tolerance", 0.0), 1e-6 * max(1.0, abs(answer["total_cost"])))
+    assert result.total_cost == pytest.approx(answer["total_cost"], abs=within)
+    assert result.survival_gap == pytest.approx(answer["survival_gap"], rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cuts_have_the_optimum_of_a_programme_that_shares_no_code(seed: int) -> None:
+    with cuts_alone():
+        assert compare(drawn(seed)) is None
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name.split("_")[0] in ("cvar", "worst", "regret")])
+@pytest.mark.parametrize("budget", [None, 20.0])
+def test_the_plan_of_cuts_is_audited(name: str, budget: float | None) -> None:
+    """`solve` raises where the measure, a cost or a gap is another one when it is computed again."""
+    instance = so.load(CASES / name, [] if budget is None else [f"policy.budget={budget}"])
+    if budget is not None and instance.policy.objective.kind == "regret":
+        return
+    with cuts_alone():
+        result = so.solve(instance, settings=EXACT)
+    assert isinstance(result, FuturesResult)
+    assert result.audit["ok"]
+    assert result.bound is not None
+    assert result.bound <= result.total_cost * (1 + 1e-9)
+
+
+MEASURE = st.one_of(
+    st.sampled_from(["worst", "expected"]),
+    st.fixed_dictionaries({"cvar": st.sampled_from([0, 0.5, 0.9, 0.95])}, optional={"weight": SHARE}),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(instances(), st.lists(SHOCK, min_size=2, max_size=5), MEASURE, st.booleans())
+def test_cuts_agree_with_the_extensive_form(data: Data, more: list[Data], measure: Any, apart: bool) -> None:
+    """And what both prove is consistent: no bound is above a cost."""
+    data["shocks"] |= {f"more{i}": shock | {"probability": 0.05} for i, shock in enumerate(more)}
+    data["shocks"] = {name: shock | {"probability": 0.08} for name, shock in data["shocks"].items()}
+    data["policy"] = data["policy"] | {"objective": measure}
+    if apart:
+        branches = {"grown": {"set": {"demands.cars.quantity": 80}}, "as_before": {}}
+        data["futures"] = {"demand": {"from": 2027, "branches": branches}}
+    instance = so.read(data)
+    whole, cuts = run(ExtensiveForm(), instance), run(Benders(few=0), instance)
+    assert cuts.status == whole.status
+    assert cuts.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
+    assert cuts.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-5)
+    assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-6) + 1e-5
+
+
+def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> None:
+    """Rows as large as the cost of a whole plan: the extensive form was found infeasible, and a dearer plan proven."""
+    data = national(3, elements=4, options=16, shocks=6, years=6)
+    for shock in data["shocks"].values():
+        shock["probability"] = 0.1
+    instance = so.read(data | {"policy": {"objective": {"cvar": 0.9}}})
+    whole, cuts = run(ExtensiveForm(), instance), run(Benders(few=0), instance)
+    assert cuts.gap == whole.gap == 0
+    assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
+    assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
+
+
+def test_bounds_are_below_values_in_every_round() -> None:
+    steps: list[Progress] = []
+    Benders(few=0).run(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append)
+    rounds = [step for step in steps if step.round]
+    assert {step.phase for step in rounds} >= {"cost, relaxation", "cost", "expected cost"}
+    assert all(step.bound <= step.best + 1e-6 * (1 + abs(step.best)) for step in rounds)
+
+
+@pytest.mark.parametrize("last", range(1, 10))
+def test_a_run_that_is_stopped_has_the_measure_of_its_plan(last: int) -> None:
+    """Wherever it is: the audit computes the measure of the plan again."""
+    instance, steps = so.load(CASES / "cvar_1040.yaml"), list[Progress]()
+
+    def stop(step: Progress) -> None:
+        steps.append(step)
+        if step.round == last:
+            signal.raise_signal(signal.SIGINT)
+
+    with cuts_alone():
+        result = so.solve(instance, settings=EXACT, listener=stop)
+    assert isinstance(result, FuturesResult)
+    assert result.audit["ok"]

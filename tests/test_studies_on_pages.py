@@ -1,0 +1,229 @@
+"""Studies as figures and as sections of a page: what they say is what the commands print, by hand where it can be."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer.report.figures.discovery import draw_discovery, failure_plane
+from optimizer.report.figures.futures_study import worth_bars
+from optimizer.report.figures.studies import draw_study_plot
+from optimizer.report.html.sections import section_of
+from optimizer.studies.discovery.boxes import Bounds, Box, score
+from optimizer.studies.discovery.discover import FailureBox, SampleDimension
+from tests.test_cli import TINY, diversify
+from tests.test_discovery import drawn, late
+from tests.test_plot import words
+
+ROOT = Path(__file__).parent.parent
+WAIT = "examples/wait_or_commit.yaml"
+RANGES = ("--set", "ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}")
+
+
+@pytest.fixture(scope="module")
+def discovered() -> Any:
+    instance = so.read(late())
+    return so.discover(so.solve(instance), instance, samples=300, seed=1)
+
+
+@pytest.fixture(scope="module")
+def study() -> Any:
+    return so.futures_study(so.load(ROOT / WAIT), settings=so.Settings(gap=0, jobs=1))
+
+
+def test_plane_has_the_two_conditions_that_restrict_and_all_samples_held_back(discovered: Any) -> None:
+    """It fails above 80 t a year, three quarters of 60 to 140 t, and above 12 months, two thirds of 6 to 24.
+
+    Without its bound on the lead time the box would hold 3/4 · 1/3 of all samples more, without that on demand
+    1/4 · 2/3: the lead time restricts more.
+    """
+    plane = failure_plane(discovered)
+    assert plane is not None
+    names = [discovered.dimensions[column].name for column in (plane.across, plane.up)]
+    assert names == ["options.plant.lead_time", "demands.motors.quantity"]
+    (box,) = plane.boxes
+    assert box.x[0] == pytest.approx(12, abs=0.6)
+    assert box.y[0] == pytest.approx(80, abs=2.5)
+    assert np.isinf([box.x[1], box.y[1]]).all()
+    assert not box.is_cut
+    assert len(plane.x) == 150
+    inside = (plane.x > 12) & (plane.y > 80)
+    assert (plane.failed == inside).all()
+
+
+def test_figure_of_a_discovery_counts_its_points_and_names_its_boxes(discovered: Any) -> None:
+    text = words(draw_study_plot(discovered, "svg"))
+    failed = int(discovered.rows.failed[discovered.rows.held_back].sum())
+    for each in (f"survives: {150 - failed}", f"fails: {failed}", "plant: lead time", "Samples held back, 150 of 300"):
+        assert each in text
+    assert re.search(r"1: motors: quantity is above [78]\d.* and plant: lead time is above 1[12]", text)
+
+
+def test_one_condition_is_drawn_against_the_gap_and_no_box_is_no_figure() -> None:
+    instance = drawn()
+    plan = so.solve(so.resample(instance, 1, seed=1))
+    found = so.discover(plan, instance, samples=400)
+    plane = failure_plane(found)
+    assert plane is not None
+    assert (found.dimensions[plane.across].kind, plane.up) == ("severity", None)
+    assert (plane.y[~plane.failed] == 0).all()
+    assert (plane.y[plane.failed] > 0).all()
+    assert "survival gap of the sample" in words(draw_study_plot(found, "svg"))
+    with pytest.raises(ValueError, match="no boxes to draw"):
+        draw_discovery(replace(found, boxes=(), together=None))
+
+
+def test_whole_numbers_are_spread_within_their_side_of_a_bound(discovered: Any) -> None:
+    """A bound above 18 months is drawn at 18.5: points of 18 are spread to 18.35 at most, those of 19 from 18.65."""
+    months = SampleDimension("months", "months", 12, 24)
+    points = np.tile([18.0, 19.0], 150)[:, None]
+    box = Box((Bounds(0, 18.0),))
+    rows = replace(discovered.rows, points=points, failed=points[:, 0] > 18)
+    held = rows.held_back
+    score_ = score([box], points[held], rows.failed[held])
+    found = replace(discovered, dimensions=(months,), rows=rows, boxes=(FailureBox(box, score_),), together=score_)
+    plane = failure_plane(found)
+    assert plane is not None
+    assert plane.boxes[0].x == (18.5, np.inf)
+    assert (plane.failed == (plane.x > 18.5)).all()
+    assert len(set(plane.x)) == len(plane.x)
+    assert "spread about it" in words(draw_study_plot(found, "svg"))
+
+
+def test_bars_of_flexibility_and_information_by_hand(study: Any) -> None:
+    """ST − RP = 5.6M − 5M, RP − WS = 5M − 3.8M; never knowing the answer costs what the static plan costs more."""
+    bars = {bar.label: bar for bar in worth_bars(study)}
+    amounts = {
+        "deciding later": (600e3, False),
+        "knowing every answer at the start": (1.2e6, False),
+        "need: known at the start": (1.2e6, False),
+        "need: known a year later": (600e3, True),
+        "need: never known": (600e3, True),
+    }
+    assert list(bars) == list(amounts)
+    for label, (amount, is_loss) in amounts.items():
+        bar = bars[label]
+        assert (bar.low, bar.high, bar.is_loss) == (pytest.approx(amount), pytest.approx(amount), is_loss)
+    text = words(draw_study_plot(study, "svg"))
+    assert "1.2M USD" in text
+    assert "Difference in expected cost, present value, USD of 2026" in text
+
+
+def test_a_bar_that_is_not_known_says_why(study: Any) -> None:
+    """Without the static plan flexibility is not known; where it leaves a gap it has no price."""
+    stopped = replace(study, costs={key: value for key, value in study.costs.items() if key != "static"})
+    assert worth_bars(stopped)[0].low is None
+    assert worth_bars(stopped)[0].words == "? stopped"
+    gap = replace(study, costs=study.costs | {"static": replace(study.costs["static"], gap=1.0)})
+    assert (worth_bars(gap)[0].low, worth_bars(gap)[0].words) == (None, "✗")
+    assert "✗" in words(draw_study_plot(gap, "svg"))
+
+
+def test_a_section_has_what_the_screen_has(study: Any) -> None:
+    section = section_of(study)
+    kinds = [block["kind"] for block in section.blocks]
+    assert kinds[:3] == ["answer", "facts", "figure"]
+    assert section.blocks[0]["text"].startswith("Deciding later what can wait is worth 600k USD")
+    assert ["Hanging", "extension (need: high): ordered before 2028 in some futures only"] in section.blocks[1]["rows"]
+    tables = {block["title"]: block for block in section.blocks if block["kind"] == "table"}
+    assert tables["Regret of each plan in each future, USD"]["rows"] == [["high", "0", "3.6M"], ["low", "✗", "0"]]
+    orders = tables["Orders in the plans of the futures alone"]
+    assert orders["head"] == ["Option", "Made in", ">Size", "Decide in", "Open then"]
+    assert orders["rows"][1] == ["extension", "need: high", "60 t/yr", "2027", "need (2028)"]
+    assert section.data == study.to_dict()
+
+
+def test_the_study_of_a_report_is_about_the_plan_of_the_page(tmp_path: Path) -> None:
+    page, plan = tmp_path / "page.html", tmp_path / "plan.json"
+    assert diversify("solve", WAIT, "--output", str(plan)).returncode == 0
+    done = diversify("report", str(plan), "--with", "futures", "--quick", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "the adaptive plan" not in done.stderr
+    found = json.loads(done.stdout)
+    assert found["studies"]["futures"]["adaptive"]["cost"] == json.loads(plan.read_text())["total_cost"]
+    text = page.read_text()
+    for each in (
+        "What is it worth to decide later",
+        "Regret of each plan in each future, USD",
+        "need (2028)",
+        "The tree",
+    ):
+        assert each in text, each
+    assert text.count('<img class="drawn"') == 2
+    without = diversify("report", str(plan), "--output", str(page), "--json")
+    assert "studies" not in json.loads(without.stdout)
+    assert "worth to decide later" not in page.read_text()
+
+
+def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
+    page, figure = tmp_path / "page.html", tmp_path / "fails.svg"
+    done = diversify("report", TINY, *RANGES, "--with", "discover", "--quick", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["studies"]["discover"]
+    assert said["boxes"][0]["conditions"][0]["name"] == "demands.motors.quantity"
+    text = page.read_text()
+    for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage (95 %)"):
+        assert each in text, each
+    assert text.count('<img class="drawn"') == 1
+    assert diversify("plot", TINY, "discover", *RANGES, "--output", str(figure)).returncode == 0
+    assert f"{said['held_back']['samples']} of {said['used']:,}" in words(figure.read_bytes())
+
+
+def test_the_figure_of_a_study_is_drawn_by_plot(tmp_path: Path) -> None:
+    done = diversify("plot", WAIT, "information", "--output", str(tmp_path / "worth.svg"))
+    assert done.returncode == 0, done.stderr
+    assert "knowing every answer at the start" in words((tmp_path / "worth.svg").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (("report", WAIT, "--with", "future"), 2, 'Did you mean "futures"?'),
+        (("report", WAIT, "--with", ","), 2, "write some of futures, discover"),
+        (("report", TINY, "--with", "futures"), 2, "has no futures"),
+        (("report", WAIT, "--future", "low", "--with", "futures"), 2, "one of them is taken alone"),
+        (("report", WAIT, "--adversary", "--with", "futures"), 2, "leaves the adversary out"),
+        (("report", WAIT, "--with", "discover"), 3, "a plan is looked at in one"),
+        (("report", TINY, "--with", "discover"), 3, "neither a range nor an ensemble"),
+        (("plot", TINY, "information"), 2, "has no futures"),
+    ],
+)
+def test_studies_that_do_not_fit_are_refused_before_anything_is_solved(
+    line: tuple[str, ...], code: int, said: str, tmp_path: Path
+) -> None:
+    name = "x.svg" if line[0] == "plot" else "x.html"
+    done = diversify(*line, "--output", str(tmp_path / name))
+    assert done.returncode == code, done.stderr
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "round" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_studies_of_no_plan_are_left_out_and_stderr_says_so(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    rules = ("--set", "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]")
+    more = ("--set", "processes.imports.min_utilisation=1", "--with", "discover", "--output", str(page))
+    done = diversify("report", TINY, *RANGES, *rules, *more)
+    assert (done.returncode, page.exists()) == (4, True)
+    assert "left out: --with discover, as there is no plan." in done.stderr
+
+
+def test_a_workbook_has_no_studies(tmp_path: Path) -> None:
+    done = diversify("report", WAIT, "--with", "futures", "--output", str(tmp_path / "x.xlsx"))
+    assert (done.returncode, "--with" in done.stderr) == (2, True)
+
+
+def test_python_writes_studies_on_pages_of_one_future_and_of_several(
+    study: Any, discovered: Any, tmp_path: Path
+) -> None:
+    so.write_report(study.adaptive, tmp_path / "futures.html", studies=[study])
+    assert "Regret of each plan in each future" in (tmp_path / "futures.html").read_text()
+    so.write_report(so.solve(discovered.instance), tmp_path / "one.html", studies=[discovered])
+    assert "Under which conditions does the plan fail?" in (tmp_path / "one.html").read_text()
+    so.write_report(replace(study.adaptive, total_cost=1.0), tmp_path / "doctored.html")
+    assert "THE AUDIT DISAGREES" in (tmp_path / "doctored.html").read_text()
