@@ -324,9 +324,10 @@ class Sized(Lever):
 
     def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
         """Y at the last decision point that is a lead time before a period, for every period."""
-        lead = horizon.whole(self.lead_time)
-        last = {t: max((a for a in opened if a + lead <= t), default=None) for t in horizon.periods}
-        return {t: Expression() if a is None else opened[a] for t, a in last.items()}
+        lead, latest, result = horizon.whole(self.lead_time), Expression(), dict[int, Expression]()
+        for t in horizon.periods:
+            result[t] = latest = opened.get(t - lead, latest)
+        return result
 
     def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:
