@@ -32,6 +32,8 @@ from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
+# A relaxation is far from the best plan known where this share of its cost lies between them.
+WIDE_GAP = 0.4
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
@@ -150,19 +152,34 @@ class ScenarioModel(MeasuredModel):
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
-        if self.builder.valid:
-            self.solve_relaxed()
+        relaxation = self.solve_relaxed()
         tolerance = None if "gap" in self.aim else self.settings.tolerance
         enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
         if math.isfinite(bound):
             enough = bound + self.settings.slack(bound)
         result = self.model.solve(
-            listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance, enough=enough
+            listener=partial(self.report, phase),
+            cutoff=cutoff,
+            tolerance=tolerance,
+            enough=enough,
+            is_wide=self._is_wide(relaxation, cutoff),
         )
         result = self._with_known_bound(result, enough, bound)
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
         return result
+
+    def _is_wide(self, relaxation: SolveResult, cutoff: float) -> bool:
+        """Whether the best plan known, or what the relaxation rounds to, is far from the relaxation."""
+        if relaxation.values is None or not len(self.model.integers):
+            return False
+        if math.isfinite(cutoff) and cutoff - relaxation.objective <= WIDE_GAP * abs(cutoff):
+            return False
+        lower, upper = self.model.lower.copy(), self.model.upper.copy()
+        rounded = self.solve_rounded(relaxation.values)
+        self.model.lower, self.model.upper = lower, upper
+        known = cutoff if rounded is None else min(cutoff, rounded.objective)
+        return math.isfinite(known) and known - relaxation.objective > WIDE_GAP * abs(known)
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
