@@ -19,6 +19,7 @@ from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.model.expressions import Expression, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
 from optimizer.model.ledgers import Names
+from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome
 
@@ -148,11 +149,13 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
+    first = len(model.rows)
     with model.under(path):
         network.operate(model, path, instance.processes, instance.demands)
         for option in instance.options.values():
             option.operate(model, path)
         network.settle(model, path, instance.processes, instance.demands)
+        linking.tighten(model, path, instance.demands.values(), model.rows[first:])
 
 
 def _tie(model: ModelBuilder, option: Sized) -> None:

@@ -116,7 +116,6 @@ def test_futures_have_a_row_each(tmp_path: Path) -> None:
     # The plant of 20 t at 400k instead of 200k: 4M more.
     costs = [future["total_cost"] for future in said["plans"][0]["futures"]]
     assert costs == [pytest.approx(43.6e6), pytest.approx(47.6e6)]
-    assert run(*words[:-2], "--output", "x.json").exit_code == 2
     folder = tmp_path / "tables"
     assert run(*words, "--csv", str(folder)).exit_code == 4
     assert (folder / "futures.csv").is_file()
@@ -150,3 +149,85 @@ def test_compare_sets_it_beside_the_optimum(tmp_path: Path) -> None:
     assert any("policy.budget" in note for note in said["notes"])
     found = so.compare({"a": so.load(TINY), "b": so.load(TINY)}, plans=[LIST], facts=())
     assert [column.case for column in found.columns] == ["a", "b", "a, the ministry's list", "b, the ministry's list"]
+
+
+WAIT = str(ROOT / "examples" / "wait_or_commit.yaml")
+IN_BRANCHES = str(ROOT / "examples" / "plan_in_branches.yaml")
+AT_ONCE = str(ROOT / "examples" / "plan_at_once.yaml")
+LITTLE = "name: too little\nbuilds:\n  plant: {2027: 40}\n  extension: {2028: 20}\n"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_plans_for_several_futures_fit_the_screen(tmp_path: Path, width: int) -> None:
+    little = written(tmp_path, LITTLE)
+    done = run("evaluate", WAIT, "--plan", IN_BRANCHES, "--plan", AT_ONCE, "--plan", little, width=width)
+    assert done.exit_code == 4, done.output
+    assert max(map(len, done.stdout.splitlines())) <= width
+    for said in ("2 of 3 plans survive in all of 2 futures", "Side by side", "Future by future", "What is missing"):
+        assert said in done.stdout
+    # At once: 5.6M against 5M; in the panel and in the table.
+    assert "600k" in done.stdout
+    done = run("evaluate", WAIT, "--plan", little, width=width)
+    assert max(map(len, done.stdout.splitlines())) <= width
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "too little: FAILS in 1 of 2 futures: high" in words
+    assert "extension in high: for 2M USD more expected outlay every floor is kept" in words
+    assert "extension in low: smaller or left out" in words
+    assert "None" not in done.stdout
+    assert "nan" not in done.stdout
+
+
+def test_futures_in_json_and_csv(tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    done = run("evaluate", WAIT, "--plan", IN_BRANCHES, "--plan", AT_ONCE, "--json", "--csv", str(folder))
+    assert done.exit_code == 0
+    said = json.loads(done.stdout)
+    waits, at_once = said["plans"]
+    assert (waits["total_cost"], at_once["total_cost"]) == (pytest.approx(5e6), pytest.approx(5.6e6))
+    assert said["optimum"]["total_cost"] == pytest.approx(5e6)
+    assert said["optimum"]["bound"] == pytest.approx(5e6)
+    assert at_once["more_than_optimum"] == pytest.approx(6e5)
+    assert [each["futures"] for each in waits["builds"]] == [["high", "low"], ["high"]]
+    assert [each["needed_in"] for each in at_once["uses"]] == [["high", "low"], ["high"]]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"{name}.csv" for name in ("futures", "lacks", "missing", "plans", "rules", "uses", "waste")
+    ]
+    quick = json.loads(run("evaluate", WAIT, "--plan", AT_ONCE, "--quick", "--json").stdout)
+    assert quick["optimum"] is None
+    assert [quick["plans"][0][part] for part in ("missing", "waste", "uses", "more_than_optimum")] == [None] * 4
+    assert quick["plans"][0]["expected_cost"] == pytest.approx(5.6e6)
+
+
+def test_a_plan_file_of_several_futures(tmp_path: Path) -> None:
+    saved = tmp_path / "plan.json"
+    assert run("evaluate", WAIT, "--plan", AT_ONCE, "--output", str(saved)).exit_code == 0
+    assert run("verify", str(saved)).exit_code == 0
+    assert "5.6M USD" in run("show", str(saved)).stdout
+    again = run("evaluate", WAIT, "--plan", str(saved), "--quick", "--json")
+    assert json.loads(again.stdout)["plans"][0]["expected_cost"] == pytest.approx(5.6e6)
+    other = tmp_path / "other.json"
+    done = run("evaluate", WAIT, "--plan", AT_ONCE, "--budget", "1M", "--output", str(other))
+    assert done.exit_code == 2
+    assert "a plan that keeps every rule" in " ".join(done.stderr.split())
+    assert not other.exists()
+
+
+def test_a_plan_that_anticipates_is_refused(tmp_path: Path) -> None:
+    early = written(tmp_path, Path(IN_BRANCHES).read_text(encoding="utf-8").replace("2028", "2027"))
+    done = run("evaluate", WAIT, "--plan", early)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"{early}:7: futures.high.builds.extension.2027: 2027 buys 60 t/yr of extension in high" in done.stderr
+    assert "decide it in 2028 or later" in " ".join(done.stderr.split())
+
+
+def test_one_future_of_a_plan_for_several(tmp_path: Path) -> None:
+    done = run("evaluate", WAIT, "--future", "high", "--plan", IN_BRANCHES, "--json")
+    assert json.loads(done.stdout)["plans"][0]["total_cost"] == pytest.approx(8e6)
+    saved = str(tmp_path / "plan.json")
+    assert run("solve", WAIT, "--output", saved).exit_code == 0
+    for plan, cost in ((IN_BRANCHES, 2e6), (saved, 2e6)):
+        done = run("evaluate", WAIT, "--future", "low", "--plan", plan, "--quick", "--json")
+        assert json.loads(done.stdout)["plans"][0]["total_cost"] == pytest.approx(cost)
+        assert run("survive", WAIT, "--future", "low", "--plan", plan, "--json").exit_code == 0
+    done = run("evaluate", WAIT, "--plan", saved, "--json")
+    assert json.loads(done.stdout)["plans"][0]["more_than_optimum"] == pytest.approx(0, abs=1)

@@ -1,5 +1,6 @@
 """What deciding later and knowing earlier are worth, against values that are worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import optimizer as so
 from optimizer.instance.futures import for_each_future
 from optimizer.progress import Progress
+from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from optimizer.studies.futures_alone import by_expected_cost
 from optimizer.studies.futures_study import FuturesStudy, study_futures
@@ -216,3 +218,23 @@ def test_one_future_is_judged_by_expected_cost() -> None:
     instance = so.load(CASES / "hand_regret.yaml")
     assert by_expected_cost(instance.tree.futures[0].instance).policy.objective.kind == "expected"
     assert for_each_future(instance, by_expected_cost).tree.futures[0].instance.policy.objective.kind == "expected"
+
+
+def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_processes_pay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance, judged, tasks = so.load(CASES / "hand_wait.yaml"), list[float](), list[str | None]()
+    known = so.solve(instance, settings=EXACT)
+    assert isinstance(known, FuturesResult)
+    slow = replace(known, seconds={"total": 100.0})
+
+    def size(jobs: int | None, seconds: float) -> int:
+        judged.append(seconds)
+        return 1
+
+    monkeypatch.setattr("optimizer.studies.futures_study.size_for", size)
+    found = study_futures(instance, EXACT, Clock(), lambda event: tasks.append(event.task), adaptive=slow)
+    assert found.adaptive is slow
+    assert judged == [100.0]
+    assert "the adaptive plan" not in tasks
+    assert costs(found) == pytest.approx([500, 600, 300])

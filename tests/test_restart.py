@@ -1,5 +1,6 @@
 """Restart: capacity that is not running by contract takes months to come into full operation in a shock."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from optimizer.io.excel_read import parse_workbook
 from optimizer.io.excel_write import dump_workbook
 from optimizer.solver import Clock, Settings
 from tests.conftest import Cell, Printed, Solve
+from tests.test_cli import diversify
 
 # 400 t a year are asked for, 80 % of it in every period of a shock. Imports cost 10 USD/t, the works at home 20.
 TEXT = """
@@ -171,3 +173,17 @@ def test_a_restart_from_full_operation_is_reported(tmp_path: Path) -> None:
 def test_a_restart_goes_through_a_workbook(cell: Cell) -> None:
     data = parse(TEXT, "restart.yaml").data
     assert check_document(parse_workbook(dump_workbook(data, ()), "book.xlsx")[0])[0] == cell(TEXT)
+
+
+def test_check_reports_a_process_that_a_shock_sets_back(tmp_path: Path) -> None:
+    # Works at 5 USD/t serve all demand in the baseline, 100 % of their capacity; contracts hold 20 %.
+    file = tmp_path / "works.yaml"
+    file.write_text(TEXT.replace("cost: 20", "cost: 5"), encoding="utf-8")
+    (summary,) = json.loads(diversify("check", str(file), "--json").stdout)
+    assert summary["fallbacks"] == [{"process": "works", "utilisation": pytest.approx(1), "contracted": 0.2}]
+    (found,) = summary["findings"]
+    assert (found["line"], found["where"]) == (7, "processes.works.min_utilisation")
+    assert found["what"].startswith("it runs at 100 % of capacity without any shock")
+    file.write_text(TEXT, encoding="utf-8")
+    (summary,) = json.loads(diversify("check", str(file), "--json").stdout)
+    assert summary["fallbacks"] == summary["findings"] == []

@@ -152,7 +152,7 @@ class BendersLoop:
         centre: Vector | None = None
         upper, stalling = math.inf, _Stalling()
         while not self.search.clock.is_over:
-            result = self.master.model.solve(relaxed=True)
+            result = self.master.solve_relaxed()
             if result.values is None:
                 return False
             self.relaxation = result.values
@@ -215,7 +215,7 @@ class BendersLoop:
     def _propose(self) -> SolveResult:
         """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
         self.reduced.release_integers()
-        relaxation = self.reduced.model.solve(relaxed=True)
+        relaxation = self.reduced.solve_relaxed()
         found = None
         if relaxation.status == "optimal":
             found = Branching(self.reduced, relaxation, self.objective.name, self._cutoff()).result

@@ -129,7 +129,7 @@ class Branching:
         for option, is_opened in decided.items():
             by = self._by[option]
             self.model.model.bound(by[-1:] if is_opened else by, float(is_opened), float(is_opened))
-        return self.model.model.solve(relaxed=True)
+        return self.model.solve_relaxed()
 
     def _fractional(self, values: Vector, decided: Mapping[int, bool]) -> int | None:
         """The option whose opening is most fractional; None where all are whole."""

@@ -49,7 +49,8 @@ from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all.
+# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
+# Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
 
 

@@ -21,6 +21,7 @@ from optimizer.algorithms.measured_model import MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.strategy import DualValues, SearchResult
+from optimizer.algorithms.valid_inequalities import ValidInequalities
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
@@ -59,6 +60,7 @@ class ScenarioModel(MeasuredModel):
         self.aim: Aim = "cost"
         self.known_bound = -math.inf
         super().__post_init__()
+        self.valid = ValidInequalities(self.builder)
         self.model = Model(self.builder, self.cost, self.settings, self.clock)
 
     # The model.
@@ -114,6 +116,7 @@ class ScenarioModel(MeasuredModel):
         whole = np.zeros(len(self.model.integers))
         whole[: len(values)] = values
         self.model.bound(self.model.integers, whole, whole)
+        self.valid.release(self.model)
 
     def integers_in(self, values: Vector) -> Vector:
         """The values of the integers; of those that a smaller builder has, where the values are of one."""
@@ -124,6 +127,7 @@ class ScenarioModel(MeasuredModel):
         """Let the integers vary between their bounds again."""
         upper = [self.builder.columns[j].upper for j in self.model.integers]
         self.model.bound(self.model.integers, 0.0, np.array(upper))
+        self.valid.hold(self.model)
 
     # Solving it.
 
@@ -132,13 +136,22 @@ class ScenarioModel(MeasuredModel):
         self.release_integers()
         self.require_floors()
         self.minimise("cost")
-        result = self.model.solve(relaxed=True)
+        result = self.solve_relaxed()
         self.relaxation = self.relaxation if result.values is None else result
+        return result
+
+    def solve_relaxed(self) -> SolveResult:
+        """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
+        result = self.model.solve(relaxed=True)
+        while result.values is not None and self.valid.add_violated(self.model, self.builder, result.values):
+            result = self.model.solve(relaxed=True)
         return result
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
+        if self.builder.valid:
+            self.solve_relaxed()
         tolerance = None if "gap" in self.aim else self.settings.tolerance
         enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
         if math.isfinite(bound):

@@ -157,7 +157,7 @@ class NearOptimalSearch(Search):
         self.model.model.minimise(objective)
         hurry, self.clock.limit = self.clock.limit, self.settings.time_limit
         try:
-            result = self.model.model.solve(relaxed=True)
+            result = self.model.solve_relaxed()
         finally:
             self.clock.limit = hurry
         if result.status == "infeasible":

@@ -119,7 +119,7 @@ def _flows(instance: Instance) -> dict[FlowKey, str]:
 
 
 def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = None) -> list[float]:
-    """A plan as the values of the columns of `first_stage_model`, in their order; openings and units are left at 0.
+    """A plan as the values of the columns of `first_stage_model`, in their order; numbers of units are left at 0.
 
     `model` is that builder, or one that begins with its columns, where there already is one.
     """
@@ -127,6 +127,10 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
     values, found = [0.0] * len(builder.columns), builder.column_index()
     for build in plan.builds:
         values[found["", build.option, "size"][build.t]] = build.size
+        for t, column in found.get(("", build.option, "by"), {}).items():
+            values[column] = max(values[column], float(t >= build.t))
+        for t, column in found.get(("", build.option, "open"), {}).items():
+            values[column] = max(values[column], float(t == build.t))
     for what, rows in (("stock", plan.stocks), ("fill", plan.fills)):
         for o, row in rows.items():
             for t, column in found.get(("", o, what), {}).items():

@@ -336,7 +336,7 @@ class _RobustSearch(ScenarioSearch):
         return self.stopped(replace(self._best, gap_bound=bound, bound=-math.inf))
 
     def _solve_gap_relaxation(self) -> SolveResult | None:
-        result = self.model.model.solve(relaxed=True)
+        result = self.model.solve_relaxed()
         return None if result.values is None else result
 
     def _separate_gap_relaxation(self, result: SolveResult) -> list[Violation]:

@@ -78,21 +78,30 @@ class SubproblemSolver:
 
     def priced(self, request: BatchRequest) -> BatchResult:
         """The least gaps of a request's shocks, with all dual values."""
-        return self._batch(request).priced()
+        return self._batch(request, is_priced=True).priced()
 
-    def _batch(self, request: BatchRequest) -> "_BatchSolver":
+    def _batch(self, request: BatchRequest, *, is_priced: bool = False) -> "_BatchSolver":
         length = len(self.instance.events[request.events[0]].periods)
-        return _BatchSolver(
-            request, *self._window_and_solver(length), np.searchsorted(self._numbers[length], request.events)
-        )
+        which = np.searchsorted(self._numbers[length], request.events)
+        return _BatchSolver(request, *self._window_and_solver(length), which, is_priced=is_priced)
 
 
 class _BatchSolver:
     """One request: its shocks, by their places in the window."""
 
-    def __init__(self, request: BatchRequest, window: WindowProgramme, warm: WarmProgramme, which: Integers) -> None:
+    def __init__(
+        self,
+        request: BatchRequest,
+        window: WindowProgramme,
+        warm: WarmProgramme,
+        which: Integers,
+        *,
+        is_priced: bool = False,
+    ) -> None:
         self.request, self.window, self.warm, self.which = request, window, warm, which
-        self.batch, self.is_tight = window.batch(which, request.linking)
+        self.batch, self.is_tight = window.batch(
+            which, request.linking, is_priced=is_priced or request.task in ("best", "served")
+        )
         self.basis, self.seconds = request.basis, 0.0
 
     def answer(self) -> BatchResponse:

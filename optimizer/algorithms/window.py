@@ -3,6 +3,7 @@
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
     limit  y ≤ min(upper, rhs − Σ   c·o)            a row with one column is the bound of that column
+    valid  y ≤ U·G(o)                               likewise, unless dual values of the other rows are asked for
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
@@ -123,6 +124,8 @@ class WindowProgramme:
         self.starts = np.array([shock.periods.start for shock in shocks])
         self.path = path or shared_path(instance, shocks)
         builder = recourse_model(instance, self.path, plan)
+        # With the plan fixed, valid inequalities are bounds of single columns: free of cost, and cuts are stronger.
+        builder.rows += builder.valid
         shortfall = total(gaps(builder, instance).values())
         self.unit = limit_gap(builder, MANY, shortfall).unit
         beyond = _split(builder)
@@ -165,6 +168,8 @@ class WindowProgramme:
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         self._per = np.array([value for _, _, value in layout.limits])
+        offered = {id(row) for row in builder.valid}
+        self._is_valid = np.array([id(row) in offered for row, _, _ in layout.limits], dtype=bool)
         self._write_linking_terms(builder, rows, size)
 
     def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
@@ -186,14 +191,21 @@ class WindowProgramme:
         self._term_value = ScenarioTable([value for _, _, value in found], size)
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
-    def batch(self, which: Integers, linking: Vector) -> tuple[Batch, npt.NDArray[np.bool_]]:
-        """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound."""
+    def batch(
+        self, which: Integers, linking: Vector, *, is_priced: bool = False
+    ) -> tuple[Batch, npt.NDArray[np.bool_]]:
+        """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound.
+
+        Valid inequalities are left out where `is_priced`, for then their dual values would be missing from other rows.
+        """
         rhs = self._rhs.rows(which)
         if len(self._term_row):
             terms = self._term_value.rows(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
             rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
         upper = self._upper.rows(which)
         limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
+        if is_priced:
+            limits[:, self._is_valid] = np.inf
         is_tight = np.zeros(limits.shape, dtype=bool)
         last: dict[int, int] = {}
         for i, column in enumerate(self._limited.tolist()):

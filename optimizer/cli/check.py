@@ -44,12 +44,13 @@ def command(
 def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool) -> dict[str, object]:
     from dataclasses import asdict, replace
 
-    from optimizer.report.tables.checks import shortage_words
+    from optimizer.report.tables.checks import fallback_words, shortage_words
     from optimizer.studies.summary import summarise
 
     summary = summarise(made.instance, every=every)
     short = (made.document.finding(*shortage_words(made.instance, each)) for each in summary.baseline_shortages)
-    made = replace(made, warnings=(*made.warnings, *short))
+    set_back = (made.document.finding(*fallback_words(each)) for each in summary.fallbacks)
+    made = replace(made, warnings=(*made.warnings, *short, *set_back))
     if not json:
         inputs.announce(made)
         from optimizer.report.tables.checks import show_summary

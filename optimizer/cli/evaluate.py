@@ -45,12 +45,9 @@ def command(
 
     from optimizer.solver import Clock, Settings
     from optimizer.studies.evaluate import evaluate_plans
-    from optimizer.studies.given_plan import read_plans
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
-    if output is not None and made.instance.futures:
-        raise typer.BadParameter("a plan file holds one future: leave out --output.", param_hint="--output")
-    given = read_plans(plan, made.instance)
+    given = inputs.read_given_plans(file, plan, changes, made)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
         found = evaluate_plans(
@@ -71,10 +68,15 @@ def command(
 
 def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
     from optimizer.report.tables.evaluate import write_evaluation_csv
-    from optimizer.studies.evaluate import PlanEvaluation
+    from optimizer.results.result import Result
 
-    if output is not None and isinstance(found, PlanEvaluation):
-        result = inputs.with_comments(found.plans[0].result, file)
+    if output is not None:
+        result = found.plans[0].result
+        if isinstance(result, Result):
+            result = inputs.with_comments(result, file)
+        elif found.rules:
+            what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
+            common.fail(what, ExitCode.USAGE)
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:
         with outputs.writing(csv):

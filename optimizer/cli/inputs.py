@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
+    from optimizer.results.given import GivenPlan
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
 
@@ -302,7 +303,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
-    if plan is not None and is_written_plan(plan):
+    if plan is not None and _needs_instance(plan, changes):
         return read_written_plan(file, plan, changes, search)
     _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
@@ -310,6 +311,11 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     if found.result.baseline is None:
         fail_without_plan(found, plan or file)
     return replace(found, instance=instance)
+
+
+def _needs_instance(plan: str, changes: Changes) -> bool:
+    """Whether a plan is taken as it stands in the instance, not as it was saved: of several futures, one is chosen."""
+    return is_written_plan(plan) or (changes.future is not None and is_futures_plan(plan))
 
 
 def is_written_plan(file: str) -> bool:
@@ -324,15 +330,25 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
 
     Rules that it breaks are warnings, and not enforced.
     """
-    from optimizer.io.plan_file import load_plan
     from optimizer.solver import Clock, Settings
     from optimizer.studies.given_plan import evaluate_plan
 
     _refuse_search(plan, search.given)
     made = read_instance(file, changes)
-    found = evaluate_plan(made.instance, load_plan(plan, made.instance), Settings(), Clock(), made.remarks)
+    (given,) = read_given_plans(file, [plan], changes, made)
+    found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
     common.show_findings(found.rules)
     return PlanInput(found.instance, with_comments(found.result, file), is_saved=True)
+
+
+def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: InstanceInput) -> "list[GivenPlan]":
+    """Plans of any form as they stand in an instance; of the future that was chosen, what they buy in it."""
+    from optimizer.studies.given_plan import read_plans
+
+    if changes.future is None:
+        return read_plans(plans, made.instance)
+    whole = change_instance(file, replace(changes, future=None), takes_futures=True).instance
+    return [plan.in_future(changes.future) for plan in read_plans(plans, whole)]
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:

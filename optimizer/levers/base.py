@@ -19,7 +19,7 @@ Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share time
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_lumpy`: it is opened
 once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
-`opened`: Y for every decision point of the horizon.
+`opened`: Y for every decision point of the horizon; and `in_force`: Y at the last one that is a lead time back.
 """
 
 import math
@@ -319,6 +319,14 @@ class Sized(Lever):
                 before = by
             opened[a] = before
         model.link(self.id, "opened", opened)
+        if self.is_lumpy:
+            model.link(self.id, "in_force", self._in_force(model.horizon, opened))
+
+    def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
+        """Y at the last decision point that is a lead time before a period, for every period."""
+        lead = horizon.whole(self.lead_time)
+        last = {t: max((a for a in opened if a + lead <= t), default=None) for t in horizon.periods}
+        return {t: Expression() if a is None else opened[a] for t, a in last.items()}
 
     def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:

@@ -53,6 +53,7 @@ class Producing(Sized, Activity):
             working = delta * capacity[t]
             lost = largest(path.lost(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
+            model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:
                 model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
 

@@ -87,8 +87,11 @@ class ModelBuilder(Ledgers):
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
+        # Rows that every plan keeps: a model holds those that its relaxation violates.
+        self.valid: list[Row] = []
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
+        self._gates: dict[int, tuple[str, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
         # The index of columns that `column_index` goes on with: columns are only ever added.
@@ -163,6 +166,24 @@ class ModelBuilder(Ledgers):
         (index,) = column.terms
         self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
 
+    def gate(self, option: str, t: int, column: Expression) -> None:
+        """Note that a column is 0 in a period in which its option is not open; of options that are opened alone."""
+        opened = self._links.get((option, "in_force"))
+        if opened is not None:
+            (index,) = column.terms
+            self._gates[index] = option, opened[t]
+
+    def take_gates(self) -> Mapping[int, tuple[str, Expression]]:
+        """By column, the option without which it is 0, and its opening; those noted since this was asked last."""
+        gates, self._gates = self._gates, {}
+        return gates
+
+    def offer(self, owner: str, what: str, t: int, column: Expression, upper: Expression) -> None:
+        """A valid inequality ``column ≤ upper``: no plan with whole numbers needs to violate it."""
+        difference = column - upper
+        mark = self._mark("row", owner, what, self.horizon.label(t))
+        self.valid.append(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
+
     def _never(self) -> int:
         """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
         self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
@@ -194,7 +215,7 @@ class ModelBuilder(Ledgers):
     def copy(self) -> "ModelBuilder":
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
-        copied.columns, copied.rows = list(self.columns), list(self.rows)
+        copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
         copied._links, copied._used = dict(self._links), set(self._used)
         return copied

@@ -75,7 +75,8 @@ class JointBuilder(ModelBuilder):
     def copy(self) -> "JointBuilder":
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
-        copied.columns, copied.rows, copied._used = list(self.columns), list(self.rows), set(self._used)
+        copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
+        copied._used = set(self._used)
         copied.shared, copied.writers, copied.repeated = self.shared, self.writers, self.repeated
         copied.owners = list(self.owners)
         copied._members = tuple(member.copied(copied) for member in self._members)
@@ -91,7 +92,8 @@ class MemberBuilder(ModelBuilder):
 
     def __init__(self, joint: JointBuilder, number: int) -> None:
         super().__init__(joint.horizon, joint._rate, Names(*joint.names.fixed()))
-        self.joint, self.number, self.columns, self.rows = joint, number, joint.columns, joint.rows
+        self.joint, self.number = joint, number
+        self.columns, self.rows, self.valid = joint.columns, joint.rows, joint.valid
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
 
     def variable(

@@ -30,7 +30,6 @@ from optimizer.model.expressions import Expression
 from optimizer.units import AmountSeries, Described, Number, Positive, Quantity, QuantitySeries, Ratio, Series, Share
 
 ZERO_SERIES = Series.constant(0.0)
-
 MONTHS_A_YEAR = 12
 
 

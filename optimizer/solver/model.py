@@ -86,7 +86,11 @@ class ImpliedBounds:
 
 
 class Model:
-    """A model held by a solver: objectives, bounds and right-hand sides may change between solves."""
+    """A model held by a solver: objectives, bounds and right-hand sides may change between solves.
+
+    Attributes:
+        lower, upper: bounds of its columns. integers: the columns that are. mass: its unit of tonnes, t.
+    """
 
     def __init__(
         self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock | None = None
@@ -95,7 +99,7 @@ class Model:
         self.settings = settings
         self.clock = clock or Clock(settings.time_limit)
         columns, rows = builder.scales()
-        self._mass = max(
+        self.mass = max(
             (c for c, column in zip(columns, builder.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
@@ -141,7 +145,7 @@ class Model:
 
         The basis stays: the next linear programme goes on from where the last one ended.
         """
-        columns, rows = builder.scales(self._mass)
+        columns, rows = builder.scales(self.mass)
         had, rows_had = len(self.builder.columns), len(self.builder.rows)
         self.builder, new = builder, builder.columns[had:]
         self.lower = np.concatenate([self.lower, np.zeros(len(new))])
@@ -170,7 +174,7 @@ class Model:
         They are not rows of the builder; results have no dual values for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
-        scale = self._mass
+        scale = self.mass
         scaled = coefficients * self._column_scale[chosen] / scale
         scaled[np.abs(scaled) < FINE_ROUNDING * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
         self._back.extend(chosen, scaled, rhs / scale)

@@ -326,11 +326,16 @@ class _FuturesEvaluationSearch:
             for number, plan in enumerate(self.given)
         ]
         optimum, notes = None, tuple[str, ...]()
-        if not is_quick and not self.clock.is_over:
-            optimum, notes = self.optimum(alone)
-            plans = [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
+        if not is_quick:
+            plans, (optimum, notes) = self.judged(plans), self.optimum(alone)
         futures = tuple(self.future(number, each, plans) for number, each in enumerate(found))
         return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
+
+    def judged(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
+        """With what they lack and waste, in half of the time that is left at most."""
+        left = math.inf if self.clock.left is None else self.clock.left / 2
+        with self.clock.hurried(left):
+            return [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
 
     def future(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
         """A future with the regret of each plan."""
@@ -368,6 +373,8 @@ class _FuturesEvaluationSearch:
     def optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
         """The adaptive plan; none, with a note, where regret counts from a future that cannot be survived alone."""
         policy = self.instance.policy
+        if self.clock.is_over:
+            return None, ()
         for future, each in zip(self.tree.futures, alone, strict=True):
             if policy.objective.kind == "regret" and policy.gap_price is None and each.gap > 0:
                 what = f"No optimum: policy.objective is regret, and the future {future.name} cannot be survived alone."

@@ -291,7 +291,8 @@ class _FuturesSearch:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
         base = value_of_result(adaptive)
         self.found[nodes(self.instance)] = base
-        seconds = time.perf_counter() - began
+        # Whether processes pay is judged by the time of the adaptive plan, also of one that was found before.
+        seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
             self.executor.memory["clock"] = self.clock
             self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)

@@ -177,6 +177,8 @@ def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureRes
 
 def _in_future(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
     """A future with its regret; none where it leaves more unserved than alone, unless gaps have a price."""
+    # As in the plan of `solve`: no future has a no-shock plan of its own.
+    result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
     found = with_regret(instance, future, result, alone)
     if instance.policy.gap_price is None and result.survival_gap > alone.gap * (1.0 + SAME_VALUE):
         return replace(found, regret=None)

@@ -5,7 +5,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Instance
 from optimizer.instance.ways import find_ways
 from optimizer.model.builder import ModelBuilder
-from optimizer.results.plan import ActualOutput
+from optimizer.results.plan import ActualOutput, Flows
 from optimizer.solver import Clock, Settings
 from optimizer.studies.folding import entry_of, folds
 from optimizer.studies.outcomes import actual_outputs, survey
@@ -94,6 +94,8 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
 
 
 MEASURED, HIT = 60, 40
+# Utilisation above that of contracts by this share of capacity is worth a word.
+ABOVE = 0.01
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,15 @@ class Shortage:
     period: str
     tonnes: float
     demand: float
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """A process that a shock sets back: its mean utilisation in the no-shock plan, and that of its contracts."""
+
+    process: str
+    utilisation: float
+    contracted: float
 
 
 @dataclass(frozen=True)
@@ -185,6 +196,7 @@ class Summary:
         clash: rules that contradict each other even without shocks.
         baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
         actual: what processes really made in some years, beside the baseline of the no-shock plan.
+        fallbacks: processes that take months to restart, and run above their contracts in the no-shock plan.
         futures: all of them.
         unweighted: the questions whose probabilities the file does not give, so that they are made up.
     """
@@ -198,6 +210,7 @@ class Summary:
     clash: tuple[str, ...]
     baseline_shortages: tuple[Shortage, ...]
     actual: tuple[ActualOutput, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
     futures: tuple[FutureOutline, ...] = ()
     unweighted: tuple[str, ...] = ()
 
@@ -223,7 +236,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         "objective": _range(value * columns[j] for j, value in objective.terms.items()),
         "right-hand side": _range(row.rhs / scale for row, scale in zip(builder.rows, rows, strict=True)),
     }
-    bought, rules, shortages, actual = _no_shock_plan(instance)
+    bought, rules, shortages, actual, fallbacks = _no_shock_plan(instance)
     return Summary(
         counts=_counts(instance) | _size(instance, builder, len(measured)),
         ranges=ranges,
@@ -234,6 +247,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         clash=rules,
         baseline_shortages=shortages,
         actual=actual,
+        fallbacks=fallbacks,
     )
 
 
@@ -294,12 +308,12 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
 
 def _no_shock_plan(
     instance: Instance,
-) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...]]:
+) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...], tuple[Fallback, ...]]:
     """What the no-shock plan buys, the rules that leave none, its shortages, its outputs beside actual ones."""
     undisrupted = without_disruptions(instance)
     found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
-        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), ()
+        return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), (), ()
     plan = read_plan(undisrupted, found.builder, found.values.tolist())
     bought: dict[str, float] = {}
     for build in plan.builds:
@@ -312,7 +326,16 @@ def _no_shock_plan(
     values = found.values.tolist()
     baseline = read_flows(undisrupted, found.builder.column_index(), values, undisrupted.baseline)
     shortages = tuple(_shortages(undisrupted, found.builder, values))
-    return bought, rules, shortages, actual_outputs(undisrupted, baseline)
+    return bought, rules, shortages, actual_outputs(undisrupted, baseline), tuple(_fallbacks(undisrupted, baseline))
+
+
+def _fallbacks(undisrupted: Instance, baseline: Flows) -> Iterator[Fallback]:
+    """The processes with a restart that run above their contracts in a baseline."""
+    for p, process in undisrupted.processes.items():
+        capacity = math.fsum(undisrupted.baseline.capacity[p])
+        ran = math.fsum(baseline[p, "activity"]) / capacity if capacity > 0 else 0.0
+        if process.restart_months > 0 and ran > process.min_utilisation + ABOVE:
+            yield Fallback(p, ran, process.min_utilisation)
 
 
 def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:

@@ -106,7 +106,16 @@ def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
             *_, name, _side, _commodity = place
             what = f"nothing makes {commodity}, so {name} can never run"
             cure = "Add a process, an option, a stockpile or scrap that supplies it, or correct the input."
-            yield place, what, cure, "warning"
+            if _has_to_run(instance, str(name)):
+                yield place, f"{what}, but has to (min_utilisation)", cure, "error"
+            else:
+                yield place, what, cure, "warning"
+
+
+def _has_to_run(instance: Instance, name: str) -> bool:
+    """Whether it is an existing process that has capacity, and a share of it that has to run in the baseline."""
+    process = instance.processes.get(name)
+    return process is not None and process.min_utilisation > 0 and max(process.capacity.values) > 0
 
 
 def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:

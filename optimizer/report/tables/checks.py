@@ -21,7 +21,7 @@ from optimizer.report.tables.tree import futures_parts
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.frames import actual_frame
-from optimizer.studies.summary import MEASURED, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
+from optimizer.studies.summary import MEASURED, Fallback, MinMedianMax, Preview, RowHits, ShockHit, Shortage, Summary
 from optimizer.studies.verify import Verification
 from optimizer.units import short, si
 
@@ -87,6 +87,16 @@ def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, .
     else:
         cure = "Check the capacity of what supplies it, and its shortage_cost: less than supply costs is not worth it."
     return ("demands", shortage.segment, "quantity"), what, cure, "warning"
+
+
+def fallback_words(fallback: Fallback) -> tuple[tuple[str, ...], str, str, Severity]:
+    """A process that a shock sets back as a problem, likewise."""
+    what = (
+        f"it runs at {percent(fallback.utilisation)} of capacity without any shock, in the plan that is cheapest then, "
+        f"but restarts from {percent(fallback.contracted)}, min_utilisation, in a shock"
+    )
+    cure = "Write the share that contracts keep running, or leave out restart_months."
+    return ("processes", fallback.process, "min_utilisation"), what, cure, "warning"
 
 
 def _bought_without_shocks(instance: Instance, summary: Summary) -> str:

@@ -125,10 +125,8 @@ def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
     """Purchases that are no waste, for some future needs them."""
     if plan.idle:
         said = [f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.idle]
-        yield (
-            "Of use",
-            f"{list_names(list(dict.fromkeys(said)), MOST_RULES)}; no waste, for it is bought before the answer",
-        )
+        named = list_names(list(dict.fromkeys(said)), MOST_RULES)
+        yield "Of use", f"{named}: bought before the answer is known, so no waste"
 
 
 def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:

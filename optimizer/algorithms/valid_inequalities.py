@@ -1,0 +1,70 @@
+"""Valid inequalities: rows that every plan with whole numbers keeps, held where a relaxation violates them.
+
+A model holds few of them: most say nothing at its optimum, and each costs the solver time. Once the integers are fixed
+none is needed; then a slack that they share lets go of all at once, so that dual values are those of the other rows.
+"""
+
+import numpy as np
+
+from optimizer.model.builder import ModelBuilder
+from optimizer.solver import Integers, Model, Vector
+from optimizer.tolerances import VIOLATED
+
+# So many rows are passed to the solver together.
+CHUNK = 200
+
+
+class ValidInequalities:
+    """Those of one model.
+
+    Args:
+        builder: offers them, and gets the column of their slack.
+    """
+
+    def __init__(self, builder: ModelBuilder) -> None:
+        (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
+        self._held = np.zeros(0, dtype=bool)
+        self._rows: Integers = np.zeros(0, dtype=np.intp)
+        self._columns: Integers = np.zeros(0, dtype=np.intp)
+        self._values: Vector = np.zeros(0)
+        self._rhs: Vector = np.zeros(0)
+
+    def add_violated(self, model: Model, builder: ModelBuilder, values: Vector) -> int:
+        """Pass those to the solver that some values violate noticeably. Returns how many."""
+        self._read(builder)
+        left = np.bincount(self._rows, self._values * values[self._columns], len(self._rhs)) - self._rhs
+        size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
+        new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
+        self._held[new] = True
+        for first in range(0, len(new), CHUNK):
+            self._pass_on(model, new[first : first + CHUNK])
+        return len(new)
+
+    def _read(self, builder: ModelBuilder) -> None:
+        """Keep the rows that are new as arrays."""
+        first = len(self._rhs)
+        more = builder.valid[first:]
+        if not more:
+            return
+        sizes = [len(row.terms) for row in more]
+        self._rows = np.concatenate([self._rows, first + np.repeat(np.arange(len(more)), sizes)])
+        self._columns = np.concatenate([self._columns, *(np.fromiter(row.terms, dtype=np.intp) for row in more)])
+        self._values = np.concatenate([self._values, *(np.fromiter(row.terms.values(), float) for row in more)])
+        self._rhs = np.concatenate([self._rhs, [row.rhs for row in more]])
+        self._held = np.concatenate([self._held, np.zeros(len(more), dtype=bool)])
+
+    def _pass_on(self, model: Model, chosen: Integers) -> None:
+        terms = np.flatnonzero(np.isin(self._rows, chosen))
+        columns, places = np.unique(self._columns[terms], return_inverse=True)
+        dense = np.zeros((len(chosen), len(columns) + 1))
+        dense[np.searchsorted(chosen, self._rows[terms]), places] = self._values[terms]
+        dense[:, -1] = -1.0
+        model.extend(np.append(columns, self._slack), dense, self._rhs[chosen])
+
+    def hold(self, model: Model) -> None:
+        """Hold those that were passed on."""
+        model.bound([self._slack], 0.0, 0.0)
+
+    def release(self, model: Model) -> None:
+        """Let go of all."""
+        model.bound([self._slack], 0.0, np.inf)
