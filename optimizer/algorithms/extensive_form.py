@@ -20,8 +20,8 @@ from optimizer import formulation
 from optimizer.algorithms.measured_model import MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
+from optimizer.algorithms.relaxation import ValidInequalities, is_wide
 from optimizer.algorithms.strategy import DualValues, SearchResult
-from optimizer.algorithms.valid_inequalities import ValidInequalities
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
@@ -144,10 +144,7 @@ class ScenarioModel(MeasuredModel):
 
     def solve_relaxed(self) -> SolveResult:
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
-        result = self.model.solve(relaxed=True)
-        while result.values is not None and self.valid.add_violated(self.model, self.builder, result.values):
-            result = self.model.solve(relaxed=True)
-        return result
+        return self.valid.solve(self.model, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
@@ -162,24 +159,12 @@ class ScenarioModel(MeasuredModel):
             cutoff=cutoff,
             tolerance=tolerance,
             enough=enough,
-            is_wide=self._is_wide(relaxation, cutoff),
+            is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
         )
         result = self._with_known_bound(result, enough, bound)
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
         return result
-
-    def _is_wide(self, relaxation: SolveResult, cutoff: float) -> bool:
-        """Whether the best plan known, or what the relaxation rounds to, is far from the relaxation."""
-        if relaxation.values is None or not len(self.model.integers):
-            return False
-        if math.isfinite(cutoff) and cutoff - relaxation.objective <= WIDE_GAP * abs(cutoff):
-            return False
-        lower, upper = self.model.lower.copy(), self.model.upper.copy()
-        rounded = self.solve_rounded(relaxation.values)
-        self.model.lower, self.model.upper = lower, upper
-        known = cutoff if rounded is None else min(cutoff, rounded.objective)
-        return math.isfinite(known) and known - relaxation.objective > WIDE_GAP * abs(known)
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
