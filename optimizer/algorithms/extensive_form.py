@@ -32,8 +32,6 @@ from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
-# A relaxation is far from the best plan known where this share of its cost lies between them.
-WIDE_GAP = 0.4
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 

@@ -16,9 +16,9 @@ from optimizer.solver import Integers, Model, SolveResult, Vector
 from optimizer.tolerances import VIOLATED
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
-WIDE_GAP = 0.3
+WIDE_RELAXATION = 0.3
 # So many rows are passed to the solver together.
-CHUNK = 200
+ROWS_AT_ONCE = 200
 
 
 def is_wide(
@@ -41,7 +41,7 @@ def is_wide(
 
 
 def _is_far(relaxation: float, cost: float) -> bool:
-    return math.isinf(cost) or cost - relaxation > WIDE_GAP * abs(cost)
+    return math.isinf(cost) or cost - relaxation > WIDE_RELAXATION * abs(cost)
 
 
 class ValidInequalities:
@@ -73,8 +73,8 @@ class ValidInequalities:
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
         new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
         self._held[new] = True
-        for first in range(0, len(new), CHUNK):
-            self._pass_on(model, new[first : first + CHUNK])
+        for first in range(0, len(new), ROWS_AT_ONCE):
+            self._pass_on(model, new[first : first + ROWS_AT_ONCE])
         return len(new)
 
     def _read(self, builder: ModelBuilder) -> None:
