@@ -45,11 +45,16 @@ from optimizer.solver import Settings, SolveResult, Vector
 DecisionKey = tuple[str, str, int]
 # So many steps of prices are taken at most, and so many futures stand in a group at most.
 MOST_STEPS, MOST_IN_GROUP = 6, 3
+# Fewer groups are not solved by themselves: the joint programme, with a plan to bound its search, is as fast.
+LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True)
 class PricedCost:
-    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside."""
+    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside.
+
+    The price of gaps is part of the cost, where they have one.
+    """
 
     prices: tuple[Mapping[DecisionKey, float], ...]
 
@@ -59,6 +64,8 @@ class PricedCost:
         parts = zip(tree.futures, builder.members, tree.own_shocks(shocks), self.prices, strict=True)
         for future, member, own, prices in parts:
             result.add(formulation.cost(member, future.instance, own), future.probability)
+            if (price := instance.policy.gap_price) is not None:
+                result.add(formulation.gap(member, future.instance), price * future.probability)
             found = member.column_index()
             for (owner, what, t), price in prices.items():
                 result.add(Expression({found["", owner, what][t]: 1.0}), price)
@@ -166,6 +173,8 @@ class DualDecomposition:
         if self.alone:
             self._improve(self._alone)
             self._report(before)
+        if self.model.clock.is_over or (self.incumbent is not None and len(last_parted(self.model.tree)) < LEAST_GROUPS):
+            return
         for step in range(MOST_STEPS):
             singles = [(number,) for number in range(len(self.keys))]
             groups = singles if self.incumbent is None else last_parted(self.model.tree)

@@ -203,6 +203,8 @@ class Model:
                 answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
                 cheaper than the cutoff.
         """
+        if self.clock.is_over and not relaxed and len(self.integers):
+            return SolveResult("stopped", None, math.inf, -math.inf, None)
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
             lower = self.lower / self._column_scale
