@@ -163,6 +163,22 @@ def test_every_number_has_a_source_or_is_called_an_assumption(path: Path) -> Non
     assert sum(each.kind == "source" for each in found) > 100
 
 
+def test_the_japanese_record_has_a_source_for_every_number() -> None:
+    found = numbers(INSTANCES / "japan-2026.yaml")
+    assert [(each.path, each.line) for each in found if each.kind == "bare"] == []
+    assert sum(each.kind == "source" for each in found) > 30
+
+
+def test_a_lower_share_of_imports_does_not_help_when_the_heavies_stop() -> None:
+    instance = so.load(INSTANCES / "japan-2026.yaml")
+    found = [so.solve(each, settings=ROUGH) for each in (instance, so.under(instance, "at_most_60"))]
+    shares = [next(one for one in each.shares["landed"] if one.year == 2026).regions["china"] for each in found]
+    assert shares[0] > 0.75 > 0.6 + 1e-6 > shares[1]
+    stocks = [max(each.plan.stocks["stock_dy"]) for each in found]
+    assert stocks[1] == pytest.approx(stocks[0], rel=0.02)
+    assert sum(each.amount for each in instance.processes["vietnam"].committed) == 259e6
+
+
 @pytest.mark.parametrize("path", [US, US_2027], ids=lambda path: path.stem)
 def test_numbers_have_a_source_or_a_reason(path: Path) -> None:
     # In the body, every line that gives a capacity, a capex or a price has a comment, or one above or below it.
