@@ -173,7 +173,8 @@ class DualDecomposition:
         if self.alone:
             self._improve(self._alone)
             self._report(before)
-        if self.model.clock.is_over or (self.incumbent is not None and len(last_parted(self.model.tree)) < LEAST_GROUPS):
+        is_few = self.incumbent is not None and len(last_parted(self.model.tree)) < LEAST_GROUPS
+        if is_few or self.model.clock.is_over:
             return
         for step in range(MOST_STEPS):
             singles = [(number,) for number in range(len(self.keys))]
