@@ -167,8 +167,8 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
 class _ShortClock(Clock):
     """A clock that is never over, and always has so many seconds left."""
 
-    left = 0.0  # type: ignore[assignment]
-    is_over = False  # type: ignore[assignment]
+    left = 0.0
+    is_over = False
 
 
 @pytest.mark.parametrize("name", ["nested_1023.yaml", "nested_1013.yaml", "gap_price_1006.yaml"])
@@ -184,7 +184,7 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     ends = [(seconds, math.inf) for seconds in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)] + [(60.0, -math.inf)]
     for seconds, known in ends:
         model.model.clock = _ShortClock()
-        model.model.clock.left = seconds  # type: ignore[misc]
+        model.model.clock.left = seconds
         # Without a limit on time, the first solution ends the search.
         model.known_bound = -math.inf if math.isinf(known) else best.objective - abs(best.objective)
         found = model._improve(dear, "cost")

@@ -264,7 +264,7 @@ class ScenarioModel(MeasuredModel):
             return result
         if result.values is None or result.objective > incumbent.objective:
             # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
-            status = "stopped" if result.status == "stopped" else "optimal"
+            status = result.status if result.status == "stopped" else "optimal"
             return replace(incumbent, status=status, bound=min(result.bound, cutoff))
         return result
 
