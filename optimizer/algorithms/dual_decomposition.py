@@ -173,13 +173,9 @@ class DualDecomposition:
         if self.alone:
             self._improve(self._alone)
             self._report(before)
-        is_few = self.incumbent is not None and len(last_parted(self.model.tree)) < LEAST_GROUPS
-        if is_few or self.model.clock.is_over:
-            return
         for step in range(MOST_STEPS):
-            singles = [(number,) for number in range(len(self.keys))]
-            groups = singles if self.incumbent is None else last_parted(self.model.tree)
-            found = self._solve(groups, prices)
+            groups = self._groups()
+            found = self._solve(groups, prices) if groups else None
             if found is None:
                 return
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
@@ -207,6 +203,13 @@ class DualDecomposition:
         self.model.report("futures by themselves", self._least, min(self._least, bound))
 
     # Groups of futures.
+
+    def _groups(self) -> list[tuple[int, ...]]:
+        """Those that are solved by themselves; none where these are too few, or the time is over."""
+        if self.incumbent is None:
+            return [(number,) for number in range(len(self.keys))]
+        groups = last_parted(self.model.tree)
+        return [] if len(groups) < LEAST_GROUPS or self.model.clock.is_over else groups
 
     def _weight(self, group: Sequence[int]) -> float:
         return math.fsum(self.weights[list(group)])
