@@ -20,8 +20,8 @@ from optimizer import formulation
 from optimizer.algorithms.measured_model import MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
+from optimizer.algorithms.relaxation import ValidInequalities, is_wide
 from optimizer.algorithms.strategy import DualValues, SearchResult
-from optimizer.algorithms.valid_inequalities import ValidInequalities
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
@@ -142,22 +142,22 @@ class ScenarioModel(MeasuredModel):
 
     def solve_relaxed(self) -> SolveResult:
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
-        result = self.model.solve(relaxed=True)
-        while result.values is not None and self.valid.add_violated(self.model, self.builder, result.values):
-            result = self.model.solve(relaxed=True)
-        return result
+        return self.valid.solve(self.model, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
-        if self.builder.valid:
-            self.solve_relaxed()
+        relaxation = self.solve_relaxed()
         tolerance = None if "gap" in self.aim else self.settings.tolerance
         enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
         if math.isfinite(bound):
             enough = bound + self.settings.slack(bound)
         result = self.model.solve(
-            listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance, enough=enough
+            listener=partial(self.report, phase),
+            cutoff=cutoff,
+            tolerance=tolerance,
+            enough=enough,
+            is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
         )
         result = self._with_known_bound(result, enough, bound)
         if result.values is not None:
@@ -166,8 +166,10 @@ class ScenarioModel(MeasuredModel):
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
-        if result.values is None or result.bound >= bound:
+        if result.bound >= bound:
             return result
+        if result.values is None:
+            return replace(result, bound=bound)
         status = "optimal" if result.objective <= enough else result.status
         return replace(result, status=status, bound=min(bound, result.objective))
 
@@ -260,12 +262,10 @@ class ScenarioModel(MeasuredModel):
         result = self.solve_integers(phase, cutoff)
         if incumbent is None:
             return result
-        if result.values is None:
-            is_stopped = result.status == "stopped"
-            bound = -math.inf if is_stopped else min(result.bound, cutoff)
-            return replace(incumbent, status="stopped" if is_stopped else "optimal", bound=bound)
-        if result.objective > incumbent.objective:
-            return replace(incumbent, status=result.status, bound=min(result.bound, cutoff))
+        if result.values is None or result.objective > incumbent.objective:
+            # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
+            status = result.status if result.status == "stopped" else "optimal"
+            return replace(incumbent, status=status, bound=min(result.bound, cutoff))
         return result
 
     def minimise_gap(self) -> SearchResult:
