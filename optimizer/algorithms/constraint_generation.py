@@ -296,7 +296,8 @@ class ScenarioSearch(Search):
     @property
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
-        return self.problem.is_default and not self.tree.is_single and self._is_expected
+        is_expected = self.instance.policy.objective.kind == "expected"
+        return self.problem.is_default and not self.tree.is_single and is_expected and all_samples_count(self.instance)
 
     @property
     def _is_expected(self) -> bool:
@@ -390,6 +391,8 @@ class ScenarioSearch(Search):
 def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
     """A task: a group of futures by itself."""
     with clock_of_task(memory, until) as clock:
+        if clock.is_over:
+            return GroupPlans(-math.inf)
         instance = group.instance(kept_instances(memory, group.numbers))
         evaluator = evaluator_in_worker(memory, instance, group.numbers)
         strategy = ConstraintGeneration(
@@ -429,7 +432,12 @@ def choose_strategy(
 
 def is_estimable(instance: Instance) -> bool:
     """Whether cuts can estimate the objective, a measure of costs: no gap has a price, and no sample may fail."""
-    return instance.policy.gap_price is None and all(share.allowed == 0 for share in tree_shares(instance.tree))
+    return instance.policy.gap_price is None and all_samples_count(instance)
+
+
+def all_samples_count(instance: Instance) -> bool:
+    """Whether no sample of an ensemble may fail."""
+    return all(share.allowed == 0 for share in tree_shares(instance.tree))
 
 
 def _is_small(instance: Instance) -> bool:

@@ -166,8 +166,10 @@ class ScenarioModel(MeasuredModel):
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
-        if result.values is None or result.bound >= bound:
+        if result.bound >= bound:
             return result
+        if result.values is None:
+            return replace(result, bound=bound)
         status = "optimal" if result.objective <= enough else result.status
         return replace(result, status=status, bound=min(bound, result.objective))
 
@@ -260,12 +262,10 @@ class ScenarioModel(MeasuredModel):
         result = self.solve_integers(phase, cutoff)
         if incumbent is None:
             return result
-        if result.values is None:
-            is_stopped = result.status == "stopped"
-            bound = -math.inf if is_stopped else min(result.bound, cutoff)
-            return replace(incumbent, status="stopped" if is_stopped else "optimal", bound=bound)
-        if result.objective > incumbent.objective:
-            return replace(incumbent, status=result.status, bound=min(result.bound, cutoff))
+        if result.values is None or result.objective > incumbent.objective:
+            # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
+            status = result.status if result.status == "stopped" else "optimal"
+            return replace(incumbent, status=status, bound=min(result.bound, cutoff))
         return result
 
     def minimise_gap(self) -> SearchResult:
