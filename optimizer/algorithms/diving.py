@@ -23,7 +23,7 @@ NEARLY, HARDLY = 0.7, 0.05
 MOST_SOLVES = 40
 
 # Places among the integers, and whether they go up.
-Step = tuple[npt.NDArray[np.intp], bool]
+DiveStep = tuple[npt.NDArray[np.intp], bool]
 
 
 def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult) -> Vector | None:
@@ -60,7 +60,7 @@ def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult
     return None
 
 
-def _steps(fractions: Vector) -> Iterator[Step]:
+def _steps(fractions: Vector) -> Iterator[DiveStep]:
     """What to move, and what else where that leaves no solution."""
     largest = np.array([np.argmax(fractions)])
     nearly = np.flatnonzero(fractions >= NEARLY)
