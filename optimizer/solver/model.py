@@ -205,6 +205,8 @@ class Model:
                 cheaper than the cutoff.
             is_wide: with integers, whether the relaxation is known to be far below the optimum.
         """
+        if self.clock.is_over and not relaxed and len(self.integers):
+            return SolveResult("stopped", None, math.inf, -math.inf, None)
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
             lower = self.lower / self._column_scale
