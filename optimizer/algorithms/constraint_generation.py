@@ -300,8 +300,9 @@ class ScenarioSearch(Search):
 
     @property
     def _is_expected(self) -> bool:
-        """Whether cuts can estimate the objective, and it is the expected cost."""
-        return self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
+        """Whether cuts can estimate the objective, and it is the expected cost, without a price of gaps."""
+        policy = self.instance.policy
+        return policy.objective.kind == "expected" and policy.gap_price is None and is_estimable(self.instance)
 
     def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
         """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
@@ -428,8 +429,8 @@ def choose_strategy(
 
 
 def is_estimable(instance: Instance) -> bool:
-    """Whether cuts can estimate the objective, a measure of costs: no gap has a price, and no sample may fail."""
-    return instance.policy.gap_price is None and all(share.allowed == 0 for share in tree_shares(instance.tree))
+    """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
+    return all(share.allowed == 0 for share in tree_shares(instance.tree))
 
 
 def _is_small(instance: Instance) -> bool:

@@ -372,6 +372,9 @@ def _granted_gaps(
 ) -> dict[str, float]:
     """The same, where all floors count."""
     names = [event.name for event in instance.events]
+    if solved.granted is not None and solved.allows_shortages:
+        # A gap of 0 would ask for floors that are free to miss.
+        return {name: max(POSITIVE, solved.granted[name]) for name in names if name in solved.granted}
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
     granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
