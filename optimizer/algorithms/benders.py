@@ -105,9 +105,11 @@ class _Search(RecourseEstimates):
         loop = self._start(
             Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, most=0, needs_shocks=True)
         )
-        if loop.run():
-            return self._conclude(loop, cheapest=self._cheapest_expected(loop))
-        return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
+        if not loop.run():
+            return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
+        best = self._cheapest_expected(loop) or self._best_of(loop)
+        gap = best.evaluation.gap if best.evaluation.gap > self.negligible else 0.0
+        return self._conclude(loop, gap, gap, self._best_of(loop), best)
 
     def minimise_gap(self) -> SearchResult:
         """The least total gap, then the least cost with that gap held."""
@@ -262,10 +264,8 @@ class _Search(RecourseEstimates):
         """The incumbent of a loop as a result, or the `cheapest` of the plans that its measure has."""
         best = cheapest or self._best_of(loop)
         found = best.evaluation
-        if self.has_priced_gaps:
-            gap = gap_bound = found.gap if found.gap > self.negligible else 0.0
         gap = max(gap, found.gap) if gap else 0.0
-        priced = least or (self._best_of(loop) if gap == 0 or self.has_priced_gaps else None)
+        priced = least or (self._best_of(loop) if gap == 0 else None)
         return SearchResult(
             status="optimal" if loop.is_proven else "stopped",
             builder=best.builder,

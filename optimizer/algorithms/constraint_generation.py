@@ -45,7 +45,7 @@ from optimizer.algorithms.strategy import SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
+from optimizer.progress import Listener, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
@@ -180,11 +180,8 @@ class ScenarioSearch(Search):
 
     def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
         """The best plan where some samples may fail and all others have to be survived, and the gaps that it leaves."""
-
-        def report(step: Progress) -> None:
-            self.listener(replace(step, phase=f"first choice of samples, {step.phase}"))
-
-        settings = replace(self.settings, checkpoint=None)
+        settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
+        report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         search = _FixedExcuses(self.instance, settings, self.clock, report, self.evaluator, self.add, self.few)
         search.writer, listed = self.writer, search.listed
         listed.ignored, listed.shares, listed.excused = excused, [], []
@@ -282,14 +279,8 @@ class ScenarioSearch(Search):
     # The integers.
 
     def _solve_integers(self) -> SearchResult | None:
-        """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
-        relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
-        if found is None:
-            if self._is_first:
-                self._drop_shocks_without_duals(relaxation)
-            found = self.model.minimise_cost()
-        self._is_first = False
+        """The cheapest plan for the shocks held, or the known one if proven; None without any, or when time is over."""
+        found, self._is_first = self._solve_held(), False
         self._bound = self._bound if found is None else max(self._bound, found.bound)
         if self._proven is not None:
             return self._proven
@@ -298,6 +289,13 @@ class ScenarioSearch(Search):
         elif found.values is None or (found.status == "stopped" and self.clock.is_over):
             self._failed = found
         return None if self._failed else found
+
+    def _solve_held(self) -> SearchResult | None:
+        relaxation, self._next = self._next or self.model.solve_relaxation(), None
+        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
+        if found is None and self._is_first:
+            self._drop_shocks_without_duals(relaxation)
+        return found or self.model.minimise_cost()
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None

@@ -30,10 +30,11 @@ def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mappi
     `limits` are the shortages, t, that will do, by the same columns; where one is left out, all that has to be served.
     """
     limits = limits or {}
-    for r, row in enumerate(model.rows) if given_up else ():
-        below = next((j for j in row.terms if j in given_up), None) if row.mark.what == "floor" else None
-        if below is not None:
-            unserved = next(j for j, value in row.terms.items() if value > 0)
+    floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor"] if given_up else []
+    for r in floors:
+        row = model.rows[r]
+        unserved, below = sorted(row.terms, key=lambda j: -row.terms[j])[:2]
+        if below in given_up:
             most = min(model.columns[unserved].upper - row.rhs, limits.get(below, math.inf))
             if most > 0:
                 model.rows[r] = replace(row, terms={**row.terms, given_up[below]: -most})

@@ -362,6 +362,9 @@ def _attained_gaps(
     In the model an attack may do as much damage as the worst of them; no gap is granted to it. Of samples that may fail
     the cost counts: those with a probability that the model excuses are granted what they miss there.
     """
+    if solved.granted is not None and solved.allows_shortages:
+        # A gap of 0 would ask for floors that are free to miss.
+        return {name: max(POSITIVE, gap) for name, gap in solved.granted.items()}
     granted = _granted_gaps(instance, solved, values, faced)
     grant_samples(instance, solved.builder, values, granted)
     return granted
@@ -372,9 +375,6 @@ def _granted_gaps(
 ) -> dict[str, float]:
     """The same, where all floors count."""
     names = [event.name for event in instance.events]
-    if solved.granted is not None and solved.allows_shortages:
-        # A gap of 0 would ask for floors that are free to miss.
-        return {name: max(POSITIVE, solved.granted[name]) for name in names if name in solved.granted}
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
     granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)

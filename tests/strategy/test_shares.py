@@ -132,10 +132,10 @@ def harbours(count: int, survive: float, seed: int) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("add", [1, 4])
-def test_every_choice_of_two_of_eight_is_dearer(seed: int, add: int) -> None:
-    data = harbours(8, 0.75, seed)
+def test_every_choice_of_two_of_seven_is_dearer(seed: int, add: int) -> None:
+    data = harbours(7, 0.75, seed)
     found = ConstraintGeneration(add=add).run(so.read(data), EXACT, Clock(), lambda step: None)
     gap, cost = by_trying(data)
     assert (found.status, found.gap, gap) == ("optimal", 0.0, 0.0)
