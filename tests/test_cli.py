@@ -45,6 +45,16 @@ def test_a_budget_too_small_exits_with_4_and_prints_the_best_plan() -> None:
     assert "infeasible" not in done.stdout.lower()
 
 
+def test_a_gap_with_a_price_is_not_called_the_least() -> None:
+    # Nothing is worth buying at a thousandth of the shortage cost; floors first would leave no gap.
+    done = diversify("solve", TINY, "--set", "policy.gap_price=0.001")
+    assert done.returncode == 4
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "another plan may leave less, but costs more with its gaps at their price" in words
+    assert "(proven least, its gaps at their price included)" in words
+    assert "no plan leaves less" not in words
+
+
 def test_contradicting_rules_exit_with_4_and_are_named() -> None:
     # Imports forced to run at 60 t a year are 30 % at most only if 140 t are made elsewhere; in 2026 nothing else is.
     # The budget has no part in it, and is not named.

@@ -60,6 +60,19 @@ def test_each_command_is_imported_only_when_it_is_called() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_list_of_commands_imports_little() -> None:
+    """Neither what commands compute with, nor what Typer prints with."""
+    code = (
+        "import sys; from optimizer.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pydantic', 'yaml', 'markdown_it', 'pygments', 'rich.console'} & set(sys.modules)\n"
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "option"),
     [("solve", "--mip-gap"), *((name, "--accuracy") for name in ("compare", "explain", "attack", "alternatives"))],

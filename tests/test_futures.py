@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from optimizer.formulation import Writer
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
+from optimizer.studies.futures_alone import Alone, solve_alone
 from optimizer.studies.solve_futures import solve_futures
 
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -162,7 +164,63 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
     assert grouped <= optimum * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("name", ["nested_1023.yaml", "expected_1007.yaml"])
+class _ShortClock(Clock):
+    """A clock that is never over, and always has so many seconds left."""
+
+    left = 0.0
+    is_over = False
+
+
+@pytest.mark.parametrize("name", ["nested_1023.yaml", "nested_1013.yaml", "gap_price_1006.yaml"])
+def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None:
+    """A plan far above the optimum is known: its cutoff is no bound, wherever the search ends."""
+    instance = so.load(CASES / name)
+    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model.require_floors()
+    model.minimise("cost")
+    best = model.solve_integers("cost")
+    assert best.status == "optimal"
+    dear = dataclasses.replace(best, objective=best.objective + abs(best.objective))
+    ends = [(seconds, math.inf) for seconds in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)] + [(60.0, -math.inf)]
+    for seconds, known in ends:
+        model.model.clock = _ShortClock()
+        model.model.clock.left = seconds
+        # Without a limit on time, the first solution ends the search.
+        model.known_bound = -math.inf if math.isinf(known) else best.objective - abs(best.objective)
+        found = model._improve(dear, "cost")
+        assert found.bound <= best.objective * (1 + 1e-7) < dear.objective
+        assert found.bound >= model.known_bound
+    model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
+    stopped = model._improve(dear, "cost")
+    assert (stopped.status, stopped.bound, stopped.objective) == ("stopped", best.objective * 0.5, dear.objective)
+
+
+def test_tasks_that_begin_after_the_deadline_return_at_once() -> None:
+    """They build no model: what is left of the limit, nothing, holds for each of them."""
+    instance = so.load(CASES / "nested_1023.yaml")
+    futures = instance.tree.futures
+    group = GroupProblem((0,), (futures[0].name,), (1.0,), (futures[0].answers,), ({},), frozenset(), (), EXACT)
+    assert solve_group({}, group, 0.0) == GroupPlans(-math.inf)
+    assert solve_alone({}, 0, futures[0].name, EXACT, 0.0) == Alone(is_stopped=True)
+
+
+@pytest.mark.parametrize("name", ["gap_price_1006.yaml", "gap_price_1011.yaml"])
+def test_groups_of_futures_count_the_price_of_gaps(name: str) -> None:
+    """Their bound is on the cost with the price of gaps, and reaches the least of that."""
+    instance = so.load(CASES / name)
+    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    price = instance.policy.gap_price
+    assert price is not None
+    steps: list[Progress] = []
+    found = ConstraintGeneration().run(instance, EXACT, Clock(), steps.append)
+    least = whole.cost + price * whole.gap
+    bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
+    assert bounds
+    assert max(bounds) <= least * (1 + 1e-7)
+    assert found.cost + price * found.gap == pytest.approx(least, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nested_1023.yaml", "expected_1007.yaml", "gap_price_1006.yaml"])
 def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
     """Futures alone and groups of futures are solved side by side; nothing depends on where."""
     instance, answers = so.load(CASES / name), []

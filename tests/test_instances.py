@@ -8,9 +8,11 @@ import yaml
 
 import optimizer as so
 from optimizer.studies.summary import summarise
+from tests.cases_expected import shares
 from tests.sources import numbers
 
 INSTANCES = Path(__file__).parent.parent / "instances"
+BACK_TESTS = [INSTANCES.parent / "examples" / name for name in ("stockpile_2013.yaml", "n_minus_one_2035.yaml")]
 US = INSTANCES / "us-magnets.yaml"
 US_2027 = INSTANCES / "us-2027.yaml"
 ROUGH = so.Settings(gap=1e-3)
@@ -23,7 +25,7 @@ def result() -> so.Result:
     return so.solve(so.load(US), settings=ROUGH)
 
 
-@pytest.mark.parametrize("path", sorted(INSTANCES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sorted(INSTANCES.glob("*.yaml")), *BACK_TESTS], ids=lambda path: path.stem)
 def test_instance_has_no_finding_at_all(path: Path) -> None:
     _, findings = so.inspect(path)
     assert findings == ()
@@ -161,6 +163,23 @@ def test_every_number_has_a_source_or_is_called_an_assumption(path: Path) -> Non
     assert len(found) > 800
     assert [(each.path, each.line) for each in found if each.kind == "bare"] == []
     assert sum(each.kind == "source" for each in found) > 100
+
+
+@pytest.mark.parametrize(("name", "sourced"), [("japan-2026.yaml", 30), ("eu-2030.yaml", 20)])
+def test_every_number_of_the_smaller_cases_has_a_source_or_is_called_an_assumption(name: str, sourced: int) -> None:
+    found = numbers(INSTANCES / name)
+    assert [(each.path, each.line) for each in found if each.kind == "bare"] == []
+    assert sum(each.kind == "source" for each in found) > sourced
+
+
+def test_a_lower_share_of_imports_does_not_help_when_the_heavies_stop() -> None:
+    instance = so.load(INSTANCES / "japan-2026.yaml")
+    found = [so.solve(each, settings=ROUGH) for each in (instance, so.under(instance, "at_most_60"))]
+    chinese = [shares(instance, each)["landed.china.2026"] for each in found]
+    assert chinese[0] > 0.75 > 0.6 + 1e-6 > chinese[1]
+    stocks = [max(each.plan.stocks["stock_dy"]) for each in found]
+    assert stocks[1] == pytest.approx(stocks[0], rel=0.02)
+    assert sum(each.amount for each in instance.processes["vietnam"].committed) == 259e6
 
 
 @pytest.mark.parametrize("path", [US, US_2027], ids=lambda path: path.stem)

@@ -60,6 +60,27 @@ def test_the_relaxation_opens_the_whole_site() -> None:
     assert model.solve_relaxation().objective == pytest.approx(1000)
 
 
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_the_solver_is_told_where_the_relaxation_is_far_from_what_it_rounds_to(
+    is_linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Linked, the relaxation opens the whole site: 1,000 of 1,000. By capacity alone it pays 200 and rounds to 1,000.
+    model, told = model_of(cell()), list[bool]()
+    if not is_linked:
+        model.builder.valid.clear()
+    solve = model.model.solve
+
+    def listening(**options: Any) -> Any:
+        told.extend([options["is_wide"]] if "is_wide" in options else [])
+        return solve(**options)
+
+    monkeypatch.setattr(model.model, "solve", listening)
+    found = model.minimise_cost()
+    assert found is not None
+    assert found.cost == pytest.approx(1000)
+    assert told == [not is_linked]
+
+
 @pytest.mark.parametrize(
     "change",
     [

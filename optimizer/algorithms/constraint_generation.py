@@ -17,7 +17,6 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_n
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.shares import Shortfalls, do_nothing_shortfalls
 from optimizer.algorithms.strategy import SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import excused_samples, tree_shares
@@ -71,6 +69,7 @@ class ConstraintGeneration:
             where they cannot be kept: the status is ``infeasible`` then.
         plans: by future one to start from; together they bound the search. None where none are known.
         alone: by future its best plan by itself.
+        bound: a lower bound on the objective that was proven before.
     """
 
     add: int = ADDED
@@ -80,6 +79,7 @@ class ConstraintGeneration:
     problem: ProblemVariant = LEAST_COST
     plans: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
     alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
+    bound: float = -math.inf
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -89,6 +89,7 @@ class ConstraintGeneration:
             return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
+        search.known_bound = self.bound
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
@@ -100,6 +101,7 @@ class ScenarioSearch(Search):
 
     Attributes:
         problem: what is minimised. plans: the best known of each future, if any. alone: those of each by itself.
+        known_bound: a lower bound on the objective that is proven.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
@@ -107,6 +109,7 @@ class ScenarioSearch(Search):
     problem = LEAST_COST
     plans: tuple[Plan, ...] = ()
     alone: tuple[Plan, ...] = ()
+    known_bound = -math.inf
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
@@ -114,9 +117,8 @@ class ScenarioSearch(Search):
     _latest: SearchResult | None = None
     _failed: SearchResult | None = None
     _is_first = True
-    # Of a share of an ensemble: a plan that is known to survive it, and what is proven of the least cost.
+    # Of a share of an ensemble: a plan that is known to survive it.
     _known: ExcusedPlan | None = None
-    _bound = -math.inf
     # Of several futures, the decomposition.
     _by_future: DualDecomposition | None = None
 
@@ -130,7 +132,8 @@ class ScenarioSearch(Search):
 
     def new_model(self) -> ScenarioModel:
         """A model that holds the shocks found so far."""
-        model = self._scenario_model(shortfalls=self._shortfalls)
+        model = self._scenario_model(shortfalls=self.listed.shortfalls)
+        model.known_bound = self.known_bound
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
@@ -138,13 +141,6 @@ class ScenarioSearch(Search):
     def _scenario_model(self, **samples: Any) -> ScenarioModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
         return ScenarioModel(*known, **samples)
-
-    @cached_property
-    def _shortfalls(self) -> Shortfalls:
-        if not self.listed.shares:
-            return {}
-        answers = [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
-        return do_nothing_shortfalls(self.tree, answers)
 
     def run(self) -> SearchResult:
         """Relaxation first, then integers; the least gap where floors cannot all be kept."""
@@ -201,7 +197,7 @@ class ScenarioSearch(Search):
         """The plan that is known, once its bound is near enough."""
         if self._known is None:
             return None
-        found, bound = self._known.found, min(self._bound, self._known.found.cost)
+        found, bound = self._known.found, min(self.known_bound, self._known.found.cost)
         return replace(found, bound=bound) if found.cost - bound <= self.settings.slack(found.cost) else None
 
     def _run_integers(self) -> SearchResult:
@@ -281,7 +277,7 @@ class ScenarioSearch(Search):
     def _solve_integers(self) -> SearchResult | None:
         """The cheapest plan for the shocks held, or the known one if proven; None without any, or when time is over."""
         found, self._is_first = self._solve_held(), False
-        self._bound = self._bound if found is None else max(self._bound, found.bound)
+        self.known_bound = self.known_bound if found is None else max(self.known_bound, found.bound)
         if self._proven is not None:
             return self._proven
         if found is None:
@@ -308,6 +304,8 @@ class ScenarioSearch(Search):
         self._latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.model.integers]
+            # With more shocks no plan costs less.
+            self.model.known_bound = self.known_bound
         return violated
 
     def _add_integers(self, violated: Sequence[Violation]) -> None:
@@ -336,7 +334,8 @@ class ScenarioSearch(Search):
     @property
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
-        return self.problem.is_default and not self.tree.is_single and self._is_expected
+        is_expected = self.instance.policy.objective.kind == "expected"
+        return self.problem.is_default and not self.tree.is_single and is_expected and is_estimable(self.instance)
 
     @property
     def _is_expected(self) -> bool:
@@ -353,7 +352,7 @@ class ScenarioSearch(Search):
             self._by_future.run(relaxation)
         if self._by_future is None:
             return None
-        self.model.known_bound = self._by_future.bound
+        self.model.known_bound = max(self.model.known_bound, self._by_future.bound)
         found = self._by_future.incumbent
         if found is None or found.values is None or not self._is_first:
             return None
@@ -406,7 +405,7 @@ class ScenarioSearch(Search):
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the shocks that the model holds."""
         left, known = len(self.tree.events) - len(self.shocks), None if self._known is None else self._known.found
-        bound, found = max(self._bound, found.bound), self._best_of(found, self._latest, known)
+        bound, found = max(self.known_bound, found.bound), self._best_of(found, self._latest, known)
         found = replace(found, bound=min(bound, found.cost)) if known is not None else found
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {while_ if left else 'before the proof'}."
@@ -449,6 +448,8 @@ class _FixedExcuses(ScenarioSearch):
 def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
     """A task: a group of futures by itself."""
     with clock_of_task(memory, until) as clock:
+        if clock.is_over:
+            return GroupPlans(-math.inf)
         instance = group.instance(kept_instances(memory, group.numbers))
         evaluator = evaluator_in_worker(memory, instance, group.numbers)
         strategy = ConstraintGeneration(

@@ -45,11 +45,16 @@ from optimizer.solver import Settings, SolveResult, Vector
 DecisionKey = tuple[str, str, int]
 # So many steps of prices are taken at most, and so many futures stand in a group at most.
 MOST_STEPS, MOST_IN_GROUP = 6, 3
+# Fewer groups are not solved by themselves: the joint programme, with a plan to bound its search, is as fast.
+LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True)
 class PricedCost:
-    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside."""
+    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside.
+
+    The price of gaps is part of the cost, where they have one.
+    """
 
     prices: tuple[Mapping[DecisionKey, float], ...]
 
@@ -59,6 +64,8 @@ class PricedCost:
         parts = zip(tree.futures, builder.members, tree.own_shocks(shocks), self.prices, strict=True)
         for future, member, own, prices in parts:
             result.add(formulation.cost(member, future.instance, own), future.probability)
+            if (price := instance.policy.gap_price) is not None:
+                result.add(formulation.gap(member, future.instance), price * future.probability)
             found = member.column_index()
             for (owner, what, t), price in prices.items():
                 result.add(Expression({found["", owner, what][t]: 1.0}), price)
@@ -167,9 +174,8 @@ class DualDecomposition:
             self._improve(self._alone)
             self._report(before)
         for step in range(MOST_STEPS):
-            singles = [(number,) for number in range(len(self.keys))]
-            groups = singles if self.incumbent is None else last_parted(self.model.tree)
-            found = self._solve(groups, prices)
+            groups = self._groups()
+            found = self._solve(groups, prices) if groups else None
             if found is None:
                 return
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
@@ -197,6 +203,13 @@ class DualDecomposition:
         self.model.report("futures by themselves", self._least, min(self._least, bound))
 
     # Groups of futures.
+
+    def _groups(self) -> list[tuple[int, ...]]:
+        """Those that are solved by themselves; none where these are too few, or the time is over."""
+        if self.incumbent is None:
+            return [(number,) for number in range(len(self.keys))]
+        groups = last_parted(self.model.tree)
+        return [] if len(groups) < LEAST_GROUPS or self.model.clock.is_over else groups
 
     def _weight(self, group: Sequence[int]) -> float:
         return math.fsum(self.weights[list(group)])

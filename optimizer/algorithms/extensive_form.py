@@ -9,30 +9,28 @@ its rows to the solver's feasibility tolerance and has dual values. Shocks may b
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.measured_model import MeasuredModel
+from optimizer.algorithms.diving import dive
+from optimizer.algorithms.measured_model import Aim, MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
+from optimizer.algorithms.relaxation import ValidInequalities, is_wide
 from optimizer.algorithms.strategy import DualValues, SearchResult
-from optimizer.algorithms.valid_inequalities import ValidInequalities
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
-Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
 @dataclass
@@ -57,7 +55,6 @@ class ScenarioModel(MeasuredModel):
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.worst_gap_limit = math.inf
-        self.aim: Aim = "cost"
         self.known_bound = -math.inf
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
@@ -82,12 +79,7 @@ class ScenarioModel(MeasuredModel):
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self._aims[aim])
-
-    @property
-    def _aims(self) -> Mapping[Aim, Expression]:
-        worst = self.future_gaps[-1] if self.future_gaps else self.gap
-        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
+        self.model.minimise(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
@@ -142,22 +134,22 @@ class ScenarioModel(MeasuredModel):
 
     def solve_relaxed(self) -> SolveResult:
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
-        result = self.model.solve(relaxed=True)
-        while result.values is not None and self.valid.add_violated(self.model, self.builder, result.values):
-            result = self.model.solve(relaxed=True)
-        return result
+        return self.valid.solve(self.model, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         self.report(phase, math.inf, -math.inf)
-        if self.builder.valid:
-            self.solve_relaxed()
+        relaxation = self.solve_relaxed()
         tolerance = None if "gap" in self.aim else self.settings.tolerance
         enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
         if math.isfinite(bound):
             enough = bound + self.settings.slack(bound)
         result = self.model.solve(
-            listener=partial(self.report, phase), cutoff=cutoff, tolerance=tolerance, enough=enough
+            listener=partial(self.report, phase),
+            cutoff=cutoff,
+            tolerance=tolerance,
+            enough=enough,
+            is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
         )
         result = self._with_known_bound(result, enough, bound)
         if result.values is not None:
@@ -166,10 +158,10 @@ class ScenarioModel(MeasuredModel):
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
-        if result.values is None or result.bound >= bound:
-            return result
+        if result.values is None:
+            return replace(result, bound=max(bound, result.bound))
         status = "optimal" if result.objective <= enough else result.status
-        return replace(result, status=status, bound=min(bound, result.objective))
+        return replace(result, status=status, bound=min(max(bound, result.bound), result.objective))
 
     def solve_lp(self) -> SolveResult:
         """Solve the linear programme that is left once the integers are fixed, without a time limit."""
@@ -228,6 +220,13 @@ class ScenarioModel(MeasuredModel):
         result = self._first_feasible([self.start])
         return None if result is None else replace(result, bound=-math.inf)
 
+    def start_by_diving(self, relaxation: SolveResult) -> None:
+        """Start from whole numbers that an LP relaxation leads to, if to any."""
+        if relaxation.values is not None and not self.excuses.is_used:
+            self.release_integers()
+            whole = dive(self.model, self.solve_relaxed, relaxation)
+            self.start = self.start if whole is None else whole
+
     def _first_feasible(self, proposals: Iterable[Vector]) -> SolveResult | None:
         for whole in proposals:
             self.fix_integers(whole)
@@ -253,19 +252,19 @@ class ScenarioModel(MeasuredModel):
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
 
-    def _improve(self, incumbent: SolveResult | None, phase: str) -> SolveResult:
-        """Search with integers for a plan that is noticeably better than an incumbent."""
+    def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
+        """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
         self.release_integers()
-        cutoff = math.inf if incumbent is None else incumbent.objective - self.settings.slack(incumbent.objective)
+        cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
+        if incumbent is not None and bound >= cutoff:
+            return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
         result = self.solve_integers(phase, cutoff)
         if incumbent is None:
             return result
-        if result.values is None:
-            is_stopped = result.status == "stopped"
-            bound = -math.inf if is_stopped else min(result.bound, cutoff)
-            return replace(incumbent, status="stopped" if is_stopped else "optimal", bound=bound)
-        if result.objective > incumbent.objective:
-            return replace(incumbent, status=result.status, bound=min(result.bound, cutoff))
+        if result.values is None or result.objective > incumbent.objective:
+            # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
+            status = result.status if result.status == "stopped" else "optimal"
+            return replace(incumbent, status=status, bound=min(result.bound, cutoff))
         return result
 
     def minimise_gap(self) -> SearchResult:
@@ -276,7 +275,9 @@ class ScenarioModel(MeasuredModel):
         if self.is_worst_case:
             self._hold_worst_gap()
         self.minimise("gap")
-        result = self.solve_integers("gap")
+        relaxation = self.solve_relaxed()
+        self.start_by_diving(relaxation)
+        result = self._improve(self.solve_from_start(), "gap", relaxation.bound)
         if result.status == "infeasible":
             return SearchResult("infeasible", self.builder, history=tuple(self.history))
         if result.values is None:

@@ -1,7 +1,12 @@
 """All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill, indent, wrap
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +42,7 @@ COMMANDS = {
         "stress": "Does a plan survive sampled shocks it was not made for?",
     },
 }
+_NAMES = [name for commands in COMMANDS.values() for name in commands]
 
 
 class _Command(TyperCommand):
@@ -53,10 +59,39 @@ class _Command(TyperCommand):
 class _Commands(TyperGroup):
     """The commands by name and summary; the one that is called is imported then."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the list of commands; by hand, for importing what Typer prints with takes longer than all else."""
+        width = get_terminal_size().columns
+
+        def filled(text: str | None) -> list[str]:
+            return [*indent(fill(text or "", width - 2), " ").splitlines(), ""]
+
+        lines = ["", typer.style(f" {self.get_usage(ctx)}", bold=True), "", *filled(self.help)]
+        options = [record for each in self.get_params(ctx) if (record := each.get_help_record(ctx))]
+        lines += _draw_panel("Options", options, width)
+        for title, commands in COMMANDS.items():
+            lines += _draw_panel(title, [*commands.items()], width)
+        lines += ["", *(line for part in (self.epilog or "").split("\n\n") for line in filled(part))]
+        typer.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, with all its options."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, found if name is None else load_command(name), rest
+
+
+def _draw_panel(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
+    """Words and what they do, in a frame such as Typer draws around the options of a command."""
+    is_utf = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    across, down, *corners = tuple("─│╭╮╰╯" if is_utf else "-|++++")
+    column = max(len(word) for word, _ in (*rows, *((name, "") for name in _NAMES)))
+    room = max(20, width - column - 6)
+    yield f"{corners[0]}{f'{across} {title} ':{across}<{column + room + 4}}{corners[1]}"
+    for word, text in rows:
+        for i, line in enumerate(wrap(text, room)):
+            head = typer.style(f"{'' if i else word:{column}}", fg="cyan", bold=True)
+            yield f"{down} {head}  {line:{room}} {down}"
+    yield f"{corners[2]}{across * (column + room + 4)}{corners[3]}"
 
 
 def load_command(name: str) -> TyperCommand:

@@ -188,6 +188,8 @@ def _one(numbers: Any) -> Any:
     """The number that all of an array are; the array where they differ."""
     if isinstance(numbers, (int, float)):
         return float(numbers)
+    if isinstance(numbers, list) and len(numbers) == 1:
+        return float(numbers[0])
     array = np.asarray(numbers, dtype=np.float64)
     return float(array.flat[0]) if array.size and np.all(array == array.flat[0]) else array
 
@@ -204,9 +206,10 @@ def _floors(setting: Setting, specs: Sequence[ShockSpec], years: Iterable[Any]) 
     """By segment its floor in each year: that of the shock where it has one, else the segment's own."""
     floors = dict[str, Numbers]()
     for d, demand in setting.demands.items():
-        own = np.array([spec.survival.get(d, np.nan) for spec in specs])
+        given = [spec.survival.get(d) for spec in specs]
         usual = [demand.survival.at(year) for year in years]
-        if not np.all(np.isnan(own)):
+        if any(floor is not None for floor in given):
+            own = np.array([np.nan if floor is None else floor for floor in given])
             usual = [np.where(np.isnan(own), floor, own) for floor in usual]
         floors[d] = tuple(map(_one, usual))
     return floors

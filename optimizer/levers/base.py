@@ -38,7 +38,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.network.activity import COMMITTED, Commitments
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
-from optimizer.units import Described, Quantity, QuantitySeries, Series, Share
+from optimizer.units import Described, Number, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
@@ -324,9 +324,10 @@ class Sized(Lever):
 
     def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
         """Y at the last decision point that is a lead time before a period, for every period."""
-        lead = horizon.whole(self.lead_time)
-        last = {t: max((a for a in opened if a + lead <= t), default=None) for t in horizon.periods}
-        return {t: Expression() if a is None else opened[a] for t, a in last.items()}
+        lead, latest, result = horizon.whole(self.lead_time), Expression(), dict[int, Expression]()
+        for t in horizon.periods:
+            result[t] = latest = opened.get(t - lead, latest)
+        return result
 
     def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         if self.fixed_opex > 0:
@@ -343,13 +344,21 @@ class Sized(Lever):
         return self._summed(model.horizon, size, (1.0,))
 
     def _summed(self, horizon: Horizon, size: Mapping[int, Expression], ramp: Sequence[float]) -> dict[int, Expression]:
-        """Sizes times the share of each that `ramp` gives, by year after its lead time; made anew where one changes."""
+        """Sizes times the share of each that `ramp` gives, by year after its lead time.
+
+        Only what changes in a period is written: over hundreds of years, few shares do.
+        """
         lead, year = horizon.whole(self.lead_time), horizon.per_year
-        changes = {a + lead + k * year for a in size for k in range(len(ramp))}
-        result, current = dict[int, Expression](), Expression()
+        terms, result, current = dict[int, Number](), dict[int, Expression](), Expression()
         for t in horizon.periods:
-            if t in changes:
-                ages = ((n, min((t - a - lead) // year, len(ramp) - 1)) for a, n in size.items() if t >= a + lead)
-                current = total(ramp[age] * n for n, age in ages if ramp[age] > 0)
+            changed = {a: share for k, share in enumerate(ramp) if (a := t - lead - k * year) in size}
+            for a, share in changed.items():
+                for column, value in size[a].terms.items():
+                    if share > 0:
+                        terms[column] = share * value
+                    else:
+                        terms.pop(column, None)
+            if changed:
+                current = Expression(terms)
             result[t] = current
         return result

@@ -14,9 +14,8 @@ A gate is an option of its own activity, or those of all sources of one of its i
 and from inputs upstream, by propagation over the network. Activities that earn money, and those that some other row
 asks for, have their capacity as U.
 
-Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems, Georgia Tech J-79-18, 1979 (rows for
-each use of an arc); Ljubić, Mutzel, Zey: Stochastic survivable network design problems, EJOR 256(2), 2017 (in the
-recourse of two-stage programmes).
+Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems, Georgia Tech J-79-18, 1979; Padberg,
+Van Roy, Wolsey: Valid linear inequalities for fixed charge problems, Operations Research 33(4), 1985.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

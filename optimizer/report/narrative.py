@@ -170,7 +170,8 @@ def proof(result: Result) -> str:
     """How close the cost is proven to be to the least cost: ``(proven within 0.3 % of the least)``."""
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
-    return proof_of_gap(result.mip_gap if result.bound is not None else None)
+    proven = proof_of_gap(result.mip_gap if result.bound is not None else None)
+    return f"{proven[:-1]}, its gaps at their price included)" if result.has_priced_gaps else proven
 
 
 def proof_of_gap(gap: float | None) -> str:
@@ -190,7 +191,9 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield "Worst shock", _worst_shock(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
-    if result.gap_bound is not None and result.gap_bound > 0:
+    if result.has_priced_gaps:
+        proven = "; another plan may leave less, but costs more with its gaps at their price (gap_price)"
+    elif result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:

@@ -126,6 +126,11 @@ class Result(SavedPlan):
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
 
     @property
+    def has_priced_gaps(self) -> bool:
+        """Whether floors may be missed where keeping them costs more (`policy.gap_price`): no gap is then the least."""
+        return self.data.get("policy", {}).get("gap_price") is not None
+
+    @property
     def sample_counts(self) -> tuple[SampleCount, ...]:
         """The ensembles of which only a share has to be survived, and how many of their samples are."""
         found = []

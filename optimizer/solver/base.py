@@ -175,6 +175,7 @@ class SolveRequest:
         cutoff: with integers, solutions above this objective are not sought.
         enough: with integers, the first solution at or below this objective ends the search.
         tolerance: with integers, the absolute gap to which they are proven; None for the relative one of the settings.
+        is_wide: with integers, whether the relaxation is known to be far below the optimum.
     """
 
     costs: Vector
@@ -184,6 +185,7 @@ class SolveRequest:
     cutoff: float = math.inf
     enough: float = -math.inf
     tolerance: float | None = None
+    is_wide: bool = False
 
 
 class BackEnd(Protocol):

@@ -35,6 +35,14 @@ STOPPED_STATUSES = (
 )
 # HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
 DUAL, PRIMAL = 1, 4
+# Restarts, and smaller integer programmes inside the search. Where the relaxation is near the optimum they cost more
+# than they find, for rounding finds good plans and branching closes what is left; where it is far, they are needed.
+COSTLY = (
+    "mip_allow_restart",
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_root_reduced_cost",
+)
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -47,12 +55,6 @@ class HighsBackEnd:
             "primal_feasibility_tolerance": FEASIBILITY,
             "dual_feasibility_tolerance": FEASIBILITY,
             "mip_feasibility_tolerance": FEASIBILITY,
-            "mip_allow_restart": False,
-            # Smaller integer programmes inside the search cost more here than they find: rounding finds good plans, and
-            # branching closes what is left.
-            "mip_heuristic_run_rens": False,
-            "mip_heuristic_run_rins": False,
-            "mip_heuristic_run_root_reduced_cost": False,
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
@@ -170,6 +172,8 @@ class HighsBackEnd:
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
         highs.setOptionValue("mip_rel_gap", self._settings.gap if request.tolerance is None else 0.0)
         highs.setOptionValue("mip_abs_gap", request.tolerance or 0.0)
+        for option in COSTLY:
+            highs.setOptionValue(option, request.is_wide)
 
     def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
         """The result with a bound that holds for all solutions.

@@ -188,6 +188,7 @@ class Model:
         cutoff: float = math.inf,
         enough: float = -math.inf,
         tolerance: float | None = None,
+        is_wide: bool = False,
     ) -> SolveResult:
         """Solve.
 
@@ -202,7 +203,10 @@ class Model:
                 settings where it is left out. After the patience of the settings the relative gap is enough: then the
                 answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
                 cheaper than the cutoff.
+            is_wide: with integers, whether the relaxation is known to be far below the optimum.
         """
+        if self.clock.is_over and not relaxed and len(self.integers):
+            return SolveResult("stopped", None, math.inf, -math.inf, None)
         began = time.perf_counter()
         with np.errstate(invalid="ignore"):
             lower = self.lower / self._column_scale
@@ -222,6 +226,7 @@ class Model:
             integers,
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
+            is_wide=is_wide,
         )
         raw = self._back.run(request, self.clock, report)
         self.clock.solving += time.perf_counter() - began

@@ -55,6 +55,8 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings, unti
         memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
 
     with clock_of_task(memory, until) as clock:
+        if clock.is_over:
+            return Alone(is_stopped=True)
         (kept,) = kept_instances(memory, (number,))
         instance = by_expected_cost(kept)
         evaluator = evaluator_in_worker(memory, kept, (number,))

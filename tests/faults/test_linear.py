@@ -6,13 +6,17 @@ Work is counted, not timed: calls of Python functions and of built-in ones, as t
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from io import StringIO
 from types import FrameType
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
+from optimizer.formulation import first_stage_model
 from optimizer.instance.validation.supply import _obtainable
+from optimizer.report.tables.checks import show_summary
 from optimizer.studies.summary import summarise
 from tests.speed.wide import WIDE, chains, depth
 
@@ -51,11 +55,42 @@ def test_reading_and_checking_are_linear(name: str) -> None:
     assert large / small < LINEAR
 
 
-@pytest.mark.parametrize("name", ["processes", "chains", "phases", "forced", "segments", "shares"])
+@pytest.mark.parametrize(
+    "name", ["processes", "chains", "phases", "forced", "segments", "shares", "multipliers", "options"]
+)
 def test_the_summary_is_linear(name: str) -> None:
     few, many = (so.read(WIDE[name](size)) for size in (20, 40))
     summarise(few)
     assert calls(lambda: summarise(many)) / calls(lambda: summarise(few.fresh())) < LINEAR
+
+
+def test_capacity_over_centuries_is_linear() -> None:
+    """Each purchase adds to capacity once for each year of its ramp, not in every period after it."""
+    few, many = (so.read(WIDE["months"](size)) for size in (900, 1800))
+    assert calls(lambda: first_stage_model(many)) / calls(lambda: first_stage_model(few)) < LINEAR
+
+
+def test_capacity_is_the_sum_over_purchases() -> None:
+    """Half-yearly delays, a ramp with a pause, monthly decisions: C[t] = sum of ramp · n[a], worked out one by one."""
+    data = WIDE["months"](48)
+    data["horizon"]["decide"] = "month"
+    data["options"]["plant"] |= {"lead_time": 7, "ramp": [0, 0.5, 0, 1]}
+    instance = so.read(data)
+    plant, model = instance.sized["plant"], first_stage_model(instance)
+    size, capacity = model.column_index()["", "plant", "size"], model.linked("plant", "capacity")
+    for t in instance.horizon.periods:
+        shares = {j: plant.working_share(t - a - 7) for a, j in size.items()}
+        assert capacity[t].terms == {j: share for j, share in shares.items() if share > 0}
+
+
+def test_a_wide_shock_takes_one_row_of_the_summary_and_of_many_the_worst_are_shown() -> None:
+    """120 shocks of 50 multipliers each once filled 6,000 lines."""
+    instance, text = so.read(WIDE["multipliers"](120)), StringIO()
+    show_summary("wide.yaml", instance, summarise(instance), Console(file=text, width=120))
+    lines = text.getvalue().splitlines()
+    assert len(lines) < 450
+    assert any("demand of 50 segments" in " ".join(line.split()) for line in lines)
+    assert any("Of 120 rows the 100 with the largest gaps" in line for line in lines)
 
 
 @pytest.mark.parametrize("make", [chains, depth])

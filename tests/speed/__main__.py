@@ -16,6 +16,7 @@
     check                time of `check` for twice as many of what grows; 2 is linear
     build + pass / solve PuLP's time to build and pass the model against the solver's first relaxation
     second core          time of a pass with one process against that with two
+    start                start-up and reading (`start`)
     futures / one        time to one plan for several futures against that of one future alone (`futures`)
 
 `make bench SHOCKS=3000` leaves out the sizes above; the whole model is run up to 300 shocks, or `WHOLE=100`. At 1,000
@@ -51,6 +52,7 @@ from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
 from tests.speed.futures import futures_table
 from tests.speed.national import national
+from tests.speed.start import start_table
 from tests.speed.wide import WIDE
 
 INSTANCES = Path(__file__).parent.parent.parent / "instances"
@@ -90,6 +92,7 @@ def main() -> None:
         _checks(),
         _growths(),
         _wide(),
+        start_table(),
         futures_table(asked.futures),
     )
     for line in itertools.chain(*tables):

@@ -109,6 +109,36 @@ def cuts(n: int) -> Wide:
     )
 
 
+def multipliers(n: int) -> Wide:
+    """Shocks that change the demand of each of 50 segments."""
+    segments = {f"customer_{i:02d}": _segment("magnet") for i in range(50)}
+    shocks = {
+        f"s{s}": {
+            "start": 2027,
+            "months": 12,
+            "demand": {d: 0.2 + (7919 * s + 104_729 * i) % 2803 / 1000 for i, d in enumerate(segments)},
+        }
+        for s in range(n)
+    }
+    return _frame(demands=segments, shocks=shocks)
+
+
+def months(n: int) -> Wide:
+    """Months, an option that may be bought in every year, and a shock that lasts as long."""
+    first, years = 1900, max(1, n // 12)
+    shock = _shock({"region": "r1"}) | {"start": [f"{first}-01"], "months": 12 * years}
+    return _frame(
+        horizon={"start": first, "end": first + years - 1, "step": "month"},
+        options={"plant": _plant(0) | {"ramp": [0.3, 0.6, 1]}},
+        shocks={"cut": shock},
+    )
+
+
+def options(n: int) -> Wide:
+    """Options, each of its own."""
+    return _frame(options={f"o{i}": _plant(i) for i in range(n)})
+
+
 def ensembles(n: int) -> Wide:
     """Ensembles of five samples."""
     cut = {"region": "r1", "severity": {"uniform": [0.2, 1]}}
@@ -158,6 +188,9 @@ _ALL = [
     phases,
     forced,
     cuts,
+    multipliers,
+    months,
+    options,
     ensembles,
     targets,
     ranges,

@@ -7,7 +7,7 @@ import numpy as np
 
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.shares import without_allowed
+from optimizer.algorithms.shares import Shortfalls, do_nothing_shortfalls, without_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import tree_shares
 from optimizer.instance.schema import Instance
@@ -27,7 +27,8 @@ class ListedShocks:
     ignored = frozenset[int]()
 
     def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
-        self.events, self.evaluator, self.clock = instance.tree.events, evaluator, clock
+        self.tree, self.evaluator, self.clock = instance.tree, evaluator, clock
+        self.events = self.tree.events
         self.suspects = frozenset[int]()
         self.shares = [share for share in tree_shares(instance.tree) if share.allowed > 0]
         self.excused: Sequence[float] = [0.0] * len(self.shares)
@@ -45,6 +46,15 @@ class ListedShocks:
         dominated &= ~np.isin(dominators, list(self.ignored))
         survived = (nothing.gap <= 0.0) & ~nothing.fails
         return self.ignored | frozenset(np.flatnonzero(survived | dominated).tolist())
+
+    @cached_property
+    def shortfalls(self) -> Shortfalls:
+        """Of samples that may fail, what the do-nothing plan falls short of their floors."""
+        if not self.shares:
+            return {}
+        return do_nothing_shortfalls(
+            self.tree, [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
+        )
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
         """The numbers of those of some scenarios that are listed."""

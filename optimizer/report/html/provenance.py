@@ -163,6 +163,8 @@ def _setting(value: Any) -> str:
 def _proof(result: Result) -> str:
     if result.mip_gap is None:
         return "no bound is known"
+    if result.has_priced_gaps:
+        return f"{short(100 * result.mip_gap)} % at most above the least of cost and priced gaps together"
     bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"

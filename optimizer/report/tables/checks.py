@@ -113,7 +113,11 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
 def _below_floors(instance: Instance, hit: ShockHit) -> str:
     """The shortage below each floor with nothing built, as a list."""
     below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
-    return list_names(below, 3) if below else "none"
+    return list_names(below, LISTED) if below else "none"
+
+
+# Rows of a table of shocks, and names in a cell.
+MOST_ROWS, LISTED = 100, 3
 
 
 def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
@@ -126,6 +130,9 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         rows = [(_of_many(row), row.worst) for row in summary.struck]
         if any(row.shocks > 1 for row in summary.struck):
             caption += "\nA family is one row, that of its worst shock; --all lists each shock."
+        if len(rows) > MOST_ROWS:
+            caption += f"\nOf {len(rows):,} rows the {MOST_ROWS} with the largest gaps; --all lists each shock."
+            rows = sorted(rows, key=lambda row: -row[1].gap)[:MOST_ROWS]
 
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
@@ -156,8 +163,12 @@ def _of_many(row: RowHits) -> str:
 def _struck(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{display_name(instance, name)} {percent(severity)}" for name, severity in ordered]
-    parts = [f"cuts {list_names(cuts, 3)}" if cuts else "nothing is cut"]
-    parts += [f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
+    parts = [f"cuts {list_names(cuts, LISTED)}" if cuts else "nothing is cut"]
+    if len(hit.demand) > LISTED:
+        low, high = min(hit.demand.values()), max(hit.demand.values())
+        parts.append(f"demand of {len(hit.demand)} segments ×{low:.3g} to ×{high:.3g}")
+    else:
+        parts += [f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in hit.demand.items()]
     return ("deliberate; " if hit.deliberate else "") + "; ".join(parts)
 
 

@@ -1,17 +1,47 @@
-"""Valid inequalities: rows that every plan with whole numbers keeps, held where a relaxation violates them.
+"""The LP relaxation of a model: how near it is to plans, and what brings it nearer.
+
+Valid inequalities are rows that every plan with whole numbers keeps; they are held where a relaxation violates them.
 
 A model holds few of them: most say nothing at its optimum, and each costs the solver time. Once the integers are fixed
 none is needed; then a slack that they share lets go of all at once, so that dual values are those of the other rows.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from optimizer.model.builder import ModelBuilder
-from optimizer.solver import Integers, Model, Vector
+from optimizer.solver import Integers, Model, SolveResult, Vector
 from optimizer.tolerances import VIOLATED
 
+# A relaxation is far from a plan where this share of the plan's cost lies between them.
+WIDE_RELAXATION = 0.3
 # So many rows are passed to the solver together.
-CHUNK = 200
+ROWS_AT_ONCE = 200
+
+
+def is_wide(
+    model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
+) -> bool:
+    """Whether a relaxation is far from the best plan known, and from the one that it rounds to.
+
+    Args:
+        model: its bounds are the same before and after.
+        cutoff: what the best plan known costs, money; infinite where none is known.
+        solve_rounded: the plan with the whole numbers nearest to some values.
+    """
+    if relaxation.values is None or not len(model.integers) or not _is_far(relaxation.objective, cutoff):
+        return False
+    lower, upper = model.lower.copy(), model.upper.copy()
+    rounded = solve_rounded(relaxation.values)
+    model.lower, model.upper = lower, upper
+    known = cutoff if rounded is None else min(cutoff, rounded.objective)
+    return math.isfinite(known) and _is_far(relaxation.objective, known)
+
+
+def _is_far(relaxation: float, cost: float) -> bool:
+    return math.isinf(cost) or cost - relaxation > WIDE_RELAXATION * abs(cost)
 
 
 class ValidInequalities:
@@ -29,6 +59,13 @@ class ValidInequalities:
         self._values: Vector = np.zeros(0)
         self._rhs: Vector = np.zeros(0)
 
+    def solve(self, model: Model, builder: ModelBuilder) -> SolveResult:
+        """The LP relaxation, with those that it would violate."""
+        result = model.solve(relaxed=True)
+        while result.values is not None and self.add_violated(model, builder, result.values):
+            result = model.solve(relaxed=True)
+        return result
+
     def add_violated(self, model: Model, builder: ModelBuilder, values: Vector) -> int:
         """Pass those to the solver that some values violate noticeably. Returns how many."""
         self._read(builder)
@@ -36,8 +73,8 @@ class ValidInequalities:
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
         new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
         self._held[new] = True
-        for first in range(0, len(new), CHUNK):
-            self._pass_on(model, new[first : first + CHUNK])
+        for first in range(0, len(new), ROWS_AT_ONCE):
+            self._pass_on(model, new[first : first + ROWS_AT_ONCE])
         return len(new)
 
     def _read(self, builder: ModelBuilder) -> None:
