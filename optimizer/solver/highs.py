@@ -147,20 +147,29 @@ class HighsBackEnd:
             # With the integers fixed, the basis that was optimal before them is a better start than none.
             self._highs.setBasis(self._basis)
             self._basis = None
-        self._highs.setOptionValue("simplex_strategy", DUAL if is_mip or not self._is_feasible(request) else PRIMAL)
+        self._choose_method(request)
         self._listener = listener if is_mip else None
         self._has_ended_early = False
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
             self._run(clock)
             raw = self._read(is_mip=is_mip)
-            if not is_mip:
-                self._last = None if raw.values is None else (request.costs, raw.values)
+            self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
             return self._with_cutoff(raw, request) if is_mip else raw
         finally:
             self._listener, self._timed = None, None
+
+    def _choose_method(self, request: SolveRequest) -> None:
+        """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
+        is_primal = not len(request.integers) and self._is_feasible(request)
+        self._highs.setOptionValue("simplex_strategy", PRIMAL if is_primal else DUAL)
+
+    def _remember(self, request: SolveRequest, raw: RawResult) -> None:
+        """Keep what a linear programme found."""
+        if not len(request.integers):
+            self._last = None if raw.values is None else (request.costs, raw.values)
 
     def _is_feasible(self, request: SolveRequest) -> bool:
         """Whether something else is minimised, and the last solution keeps the bounds: its basis is primal feasible."""
