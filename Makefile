@@ -14,7 +14,7 @@ SHOCKS ?= 10000
 WHOLE ?= 300
 FUTURES ?= 4
 
-.PHONY: solve test docs lint bench cases browser constraints clean
+.PHONY: solve test docs lint bench bench-published cases browser constraints clean
 .DEFAULT_GOAL := solve
 
 solve: .venv/.ready
@@ -35,6 +35,10 @@ lint: .venv/.ready-dev
 
 bench: .venv/.ready-dev
 	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE) --futures $(FUTURES)
+
+# Published instances, from the folder that PUBLISHED names, beside ours and HiGHS.
+bench-published: .venv/.ready-dev
+	$(RUN)/python -m tests.speed.published_table $(ARGS)
 
 # Solves every shipped case under the settings of its file in instances/expected, and checks the figures.
 cases: .venv/.ready-dev

@@ -1,6 +1,7 @@
 """Benders decomposition, where every shock counts: expected cost or another measure, and the least total gap.
 
-    cost            floors are kept, by adding violated shocks with their recourse; cuts approximate costs of shocks
+    cost            floors are kept, by adding violated shocks with their recourse; cuts approximate costs of shocks;
+                    where gaps have a price, cuts approximate gaps and costs at once, and no other objective follows
     largest gap     floors cannot all be kept, and the measure is the largest cost or regret: that of a future
     least gap       cuts approximate the sum of all gaps
     cost at it      then least cost with that gap as a limit; cuts approximate the costs of shocks with a probability
@@ -10,7 +11,8 @@ What a plan is worth is never read from the estimates: every shock is solved und
 costs found (`risk.measured_cost`). With shortages free, recourse is feasible for every plan: there are no feasibility
 cuts.
 
-How lower and upper bound of one of these objectives meet is in `benders_loop`, the cuts are in `benders_master`.
+How lower and upper bound of one of these objectives meet is in `benders_loop`, the cuts are in `benders_master`, and
+what a plan is worth is in `benders_evaluation`.
 """
 
 import math
@@ -19,31 +21,28 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
-import numpy.typing as npt
 
-from optimizer.algorithms.batches import RecourseTask
+from optimizer.algorithms.benders_evaluation import RecourseEstimates
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
-from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups, group_shocks
+from optimizer.algorithms.benders_master import CutPool, MasterProblem
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.measured_model import Aim, is_worst_case, negligible_gap
+from optimizer.algorithms.measured_model import is_worst_case
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
-from optimizer.risk import expected_cost, measured_cost
-from optimizer.solver import Clock, Integers, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
+from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.tolerances import HELD_GAP
 
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
 MOST_HELD = 48
 LARGEST_GAP, AT_GAP, NEXT_EXPECTED = "largest gap", "cost under the gap", "expected cost"
-TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
 
 @dataclass(frozen=True)
@@ -87,22 +86,30 @@ class Benders:
         return search
 
 
-class _Search(Search):
-    """One run: one loop, or several where floors fail or the measure is another one than expected cost.
-
-    `worst_gap` is what the largest gap of a future is held to, money.
-    """
-
-    problem, worst_gap = LEAST_COST, math.inf
+class _Search(RecourseEstimates):
+    """One run: one loop, or several where floors fail or the measure is another one than expected cost."""
 
     def run(self) -> SearchResult:
-        """Least expected cost with all floors kept; the least gap where that cannot be."""
+        """Least expected cost with all floors kept, or the least gap; by the price of gaps both at once."""
+        if self.has_priced_gaps:
+            return self._minimise_priced()
         if self.phase in (LARGEST_GAP, "gap", AT_GAP):
             return self.minimise_gap()
         loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs, needs_shocks=True))
         if loop.run():
             return self._conclude(loop, cheapest=self._cheapest_expected(loop))
         return self._stopped() if self.clock.is_over else self.minimise_gap()
+
+    def _minimise_priced(self) -> SearchResult:
+        """The least cost with the price of gaps in it."""
+        loop = self._start(
+            Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, most=0, needs_shocks=True)
+        )
+        if not loop.run():
+            return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
+        best = self._cheapest_expected(loop) or self._best_of(loop)
+        gap = best.evaluation.gap if best.evaluation.gap > self.negligible else 0.0
+        return self._conclude(loop, gap, gap, self._best_of(loop), best)
 
     def minimise_gap(self) -> SearchResult:
         """The least total gap, then the least cost with that gap held."""
@@ -144,10 +151,6 @@ class _Search(Search):
     def _best_of(self, loop: BendersLoop) -> Incumbent:
         assert loop.incumbent is not None
         return loop.incumbent
-
-    def _held(self, gap: float) -> float:
-        """What a gap may be that is held: more than its master's limit, since bounds meet to a tolerance."""
-        return gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.gap)) + self.negligible
 
     def _solve_extensive_form(self, counting: Sequence[int]) -> SearchResult:
         """All other shocks cost nothing, and every plan survives them."""
@@ -248,182 +251,6 @@ class _Search(Search):
         """The loops so far."""
         return []
 
-    @cached_property
-    def negligible(self) -> float:
-        """Money below which differences do not count."""
-        return negligible_gap(self.instance)
-
-    # Masters.
-
-    @cached_property
-    def probability(self) -> Vector:
-        """By shock, over the horizon."""
-        return np.array([shock.probability for shock in self.tree.events])
-
-    @cached_property
-    def _can_fail(self) -> npt.NDArray[np.bool_]:
-        """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
-        has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
-        return np.asarray(has_free_floors | (self.evaluator.do_nothing(self.clock).gap > 0.0))
-
-    @cached_property
-    def _least_costs(self) -> Vector:
-        return self.evaluator.least_costs()
-
-    def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
-        """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
-        weights, least = self._weights(kind)
-        order = [n for part in self.evaluator.slices for n in part.events.tolist()]
-        are_alone = kind == "cost" and self.instance.policy.objective.kind == "cvar"
-        groups = group_shocks(kind, order, alone, weights, least, self._owners, are_alone=are_alone)
-        return {kind: groups} if groups.size else {}
-
-    @cached_property
-    def _owners(self) -> Integers:
-        """By shock, the number of its future."""
-        return np.array([self.tree.locate(shock)[0] for shock in self.tree.events], dtype=np.intp)
-
-    @cached_property
-    def _shares(self) -> Vector:
-        """By shock, the probability of its future."""
-        return np.array([future.probability for future in self.tree.futures])[self._owners]
-
-    def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
-        """By shock, the weight of its gap or cost, and a lower bound on it."""
-        if kind == "gap":
-            return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
-        return self.probability, self._least_costs
-
-    def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
-        tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
-        settings = replace(self.settings, gap=self.settings.gap / 2, tolerance=tolerance)
-        return MasterProblem(
-            self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
-        )
-
-    def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
-        master = self._master(shocks, self._groups("cost"))
-        master.allow_shortages(0.0)
-        return master
-
-    def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
-        master = self._master(shocks, self._groups("gap"))
-        master.allow_shortages(np.inf)
-        self._limit_largest_gap(master)
-        master.minimise(aim)
-        return master
-
-    def _limit_largest_gap(self, master: MasterProblem) -> None:
-        if math.isfinite(self.worst_gap):
-            column = list(master.future_gaps[-1].terms)
-            master.model.bound(column, 0.0, self.worst_gap * (1.0 + HELD_GAP) / master.unit)
-
-    def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
-        """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""
-        fragile = np.flatnonzero(self._can_fail & (self.probability > 0.0)).tolist()
-        of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
-        if of_costs:
-            gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
-            gaps[: len(fragile)] = np.arange(len(fragile))
-            of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
-        master = self._master(shocks, of_gaps | of_costs)
-        master.survived = survived
-        master.allow_shortages(np.inf, gap * (1.0 + HELD_GAP))
-        self._limit_largest_gap(master)
-        return master
-
-    # Evaluations.
-
-    def _subgradients(self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None) -> Subgradients:
-        task, by_shock = TASKS[groups.kind], (groups.group_of, groups.weights, groups.outside)
-        return self.evaluator.subgradients(point, self.clock, task, *by_shock, gap_limits)
-
-    def _measured(self, master: MasterProblem, point: Vector, costs: Vector) -> tuple[float, float, float]:
-        """What a plan is worth where shocks cost so much: by the master's objective, by the measure, in expectation."""
-        found = master.future_costs(point, costs)
-        measured = measured_cost(self.instance.policy.objective, found, self.problem.least_costs)
-        expected = expected_cost(found)
-        return expected if master.aim == "expected cost" else measured, measured, expected
-
-    def _evaluate_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
-        """The measure, and the violated shocks; costs are cut, and shocks without probability only separated."""
-        costs, cuts, violated = np.zeros(len(self.probability)), 0, dict[int, float]()
-        held = self.listed.numbers(self.shocks)
-        known = set(self.listed.redundant.union(held))
-        for kind, groups in master.groups.items():
-            found = self._subgradients(groups, point)
-            costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
-            violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
-            known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
-        if len(known) < len(self.tree.events):
-            left = self.evaluator.gaps(point, self.clock, known)
-            violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
-        worth = self._measured(master, point, costs)
-        is_feasible = not violated and worth[1] <= master.most_measured
-        return Evaluation(*worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts)
-
-    def _evaluate_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
-        """The gaps of the futures; the value is the largest one, or the sum of all."""
-        if "gap" not in master.groups:
-            return Evaluation(0.0)
-        groups = master.groups["gap"]
-        found = self._subgradients(groups, point)
-        gaps = master.by_future("gap", found.value)
-        below, gap = master.cut_violation("gap", point, found, values), master.weighted(gaps)
-        cuts = master.add_cuts("gap", point, found, values)
-        violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
-        # Holding the shocks whose estimates are worst improves the bound most.
-        weights = {n: float(below[groups.group_of[n]]) for n in violated}
-        to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
-        value = max(gaps) if master.aim == "worst gap" else gap
-        is_feasible = max(gaps) <= self._held(self.worst_gap)
-        return Evaluation(
-            value,
-            gap=gap,
-            is_feasible=is_feasible,
-            violated=self.listed.violations(violated),
-            new_cuts=cuts,
-            to_hold=to_hold,
-        )
-
-    def _evaluate_costs_at_gap(self, master: MasterProblem, point: Vector, values: Vector, limit: float) -> Evaluation:
-        """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
-        costs, cuts, gaps = np.zeros(len(self.probability)), 0, [0.0]
-        violated, gap_limits = dict[int, float](), None
-        if "gap" in master.groups:
-            of_gaps = self._subgradients(master.groups["gap"], point)
-            cuts += master.add_cuts("gap", point, of_gaps, values)
-            gap_limits, gaps = self._allowed_gaps(master, point, of_gaps, limit)
-        if "cost" in master.groups:
-            of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
-            costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
-            violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
-        worth = self._measured(master, point, costs)
-        gap = master.weighted(gaps) if "gap" in master.groups else 0.0
-        is_feasible = not violated and gap <= limit and max(gaps) <= self._held(self.worst_gap)
-        return Evaluation(
-            *worth,
-            gap=gap,
-            is_feasible=is_feasible and worth[1] <= master.most_measured,
-            violated=self.listed.violations(violated),
-            new_cuts=cuts,
-        )
-
-    def _allowed_gaps(
-        self, master: MasterProblem, point: Vector, found: Subgradients, limit: float
-    ) -> tuple[Vector, list[float]]:
-        """By shock, the gap that it may leave, nan where its floors are kept; and all gaps of each future."""
-        groups, gaps = master.groups["gap"], np.array(master.by_future("gap", found.value))
-        gap_limits = np.full(len(self.probability), np.nan)
-        alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
-        more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
-        # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
-        room = max(0.0, limit - master.weighted(gaps.tolist()))
-        added = float(self._shares[alone] @ more)
-        more *= min(1.0, room / added) if added > 0 else 0.0
-        gap_limits[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
-        return gap_limits, (gaps + np.bincount(self._owners[alone], more, len(gaps))).tolist()
-
     # Results.
 
     def _conclude(
@@ -436,21 +263,33 @@ class _Search(Search):
     ) -> SearchResult:
         """The incumbent of a loop as a result, or the `cheapest` of the plans that its measure has."""
         best = cheapest or self._best_of(loop)
-        gap = max(gap, best.evaluation.gap) if gap else 0.0
+        found = best.evaluation
+        gap = max(gap, found.gap) if gap else 0.0
         priced = least or (self._best_of(loop) if gap == 0 else None)
         return SearchResult(
             status="optimal" if loop.is_proven else "stopped",
             builder=best.builder,
             values=best.result.values,
-            cost=best.evaluation.measured,
-            bound=min(loop.bound, best.evaluation.measured),
+            cost=found.cost,
+            bound=found.cost - max(0.0, found.measured - loop.bound),
             gap=gap,
             gap_bound=min(gap, gap_bound),
             duals=DualValues.from_result(priced.builder, priced.result) if priced else None,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
-            allows_shortages=loop.objective.name != "cost",
+            allows_shortages=self._may_miss(gap) if self.has_priced_gaps else loop.objective.name != "cost",
+            granted=self._granted(found.granted),
         )
+
+    def _may_miss(self, gap: float) -> bool:
+        """Whether a plan with priced gaps misses floors, or may where that is free."""
+        return gap > 0 or any(free_floors(future.instance) for future in self.tree.futures)
+
+    def _granted(self, gaps: Vector | None) -> dict[str, float] | None:
+        """By name, the gap of each shock whose cost was found with it."""
+        if gaps is None:
+            return None
+        return {self.tree.events[n].name: float(gaps[n]) for n in np.flatnonzero(~np.isnan(gaps)).tolist()}
 
     def _stopped(self) -> SearchResult:
         """The time ran out: the incumbent of the last loop that has one; else the do-nothing plan."""
@@ -492,6 +331,6 @@ class _Search(Search):
         if likely.any():
             replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
             costs = self.evaluator.costs(replies)
-        cost = self._measured(master, result.values, costs)[1]
+        cost = self._measured(master, result.values, costs)[-1]
         gap = float(self._shares @ self.evaluator.gaps(result.values, self.clock).gap)
         return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))

@@ -15,8 +15,9 @@ every shock counts, and Benders decomposition takes over.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, PricedCost
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.fixed_excuses import CHOICES_SHARE, ExcusedPlan, best_excused_plan, counts_survival_alone
 from optimizer.algorithms.joint_recourse import (
     JointEvaluator,
     clock_of_task,
@@ -35,7 +37,7 @@ from optimizer.algorithms.joint_recourse import (
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
+from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
@@ -52,34 +54,6 @@ MOST_NEEDED = 0.8
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
-
-
-def generate_constraints[T](
-    solve: Callable[[], T | None],
-    separate: Callable[[T], Sequence[Violation]],
-    add: Callable[[Sequence[Violation]], None],
-    clock: Clock,
-) -> T | None:
-    """The loop: solve, separate, add, until nothing is violated.
-
-    Args:
-        solve: the best solution for the constraints so far; None ends the loop.
-        separate: what it violates.
-        add: adds constraints for some of that.
-        clock: ends the loop where it is over.
-
-    Returns:
-        The solution that violates nothing; None where there is none, or the loop was ended before.
-    """
-    while not clock.is_over:
-        found = solve()
-        if found is None:
-            return None
-        violated = separate(found)
-        if not violated:
-            return found
-        add(violated)
-    return None
 
 
 @dataclass(frozen=True)
@@ -143,6 +117,8 @@ class ScenarioSearch(Search):
     _latest: SearchResult | None = None
     _failed: SearchResult | None = None
     _is_first = True
+    # Of a share of an ensemble: a plan that is known to survive it.
+    _known: ExcusedPlan | None = None
     # Of several futures, the decomposition.
     _by_future: DualDecomposition | None = None
 
@@ -156,13 +132,15 @@ class ScenarioSearch(Search):
 
     def new_model(self) -> ScenarioModel:
         """A model that holds the shocks found so far."""
-        model = ScenarioModel(
-            self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
-        )
+        model = self._scenario_model(shortfalls=self.listed.shortfalls)
         model.known_bound = self.known_bound
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
+
+    def _scenario_model(self, **samples: Any) -> ScenarioModel:
+        known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
+        return ScenarioModel(*known, **samples)
 
     def run(self) -> SearchResult:
         """Relaxation first, then integers; the least gap where floors cannot all be kept."""
@@ -175,7 +153,52 @@ class ScenarioSearch(Search):
         self._next = self._solve_relaxations()
         if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
+        if counts_survival_alone(self.instance) and self.problem.is_default and self.oracles() == (self.listed,):
+            self._choose_samples()
         return self._run_integers()
+
+    # A share of an ensemble.
+
+    def _choose_samples(self) -> None:
+        """Find a plan that survives the ensembles, and hold the samples that matter to it."""
+        if not self.listed.shares or self.resumed or self._next is None or self._next.values is None:
+            return
+        gaps = self.evaluator.gaps(self._next.values, self.clock).gap
+        left = math.inf if self.clock.left is None else self.clock.left * CHOICES_SHARE
+        with self.clock.hurried(left):
+            self._known = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
+        if self._known is None:
+            return
+        if new := self.note_shock_numbers([*sorted(self._known.excused), *self.listed.numbers(self._known.shocks)]):
+            self.model.add_shocks(new)
+        self._next = None
+        self.plans, self.model.start = self._known.plans(self.tree), self._known.start(self.tree, self.model)
+
+    def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
+        """The best plan where some samples may fail and all others have to be survived, and the gaps that it leaves."""
+        settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
+        report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
+        search = _FixedExcuses(self.instance, settings, self.clock, report, self.evaluator, self.add, self.few)
+        search.writer, listed = self.writer, search.listed
+        listed.ignored, listed.shares, listed.excused = excused, [], []
+        gaps = self.evaluator.do_nothing(self.clock).violated
+        violated = listed.violations({n: gap for n, gap in gaps.items() if n not in excused})
+        search.note_shocks(select_most_violated(violated, self.add))
+        search.problem, search.plans = self.problem, self.plans
+        found = search.run()
+        if found.values is None or found.status != "optimal":
+            return None
+        plan = ExcusedPlan(replace(found, bound=-math.inf), excused, search.shocks)
+        left = self.evaluator.gaps(self.evaluator.plan_values(plan.plans(self.tree)), self.clock)
+        return plan, np.where(left.fails, left.gap, 0.0)
+
+    @property
+    def _proven(self) -> SearchResult | None:
+        """The plan that is known, once its bound is near enough."""
+        if self._known is None:
+            return None
+        found, bound = self._known.found, min(self.known_bound, self._known.found.cost)
+        return replace(found, bound=bound) if found.cost - bound <= self.settings.slack(found.cost) else None
 
     def _run_integers(self) -> SearchResult:
         """The cheapest plan that survives; the least gap where the shocks found leave none."""
@@ -193,7 +216,8 @@ class ScenarioSearch(Search):
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
         """Add the most violated scenarios to the model; of samples that may fail so many that it matters."""
         violations = list(violations)
-        chosen = (*self.listed.enough_to_count(violations, self.shocks), *select_most_violated(violations, most))
+        samples = self.listed.enough_to_count(violations, self.shocks, most if self._known else 0)
+        chosen = (*samples, *select_most_violated(violations, most))
         self.model.add_shocks(self.note_shocks(chosen))
 
     # The relaxation.
@@ -251,22 +275,28 @@ class ScenarioSearch(Search):
     # The integers.
 
     def _solve_integers(self) -> SearchResult | None:
-        """The cheapest plan for the shocks held; None where there is none, or where the time is over."""
-        relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
-        if found is None:
-            if self._is_first:
-                self._drop_shocks_without_duals(relaxation)
-            found = self.model.minimise_cost()
-        self._is_first = False
+        """The cheapest plan for the shocks held, or the known one if proven; None without any, or when time is over."""
+        found, self._is_first = self._solve_held(), False
+        self.known_bound = self.known_bound if found is None else max(self.known_bound, found.bound)
+        if self._proven is not None:
+            return self._proven
         if found is None:
             self._failed = SearchResult("infeasible", self.model.builder)
         elif found.values is None or (found.status == "stopped" and self.clock.is_over):
             self._failed = found
         return None if self._failed else found
 
+    def _solve_held(self) -> SearchResult | None:
+        relaxation, self._next = self._next or self.model.solve_relaxation(), None
+        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
+        if found is None and self._is_first:
+            self._drop_shocks_without_duals(relaxation)
+        return found or self.model.minimise_cost()
+
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
+        if self._proven is not None:
+            return []
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         self.listed.excused = self.model.excuses.excused(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
@@ -275,7 +305,7 @@ class ScenarioSearch(Search):
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.model.integers]
             # With more shocks no plan costs less.
-            self.known_bound = self.model.known_bound = max(self.known_bound, found.bound)
+            self.model.known_bound = self.known_bound
         return violated
 
     def _add_integers(self, violated: Sequence[Violation]) -> None:
@@ -305,12 +335,13 @@ class ScenarioSearch(Search):
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
         is_expected = self.instance.policy.objective.kind == "expected"
-        return self.problem.is_default and not self.tree.is_single and is_expected and all_samples_count(self.instance)
+        return self.problem.is_default and not self.tree.is_single and is_expected and is_estimable(self.instance)
 
     @property
     def _is_expected(self) -> bool:
-        """Whether cuts can estimate the objective, and it is the expected cost."""
-        return self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
+        """Whether cuts can estimate the objective, and it is the expected cost, without a price of gaps."""
+        policy = self.instance.policy
+        return policy.objective.kind == "expected" and policy.gap_price is None and is_estimable(self.instance)
 
     def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
         """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
@@ -373,14 +404,16 @@ class ScenarioSearch(Search):
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the shocks that the model holds."""
-        left, found = len(self.tree.events) - len(self.shocks), self._best_of(found, self._latest)
+        left, known = len(self.tree.events) - len(self.shocks), None if self._known is None else self._known.found
+        bound, found = max(self.known_bound, found.bound), self._best_of(found, self._latest, known)
+        found = replace(found, bound=min(bound, found.cost)) if known is not None else found
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {while_ if left else 'before the proof'}."
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
 
-    def _best_of(self, found: SearchResult, other: SearchResult | None) -> SearchResult:
-        """Of two plans the one with the least gap in all shocks, then the cheaper one; it is not proven."""
-        plans = [self._with_all_gaps(each) for each in (found, other) if each is not None and each.values is not None]
+    def _best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:
+        """Of some plans the one with the least gap in all shocks, then the cheapest; it is not proven."""
+        plans = [self._with_all_gaps(each) for each in (found, *others) if each is not None and each.values is not None]
         best = min(plans, key=lambda each: (each.gap, each.cost), default=found)
         return replace(best, status="stopped")
 
@@ -394,6 +427,22 @@ class ScenarioSearch(Search):
         counted = ((n, gap) for n, gap in left.violated.items() if not excused[n])
         gap = math.fsum(self.tree.probability(self.tree.events[n]) * gap for n, gap in counted)
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
+
+
+class _FixedExcuses(ScenarioSearch):
+    """One run with the samples that may fail fixed (`ListedShocks.ignored`); it has no plan where floors fail."""
+
+    def new_model(self) -> ScenarioModel:
+        """A model that excuses no sample."""
+        return self._scenario_model(may_excuse=False)
+
+    def minimise_gap(self) -> SearchResult:
+        """None is sought."""
+        return SearchResult("infeasible", self.model.builder)
+
+    def stopped(self, found: SearchResult) -> SearchResult:
+        """Samples that are not held yet may fail."""
+        return SearchResult("stopped", found.builder)
 
 
 def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
@@ -439,12 +488,7 @@ def choose_strategy(
 
 
 def is_estimable(instance: Instance) -> bool:
-    """Whether cuts can estimate the objective, a measure of costs: no gap has a price, and no sample may fail."""
-    return instance.policy.gap_price is None and all_samples_count(instance)
-
-
-def all_samples_count(instance: Instance) -> bool:
-    """Whether no sample of an ensemble may fail."""
+    """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))
 
 

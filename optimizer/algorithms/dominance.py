@@ -36,6 +36,29 @@ def dominators(instance: Instance) -> npt.NDArray[np.intp]:
     return result
 
 
+class SampleOrder:
+    """Which samples of an ensemble dominate others; of two that are alike the first dominates.
+
+    Args:
+        instance: an instance without questions. numbers: the samples among its events.
+    """
+
+    def __init__(self, instance: Instance, numbers: range) -> None:
+        self._numbers = np.array(numbers, dtype=np.intp)
+        events = [instance.events[n] for n in numbers]
+        self._starts = np.array([event.periods.start for event in events])
+        self._rows = exposure(instance, events)
+
+    def dominating(self, number: int) -> npt.NDArray[np.intp]:
+        """The samples that dominate one, by number among the events."""
+        place = number - int(self._numbers[0])
+        others = np.flatnonzero((self._starts == self._starts[place]) & (np.arange(len(self._starts)) != place))
+        worse = (self._rows[others] >= self._rows[place]).all(axis=1)
+        alike = (self._rows[others] == self._rows[place]).all(axis=1)
+        found: npt.NDArray[np.intp] = self._numbers[others[worse & (~alike | (others < place))]]
+        return found
+
+
 def compared(rows: Vector) -> npt.NDArray[np.intp]:
     """For shocks of one start, by place, that of one which dominates it, itself never dominated; −1 where none does.
 

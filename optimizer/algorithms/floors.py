@@ -5,9 +5,11 @@
     floor   u − v ≤ (1 − φ)·D + φ·D·z        in place of u − v ≤ (1 − φ)·D, for every floor of the path
 
 Where z = 1 any shortage is within the floor's row, so that nothing is missed. The coefficient φ·D is the least that
-will do: what is unserved never exceeds D.
+will do: what is unserved never exceeds D. Where the cost of the path does not count, what the do-nothing plan falls
+short of the floor will do, and none where it keeps it: under any other plan the same operation is possible.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,11 +24,17 @@ def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
     return found
 
 
-def relax_floors(model: ModelBuilder, given_up: Mapping[int, int]) -> None:
-    """Let floors be given up: by column of shortage below one, the column that says whether it is."""
-    for r, row in enumerate(model.rows) if given_up else ():
-        chosen = next((given_up[j] for j in row.terms if j in given_up), None) if row.mark.what == "floor" else None
-        if chosen is not None:
-            unserved = next(j for j, value in row.terms.items() if value > 0)
-            most = model.columns[unserved].upper - row.rhs
-            model.rows[r] = replace(row, terms={**row.terms, chosen: -most})
+def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:
+    """Let floors be given up: by column of shortage below one, the column that says whether it is.
+
+    `limits` are the shortages, t, that will do, by the same columns; where one is left out, all that has to be served.
+    """
+    limits = limits or {}
+    floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor"] if given_up else []
+    for r in floors:
+        row = model.rows[r]
+        unserved, below = sorted(row.terms, key=lambda j: -row.terms[j])[:2]
+        if below in given_up:
+            most = min(model.columns[unserved].upper - row.rhs, limits.get(below, math.inf))
+            if most > 0:
+                model.rows[r] = replace(row, terms={**row.terms, given_up[below]: -most})

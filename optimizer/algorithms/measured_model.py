@@ -6,12 +6,12 @@ start, shocks with a probability among it; gaps that count in it are columns, li
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.shares import Excuses
+from optimizer.algorithms.shares import Excuses, Shortfalls
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance, Policy
 from optimizer.model.expressions import Expression, total
@@ -51,6 +51,8 @@ class MeasuredModel:
     """The columns, rows and objectives of a model that holds some of an instance's shocks, or all.
 
     Attributes:
+        may_excuse: whether samples may fail of which only a share has to be survived; else each that it holds counts.
+        shortfalls: of samples that may fail, under the do-nothing plan, where they are known.
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
@@ -67,11 +69,13 @@ class MeasuredModel:
     listener: Listener
     writer: formulation.Writer | None = None
     problem: ProblemVariant = LEAST_COST
+    may_excuse: bool = True
+    shortfalls: Shortfalls = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
         self.aim: Aim = "cost"
-        self.excuses = Excuses(self.tree)
+        self.excuses = Excuses(self.tree, None if self.may_excuse else (), self.shortfalls)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)

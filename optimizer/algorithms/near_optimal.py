@@ -19,12 +19,11 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.problem import ProblemVariant, at_most
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import Search
+from optimizer.algorithms.search import Search, generate_constraints
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock

@@ -39,13 +39,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ScenarioSearch, generate_constraints
+from optimizer.algorithms.constraint_generation import ScenarioSearch
 from optimizer.algorithms.deterrence import write_deterrence
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import FutureAttacks

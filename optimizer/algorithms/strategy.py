@@ -1,5 +1,6 @@
 """The interface of a strategy: how it is called, and what it returns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -41,6 +42,8 @@ class SearchResult:
         history: the rounds, and the steps within.
         notes: for the user.
         no_shock: the cheapest plan without shocks and rules about surviving; None where the search did not find it.
+        granted: by shock, the gap that it leaves at the cost that was found, money, where the model does not hold the
+            shocks; None where the model has them, or each leaves its least gap.
         allows_shortages: whether floors may be missed; then also one that is free to miss, though it could be kept.
     """
 
@@ -56,6 +59,7 @@ class SearchResult:
     notes: tuple[str, ...] = ()
     no_shock: NoShockPlan | None = None
     allows_shortages: bool = False
+    granted: Mapping[str, float] | None = None
 
 
 class Strategy(Protocol):

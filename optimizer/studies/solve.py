@@ -362,6 +362,9 @@ def _attained_gaps(
     In the model an attack may do as much damage as the worst of them; no gap is granted to it. Of samples that may fail
     the cost counts: those with a probability that the model excuses are granted what they miss there.
     """
+    if solved.granted is not None and solved.allows_shortages:
+        # A gap of 0 would ask for floors that are free to miss.
+        return {name: max(POSITIVE, gap) for name, gap in solved.granted.items()}
     granted = _granted_gaps(instance, solved, values, faced)
     grant_samples(instance, solved.builder, values, granted)
     return granted

@@ -8,7 +8,7 @@ audit       what cannot be told apart is decided alike; the measure again       
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -179,7 +179,7 @@ class _Search:
 
     def run(self) -> FuturesResult:
         """The plan, its futures and its audit."""
-        alone = self.solve_alone() if self.alone is None else self.alone
+        alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
             return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
@@ -219,6 +219,11 @@ class _Search:
         return robust_plans(instance, settings, self.clock, listener, evaluator, oracles, problem)
 
     # Each future alone.
+
+    @property
+    def _needs_alone(self) -> bool:
+        """Whether futures are solved by themselves: a single one only for regret, else for its measure at once."""
+        return not self.tree.is_single or self.measure.kind == "regret"
 
     def solve_alone(self) -> list[Alone]:
         """Each future by itself, side by side; those with the same data are solved once.
@@ -307,6 +312,7 @@ class _Search:
             duals=None,
             history=(),
             notes=(),
+            granted=None if solved.granted is None else self._granted(number, solved.granted),
         )
         frame = run_record(instance, self.settings, self.clock, own, ())
         with open_evaluator(instance, self.settings, self.evaluator.futures[number] if shaped is None else None) as e:
@@ -319,6 +325,11 @@ class _Search:
         if not report.ok:
             raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
         return result
+
+    def _granted(self, number: int, granted: Mapping[str, float]) -> dict[str, float]:
+        """The gaps of one future's shocks, by its own names of them."""
+        names = (each.name for each in self.tree.futures[number].instance.events)
+        return {own: granted[name] for own in names if (name := self.tree.name(number, own)) in granted}
 
     def _audited(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
         futures = tuple(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import signal
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.floors import relax_floors
-from optimizer.algorithms.shares import Excuses
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.shares import Excuses, do_nothing_shortfalls
 from optimizer.audit.futures import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares
+from optimizer.progress import Progress
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -80,6 +83,82 @@ def test_the_rows_are_printed() -> None:
     floor = [row for row in model.printed("all", "floor") if row.startswith("trouble#00001/")]
     below, unserved = "trouble#00001/all.below.2028", "trouble#00001/all.unserved.2028"
     assert floor == [f"trouble#00001/all.floor.2028: - 1 {below} + 1 {unserved} - 100 {excused[0]} <= 0"]
+
+
+def test_a_sample_fails_only_where_all_that_dominate_it_fail() -> None:
+    """Of four samples two may fail: the one that takes most, then the second, never another one."""
+    instance = so.read(harbour(seed=1, survive=0.5))
+    shares = [each.spec.cuts[0].severity[0] for each in instance.events]
+    order = sorted(range(4), key=lambda n: -shares[n])
+    model = extensive_form_model(instance, instance.events)
+    excuses = Excuses(instance.tree)
+    excuses.write(model, instance.events)
+    names = [instance.events[n].name for n in order]
+    (what,) = (row.mark.what for row in model.rows if row.mark.what.startswith("order"))
+    second, first = (f"{name}/share.excused.2028" for name in (names[1], names[0]))
+    assert model.printed("share", what) == [f"share.order.{names[1]}.{names[0]}: + 1 {second} - 1 {first} <= 0"]
+    assert [model.columns[j].upper for j in excuses.columns_of(names)] == [
+        1.0 if n in order[:2] else 0.0 for n in range(4)
+    ]
+
+
+def test_an_excused_floor_gives_way_by_what_is_missing_without_any_plan() -> None:
+    """A sample that takes a share of the 100 t leaves so many t without a store, whatever is bought."""
+    instance = so.read(harbour(seed=1, survive=0.75))
+    evaluator = RecourseEvaluator(instance)
+    shortfalls = do_nothing_shortfalls(instance.tree, [evaluator.do_nothing_answers(Clock())])
+    model = extensive_form_model(instance, instance.events)
+    excuses = Excuses(instance.tree, shortfalls=shortfalls)
+    excuses.write(model, instance.events)
+    for event in instance.events:
+        row = next(row for row in model.rows if row.mark.path == event.name and row.mark.what == "floor")
+        (column,) = excuses.columns_of([event.name])
+        assert row.terms[column] == pytest.approx(-100 * event.spec.cuts[0].severity[0])
+
+
+def harbours(count: int, survive: float, seed: int) -> dict[str, Any]:
+    """Two of them, struck by themselves: few samples dominate others. Stocks at 10 and 14 USD/t, or a plant."""
+    data = harbour(seed=seed, survive=survive, count=count)
+    data["commodities"]["n"] = {}
+    data["processes"]["ships"] = {"region": "isle", "output": {"n": 1}, "capacity": 80}
+    data["demands"]["some"] = {"commodity": "n", "quantity": 80, "survival": 0.9, "shortage_cost": 40}
+    data["options"]["shed"] = data["options"]["store"] | {"commodity": "n", "price": 14}
+    data["options"]["plant"] = {
+        "kind": "refining", "output": {"n": 1}, "max_size": 40, "unit_size": 20, "fixed_cost": 150, "capex": 8,
+    }  # fmt: skip
+    data["ensembles"]["trouble"]["cuts"] = [
+        {"region": region, "severity": {"uniform": [0.2, 1]}} for region in ("rival", "isle")
+    ]
+    return data
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("add", [1, 4])
+def test_every_choice_of_two_of_seven_is_dearer(seed: int, add: int) -> None:
+    data = harbours(7, 0.75, seed)
+    found = ConstraintGeneration(add=add).run(so.read(data), EXACT, Clock(), lambda step: None)
+    gap, cost = by_trying(data)
+    assert (found.status, found.gap, gap) == ("optimal", 0.0, 0.0)
+    assert found.cost == pytest.approx(cost)
+    assert found.bound == pytest.approx(cost)
+
+
+def test_a_search_that_is_stopped_has_a_plan_that_survives() -> None:
+    """After the first choice of samples, whatever the model lacks then."""
+    data, steps = harbours(60, 0.8, 1), list[Progress]()
+
+    def stop(step: Progress) -> None:
+        steps.append(step)
+        if [each.phase for each in steps].count("cost") == 1 and step.phase == "cost":
+            signal.raise_signal(signal.SIGINT)
+
+    result = so.solve(so.read(data), settings=Settings(gap=1e-9), listener=stop)
+    assert isinstance(result, Result)
+    assert any(step.phase.startswith("first choice") for step in steps)
+    assert (result.status, result.survival_gap) == ("stopped", 0.0)
+    assert sum(not outcome.survives for outcome in result.shocks) <= 12
+    assert result.bound is not None
+    assert result.bound <= so.solve(so.read(data), settings=EXACT).total_cost * (1 + 1e-9) <= result.total_cost + 1e-6
 
 
 def test_too_small_a_budget_leaves_the_gap_of_the_samples_that_count() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.shares import without_allowed
+from optimizer.algorithms.shares import Shortfalls, do_nothing_shortfalls, without_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import tree_shares
 from optimizer.instance.schema import Instance
@@ -21,10 +21,14 @@ class ListedShocks:
         suspects: those that were violated when they were last solved; they are solved first.
         shares: the ensembles of which only a share has to be survived.
         excused: by share, how many samples fail that the model holds.
+        ignored: shocks that may fail, whatever the plan.
     """
 
+    ignored = frozenset[int]()
+
     def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
-        self.events, self.evaluator, self.clock = instance.tree.events, evaluator, clock
+        self.tree, self.evaluator, self.clock = instance.tree, evaluator, clock
+        self.events = self.tree.events
         self.suspects = frozenset[int]()
         self.shares = [share for share in tree_shares(instance.tree) if share.allowed > 0]
         self.excused: Sequence[float] = [0.0] * len(self.shares)
@@ -39,7 +43,18 @@ class ListedShocks:
         for share in self.shares:
             dominated[share.numbers.start : share.numbers.stop] = False
             dominated &= ~np.isin(dominators, share.numbers)
-        return frozenset(np.flatnonzero(((nothing.gap <= 0.0) & ~nothing.fails) | dominated).tolist())
+        dominated &= ~np.isin(dominators, list(self.ignored))
+        survived = (nothing.gap <= 0.0) & ~nothing.fails
+        return self.ignored | frozenset(np.flatnonzero(survived | dominated).tolist())
+
+    @cached_property
+    def shortfalls(self) -> Shortfalls:
+        """Of samples that may fail, what the do-nothing plan falls short of their floors."""
+        if not self.shares:
+            return {}
+        return do_nothing_shortfalls(
+            self.tree, [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
+        )
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
         """The numbers of those of some scenarios that are listed."""
@@ -55,14 +70,14 @@ class ListedShocks:
         number = self._numbers.get(shock.name, -1)
         return any(number in share.numbers for share in self.shares)
 
-    def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock]) -> list[Shock]:
-        """The most violated samples that, with those held, are one more than are allowed to fail."""
+    def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock], more: float = 0) -> list[Shock]:
+        """The most violated samples that, with those held, are one more than are allowed to fail; and some more."""
         of_number = {self._numbers[each.shock.name]: each for each in violations if each.shock.name in self._numbers}
         known, chosen = set(self.numbers(held)), list[Shock]()
         for share in self.shares:
             missing = share.allowed + 1 - sum(n in known for n in share.numbers)
             failing = sorted((of_number[n] for n in share.numbers if n in of_number), key=lambda each: -each.gap)
-            chosen += [each.shock for each in failing[: max(0, missing)]]
+            chosen += [each.shock for each in failing[: int(max(missing, more))]]
         return chosen
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:

@@ -27,11 +27,11 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.constraint_generation import generate_constraints
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer

@@ -1,0 +1,250 @@
+"""What Benders decomposition estimates and evaluates: masters by objective, and plans by the recourse of all shocks.
+
+A shock that may leave a gap, and whose cost counts, is alone in its groups: its cost depends on the gap that it is
+granted. That is what its master estimates, or the least one where that is more.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.algorithms.batches import RecourseTask
+from optimizer.algorithms.benders_loop import Evaluation
+from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups, group_shocks
+from optimizer.algorithms.extensive_form import GAP_ROOM
+from optimizer.algorithms.measured_model import Aim, negligible_gap
+from optimizer.algorithms.problem import LEAST_COST
+from optimizer.algorithms.recourse import Subgradients
+from optimizer.algorithms.search import Search
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import free_floors
+from optimizer.risk import expected_cost, measured_cost
+from optimizer.solver import Integers, Vector
+from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
+
+TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
+
+
+class RecourseEstimates(Search):
+    """The masters of a search, and the evaluation of plans.
+
+    `worst_gap` is what the largest gap of a future is held to, money.
+    """
+
+    problem, worst_gap = LEAST_COST, math.inf
+
+    @cached_property
+    def negligible(self) -> float:
+        """Money below which differences do not count."""
+        return negligible_gap(self.instance)
+
+    def _held(self, gap: float) -> float:
+        """What a gap may be that is held: more than its master's limit, since bounds meet to a tolerance."""
+        return gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.gap)) + self.negligible
+
+    # Masters.
+
+    @cached_property
+    def probability(self) -> Vector:
+        """By shock, over the horizon."""
+        return np.array([shock.probability for shock in self.tree.events])
+
+    @cached_property
+    def _can_fail(self) -> npt.NDArray[np.bool_]:
+        """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
+        has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
+        may_fail = self.evaluator.do_nothing(self.clock).gap > 0.0
+        # With a price of gaps a floor that can be kept may be missed too, where keeping it costs more than it is worth.
+        return np.asarray(has_free_floors | may_fail | (self.has_priced_gaps & (self.probability > 0.0)))
+
+    @property
+    def has_priced_gaps(self) -> bool:
+        """Whether gaps have a price, so that they count in the cost of a plan."""
+        return self.instance.policy.gap_price is not None
+
+    @cached_property
+    def _least_costs(self) -> Vector:
+        return self.evaluator.least_costs()
+
+    def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
+        """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
+        weights, least = self._weights(kind)
+        order = [n for part in self.evaluator.slices for n in part.events.tolist()]
+        are_alone = kind == "cost" and self.instance.policy.objective.kind == "cvar"
+        groups = group_shocks(kind, order, alone, weights, least, self._owners, are_alone=are_alone)
+        return {kind: groups} if groups.size else {}
+
+    @cached_property
+    def _owners(self) -> Integers:
+        """By shock, the number of its future."""
+        return np.array([self.tree.locate(shock)[0] for shock in self.tree.events], dtype=np.intp)
+
+    @cached_property
+    def _shares(self) -> Vector:
+        """By shock, the probability of its future."""
+        return np.array([future.probability for future in self.tree.futures])[self._owners]
+
+    def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
+        """By shock, the weight of its gap or cost, and a lower bound on it."""
+        if kind == "gap":
+            return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
+        return self.probability, self._least_costs
+
+    def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
+        tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
+        settings = replace(self.settings, gap=self.settings.gap / 2, tolerance=tolerance)
+        return MasterProblem(
+            self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
+        )
+
+    def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
+        master = self._master(shocks, self._groups("cost"))
+        master.allow_shortages(0.0)
+        return master
+
+    def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
+        master = self._master(shocks, self._groups("gap"))
+        master.allow_shortages(np.inf)
+        self._limit_largest_gap(master)
+        master.minimise(aim)
+        return master
+
+    def _limit_largest_gap(self, master: MasterProblem) -> None:
+        if math.isfinite(self.worst_gap):
+            column = list(master.future_gaps[-1].terms)
+            master.model.bound(column, 0.0, self.worst_gap * (1.0 + HELD_GAP) / master.unit)
+
+    def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
+        master = self._master(shocks, self._groups_of_gaps_and_costs())
+        master.survived = survived
+        master.allow_shortages(np.inf, gap * (1.0 + HELD_GAP))
+        self._limit_largest_gap(master)
+        return master
+
+    def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
+        master = self._master(shocks, self._groups_of_gaps_and_costs())
+        master.allow_shortages(np.inf)
+        return master
+
+    def _groups_of_gaps_and_costs(self) -> dict[EstimateKind, ShockGroups]:
+        """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""
+        fragile = np.flatnonzero(self._can_fail & (self.probability > 0.0)).tolist()
+        of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
+        if of_costs:
+            gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
+            gaps[: len(fragile)] = np.arange(len(fragile))
+            of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
+        return of_gaps | of_costs
+
+    # Evaluations.
+
+    def _subgradients(self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None) -> Subgradients:
+        task, by_shock = TASKS[groups.kind], (groups.group_of, groups.weights, groups.outside)
+        return self.evaluator.subgradients(point, self.clock, task, *by_shock, gap_limits)
+
+    def _measured(
+        self, master: MasterProblem, point: Vector, costs: Vector, gaps: Sequence[float] = ()
+    ) -> tuple[float, float, float, float]:
+        """What a plan is worth where shocks cost so much: by the master's objective, by the measure, in expectation.
+
+        All three with the price of the futures' gaps, where these have one; last comes the measure without it.
+        """
+        measure, found = self.instance.policy.objective, master.future_costs(point, costs)
+        cost = measured = measured_cost(measure, found, self.problem.least_costs)
+        if (price := self.instance.policy.gap_price) is not None and gaps:
+            found = [each.plus(price * gap) for each, gap in zip(found, gaps, strict=True)]
+            measured = measured_cost(measure, found, self.problem.least_costs)
+        expected = expected_cost(found)
+        return expected if master.aim == "expected cost" else measured, measured, expected, cost
+
+    def _evaluate_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
+        """The measure, and the violated shocks; costs are cut, and shocks without probability only separated."""
+        costs, cuts, violated = np.zeros(len(self.probability)), 0, dict[int, float]()
+        held = self.listed.numbers(self.shocks)
+        known = set(self.listed.redundant.union(held))
+        for kind, groups in master.groups.items():
+            found = self._subgradients(groups, point)
+            costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
+            violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
+            known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
+        if len(known) < len(self.tree.events):
+            left = self.evaluator.gaps(point, self.clock, known)
+            violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
+        worth = self._measured(master, point, costs)
+        is_feasible = not violated and worth[1] <= master.most_measured
+        return Evaluation(*worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts)
+
+    def _evaluate_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
+        """The gaps of the futures; the value is the largest one, or the sum of all."""
+        if "gap" not in master.groups:
+            return Evaluation(0.0)
+        groups = master.groups["gap"]
+        found = self._subgradients(groups, point)
+        gaps = master.by_future("gap", found.value)
+        below, gap = master.cut_violation("gap", point, found, values), master.weighted(gaps)
+        cuts = master.add_cuts("gap", point, found, values)
+        violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
+        # Holding the shocks whose estimates are worst improves the bound most.
+        weights = {n: float(below[groups.group_of[n]]) for n in violated}
+        to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
+        value = max(gaps) if master.aim == "worst gap" else gap
+        is_feasible = max(gaps) <= self._held(self.worst_gap)
+        return Evaluation(
+            value,
+            gap=gap,
+            is_feasible=is_feasible,
+            violated=self.listed.violations(violated),
+            new_cuts=cuts,
+            to_hold=to_hold,
+        )
+
+    def _evaluate_costs_at_gap(
+        self, master: MasterProblem, point: Vector, values: Vector, limit: float = math.inf
+    ) -> Evaluation:
+        """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
+        costs, cuts, gaps, granted = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
+        violated, gap_limits = dict[int, float](), None
+        if "gap" in master.groups:
+            of_gaps = self._subgradients(master.groups["gap"], point)
+            cuts += master.add_cuts("gap", point, of_gaps, values)
+            gap_limits, gaps = self._allowed_gaps(master, point, of_gaps, limit)
+        if "cost" in master.groups:
+            of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
+            costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
+            violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
+            if gap_limits is not None and self.has_priced_gaps:
+                # Each shock counts with the gap that it leaves at that cost: it may be less than it is allowed.
+                alone = ~np.isnan(gap_limits)
+                granted = np.where(alone, of_costs.gap, np.nan)
+                left = np.where(alone, of_costs.gap, of_gaps.gap)
+                gaps = np.bincount(self._owners, left, len(self.tree.futures)).tolist()
+        worth = self._measured(master, point, costs, gaps)
+        gap = master.weighted(gaps) if "gap" in master.groups else 0.0
+        is_feasible = not violated and gap <= limit and max(gaps) <= self._held(self.worst_gap)
+        return Evaluation(
+            *worth,
+            gap=gap,
+            is_feasible=is_feasible and worth[1] <= master.most_measured,
+            violated=self.listed.violations(violated),
+            new_cuts=cuts,
+            granted=granted,
+        )
+
+    def _allowed_gaps(
+        self, master: MasterProblem, point: Vector, found: Subgradients, limit: float
+    ) -> tuple[Vector, list[float]]:
+        """By shock, the gap that it may leave, nan where its floors are kept; and all gaps of each future."""
+        groups, gaps = master.groups["gap"], np.array(master.by_future("gap", found.value))
+        gap_limits = np.full(len(self.probability), np.nan)
+        alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
+        more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
+        # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
+        room = max(0.0, limit - master.weighted(gaps.tolist()))
+        added = float(self._shares[alone] @ more)
+        more *= min(1.0, room / added) if added > 0 else 0.0
+        gap_limits[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
+        return gap_limits, (gaps + np.bincount(self._owners[alone], more, len(gaps))).tolist()
