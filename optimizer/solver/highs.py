@@ -84,12 +84,14 @@ class HighsBackEnd:
         self._has_ended_early = False
         # That of the linear programme before the integers.
         self._basis: Any = None
+        # What the last linear programme minimised, and its solution; None without one, or since the model has grown.
+        self._last: tuple[Vector, Vector] | None = None
         self._highs.cbMipLogging += self._log
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
-        self._basis = None
+        self._basis = self._last = None
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
@@ -103,7 +105,7 @@ class HighsBackEnd:
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
-        self._basis = None
+        self._basis = self._last = None
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
         lower = np.full(len(rhs), -kHighsInf)
@@ -145,17 +147,37 @@ class HighsBackEnd:
             # With the integers fixed, the basis that was optimal before them is a better start than none.
             self._highs.setBasis(self._basis)
             self._basis = None
+        self._choose_method(request)
         self._listener = listener if is_mip else None
         self._has_ended_early = False
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
             self._run(clock)
             raw = self._read(is_mip=is_mip)
+            self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
             return self._with_cutoff(raw, request) if is_mip else raw
         finally:
             self._listener, self._timed = None, None
+
+    def _choose_method(self, request: SolveRequest) -> None:
+        """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
+        is_primal = not len(request.integers) and self._is_feasible(request)
+        self._highs.setOptionValue("simplex_strategy", PRIMAL if is_primal else DUAL)
+
+    def _remember(self, request: SolveRequest, raw: RawResult) -> None:
+        """Keep what a linear programme found."""
+        if not len(request.integers):
+            self._last = None if raw.values is None else (request.costs, raw.values)
+
+    def _is_feasible(self, request: SolveRequest) -> bool:
+        """Whether something else is minimised, and the last solution keeps the bounds: its basis is primal feasible."""
+        if self._last is None or not self._highs.getBasis().valid:
+            return False
+        costs, values = self._last
+        is_within = np.all(values >= request.lower - FEASIBILITY) and np.all(values <= request.upper + FEASIBILITY)
+        return bool(is_within) and not np.array_equal(costs, request.costs)
 
     def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
         """Pass costs, bounds, integers and options to HiGHS."""
@@ -212,6 +234,7 @@ class HighsBackEnd:
             # by orders of magnitude, the primal simplex method may succeed where the dual one fails.
             _, presolve = highs.getOptionValue("presolve")
             highs.setOptionValue("presolve", "off")
+            highs.setOptionValue("simplex_strategy", DUAL)
             highs.clearSolver()
             self._attempt(clock)
             if self._is_undecided():

@@ -17,6 +17,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
+from optimizer.solver.highs import DUAL, PRIMAL
 from tests.strategies import instances
 
 
@@ -213,3 +214,20 @@ def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
     # 155 is less than the 160 of the plan, and more than the 120 of the relaxation.
     found = ConstraintGeneration(bound=155.0).run(country(100), Settings(gap=0.05), Clock(), lambda step: None)
     assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
+
+
+def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method() -> None:
+    # 60 t cost 120 relaxed, and no less than 3 · 60 without the plant; the largest gap is that of doing nothing.
+    instance = country(100)
+    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    method: Any = lambda: run.model._back._highs.getOptionValue("simplex_strategy")[1]  # type: ignore[attr-defined]  # noqa: E731
+    assert (run.solve_relaxation().objective, method()) == (pytest.approx(120), DUAL)
+    run.allow_shortages(math.inf)
+    run.minimise("gap")
+    assert (run.solve_relaxed().objective, method()) == (pytest.approx(0, abs=1e-6), PRIMAL)
+    run.allow_shortages(0.0)
+    run.minimise("cost")
+    assert (run.solve_relaxed().objective, method()) == (pytest.approx(120), PRIMAL)
+    # The solution before opens 0.6 of the plant, which is out of bounds now.
+    run.fix_integers(np.zeros(2))
+    assert (run.solve_lp().objective, method()) == (pytest.approx(180), DUAL)
