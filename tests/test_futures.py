@@ -17,6 +17,7 @@ from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlan
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
+from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.audit.futures import check_futures
 from optimizer.errors import OptimizerWarning
@@ -162,6 +163,28 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
     alone, grouped = bounds
     assert relaxation.objective - 1e-6 * optimum <= alone <= grouped + 1e-6 * optimum
     assert grouped <= optimum * (1 + 1e-6)
+
+
+def test_a_programme_that_futures_share_is_solved_once() -> None:
+    """What keeps the same integers finds the same plan."""
+    instance = so.load(CASES / "nested_1023.yaml")
+    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model.solve_relaxation()
+    runs = [ExtensiveForm().run(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures]
+    plans = [
+        read_plan(future.instance, run.builder, run.values.tolist())
+        for future, run in zip(instance.tree.futures, runs, strict=True)
+        if run.values is not None
+    ]
+    found = DualDecomposition(model, lambda problems: (), plans)
+    found._improve(found._alone)
+    first, steps = found.incumbent, len(model.history)
+    assert first is not None
+    assert steps > 0
+    found._improve(found._alone)
+    assert (found.incumbent, len(model.history)) == (first, steps)
+    found._improve([{j: 1.0 - x for j, x in own.items()} for own in found._alone])
+    assert len(model.history) > steps
 
 
 class _ShortClock(Clock):
