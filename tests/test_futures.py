@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -216,6 +217,19 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
     stopped = model._improve(dear, "cost")
     assert (stopped.status, stopped.bound, stopped.objective) == ("stopped", best.objective * 0.5, dear.objective)
+
+
+def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan does nothing, and floors fail in more shocks than the model of the search holds."""
+    instance = so.load(CASES / "regret_1145.yaml", ["policy.objective=expected"])
+    events, gaps = instance.tree.events, evaluator_of(instance).do_nothing(Clock()).gap
+    model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
+    stopped = model.fall_back()
+    stub = SimpleNamespace(run=lambda *arguments: stopped)
+    monkeypatch.setattr("optimizer.studies.solve_futures.choose_strategy", lambda *arguments, **options: stub)
+    result = solve_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
+    assert result.status == "stopped"
+    assert result.survival_gap > 1.1 * stopped.gap > 0
 
 
 def test_tasks_that_begin_after_the_deadline_return_at_once() -> None:
