@@ -279,3 +279,15 @@ ensembles:
     assert result.total_cost == pytest.approx(written.total_cost, rel=1e-9)
     assert {event.entry for event in instance.events} == {"bans/ban", "bans/quake"}
     assert so.verify(instance, result).ok
+
+
+def test_a_cut_says_whether_it_is_deliberate_where_its_event_does_not(cell: Cell) -> None:
+    both = "cuts: [{region: china, severity: 0.8}, {region: japan, severity: 0.2, deliberate: false}]"
+    ban = f"{{months: 6, deliberate: true, {both}}}"
+    listed = cell(HEAD, f"shocks: {{ban: {{start: 2027, {ban[1:]}}}")
+    for instance in (resample(listed, 3, seed=1), cell(HEAD, "ensembles:", f"  bans: {{count: 3, {ban[1:]}")):
+        for event in instance.events:
+            path = instance.path(event)
+            assert path.deliberate
+            assert set(path.severity) == {"imports"}
+            assert set(path.accident) == {"hitachi"}

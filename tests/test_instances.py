@@ -12,6 +12,7 @@ from tests.cases_expected import shares
 from tests.sources import numbers
 
 INSTANCES = Path(__file__).parent.parent / "instances"
+BACK_TESTS = [INSTANCES.parent / "examples" / name for name in ("stockpile_2013.yaml", "n_minus_one_2035.yaml")]
 US = INSTANCES / "us-magnets.yaml"
 US_2027 = INSTANCES / "us-2027.yaml"
 ROUGH = so.Settings(gap=1e-3)
@@ -24,7 +25,7 @@ def result() -> so.Result:
     return so.solve(so.load(US), settings=ROUGH)
 
 
-@pytest.mark.parametrize("path", sorted(INSTANCES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sorted(INSTANCES.glob("*.yaml")), *BACK_TESTS], ids=lambda path: path.stem)
 def test_instance_has_no_finding_at_all(path: Path) -> None:
     _, findings = so.inspect(path)
     assert findings == ()

@@ -24,9 +24,9 @@ import numpy.typing as npt
 from optimizer.algorithms.batches import RecourseTask
 from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, EstimateKind, MasterProblem, ShockGroups, group_shocks
-from optimizer.algorithms.extensive_form import GAP_ROOM, Aim, ScenarioModel
+from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.measured_model import is_worst_case, negligible_gap
+from optimizer.algorithms.measured_model import Aim, is_worst_case, negligible_gap
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator, Subgradients
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search

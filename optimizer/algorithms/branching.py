@@ -63,7 +63,8 @@ class Branching:
         self._report(relaxation.objective)
         self.bound = -math.inf
         if math.isfinite(self._target):
-            self.bound = self._branch(Branch(relaxation=relaxation))
+            known = model.known_bound
+            self.bound = known if known >= self._target else self._branch(Branch(relaxation=relaxation))
         self._report(max(self.bound, relaxation.objective))
         model.release_integers()
 
@@ -93,9 +94,8 @@ class Branching:
         """Plans that cost this or more are of no use, or not noticeably better than the incumbent."""
         if self.incumbent is None:
             return self.cutoff
-        best, settings = self.incumbent.objective, self.model.settings
-        noticeable = settings.slack(best) if self.model.aim == "cost" else settings.gap * abs(best)
-        return min(self.cutoff, best - max(noticeable, ROUNDING * abs(best)))
+        best = self.incumbent.objective
+        return min(self.cutoff, best - max(self.model.noticeable(best), ROUNDING * abs(best)))
 
     def _branch(self, root: Branch) -> float:
         """The least cost of a closed branch; −∞ where branches are left open."""
@@ -104,9 +104,12 @@ class Branching:
             branch = left.pop()
             relaxation = branch.relaxation or self._solve(branch.decided)
             solved += branch.relaxation is None
+            # Each branch that is left takes a solve.
+            if solved + len(left) > MOST_BRANCHES:
+                return -math.inf
             if relaxation.status == "infeasible":
                 continue
-            if relaxation.status != "optimal" or relaxation.values is None or solved > MOST_BRANCHES:
+            if relaxation.status != "optimal" or relaxation.values is None:
                 return -math.inf
             option = self._fractional(relaxation.values, branch.decided)
             if relaxation.objective < self._target and option is None:

@@ -95,6 +95,7 @@ class ConstraintGeneration:
             where they cannot be kept: the status is ``infeasible`` then.
         plans: by future one to start from; together they bound the search. None where none are known.
         alone: by future its best plan by itself.
+        bound: a lower bound on the objective that was proven before.
     """
 
     add: int = ADDED
@@ -104,6 +105,7 @@ class ConstraintGeneration:
     problem: ProblemVariant = LEAST_COST
     plans: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
     alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
+    bound: float = -math.inf
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -113,6 +115,7 @@ class ConstraintGeneration:
             return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
+        search.known_bound = self.bound
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
@@ -124,6 +127,7 @@ class ScenarioSearch(Search):
 
     Attributes:
         problem: what is minimised. plans: the best known of each future, if any. alone: those of each by itself.
+        known_bound: a lower bound on the objective that is proven.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
@@ -131,6 +135,7 @@ class ScenarioSearch(Search):
     problem = LEAST_COST
     plans: tuple[Plan, ...] = ()
     alone: tuple[Plan, ...] = ()
+    known_bound = -math.inf
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
@@ -154,6 +159,7 @@ class ScenarioSearch(Search):
         model = ScenarioModel(
             self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
         )
+        model.known_bound = self.known_bound
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
@@ -268,6 +274,8 @@ class ScenarioSearch(Search):
         self._latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.model.integers]
+            # With more shocks no plan costs less.
+            self.known_bound = self.model.known_bound = max(self.known_bound, found.bound)
         return violated
 
     def _add_integers(self, violated: Sequence[Violation]) -> None:
@@ -313,7 +321,7 @@ class ScenarioSearch(Search):
             self._by_future.run(relaxation)
         if self._by_future is None:
             return None
-        self.model.known_bound = self._by_future.bound
+        self.model.known_bound = max(self.model.known_bound, self._by_future.bound)
         found = self._by_future.incumbent
         if found is None or found.values is None or not self._is_first:
             return None

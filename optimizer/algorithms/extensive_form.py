@@ -9,15 +9,15 @@ its rows to the solver's feasibility tolerance and has dual values. Shocks may b
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.measured_model import MeasuredModel
+from optimizer.algorithms.diving import dive
+from optimizer.algorithms.measured_model import Aim, MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.relaxation import ValidInequalities, is_wide
@@ -25,14 +25,12 @@ from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
-Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
 @dataclass
@@ -57,7 +55,6 @@ class ScenarioModel(MeasuredModel):
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
         self.worst_gap_limit = math.inf
-        self.aim: Aim = "cost"
         self.known_bound = -math.inf
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
@@ -82,12 +79,7 @@ class ScenarioModel(MeasuredModel):
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self._aims[aim])
-
-    @property
-    def _aims(self) -> Mapping[Aim, Expression]:
-        worst = self.future_gaps[-1] if self.future_gaps else self.gap
-        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
+        self.model.minimise(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
@@ -166,12 +158,10 @@ class ScenarioModel(MeasuredModel):
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
         """A result whose bound is at least one that was proven elsewhere."""
-        if result.bound >= bound:
-            return result
         if result.values is None:
-            return replace(result, bound=bound)
+            return replace(result, bound=max(bound, result.bound))
         status = "optimal" if result.objective <= enough else result.status
-        return replace(result, status=status, bound=min(bound, result.objective))
+        return replace(result, status=status, bound=min(max(bound, result.bound), result.objective))
 
     def solve_lp(self) -> SolveResult:
         """Solve the linear programme that is left once the integers are fixed, without a time limit."""
@@ -230,6 +220,13 @@ class ScenarioModel(MeasuredModel):
         result = self._first_feasible([self.start])
         return None if result is None else replace(result, bound=-math.inf)
 
+    def start_by_diving(self, relaxation: SolveResult) -> None:
+        """Start from whole numbers that an LP relaxation leads to, if to any."""
+        if relaxation.values is not None and not self.excuses.is_used:
+            self.release_integers()
+            whole = dive(self.model, self.solve_relaxed, relaxation)
+            self.start = self.start if whole is None else whole
+
     def _first_feasible(self, proposals: Iterable[Vector]) -> SolveResult | None:
         for whole in proposals:
             self.fix_integers(whole)
@@ -255,10 +252,12 @@ class ScenarioModel(MeasuredModel):
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)
 
-    def _improve(self, incumbent: SolveResult | None, phase: str) -> SolveResult:
-        """Search with integers for a plan that is noticeably better than an incumbent."""
+    def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
+        """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
         self.release_integers()
-        cutoff = math.inf if incumbent is None else incumbent.objective - self.settings.slack(incumbent.objective)
+        cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
+        if incumbent is not None and bound >= cutoff:
+            return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
         result = self.solve_integers(phase, cutoff)
         if incumbent is None:
             return result
@@ -276,7 +275,9 @@ class ScenarioModel(MeasuredModel):
         if self.is_worst_case:
             self._hold_worst_gap()
         self.minimise("gap")
-        result = self.solve_integers("gap")
+        relaxation = self.solve_relaxed()
+        self.start_by_diving(relaxation)
+        result = self._improve(self.solve_from_start(), "gap", relaxation.bound)
         if result.status == "infeasible":
             return SearchResult("infeasible", self.builder, history=tuple(self.history))
         if result.values is None:

@@ -5,8 +5,9 @@ start, shocks with a probability among it; gaps that count in it are columns, li
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
@@ -19,6 +20,8 @@ from optimizer.progress import Listener
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
 from optimizer.solver import Clock, Settings, Vector
 from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
+
+Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
 
 def negligible_gap(instance: Instance) -> float:
@@ -51,6 +54,7 @@ class MeasuredModel:
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
+        aim: what is minimised now.
         future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
         excuses: the samples that may fail, of ensembles of which a share has to be survived.
         measure_limit: a column whose upper bound, times `unit`, limits a measure other than expected cost.
@@ -66,6 +70,7 @@ class MeasuredModel:
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
+        self.aim: Aim = "cost"
         self.excuses = Excuses(self.tree)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
@@ -83,6 +88,16 @@ class MeasuredModel:
         self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
         self.cost = self._objective(gaps)
         self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
+
+    @property
+    def aims(self) -> Mapping[Aim, Expression]:
+        """What may be minimised."""
+        worst = self.future_gaps[-1] if self.future_gaps else self.gap
+        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
+
+    def noticeable(self, objective: float) -> float:
+        """By how much the objective of a plan may miss the least one, money."""
+        return self.settings.gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
 
     @property
     def policy(self) -> Policy:

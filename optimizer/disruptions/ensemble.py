@@ -36,6 +36,7 @@ from optimizer.disruptions.shock import (
     DELIBERATE,
     DEMAND_FACTORS,
     FLOORS_MEANWHILE,
+    OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
     Cut,
     Shock,
@@ -80,6 +81,7 @@ class DrawnCut(Target):
         tuple[DrawnShare, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.DRAWN_NUMBER))
     ] = Field(description="Share of capacity lost, 0 to 1: a number, a distribution, or a list of them by period.")
     draw: str | None = Field(default=None, description="Label; cuts with the same label share one random draw.")
+    deliberate: bool | None = Field(default=None, description=OWN_DELIBERATE)
 
 
 class Event(Described):
@@ -329,6 +331,5 @@ def _profiles(cut: DrawnCut, chances: Draws, factors: Draws) -> list[tuple[float
 
 
 def _struck(cut: DrawnCut, severity: tuple[float, ...]) -> Cut:
-    return Cut.model_construct(
-        region=cut.region, stage=cut.stage, process=cut.process, commodity=cut.commodity, severity=severity
-    )
+    same = {field: getattr(cut, field) for field in ("region", "stage", "process", "commodity", "deliberate")}
+    return Cut.model_construct(**same, severity=severity)

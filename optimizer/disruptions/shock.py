@@ -31,6 +31,7 @@ BASELINE = "baseline"
 Numbers = tuple[Number, ...]
 # What the fields mean that shocks, ensembles and their events have in common.
 DELIBERATE = "Whether the shock is deliberate; counter-leverage reduces only deliberate cuts."
+OWN_DELIBERATE = "Whether this cut is deliberate, in place of the value of its shock, event or target."
 CUTS = "List of cuts: the activities that lose capacity, and the share lost."
 DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
 COST_FACTORS = "Multiplier of cost during the shock, by process or option."
@@ -103,9 +104,7 @@ class Cut(Target):
         description="Share of capacity lost, 0 to 1; a list gives one value a period, the last of which stays. "
         "Omitted only where `grid` holds it."
     )
-    deliberate: bool | None = Field(
-        default=None, description="Whether this cut is deliberate, in place of the value of its shock, event or target."
-    )
+    deliberate: bool | None = Field(default=None, description=OWN_DELIBERATE)
 
     def __str__(self) -> str:
         named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}

@@ -7,6 +7,7 @@ not audited, for they are not reported as plans.
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -101,19 +102,21 @@ class WhatIfSolver:
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
         within: float | None = None,
+        bound: float = -math.inf,
     ) -> WhatIfResult:
         """The best plan of a variant; of the instance itself where it is left out.
 
         With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
         answer then. After `within` seconds the best so far is taken; its plan may not survive every shock.
+        `bound` is a lower bound on the objective of all plans that keep every floor, proven before.
 
         Raises:
             SolverError: the solver failed.
         """
         with self._deadline(within):
-            return self._solve(variant or self.instance, problem, settings or self.settings)
+            return self._solve(variant or self.instance, problem, settings or self.settings, bound)
 
-    def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings) -> WhatIfResult:
+    def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float) -> WhatIfResult:
         began = time.perf_counter()
         evaluator, first = self.evaluator(instance), self._active_shocks(instance)
         plans = () if self._plan is None else (self._plan,)
@@ -121,6 +124,8 @@ class WhatIfSolver:
             strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
         else:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
+        if isinstance(strategy, ConstraintGeneration):
+            strategy = replace(strategy, bound=bound)
         solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":

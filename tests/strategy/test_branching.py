@@ -12,7 +12,9 @@ import optimizer as so
 from optimizer.algorithms import branching
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.diving import dive
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import instances
@@ -157,3 +159,57 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
     # Its integers are free again.
     again = run.solve_relaxation()
     assert again.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fixed_cost", "budget", "whole"),
+    [
+        # 0.6 of the plant is nearest to all of it: 60 + 100.
+        (100, None, [1, 1]),
+        # 60 + 150 is more than the budget, and the store alone, 180, is not.
+        (150, 190, [0, 0]),
+        # Neither is within the budget, though 60 + 0.6 · 100 is.
+        (100, 150, None),
+    ],
+)
+def test_a_dive_goes_up_then_down_then_gives_up(
+    fixed_cost: float, budget: float | None, whole: list[int] | None
+) -> None:
+    instance = with_budget(country(fixed_cost), budget)
+    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    relaxation = run.solve_relaxation()
+    assert relaxation.objective == pytest.approx(60 + 0.6 * fixed_cost)
+    found = dive(run.model, run.solve_relaxed, relaxation)
+    assert (None if found is None else found.tolist()) == whole
+
+
+def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
+    # 90 USD buy 30 t for the store, of the 60 t needed; the plant's fixed cost is more: 30 t at 1,000 USD are missed.
+    instance = with_budget(country(100), 90)
+    run = ScenarioModel(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
+    found = run.minimise_gap()
+    assert (found.gap, found.gap_bound) == (pytest.approx(30_000), pytest.approx(30_000))
+    assert run.start is not None
+    assert run.start.tolist() == [0, 0]
+
+
+def test_a_bound_that_is_known_spares_the_branches(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The plan that rounding finds costs 160, and 159 is known: near enough for 1 %, not for 0.1 %.
+    def count(self: Branching, root: branching.Branch) -> float:
+        counted.append(root)
+        return 160.0
+
+    counted: list[branching.Branch] = []
+    monkeypatch.setattr(Branching, "_branch", count)
+    for gap, bound, calls in ((0.01, 159.0, 0), (0.001, 160.0, 1)):
+        instance = country(100)
+        run = ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
+        run.known_bound = 159.0
+        assert Branching(run, run.solve_relaxation(), "cost").bound == bound
+        assert len(counted) == calls
+
+
+def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
+    # 155 is less than the 160 of the plan, and more than the 120 of the relaxation.
+    found = ConstraintGeneration(bound=155.0).run(country(100), Settings(gap=0.05), Clock(), lambda step: None)
+    assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))

@@ -8,6 +8,7 @@ worker keeps what it learns for its next one. Answers come in the order of the q
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -277,7 +278,7 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
 def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Values of parts and deadlines."""
     what.solver.learn(result.plan, frozenset())
-    found = what.ask("which shocks bind")
+    found = what.ask("which shocks bind", bound=-math.inf if result.bound is None else result.bound)
     every = frozenset(event.name for event in what.instance.events)
     active = found.active if found.status == "optimal" else every
     context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()

@@ -199,7 +199,8 @@ class PartValuation:
     def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
         self.what.solver.learn(self.context.plan, self.context.active)
-        return self.what.solve_survivable(thing.words, variant, rows)
+        bound = self.context.bound if self._can_only_cost(thing.kind, is_freed=not rows) else None
+        return self.what.solve_survivable(thing.words, variant, rows, bound=-math.inf if bound is None else bound)
 
     def _value(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
         """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
@@ -210,10 +211,14 @@ class PartValuation:
         high = math.inf if bound is None else found.cost - bound
         if self._can_only_save(thing.kind):
             change, high = min(change, 0.0), min(high, 0.0)
-        elif thing.kind in TIGHTENED and not is_freed:
+        elif self._can_only_cost(thing.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
         return PartValue(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
+
+    def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
+        """Whether every plan that is possible then is one now, at no higher cost."""
+        return kind in TIGHTENED and not (is_freed and kind != "dearer floor")
 
     def _can_only_save(self, kind: PartKind) -> bool:
         """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""

@@ -80,20 +80,28 @@ class WhatIfs:
         variant: Instance | None = None,
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
+        bound: float = -math.inf,
     ) -> WhatIfResult:
-        """Solve a variant. `words` name the question to the listener."""
+        """Solve a variant. `words` name the question to the listener; `bound` is a lower bound that is proven."""
         self.report(words)
-        return self.solver.ask(variant or self.instance, problem, settings, self.each)
+        return self.solver.ask(variant or self.instance, problem, settings, self.each, bound)
 
     def solve_survivable(
-        self, words: str, variant: Instance | None = None, rows: tuple[Rows, ...] = (), gap: float | None = None
+        self,
+        words: str,
+        variant: Instance | None = None,
+        rows: tuple[Rows, ...] = (),
+        gap: float | None = None,
+        bound: float = -math.inf,
     ) -> Tried:
-        """Whether some plan of a variant keeps every floor, and the cheapest one that does."""
+        """Whether some plan of a variant keeps every floor, and the cheapest one that does.
+
+        `bound` is a lower bound on its cost that is proven.
+        """
         settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap)
         instance = variant or self.instance
-        return self.judge(
-            instance, self.ask(words, instance, ProblemVariant(rows=rows, name="cost of a what-if"), settings)
-        )
+        problem = ProblemVariant(rows=rows, name="cost of a what-if")
+        return self.judge(instance, self.ask(words, instance, problem, settings, bound))
 
     def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
         """Whether an answer means survival. A plan from a search that was stopped is evaluated in every shock."""
