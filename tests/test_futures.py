@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlan
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
+from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.audit.futures import check_futures
 from optimizer.errors import OptimizerWarning
@@ -164,6 +166,28 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
     assert grouped <= optimum * (1 + 1e-6)
 
 
+def test_a_programme_that_futures_share_is_solved_once() -> None:
+    """What keeps the same integers finds the same plan."""
+    instance = so.load(CASES / "nested_1023.yaml")
+    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model.solve_relaxation()
+    runs = [ExtensiveForm().run(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures]
+    plans = [
+        read_plan(future.instance, run.builder, run.values.tolist())
+        for future, run in zip(instance.tree.futures, runs, strict=True)
+        if run.values is not None
+    ]
+    found = DualDecomposition(model, lambda problems: (), plans)
+    found._improve(found._alone)
+    first, steps = found.incumbent, len(model.history)
+    assert first is not None
+    assert steps > 0
+    found._improve(found._alone)
+    assert (found.incumbent, len(model.history)) == (first, steps)
+    found._improve([{j: 1.0 - x for j, x in own.items()} for own in found._alone])
+    assert len(model.history) > steps
+
+
 class _ShortClock(Clock):
     """A clock that is never over, and always has so many seconds left."""
 
@@ -193,6 +217,19 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
     stopped = model._improve(dear, "cost")
     assert (stopped.status, stopped.bound, stopped.objective) == ("stopped", best.objective * 0.5, dear.objective)
+
+
+def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan does nothing, and floors fail in more shocks than the model of the search holds."""
+    instance = so.load(CASES / "regret_1145.yaml", ["policy.objective=expected"])
+    events, gaps = instance.tree.events, evaluator_of(instance).do_nothing(Clock()).gap
+    model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
+    stopped = model.fall_back()
+    stub = SimpleNamespace(run=lambda *arguments: stopped)
+    monkeypatch.setattr("optimizer.studies.solve_futures.choose_strategy", lambda *arguments, **options: stub)
+    result = solve_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
+    assert result.status == "stopped"
+    assert result.survival_gap > 1.1 * stopped.gap > 0
 
 
 def test_tasks_that_begin_after_the_deadline_return_at_once() -> None:

@@ -166,6 +166,8 @@ class DualDecomposition:
         self._plan_columns = counts.keys()
         # By group, its last plans.
         self._plans: dict[tuple[int, ...], tuple[Plan, ...]] = {}
+        # What was kept in the searches so far.
+        self._kept = list[dict[int, float]]()
 
     def run(self, relaxation: SolveResult) -> None:
         """Find bounds and plans until they are near each other, for some rounds."""
@@ -371,9 +373,15 @@ class DualDecomposition:
         return [{j: self.incumbent.values[j] for j in self.model.model.integers.tolist() if j in self._plan_columns}]
 
     def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
-        """The best plan that keeps every option as all plans that are known have it."""
+        """The best plan that keeps every option as all plans that are known have it.
+
+        One that keeps no less than an earlier one did would not be noticeably better, and is not sought.
+        """
         model = self.model
         fixed = self._agreed(wanted)
+        if any(earlier.items() <= fixed.items() for earlier in self._kept):
+            return
+        self._kept.append(fixed)
         kept = list(fixed)
         model.release_integers()
         model.model.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])

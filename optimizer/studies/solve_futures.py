@@ -307,7 +307,8 @@ class _Search:
             builder=member,
             cost=math.nan,
             bound=-math.inf,
-            gap=_gap(instance, solved, member),
+            # A search that was stopped has not seen all shocks: then the gap is what the plan leaves in them.
+            gap=math.inf if solved.status == "stopped" else _gap(instance, solved, member),
             gap_bound=0.0,
             duals=None,
             history=(),
