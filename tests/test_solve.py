@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
@@ -306,3 +306,16 @@ def test_segments_that_go_short_in_peace_are_told_apart() -> None:
     (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
     assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
     assert "; and 1 more: to go short is cheaper" in text
+
+
+def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    # HiGHS counts the seconds of an integer programme from its start, those of linear ones from the first of all.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "fixed_cost": 9, "max_size": 90}
+    instance = so.read(market(options={"plant": plant}))
+    model = ScenarioModel(instance, instance.events, EXACT, Clock(100.0), lambda step: None)
+    highs = model.model._back._highs  # type: ignore[attr-defined]
+    monkeypatch.setattr(highs, "getRunTime", lambda: 1000.0)
+    assert model.model.solve(relaxed=True).status == "optimal"
+    assert highs.getOptionValue("time_limit")[1] == pytest.approx(1100.0, abs=99)
+    assert model.model.solve().status == "optimal"
+    assert highs.getOptionValue("time_limit")[1] == pytest.approx(100.0, abs=99)

@@ -188,7 +188,9 @@ class HighsBackEnd:
         kinds = np.full(size, HighsVarType.kContinuous)
         kinds[request.integers] = HighsVarType.kInteger
         highs.changeColsIntegrality(size, self._all, kinds)
-        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + highs.getRunTime())
+        # HiGHS 1.16 counts the seconds of all its runs for a linear programme, but of this run alone with integers.
+        spent = 0.0 if is_mip else highs.getRunTime()
+        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + spent)
         # For a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
