@@ -257,6 +257,7 @@ class ScenarioModel(MeasuredModel):
         self.release_integers()
         cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
         if incumbent is not None and bound >= cutoff:
+            self.report(phase, incumbent.objective, min(bound, incumbent.objective))
             return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
         result = self.solve_integers(phase, cutoff)
         if incumbent is None:
