@@ -73,9 +73,11 @@ def test_values_of_nested_questions_by_hand() -> None:
     )  # fmt: skip
     assert [(each.known) for each in found.questions if each.question == "duration"] == ["2028", "2030", None]
     assert found.orders is not None
-    for order, size in zip(found.orders, (1, 10), strict=True):
+    # The permit has to be opened; its size is free, and nothing needs any.
+    for order, sizes in zip(found.orders, ((0, 1), (10, 10)), strict=True):
         assert (order.hangs, order.questions, order.branches) == ("one answer", ("duration",), ("long",))
-        assert (order.smallest, order.common, order.first) == (pytest.approx(size), 0, "2027")
+        assert sizes[0] - 1e-6 <= order.smallest <= sizes[1] + 1e-6
+        assert (order.common, order.first) == (0, "2027")
         assert order.open == (("tension", "2028"), ("duration", "2029"))
 
 
