@@ -178,6 +178,23 @@ def test_more_budget_never_hurts_and_the_least_outlay_is_the_least(data: dict[st
         assert not so.solve(instance, least.outlay * (1 - 1e-3), settings=EXACT).survives
 
 
+def test_a_plan_that_survives_is_preferred_to_one_that_misses_floors_for_free() -> None:
+    # The tourists' floor costs nothing to miss. Nothing is served at budget 0; 500 of reserve keep 10 t in the shock.
+    data = {
+        "name": "free floor",
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "discount_rate": 0,
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 10, "cost": 1}},
+        "demands": {"tourists": {"commodity": "magnet", "quantity": 10, "survival": 1, "shortage_cost": 0}},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 10}},
+        "shocks": {"stop": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    }
+    found = [column.result for column in compare(so.read(data), [0, 900], facts=(), settings=EXACT).columns]
+    assert [(each.survives, each.survival_gap) for each in found] == [(False, 0), (True, 0)]
+    assert [each.total_cost for each in found] == pytest.approx([0, 500])
+
+
 @FEW
 @given(instances())
 def test_a_comparison_finds_what_solving_each_finds(data: dict[str, Any]) -> None:

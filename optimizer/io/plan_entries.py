@@ -201,7 +201,9 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
             document.findings.append(document.finding(place, what, "Name the plan.json of `solve --output`."))
             continue
         amount, kind = row.get("size", ""), row.get("kind") or None
-        entries.append(PlanEntry(document, place, option, period, amount, None, kind, futures=futures))
+        # A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened.
+        opened = kind is not None and amount in ("0", "0.0")
+        entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened=opened, futures=futures))
     return document, [*entries, *_purchased(document, stocks)]
 
 

@@ -139,10 +139,15 @@ def _best(results: Iterable[Result]) -> Result | None:
 
 
 def is_better(one: Result, other: Result) -> bool:
-    """Whether a plan leaves a smaller gap, or as small a one at a lower cost."""
+    """Whether a plan leaves a smaller gap, or as small a one and survives, or costs less.
+
+    Where only floors that are free to miss fail, the gap is 0 and the plan does not survive all the same.
+    """
     slack = SAME_VALUE * max(one.survival_gap, other.survival_gap)
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
+    if one.survives != other.survives:
+        return one.survives
     return one.total_cost < other.total_cost * (1.0 - SAME_VALUE if other.total_cost > 0 else 1.0 + SAME_VALUE)
 
 
