@@ -41,16 +41,23 @@ def lacks(found: Any) -> Frame:
     return Frame.of_rows("lacks", "What the plan lacks", columns, rows, note)
 
 
-def plan_changes_frame(found: Any, part: str, name: str, title: str) -> Frame:
-    """One row a plan and purchase that is missing, or that could be left out or made smaller."""
-    columns = (
-        FrameColumn("plan", is_index=True),
+def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
+    """A purchase that is missing, or could be left out or made smaller: which, how much, and the money."""
+    return (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("period", "When", form="period", is_index=True),
         FrameColumn("size", "In the plan", form="amount"),
         FrameColumn("enough", "Needed", form="amount"),
         FrameColumn("unit", is_shown=False),
-        FrameColumn("money", "Spent more" if part == "need" else "Saved", found.instance.money, "amount"),
+        FrameColumn("money", "Spent more" if part == "need" else "Saved", money, "amount"),
+    )
+
+
+def plan_changes_frame(found: Any, part: str, name: str, title: str) -> Frame:
+    """One row a plan and purchase that is missing, or that could be left out or made smaller."""
+    columns = (
+        FrameColumn("plan", is_index=True),
+        *_change_columns(part, found.instance.money),
     )
     sign = 1.0 if part == "need" else -1.0
     rows = (
@@ -132,12 +139,7 @@ def branch_changes(found: Any, part: str, name: str, title: str) -> Frame:
     columns = (
         FrameColumn("plan", is_index=True),
         FrameColumn("branch", "In", is_index=True),
-        FrameColumn("option", form="object", is_index=True),
-        FrameColumn("period", "When", form="period", is_index=True),
-        FrameColumn("size", "In the plan", form="amount"),
-        FrameColumn("enough", "Needed", form="amount"),
-        FrameColumn("unit", is_shown=False),
-        FrameColumn("money", "Spent more" if part == "need" else "Saved", found.instance.money, "amount"),
+        *_change_columns(part, found.instance.money),
         FrameColumn("futures", is_shown=False),
     )
     sign = 1.0 if part == "need" else -1.0
