@@ -37,6 +37,7 @@ from optimizer.algorithms.joint_recourse import (
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult, Strategy
@@ -288,7 +289,7 @@ class ScenarioSearch(Search):
 
     def _solve_held(self) -> SearchResult | None:
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
+        found = self._decompose(relaxation) if self._is_apart else self._branch_once(self._rounded(relaxation))
         if found is None and self._is_first:
             self._drop_shocks_without_duals(relaxation)
         return found or self.model.minimise_cost()
@@ -312,6 +313,12 @@ class ScenarioSearch(Search):
         self.add_most_violated(violated, 2 * self.add)
         self._save("integers")
 
+    def _rounded(self, relaxation: SolveResult) -> SolveResult:
+        """A relaxation with what follows from the floors of the shocks held, and whole numbers of openings."""
+        if relaxation.status != "optimal":
+            return relaxation
+        return RoundedFloors(self.model, self.evaluator, self.rounded).tighten(relaxation)
+
     def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
         """`_branch`, unless a group of futures is large, and a plan of it bounds the search already."""
         is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
@@ -324,11 +331,12 @@ class ScenarioSearch(Search):
         branching = Branching(self.model, relaxation, phase)
         if branching.incumbent is None:
             return None
-        if branching.bound > -math.inf:
+        if branching.is_proven:
             return self.model.conclude(replace(branching.incumbent, status="optimal", bound=branching.bound))
         if self.clock.is_over:
-            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=relaxation.objective))
+            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=branching.bound))
         self.model.start = branching.integers
+        self.model.known_bound = max(self.model.known_bound, branching.bound)
         return None
 
     @property

@@ -14,6 +14,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import Row
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings
 
@@ -35,6 +36,7 @@ class Search:
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
         listed: the oracle of the instance's own shocks.
+        rounded: valid inequalities that follow from floors (`rounding`).
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Search:
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []
+        self.rounded: list[Row] = []
         self._has_warned = False
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)

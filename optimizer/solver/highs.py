@@ -17,7 +17,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType
 from optimizer.errors import SolverError
 from optimizer.model.builder import ModelBuilder, Sense
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
-from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
+from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 INFEASIBLE_STATUSES = (
     HighsModelStatus.kInfeasible,
@@ -54,7 +54,7 @@ class HighsBackEnd:
         options: dict[str, Any] = {
             "primal_feasibility_tolerance": FEASIBILITY,
             "dual_feasibility_tolerance": FEASIBILITY,
-            "mip_feasibility_tolerance": FEASIBILITY,
+            "mip_feasibility_tolerance": INTEGERS_IN_SEARCH,
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
@@ -154,12 +154,25 @@ class HighsBackEnd:
         try:
             self._run(clock)
             raw = self._read(is_mip=is_mip)
+            if raw.values is not None and not _are_whole(raw.values[request.integers]):
+                raw = self._search_finely(clock, raw)
             self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
             return self._with_cutoff(raw, request) if is_mip else raw
         finally:
             self._listener, self._timed = None, None
+
+    def _search_finely(self, clock: Clock, coarse: RawResult) -> RawResult:
+        """Search again, for integers that are whole to the feasibility of all else; `coarse` if there is no time."""
+        self._highs.clearSolver()
+        self._highs.setOptionValue("mip_feasibility_tolerance", FEASIBILITY)
+        try:
+            self._run(clock)
+            fine = self._read(is_mip=True)
+            return coarse if fine.values is None and fine.status == "stopped" else fine
+        finally:
+            self._highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _choose_method(self, request: SolveRequest) -> None:
         """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
@@ -252,6 +265,7 @@ class HighsBackEnd:
                 self._tolerances(tolerance)
                 self._attempt(clock)
                 self._tolerances(FEASIBILITY)
+                highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _is_undecided(self) -> bool:
         """Whether HiGHS ended without a verdict, or without values for it."""
@@ -297,6 +311,10 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+def _are_whole(integers: Vector) -> bool:
+    return bool((np.abs(integers - np.round(integers)) <= FEASIBILITY).all())
 
 
 @contextlib.contextmanager
