@@ -18,7 +18,6 @@ import numpy as np
 
 from optimizer.algorithms.benders_master import MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.branching import Branching, Node
-from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -226,8 +225,9 @@ class BendersLoop:
         self.reduced.release_integers()
         relaxation = self.reduced.solve_relaxed()
         if relaxation.values is not None and relaxation.status == "optimal":
-            relaxation = RoundedFloors(self.reduced, self.search.evaluator, self.search.rounded).tighten(relaxation)
-            tree = Branching(self.reduced, relaxation, separation=self, leaves=self.leaves)
+            tree = Branching(
+                self.reduced, self.search.tighten(self.reduced, relaxation), separation=self, leaves=self.leaves
+            )
             self.leaves = tree.leaves if tree.is_closed else []
             # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
             self.is_proven = self._is_enough(STALLED_GAP if tree.is_closed else 0.0)

@@ -37,7 +37,6 @@ from optimizer.algorithms.joint_recourse import (
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.algorithms.strategy import SearchResult, Strategy
@@ -289,7 +288,7 @@ class ScenarioSearch(Search):
 
     def _solve_held(self) -> SearchResult | None:
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch_once(self._rounded(relaxation))
+        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
         if found is None and self._is_first:
             self._drop_shocks_without_duals(relaxation)
         return found or self.model.minimise_cost()
@@ -313,16 +312,12 @@ class ScenarioSearch(Search):
         self.add_most_violated(violated, 2 * self.add)
         self._save("integers")
 
-    def _rounded(self, relaxation: SolveResult) -> SolveResult:
-        """A relaxation with what follows from the floors of the shocks held, and whole numbers of openings."""
-        if relaxation.status != "optimal":
-            return relaxation
-        return RoundedFloors(self.model, self.evaluator, self.rounded).tighten(relaxation)
-
     def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
         """`_branch`, unless a group of futures is large, and a plan of it bounds the search already."""
         is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
-        return None if is_group and self.plans else self._branch(relaxation, self.problem.name)
+        return (
+            None if is_group and self.plans else self._branch(self.tighten(self.model, relaxation), self.problem.name)
+        )
 
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""

@@ -84,6 +84,8 @@ class RoundedFloors:
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
         """The relaxation with rounded rows, until it violates none or they raise its bound no more."""
+        if relaxation.status != "optimal":
+            return relaxation
         if self.model.most > 0 or self.model.excuses.is_used or not self._held or not self.is_whole.any():
             return relaxation
         valid = self.model.builder.valid
