@@ -315,15 +315,13 @@ class ScenarioSearch(Search):
     def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
         """`_branch`, unless a group of futures is large, and a plan of it bounds the search already."""
         is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
-        return (
-            None if is_group and self.plans else self._branch(self.tighten(self.model, relaxation), self.problem.name)
-        )
+        return None if is_group and self.plans else self._branch(relaxation, self.problem.name)
 
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
         if relaxation.status != "optimal" or relaxation.values is None:
             return None
-        branching = Branching(self.model, relaxation, phase)
+        branching = Branching(self.model, self.tighten(self.model, relaxation), phase)
         if branching.incumbent is None:
             return None
         if branching.is_proven:
