@@ -17,8 +17,8 @@ is closed promises a large one, the search is left to it.
 
 Sources: Achterberg, Koch, Martin: Branching rules revisited, Operations Research Letters 33(1), 2005 (pseudo-costs,
 strong branching); Fischetti, Ljubić, Sinnl: Redesigning Benders decomposition for large-scale facility location,
-Management Science 63(7), 2017 (cuts in the tree); Anderson, Hendel, Le Bodic, Pfetsch: Estimating the size of
-branch-and-bound trees, INFORMS Journal on Computing 33(3), 2021 (the weight of leaves).
+Management Science 63(7), 2017 (cuts in the tree); Hendel, Anderson, Le Bodic, Pfetsch: Estimating the size of
+branch-and-bound trees, INFORMS Journal on Computing 34(2), 2022 (the weight of leaves).
 """
 
 import heapq
@@ -69,7 +69,7 @@ class Separation(Protocol):
 
 
 @dataclass(order=True)
-class Node:
+class TreeNode:
     """Bounds of the integers, in their order.
 
     Attributes:
@@ -143,7 +143,7 @@ class Branching:
         phase: str | None = None,
         cutoff: float = math.inf,
         separation: Separation | None = None,
-        leaves: Sequence[Node] = (),
+        leaves: Sequence[TreeNode] = (),
     ) -> None:
         self.model, self.phase, self.separation = model, phase, separation
         self._limit: Callable[[], float] = (lambda: cutoff) if separation is None else separation.cutoff
@@ -152,7 +152,7 @@ class Branching:
         self.bound, self.is_closed, self.is_proven, self.solved = relaxation.objective, False, False, 0
         self._closed, self._least_closed, self._cuts, self._share = 0.0, math.inf, 0, 1.0
         self._few, self._most = NODES if separation is None else NODES_WITH_CUTS
-        self.leaves: list[Node] = []
+        self.leaves: list[TreeNode] = []
         self.places = model.model.integers.copy()
         self._families = self._by_option()
         self._costs = _PseudoCosts(len(self.places))
@@ -171,8 +171,8 @@ class Branching:
                 self._report(self.bound)
             else:
                 bound, weight = relaxation.objective, 1.0 / max(1, len(leaves))
-                root = Node(bound, 0, *bounds, relaxation=relaxation)
-                kept = [Node(bound, -k, each.lower, each.upper, weight) for k, each in enumerate(leaves)]
+                root = TreeNode(bound, 0, *bounds, relaxation=relaxation)
+                kept = [TreeNode(bound, -k, each.lower, each.upper, weight) for k, each in enumerate(leaves)]
                 self._search(kept or [root])
         model.release_integers()
 
@@ -229,9 +229,9 @@ class Branching:
 
     # The tree.
 
-    def _search(self, open_nodes: list[Node]) -> None:
+    def _search(self, open_nodes: list[TreeNode]) -> None:
         """Solve nodes until all are closed, or they promise to be too many."""
-        node: Node | None = open_nodes.pop()
+        node: TreeNode | None = open_nodes.pop()
         heapq.heapify(open_nodes)
         while node is not None and not self._is_too_large() and not self.model.clock.is_over:
             node = self._step(node, open_nodes) or (heapq.heappop(open_nodes) if open_nodes else None)
@@ -247,7 +247,7 @@ class Branching:
         """Whether the tree is, by the share of it that is closed."""
         return self.solved >= self._few and self.solved > self._most * self._closed
 
-    def _step(self, node: Node, open_nodes: list[Node]) -> Node | None:
+    def _step(self, node: TreeNode, open_nodes: list[TreeNode]) -> TreeNode | None:
         """Solve a node; the next one to plunge into, which may be this one again, or None where it is closed."""
         relaxation = self._relaxed(node)
         if relaxation.status == "stopped":
@@ -264,12 +264,12 @@ class Branching:
         self._close(node)
         return None
 
-    def _close(self, node: Node) -> None:
+    def _close(self, node: TreeNode) -> None:
         self._closed += node.weight
         self._least_closed = min(self._least_closed, node.bound)
         self.leaves.append(replace(node, relaxation=None))
 
-    def _relaxed(self, node: Node) -> SolveResult:
+    def _relaxed(self, node: TreeNode) -> SolveResult:
         """The relaxation of a node, with cuts where they are worth it."""
         result = node.relaxation
         if result is None or node.cuts < self._cuts:
@@ -287,7 +287,7 @@ class Branching:
     def _is_fractional(self, result: SolveResult) -> bool:
         return result.values is not None and bool(self._candidates(result.values))
 
-    def _solve(self, node: Node) -> SolveResult:
+    def _solve(self, node: TreeNode) -> SolveResult:
         self.model.release_integers()
         self.model.model.bound(self.places, node.lower, node.upper)
         result = self.model.solve_relaxed()
@@ -325,15 +325,15 @@ class Branching:
         return result
 
     def _branch(
-        self, node: Node, relaxation: SolveResult, candidates: list[int], open_nodes: list[Node]
-    ) -> Node | None:
+        self, node: TreeNode, relaxation: SolveResult, candidates: list[int], open_nodes: list[TreeNode]
+    ) -> TreeNode | None:
         """Two children of a node: the nearer one is solved next, the other one stays open."""
         assert relaxation.values is not None
         self._tighten(node, relaxation)
         at = relaxation.values[self.places]
         fractions = (at - np.floor(at))[candidates]
         order = np.argsort(-np.minimum(fractions, 1.0 - fractions), kind="stable")
-        solved = dict[int, list[Node]]()
+        solved = dict[int, list[TreeNode]]()
         if self.solved >= STRONG_FROM:
             unknown = [candidates[k] for k in order if not self._costs.are_known(candidates[k])]
             for place in unknown[:STRONG_CANDIDATES]:
@@ -348,7 +348,7 @@ class Branching:
         heapq.heappush(open_nodes, far)
         return near
 
-    def _children(self, node: Node, place: int, value: float) -> list[Node]:
+    def _children(self, node: TreeNode, place: int, value: float) -> list[TreeNode]:
         """The one rounded down, the one rounded up."""
         result, below = [], math.floor(value)
         for is_up, distance in ((False, value - below), (True, below + 1 - value)):
@@ -356,10 +356,10 @@ class Branching:
             lower, upper = node.lower.copy(), node.upper.copy()
             (lower if is_up else upper)[place] = below + is_up
             decision = (place, is_up, distance)
-            result.append(Node(node.bound, self._nodes, lower, upper, node.weight / 2, decision=decision))
+            result.append(TreeNode(node.bound, self._nodes, lower, upper, node.weight / 2, decision=decision))
         return result
 
-    def _is_hopeless(self, child: Node) -> bool:
+    def _is_hopeless(self, child: TreeNode) -> bool:
         """Whether a child is closed as soon as it is solved."""
         result = self._solve(child)
         if result.status == "stopped":
@@ -370,7 +370,7 @@ class Branching:
             return True
         return False
 
-    def _tighten(self, node: Node, relaxation: SolveResult) -> None:
+    def _tighten(self, node: TreeNode, relaxation: SolveResult) -> None:
         """Bounds that follow from reduced costs: what would cost more than the best plan is out of reach."""
         room = self._best - relaxation.objective
         if relaxation.reduced_costs is None or relaxation.values is None or not math.isfinite(room):

@@ -33,7 +33,7 @@ LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # A row has to be violated by so much, where its right-hand side is a whole number.
 LEAST_VIOLATION = 0.01
 # Rows whose coefficients agree to so many digits are the same.
-DIGITS = 9
+SAME_DIGITS = 9
 # Sizes of points are this share of what openings allow: at all of it, more would be of no use, nor have a subgradient.
 SHARE_OF_SIZE = 0.999
 
@@ -107,7 +107,7 @@ class RoundedFloors:
         """The rows that some values violate, in units of a row of tonnes."""
         rounded = (row for each in self._coverings(values) if (row := self._rounded(each, values)) is not None)
         # Shocks that ask for the same have the same row.
-        found = {np.round(row.coefficients / row.rhs, DIGITS).tobytes(): row for row in rounded}
+        found = {np.round(row.coefficients / row.rhs, SAME_DIGITS).tobytes(): row for row in rounded}
         mass, first, result = self.model.model.mass, len(self.known), []
         for number, row in enumerate(found.values()):
             terms = {int(j): -mass * float(row.coefficients[j]) for j in np.flatnonzero(row.coefficients)}
