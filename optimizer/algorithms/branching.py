@@ -179,13 +179,7 @@ class Branching:
     def _by_option(self) -> list[list[int]]:
         """Places of integers that are decided together: of an option by period, the last first; others alone."""
         at = {int(j): k for k, j in enumerate(self.places)}
-        found = {
-            tuple(columns.values())
-            for member in self.model.builder.members
-            for (path, _, what), columns in member.column_index().items()
-            if what == "by" and not path
-        }
-        families = [[at[j] for j in reversed(columns)] for columns in sorted(found)]
+        families = [[at[j] for j in reversed(columns)] for columns in _openings(self.model)]
         together = {k for family in families for k in family}
         return families + [[k] for k in range(len(self.places)) if k not in together]
 
@@ -333,20 +327,30 @@ class Branching:
         at = relaxation.values[self.places]
         fractions = (at - np.floor(at))[candidates]
         order = np.argsort(-np.minimum(fractions, 1.0 - fractions), kind="stable")
-        solved = dict[int, list[TreeNode]]()
-        if self.solved >= STRONG_FROM:
-            unknown = [candidates[k] for k in order if not self._costs.are_known(candidates[k])]
-            for place in unknown[:STRONG_CANDIDATES]:
-                solved[place] = self._children(node, place, at[place])
-                left = [child for child in solved[place] if not self._is_hopeless(child)]
-                if len(left) < 2:
-                    # What is decided by this needs no branch.
-                    return left[0] if left else None
+        solved = self._solve_children(node, at, [candidates[k] for k in order])
+        if isinstance(solved, list):
+            # What is decided by this needs no branch.
+            return solved[0] if solved else None
         place = candidates[order[int(np.argmax(self._costs.scores(candidates, fractions)[order]))]]
         children = solved.get(place) or self._children(node, place, at[place])
         far, near = children if at[place] - math.floor(at[place]) > 0.5 else reversed(children)
         heapq.heappush(open_nodes, far)
         return near
+
+    def _solve_children(
+        self, node: TreeNode, at: Vector, places: Sequence[int]
+    ) -> dict[int, list[TreeNode]] | list[TreeNode]:
+        """Both children of each of a few integers whose pseudo-costs are unknown; what is left where one is hopeless."""
+        solved = dict[int, list[TreeNode]]()
+        if self.solved < STRONG_FROM:
+            return solved
+        unknown = [place for place in places if not self._costs.are_known(place)]
+        for place in unknown[:STRONG_CANDIDATES]:
+            solved[place] = self._children(node, place, at[place])
+            left = [child for child in solved[place] if not self._is_hopeless(child)]
+            if len(left) < 2:
+                return left
+        return solved
 
     def _children(self, node: TreeNode, place: int, value: float) -> list[TreeNode]:
         """The one rounded down, the one rounded up."""
@@ -382,3 +386,13 @@ class Branching:
         lower, upper = node.lower, node.upper
         node.upper = np.where(is_low, np.minimum(upper, lower + steps), upper)
         node.lower = np.where(is_high, np.maximum(lower, upper - steps), lower)
+
+
+def _openings(model: ScenarioModel) -> list[tuple[int, ...]]:
+    """By option, the columns that say by when it is opened, in the order of periods."""
+    found = set[tuple[int, ...]]()
+    for member in model.builder.members:
+        for (path, _, what), columns in member.column_index().items():
+            if what == "by" and not path:
+                found.add(tuple(columns.values()))
+    return sorted(found)

@@ -70,38 +70,41 @@ class RoundedFloors:
         """Sizes w that a whole number z limits, w ≤ U·z: w, z and U."""
         found = dict[int, tuple[int, float]]()
         for row in self.model.builder.rows:
-            if len(row.terms) != 2 or row.sense == ">=" or row.rhs != 0 or max(row.terms) >= self.size:
-                continue
-            (w, a), (z, b) = sorted(row.terms.items(), key=lambda term: -term[1])
-            if a > 0 > b and self.is_whole[z] and not self.is_whole[w]:
-                found.setdefault(w, (z, -b / a))
-        limits = list(found.values())
-        return (
-            np.array(list(found), dtype=np.intp),
-            np.array([z for z, _ in limits], dtype=np.intp),
-            np.array([most for _, most in limits]),
-        )
+            if len(row.terms) == 2 and row.sense != ">=" and row.rhs == 0 and max(row.terms) < self.size:
+                (w, a), (z, b) = sorted(row.terms.items(), key=lambda term: -term[1])
+                if a > 0 > b and self.is_whole[z] > self.is_whole[w]:
+                    found.setdefault(w, (z, -b / a))
+        limited, by, most = np.array([(w, z, u) for w, (z, u) in found.items()]).reshape(-1, 3).T
+        return limited.astype(np.intp), by.astype(np.intp), most
+
+    @property
+    def _has_whole_floors(self) -> bool:
+        """Whether the floors of all shocks held are kept, and something has to be whole."""
+        keeps = self.model.most == 0 and not self.model.excuses.is_used
+        return keeps and len(self._held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
         """The relaxation with rounded rows, until it violates none or they raise its bound no more."""
-        if relaxation.status != "optimal":
+        if relaxation.status != "optimal" or not self._has_whole_floors:
             return relaxation
-        if self.model.most > 0 or self.model.excuses.is_used or not self._held or not self.is_whole.any():
-            return relaxation
-        valid = self.model.builder.valid
-        there = {id(row) for row in valid}
+        there = {id(row) for row in self.model.builder.valid}
         new = [row for row in self.known if id(row) not in there]
+        if new:
+            relaxation = self._hold(new)
         for _ in range(MOST_ROUNDS):
-            if new:
-                valid += new
-                before, relaxation = relaxation.objective, self.model.solve_relaxed()
-                if relaxation.objective - before < RELAXATION_GAP * abs(before):
-                    break
             new = [] if relaxation.values is None else self._violated(relaxation.values)
-            self.known += new
             if not new:
                 break
+            self.known += new
+            before, relaxation = relaxation.objective, self._hold(new)
+            if relaxation.objective - before < RELAXATION_GAP * abs(before):
+                break
         return relaxation
+
+    def _hold(self, rows: list[Row]) -> SolveResult:
+        """The relaxation of the model with more rows."""
+        self.model.builder.valid += rows
+        return self.model.solve_relaxed()
 
     def _violated(self, values: Vector) -> list[Row]:
         """The rows that some values violate, in units of a row of tonnes."""

@@ -153,9 +153,7 @@ class HighsBackEnd:
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
             self._run(clock)
-            raw = self._read(is_mip=is_mip)
-            if raw.values is not None and not _are_whole(raw.values[request.integers]):
-                raw = self._search_finely(clock, raw)
+            raw = self._search_finely(clock, self._read(is_mip=is_mip), request)
             self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
@@ -163,8 +161,10 @@ class HighsBackEnd:
         finally:
             self._listener, self._timed = None, None
 
-    def _search_finely(self, clock: Clock, coarse: RawResult) -> RawResult:
-        """Search again, for integers that are whole to the feasibility of all else; `coarse` if there is no time."""
+    def _search_finely(self, clock: Clock, coarse: RawResult, request: SolveRequest) -> RawResult:
+        """Search again where integers are not as whole as all else is feasible; `coarse` where there is no time."""
+        if coarse.values is None or _are_whole(coarse.values[request.integers]):
+            return coarse
         self._highs.clearSolver()
         self._highs.setOptionValue("mip_feasibility_tolerance", FEASIBILITY)
         try:
