@@ -340,7 +340,7 @@ class Branching:
     def _solve_children(
         self, node: TreeNode, at: Vector, places: Sequence[int]
     ) -> dict[int, list[TreeNode]] | list[TreeNode]:
-        """Both children of each of a few integers whose pseudo-costs are unknown; what is left where one is hopeless."""
+        """Both children of a few integers whose pseudo-costs are unknown; those that are left where one is hopeless."""
         solved = dict[int, list[TreeNode]]()
         if self.solved < STRONG_FROM:
             return solved

@@ -92,7 +92,7 @@ class RoundedFloors:
         if new:
             relaxation = self._hold(new)
         for _ in range(MOST_ROUNDS):
-            new = [] if relaxation.values is None else self._violated(relaxation.values)
+            new = self._violated(relaxation.values)
             if not new:
                 break
             self.known += new
@@ -106,8 +106,10 @@ class RoundedFloors:
         self.model.builder.valid += rows
         return self.model.solve_relaxed()
 
-    def _violated(self, values: Vector) -> list[Row]:
-        """The rows that some values violate, in units of a row of tonnes."""
+    def _violated(self, values: Vector | None) -> list[Row]:
+        """The rows that some values violate, in units of a row of tonnes; none where there are no values."""
+        if values is None:
+            return []
         rounded = (row for each in self._coverings(values) if (row := self._rounded(each, values)) is not None)
         # Shocks that ask for the same have the same row.
         found = {np.round(row.coefficients / row.rhs, SAME_DIGITS).tobytes(): row for row in rounded}
