@@ -26,13 +26,19 @@ _KINDS = (
     "futures",
     "information",
     "discover",
+    "explain",
+    "compare",
+    "attack",
+    "alternatives",
+    "sensitivity",
+    "stress",
     "dependence",
     "waterfall",
     "endurance",
     "frontier",
 )
 # The kinds that are figures of a study, which is carried out first.
-_STUDIES = {"information": "futures", "discover": "discover"}
+_STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
@@ -117,8 +123,8 @@ def _draw_study(
 
     study = _STUDIES.get(kind)
     if study is not None:
-        sections.check_studies([study], plan, changes, adversary=search.adversary)
-    if kind == "discover":
+        sections.choose_studies([study], plan, changes, adversary=search.adversary)
+    if study is not None and study != "futures":
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)

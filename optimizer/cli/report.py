@@ -29,9 +29,14 @@ def command(
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
     with_: Annotated[
-        str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
+        str | None,
+        options.search_option(
+            "--with",
+            metavar="NAME,…",
+            help="Add studies: explain, compare, attack, alternatives, sensitivity, stress, futures, discover, or all.",
+        ),
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out other budgets, and --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
@@ -51,7 +56,7 @@ def command(
     names = sections.parse_studies(with_)
     _check_output(output, source, instance_, has_pages_only=json or budgets is not None or bool(names))
     amounts = _parse_budgets(budgets)
-    sections.check_studies(names, source, changes, adversary=search.adversary)
+    names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     from optimizer.solver import Settings
 
