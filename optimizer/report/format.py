@@ -259,3 +259,11 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
         ]
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
         yield "Committed already", f"{total}, not counted: {list_names(parts, COMMITMENTS)}"
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """What the audit found, in a few words."""
+    if not audit.get("rows"):
+        return "none"
+    worst = f"worst relative disagreement {audit['worst']:.1e}"
+    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
