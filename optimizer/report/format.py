@@ -252,10 +252,13 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
     """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
     found = sorted(list_commitments(data), key=lambda each: -each.amount)
     if found:
-        years = [f" ({each.year})" if each.year is not None else "" for each in found]
-        parts = [
-            f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{year}"
-            for each, year in zip(found, years, strict=True)
-        ]
+        parts = []
+        for each in found:
+            known = [str(each.year)] if each.year is not None else []
+            known += ["conditional"] if each.conditional else []
+            about = f" ({', '.join(known)})" if known else ""
+            parts.append(f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{about}")
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
-        yield "Committed already", f"{total}, not counted: {list_names(parts, COMMITMENTS)}"
+        conditional = math.fsum(each.amount for each in found if each.conditional)
+        of_which = f", of which {si(conditional, digits=4)} conditional" if conditional else ""
+        yield "Committed already", f"{total}{of_which}, not counted: {list_names(parts, COMMITMENTS)}"
