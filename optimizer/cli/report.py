@@ -34,7 +34,9 @@ def command(
     with_: Annotated[
         str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out other budgets, and what slips do.")] = False,
+    quick: Annotated[
+        bool, options.search_option("--quick", help="Leave out other budgets, and what slips do.")
+    ] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,

@@ -259,7 +259,9 @@ def _money_part(instance: Instance, result: Result) -> BriefPart:
         said[0] += f", of a budget of {si(instance.policy.budget, result.money, 4)}"
     if committed:
         total = math.fsum(committed.values())
-        said.append(f"Committed already, by whomever, and counted in no cost: {si(total, result.money, 4)}")
+        conditional = math.fsum(each.amount for each in list_commitments(result.data) if each.conditional)
+        of_which = f", of which {si(conditional, digits=4)} is conditional" if conditional > 0 else ""
+        said.append(f"Committed already, by whomever, in no cost here: {si(total, result.money, 4)}{of_which}")
     sentences = tuple(f"{each}." for each in said)
     frame = Frame.of_rows("money", "Money by year", columns, rows, "Years without money are left out." if rows else "")
     return BriefPart("money", "Money by year", sentences, frame if rows else None, bars=("new", "committed"))
