@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.io.load import comments_of
-from optimizer.report.brief.content import find_brief_slips, first_year, make_brief, orders_of
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
 from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import write_brief
 from optimizer.report.html import page

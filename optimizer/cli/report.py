@@ -106,7 +106,8 @@ def _brief(
 ) -> "Brief":
     """The first screen, with what a slip by a year does unless the report is a quick one."""
     from optimizer.progress import Progress
-    from optimizer.report.brief.content import find_brief_slips, make_brief
+    from optimizer.report.brief.content import make_brief
+    from optimizer.report.brief.decisions import find_brief_slips
 
     result = frontier.points[frontier.own].result
     slips: tuple[Slip, ...] = ()

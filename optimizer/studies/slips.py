@@ -110,26 +110,36 @@ def _compare(
     was = {outcome.name: outcome for outcome in before.shocks}
     pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
     failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
-    gaps = [(late.gap - now.gap, now, late) for now, late in pairs]
-    short = [(unserved_money(instance, late) - unserved_money(instance, now), now, late) for now, late in pairs]
-    worst = max(gaps, key=lambda each: each[0], default=None)
-    if worst is None or worst[0] <= NEGLIGIBLE * max(1.0, worst[2].gap):
-        worst = max(short, key=lambda each: each[0], default=None)
-    if worst is None or worst[0] <= NEGLIGIBLE * max(1.0, unserved_money(instance, worst[2])):
-        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, after.total_cost - before.total_cost, rules)
-    _, now, late = worst
+    cost = after.total_cost - before.total_cost
+    worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
+    if worst is None:
+        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
+    now, late = worst
     return Slip(
         options,
         failed,
         late.name,
         late.gap - now.gap,
-        sum(each.below_floor for each in late.segments.values())
-        - sum(each.below_floor for each in now.segments.values()),
+        _below_floors(late) - _below_floors(now),
         unserved_tonnes(late) - unserved_tonnes(now),
         unserved_money(instance, late) - unserved_money(instance, now),
-        after.total_cost - before.total_cost,
+        cost,
         rules,
     )
+
+
+def _most(
+    pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
+) -> tuple[Outcome, Outcome] | None:
+    """The shock, as it was and as it is, in which a figure grows most; None where it grows in none."""
+    most = max(pairs, key=lambda pair: figure(pair[1]) - figure(pair[0]), default=None)
+    if most is None or figure(most[1]) - figure(most[0]) <= NEGLIGIBLE * max(1.0, figure(most[1])):
+        return None
+    return most
+
+
+def _below_floors(outcome: Outcome) -> float:
+    return sum(each.below_floor for each in outcome.segments.values())
 
 
 def unserved_tonnes(outcome: Outcome) -> float:

@@ -144,9 +144,8 @@ def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float])
         numbers: of the instance.
         money: by option, what is spent on it.
     """
-    found = {o: [each for each in numbers if each.place[:2] == ("options", o)] for o in money}
-    parts = {o: basis_of(some) for o, some in found.items() if some}
-    total = sum(money[o] for o in parts) or 1.0
+    parts = {o: basis_of([each for each in numbers if each.place[:2] == ("options", o)]) for o in money}
+    total = sum(money[o] for o, part in parts.items() if part.numbers) or 1.0
     shares = {
         name: sum(money[o] * getattr(part, name) for o, part in parts.items()) / total for name in (*BASES, "ranged")
     }

@@ -81,6 +81,7 @@ def _bars(part: BriefPart) -> list[list[float]]:
     """The bars of each row, as shares of the longest row; none where the part has none."""
     if part.frame is None or not part.bars:
         return []
-    rows = [[float(row[name] or 0.0) for name in part.bars if name in row] for row in part.frame.rows()]
-    longest = max((sum(row) for row in rows), default=0.0) or 1.0
+    drawn = part.frame.select(part.bars)
+    rows = [[float(amount or 0.0) for amount in row.values()] for row in drawn.rows()]
+    longest = max(map(sum, rows)) or 1.0
     return [[amount / longest for amount in row] for row in rows]

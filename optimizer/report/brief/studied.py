@@ -29,14 +29,9 @@ def alternatives_part(
 
     Doing nothing is one of them where there are fewer.
     """
-    rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
     near = [] if found is None else list(found.get("plans", ()))[:MOST_PLANS]
-    rows += [_near_row(instance, result, i, plan) for i, plan in enumerate(near, start=1)]
     others = _by_budget(result, frontier) if len(near) < MOST_PLANS else []
-    has_nothing = result.nothing is not None and len(near) < MOST_PLANS
-    rows += others[: MOST_PLANS - len(near) - has_nothing]
-    if has_nothing:
-        rows.append(_nothing_row(result))
+    rows = _plan_rows(instance, result, near, others)
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
         FrameColumn("outlay", unit=result.money, form="amount"),
@@ -45,9 +40,9 @@ def alternatives_part(
         FrameColumn("worst_gap", "Worst gap", result.money, "amount"),
         FrameColumn("differs", "Differs by"),
     )
-    missing = "" if near else "Plans nearly as cheap: add --with alternatives."
-    if not near and not others:
-        missing = "Other budgets: leave out --quick. " + missing
+    lacks = [] if near or others else ["Other budgets: leave out --quick."]
+    lacks += [] if near else ["Plans nearly as cheap: add --with alternatives."]
+    missing = " ".join(lacks)
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
@@ -55,6 +50,17 @@ def alternatives_part(
     return BriefPart(
         "alternatives", title, (), Frame.of_rows("alternatives", title, columns, rows, note), missing, strong=(0,)
     )
+
+
+def _plan_rows(
+    instance: Instance, result: Result, near: Sequence[Mapping[str, Any]], others: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
+    rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
+    rows += [_near_row(instance, result, i, plan) for i, plan in enumerate(near, start=1)]
+    has_nothing = result.nothing is not None and len(near) < MOST_PLANS
+    rows += others[: MOST_PLANS - len(near) - has_nothing]
+    return [*rows, _nothing_row(result)] if has_nothing else rows
 
 
 def _plan_figures(result: Result, more: float) -> tuple[float, float, int, float]:
