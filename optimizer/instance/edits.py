@@ -23,6 +23,7 @@ from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.futures import branch_edits, future_of
+from optimizer.instance.members import Member
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -220,9 +221,21 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
     unknown = [_no_member(instance, name) for name in names if name not in instance.members]
     if unknown:
         raise InstanceError(unknown)
-    inside = [instance.members[name] for name in instance.members if name in names]
+    inside = [member for name, member in instance.members.items() if name in names]
+    shares = {
+        p: math.fsum(member.processes.get(p, 0.0) for member in inside)
+        for member in instance.members.values()
+        for p in member.processes
+    }
+    left = remove(instance, _removed(instance, names, shares))
+    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
+    budget = _sum_of_budgets(inside, instance.policy.budget)
+    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
+
+
+def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
+    """What a coalition does not have: what belongs to others, and options that refer to it."""
     outside = [member for name, member in instance.members.items() if name not in names]
-    shares = {p: math.fsum(member.processes.get(p, 0.0) for member in inside) for p in _brought(instance)}
     gone = Removed(
         frozenset(o for member in outside for o in member.options),
         frozenset(p for p, share in shares.items() if share <= 0),
@@ -230,16 +243,12 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
     )
     while more := options_left_without(instance, gone):
         gone = replace(gone, options=gone.options | more.keys())
-    left = remove(instance, gone)
-    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
-    budgets = [member.budget for member in inside if member.budget is not None]
-    limit = math.fsum(budgets) if len(budgets) == len(inside) else instance.policy.budget
-    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": limit}))
+    return gone
 
 
-def _brought(instance: Instance) -> set[str]:
-    """The processes that some member brings."""
-    return {p for member in instance.members.values() for p in member.processes}
+def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> float | None:
+    budgets = [member.budget for member in members if member.budget is not None]
+    return math.fsum(budgets) if len(budgets) == len(members) else otherwise
 
 
 def _part(process: Process, share: float) -> Process:

@@ -1,6 +1,6 @@
 """An instance without some of its objects, and without every reference to them in shocks, rules, ties and targets."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,36 +26,39 @@ class Removed:
         """Options and processes, which no two have a name in common."""
         return self.options | self.processes
 
+    @property
+    def by_section(self) -> Mapping[str, frozenset[str]]:
+        """The same by section of the instance."""
+        return {"options": self.options, "processes": self.processes, "demands": self.demands}
+
 
 def remove(instance: Instance, gone: Removed) -> Instance:
     """The instance without them; options that refer to what is gone have to be among them."""
-    options = {o: _excluding(option, gone.options) for o, option in instance.options.items() if o not in gone.options}
-    processes = {p: process for p, process in instance.processes.items() if p not in gone.processes}
-    known = {*processes, *options}
+    left = {section: _left(getattr(instance, section), names) for section, names in gone.by_section.items()}
+    known = {*left["processes"], *left["options"]}
     return instance.replacing(
-        options=options,
-        processes=processes,
-        demands={d: demand for d, demand in instance.demands.items() if d not in gone.demands},
+        **left | {"options": {o: _excluding(option, gone.options) for o, option in left["options"].items()}},
         shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
         ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
         policy=_policy(instance.policy, gone.options, known),
-        futures=questions_without(
-            instance.futures, {"options": gone.options, "processes": gone.processes, "demands": gone.demands}
-        ),
+        futures=questions_without(instance.futures, gone.by_section),
         adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
         members={name: _bring_less(member, gone) for name, member in instance.members.items()},
     )
 
 
+def _left(objects: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
+    return {name: each for name, each in objects.items() if name not in gone}
+
+
 def options_left_without(instance: Instance, gone: Removed) -> dict[str, str]:
     """Options that are still there, each with a name that it refers to and that is gone; exclusions do not count."""
-    missing = {"options": gone.options, "processes": gone.processes, "demands": gone.demands}
     return {
         o: each.name
         for o, option in instance.options.items()
         if o not in gone.options
         for each in option.references()
-        if each.place[0] != "excludes" and each.name in missing.get(each.section, ())
+        if each.place[0] != "excludes" and each.name in gone.by_section.get(each.section, ())
     }
 
 
@@ -63,7 +66,7 @@ def _bring_less(member: Member, gone: Removed) -> Member:
     left = {
         "demands": tuple(d for d in member.demands if d not in gone.demands),
         "options": tuple(o for o in member.options if o not in gone.options),
-        "processes": {p: share for p, share in member.processes.items() if p not in gone.processes},
+        "processes": _left(member.processes, gone.processes),
     }
     return member.model_copy(update=left)
 

@@ -20,7 +20,7 @@ Peleg, Shapley: Geometric properties of the kernel, nucleolus and related soluti
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -112,8 +112,7 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
     while _rank(members, held) < len(members):
         tight, value = _minimise_excess(members, costs, held, bounds)
         held |= dict.fromkeys(tight, value)
-    rows = np.array([_row(members, each) for each in held])
-    paid, *_ = np.linalg.lstsq(rows, np.array([costs[each] + held[each] for each in held]))
+    paid, *_ = np.linalg.lstsq(_rows(members, held, 0.0)[:, :-1], _targets(costs, held))
     return dict(zip(members, paid.tolist(), strict=True))
 
 
@@ -147,6 +146,16 @@ def _rank(members: Sequence[str], held: Mapping[Coalition, float]) -> int:
     return int(np.linalg.matrix_rank(np.array([_row(members, each) for each in held])))
 
 
+def _rows(members: Sequence[str], some: Iterable[Coalition], of_excess: float) -> Vector:
+    """The rows x(S) + of_excess · e of some coalitions."""
+    return np.array([[*_row(members, each), of_excess] for each in some])
+
+
+def _targets(costs: Costs, excesses: Mapping[Coalition, float]) -> Vector:
+    """What coalitions pay that have these excesses, money."""
+    return np.array([costs[each] + own for each, own in excesses.items()])
+
+
 def _bounds(members: Sequence[str], most: Payments) -> list[tuple[float, float]]:
     return [(-math.inf, most[member]) for member in members]
 
@@ -164,16 +173,12 @@ def _minimise_excess(
     rank = _rank(members, held)
     free = [each for each in coalitions(members) if _rank(members, {**held, each: 0.0}) > rank]
     size = max(map(abs, costs.values())) or 1.0
-
-    def targets(some: Mapping[Coalition, float]) -> Vector:
-        return np.array([(costs[each] + some[each]) / size for each in some])
-
     found = linprog(
         [0.0] * len(members) + [1.0],
-        A_ub=[[*_row(members, each), -1.0] for each in free],
-        b_ub=targets(dict.fromkeys(free, 0.0)),
-        A_eq=[[*_row(members, each), 0.0] for each in held],
-        b_eq=targets(held),
+        A_ub=_rows(members, free, -1.0),
+        b_ub=_targets(costs, dict.fromkeys(free, 0.0)) / size,
+        A_eq=_rows(members, held, 0.0),
+        b_eq=_targets(costs, held) / size,
         bounds=[*((low, high / size) for low, high in bounds), (-math.inf, math.inf)],
         method="highs",
     )
