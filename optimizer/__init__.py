@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.study import futures_study
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
+    from optimizer.studies.sharing.costs import CostShares as CostShares
+    from optimizer.studies.sharing.costs import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import time_to_survive
@@ -81,6 +83,7 @@ _HOMES = {
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
+    "studies.sharing.costs": ("CostShares", "share_costs"),
     "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
@@ -133,6 +136,7 @@ __all__ = [
     "read",
     "register",
     "sensitivity",
+    "share_costs",
     "solve",
     "stress",
     "time_to_survive",
