@@ -94,7 +94,7 @@ def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Cal
 def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock
-    from optimizer.studies.futures_study import study_futures
+    from optimizer.studies.futures.study import study_futures
 
     assert isinstance(subject.plan, FuturesResult)
     if any(each.result.adversary is not None for each in subject.plan.futures):

@@ -11,7 +11,7 @@ from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
-from optimizer.studies.futures_study import FuturesStudy
+from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.stress import Stress
 
 # Studies with a figure of their own.

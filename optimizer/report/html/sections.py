@@ -26,7 +26,7 @@ from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
-from optimizer.studies.futures_study import FuturesStudy
+from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
 from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
