@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # How many samples `discover` draws, and `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
 # Every study that fits.
-ALL = "all"
+EVERY_STUDY = "all"
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,10 @@ def parse_studies(text: str | None) -> tuple[str, ...]:
 
     names = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
     if text is not None and not names:
-        raise typer.BadParameter(f"write some of {', '.join(STUDIES)}, or {ALL}.", param_hint="--with")
+        raise typer.BadParameter(f"write some of {', '.join(STUDIES)}, or {EVERY_STUDY}.", param_hint="--with")
     for name in names:
-        if name not in STUDIES and name != ALL:
-            cure = did_you_mean(name, [*STUDIES, ALL], f"There are {', '.join(STUDIES)}, and {ALL}.")
+        if name not in STUDIES and name != EVERY_STUDY:
+            cure = did_you_mean(name, [*STUDIES, EVERY_STUDY], f"There are {', '.join(STUDIES)}, and {EVERY_STUDY}.")
             raise typer.BadParameter(f'there is no study "{name}". {cure}', param_hint="--with")
     return names
 
@@ -207,9 +207,9 @@ def choose_studies(
         if name in unaware:
             what = f"the study of {name} leaves the adversary out: choose one."
             raise typer.BadParameter(what, param_hint="--with")
-        if name != ALL:
+        if name != EVERY_STUDY:
             STUDIES[name].check(source, instance)
-    more = [] if quick or ALL not in names else [name for name in STUDIES if name not in (*names, *unaware)]
+    more = [] if quick or EVERY_STUDY not in names else [name for name in STUDIES if name not in (*names, *unaware)]
     fitting = [name for name in more if _fits(name, source, instance)]
     return tuple(name for name in STUDIES if name in (*names, *fitting))
 

@@ -12,7 +12,7 @@ from optimizer.report.format import entry_name, list_names, percent, plural, sho
 from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_title, shortage_text
-from optimizer.report.tables.sensitivity import deciding_text, number_name, range_text
+from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
 from optimizer.report.tables.stress import reinforcement_name, share_survived, weak_spot
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
@@ -201,7 +201,7 @@ def _moves_most(found: Sensitivity) -> str:
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
     name = number_name(found.instance, most.number)
-    return f"{name} moves the total cost most: {' and '.join(ends)} ({range_text(most.number)})."
+    return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
 
 
 def _changes(found: Sensitivity) -> str:

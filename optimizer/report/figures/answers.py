@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The studies that are drawn as rows of bars.
-Answer = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison
+ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison
 Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
 BarPart = tuple[float, float, Tone]
 _LOOKS: Mapping[Tone, tuple[str, str]] = {
@@ -147,7 +147,7 @@ class AnswerChart:
         return {"head": [*(["Of"] if groups else []), "What", "Amount"], "rows": rows, "caption": self.caption}
 
 
-def chart_of(found: Answer) -> AnswerChart:
+def chart_of(found: ChartedStudy) -> AnswerChart:
     """The chart of a study.
 
     Raises:
@@ -167,7 +167,7 @@ def chart_of(found: Answer) -> AnswerChart:
     return chart
 
 
-def draw_answer(found: Answer) -> Canvas:
+def draw_answer(found: ChartedStudy) -> Canvas:
     """The chart of a study, drawn for print.
 
     Raises:

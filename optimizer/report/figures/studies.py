@@ -1,7 +1,7 @@
 """The print figures of studies, and of plans of several futures; each is drawn from the object that the study gives."""
 
 from optimizer.instance.reading import instance_of
-from optimizer.report.figures.answers import Answer, draw_answer
+from optimizer.report.figures.answers import ChartedStudy, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
 from optimizer.report.figures.discovery import draw_discovery
 from optimizer.report.figures.futures import draw_futures
@@ -15,7 +15,7 @@ from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.stress import Stress
 
 # Studies with a figure of their own.
-Study = FuturesStudy | Discovery | Answer
+Study = FuturesStudy | Discovery | ChartedStudy
 
 
 def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:

@@ -90,7 +90,7 @@ def _value(number: UncertainNumber, value: float) -> str:
     return f"×{short(value)}" if first.is_factor else si(value)
 
 
-def range_text(number: UncertainNumber) -> str:
+def number_range(number: UncertainNumber) -> str:
     """The range of a number."""
     return f"{_value(number, number.first.low)} … {_value(number, number.first.high)}"
 
@@ -103,7 +103,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
 
     def cells(bar: TornadoBar) -> list[str]:
         both = (bar.low, bar.high)
-        made = [range_text(bar.number)]
+        made = [number_range(bar.number)]
         made += [_change(end, base) for end in both] + [_gap(end) for end in both if gaps]
         return made + ([_draw_bar(bar, base, most)] if is_wide else [])
 
