@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # How many samples `discover` draws, and `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
-# Every study that fits.
+# Those that leave an adversary out. Every study that fits.
+_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
 EVERY_STUDY = "all"
 
 
@@ -202,16 +203,21 @@ def choose_studies(
     if not names:
         return ()
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
-    unaware = () if not adversary else ("futures", "explain", "alternatives", "sensitivity", "compare")
+    unaware = _UNAWARE if adversary else ()
+    _refuse_studies([name for name in names if name != EVERY_STUDY], source, instance, unaware)
+    is_any = EVERY_STUDY in names and not quick
+    return tuple(
+        name for name in STUDIES if name in names or (is_any and name not in unaware and _fits(name, source, instance))
+    )
+
+
+def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
+    """Refuse those that leave an adversary out, and those that do not fit."""
     for name in names:
         if name in unaware:
             what = f"the study of {name} leaves the adversary out: choose one."
             raise typer.BadParameter(what, param_hint="--with")
-        if name != EVERY_STUDY:
-            STUDIES[name].check(source, instance)
-    more = [] if quick or EVERY_STUDY not in names else [name for name in STUDIES if name not in (*names, *unaware)]
-    fitting = [name for name in more if _fits(name, source, instance)]
-    return tuple(name for name in STUDIES if name in (*names, *fitting))
+        STUDIES[name].check(source, instance)
 
 
 def _fits(name: str, source: str, instance: "Instance") -> bool:

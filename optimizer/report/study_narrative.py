@@ -14,14 +14,16 @@ from optimizer.report.tables.attack import breaking_attack_text, worst_attack_te
 from optimizer.report.tables.explain import repair_title, shortage_text
 from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
 from optimizer.report.tables.stress import reinforcement_name, share_survived, weak_spot
+from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison, sizes_bought
+from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
+from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si, si_up
 
 # What the samples of a group have in common.
@@ -50,34 +52,41 @@ def _explanation(found: Explanation) -> Sequence[str]:
     instance = instance_of(found.result)
     if found.result.status == "survives":
         return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
-    enough = [f"{label}: {words}" for each in found.repairs if each.works
-              for label, words, _ in (repair_words(instance, each),)]  # fmt: skip
-    if found.reason is None:
-        why = f"{outcome_headline(found.result, instance)}."
-    else:
-        why = f"{shortage_text(instance, found.reason)}."
-    money = next((each for each in found.repairs if each.kind == "budget"), None)
-    spent = "" if money is None or money.works is None else (
-        f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
-        if money.works else "No amount of money alone makes everything survivable."
-    )  # fmt: skip
+    why = outcome_headline(found.result, instance)
+    if found.reason is not None:
+        why = shortage_text(instance, found.reason)
+    return f"{why}.", _least_budget(instance, found), _enough(instance, found)
+
+
+def _least_budget(instance: Instance, found: Explanation) -> str:
+    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
+    if money is None:
+        return ""
+    if not money.works:
+        return "No amount of money alone makes everything survivable."
+    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
+
+
+def _enough(instance: Instance, found: Explanation) -> str:
+    """The repairs of which each alone is enough."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    if enough:
+        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
     any_known = any(each.works is not None for each in found.repairs)
-    said = f"Each of these alone is enough: {'; '.join(enough)}." if enough else ""
-    return why, spent, said or ("No change that was tried is enough alone." if any_known else "")
+    return "No change that was tried is enough alone." if any_known else ""
 
 
 def _without_options(instance: Instance, found: Explanation) -> str:
     levers = [each for each in found.worths if each.kind == "lever"]
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
-    dear = max((each for each in levers if _is_proven(each)), key=lambda each: each.change or 0.0, default=None)
     if vital:
         return f"Nothing survives without {list_names(vital, _NAMES)}."
+    spared = "No single option is indispensable"
+    dear = max(filter(_is_proven, levers), key=lambda each: each.change or 0.0, default=None)
     if dear is None or not dear.change:
-        return (
-            "No single option is indispensable: without any one of them another plan survives at no proven extra cost."
-        )
+        return f"{spared}: without any one of them another plan survives at no proven extra cost."
     name, more = display_name(instance, dear.of), si(dear.change, instance.money)
-    return f"No single option is indispensable; dearest to lose is {name}, without which surviving costs {more} more."
+    return f"{spared}; dearest to lose is {name}, without which surviving costs {more} more."
 
 
 def _is_proven(value: PartValue) -> bool:
@@ -145,35 +154,48 @@ def _alternatives(found: Alternatives) -> Sequence[str]:
     instance = instance_of(found.cheapest)
     if not found.ranges:
         return ("There is no plan near to which others could be looked for.",)
-    names = {word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
-             for word in ("must-have", "real choice", "not settled", "never worth it")}  # fmt: skip
-    more = si(found.more, instance.money)
-    vital = names["must-have"]
-    first = f"Every plan that costs up to {more} more than the cheapest buys {list_names(vital, _NAMES)}."
-    if not vital:
-        first = f"Plans that cost up to {more} more than the cheapest have no option in common."
-    if not vital and names["not settled"]:
-        first = f"It is not settled what all plans that cost up to {more} more than the cheapest buy."
-    count = len(names["real choice"])
+    names: Mapping[str, list[str]] = {
+        word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
+        for word in OPTION_CLASSES
+    }
+    return _in_common(names, si(found.more, instance.money)), _choices(names), _most_different(instance, found)
+
+
+def _in_common(names: Mapping[str, list[str]], more: str) -> str:
+    """What all plans within the tolerance buy."""
+    if names["must-have"]:
+        vital = list_names(names["must-have"], _NAMES)
+        return f"Every plan that costs up to {more} more than the cheapest buys {vital}."
+    if names["not settled"]:
+        return f"It is not settled what all plans that cost up to {more} more than the cheapest buy."
+    return f"Plans that cost up to {more} more than the cheapest have no option in common."
+
+
+def _choices(names: Mapping[str, list[str]]) -> str:
+    count, never, open_ = (len(names[word]) for word in ("real choice", "never worth it", "not settled"))
     choices = f"{plural(count, 'option')} can be bought or left out" if count else "No option is a matter of choice"
-    left = f", {len(names['never worth it'])} are in no such plan" if names["never worth it"] else ""
-    open_ = f", and of {len(names['not settled'])} it is not settled" if names["not settled"] else ""
+    left = f", {never:,} are in no such plan" if never else ""
+    return f"{choices}{left}{f', and of {open_:,} it is not settled' if open_ else ''}."
+
+
+def _most_different(instance: Instance, found: Alternatives) -> str:
     if not found.plans:
-        none = "No plan among them differs from the cheapest by more than a trifle."
-        none = "The search was stopped before it had found another plan." if found.status == "stopped" else none
-        return first, f"{choices}{left}{open_}.", none
+        is_stopped = found.status == "stopped"
+        return "The search was stopped before it had found another plan." if is_stopped else (
+            "No plan among them differs from the cheapest by more than a trifle.")  # fmt: skip
     other = found.plans[0].result
-    spent, cheapest = sizes_bought(other), sizes_bought(found.cheapest)
+    costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
+    how = _other_options(instance, other, found.cheapest)
+    return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}; it is {how}."
+
+
+def _other_options(instance: Instance, other: Result, before: Result) -> str:
+    """What a plan buys that another one does not, and the other way round."""
+    spent, cheapest = sizes_bought(other), sizes_bought(before)
     new = [display_name(instance, o) for o in spent if o not in cheapest]
     dropped = [display_name(instance, o) for o in cheapest if o not in spent]
     parts = [f"{word} {list_names(some, _NAMES)}" for word, some in (("with", new), ("without", dropped)) if some]
-    costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
-    cost = f"costs {costs[0]}, the cheapest {costs[1]}"
-    return (
-        first,
-        f"{choices}{left}{open_}.",
-        f"The plan that differs most {cost}; it is {', and '.join(parts) or 'of other sizes'}.",
-    )
+    return ", and ".join(parts) or "of other sizes"
 
 
 # Uncertain numbers.
@@ -257,31 +279,30 @@ def _comparison(found: Comparison) -> Sequence[str]:
     plain, *others = found.columns or (None,)
     if plain is None or not others:
         return ("No scenario was solved before the search was stopped.",)
-    instance = found.cases[plain.case]
-    failing = [each.case for each in found.columns if not each.result.survives]
-    count = len(found.columns)
-    first = f"{count - len(failing)} of {count} cases survive everything" + (
-        f"; not {list_names(failing, _NAMES)}." if failing else "."
-    )
-    known = [each for each in others if each.result.baseline is not None]
-    if not known or plain.result.baseline is None:
+    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
+    which = f"; not {list_names(failing, _NAMES)}" if failing else ""
+    first = f"{count - len(failing)} of {count} cases survive everything{which}."
+    known = [each for each in found.columns if each.result.baseline is not None]
+    if len(known) < 2 or known[0] is not plain:
         return (first,)
+    return first, _dearest_case(found, plain, known[1:]), _bought_in_all(found, known)
+
+
+def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:
+    money = found.cases[plain.case].money
     dear = max(known, key=lambda each: each.result.total_cost)
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
-    second = f"Dearest is {dear.case}: total cost {si(dear.result.total_cost, instance.money, 4)}, "
-    second += (
-        f"outlay {si(dear.result.outlay, instance.money)} ({change} {instance.money} in cost beside {plain.case})."
-    )
-    bought = [set(sizes_bought(each.result)) for each in (plain, *known)]
-    common = [display_name(instance, o) for o in sizes_bought(plain.result) if all(o in some for some in bought)]
-    every = len(set().union(*bought))
+    costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
+    return f"Dearest is {dear.case}: {costs} ({change} {money} in cost beside {plain.case})."
+
+
+def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
+    """The options that the plans of all cases buy."""
+    instance, bought = found.cases[known[0].case], [sizes_bought(each.result) for each in known]
+    every = dict.fromkeys(o for some in bought for o in some)
+    common = [display_name(instance, o) for o in every if all(o in some for some in bought)]
     if not every:
-        return first, second, "None of them buys anything."
-    third = f"Of {plural(every, 'option')} that any of them buys, all plans have {len(common)}"
-    return (
-        first,
-        second,
-        third + f": {list_names(common, 6)}."
-        if common
-        else f"{every} options are bought in some of them, none in all.",
-    )
+        return "None of them buys anything."
+    if not common:
+        return f"{plural(len(every), 'option')} are bought in some of them, none in all."
+    return f"Of {plural(len(every), 'option')} that any of them buys, all have {len(common)}: {list_names(common, 6)}."

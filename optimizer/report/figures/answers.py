@@ -276,21 +276,25 @@ def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
     for value in found.worths:
         made += groups.add(value)
     made += groups.rest()
-    largest = max((abs(each.most.change or 0.0) for each in made), default=0.0) or 1.0
-    releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
     by_heading = dict[str, list[Group]]()
     for each in made:
         by_heading.setdefault(heading(each.most), []).append(each)
-    rows, left = list[ChartRow](), 0
-    for title, some in by_heading.items():
-        some.sort(key=lambda each: (each.most.survives is not False, -abs(each.most.change or 0.0)))
-        left += max(0, len(some) - _OF_GROUP)
-        for each in some[:_OF_GROUP]:
-            label, figure, _ = worth_words(instance, each, releases=releases)
-            fails = each.most.survives is False
-            parts = _value_part(each.most, largest) if fails or figure != DASH else ()
-            rows.append(ChartRow(label, figure.lower() if fails else figure, parts, title))
-    return tuple(rows), left
+    rows = [row for title, some in by_heading.items() for row in _value_rows(found, instance, title, some, made)]
+    return tuple(rows), len(made) - len(rows)
+
+
+def _value_rows(
+    found: Explanation, instance: Instance, title: str, some: Sequence[Group], made: Sequence[Group]
+) -> Iterator[ChartRow]:
+    """The rows of a heading: that without which nothing survives, then the largest changes."""
+    largest = max(abs(each.most.change or 0.0) for each in made) or 1.0
+    releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
+    ordered = sorted(some, key=lambda each: (each.most.survives is not False, -abs(each.most.change or 0.0)))
+    for each in ordered[:_OF_GROUP]:
+        label, figure, _ = worth_words(instance, each, releases=releases)
+        fails = each.most.survives is False
+        parts = _value_part(each.most, largest) if fails or figure != DASH else ()
+        yield ChartRow(label, figure.lower() if fails else figure, parts, title)
 
 
 def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:
