@@ -1,20 +1,18 @@
 """How shares of costs look: who pays what and whether anyone would do better alone, then members and coalitions."""
 
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts
+from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sharing.costs import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
@@ -118,11 +116,16 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
     yield "Joint plan", _plan(found)
     yield "Core", _core(found)
-    for solution in SOLUTIONS:
-        leaving = found.objections(solution)
-        names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
-        stays = "no coalition would do better alone" if not leaving else f"by leaving could save, {money}: {names}"
-        yield _NAMES[solution], stays
+    yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+
+
+def _leaving(found: CostShares, solution: Solution) -> str:
+    """Who would do better alone under a solution."""
+    leaving = found.objections(solution)
+    if not leaving:
+        return "no coalition would do better alone"
+    names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
+    return f"by leaving could save, {found.instance.money}: {names}"
 
 
 def _plan(found: CostShares) -> str:
@@ -210,10 +213,3 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
     saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
     return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]
-
-
-def write_cost_shares_csv(found: CostShares, folder: Path) -> Sequence[Path]:
-    """The frames of cost shares as CSV files, each whole or not at all."""
-    for name in found.frames:
-        write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in found.frames]
