@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from optimizer.studies.explain import explain
     from optimizer.studies.futures_study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures_study import futures_study
+    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.requirements import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.solve_futures import solve
@@ -80,6 +82,7 @@ _HOMES = {
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures_study": ("FuturesStudy", "futures_study"),
+    "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.solve_futures": ("solve",),
     "studies.stress": ("Stress", "stress"),
@@ -126,6 +129,7 @@ __all__ = [
     "discover",
     "evaluate",
     "explain",
+    "find_requirements",
     "forcing",
     "futures_study",
     "load",
