@@ -15,9 +15,9 @@ from optimizer.cli.app import app
 from optimizer.instance.windows import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame
-from optimizer.studies.requirement_clauses import CLAUSES
-from optimizer.studies.requirement_frames import NO_OPTION
-from optimizer.studies.requirements import Requirements, find_requirements
+from optimizer.studies.requirements.clauses import CLAUSES
+from optimizer.studies.requirements.frames import NO_OPTION
+from optimizer.studies.requirements.study import Requirements, find_requirements
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

@@ -34,6 +34,7 @@ COMMANDS = {
         "futures": "What is it worth to decide later, or to know earlier?",
         "evaluate": "What does a plan of one's own cost, survive, lack and waste?",
         "compare": "What does the next dollar buy?",
+        "share": "Who pays what of a plan that allies make together?",
         "explain": "Why this plan, or why does nothing survive?",
         "survive": "How many months does every floor hold once supply is cut?",
         "attack": "What would an adversary do that knows the plan?",

@@ -30,7 +30,7 @@ def command(
         common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
 
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures_study import study_futures
+    from optimizer.studies.futures.study import study_futures
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:

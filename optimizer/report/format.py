@@ -12,7 +12,7 @@ from optimizer.instance.derived import display_name, highest_floor, region_name
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Service, Weakest, list_commitments
+from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
@@ -238,10 +238,15 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
     """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
     found = sorted(list_commitments(data), key=lambda each: -each.amount)
     if found:
-        years = [f" ({each.year})" if each.year is not None else "" for each in found]
-        parts = [
-            f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{year}"
-            for each, year in zip(found, years, strict=True)
-        ]
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
-        yield "Committed already", f"{total}, not counted: {list_names(parts, COMMITMENTS)}"
+        conditional = math.fsum(each.amount for each in found if each.conditional)
+        of_which = f", of which {si(conditional, digits=4)} conditional" if conditional > 0 else ""
+        parts = [_commitment_text(instance, each) for each in found]
+        yield "Committed already", f"{total}{of_which}, not counted: {list_names(parts, COMMITMENTS)}"
+
+
+def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
+    about = [str(each.year)] if each.year is not None else []
+    about += ["conditional"] if each.conditional else []
+    known = f" ({', '.join(about)})" if about else ""
+    return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"

@@ -15,10 +15,10 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts
-from optimizer.studies.futures_study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures_tasks import FollowedPlan, MeasuredCost
+from optimizer.studies.futures.own_orders import OwnOrder
+from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
+from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.own_orders import OwnOrder
 from optimizer.units import si, si_down, si_up
 
 # Digits of costs and of their differences.

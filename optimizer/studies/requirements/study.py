@@ -12,7 +12,7 @@ conflict case    shortfall and amount to hold of one shock alone, of longer, sho
 Probabilities do not count: floors are kept in every shock, whatever its probability. Samples of an ensemble that may
 fail are no shortfall. Every plan is audited.
 
-Source: 50 U.S.C. 98h-5 (`requirement_clauses`); the biennial reports on stockpile requirements count the same way.
+Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requirements count the same way.
 """
 
 import math
@@ -30,10 +30,10 @@ from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Outcome
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import requirement_frames
 from optimizer.studies.folding import entry_of
 from optimizer.studies.given_plan import operate_given
-from optimizer.studies.requirement_frames import shortfall_by_material
+from optimizer.studies.requirements import frames
+from optimizer.studies.requirements.frames import shortfall_by_material
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive
 from optimizer.studies.what_if import WhatIfSolver
@@ -113,7 +113,7 @@ class Requirements:
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
-    frames = property(requirement_frames.of_requirements)
+    frames = property(frames.of_requirements)
 
     def __repr__(self) -> str:
         short = sum(tonnes > 0 for tonnes in shortfall_by_material(self.alone, self.nothing.shocks).values())

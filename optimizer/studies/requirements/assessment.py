@@ -1,6 +1,6 @@
 """Frames of stockpile requirements on what they rest on: supply, chain, time to survive, assumptions, and the law.
 
-The study imports `requirement_frames`, which imports this module, so what it gives comes as ``Any``.
+The study imports `frames`, which imports this module, so what it gives comes as ``Any``.
 """
 
 import math
@@ -13,7 +13,7 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
 from optimizer.studies.folding import entry_of, folds
 from optimizer.studies.outcomes import yearly_supply_shares
-from optimizer.studies.requirement_clauses import CLAUSES
+from optimizer.studies.requirements.clauses import CLAUSES
 
 # Years after a conflict within which what it used is replaced (98h-5(c)).
 REPLENISHMENT = 3
