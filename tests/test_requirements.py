@@ -278,6 +278,7 @@ def test_options_that_do_not_go_with_requirements_are_refused(option: str, value
     assert done.exit_code == 2
     assert option in done.stderr
     assert not (tmp_path / "page.html").exists()
+    assert run(TINY, "-o", str(tmp_path / "brief.md")).exit_code == 2
 
 
 def test_files_without_shocks_or_with_futures_are_refused_before_anything_is_solved(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ COMMANDS = {
         "solve": "Find the cheapest plan that survives every shock.",
         "show": "Print a saved plan again.",
         "verify": "Recompute every figure of a saved plan.",
-        "report": "Write a plan as an HTML page or an Excel workbook.",
+        "report": "Write a plan as a page, a brief for print, or a workbook.",
         "plot": "Draw one figure of a plan, fit for print.",
         "export": "Write the model as an MPS or LP file for another solver.",
     },

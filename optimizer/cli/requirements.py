@@ -19,7 +19,7 @@ def check_requirements(source: str, changes: options.Changes, *, has_plan: bool,
     """
     for option, is_given in left_out.items():
         if is_given:
-            what = "stockpile requirements do not have it: leave it out, or leave out --requirements."
+            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
             raise typer.BadParameter(what, param_hint=option)
     if changes.future is None and inputs.is_futures_plan(source):
         what = f"{source} is a plan of several futures: take one of them by --future NAME."

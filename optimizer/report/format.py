@@ -250,3 +250,11 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
     about += ["conditional"] if each.conditional else []
     known = f" ({', '.join(about)})" if about else ""
     return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """What the audit found, in a few words."""
+    if not audit.get("rows"):
+        return "none"
+    worst = f"worst relative disagreement {audit['worst']:.1e}"
+    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
