@@ -184,8 +184,17 @@ def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
 
 
 def _screen_head(column: FrameColumn) -> str:
-    has_unit = column.unit and column.form in NUMBER_FORMS and column.unit != "share"
-    return f"{column.head}\n{column.unit}" if has_unit else column.head
+    return f"{column.head}\n{unit}" if (unit := _shown_unit(column)) else column.head
+
+
+def _page_head(column: FrameColumn) -> str:
+    head, unit = column.head.replace("\n", " "), _shown_unit(column)
+    return f"{'>' if column.form in NUMBER_FORMS else ''}{head}{', ' if unit else ''}{unit}"
+
+
+def _shown_unit(column: FrameColumn) -> str:
+    """The unit that a head names; empty where its numbers have none, or show it."""
+    return column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
 
 
 def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
@@ -199,7 +208,7 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     columns = frame.columns
     return {
         "caption": frame.note,
-        "head": [f"{'>' if c.form in NUMBER_FORMS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],
+        "head": [_page_head(c) for c in columns],
         "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
     }
 
