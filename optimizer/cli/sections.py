@@ -205,10 +205,8 @@ def choose_studies(
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
     unaware = _UNAWARE if adversary else ()
     _refuse_studies([name for name in names if name != EVERY_STUDY], source, instance, unaware)
-    is_any = EVERY_STUDY in names and not quick
-    return tuple(
-        name for name in STUDIES if name in names or (is_any and name not in unaware and _fits(name, source, instance))
-    )
+    wanted = set(STUDIES) - set(unaware) if EVERY_STUDY in names and not quick else set()
+    return tuple(name for name in STUDIES if name in names or (name in wanted and _fits(name, source, instance)))
 
 
 def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:

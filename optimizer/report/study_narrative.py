@@ -276,16 +276,19 @@ def varied_name(found: Stress, entry: str) -> str:
 
 
 def _comparison(found: Comparison) -> Sequence[str]:
-    plain, *others = found.columns or (None,)
-    if plain is None or not others:
+    if len(found.columns) < 2:
         return ("No scenario was solved before the search was stopped.",)
-    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
-    which = f"; not {list_names(failing, _NAMES)}" if failing else ""
-    first = f"{count - len(failing)} of {count} cases survive everything{which}."
+    plain, first = found.columns[0], _surviving_cases(found)
     known = [each for each in found.columns if each.result.baseline is not None]
     if len(known) < 2 or known[0] is not plain:
         return (first,)
     return first, _dearest_case(found, plain, known[1:]), _bought_in_all(found, known)
+
+
+def _surviving_cases(found: Comparison) -> str:
+    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
+    which = f"; not {list_names(failing, _NAMES)}" if failing else ""
+    return f"{count - len(failing)} of {count} cases survive everything{which}."
 
 
 def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:
