@@ -204,9 +204,11 @@ def choose_studies(
         return ()
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
     unaware = _UNAWARE if adversary else ()
-    _refuse_studies([name for name in names if name != EVERY_STUDY], source, instance, unaware)
-    wanted = set(STUDIES) - set(unaware) if EVERY_STUDY in names and not quick else set()
-    return tuple(name for name in STUDIES if name in names or (name in wanted and _fits(name, source, instance)))
+    named = set(names) - {EVERY_STUDY}
+    _refuse_studies(sorted(named, key=names.index), source, instance, unaware)
+    if EVERY_STUDY in names and not quick:
+        named |= {name for name in STUDIES if name not in unaware and _fits(name, source, instance)}
+    return tuple(name for name in STUDIES if name in named)
 
 
 def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
