@@ -33,16 +33,9 @@ def command(
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
     with_: Annotated[
-        str | None,
-        options.search_option(
-            "--with",
-            metavar="NAME,…",
-            help="Add studies: explain, compare, attack, alternatives, sensitivity, stress, futures, discover, or all.",
-        ),
+        str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[
-        bool, options.search_option("--quick", help="Leave out other budgets, what slips do, and --with all.")
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
