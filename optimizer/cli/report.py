@@ -43,7 +43,7 @@ def command(
     output: Annotated[
         Path,
         options.answer_option(
-            "--output", "-o", metavar="FILE", help="A page (.html), its brief (.md), a workbook (.xlsx)."
+            "--output", "-o", metavar="FILE", help="A page (.html), brief (.pdf, .docx, .md) or workbook (.xlsx)."
         ),
     ] = Path("report.html"),
     instance_: Annotated[
@@ -217,7 +217,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance)
+    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
