@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.solve import solve
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
+    from optimizer.studies.requirements.study import Requirements as Requirements
+    from optimizer.studies.requirements.study import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.sharing.costs import CostShares as CostShares
@@ -82,6 +84,7 @@ _HOMES = {
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
+    "studies.requirements.study": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.sharing.costs": ("CostShares", "share_costs"),
     "studies.futures.solve": ("solve",),
@@ -129,6 +132,7 @@ __all__ = [
     "discover",
     "evaluate",
     "explain",
+    "find_requirements",
     "forcing",
     "futures_study",
     "load",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, progress, sections
+from optimizer.cli.requirements import check_requirements, end_with_requirements
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def command(
     instance_: Annotated[
         Path | None, options.answer_option("--instance", metavar="FILE", help="Take comments (sources) from this file.")
     ] = None,
+    requirements: Annotated[
+        bool, options.answer_option("--requirements", help="Report stockpile requirements (50 USC 98h-5).")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Write a plan as a page, a brief for print, or a workbook.
@@ -57,7 +61,13 @@ def command(
     Manual:  docs/how-to/report.md
     """
     names = sections.parse_studies(with_)
-    _check_output(output, source, instance_, has_pages_only=json or budgets is not None or bool(names))
+    pages_only = json or budgets is not None or bool(names)
+    _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
+    if requirements:
+        without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
+        without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
+        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     sections.check_studies(names, source, changes, adversary=search.adversary)
 
