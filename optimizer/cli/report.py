@@ -122,7 +122,11 @@ def _brief(
     result = frontier.points[frontier.own].result
     slips: tuple[Slip, ...] = ()
     if not known.quick and not frontier.stopped:
-        with progress.display(instance.money, lists_tasks=True) as listener:
+        # Whoever stops it by hand has the brief without slips.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            progress.display(instance.money, lists_tasks=True) as listener,
+        ):
             slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
     studies = {each.name: each.data for each in studied}
     return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)

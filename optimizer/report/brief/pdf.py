@@ -213,19 +213,10 @@ class _Column:
         is_filled: bool,
     ) -> list[float]:
         """The widths of columns: numbers as wide as they are, texts as the room allows; all of it where filled."""
-        self.sheet.font(self.sheet.size, is_bold=True)
-        measure = self.sheet.pdf.get_string_width
         columns = list(zip(*rows, strict=True)) or [()] * len(heads)
-        # The least is the widest that is not broken, and half of a head, with the room between columns.
-        halves = [1.15 * measure(head) / 2 for head in heads]
-        least = [
-            _GAP + max(half, *map(measure, _unbroken(head, cells, number)))
-            for half, head, cells, number in zip(halves, heads, columns, is_number, strict=True)
-        ]
-        most = [
-            max(low, _GAP + max(map(measure, cells), default=0.0)) for low, cells in zip(least, columns, strict=True)
-        ]
-        left, wanted = room - sum(least), [high - low for low, high in zip(least, most, strict=True)]
+        pairs = [self._least_and_most(*each) for each in zip(heads, columns, is_number, strict=True)]
+        least = [low for low, _ in pairs]
+        left, wanted = room - sum(least), [high - low for low, high in pairs]
         if left < 0:
             return [room * low / sum(least) for low in least]
         part = min(1.0, left / (sum(wanted) or 1.0))
@@ -234,6 +225,13 @@ class _Column:
             return widths
         # What is over is the first column's, so that numbers stand at the right.
         return [widths[0] + room - sum(widths), *widths[1:]]
+
+    def _least_and_most(self, head: str, cells: Sequence[str], number: bool) -> tuple[float, float]:
+        """The widest that is not broken, and half of a head; and the widest text; with the room between columns."""
+        self.sheet.font(self.sheet.size, is_bold=True)
+        measure = self.sheet.pdf.get_string_width
+        least = _GAP + max(1.15 * measure(head) / 2, *map(measure, _unbroken(head, cells, number)))
+        return least, max(least, _GAP + max(map(measure, cells), default=0.0))
 
     def _row(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from optimizer.extras import BRIEF_FORMS
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.decisions import find_brief_slips
 from optimizer.report.brief.writers import write_brief
@@ -67,20 +68,28 @@ def write_report(
         SolverError: the solver failed at a plan of another budget.
         ValueError: a budget that is no amount of money, or a form that the plan is not written in.
     """
-    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    instance, sections = instance_of(result), [section_of(study) for study in studies]
-    said = audit_plan(instance, result)
-    warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
-    form = Path(path).suffix.lower()
+    form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
     if isinstance(result, FuturesResult):
         if form in BRIEF_FORMS:
             raise ValueError(f"a plan of several futures is written as a page (.html), not as {form}")
-        write_whole(path, futures_page(result, warnings, sections))
+        write_whole(path, futures_page(result, _warnings(instance_of(result), result), sections))
         return
-    is_quick = result.baseline is None or amounts == []
+    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
+    data = _page_data(result, amounts, sections)
+    write_whole(path, write_brief(data["brief"], form) if form in BRIEF_FORMS else page(data, sections))
+
+
+def _warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    said = audit_plan(instance, result)
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
+
+
+def _page_data(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> dict[str, Any]:
+    """The data of a page, its plans of other budgets solved for."""
+    instance, is_quick = instance_of(result), result.baseline is None or amounts == []
+    warnings = _warnings(instance, result)
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
     slips = () if is_quick else find_brief_slips(instance, result, Settings())
     known = {section.name: section.data for section in sections}
     brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
-    data = make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief).to_dict()
-    write_whole(path, write_brief(data["brief"], form) if form in BRIEF_FORMS else page(data, sections))
+    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief).to_dict()
