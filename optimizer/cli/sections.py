@@ -58,7 +58,7 @@ def _check_discovery(source: str, instance: "Instance") -> None:
 def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures_study import study_futures
+    from optimizer.studies.futures.study import study_futures
 
     assert isinstance(subject.plan, FuturesResult)
     if any(each.result.adversary is not None for each in subject.plan.futures):

@@ -104,7 +104,7 @@ def _find(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock
-    from optimizer.studies.solve_futures import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:

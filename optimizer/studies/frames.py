@@ -245,9 +245,10 @@ def commitments_frame(result: Result | FuturesResult) -> Frame:
         FrameColumn("name", "Committed"),
         FrameColumn("year", form="year"),
         FrameColumn("amount", unit=result.money, form="exact"),
+        FrameColumn("standing", form="word", of=lambda each: "conditional" if each.conditional else "firm"),
         FrameColumn("source", is_shown=False),
     )
-    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget."
+    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget. Conditional: hangs on something."
     return Frame.of_items("commitments", "Committed already", list_commitments(result.data), columns, note)
 
 

@@ -7,7 +7,7 @@ from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.futures_study import draw_worth
 from optimizer.results.futures import FuturesResult
 from optimizer.studies.discovery.discover import Discovery
-from optimizer.studies.futures_study import FuturesStudy
+from optimizer.studies.futures.study import FuturesStudy
 
 # Studies with a figure of their own.
 Study = FuturesStudy | Discovery

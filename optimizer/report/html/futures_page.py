@@ -21,8 +21,8 @@ from optimizer.report.tables.futures import (
 from optimizer.report.tables.plan import run_line
 from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.stage_frames import decisions_frame
-from optimizer.studies.stages import Stage, find_stages
+from optimizer.studies.futures.stage_frames import decisions_frame
+from optimizer.studies.futures.stages import Stage, find_stages
 
 
 def futures_book(result: FuturesResult, warnings: Sequence[str] = ()) -> dict[str, Any]:

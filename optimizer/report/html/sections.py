@@ -18,7 +18,7 @@ from optimizer.report.html.template import picture_address
 from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
-from optimizer.studies.futures_study import FuturesStudy
+from optimizer.studies.futures.study import FuturesStudy
 
 # Characters of a line that is never full: a page moves wide tables sideways.
 _WIDTH = 1000

@@ -36,7 +36,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures_alone import LISTENER, Alone, by_expected_cost, solve_alone
+from optimizer.studies.futures.alone import LISTENER, Alone, by_expected_cost, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
