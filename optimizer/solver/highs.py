@@ -151,16 +151,7 @@ class HighsBackEnd:
         if is_mip and request.history is not None and not request.is_wide:
             return self._search(request, clock, listener)
         self._pass_on(request, clock)
-        if is_mip:
-            basis = self._highs.getBasis()
-            self._basis = basis if basis.valid else self._basis
-            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
-            # in the presolved space, and call it optimal: it has to begin from nothing.
-            self._highs.clearSolver()
-        elif self._basis is not None:
-            # With the integers fixed, the basis that was optimal before them is a better start than none.
-            self._highs.setBasis(self._basis)
-            self._basis = None
+        self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
         self._listener = listener if is_mip else None
         self._has_ended_early = False
@@ -174,6 +165,19 @@ class HighsBackEnd:
             return self._with_cutoff(raw, request) if is_mip else raw
         finally:
             self._listener, self._timed = None, None
+
+    def _choose_basis(self, *, is_mip: bool) -> None:
+        """Keep the basis before integers, and take it up after them."""
+        if is_mip:
+            basis = self._highs.getBasis()
+            self._basis = basis if basis.valid else self._basis
+            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
+            # in the presolved space, and call it optimal: it has to begin from nothing.
+            self._highs.clearSolver()
+        elif self._basis is not None:
+            # With the integers fixed, the basis that was optimal before them is a better start than none.
+            self._highs.setBasis(self._basis)
+            self._basis = None
 
     def _search(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """By a tree of our own from what similar searches learned; by HiGHS's where that does not end soon."""
@@ -197,43 +201,15 @@ class HighsBackEnd:
     def _grow_tree(
         self, request: SolveRequest, history: BranchingHistory, clock: Clock, listener: BoundsListener
     ) -> TreeSearch:
-        highs, places, began, spent = self._highs, request.integers, time.perf_counter(), [0]
-        self._pass_on(replace(request, integers=places[:0], cutoff=math.inf, enough=-math.inf), clock)
-        highs.setOptionValue("simplex_strategy", DUAL)
-
-        def relax(lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int) -> Relaxed:
-            highs.changeColsBounds(len(places), places, lower, upper)
-            if basis is not None:
-                highs.setBasis(basis)
-            highs.setOptionValue("objective_bound", limit)
-            highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
-            self._run(clock)
-            info, status = highs.getInfo(), highs.getModelStatus()
-            spent[0] += info.simplex_iteration_count
-            if status == HighsModelStatus.kObjectiveBound:
-                return Relaxed(limit)
-            if self._verdict() == "infeasible":
-                return Relaxed(math.inf)
-            is_solved = status in OPTIMAL_STATUSES
-            objective = info.objective_function_value if is_solved or iterations else -math.inf
-            return Relaxed(objective, np.array(highs.getSolution().col_value) if is_solved else None)
-
-        def allowed(best: float) -> float:
-            relative = self._settings.gap * abs(best)
-            if request.tolerance is None:
-                return relative
-            patience = self._settings.patience
-            is_long = patience is not None and time.perf_counter() - began > patience
-            return max(request.tolerance, relative) if is_long else request.tolerance
-
+        self._pass_on(replace(request, integers=request.integers[:0], cutoff=math.inf, enough=-math.inf), clock)
+        self._highs.setOptionValue("simplex_strategy", DUAL)
         gains, distance = history.read(request.keys, request.money), history.distance / request.money
-        limits = (lambda: spent[0], lambda: clock.is_over)
-        tree = TreeSearch(request, gains, distance, allowed, relax, highs.getBasis, *limits, listener)
+        tree = TreeSearch(request, gains, distance, _Relaxations(self, request, clock), self._settings, listener)
         try:
             tree.run()
         finally:
-            highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
-            highs.setOptionValue("objective_bound", math.inf)
+            self._highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
+            self._highs.setOptionValue("objective_bound", math.inf)
         self._last, self._basis = None, tree.best_basis
         history.write(request.keys, tree.gains, request.money)
         if tree.values is not None:
@@ -241,6 +217,19 @@ class HighsBackEnd:
             if not self._agrees_with(tree.best, tree.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
         return tree
+
+    def relax(self, clock: Clock, *, is_probe: bool) -> tuple[Relaxed, int]:
+        """Solve the linear programme up to the objective and the iterations that are set; and its iterations."""
+        self._run(clock)
+        info, status = self._highs.getInfo(), self._highs.getModelStatus()
+        spent = int(info.simplex_iteration_count)
+        if status == HighsModelStatus.kObjectiveBound:
+            return Relaxed(self._highs.getOptionValue("objective_bound")[1]), spent
+        if self._verdict() == "infeasible":
+            return Relaxed(math.inf), spent
+        is_solved = status in OPTIMAL_STATUSES
+        objective = info.objective_function_value if is_solved or is_probe else -math.inf
+        return Relaxed(objective, np.array(self._highs.getSolution().col_value) if is_solved else None), spent
 
     def _choose_method(self, request: SolveRequest) -> None:
         """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
@@ -299,6 +288,11 @@ class HighsBackEnd:
     def _agrees_with(self, reported: float, values: Vector, costs: Vector) -> bool:
         sizes = np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
+
+    @property
+    def highs(self) -> Any:
+        """The solver itself."""
+        return self._highs
 
     def silent(self) -> Any:
         """The solver itself, without callbacks and presolve, for thousands of small linear programmes."""
@@ -381,6 +375,36 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+class _Relaxations:
+    """The linear programmes of a tree, by bounds of its integers."""
+
+    def __init__(self, back: HighsBackEnd, request: SolveRequest, clock: Clock) -> None:
+        self._back, self._places, self._clock = back, request.integers, clock
+        self.iterations = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is."""
+        return self._clock.is_over
+
+    @property
+    def basis(self) -> Any:
+        """That of the last one."""
+        return self._back.highs.getBasis()
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        """Solve one; see `Relaxations`."""
+        highs = self._back.highs
+        highs.changeColsBounds(len(self._places), self._places, lower, upper)
+        if basis is not None:
+            highs.setBasis(basis)
+        highs.setOptionValue("objective_bound", limit)
+        highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
+        found, spent = self._back.relax(self._clock, is_probe=iterations > 0)
+        self.iterations += spent
+        return found
 
 
 @contextlib.contextmanager

@@ -18,14 +18,14 @@ Duality and warm starting in integer programming, NSF Design, Service and Manufa
 
 import heapq
 import math
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from optimizer.solver.base import Integers, RawResult, SolveRequest, Vector, Verdict
-from optimizer.tolerances import INTEGRALITY, ROUNDING
+from optimizer.solver.base import BoundsListener, Integers, RawResult, Settings, SolveRequest, Vector, Verdict
+from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING
 
 # Candidates for strong branching at a node, and iterations for each of their relaxations.
 CANDIDATES, PROBE = 4, 200
@@ -37,12 +37,10 @@ MOST_GAIN = 0.01
 GUESS, WIDER = 1.25, 2.0
 # The first guess, a share of the objective.
 FIRST_GUESS = 0.02
-# Of two gains, the smaller one counts as at least this.
-LEAST_GAIN = 1e-6
 
 
 @dataclass(order=True)
-class Node:
+class TreeNode:
     """A part of the integers' ranges: `bound` holds for all its solutions."""
 
     bound: float
@@ -62,9 +60,34 @@ class Relaxed:
     values: Vector | None = None
 
 
-# Solves the relaxation: bounds of the integers, a basis to start from if any, the objective at which it is left, and a
-# number of iterations, 0 for any.
-Relax = Callable[[Vector, Vector, Any, float, int], Relaxed]
+class Relaxations(Protocol):
+    """The linear programmes of a tree.
+
+    Attributes:
+        iterations: of all so far. basis: that of the last one. is_over: whether the time is.
+    """
+
+    iterations: int
+
+    @property
+    def basis(self) -> Any:
+        """Of the last one."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        ...
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        """Solve one.
+
+        Args:
+            lower, upper: bounds of the integers. basis: to start from; None for the last one.
+            limit: it is left once its objective is no lower; the result is that limit, without values.
+            iterations: at most so many; 0 for any number.
+        """
+        ...
 
 
 class TreeSearch:
@@ -74,13 +97,13 @@ class TreeSearch:
         request: what is solved, in the solver's units.
         gains: pseudo-costs by integer, in their order; they are updated.
         distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
-        allowed: how far an incumbent may be from its bound, by its objective.
-        relax: solves a relaxation. basis: that of the last one. iterations: of all so far.
-        is_over: whether the time is.
+        programmes: the relaxations.
+        settings: how near an incumbent has to be to its bound, where the request does not say.
         report: hears (incumbent, bound).
 
     Attributes:
-        status: ``optimal``, ``infeasible`` (nothing below the cutoff), ``stopped``, or ``given up``.
+        status: ``optimal``, without values where nothing better than the cutoff by what is allowed is left to be found;
+            ``infeasible`` (nothing below the cutoff), ``stopped``, or ``given up``.
         best, values: the incumbent. bound: proven for all solutions that are not above the cutoff.
         root: the first relaxation.
     """
@@ -90,49 +113,61 @@ class TreeSearch:
         request: SolveRequest,
         gains: Vector,
         distance: float,
-        allowed: Callable[[float], float],
-        relax: Relax,
-        basis: Callable[[], Any],
-        iterations: Callable[[], int],
-        is_over: Callable[[], bool],
-        report: Callable[[float, float], None],
+        programmes: Relaxations,
+        settings: Settings,
+        report: BoundsListener,
     ) -> None:
-        self.request, self.gains, self.allowed, self.relax = request, gains, allowed, relax
-        self.basis, self.iterations, self.is_over, self.report = basis, iterations, is_over, report
+        self.request, self.gains, self.programmes, self.settings = request, gains, programmes, settings
+        self.report, self._began = report, time.perf_counter()
         self.places: Integers = request.integers.astype(np.intp)
         self.status, self.best, self.bound, self.root = "optimal", math.inf, math.inf, -math.inf
         self.values: Vector | None = None
         self.best_basis: Any = None
         self._distance, self._guess = distance, math.inf
-        self._open: list[Node] = []
-        self._postponed: list[Node] = []
+        self._open: list[TreeNode] = []
+        self._postponed: list[TreeNode] = []
         self._count = 0
 
     @property
     def limit(self) -> float:
         """Solutions at or above it are of no use."""
-        best = math.inf if self.values is None else self.best - self.allowed(self.best)
-        return min(self.request.cutoff, best)
+        best = math.inf if self.values is None else self.best - self._allowed(self.best)
+        cutoff, tolerance = self.request.cutoff, self.request.tolerance
+        if tolerance is not None and math.isfinite(cutoff):
+            # The cutoff comes from a solution of this cost.
+            cutoff += tolerance - self._allowed(cutoff + tolerance)
+        return min(cutoff, best)
+
+    def _allowed(self, cost: float) -> float:
+        """How far a solution of some cost may be from its bound."""
+        relative, tolerance, patience = self.settings.gap * abs(cost), self.request.tolerance, self.settings.patience
+        if tolerance is None:
+            return relative
+        is_long = patience is not None and time.perf_counter() - self._began > patience
+        return max(tolerance, relative) if is_long else tolerance
 
     def run(self) -> None:
         """Search until everything is closed, or one of the limits is reached."""
         lower, upper = self.request.lower[self.places], self.request.upper[self.places]
-        first = self.relax(lower, upper, None, self.limit, 0)
+        first = self.programmes.solve(lower, upper, None, self.limit)
         if first.values is None:
-            self.status, self.bound = "infeasible" if first.objective >= self.limit else "stopped", first.objective
+            self.status, self.bound = "optimal" if first.objective >= self.limit else "stopped", first.objective
+            self._conclude([])
             return
         self.root = first.objective
-        root = Node(self.root, 0, lower, upper, first.values[self.places], self.basis())
+        root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
         self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
         self._round(root)
         node = root if self._place(root, first) else None
         while node is not None and self._goes_on():
             node = self._branch(node) or self._next()
-        if node is not None:
-            self._open.append(node)
-        left = [each.bound for each in (*self._open, *self._postponed)]
-        self.bound = min([self.bound, self.best, *left])
-        if self.status == "optimal" and self.values is None:
+        self._conclude([node] if node is not None else [])
+
+    def _conclude(self, left: list[TreeNode]) -> None:
+        """The bound, with the nodes that are left open; and whether there is a solution."""
+        bounds = [each.bound for each in (*left, *self._open, *self._postponed)]
+        self.bound = min([self.bound, self.best, *bounds])
+        if self.status == "optimal" and self.values is None and self.bound >= self.request.cutoff:
             self.status = "infeasible"
 
     def result(self) -> RawResult:
@@ -145,13 +180,13 @@ class TreeSearch:
 
     def _goes_on(self) -> bool:
         is_enough = self.values is not None and self.best <= self.request.enough
-        if is_enough or self.is_over():
+        if is_enough or self.programmes.is_over:
             self.status = "stopped"
-        elif self.iterations() > MOST_ITERATIONS:
+        elif self.programmes.iterations > MOST_ITERATIONS:
             self.status = "given up"
         return self.status == "optimal"
 
-    def _next(self) -> Node | None:
+    def _next(self) -> TreeNode | None:
         """The open node with the least bound; those closed at a guess that proved too low are opened again."""
         while True:
             while self._open:
@@ -161,7 +196,7 @@ class TreeSearch:
                     self.bound = min(self.bound, node.bound)
                 elif node.values is not None or self._solve(node):
                     return node
-            if not self._postponed or self.is_over():
+            if not self._postponed or self.programmes.is_over:
                 return None
             self._guess = self._wider(WIDER * (self._guess - self.root))
             self._open, self._postponed = sorted(self._postponed), []
@@ -170,12 +205,12 @@ class TreeSearch:
         guess = self.root + distance
         return guess if guess > self.root + ROUNDING * abs(self.root) else math.inf
 
-    def _solve(self, node: Node) -> bool:
+    def _solve(self, node: TreeNode) -> bool:
         """Solve the relaxation of a node; whether it is to be branched."""
-        found = self.relax(node.lower, node.upper, node.basis, min(self.limit, self._guess), 0)
+        found = self.programmes.solve(node.lower, node.upper, node.basis, min(self.limit, self._guess))
         return self._place(node, found)
 
-    def _place(self, node: Node, found: Relaxed) -> bool:
+    def _place(self, node: TreeNode, found: Relaxed) -> bool:
         """Close a node or postpone it, or take its solution; whether it is to be branched."""
         node.bound = max(node.bound, found.objective)
         if found.values is None:
@@ -184,7 +219,7 @@ class TreeSearch:
             else:
                 self.bound = min(self.bound, node.bound)
             return False
-        node.values, node.basis = found.values[self.places], self.basis()
+        node.values, node.basis = found.values[self.places], self.programmes.basis
         if not _fractions(node.values).any():
             self._take(found)
             self.bound = min(self.bound, node.bound)
@@ -193,23 +228,23 @@ class TreeSearch:
 
     def _take(self, found: Relaxed) -> None:
         if found.values is not None and found.objective < self.best and found.objective <= self.request.cutoff:
-            self.best, self.values, self.best_basis = found.objective, found.values, self.basis()
+            self.best, self.values, self.best_basis = found.objective, found.values, self.programmes.basis
 
-    def _round(self, node: Node) -> None:
+    def _round(self, node: TreeNode) -> None:
         """Try the nearest whole numbers, and the next larger ones."""
         assert node.values is not None
         for whole in (np.round(node.values), np.ceil(node.values - INTEGRALITY)):
             whole = np.clip(whole, node.lower, node.upper)
-            self._take(self.relax(whole, whole, node.basis, min(self.limit, self._guess), 0))
+            self._take(self.programmes.solve(whole, whole, node.basis, min(self.limit, self._guess)))
 
-    def _branch(self, node: Node) -> Node | None:
+    def _branch(self, node: TreeNode) -> TreeNode | None:
         """Solve both children; the one with the lower relaxation comes next, if there is one."""
         assert node.values is not None
         chosen = self._choose(node)
         children = []
         for is_up in (False, True):
             child = self._child(node, chosen, is_up=is_up)
-            found = self.relax(child.lower, child.upper, node.basis, min(self.limit, self._guess), 0)
+            found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess))
             self._learn(node, chosen, found.objective, is_up=is_up)
             if self._place(child, found):
                 children.append(child)
@@ -223,11 +258,11 @@ class TreeSearch:
         heapq.heapify(self._open)
         return nearest
 
-    def _close(self, node: Node) -> bool:
+    def _close(self, node: TreeNode) -> bool:
         self.bound = min(self.bound, node.bound)
         return False
 
-    def _child(self, node: Node, chosen: int, *, is_up: bool) -> Node:
+    def _child(self, node: TreeNode, chosen: int, *, is_up: bool) -> TreeNode:
         assert node.values is not None
         self._count += 1
         lower, upper = node.lower.copy(), node.upper.copy()
@@ -235,9 +270,9 @@ class TreeSearch:
             lower[chosen] = math.ceil(node.values[chosen])
         else:
             upper[chosen] = math.floor(node.values[chosen])
-        return Node(node.bound, self._count, lower, upper)
+        return TreeNode(node.bound, self._count, lower, upper)
 
-    def _choose(self, node: Node) -> int:
+    def _choose(self, node: TreeNode) -> int:
         """The integer to branch on."""
         assert node.values is not None
         fractions = _fractions(node.values)
@@ -248,7 +283,7 @@ class TreeSearch:
         for j in unknown:
             for is_up in (False, True):
                 child = self._child(node, j, is_up=is_up)
-                found = self.relax(child.lower, child.upper, node.basis, min(self.limit, self._guess), PROBE)
+                found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess), PROBE)
                 self._learn(node, j, found.objective, is_up=is_up)
         if unknown:
             scores = self._scores(candidates, fractions)
@@ -264,7 +299,7 @@ class TreeSearch:
             score *= np.maximum(gain, LEAST_GAIN)
         return score
 
-    def _learn(self, node: Node, chosen: int, objective: float, *, is_up: bool) -> None:
+    def _learn(self, node: TreeNode, chosen: int, objective: float, *, is_up: bool) -> None:
         assert node.values is not None
         fraction = float(node.values[chosen] - math.floor(node.values[chosen]))
         most = MOST_GAIN * abs(node.bound)
