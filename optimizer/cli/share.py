@@ -43,10 +43,10 @@ def command(
 
         show_cost_shares(found)
     if csv is not None:
-        from optimizer.report.tables.share import write_cost_shares_csv
+        from optimizer.report.tables.render import write_frames
 
         with outputs.writing(csv):
-            paths = write_cost_shares_csv(found, csv)
+            paths = write_frames(found.frames, csv)
         for path in paths:
             common.print_message(f"wrote {path}")
     common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

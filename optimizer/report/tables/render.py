@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,12 +15,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import starts_formula
+from optimizer.files import starts_formula, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, percent, shock_title
 from optimizer.report.screen import Screen
-from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow
+from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import si
 
 CellRenderer = Callable[[FrameRow], str | Text]
@@ -215,6 +216,13 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
 def frame_csv(frame: Frame) -> str:
     """A frame as CSV: names with their units, then every row."""
     return to_csv([column.name_with_unit for column in frame.columns], zip(*frame.values, strict=True))
+
+
+def write_frames(frames: Frames, folder: Path) -> list[Path]:
+    """Frames as CSV files of a folder, each whole or not at all."""
+    for name in frames:
+        write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
+    return [folder / f"{name}.csv" for name in frames]
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:

@@ -1,29 +1,26 @@
 """How shares of costs look: who pays what and whether anyone would do better alone, then members and coalitions."""
 
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
-from optimizer.instance.schema import Instance
+from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts
+from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.sharing.costs import SOLUTIONS, CoalitionCost, CostShares, Solution
+from optimizer.studies.sharing.costs import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
 from optimizer.studies.sharing.game import ProvenPayment, excess
 from optimizer.units import si
 
 _DIGITS = 3
 _NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "Nucleolus"}
-_APART = " + "
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
@@ -54,12 +51,19 @@ def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
     return f"{low} to {high} {money}".rstrip()
 
 
-def _name(instance: Instance, member: str) -> str:
-    return instance.members[member].name or member if member in instance.members else member
+def _name(found: CostShares, member: str) -> str:
+    return found.instance.members[member].name or member
 
 
 def _names(found: CostShares, each: CoalitionCost) -> str:
-    return _APART.join(each.members)
+    return " + ".join(_name(found, member) for member in each.members)
+
+
+def _payment(found: CostShares, each: MemberShare) -> str:
+    paid = each.shapley
+    if paid.value < 0:
+        return f"{_name(found, each.member)} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+    return f"{_name(found, each.member)} pays {range_text(paid)}"
 
 
 def _answer(found: CostShares) -> RenderableType:
@@ -67,7 +71,7 @@ def _answer(found: CostShares) -> RenderableType:
     if not found.shares:
         return answer_panel(title, _no_game(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
     money, state = found.instance.money, found.core_state
-    paid = list_names([f"{each.member} pays {range_text(each.shapley)}" for each in found.shares], len(found.shares))
+    paid = ", ".join(_payment(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
     verdict = "nobody would do better alone"
     if leaving:
@@ -106,13 +110,34 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
     whole = math.fsum(each.shapley.value for each in found.shares)
     counted = "beyond what each costs alone without shocks" if any(each.no_shock for each in found.shares) else "in all"
     yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}"
-    yield "Together", f"{si(whole, money)}, {_saving(saving, apart, money)}{_survival(found.joint)}"
+    yield "Together", f"{si(whole, money)}, {_saving(saving, apart, money)}{_in_peace(found)}{_survival(found.joint)}"
+    if any(each.no_shock for each in found.shares):
+        base = ", ".join(f"{_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
+        yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
+    yield "Joint plan", _plan(found)
     yield "Core", _core(found)
-    for solution in SOLUTIONS:
-        leaving = found.objections(solution)
-        names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
-        stays = "no coalition would do better alone" if not leaving else f"by leaving could save, {money}: {names}"
-        yield _NAMES[solution], stays
+    yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+
+
+def _leaving(found: CostShares, solution: Solution) -> str:
+    """Who would do better alone under a solution."""
+    leaving = found.objections(solution)
+    if not leaving:
+        return "no coalition would do better alone"
+    names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
+    return f"by leaving could save, {found.instance.money}: {names}"
+
+
+def _plan(found: CostShares) -> str:
+    joint = found.joint
+    assert joint is not None
+    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *_filled(joint)])
+    names = [display_name(found.instance, o) for o in bought]
+    return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
+
+
+def _filled(joint: Result) -> list[str]:
+    return [o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row)]
 
 
 def _saving(saving: ProvenPayment, apart: float, money: str) -> str:
@@ -121,6 +146,11 @@ def _saving(saving: ProvenPayment, apart: float, money: str) -> str:
         return f"{range_text(more, money)} more than apart"
     less = f" or {percent(saving.value / apart)}" if apart > 0 else ""
     return f"{range_text(saving, money)}{less} less than apart"
+
+
+def _in_peace(found: CostShares) -> str:
+    calm = found.saving_without_shocks
+    return f", of which {si(calm)} without any shock" if calm and found.shares[0].no_shock else ""
 
 
 def _survival(joint: Result | None) -> str:
@@ -143,11 +173,10 @@ def _core(found: CostShares) -> str:
 def _members(found: CostShares) -> Table:
     rows = [
         (
-            Text(_name(found.instance, each.member)),
+            Text(_name(found, each.member)),
             [
-                si(each.no_shock) if each.no_shock else DASH,
                 range_text(each.alone),
-                *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), range_text(each.saved(s)))),
+                *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value))),
             ],
         )
         for each in found.shares
@@ -155,10 +184,9 @@ def _members(found: CostShares) -> Table:
     return cross_table(
         f"Who pays what, {found.instance.money}",
         "Member",
-        ["No shocks,\nalone", "Survival,\nalone", "Shapley:\npays", "\nsaves", "Nucleolus:\npays", "\nsaves"],
+        ["Alone", "Shapley:\npays", "\nsaves", "Nucleolus:\npays", "\nsaves"],
         rows,
-        caption="Paid and saved is what survival costs: present value beyond the first column. A range where costs are "
-        "proven to a range.",
+        caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range.",
         **_WIDE,
     )
 
@@ -185,10 +213,3 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
     saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
     return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]
-
-
-def write_cost_shares_csv(found: CostShares, folder: Path) -> Sequence[Path]:
-    """The frames of cost shares as CSV files, each whole or not at all."""
-    for name in found.frames:
-        write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in found.frames]

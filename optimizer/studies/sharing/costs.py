@@ -121,7 +121,7 @@ class CostShares:
     """Who pays what.
 
     Attributes:
-        instance: of all members that were asked about.
+        instance: with its members.
         members: their names.
         coalitions: what each costs, the small ones first; those that were not reached are left out.
         shares: what each member pays; empty where there is no game.
@@ -179,6 +179,15 @@ class CostShares:
         return math.fsum(each.cost for each in alone), math.fsum(each.bound for each in alone)
 
     @property
+    def saving_without_shocks(self) -> float | None:
+        """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
+        calm = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
+        if not self.shares or len(calm) < len(self.coalitions):
+            return None
+        alone, together = math.fsum(calm[: len(self.members)]), calm[-1]
+        return alone - together if abs(alone - together) > SAME_VALUE * abs(alone) else 0.0
+
+    @property
     def core_state(self) -> CoreState | None:
         """Whether some way to pay leaves no coalition better off alone; None where there is no game."""
         if self.core is None:
@@ -209,6 +218,7 @@ class CostShares:
             "coalitions": [_coalition(self, each) for each in self.coalitions],
             "core": {"state": self.core_state, "value": _ends(self.core)},
             "saving": _ends(self.saving),
+            "saving_without_shocks": self.saving_without_shocks,
             "objections": {
                 solution: [
                     {"members": list(each.members), "saves": amount} for each, amount in self.objections(solution)
@@ -428,9 +438,8 @@ class _CoalitionSearch:
 
     def _conclude(self, measure: Measure) -> CostShares:
         known = tuple(self._cost(each) for each in self.variants if each in self.found)
-        whole = self.variants[frozenset(self.members)]
         stopped = len(known) < len(self.variants) or any(each.result.status == "stopped" for each in known)
-        made = CostShares(whole, self.members, known, tolerance=measure.tolerance, stopped=stopped)
+        made = CostShares(self.instance, self.members, known, tolerance=measure.tolerance, stopped=stopped)
         if len(known) < len(self.variants) or made.unpriced or not all(math.isfinite(each.bound) for each in known):
             return made
         return _with_game(made)
