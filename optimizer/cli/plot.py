@@ -39,6 +39,7 @@ _KINDS = (
 )
 # The kinds that are figures of a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
+_KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study, as in report --with."
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
@@ -67,7 +68,7 @@ class _Choice:
 
 def command(
     plan: options.PlanFile,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}", show_default=False)],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=_KINDS_IN_HELP, show_default=False)],
     output: Annotated[
         Path, options.answer_option("--output", "-o", metavar="FILE", help="An .svg, .png or .pdf file.")
     ],
