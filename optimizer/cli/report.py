@@ -95,13 +95,17 @@ def command(
     studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
         brief = _brief(instance, frontier, studied, known, doubts)
-        data = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief).to_dict()
+        shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html import page
+    from optimizer.report.html.pictures import picture_data, plan_pictures
     from optimizer.report.narrative import sentence
 
-    _print_either(data, studied, sentence(instance, result), json=json)
     is_page = output.suffix.lower() in _PAGES
-    content = page(data, studied) if is_page else write_brief(data["brief"], output.suffix)
+    with common.library_warnings():
+        pictures = plan_pictures(shown) if is_page else ()
+    data = shown.to_dict() | picture_data(pictures)
+    _print_either(data, studied, sentence(instance, result), json=json)
+    content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
 
 
