@@ -152,15 +152,25 @@ def _map(book: Book, choice: Choice) -> Canvas:
 
 
 def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[world_map.WorldMap]:
-    """The baseline on the map, and a shock beside it; the tightest where none is named."""
+    """The baseline on the map, and a shock beside it; the worst where none is named.
+
+    Raises:
+        ValueError: there is no plan, no such shock, or its flows are not kept. Its text says so.
+    """
     known = book.own.chains
     _require(BASELINE in known, "there is no plan to draw a map of")
     kept = [name for name in known if name != BASELINE]
+    _require_kept(book, shock, kept)
+    worst = shock or _worst_kept(book, kept)
+    shown = [BASELINE] if worst is None else [BASELINE, worst]
+    return [world_map.world_map(book.instance, known[name][-1 if end else 0], book.own.moves) for name in shown]
+
+
+def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
+    """Refuse a shock that is not there, or whose flows are not kept."""
     names = [each.name for each in book.own.result.shocks]
     _require(shock is None or shock in names, f"there is no shock {shock!r} in the plan; one of: {', '.join(names)}")
     _require(shock is None or shock in kept, _not_kept(shock or "", kept))
-    shown = [BASELINE, *([name] if (name := shock or _worst_kept(book, kept)) else [])]
-    return [world_map.world_map(book.instance, known[name][-1 if end else 0], book.own.moves) for name in shown]
 
 
 def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
@@ -192,13 +202,10 @@ def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
     Raises:
         ValueError: there is no such shock, its flows are not kept, or it finds no stock. Its text says so.
     """
-    outcomes = {each.name: each for each in book.own.result.shocks}
-    kept = [name for name, each in outcomes.items() if each.flows is not None]
-    _require(shock is None or shock in outcomes, f"there is no shock {shock!r}; one of: {', '.join(outcomes)}")
-    _require(shock is None or shock in kept, _not_kept(shock or "", kept))
-    found = {
-        name: stocks for name in ([shock] if shock else kept) if (stocks := stocks_in(book.instance, outcomes[name]))
-    }
+    outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
+    _require_kept(book, shock, list(outcomes))
+    names = list(outcomes) if shock is None else [shock]
+    found = {name: stocks for name in names if (stocks := stocks_in(book.instance, outcomes[name]))}
     _require(bool(found), "no stock is there when a shock comes")
     name = max(found, key=lambda name: sum(each.before - min(each.left) for each in found[name]))
     flows = outcomes[name].flows

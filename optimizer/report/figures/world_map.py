@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import BASELINE
@@ -100,20 +101,24 @@ class WorldMap:
 
 @cache
 def countries() -> tuple[Country, ...]:
-    """Every country with an outline."""
-    found = list[Country]()
-    for folder in _FOLDERS:
-        for path in sorted((files("countryinfo") / folder).iterdir(), key=lambda path: path.name):
-            data = json.loads(path.read_text(encoding="utf-8")) if path.name.endswith(".json") else {}
-            rings = tuple(_rings(data.get("geoJSON") or {}))
-            # Some have a place and no outline; those of the second folder may be a part or an old name of another.
-            if rings or data.get("latlng"):
-                names = [data.get("name"), path.name.removesuffix(".json"), *(data.get("altSpellings") or ())]
-                names += (data.get("ISO") or {}).values()
-                north, east = data.get("latlng") or _middle(rings)
-                known = frozenset(_plain_name(str(name)) for name in names if name)
-                found.append(Country(known, (float(east), float(north)), rings))
-    return tuple(found)
+    """Every country that has a place, with its outline where it has one."""
+    paths = [
+        path
+        for folder in _FOLDERS
+        for path in sorted((files("countryinfo") / folder).iterdir(), key=lambda path: path.name)
+        if path.name.endswith(".json")
+    ]
+    return tuple(found for path in paths if (found := _country(path.name, json.loads(path.read_text("utf-8")))))
+
+
+def _country(file: str, data: Mapping[str, Any]) -> Country | None:
+    rings = tuple(_rings(data.get("geoJSON") or {}))
+    if not rings and not data.get("latlng"):
+        return None
+    names = [data.get("name"), file.removesuffix(".json"), *(data.get("altSpellings") or ())]
+    names += (data.get("ISO") or {}).values()
+    north, east = data.get("latlng") or _middle(rings)
+    return Country(frozenset(_plain_name(str(name)) for name in names if name), (float(east), float(north)), rings)
 
 
 def _rings(outline: Mapping[str, Any]) -> Iterator[tuple[tuple[float, float], ...]]:
@@ -146,31 +151,34 @@ def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
     return next((country.place for country in countries() if wanted & country.names), None)
 
 
-def world_map(instance: Instance, chain: Chain, moves: Sequence[Purchase]) -> WorldMap:
+def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> WorldMap:
     """The map of a chain, with what the plan builds."""
-    home, places = instance.home or "", {place.key: place for place in chain.places}
-    flows = defaultdict[tuple[str, str], float](float)
-    for each in chain.passages:
-        ends = _region(places[each.source], home), _region(places[each.target], home)
-        if places[each.source].sort != "unserved" and ends[0] != ends[1] and all(ends):
-            flows[ends] += each.tonnes
-    spent, options = defaultdict[str, float](float), defaultdict[str, int](int)
+    home, flows = instance.home or "", _crossing(drawn, instance.home or "")
+    built = defaultdict[str, list[float]](list)
     for move in moves:
-        spent[move.region or home] += move.paid
-        options[move.region or home] += 1
-    short = 1.0 - chain.served / chain.demanded if chain.demanded > 0 else 0.0
-    reached = (end for crossing in flows for end in crossing)
-    known = [each for each in dict.fromkeys((*chain.by_region, *reached, *spent, home)) if each]
+        built[move.region or home].append(move.paid)
+    short = {home: 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 else 0.0}
+    known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
     regions = [
         MapRegion(
-            each, region_name(instance, each), place_of(instance, each), chain.by_region.get(each, 0.0), spent[each],
-            options[each], short if each == home else 0.0,
+            each, region_name(instance, each), place_of(instance, each), drawn.by_region.get(each, 0.0),
+            sum(built[each]), len(built[each]), short.get(each, 0.0),
         )
-        for each in known
+        for each in filter(None, known)
     ]  # fmt: skip
     ordered = tuple(sorted(regions, key=lambda each: -each.makes))
     crossing = tuple(sorted(((*ends, tonnes) for ends, tonnes in flows.items()), key=lambda flow: -flow[2]))
-    return WorldMap(chain.path, chain.first, chain.last, ordered, crossing, chain.demanded, chain.served)
+    return WorldMap(drawn.path, drawn.first, drawn.last, ordered, crossing, drawn.demanded, drawn.served)
+
+
+def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
+    """By source and target region, t a year of all goods."""
+    places, flows = {place.key: place for place in drawn.places}, defaultdict[tuple[str, str], float](float)
+    for each in drawn.passages:
+        ends = _region(places[each.source], home), _region(places[each.target], home)
+        if places[each.source].sort != "unserved" and ends[0] != ends[1] and all(ends):
+            flows[ends] += each.tonnes
+    return flows
 
 
 def _region(place: ChainPlace, home: str) -> str:
@@ -218,6 +226,18 @@ def _draw_panel(
     colours: Mapping[str, tuple[str, str]],
     maps: Sequence[WorldMap],
 ) -> None:
+    _draw_land(panel)
+    panel.set_title(map_words(instance, shown), fontsize=8.5, loc="left", color=INK if _is_whole(shown) else VERMILION)
+    on_map = {each.region: each for each in shown.regions if each.place is not None}
+    _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
+    _draw_regions(panel, instance, list(on_map.values()), colours, maps)
+    nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
+    if nowhere:
+        text = f"No country, so no place on the map: {'; '.join(nowhere)}."
+        panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
+
+
+def _draw_land(panel: "Axes") -> None:
     from matplotlib.collections import PolyCollection
 
     rings = [ring for country in countries() for ring in country.rings]
@@ -228,14 +248,6 @@ def _draw_panel(
     plain(panel)
     panel.set_xticks([])
     panel.set_yticks([])
-    panel.set_title(map_words(instance, shown), fontsize=8.5, loc="left", color=INK if _is_whole(shown) else VERMILION)
-    on_map = {each.region: each for each in shown.regions if each.place is not None}
-    _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
-    _draw_regions(panel, instance, list(on_map.values()), colours, maps)
-    nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
-    if nowhere:
-        text = f"No country, so no place on the map: {'; '.join(nowhere)}."
-        panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
 
 
 def _is_whole(shown: WorldMap) -> bool:
@@ -279,27 +291,31 @@ def _draw_regions(
     colours: Mapping[str, tuple[str, str]],
     maps: Sequence[WorldMap],
 ) -> None:
-    """Circles of what is made, squares of what is built, and a ring of what is not served."""
+    """What is made, built and not served in each region, and its name where that is not little."""
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
     taken = list[tuple[float, float, float]]()
     for each in regions:
         assert each.place is not None
-        x, y = each.place
-        colour = colours.get(each.region, (GREY, ""))[0]
-        if each.makes > 0:
-            size = max(2.0, 2 * _CIRCLE * (each.makes / most) ** 0.5)
-            panel.plot([x], [y], marker="o", markersize=size, color=colour, alpha=0.85, markeredgewidth=0)
-        if each.short > 0:
-            panel.plot([x], [y], marker="o", markersize=2 * _CIRCLE + 4, markerfacecolor="none", color=VERMILION,
-                       markeredgewidth=1.0 + 12.0 * each.short)  # fmt: skip
-        if each.spent > 0:
-            side = max(2.0, _SQUARE * (each.spent / dearest) ** 0.5)
-            panel.plot([x], [y], marker="s", markersize=side, markerfacecolor="none", color=INK, markeredgewidth=1.0)
-        is_named = each.makes > _NAMED * most or each.spent > 0 or each.short > 0
-        if is_named:
-            _write(panel, x, y, _region_words(instance, each), taken)
+        _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest)
+        if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
+            _write(panel, *each.place, _region_words(instance, each), taken)
+
+
+def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> None:
+    """A circle of what is made, a square of what is built, and a ring of what is not served."""
+    assert each.place is not None
+    x, y = ([value] for value in each.place)
+    if each.makes > 0:
+        size = max(2.0, 2 * _CIRCLE * (each.makes / most) ** 0.5)
+        panel.plot(x, y, marker="o", markersize=size, color=colour, alpha=0.85, markeredgewidth=0)
+    if each.short > 0:
+        panel.plot(x, y, marker="o", markersize=2 * _CIRCLE + 4, markerfacecolor="none", color=VERMILION,
+                   markeredgewidth=1.0 + 12.0 * each.short)  # fmt: skip
+    if each.spent > 0:
+        side = max(2.0, _SQUARE * (each.spent / dearest) ** 0.5)
+        panel.plot(x, y, marker="s", markersize=side, markerfacecolor="none", color=INK, markeredgewidth=1.0)
 
 
 def _write(panel: "Axes", x: float, y: float, words: str, taken: list[tuple[float, float, float]]) -> None:

@@ -1,9 +1,9 @@
 """What is bought and spent year by year, and how stocks are drawn down within a shock."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -32,6 +32,9 @@ from optimizer.studies.purchases import Purchase
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _COLOURS = (BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
 _DASHES = ("-", "--", ":", "-.")
 
@@ -49,60 +52,67 @@ class YearOfPlan:
 def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> tuple[YearOfPlan, ...]:
     """Every year of the horizon."""
     horizon = instance.horizon
-    spent = defaultdict[tuple[int, str], float](float)
-    for move in moves:
-        if not move.purchases:
-            spent[horizon.year(move.t), move.kind] += move.paid
-            continue
-        for year in horizon.years:
-            fills = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
-            spent[year, move.kind] += instance.stocks[move.option].paid(horizon, fills)
-    kinds = dict.fromkeys(move.kind for move in moves)
     builds = [move for move in moves if not move.purchases]
-    count = len(horizon.periods)
+    decided = Counter(horizon.year(move.t) for move in builds)
+    on_line = Counter(horizon.year(move.first) for move in builds if move.first < len(horizon.periods))
     return tuple(
-        YearOfPlan(
-            year,
-            {kind: spent[year, kind] for kind in kinds if spent[year, kind] > 0},
-            sum(horizon.year(move.t) == year for move in builds),
-            sum(move.first < count and horizon.year(move.first) == year for move in builds),
-        )
-        for year in horizon.years
+        YearOfPlan(year, _spent_in(instance, moves, year), decided[year], on_line[year]) for year in horizon.years
     )
+
+
+def _spent_in(instance: Instance, moves: Sequence[Purchase], year: int) -> dict[str, float]:
+    """By kind of lever, what is spent in a year, money, undiscounted."""
+    horizon, spent = instance.horizon, defaultdict[str, float](float)
+    for move in moves:
+        fills = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
+        if any(fills):
+            spent[move.kind] += instance.stocks[move.option].paid(horizon, fills)
+        elif not move.purchases and horizon.year(move.t) == year:
+            spent[move.kind] += move.paid
+    return dict(spent)
 
 
 def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) -> Canvas:
     """Money by year and kind of lever; below, how many builds are decided and come on line."""
     from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator
 
     canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), share=True)
-    upper, lower = canvas.panels
-    places, below = [each.year for each in years], [0.0] * len(years)
-    kinds = dict.fromkeys(kind for each in years for kind in each.spent)
-    for kind in kinds:
-        amounts = [each.spent.get(kind, 0.0) for each in years]
-        upper.bar(places, amounts, bottom=below, color=lever_colours().get(kind, GREY), width=0.8)
-        below = [low + amount for low, amount in zip(below, amounts, strict=True)]
-    for year, total in zip(places, below, strict=True):
-        if total > 0:
-            upper.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
-    upper.margins(y=0.14)
-    in_money(upper.yaxis)
-    upper.set_ylabel(f"spent, {result.money}")
-    upper.grid(axis="y")
-    lower.bar([year - 0.2 for year in places], [each.decided for each in years], width=0.38, color="white",
-              edgecolor=GREY, hatch="////", hatchcolor=GREY)  # fmt: skip
-    lower.bar([year + 0.2 for year in places], [each.on_line for each in years], width=0.38, color=QUIET)
-    lower.set_ylabel("builds")
-    lower.set_xticks(places)
-    lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
+    _draw_money(canvas.panels[0], result, years, kinds)
+    _draw_builds(canvas.panels[1], years)
     handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
     handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
     add_footer(canvas, "Capex and fixed cost in the year of the decision, stock in the year in which it is bought; "
                f"undiscounted, {result.currency}. {of_plan(result)}", handles)  # fmt: skip
     return canvas
+
+
+def _draw_money(panel: "Axes", result: Result, years: Sequence[YearOfPlan], kinds: Sequence[str]) -> None:
+    places, below = [each.year for each in years], [0.0] * len(years)
+    for kind in kinds:
+        amounts = [each.spent.get(kind, 0.0) for each in years]
+        panel.bar(places, amounts, bottom=below, color=lever_colours().get(kind, GREY), width=0.8)
+        below = [low + amount for low, amount in zip(below, amounts, strict=True)]
+    for year, total in zip(places, below, strict=True):
+        if total > 0:
+            panel.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
+    panel.margins(y=0.14)
+    in_money(panel.yaxis)
+    panel.set_ylabel(f"spent, {result.money}")
+    panel.grid(axis="y")
+
+
+def _draw_builds(panel: "Axes", years: Sequence[YearOfPlan]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    places = [each.year for each in years]
+    panel.bar([year - 0.2 for year in places], [each.decided for each in years], width=0.38, color="white",
+              edgecolor=GREY, hatch="////", hatchcolor=GREY)  # fmt: skip
+    panel.bar([year + 0.2 for year in places], [each.on_line for each in years], width=0.38, color=QUIET)
+    panel.set_ylabel("builds")
+    panel.set_xticks(places)
+    panel.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
 
 
 def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from optimizer.report.figures.studies import Study
 from optimizer.report.html.book import Book
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.futures_page import futures_page
-from optimizer.report.html.pictures import picture_data, plan_pictures
 from optimizer.report.html.sections import PageSection, section_of
 from optimizer.report.html.template import embed_json, render_page
 from optimizer.results.futures import FuturesResult
@@ -87,6 +86,9 @@ def write_report(
     if form in BRIEF_FORMS:
         write_whole(path, write_brief(shown.to_dict()["brief"], form))
         return
+    # The figures for print are made of this package's book.
+    from optimizer.report.html.pictures import picture_data, plan_pictures
+
     pictures = plan_pictures(shown)
     write_whole(path, page(shown.to_dict() | picture_data(pictures), (*pictures, *sections)))
 

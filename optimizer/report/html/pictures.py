@@ -34,11 +34,11 @@ def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return data, [draw_down_table(book.instance, drawn.stocks, drawn.start)]
 
 
-# By the kind that `plot` takes: the title of its section, its name in the list of sections, and its numbers.
-_PICTURES: Mapping[str, tuple[str, str, Callable[[Book], tuple[dict[str, Any], list[dict[str, Any]]]]]] = {
-    "map": ("Who supplies, and what is built where", "Map", _map),
-    "years": ("Money and builds by year", "By year", _years),
-    "drawdown": ("Stocks within a shock", "Draw-down", _draw_down),
+# By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
+_PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, Any], list[dict[str, Any]]]]]] = {
+    "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
+    "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
+    "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
 }
 
 
@@ -50,7 +50,7 @@ def plan_pictures(book: Book) -> tuple[PageSection, ...]:
 
 
 def _sections(book: Book) -> Iterator[PageSection]:
-    for kind, (title, link, numbers) in _PICTURES.items():
+    for kind, (title, caption, link, numbers) in _PICTURES.items():
         try:
             data, behind = numbers(book)
         except ValueError:
@@ -58,7 +58,7 @@ def _sections(book: Book) -> Iterator[PageSection]:
             continue
         picture = picture_address(draw_plot(book, kind, Choice(), "svg"))
         alt = f"{title}, as a figure; the table behind it has its numbers."
-        figure = {"kind": "figure", "caption": title, "alt": alt, "picture": picture, "behind": behind}
+        figure = {"kind": "figure", "caption": caption, "alt": alt, "picture": picture, "behind": behind}
         yield PageSection(kind, title, link, (figure,), data, is_stopped=False)
 
 
