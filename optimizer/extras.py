@@ -22,6 +22,8 @@ _OF_SUFFIX = {
     ".pdf": "plot",
     ".parquet": "parquet",
 }
+# The forms of a report's brief beside the page.
+BRIEF_FORMS = (".md",)
 
 
 def has_extra(extra: str) -> bool:

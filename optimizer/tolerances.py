@@ -27,6 +27,8 @@ REPORTED_OBJECTIVE = 1e-6
 INTEGRALITY = 1e-6
 # Dual values below this are none: as a share of the largest one, or in money per tonne.
 NEGLIGIBLE_DUAL = 1e-6
+# Of dual values that add to 1, one above this is positive.
+POSITIVE_DUAL = 1e-7
 # A shadow price that is reported is at least this share of the objective, per step.
 NEGLIGIBLE_PRICE = 1e-7
 

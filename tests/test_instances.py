@@ -173,7 +173,7 @@ def test_every_assumption_of_us_magnets_has_a_range_but_years_of_use() -> None:
     assert without == {f"demands.{name}.end_of_life.after_years" for name in segments}
 
 
-@pytest.mark.parametrize(("name", "sourced"), [("japan-2026.yaml", 30), ("eu-2030.yaml", 20)])
+@pytest.mark.parametrize(("name", "sourced"), [("japan-2026.yaml", 30), ("eu-2030.yaml", 20), ("three-allies.yaml", 4)])
 def test_every_number_of_the_smaller_cases_has_a_source_or_is_called_an_assumption(name: str, sourced: int) -> None:
     found = numbers(INSTANCES / name)
     assert [(each.path, each.line) for each in found if each.kind == "bare"] == []

@@ -42,10 +42,10 @@ def command(
 
         show_futures_study(found)
     if csv is not None:
-        from optimizer.report.tables.futures_study import write_futures_study_csv
+        from optimizer.report.tables.render import write_frames
 
         with outputs.writing(csv):
-            paths = write_futures_study_csv(found, csv)
+            paths = write_frames(found.frames, csv)
         for path in paths:
             common.print_message(f"wrote {path}")
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

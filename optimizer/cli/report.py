@@ -1,4 +1,4 @@
-"""diversify report: one page that can be put in front of a minister, or a workbook for its reviewers."""
+"""diversify report: one page that can be put in front of a minister, its first screen alone, or a workbook."""
 
 import contextlib
 from collections.abc import Sequence
@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, progress, sections
+from optimizer.cli.requirements import check_requirements, end_with_requirements
+from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
+    from optimizer.report.brief.structure import Brief
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
+    from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -31,25 +35,39 @@ def command(
     with_: Annotated[
         str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
+    quick: Annotated[
+        bool, options.search_option("--quick", help="Leave out other budgets, and what slips do.")
+    ] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
     output: Annotated[
-        Path, options.answer_option("--output", "-o", metavar="FILE", help="A page (.html) or a workbook (.xlsx).")
+        Path,
+        options.answer_option(
+            "--output", "-o", metavar="FILE", help="A page (.html), its brief (.md), a workbook (.xlsx)."
+        ),
     ] = Path("report.html"),
     instance_: Annotated[
         Path | None, options.answer_option("--instance", metavar="FILE", help="Take comments (sources) from this file.")
     ] = None,
+    requirements: Annotated[
+        bool, options.answer_option("--requirements", help="Report stockpile requirements (50 USC 98h-5).")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Write a plan as an HTML page or an Excel workbook.
+    """Write a plan as a page, a brief for print, or a workbook.
 
     Example: diversify report instances/tiny.yaml --quick --output report.html
     Manual:  docs/how-to/report.md
     """
     names = sections.parse_studies(with_)
-    _check_output(output, source, instance_, has_pages_only=json or budgets is not None or bool(names))
+    pages_only = json or budgets is not None or bool(names)
+    _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
+    if requirements:
+        without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
+        without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
+        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     sections.check_studies(names, source, changes, adversary=search.adversary)
 
@@ -57,7 +75,10 @@ def command(
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
-        _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
+        is_brief = output.suffix.lower() in BRIEF_FORMS
+        _refuse_parts_of_one(
+            {"--budgets": budgets is not None, "--instance": instance_ is not None, f"--output {output}": is_brief}
+        )
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, json=json)
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
@@ -68,18 +89,43 @@ def command(
     known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
     frontier = _plans_by_budget(instance, result, known)
 
+    from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
     doubts = inputs.audit_warnings(instance, result)
     subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
     studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
-        data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
+        brief = _brief(instance, frontier, studied, known, doubts)
+        data = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief).to_dict()
     from optimizer.report.html import page
     from optimizer.report.narrative import sentence
 
     _print_either(data, studied, sentence(instance, result), json=json)
-    _end(result, output, page(data, studied), doubts, stopped=frontier.stopped or _are_stopped(studied))
+    is_page = output.suffix.lower() in _PAGES
+    content = page(data, studied) if is_page else write_brief(data["brief"], output.suffix)
+    _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
+
+
+def _brief(
+    instance: "Instance",
+    frontier: "Frontier",
+    studied: "Sequence[PageSection]",
+    known: "_Known",
+    doubts: tuple[str, ...],
+) -> "Brief":
+    """The first screen, with what a slip by a year does unless the report is a quick one."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.content import make_brief
+    from optimizer.report.brief.decisions import find_brief_slips
+
+    result = frontier.points[frontier.own].result
+    slips: tuple[Slip, ...] = ()
+    if not known.quick and not frontier.stopped:
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
+    studies = {each.name: each.data for each in studied}
+    return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
 
 
 @dataclass(frozen=True)
@@ -173,8 +219,10 @@ def _find(source: str, plan: str | None, changes: options.Changes, search: optio
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
     is_book = output.suffix.lower() == _BOOK
-    if output.suffix.lower() not in _PAGES and not is_book:
-        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
+    is_page = output.suffix.lower() in (*_PAGES, *BRIEF_FORMS)
+    if not is_page and not is_book:
+        ends = f".html, {', '.join(BRIEF_FORMS)} or .xlsx"
+        raise typer.BadParameter(f"write a name that ends in {ends}.", param_hint="--output")
     if is_book and has_pages_only:
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"

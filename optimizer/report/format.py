@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-from optimizer.disruptions.shock import Cut, Shock
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
 from optimizer.results.bands import Bands
@@ -26,12 +28,6 @@ FOLDED += "name; --all lists each shock."
 COMMITMENTS = 4
 # Sets of targets are counted up to so many.
 SETS = 1000
-
-
-def entry_name(instance: Instance, entry: str) -> str:
-    """The name of a shock, a family or an ensemble in the file, or else its key."""
-    spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
-    return (spec.name if spec is not None else None) or entry
 
 
 def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
@@ -80,16 +76,6 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
         region, _, stage = name.partition(" / ")
         return stage_title(instance, stage, region)
     return display_name(instance, name) if kind == "process" else name
-
-
-def cut_words(instance: Instance, cut: Cut) -> str:
-    """What a cut affects, in the names of the file."""
-    shock_title = {
-        "process": tuple(display_name(instance, process) for process in cut.process or ()),
-        "region": tuple(region_name(instance, region) for region in cut.region or ()),
-        "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
-    }
-    return str(cut.model_copy(update={part: names or None for part, names in shock_title.items()}))
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -278,3 +264,11 @@ def band_words(instance: Instance, bands: Bands | None) -> Iterator[tuple[str, s
     elif instance.uncertain:
         what = plural(len(instance.uncertain), "number")
         yield "Band", f"not computed: {what} with a range; solve --bands draws samples of them"
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """What the audit found, in a few words."""
+    if not audit.get("rows"):
+        return "none"
+    worst = f"worst relative disagreement {audit['worst']:.1e}"
+    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"

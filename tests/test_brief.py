@@ -1,0 +1,256 @@
+"""The brief: what a slip does and what numbers rest on, by hand; and every form of it says the same."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.cli.app import app
+from optimizer.io.load import comments_of
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.writers import write_brief
+from optimizer.report.html import page
+from optimizer.report.html.book import book, tidy
+from optimizer.results.plan import Build, Plan
+from optimizer.solver import Settings
+from optimizer.studies.frontier import single_point
+from optimizer.studies.slips import find_slips, slip_by_a_year
+from optimizer.studies.sourcing import basis_of, find_numbers, weighted_basis
+
+INSTANCES = Path(__file__).parent.parent / "instances"
+TINY = INSTANCES / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> so.Instance:
+    return so.load(TINY)
+
+
+@pytest.fixture(scope="module")
+def result(tiny: so.Instance) -> so.Result:
+    return replace(so.solve(tiny), comments=comments_of(TINY))
+
+
+@pytest.fixture(scope="module")
+def brief(tiny: so.Instance, result: so.Result) -> Brief:
+    slips = find_brief_slips(tiny, result, Settings())
+    return make_brief(tiny, result, frontier=single_point(tiny, result), slips=slips)
+
+
+def part(brief: Brief, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = brief.to_dict()["parts"][name]
+    return found
+
+
+# Slips.
+
+
+def test_late_build_is_added_to_the_one_that_is_there(tiny: so.Instance) -> None:
+    builds = (
+        Build("plant", "refining", 0, 2026, "2026", 20.0, True),
+        Build("plant", "refining", 1, 2027, "2027", 40.0),
+    )
+    late = slip_by_a_year(tiny, Plan(builds, {"reserve": (60.0, 0.0, 40.0, 0.0, 0.0)}, {}), ["plant", "reserve"], 2026)
+    assert late.builds == (Build("plant", "refining", 1, 2027, "2027", 60.0, True),)
+    assert late.fills == {"reserve": (0.0, 60.0, 0.0, 40.0, 0.0)}
+
+
+def test_decision_of_the_last_year_slips_out_of_the_horizon(tiny: so.Instance) -> None:
+    builds = (Build("plant", "refining", 4, 2030, "2030", 20.0),)
+    assert slip_by_a_year(tiny, Plan(builds, {}, {}), ["plant"], 2030).builds == ()
+
+
+def test_slip_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instance, result: so.Result) -> None:
+    """The embargo of 2027 and 2028 takes 30 + 30 t: 60 from stock by 2028 less what the plant makes, 20 in 2028.
+
+    The plan buys the reserve of 60 t at once, and 40 t more in 2028. With the plant a year late, the 20 t of 2028 are
+    missing: 20 t at 500k are 10M.
+    """
+    (slip,) = find_slips(tiny, result, [["plant"]], 2026, Settings())
+    assert slip.options == ("plant",)
+    assert slip.failed == ("embargo@2027",)
+    assert slip.shock == "embargo@2027"
+    assert slip.below_floor == pytest.approx(20)
+    assert slip.gap == pytest.approx(10e6)
+    assert slip.shortage == pytest.approx(20)
+    assert slip.shortage_cost == pytest.approx(10e6)
+
+
+def test_slip_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
+    """With a floor of 0 nothing has to be served, and 1k a tonne short buys nothing: a forced plant is not missed."""
+    idle = so.load(
+        TINY, ["demands.motors.survival=0", "demands.motors.shortage_cost=1k", "policy.force.plant={2026: 20}"]
+    )
+    found = so.solve(idle)
+    (slip,) = find_slips(idle, found, [["plant"]], 2026, Settings())
+    assert (slip.failed, slip.shock, slip.gap) == ((), None, 0.0)
+
+
+# What numbers rest on.
+
+DATA = {
+    "currency": "USD",
+    "horizon": {"start": 2026, "end": 2030},
+    "processes": {"mine": {"capacity": 120, "cost": 60e3, "output": {"ore": 1}}},
+    "options": {
+        "plant": {"capex": 200e3, "lead_time": 24, "cost": 75e3},
+        "reserve": {"price": 65e3, "committed": [{"amount": 5e6, "year": 2025, "source": "8-K, B"}]},
+    },
+    "ranges": {"options.plant.*": {"low": 0.5, "high": 2}},
+}
+COMMENTS = (
+    {"place": ["processes"], "value": None, "text": "of a section: about nothing in particular (USGS, A)"},
+    {"place": ["processes", "mine", "capacity"], "value": 120, "text": "as above"},
+    {"place": ["options", "plant"], "value": None, "text": "the study of 2024 (company, B)"},
+    {"place": ["options", "plant", "lead_time"], "value": 24, "text": "assumption, though the study (B) says 18"},
+)
+
+
+def test_numbers_rest_on_the_nearest_comment() -> None:
+    found = {".".join(each.place): (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
+    assert found == {
+        "processes.mine.capacity": ("derived", False),
+        "processes.mine.cost": ("unexplained", False),
+        "options.plant.capex": ("source", True),
+        "options.plant.lead_time": ("assumption", True),
+        "options.plant.cost": ("source", True),
+        "options.reserve.price": ("unexplained", False),
+        "options.reserve.committed.0.amount": ("source", False),
+    }
+
+
+def test_shares_are_of_numbers_or_of_money() -> None:
+    numbers = find_numbers(DATA, COMMENTS)
+    every = basis_of(numbers)
+    assert (every.numbers, every.source, every.assumption) == (7, 3 / 7, 1 / 7)
+    # The plant: two of three cite a source. The reserve: one of two. 3 of 4 parts of the money are the plant's.
+    bought = weighted_basis(numbers, {"plant": 3e6, "reserve": 1e6})
+    assert bought.source == pytest.approx(0.75 * 2 / 3 + 0.25 / 2)
+    assert bought.ranged == pytest.approx(0.75)
+    assert bought.source + bought.derived + bought.assumption + bought.unexplained == pytest.approx(1)
+
+
+# The brief.
+
+
+def test_orders_are_those_of_the_first_year_and_add_to_its_outlay(tiny: so.Instance, result: so.Result) -> None:
+    assert first_year(tiny, result) == 2026
+    orders = orders_of(tiny, result, 2026)
+    # 20 t a year at 200k and 1M fixed; 60 t of the reserve at 65k.
+    assert {order.option: order.money for order in orders} == {
+        "plant": pytest.approx(5e6),
+        "reserve": pytest.approx(3.9e6),
+    }
+    assert sum(order.money for order in orders) == pytest.approx(result.outlays["2026"])
+
+
+def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brief: Brief) -> None:
+    orders = part(brief, "orders")["table"]["rows"]
+    assert orders[0] == [
+        "home magnet plant, 20 t/yr",
+        "5M",
+        "2026",
+        "2028",
+        "20 t more below floors, 10M USD; 1 more shock fails",
+    ]
+    assert orders[-1][:2] == ["All decisions (2)", "8.9M"]
+    money = part(brief, "money")
+    assert money["table"]["rows"] == [["2026", "8.9M"], ["2028", "2.6M"]]
+    # 8.9M is the longest bar.
+    assert money["bars"] == [[1.0], [pytest.approx(2.6 / 8.9)]]
+    # Of 100 t a year 30 in 2027 and 50 in 2028 are served, 20 of them from the plant: 120 t go short, all above floors.
+    assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60M", "embargo · 2027"]]
+    assert part(brief, "survival")["table"]["rows"] == [
+        ["embargo · 2027, worst of 2", "✓ all held", "0", "0", "120", "60M"]
+    ]
+    assert part(brief, "worst")["sentences"][0] == "embargo · 2027 (2027 to 2028)."
+
+
+def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, result: so.Result) -> None:
+    parts = make_brief(tiny, result).to_dict()["parts"]
+    assert "--quick" in parts["orders"]["missing"]
+    assert "--with alternatives" in parts["alternatives"]["missing"]
+    assert "no ranges" in parts["figures"]["missing"]
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    assert "--with sensitivity" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
+    silent = replace(result, comments=())
+    assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
+
+
+def test_studies_fill_their_parts(result: so.Result) -> None:
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    tornado = so.sensitivity(ranged, flips=False, settings=Settings(jobs=1))
+    others = so.alternatives(ranged, settings=Settings(jobs=1))
+    studies = {"sensitivity": tornado.to_dict(), "alternatives": others.to_dict()}
+    parts = make_brief(ranged, result, studies=studies).to_dict()["parts"]
+    (row,) = parts["figures"]["table"]["rows"]
+    assert row[:3] == ["demands.motors.quantity", "1", "0.7 to 1.2"]
+    assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
+    near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
+    assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
+
+
+def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
+    share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
+    none = so.load(TINY, [share, "processes.imports.min_utilisation=1"])
+    found = make_brief(none, so.solve(none)).to_dict()
+    assert found["parts"] == {}
+    assert found["sentence"].startswith("No plan exists")
+
+
+def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
+    found = so.solve(tiny, budget=5e6)
+    said = " ".join(part(make_brief(tiny, found), "worst")["sentences"])
+    assert "of demand below survival floors, a gap of" in said
+    assert "missed" in said
+
+
+# Its forms.
+
+
+def texts(data: dict[str, Any]) -> list[str]:
+    """Every cell and sentence with a digit."""
+    cells = [
+        text
+        for each in data["parts"].values()
+        for text in [*each["sentences"], *(cell for row in (each["table"] or {"rows": []})["rows"] for cell in row)]
+    ]
+    return [text for text in [data["sentence"], *cells] if any(sign.isdigit() for sign in text)]
+
+
+def flat(text: str) -> str:
+    return "".join(text.split()).replace("\\", "").replace("*", "")
+
+
+def test_markdown_and_page_say_all_that_the_json_says(tiny: so.Instance, result: so.Result, brief: Brief) -> None:
+    data = book(tiny, single_point(tiny, result), is_quick=True, brief=brief).to_dict()
+    assert data["brief"] == tidy(brief.to_dict())
+    markdown = flat(str(write_brief(data["brief"], ".md")))
+    shown = page(data)
+    before = flat(shown[: shown.index('<script type="application/json"')])
+    assert len(texts(data["brief"])) > 20
+    for text in texts(data["brief"]):
+        assert flat(text) in markdown
+        assert flat(text) in before
+
+
+def test_command_writes_the_brief_and_prints_it_as_json(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--json", "-o", str(tmp_path / "brief.md")])
+    assert made.exit_code == 0, made.output
+    data = json.loads(made.stdout)["brief"]
+    written = flat((tmp_path / "brief.md").read_text(encoding="utf-8"))
+    assert all(flat(text) in written for text in texts(data))
+
+
+def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["report", str(TINY), "--json", "--budgets", "5M", "-o", str(tmp_path / "brief.md")])
+    assert made.exit_code == 0, made.output
+    parts = json.loads(made.stdout)["brief"]["parts"]
+    assert parts["orders"]["values"][-1]["slip"].startswith("80 t more below floors, 40M USD")
+    assert [row[0] for row in parts["alternatives"]["table"]["rows"]] == ["This plan", "Budget 5M USD", "Do nothing"]
