@@ -58,15 +58,7 @@ def command(
     Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
-    from optimizer.studies.importance import FEWEST
-
-    if 0 < samples < FEWEST:
-        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
-    for flag, is_given in (("--discover", discover), ("--samples", samples > 0)):
-        if is_given:
-            require_extra("sensitivity", flag)
-    if store and (discover or not samples):
-        raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
+    _check_samples(samples, discovers=discover, stores=store)
     _check_use(
         {"--plan": plan is not None, "--csv": csv is not None},
         {"--quick": quick, "--resolution": resolution != RESOLUTION, "--accuracy": accuracy != options.Accuracy()},
@@ -110,6 +102,19 @@ def command(
 
         show_sensitivity(moved)
     common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
+
+
+def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
+    """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
+    from optimizer.studies.importance import FEWEST
+
+    if 0 < samples < FEWEST:
+        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    if stores and (discovers or not samples):
+        raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
+    for flag, is_given in (("--discover", discovers), ("--samples", samples > 0)):
+        if is_given:
+            require_extra("sensitivity", flag)
 
 
 def _store_bands(moved: "Sensitivity", file: str) -> None:
