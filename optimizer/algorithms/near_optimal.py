@@ -32,7 +32,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import BranchingHistory, Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL
 
 TOTAL = "total"
@@ -97,6 +97,7 @@ class NearOptimalSearch(Search):
         rows = (at_most(formulation.cost, most, "cost"), _totals)
         problem = ProblemVariant(rows=rows, name="cost", gap_limit=gap_limit)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
+        self.model.histories = evaluator.histories
         self.model.require_floors()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
@@ -202,10 +203,16 @@ class NearOptimalSearch(Search):
         """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
         self._between(plans, own)
         self.model.model.minimise(objective)
-        result = self.model.model.solve(enough=enough)
+        result = self.model.model.solve(enough=enough, history=self._history(objective))
         self._status = result.status
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)
+
+    def _history(self, objective: Expression) -> BranchingHistory | None:
+        """Searches for the cheapest plan learn from each other, and so do those for other objectives."""
+        if self.model.histories is None:
+            return None
+        return self.model.histories.setdefault(objective is self.cost, BranchingHistory())
 
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""

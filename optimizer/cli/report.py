@@ -44,7 +44,7 @@ def command(
     output: Annotated[
         Path,
         options.answer_option(
-            "--output", "-o", metavar="FILE", help="A page (.html), its brief (.md), a workbook (.xlsx)."
+            "--output", "-o", metavar="FILE", help="A page (.html), brief (.pdf, .docx, .md) or workbook (.xlsx)."
         ),
     ] = Path("report.html"),
     instance_: Annotated[
@@ -122,7 +122,11 @@ def _brief(
     result = frontier.points[frontier.own].result
     slips: tuple[Slip, ...] = ()
     if not known.quick and not frontier.stopped:
-        with progress.display(instance.money, lists_tasks=True) as listener:
+        # Whoever stops it by hand has the brief without slips.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            progress.display(instance.money, lists_tasks=True) as listener,
+        ):
             slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
     studies = {each.name: each.data for each in studied}
     return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
@@ -227,7 +231,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance)
+    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
