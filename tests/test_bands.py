@@ -90,6 +90,16 @@ def test_a_band_is_kept_beside_its_file_and_belongs_to_one_state_of_it(tmp_path:
             stored_bands(file, instance.to_dict())
 
 
+def test_bands_kept_beside_shipped_instances_are_of_their_present_state() -> None:
+    kept = sorted((Path(__file__).parent.parent / "instances").glob("*.bands.json"))
+    assert kept
+    for path in kept:
+        file = path.with_name(path.name.removesuffix(".bands.json") + ".yaml")
+        assert stored_bands(file, so.load(file).to_dict()) is not None, (
+            f"diversify sensitivity {file.name} --samples 60 --store"
+        )
+
+
 def test_a_saved_plan_keeps_its_band_and_it_is_no_evidence(tmp_path: Path) -> None:
     result = replace(so.solve(made()), bands=BANDS)
     result.save(tmp_path / "plan.json")
