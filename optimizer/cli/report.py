@@ -33,11 +33,9 @@ def command(
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
     with_: Annotated[
-        str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
+        str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[
-        bool, options.search_option("--quick", help="Leave out other budgets, and what slips do.")
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
@@ -69,7 +67,7 @@ def command(
         check_requirements(source, changes, has_plan=plan is not None, left_out=without)
         end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
-    sections.check_studies(names, source, changes, adversary=search.adversary)
+    names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     from optimizer.solver import Settings
 
