@@ -239,3 +239,11 @@ class BackEnd(Protocol):
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         ...
+
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme, until the model grows; it may do nothing."""
+        ...
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
+        ...

@@ -5,9 +5,9 @@
              candidates for a few iterations, where an integer has none yet
     order    into the child with the lower relaxation until that is closed, then the open node with the least one
 
-A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known, nodes
-are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too low,
-they are opened again.
+A relaxation is left as soon as its dual objective shows that the node is closed. As long as neither a solution nor a
+cutoff is known, nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where
+the guess was too low, they are opened again.
 
 Similar questions to one model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes
 of a few dozen iterations prove what a solver that begins from nothing proves after presolve, cuts and strong branching.
@@ -156,7 +156,8 @@ class TreeSearch:
             return
         self.root = first.objective
         root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
-        self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
+        if math.isinf(self.request.cutoff):
+            self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
         self._round(root)
         node = root if self._place(root, first) else None
         while node is not None and self._goes_on():
