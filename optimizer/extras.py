@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from optimizer.errors import MissingExtraError
 
 EXTRAS = {
-    "report": ("jinja2", "plotly"),
+    "report": ("jinja2", "plotly", "fpdf", "docx", "matplotlib"),
     "plot": ("matplotlib", "plotext"),
     "excel": ("openpyxl", "xlsxwriter"),
     "sensitivity": ("SALib", "sklearn"),
@@ -23,7 +23,7 @@ _OF_SUFFIX = {
     ".parquet": "parquet",
 }
 # The forms of a report's brief beside the page.
-BRIEF_FORMS = (".md",)
+BRIEF_FORMS = (".pdf", ".docx", ".md")
 
 
 def has_extra(extra: str) -> bool:

@@ -1,18 +1,26 @@
 """The brief: what a slip does and what numbers rest on, by hand; and every form of it says the same."""
 
+import io
 import json
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer import extras
 from optimizer.cli.app import app
+from optimizer.errors import ExitCode
+from optimizer.extras import BRIEF_FORMS
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.pdf import brief_pdf
 from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import write_brief
 from optimizer.report.html import page
@@ -228,24 +236,82 @@ def flat(text: str) -> str:
     return "".join(text.split()).replace("\\", "").replace("*", "")
 
 
-def test_markdown_and_page_say_all_that_the_json_says(tiny: so.Instance, result: so.Result, brief: Brief) -> None:
-    data = book(tiny, single_point(tiny, result), is_quick=True, brief=brief).to_dict()
-    assert data["brief"] == tidy(brief.to_dict())
-    markdown = flat(str(write_brief(data["brief"], ".md")))
+def read(content: str | bytes, suffix: str) -> str:
+    """All text of a file of the brief."""
+    if isinstance(content, str):
+        return content
+    if suffix == ".pdf":
+        return " ".join(each.extract_text() for each in PdfReader(io.BytesIO(content)).pages)
+    document = Document(io.BytesIO(content))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    return " ".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+
+
+@pytest.fixture(scope="module", params=["tiny", "ev-maker"])
+def data(request: pytest.FixtureRequest, tiny: so.Instance, result: so.Result, brief: Brief) -> dict[str, Any]:
+    """The JSON of a small report, and of one with long names and several segments."""
+    if request.param == "tiny":
+        return book(tiny, single_point(tiny, result), is_quick=True, brief=brief).to_dict()
+    instance = so.load(INSTANCES / "ev-maker.yaml")
+    found = so.solve(instance, settings=Settings(gap=0.01))
+    return book(instance, single_point(instance, found), is_quick=True).to_dict()
+
+
+def test_page_shows_all_that_the_json_says(data: dict[str, Any], brief: Brief) -> None:
+    if data["instance"] == "tiny":
+        assert data["brief"] == tidy(brief.to_dict())
     shown = page(data)
-    before = flat(shown[: shown.index('<script type="application/json"')])
+    before = flat(unescape(shown[: shown.index('<script type="application/json"')]))
     assert len(texts(data["brief"])) > 20
-    for text in texts(data["brief"]):
-        assert flat(text) in markdown
-        assert flat(text) in before
+    assert [text for text in texts(data["brief"]) if flat(text) not in before] == []
 
 
-def test_command_writes_the_brief_and_prints_it_as_json(tmp_path: Path) -> None:
-    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--json", "-o", str(tmp_path / "brief.md")])
+@pytest.mark.parametrize("suffix", BRIEF_FORMS)
+def test_every_form_says_all_that_the_json_says(data: dict[str, Any], suffix: str) -> None:
+    written = flat(read(write_brief(data["brief"], suffix), suffix))
+    assert [text for text in texts(data["brief"]) if flat(text) not in written] == []
+
+
+def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data["brief"]))).pages
+    assert [round(float(side) * 25.4 / 72) for side in (only.mediabox.width, only.mediabox.height)] == [210, 297]
+
+
+def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None:
+    table = data["brief"]["parts"]["orders"]["table"]
+    longer = {**table, "rows": [[f"option {i}", *table["rows"][0][1:]] for i in range(120)]}
+    parts = data["brief"]["parts"]
+    more = {**data["brief"], "parts": {**parts, "orders": {**parts["orders"], "table": longer}}}
+    content = brief_pdf(more)
+    assert len(PdfReader(io.BytesIO(content)).pages) > 1
+    written = flat(read(content, ".pdf"))
+    assert all(f"option{i}" in written for i in range(120))
+    assert [text for text in texts(more) if flat(text) not in written] == []
+
+
+@pytest.mark.parametrize("suffix", BRIEF_FORMS)
+def test_command_writes_the_brief_and_prints_it_as_json(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"brief{suffix}"
+    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--json", "-o", str(file)])
     assert made.exit_code == 0, made.output
-    data = json.loads(made.stdout)["brief"]
-    written = flat((tmp_path / "brief.md").read_text(encoding="utf-8"))
-    assert all(flat(text) in written for text in texts(data))
+    found = json.loads(made.stdout)["brief"]
+    content = file.read_text(encoding="utf-8") if suffix == ".md" else file.read_bytes()
+    written = flat(read(content, suffix))
+    assert [text for text in texts(found) if flat(text) not in written] == []
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:
+    so.write_report(result, tmp_path / "brief.md", budgets=[5e6])
+    assert "20 t more below floors, 10M USD" in (tmp_path / "brief.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".docx"])
+def test_form_without_its_library_says_what_to_install(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module in ("fpdf", "docx") else object())
+    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "-o", f"brief{suffix}"])
+    assert made.exit_code == ExitCode.USAGE
+    assert "needs fpdf; run: pip install 'optimizer[report]'" in made.output
 
 
 def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.plot import _KINDS as PROMISED
+from optimizer.cli.sections import STUDIES
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot
 from optimizer.report.html.book import Book, book
 from optimizer.studies.frontier import frontier, single_point
@@ -46,7 +47,7 @@ def test_shocks_that_are_left_out_are_no_worse(tiny: Book) -> None:
 
 def test_kinds_that_the_command_promises_are_those_there_are() -> None:
     # Those of several futures and of studies are no figures of one plan.
-    others = ("futures", "information", "discover")
+    others = ("futures", "information", *(name for name in STUDIES if name != "futures"))
     assert set(others) <= set(PROMISED)
     assert tuple(kind for kind in PROMISED if kind not in others) == DRAWN_KINDS
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.windows import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.progress import Progress
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.studies.requirements.clauses import CLAUSES
 from optimizer.studies.requirements.frames import NO_OPTION
-from optimizer.studies.requirements.study import Requirements, find_requirements
+from optimizer.studies.requirements.study import STOPPED, Requirements, find_requirements
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -209,6 +211,24 @@ def test_where_nothing_falls_short_the_answer_says_so() -> None:
     assert requirement_headline(found) == "Nothing falls short: with nothing bought, every floor of 1 material is kept."
     assert not found.funding
     assert only(found, "holdings")["hold"] == 6
+
+
+def test_a_study_that_is_stopped_says_so_and_one_without_amounts_to_hold_ends() -> None:
+    instance = so.read(WAR)
+    plan = so.solve(instance)
+    with pytest.raises(KeyboardInterrupt):
+        find_requirements(instance, plan, settings=so.Settings(time_limit=0))
+
+    def stop_at_the_first_case(event: Progress) -> None:
+        if event.task == "windows half as long":
+            signal.raise_signal(signal.SIGINT)
+
+    found = find_requirements(instance, plan, listener=stop_at_the_first_case)
+    assert found.stopped
+    assert STOPPED in found.notes
+    assert only(found, "materials")["hold"] == pytest.approx(36, rel=1e-5)
+    assert [row["case"] for row in table(found, "cases").rows()] == ["all shocks", "windows half as long"]
+    assert found.to_dict()["times"] == []
 
 
 def test_windows_move_and_stretch_in_whole_periods() -> None:

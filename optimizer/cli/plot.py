@@ -26,13 +26,20 @@ _KINDS = (
     "futures",
     "information",
     "discover",
+    "explain",
+    "compare",
+    "attack",
+    "alternatives",
+    "sensitivity",
+    "stress",
     "dependence",
     "waterfall",
     "endurance",
     "frontier",
 )
 # The kinds that are figures of a study, which is carried out first.
-_STUDIES = {"information": "futures", "discover": "discover"}
+_STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
+_KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study, as in report --with."
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey"),
@@ -61,7 +68,7 @@ class _Choice:
 
 def command(
     plan: options.PlanFile,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(_KINDS)}", show_default=False)],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=_KINDS_IN_HELP, show_default=False)],
     output: Annotated[
         Path, options.answer_option("--output", "-o", metavar="FILE", help="An .svg, .png or .pdf file.")
     ],
@@ -117,8 +124,8 @@ def _draw_study(
 
     study = _STUDIES.get(kind)
     if study is not None:
-        sections.check_studies([study], plan, changes, adversary=search.adversary)
-    if kind == "discover":
+        sections.choose_studies([study], plan, changes, adversary=search.adversary)
+    if study is not None and study != "futures":
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)

@@ -33,18 +33,16 @@ def command(
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
     with_: Annotated[
-        str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
+        str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[
-        bool, options.search_option("--quick", help="Leave out other budgets, and what slips do.")
-    ] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
     output: Annotated[
         Path,
         options.answer_option(
-            "--output", "-o", metavar="FILE", help="A page (.html), its brief (.md), a workbook (.xlsx)."
+            "--output", "-o", metavar="FILE", help="A page (.html), brief (.pdf, .docx, .md) or workbook (.xlsx)."
         ),
     ] = Path("report.html"),
     instance_: Annotated[
@@ -69,7 +67,7 @@ def command(
         check_requirements(source, changes, has_plan=plan is not None, left_out=without)
         end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
-    sections.check_studies(names, source, changes, adversary=search.adversary)
+    names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     from optimizer.solver import Settings
 
@@ -122,7 +120,11 @@ def _brief(
     result = frontier.points[frontier.own].result
     slips: tuple[Slip, ...] = ()
     if not known.quick and not frontier.stopped:
-        with progress.display(instance.money, lists_tasks=True) as listener:
+        # Whoever stops it by hand has the brief without slips.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            progress.display(instance.money, lists_tasks=True) as listener,
+        ):
             slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
     studies = {each.name: each.data for each in studied}
     return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
@@ -227,7 +229,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance)
+    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 

@@ -169,9 +169,9 @@ def slip_text(instance: Instance, result: Result, slip: Slip, known: str | None 
         text = f"{si(slip.below_floor, 't')} more below floors, {si(slip.gap, result.money)}{where}"
     else:
         text = f"{si(slip.shortage, 't')} more unserved above floors, {si(slip.shortage_cost, result.money)}{where}"
-    if not slip.failed:
-        return text
-    return f"{text}; {plural(len(slip.failed), 'more shock')} {'fails' if len(slip.failed) == 1 else 'fail'}"
+    if slip.failed:
+        text += f"; {plural(len(slip.failed), 'more shock')} {'fails' if len(slip.failed) == 1 else 'fail'}"
+    return f"{text}; against {plural(len(slip.rules), 'rule')} of the file" if slip.rules else text
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:

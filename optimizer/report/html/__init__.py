@@ -5,8 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from optimizer.extras import BRIEF_FORMS
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.decisions import find_brief_slips
+from optimizer.report.brief.writers import write_brief
 from optimizer.report.excel import audit_plan
 from optimizer.report.figures.studies import Study
 from optimizer.report.html.book import book as make_book
@@ -15,6 +20,7 @@ from optimizer.report.html.sections import PageSection, section_of
 from optimizer.report.html.template import embed_json, render_page, script_text
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.solver import Settings
 from optimizer.studies.frontier import frontier, single_point
 from optimizer.units import MoneyLike, money
 
@@ -46,28 +52,44 @@ def write_report(
     *,
     studies: Sequence[Study] = (),
 ) -> None:
-    """Write a plan as one page (.html), whole or not at all.
+    """Write a plan as one page (.html), or its brief alone (.pdf, .docx, .md), whole or not at all.
 
     Args:
         result: the plan, with its instance in it, of one future or of several.
-        path: the file.
+        path: the file. A plan of several futures is written as a page.
         budgets: money, undiscounted, as numbers or text such as "250M", of the plans on the slider, each solved for;
             None chooses them; none by default. A plan of several futures has no slider.
-        studies: what `futures_study` or `discover` gave, each a section of the page.
+        studies: what `futures_study` or `discover` gave, each a section of the page. The brief has what slips do where
+            `budgets` are chosen, or some are named.
 
     Raises:
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
-        ValueError: a budget that is no amount of money.
+        ValueError: a budget that is no amount of money, or a form that the plan is not written in.
     """
-    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    instance, sections = instance_of(result), [section_of(study) for study in studies]
-    said = audit_plan(instance, result)
-    warnings = (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
+    form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
     if isinstance(result, FuturesResult):
-        write_whole(path, futures_page(result, warnings, sections))
+        if form in BRIEF_FORMS:
+            raise ValueError(f"a plan of several futures is written as a page (.html), not as {form}")
+        write_whole(path, futures_page(result, _warnings(instance_of(result), result), sections))
         return
-    is_quick = result.baseline is None or amounts == []
+    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
+    data = _page_data(result, amounts, sections)
+    write_whole(path, write_brief(data["brief"], form) if form in BRIEF_FORMS else page(data, sections))
+
+
+def _warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    said = audit_plan(instance, result)
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
+
+
+def _page_data(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> dict[str, Any]:
+    """The data of a page, its plans of other budgets solved for."""
+    instance, is_quick = instance_of(result), result.baseline is None or amounts == []
+    warnings = _warnings(instance, result)
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
-    write_whole(path, page(make_book(instance, found, is_quick=is_quick, warnings=warnings).to_dict(), sections))
+    slips = () if is_quick else find_brief_slips(instance, result, Settings())
+    known = {section.name: section.data for section in sections}
+    brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
+    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief).to_dict()

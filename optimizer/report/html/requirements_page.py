@@ -52,14 +52,20 @@ def filled_frames(found: Requirements) -> Iterator[Frame]:
 
 
 def _section(found: Requirements, frame: Frame) -> PageSection:
-    shown = frame
-    if frame.name in MORE:
-        names = [column.name for column in frame.columns if column.is_shown]
-        shown = frame.select([*names, *MORE[frame.name], *_by_material(found, frame)])
     kind = "table" if len(frame) <= MOST_ROWS_OPEN else "folded"
-    table = {"kind": kind, "title": "", "count": len(frame), **page_table(found.instance, shown)}
+    shown = page_table(found.instance, _page_frame(found, frame))
+    table = {"kind": kind, "title": "", "count": len(frame), **shown}
     blocks = (*_figure(found), table) if frame.name == "funding" else (table,)
     return PageSection(frame.name, frame.title, frame.title, blocks, {}, found.stopped)
+
+
+def _page_frame(found: Requirements, frame: Frame) -> Frame:
+    """The columns that the page has room for: of most frames those that say something."""
+    if frame.name in MORE:
+        names = [column.name for column in frame.columns if column.is_shown]
+        return frame.select([*names, *MORE[frame.name], *_by_material(found, frame)])
+    says = {c.name: any(value not in (None, "") for value in frame[c.name]) for c in frame.columns}
+    return frame.select([name for name, some in says.items() if some and name != "keys"])
 
 
 def _by_material(found: Requirements, frame: Frame) -> list[str]:

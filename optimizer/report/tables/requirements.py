@@ -33,6 +33,10 @@ NARROW: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Heads on such a screen, by column; "{money}" stands for the currency.
+NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
+
+
 def show_requirements(found: Requirements, console: Console | None = None) -> None:
     """Print the answer, then what to hold, by material and segment, what money does in part, and other conflicts."""
     console = console or Screen()
@@ -58,9 +62,11 @@ def _frame(found: Requirements, name: str) -> Frame:
 
 
 def _table(found: Requirements, name: str, width: int) -> RenderableType:
-    hidden = NARROW.get(name, ()) if width < WIDTH_WITH_ALL else ()
+    is_narrow, money = width < WIDTH_WITH_ALL, found.instance.money
+    hidden = NARROW.get(name, ()) if is_narrow else ()
+    heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
     cells = {"hold": lambda row: _hold(found, row)} if name == "materials" else {}
-    return screen_table(found.instance, _frame(found, name), hidden=hidden, cells=cells)
+    return screen_table(found.instance, _frame(found, name), hidden=hidden, heads=heads, cells=cells)
 
 
 def _hold(found: Requirements, row: FrameRow) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from optimizer.instance.derived import cut_words, display_name, entry_name
+from optimizer.instance.derived import cut_words, display_name, entry_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
@@ -117,7 +117,7 @@ def times_frame(found: Any) -> Frame:
         FrameColumn("segment", "Gives out first", form="name"),
     )
     ending = () if found.times is None else (each for each in found.times.exposures if _can_end(each))
-    rows = (_time_row(each) for each in ending)
+    rows = (_time_row(found.instance, each) for each in ending)
     note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
 
@@ -126,12 +126,26 @@ def _can_end(exposure: Any) -> bool:
     return any(math.isfinite(time.months) for time in (*exposure.before, *exposure.after))
 
 
-def _time_row(exposure: Any) -> tuple[Any, ...]:
+def _time_row(instance: Instance, exposure: Any) -> tuple[Any, ...]:
     worst = exposure.worst
     before, after = exposure.before[worst], exposure.after[worst] if exposure.after else None
     months = (None if time is None or math.isinf(time.months) else time.months for time in (before, after))
     segment = (after and after.segment) or before.segment
-    return (exposure.name, exposure.kind, "; ".join(exposure.cuts), before.year, *months, segment)
+    return (
+        _chokepoint_name(instance, exposure),
+        exposure.kind,
+        "; ".join(exposure.cuts),
+        before.year,
+        *months,
+        segment,
+    )
+
+
+def _chokepoint_name(instance: Instance, exposure: Any) -> str:
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return f"{region_name(instance, region)}, {stage}"
+    return (display_name if exposure.kind == "process" else entry_name)(instance, exposure.name)
 
 
 def assumptions_frame(found: Any) -> Frame:

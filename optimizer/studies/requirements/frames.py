@@ -309,8 +309,9 @@ def holdings_frame(found: Any) -> Frame:
         band = (None, None, None) if more is None else (more.value, more.low, more.high)
         rows.append((*(row[column.name] for column in columns[:-3]), *band))
     note = (
-        "To hold: the largest stock. In all: undiscounted, to the end of the horizon. Gap that it closes: what more "
-        "would be below the floors, at shortage cost over all shocks, if it alone were not bought."
+        "To hold: the largest stock; what is held today stays. In all: undiscounted, to the end of the horizon. Gap "
+        "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
+        "bought."
     )
     return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, note)
 

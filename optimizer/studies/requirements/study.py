@@ -39,6 +39,7 @@ from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
+STOPPED = "Stopped before the end: what was not reached is left empty."
 # Shares of the money that the amounts to hold cost.
 FUNDED = (0.0, 0.25, 0.5, 0.75)
 # Lengths of windows, as multiples of those of the file; years by which all shocks come later.
@@ -196,6 +197,7 @@ def find_requirements(
         funding, unfunded = tuple(study.funding(found)), study.unfunded(found.stocks)
         times = None if clock.is_over else time_to_survive(instance, None if plan.baseline is None else plan.plan)
     is_stopped = study.is_stopped or clock.is_over
+    study.notes += [STOPPED] if is_stopped else []
     return replace(found, funding=funding, unfunded=unfunded, cases=tuple(cases), times=times, stopped=is_stopped,
                    notes=tuple(study.notes))  # fmt: skip
 
