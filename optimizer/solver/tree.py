@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from optimizer.solver.base import BoundsListener, Integers, RawResult, Settings, SolveRequest, Vector, Verdict
-from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING
+from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 
 # Candidates for strong branching at a node, and iterations for each of their relaxations.
 CANDIDATES, PROBE = 4, 200
@@ -220,12 +220,16 @@ class TreeSearch:
             else:
                 self.bound = min(self.bound, node.bound)
             return False
-        node.values, node.basis = found.values[self.places], self.programmes.basis
-        if not _fractions(node.values).any():
+        node.values = np.clip(found.values[self.places], node.lower, node.upper)
+        node.basis, fractions = self.programmes.basis, _fractions(node.values)
+        if not fractions.any():
             self._take(found)
-            self.bound = min(self.bound, node.bound)
-            return False
-        return True
+            return self._close(node)
+        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
+            # Nearly whole numbers may save what whole ones cost.
+            whole = np.round(node.values)
+            self._take(self.programmes.solve(whole, whole, node.basis, self.limit))
+        return node.bound < self.limit or self._close(node)
 
     def _take(self, found: Relaxed) -> None:
         if found.values is not None and found.objective < self.best and found.objective <= self.request.cutoff:
@@ -247,9 +251,7 @@ class TreeSearch:
             child = self._child(node, chosen, is_up=is_up)
             found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess))
             self._learn(node, chosen, found.objective, is_up=is_up)
-            if self._place(child, found):
-                children.append(child)
-        children = [child for child in children if child.bound < self.limit or self._close(child)]
+            children += [child] if self._place(child, found) else []
         for child in children:
             heapq.heappush(self._open, child)
         if not children:
@@ -257,7 +259,7 @@ class TreeSearch:
         nearest = min(children)
         self._open.remove(nearest)
         heapq.heapify(self._open)
-        return nearest
+        return nearest if nearest.bound < self.limit or self._close(nearest) else None
 
     def _close(self, node: TreeNode) -> bool:
         self.bound = min(self.bound, node.bound)
@@ -277,7 +279,7 @@ class TreeSearch:
         """The integer to branch on."""
         assert node.values is not None
         fractions = _fractions(node.values)
-        candidates = np.flatnonzero(fractions)
+        candidates = np.flatnonzero(fractions > min(INTEGRALITY, 0.5 * fractions.max()))
         scores = self._scores(candidates, fractions)
         order = candidates[np.argsort(-scores, kind="stable")]
         unknown = [j for j in order.tolist() if self.gains[j, 1] == 0 or self.gains[j, 3] == 0][:CANDIDATES]
@@ -303,6 +305,8 @@ class TreeSearch:
     def _learn(self, node: TreeNode, chosen: int, objective: float, *, is_up: bool) -> None:
         assert node.values is not None
         fraction = float(node.values[chosen] - math.floor(node.values[chosen]))
+        if not INTEGRALITY < fraction < 1.0 - INTEGRALITY:
+            return
         most = MOST_GAIN * abs(node.bound)
         gain = min(max(0.0, objective - node.bound), most)
         k = 2 * is_up
@@ -312,5 +316,5 @@ class TreeSearch:
 
 def _fractions(values: Vector) -> Vector:
     """The parts of values above whole numbers; 0 where they are whole."""
-    parts = values - np.floor(values + INTEGRALITY)
-    return np.where((parts < INTEGRALITY) | (parts > 1.0 - INTEGRALITY), 0.0, parts)
+    parts = values - np.floor(values + WHOLE)
+    return np.where(parts < WHOLE, 0.0, parts)
