@@ -27,7 +27,7 @@ REPORTED_OBJECTIVE = 1e-6
 INTEGRALITY = 1e-6
 # One that is nearer than this is whole to the solver's tolerance.
 WHOLE = 1e-8
-# Of the two gains of a branch, the smaller one counts as at least this, in the solver's money.
+# Of the two gains of a branch, each counts as at least this share of the way that is left at the beginning.
 LEAST_GAIN = 1e-6
 # Dual values below this are none: as a share of the largest one, or in money per tonne.
 NEGLIGIBLE_DUAL = 1e-6

@@ -221,7 +221,7 @@ class HighsBackEnd:
     ) -> TreeSearch:
         self._pass_on(replace(request, integers=request.integers[:0], cutoff=math.inf, enough=-math.inf), clock)
         self._highs.setOptionValue("simplex_strategy", DUAL)
-        gains, distance = history.read(request.keys, request.money), history.distance / request.money
+        gains, distance = history.read(request.keys), history.distance / request.money
         tree = TreeSearch(request, gains, distance, _Relaxations(self, request, clock), self._settings, listener)
         try:
             tree.run()
@@ -229,7 +229,7 @@ class HighsBackEnd:
             self._highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
             self._highs.setOptionValue("objective_bound", math.inf)
         self._last, self._basis = None, tree.best_basis
-        history.write(request.keys, tree.gains, request.money)
+        history.write(request.keys, tree.gains)
         if tree.values is not None:
             history.distance = (tree.best - tree.root) * request.money
             if not self._agrees_with(tree.best, tree.values, request.costs):

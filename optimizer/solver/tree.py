@@ -95,7 +95,7 @@ class TreeSearch:
 
     Args:
         request: what is solved, in the solver's units.
-        gains: pseudo-costs by integer, in their order; they are updated.
+        gains: pseudo-costs by integer, in their order, as a history keeps them; they are updated.
         distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
         programmes: the relaxations.
         settings: how near an incumbent has to be to its bound, where the request does not say.
@@ -126,7 +126,7 @@ class TreeSearch:
         self._distance, self._guess = distance, math.inf
         self._open: list[TreeNode] = []
         self._postponed: list[TreeNode] = []
-        self._count = 0
+        self._count, self._scale = 0, 1.0
 
     @property
     def limit(self) -> float:
@@ -158,6 +158,7 @@ class TreeSearch:
         root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
         if math.isinf(self.request.cutoff):
             self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
+        self._scale = self._width()
         self._round(root)
         node = root if self._place(root, first) else None
         while node is not None and self._goes_on():
@@ -201,6 +202,11 @@ class TreeSearch:
                 return None
             self._guess = self._wider(WIDER * (self._guess - self.root))
             self._open, self._postponed = sorted(self._postponed), []
+
+    def _width(self) -> float:
+        """The way from the first relaxation to where solutions are sought; 1 where that is not limited."""
+        width = min(self.limit, self._guess) - self.root
+        return width if 0.0 < width < math.inf else 1.0
 
     def _wider(self, distance: float) -> float:
         guess = self.root + distance
@@ -308,7 +314,7 @@ class TreeSearch:
         if not INTEGRALITY < fraction < 1.0 - INTEGRALITY:
             return
         most = MOST_GAIN * abs(node.bound)
-        gain = min(max(0.0, objective - node.bound), most)
+        gain = min(max(0.0, objective - node.bound), most) / self._scale
         k = 2 * is_up
         self.gains[chosen, k] += gain / (1.0 - fraction if is_up else fraction)
         self.gains[chosen, k + 1] += 1.0
