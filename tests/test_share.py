@@ -289,6 +289,13 @@ def test_a_loose_proof_shows_ranges_that_hold_the_exact_payments() -> None:
         assert each.shapley.low - 1 <= exact[each.member].shapley.value <= each.shapley.high + 1
 
 
+def test_without_time_nothing_is_known_and_nothing_is_said() -> None:
+    found = so.share_costs(allies(), settings=so.Settings(time_limit=0.0))
+    assert found.stopped
+    assert (found.coalitions, found.shares, found.joint, found.core_state) == ((), (), None, None)
+    assert found.to_dict()["members"] == [{"member": name} for name in ("north", "east", "south")]
+
+
 # The command.
 
 

@@ -158,8 +158,11 @@ class CostShares:
 
     @property
     def unpriced(self) -> tuple[CoalitionCost, ...]:
-        """The coalitions that have no cost: they cannot keep their floors, or obey the rules."""
-        return tuple(each for each in self.coalitions if not each.has_cost)
+        """The coalitions that have no cost: they cannot keep their floors, or obey the rules.
+
+        Of a search that was stopped nothing is known.
+        """
+        return tuple(each for each in self.coalitions if not each.has_cost and each.result.status != "stopped")
 
     @property
     def saving(self) -> ProvenPayment | None:
@@ -377,7 +380,6 @@ class _CoalitionSearch:
         working, began = before_measure(self.settings), time.perf_counter()
         self._solve(first[:1], replace(working, jobs=1), start_executor(1))
         with start_executor(size_for(self.settings.jobs, time.perf_counter() - began)) as executor:
-            executor.memory["clock"] = self.clock
             working = replace(working, jobs=1, threads=working.threads or 1)
             self._solve(first[1:], working, executor)
             measure = self._measure(first)
@@ -391,6 +393,8 @@ class _CoalitionSearch:
         """Find the best plans of some coalitions, each from what is known of smaller ones, or of itself."""
         if self.clock.is_over:
             return
+        # Ctrl-C during a task in this process stops all of them.
+        executor.memory["clock"] = self.clock
         starts = [self._start(each) for each in wanted]
         tasks = [
             Task(solve_coalition, (self.variants[each], settings, *start, self.until))
@@ -440,7 +444,7 @@ class _CoalitionSearch:
         known = tuple(self._cost(each) for each in self.variants if each in self.found)
         stopped = len(known) < len(self.variants) or any(each.result.status == "stopped" for each in known)
         made = CostShares(self.instance, self.members, known, tolerance=measure.tolerance, stopped=stopped)
-        if len(known) < len(self.variants) or made.unpriced or not all(math.isfinite(each.bound) for each in known):
+        if len(known) < len(self.variants) or not all(math.isfinite(each.bound) for each in known):
             return made
         return _with_game(made)
 
