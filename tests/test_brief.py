@@ -17,21 +17,25 @@ from optimizer import extras
 from optimizer.cli.app import app
 from optimizer.errors import ExitCode
 from optimizer.extras import BRIEF_FORMS
+from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.pdf import brief_pdf
 from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import write_brief
 from optimizer.report.html import page
 from optimizer.report.html.book import book, tidy
+from optimizer.report.html.futures_page import futures_book
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import single_point
 from optimizer.studies.slips import find_slips, slip_by_a_year
 from optimizer.studies.sourcing import basis_of, find_numbers, weighted_basis
 
-INSTANCES = Path(__file__).parent.parent / "instances"
+ROOT = Path(__file__).parent.parent
+INSTANCES = ROOT / "instances"
 TINY = INSTANCES / "tiny.yaml"
 
 
@@ -320,3 +324,54 @@ def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
     parts = json.loads(made.stdout)["brief"]["parts"]
     assert parts["orders"]["values"][-1]["slip"].startswith("80 t more below floors, 40M USD")
     assert [row[0] for row in parts["alternatives"]["table"]["rows"]] == ["This plan", "Budget 5M USD", "Do nothing"]
+
+
+# Several futures.
+
+
+@pytest.fixture(scope="module")
+def futures() -> so.FuturesResult:
+    found = so.solve(so.load(ROOT / "examples" / "wait_or_commit.yaml"))
+    assert isinstance(found, so.FuturesResult)
+    return found
+
+
+def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(futures: so.FuturesResult) -> None:
+    """The plant, 40 t at 50k, comes first whatever happens; the extension, 60 t at 100k, where need is high."""
+    found = make_futures_brief(instance_of(futures), futures).to_dict()
+    assert found["sentence"].startswith(
+        "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
+    )
+    parts = found["parts"]
+    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "every future"]
+    assert parts["money"]["table"]["rows"] == [["2027", "2M", "2M"], ["2028", "–", "6M"]]
+    # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
+    assert parts["survival"]["table"]["rows"] == [
+        ["high", "50 %", "✓ 1 of 1", "0", "0"],
+        ["low", "50 %", "✓ 1 of 1", "0", "30M"],
+    ]
+    assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
+
+
+def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
+    high, low = futures.futures
+    none = replace(low, result=replace(low.result, plan=Plan()))
+    found = make_futures_brief(instance_of(futures), replace(futures, futures=(high, none))).to_dict()
+    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "1 of 2 futures"]
+    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2M"
+
+
+@pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])
+def test_brief_of_futures_is_written_in_every_form(futures: so.FuturesResult, suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"brief{suffix}"
+    so.write_report(futures, file)
+    brief = futures_book(futures)["brief"]
+    is_text = suffix in (".html", ".md")
+    written = read(unescape(file.read_text(encoding="utf-8")) if is_text else file.read_bytes(), suffix)
+    assert [text for text in texts(brief) if flat(text) not in flat(written)] == []
+
+
+def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesResult) -> None:
+    part = make_futures_brief(instance_of(futures), futures).to_dict()["parts"]["confidence"]
+    assert part["table"] is None
+    assert "report the file itself" in part["missing"]

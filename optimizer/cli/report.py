@@ -73,10 +73,7 @@ def command(
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
-        is_brief = output.suffix.lower() in BRIEF_FORMS
-        _refuse_parts_of_one(
-            {"--budgets": budgets is not None, "--instance": instance_ is not None, f"--output {output}": is_brief}
-        )
+        _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, json=json)
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
@@ -193,6 +190,8 @@ def _end_with_futures(
 ) -> NoReturn:
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
     from optimizer.instance.reading import instance_of
+    from optimizer.io.load import comments_of
+    from optimizer.report.brief.writers import write_brief
     from optimizer.report.excel import workbook
     from optimizer.report.html.futures_page import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
@@ -204,9 +203,15 @@ def _end_with_futures(
     is_interrupted = result.status == "stopped" and time_limit is None
     studied = sections.make_sections(names, subject, interrupted=is_interrupted)
     answer = f"{result.instance}: {futures_headline(result)}"
-    _print_either(futures_book(result, doubts) if json else {}, studied, answer, json=json)
-    is_book = output.suffix.lower() == _BOOK
-    content = workbook(instance, result, doubts) if is_book else futures_page(result, doubts, studied)
+    data = futures_book(result, doubts, comments_of(source))
+    _print_either(data, studied, answer, json=json)
+    content: str | bytes
+    if output.suffix.lower() == _BOOK:
+        content = workbook(instance, result, doubts)
+    elif output.suffix.lower() in BRIEF_FORMS:
+        content = write_brief(data["brief"], output.suffix)
+    else:
+        content = futures_page(result, data, studied)
     _end(result, output, content, doubts, stopped=_are_stopped(studied))
 
 

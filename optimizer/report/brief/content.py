@@ -8,17 +8,15 @@ from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
+from optimizer.report.brief.confidence import confidence_part
 from optimizer.report.brief.decisions import money_part, orders_part
 from optimizer.report.brief.shortages import survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.brief.studied import alternatives_part, figures_part
-from optimizer.report.format import audit_text
-from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
-from optimizer.studies.sourcing import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.units import si
 
 
@@ -70,36 +68,10 @@ def _parts(
         yield unserved_part(instance, result)
     yield alternatives_part(instance, result, frontier, studies.get("alternatives"))
     yield figures_part(instance, result, studies.get("sensitivity"))
-    yield confidence_part(instance, result)
-
-
-def confidence_part(instance: Instance, result: Result) -> BriefPart:
-    """What is proven, what the audit found, and on what the numbers rest."""
-    title = "How sure this is"
-    proven = narrative.proof(result).strip("()")
-    said = [f"Total cost {si(result.total_cost, result.money, 4)}: {proven}. Audit: {audit_text(result.audit)}."]
-    numbers = find_numbers(result.data, result.comments)
-    if not result.comments and not any(each.basis == "source" for each in numbers):
-        missing = "Sources: the plan holds no comments of its file; name it by --instance."
-        return BriefPart("confidence", title, tuple(said), None, missing)
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
-    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis_of(numbers))]
-    if any(amount > 0 for amount in spent.values()):
-        bought = weighted_basis(numbers, spent)
-        rows.append(_basis_row(f"The {bought.numbers:,} of what is bought, by its money", bought))
-    columns = (
-        FrameColumn("of", "Rests on", is_index=True),
-        FrameColumn("source", "a source", "share", "percent"),
-        FrameColumn("derived", "other numbers", "share", "percent"),
-        FrameColumn("assumption", "assumptions", "share", "percent"),
-        FrameColumn("unexplained", "nothing written", "share", "percent"),
-        FrameColumn("ranged", "has a range", "share", "percent"),
+    proven = narrative.proof(result).strip("()")
+    yield confidence_part(
+        result, result.comments, f"Total cost {si(result.total_cost, result.money, 4)}: {proven}.", spent
     )
-    note = "A number that cites a source and assumes something as well counts as an assumption."
-    return BriefPart("confidence", title, tuple(said), Frame.of_rows("confidence", title, columns, rows, note))
-
-
-def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
-    return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged

@@ -177,14 +177,13 @@ def slip_text(instance: Instance, result: Result, slip: Slip, known: str | None 
 def money_part(instance: Instance, result: Result) -> BriefPart:
     """Money by calendar year: the outlay of the plan, and what others have committed already."""
     commitments = list_commitments(result.data)
-    years = {each.year for each in commitments}
-    committed = {year: math.fsum(each.amount for each in commitments if each.year == year) for year in years}
     columns = [
         FrameColumn("year", form="word", is_index=True),
         FrameColumn("new", "New", result.money, "amount"),
         FrameColumn("committed", "Committed", result.money, "amount"),
     ]
-    rows = list(_years_with_money(result.outlays, committed))
+    years = years_with_money([result.outlays], commitments)
+    rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in years]
     if not commitments:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     sentences = tuple(_money_sentences(instance, result, commitments))
@@ -192,18 +191,32 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
     return BriefPart("money", "Money by year", sentences, frame if rows else None, bars=("new", "committed"))
 
 
-def _years_with_money(outlays: Mapping[str, float], committed: Mapping[int | None, float]) -> Iterator[tuple[Any, ...]]:
-    years = {int(year) for year, amount in outlays.items() if amount > 0} | {year for year in committed if year}
-    for year in sorted(years):
-        yield str(year), outlays.get(str(year)) or None, committed.get(year)
+def years_with_money(
+    outlays: Sequence[Mapping[str, float]], commitments: Sequence[CommittedMoney]
+) -> Iterator[tuple[str, list[float], float | None]]:
+    """The calendar years in which money is spent, or committed: each with the outlay of every plan, and the latter.
+
+    What is committed without a year comes last.
+    """
+    committed: dict[int | None, float] = {}
+    for each in commitments:
+        committed[each.year] = committed.get(each.year, 0.0) + each.amount
+    spent = {int(year) for each in outlays for year in each if each[year] > 0}
+    for year in sorted(spent.union(filter(None, committed))):
+        yield str(year), [each.get(str(year), 0.0) for each in outlays], committed.get(year)
     if None in committed:
-        yield "undated", None, committed[None]
+        yield "undated", [0.0 for _ in outlays], committed[None]
 
 
 def _money_sentences(instance: Instance, result: Result, commitments: Sequence[CommittedMoney]) -> Iterator[str]:
     budget, money = instance.policy.budget, result.money
     of_budget = "" if budget is None else f", of a budget of {si(budget, money, 4)}"
     yield f"New: {si(result.outlay, money, 4)} in all, undiscounted{of_budget}."
+    yield from committed_sentence(commitments, money)
+
+
+def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Iterator[str]:
+    """How much others have committed already; none without any."""
     if commitments:
         total = math.fsum(each.amount for each in commitments)
         conditional = math.fsum(each.amount for each in commitments if each.conditional)

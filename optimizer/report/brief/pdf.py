@@ -17,8 +17,6 @@ _SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
 _LEFT, _RIGHT, _SHARE = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 0.57
 _INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
 _BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
-# Of the width of a table with bars, what they take at least.
-_BARS = 0.3
 
 
 def brief_pdf(data: Mapping[str, Any]) -> bytes:
@@ -192,8 +190,8 @@ class _Column:
         """A table; its bars stand behind the first column."""
         heads = [head.lstrip(">") for head in table["head"]]
         is_number = [head.startswith(">") for head in table["head"]]
-        room = self.width * (1 - _BARS if bars else 1)
-        widths = self._widths(heads, table["rows"], is_number, room, is_filled=not bars)
+        pairs = [self._least_and_most(*each) for each in zip(heads, _columns(table), is_number, strict=True)]
+        widths = [high for _, high in pairs] if bars else _shared_widths(pairs, self.width)
         over = self.width - sum(widths)
         starts = [self.x + at + (over if i else 0.0) for i, at in enumerate(accumulate([0.0, *widths[:-1]]))]
         cells = list(zip(starts, widths, is_number, strict=True))
@@ -202,29 +200,6 @@ class _Column:
             top = self._row(row, cells, is_bold=i in strong, colour=_INK)
             if bars:
                 self._bars(bars[i], starts[0] + widths[0], over - _GAP, top)
-
-    def _widths(
-        self,
-        heads: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        is_number: Sequence[bool],
-        room: float,
-        *,
-        is_filled: bool,
-    ) -> list[float]:
-        """The widths of columns: numbers as wide as they are, texts as the room allows; all of it where filled."""
-        columns = list(zip(*rows, strict=True)) or [()] * len(heads)
-        pairs = [self._least_and_most(*each) for each in zip(heads, columns, is_number, strict=True)]
-        least = [low for low, _ in pairs]
-        left, wanted = room - sum(least), [high - low for low, high in pairs]
-        if left < 0:
-            return [room * low / sum(least) for low in least]
-        part = min(1.0, left / (sum(wanted) or 1.0))
-        widths = [low + part * more for low, more in zip(least, wanted, strict=True)]
-        if not is_filled:
-            return widths
-        # What is over is the first column's, so that numbers stand at the right.
-        return [widths[0] + room - sum(widths), *widths[1:]]
 
     def _least_and_most(self, head: str, cells: Sequence[str], number: bool) -> tuple[float, float]:
         """The widest that is not broken, and half of a head; and the widest text; with the room between columns."""
@@ -278,6 +253,21 @@ class _Column:
 
 # Room between columns, what a measured text may be wider than itself by rounding, and between hatches, millimetres.
 _GAP, _SLACK, _HATCH = 1.6, 0.01, 0.8
+
+
+def _columns(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return list(zip(*table["rows"], strict=True)) or [()] * len(table["head"])
+
+
+def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[float]:
+    """The widths of columns by the least and the most of each: all of the room, in equal parts of what they want."""
+    least = sum(low for low, _ in pairs)
+    if least > room:
+        return [room * low / least for low, _ in pairs]
+    part = min(1.0, (room - least) / (sum(high - low for low, high in pairs) or 1.0))
+    widths = [low + part * (high - low) for low, high in pairs]
+    # What is over is the first column's, so that numbers stand at the right.
+    return [widths[0] + room - sum(widths), *widths[1:]]
 
 
 def _hatches(x: float, width: float) -> Iterator[float]:

@@ -15,7 +15,7 @@ from optimizer.report.brief.writers import write_brief
 from optimizer.report.excel import audit_plan
 from optimizer.report.figures.studies import Study
 from optimizer.report.html.book import book as make_book
-from optimizer.report.html.futures_page import futures_page
+from optimizer.report.html.futures_page import futures_book, futures_page
 from optimizer.report.html.sections import PageSection, section_of
 from optimizer.report.html.template import embed_json, render_page, script_text
 from optimizer.results.futures import FuturesResult
@@ -56,7 +56,7 @@ def write_report(
 
     Args:
         result: the plan, with its instance in it, of one future or of several.
-        path: the file. A plan of several futures is written as a page.
+        path: the file.
         budgets: money, undiscounted, as numbers or text such as "250M", of the plans on the slider, each solved for;
             None chooses them; none by default. A plan of several futures has no slider.
         studies: what `futures_study` or `discover` gave, each a section of the page. The brief has what slips do where
@@ -66,13 +66,13 @@ def write_report(
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
-        ValueError: a budget that is no amount of money, or a form that the plan is not written in.
+        ValueError: a budget that is no amount of money.
     """
     form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
     if isinstance(result, FuturesResult):
-        if form in BRIEF_FORMS:
-            raise ValueError(f"a plan of several futures is written as a page (.html), not as {form}")
-        write_whole(path, futures_page(result, _warnings(instance_of(result), result), sections))
+        made = futures_book(result, _warnings(instance_of(result), result))
+        is_brief = form in BRIEF_FORMS
+        write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
         return
     amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
     data = _page_data(result, amounts, sections)
