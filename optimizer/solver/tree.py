@@ -5,9 +5,9 @@
              candidates for a few iterations, where an integer has none yet
     order    into the child with the lower relaxation until that is closed, then the open node with the least one
 
-A relaxation is left as soon as its dual objective shows that the node is closed. As long as neither a solution nor a
-cutoff is known, nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where
-the guess was too low, they are opened again.
+A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known,
+nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too
+low, they are opened again.
 
 Similar questions to one model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes
 of a few dozen iterations prove what a solver that begins from nothing proves after presolve, cuts and strong branching.
@@ -35,8 +35,8 @@ MOST_ITERATIONS = 80_000
 MOST_GAIN = 0.01
 # How much farther from the first relaxation than the last time solutions are guessed to be, and than the last guess.
 GUESS, WIDER = 1.25, 2.0
-# The first guess, a share of the objective.
-FIRST_GUESS = 0.02
+# The first guess, a share of the objective; and the least, a share of the way to a cutoff.
+FIRST_GUESS, GUESSED_PART = 0.02, 0.3
 
 
 @dataclass(order=True)
@@ -156,8 +156,8 @@ class TreeSearch:
             return
         self.root = first.objective
         root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
-        if math.isinf(self.request.cutoff):
-            self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
+        way = self.limit - self.root if self.limit < math.inf else 0.0
+        self._guess = self._wider(max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way))
         self._scale = self._width()
         self._round(root)
         node = root if self._place(root, first) else None
