@@ -185,3 +185,17 @@ def test_strategies_agree(cell: Cell, strategy: StrategyName) -> None:
     whole = so.solve(instance, settings=so.Settings(gap=0.0, strategy="whole"))
     found = so.solve(instance, settings=so.Settings(gap=0.0, strategy=strategy))
     assert found.total_cost == pytest.approx(whole.total_cost, rel=1e-6)
+
+
+def test_what_is_committed_in_futures_costs_what_the_market_asks(cell: Cell) -> None:
+    # The larger floor, 0.79 of 101 t, has to be there in both futures, whatever the answer is; near 80 t everything
+    # costs nearly four times 50 USD.
+    more = "{set: {demands.all.quantity: {2026: 100, 2027: 101}}}"
+    futures = f"futures: {{need: {{from: 2027, branches: {{more: {more}, same: {{}}}}}}}}"
+    instance = cell(MAGNETS.replace("0.8", "{2026: 0.8, 2027: 0.79}"), IMPORTS % "", RESERVE % DEARER, futures)
+    found = so.solve(instance, settings=so.Settings(gap=0.0))
+    assert isinstance(found, so.FuturesResult)
+    (reserve,) = found.decisions
+    assert reserve.size == pytest.approx(79.79)
+    assert sum(reserve.paid) / 2 == pytest.approx(found.futures[0].result.outlay)
+    assert reserve.paid[0] > 3.9 * 50 * 79.79

@@ -140,8 +140,12 @@ class Stock(Lever):
 
     def paid(self, horizon: Horizon, fills: Sequence[float]) -> float:
         """Money for purchases by period, undiscounted."""
+        return math.fsum(self.payments(horizon, fills))
+
+    def payments(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+        """The same by period."""
         extra = self.surcharges(horizon, fills)
-        return float(sum(self.price.at(horizon.year(t)) * (fill + extra[t]) for t, fill in enumerate(fills)))
+        return [float(self.price.at(horizon.year(t)) * (fill + extra[t])) for t, fill in enumerate(fills)]
 
     def surcharges(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
         """What purchases cost beyond `price`, in t at that price, by period."""

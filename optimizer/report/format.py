@@ -12,6 +12,7 @@ from optimizer.instance.derived import display_name, highest_floor, region_name
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
+from optimizer.results.bands import Bands
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
@@ -250,6 +251,19 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
     about += ["conditional"] if each.conditional else []
     known = f" ({', '.join(about)})" if about else ""
     return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
+
+
+def band_words(instance: Instance, bands: Bands | None) -> Iterator[tuple[str, str]]:
+    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges."""
+    if bands is not None:
+        figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
+        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
+        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of all {plural(bands.numbers, 'number')} with a range"
+        tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
+        yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}"
+    elif instance.uncertain:
+        what = plural(len(instance.uncertain), "number")
+        yield "Band", f"not computed: {what} with a range; solve --bands draws samples of them"
 
 
 def audit_text(audit: Mapping[str, Any]) -> str:

@@ -119,6 +119,7 @@ class PlanView:
             "beyond_note": self.note,
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
+            "bands": None if result.bands is None else asdict(result.bands),
             "tables": {name: page_table(instance, result.frames.frame(name)) for name in TABLES},
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
             "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
@@ -126,7 +127,7 @@ class PlanView:
 
 
 # The frames that a page shows as tables.
-TABLES = ("builds", "limits", "actual", "commitments")
+TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
 PLAN_FIGURES = (
     "total_cost",
     "bound",

@@ -41,11 +41,11 @@ fill("sources-note", book.sources.length
 
 function go(index) {
   state.point = index;
-  drawAnswer(); drawCaptions(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawLasting();
+  drawAnswer(); drawCaptions(); drawSlider(); drawTimeline(); drawHeat(); drawChainControls(); drawCommodities(); drawBinding(); drawBands(); drawLasting();
   stale(...figures.keys());
 }
 
-painted.push(() => { drawTimeline(); drawLasting(); stale(...figures.keys()); });
+painted.push(() => { drawTimeline(); drawBands(); drawLasting(); stale(...figures.keys()); });
 
 $("slider").addEventListener("input", event => go(Number(event.target.value)));
 $("own").addEventListener("click", () => { go(book.frontier.own); $("slider").focus(); });
