@@ -58,11 +58,15 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluate import evaluate
     from optimizer.studies.explain import Explanation as Explanation
     from optimizer.studies.explain import explain
-    from optimizer.studies.futures_study import FuturesStudy as FuturesStudy
-    from optimizer.studies.futures_study import futures_study
+    from optimizer.studies.futures.solve import solve
+    from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
+    from optimizer.studies.futures.study import futures_study
+    from optimizer.studies.requirements.study import Requirements as Requirements
+    from optimizer.studies.requirements.study import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.solve_futures import solve
+    from optimizer.studies.sharing.costs import CostShares as CostShares
+    from optimizer.studies.sharing.costs import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import time_to_survive
@@ -79,9 +83,11 @@ _HOMES = {
     "studies.time_to_survive": ("time_to_survive",),
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
-    "studies.futures_study": ("FuturesStudy", "futures_study"),
+    "studies.futures.study": ("FuturesStudy", "futures_study"),
+    "studies.requirements.study": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.solve_futures": ("solve",),
+    "studies.sharing.costs": ("CostShares", "share_costs"),
+    "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
@@ -126,6 +132,7 @@ __all__ = [
     "discover",
     "evaluate",
     "explain",
+    "find_requirements",
     "forcing",
     "futures_study",
     "load",
@@ -133,6 +140,7 @@ __all__ = [
     "read",
     "register",
     "sensitivity",
+    "share_costs",
     "solve",
     "stress",
     "time_to_survive",

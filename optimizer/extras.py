@@ -6,8 +6,8 @@ from pathlib import Path as FilePath
 from optimizer.errors import MissingExtraError
 
 EXTRAS = {
-    "report": ("jinja2", "plotly"),
-    "plot": ("matplotlib", "plotext"),
+    "report": ("jinja2", "plotly", "fpdf", "docx", "matplotlib"),
+    "plot": ("matplotlib", "plotext", "countryinfo"),
     "excel": ("openpyxl", "xlsxwriter"),
     "sensitivity": ("SALib", "sklearn"),
     "cluster": ("distributed",),
@@ -22,6 +22,8 @@ _OF_SUFFIX = {
     ".pdf": "plot",
     ".parquet": "parquet",
 }
+# The forms of a report's brief beside the page.
+BRIEF_FORMS = (".pdf", ".docx", ".md")
 
 
 def has_extra(extra: str) -> bool:

@@ -125,7 +125,16 @@ def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashabl
     """All that the baseline of a period depends on beside the plan."""
     year, path = instance.horizon.year(t), instance.baseline
     processes = tuple(
-        (each.input, each.output, each.region, each.cost.at(year), each.support.at(year), each.min_utilisation)
+        (
+            each.input,
+            each.output,
+            each.region,
+            each.cost.at(year),
+            each.support.at(year),
+            each.min_utilisation,
+            each.price_response,
+            max(each.capacity.values),
+        )
         for each in instance.processes.values()
     )
     demands = tuple((each.commodity, each.shortage_cost) for each in instance.demands.values())

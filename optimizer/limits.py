@@ -28,3 +28,5 @@ TARGETS = 5_000
 RANGE_VALUES = 4_000_000
 # Values of a file, times its scenarios that are checked before one of them is used.
 SCENARIO_VALUES = 400_000
+# Members who may plan together: every coalition of them is a plan of its own.
+MEMBERS_AT_ONCE = 6

@@ -35,7 +35,7 @@ CONSOLE = Console(highlight=False, markup=False, soft_wrap=True)
 KINDS = ("source", "assumption", "reference", "bare")
 SECTIONS = ("processes", "demands", "options", "shocks", "ensembles", "policy", "adversary", "futures", "discount_rate")
 # What says when, how long an end of the horizon is, or how a sample is drawn, and not what the world is like.
-NO_DATA = {"start", "from", "to", "seed", "count", "horizon", "months", "year"}
+NO_DATA = {"start", "from", "to", "seed", "count", "horizon", "months", "year", "earliest", "latest"}
 _GRADE = re.compile(r"\b[AB]\b(?=[);,/:])|\bA/B\b|company|\brelease\b")
 _ASSUMED = re.compile(r"assum|judge")
 
@@ -61,8 +61,8 @@ def numbers(path: Path) -> list[Number]:
     for names, node, tops in _leaves(root, (), ()):
         if names[0] not in SECTIONS or NO_DATA & set(names):
             continue
-        dotted = ".".join(name for name in names if not name.isdigit())
-        covered = any(fnmatch(dotted, pattern) or fnmatch(dotted, f"{pattern}.*") for pattern in ranges)
+        own = ".".join(names)
+        covered = any(fnmatch(own, pattern) or fnmatch(own, f"{pattern}.*") for pattern in ranges)
         line = node.start_mark.line
         at = (line, *reversed(tops))
         if "set" in names:

@@ -60,7 +60,7 @@ def test_report_of_a_plan_that_was_changed_by_hand_says_so(plan: str, tmp_path: 
 
 @pytest.mark.parametrize(
     "line",
-    [["-o", "page.pdf"], ["--budget", "1B"], ["--instance", "nowhere.yaml"], ["--budgets", "much"]],
+    [["-o", "page.rtf"], ["--budget", "1B"], ["--instance", "nowhere.yaml"], ["--budgets", "much"]],
 )
 def test_usage_is_refused_before_anything_is_written(plan: str, line: list[str], tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), *line]).exit_code == 2

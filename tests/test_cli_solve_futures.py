@@ -17,7 +17,7 @@ from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_tables
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.stages import ALL, find_stages
+from optimizer.studies.futures.stages import ALL, find_stages
 
 ROOT = Path(__file__).parent.parent
 CASES = Path(__file__).parent / "cases" / "futures"

@@ -26,8 +26,8 @@ from optimizer.formulation import Writer
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
-from optimizer.studies.futures_alone import Alone, solve_alone
-from optimizer.studies.solve_futures import solve_futures
+from optimizer.studies.futures.alone import Alone, solve_alone
+from optimizer.studies.futures.solve import solve_futures
 
 CASES = Path(__file__).parent / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
@@ -226,7 +226,7 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
     model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
     stopped = model.fall_back()
     stub = SimpleNamespace(run=lambda *arguments: stopped)
-    monkeypatch.setattr("optimizer.studies.solve_futures.choose_strategy", lambda *arguments, **options: stub)
+    monkeypatch.setattr("optimizer.studies.futures.solve.choose_strategy", lambda *arguments, **options: stub)
     result = solve_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
     assert result.status == "stopped"
     assert result.survival_gap > 1.1 * stopped.gap > 0

@@ -10,10 +10,10 @@ from optimizer.instance.futures import for_each_future
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
-from optimizer.studies.futures_alone import by_expected_cost
-from optimizer.studies.futures_study import FuturesStudy, study_futures
-from optimizer.studies.own_orders import own_orders
-from optimizer.studies.question_timing import nodes, retimed, timed_questions
+from optimizer.studies.futures.alone import by_expected_cost
+from optimizer.studies.futures.own_orders import own_orders
+from optimizer.studies.futures.question_timing import nodes, retimed, timed_questions
+from optimizer.studies.futures.study import FuturesStudy, study_futures
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(gap=1e-8, jobs=1)
@@ -234,7 +234,7 @@ def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_proc
         judged.append(seconds)
         return 1
 
-    monkeypatch.setattr("optimizer.studies.futures_study.size_for", size)
+    monkeypatch.setattr("optimizer.studies.futures.study.size_for", size)
     found = study_futures(instance, EXACT, Clock(), lambda event: tasks.append(event.task), adaptive=slow)
     assert found.adaptive is slow
     assert judged == [100.0]

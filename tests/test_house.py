@@ -77,7 +77,7 @@ def test_imports_named_in_a_string_run_upwards_only_where_contributing_lists_the
     listed = {
         ("results.result", "studies.frames"),
         ("results.result", "report.notebook"),
-        ("results.futures", "studies.stage_frames"),
+        ("results.futures", "studies.futures.stage_frames"),
         ("instance.schema", "report.notebook"),
         # Its futures, which are read like files.
         ("instance.schema", "instance.futures"),

@@ -30,7 +30,7 @@ commodities: {magnet: {}, slag: {}}
 processes:
   works: {region: home, output: {magnet: 2, slag: 5}, capacity: 50, cost: 1, actual: {2025: 50, 2027: 80}}
   imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 5, actual: {2026: 0},
-    committed: [{name: a loan, amount: 40M}]}
+    committed: [{name: a loan, amount: 40M, conditional: true}]}
 demands: {all: {commodity: magnet, quantity: {2026: 60, 2027: 90}, survival: 0.5, shortage_cost: 1000}}
 options: {reserve: {kind: stockpile, commodity: magnet, price: 65, max_size: 100,
     committed: [{amount: 2.5M, year: 2025, source: budget act}, {name: gift, amount: 1k, note: in kind}]}}
@@ -89,7 +89,9 @@ def test_actual_outputs_are_saved_and_audited(tmp_path: Path) -> None:
 
 def test_facts_go_through_a_workbook() -> None:
     data = parse(TEXT, "facts.yaml").data
-    assert check_document(parse_workbook(dump_workbook(data, ()), "book.xlsx")[0])[0] == made()
+    again = check_document(parse_workbook(dump_workbook(data, ()), "book.xlsx")[0])[0]
+    assert again == made()
+    assert again.processes["imports"].committed[0].conditional
 
 
 def test_page_and_workbook_show_actual_outputs() -> None:
@@ -117,11 +119,11 @@ def test_commands_print_actual_outputs(tmp_path: Path) -> None:
 
 # Listed as processes come, then options: 40M + 2.5M + 1k = 42.501M.
 COMMITTED = [
-    {"owner": "imports", "name": "a loan", "amount": 40e6, "year": None, "source": None},
+    {"owner": "imports", "name": "a loan", "amount": 40e6, "year": None, "source": None, "conditional": True},
     {"owner": "reserve", "name": None, "amount": 2.5e6, "year": 2025, "source": "budget act"},
     {"owner": "reserve", "name": "gift", "amount": 1e3, "year": None, "source": None},
 ]
-SAID = "42.5M USD, not counted: a loan 40M, reserve 2.5M (2025), gift 1,000"
+SAID = "42.5M USD, of which 40M conditional, not counted: a loan 40M (conditional), reserve 2.5M (2025), gift 1,000"
 
 
 def test_committed_money_stands_beside_the_outlay_and_counts_nowhere() -> None:
@@ -159,11 +161,20 @@ def test_committed_money_is_written_for_other_programs(tmp_path: Path) -> None:
     assert "Committed already" in diversify("check", str(file)).stdout
     assert "Committed already" in diversify("solve", str(file), "--csv", str(folder)).stdout
     rows = (folder / "commitments.csv").read_text(encoding="utf-8").splitlines()
-    assert rows[:2] == ["owner,name,year,amount [USD],source", "imports,a loan,,40000000.0,"]
+    assert rows[:2] == ["owner,name,year,amount [USD],standing,source", "imports,a loan,,40000000.0,conditional,"]
     tables = book(made(), single_point(made(), so.solve(made()))).to_dict()["points"][0]["tables"]
-    assert tables["commitments"]["rows"][0] == ["imports", "a loan", "–", "40M", "–"]
+    assert tables["commitments"]["rows"][0] == ["imports", "a loan", "–", "40M", "conditional", "–"]
     answer = openpyxl.load_workbook(io.BytesIO(workbook(made(), so.solve(made()))))
     assert {"actual", "commitments"} <= set(answer.sheetnames)
+
+
+def test_money_that_is_firm_is_not_called_conditional() -> None:
+    committed = {"name": "a loan", "amount": 40e6}
+    imports = dict(parse(TEXT, "facts.yaml").data)["processes"]["imports"]
+    for each in ({}, {"conditional": False}):
+        instance = made(imports={**imports, "committed": [{**committed, **each}]})
+        said = dict(facts(instance, so.solve(instance)))["Committed already"]
+        assert said == "42.5M USD, not counted: a loan 40M, reserve 2.5M (2025), gift 1,000"
 
 
 def test_committed_money_of_a_file_with_futures() -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import optimizer as so
+from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.discovery import draw_discovery, failure_plane
 from optimizer.report.figures.futures_study import worth_bars
 from optimizer.report.figures.studies import draw_study_plot
-from optimizer.report.html.sections import section_of
+from optimizer.report.html.sections import PageSection, section_of
 from optimizer.studies.discovery.boxes import Bounds, Box, score
 from optimizer.studies.discovery.discover import FailureBox, SampleDimension
+from optimizer.units import fixed, si, si_up
 from tests.test_cli import TINY, diversify
 from tests.test_discovery import drawn, late
 from tests.test_plot import words
@@ -127,10 +130,10 @@ def test_a_bar_that_is_not_known_says_why(study: Any) -> None:
 def test_a_section_has_what_the_screen_has(study: Any) -> None:
     section = section_of(study)
     kinds = [block["kind"] for block in section.blocks]
-    assert kinds[:3] == ["answer", "facts", "figure"]
+    assert kinds == ["answer", "said", "said", "figure", "folded"]
     assert section.blocks[0]["text"].startswith("Deciding later what can wait is worth 600k USD")
-    assert ["Hanging", "extension (need: high): ordered before 2028 in some futures only"] in section.blocks[1]["rows"]
-    tables = {block["title"]: block for block in section.blocks if block["kind"] == "table"}
+    assert section.blocks[2]["text"] == "Hanging: extension (need: high): ordered before 2028 in some futures only."
+    tables = {block["title"]: block for block in section.blocks[-1]["blocks"] if block["kind"] == "table"}
     assert tables["Regret of each plan in each future, USD"]["rows"] == [["high", "0", "3.6M"], ["low", "✗", "0"]]
     orders = tables["Orders in the plans of the futures alone"]
     assert orders["head"] == ["Option", "Made in", ">Size", "Decide in", "Open then"]
@@ -169,7 +172,8 @@ def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
     text = page.read_text()
     for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage (95 %)"):
         assert each in text, each
-    assert text.count('<img class="drawn"') == 1
+    # The map, the years, the stocks within a shock, and the boxes.
+    assert text.count('<img class="drawn"') == 4
     assert diversify("plot", TINY, "discover", *RANGES, "--output", str(figure)).returncode == 0
     assert f"{said['held_back']['samples']} of {said['used']:,}" in words(figure.read_bytes())
 
@@ -184,12 +188,17 @@ def test_the_figure_of_a_study_is_drawn_by_plot(tmp_path: Path) -> None:
     ("line", "code", "said"),
     [
         (("report", WAIT, "--with", "future"), 2, 'Did you mean "futures"?'),
-        (("report", WAIT, "--with", ","), 2, "write some of futures, discover"),
+        (("report", WAIT, "--with", ","), 2, "write some of explain, compare, attack"),
         (("report", TINY, "--with", "futures"), 2, "has no futures"),
         (("report", WAIT, "--future", "low", "--with", "futures"), 2, "one of them is taken alone"),
         (("report", WAIT, "--adversary", "--with", "futures"), 2, "leaves the adversary out"),
         (("report", WAIT, "--with", "discover"), 3, "a plan is looked at in one"),
         (("report", TINY, "--with", "discover"), 3, "neither a range nor an ensemble"),
+        (("report", TINY, "--with", "attack"), 3, "the file has no adversary"),
+        (("report", TINY, "--with", "sensitivity"), 3, "the file has no ranges"),
+        (("report", TINY, "--with", "compare"), 3, "the file has no scenarios"),
+        (("report", WAIT, "--with", "explain"), 2, "a plan is looked at in one"),
+        (("report", TINY, "--adversary", "--with", "alternatives"), 2, "leaves the adversary out"),
         (("plot", TINY, "information"), 2, "has no futures"),
     ],
 )
@@ -227,3 +236,169 @@ def test_python_writes_studies_on_pages_of_one_future_and_of_several(
     assert "Under which conditions does the plan fail?" in (tmp_path / "one.html").read_text()
     so.write_report(replace(study.adaptive, total_cost=1.0), tmp_path / "doctored.html")
     assert "THE AUDIT DISAGREES" in (tmp_path / "doctored.html").read_text()
+
+
+# What the commands find, in three sentences and a figure each.
+
+ADVERSARY = {
+    "attack_budget": 2,
+    "months": 12,
+    "starts": 2028,
+    "targets": {"rival": {"name": "rival's ban", "price": 1, "cuts": [{"region": "rival", "severity": 1}]}},
+}
+QUESTIONS: dict[str, Any] = {
+    "adversary": ADVERSARY,
+    "ranges": {"options.plant.capex": {"low": "100k", "high": "400k"}},
+    "scenarios": {"dear": {"options.plant.capex": "390k"}, "poor": {"policy.budget": "1M"}},
+}
+
+
+def asked(**changes: Any) -> so.Instance:
+    """Tiny with an adversary, a range and scenarios."""
+    return so.read({**yaml.safe_load((ROOT / TINY).read_text()), **QUESTIONS, **changes})
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """Every study of the plan of tiny, by the name of its command."""
+    instance, settings = asked(), so.Settings(gap=0, jobs=1)
+    plan = so.solve(instance)
+    return {
+        "explain": so.explain(instance, settings=settings),
+        "compare": so.compare(instance, facts=(), settings=settings, scenario=list(instance.scenarios)),
+        "attack": so.attack(instance, plan, settings=settings),
+        "alternatives": so.alternatives(instance, settings=settings),
+        "sensitivity": so.sensitivity(instance, flips=False, settings=settings),
+        "stress": so.stress(plan, instance, samples=200, seed=1, jobs=1),
+        "fails": so.explain(instance, "1M", settings=settings),
+    }
+
+
+def said_in(section: PageSection) -> str:
+    """The sentences of a section."""
+    return " ".join(block["text"] for block in section.blocks if block["kind"] in ("answer", "said", "warning"))
+
+
+def forms_of(data: Any) -> set[str]:
+    """Every number of a JSON object as a page may write it, and what its texts have."""
+    if isinstance(data, dict):
+        return set().union(*map(forms_of, [*data.values(), *data.keys()])) | {str(len(data))}
+    if isinstance(data, list | tuple):
+        return set().union(*map(forms_of, data)) | {str(count) for count in range(len(data) + 1)}
+    if isinstance(data, str):
+        return set(AMOUNT.findall(data))
+    if data is None or isinstance(data, bool):
+        return set()
+    shares = {f"{fixed(100 * share, digits)} %" for share in (data, 1 - data) for digits in (0, 1)}
+    return {si(abs(data), digits=digits) for digits in (3, 4)} | {si_up(abs(data)), f"{data:,}"} | shares
+
+
+AMOUNT = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?: %|[kMB]\b)?")
+
+
+@pytest.mark.parametrize("name", ["explain", "compare", "attack", "alternatives", "sensitivity", "stress", "fails"])
+def test_every_number_of_a_section_is_in_the_json_of_its_command(found: dict[str, Any], name: str) -> None:
+    """Those of the sentences, and of the rows of the figure. Differences are those of two costs of the JSON."""
+    section = section_of(found[name])
+    data = json.loads(json.dumps(found[name].to_dict()))
+    if name in ("compare", "sensitivity"):
+        costs = [each["total_cost"] for each in data["columns"]] if name == "compare" else [
+            end["cost"] for bar in data["numbers"] for end in (bar["low"], bar["high"])
+        ]  # fmt: skip
+        first = costs[0] if name == "compare" else data["base"]["cost"]
+        data["differences"] = [cost - first for cost in costs]
+    if name == "alternatives":
+        data["sizes"] = [each["greatest"]["size"] for each in data["options"]]
+    (figure,) = [block for block in section.blocks if block["kind"] == "chart"]
+    behind = figure["behind"]
+    texts = [said_in(section), *(row[-1] for row in behind["rows"])]
+    known = forms_of(data) | forms_of({name: each.name or name for name, each in asked().options.items()})
+    unknown = {amount for text in texts for amount in AMOUNT.findall(text)} - known
+    assert not unknown, (unknown, texts)
+    assert sum(block["kind"] in ("answer", "said") for block in section.blocks) == 3
+    assert len(figure["rows"]) == len(behind["rows"])
+
+
+def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
+    """The figures are those of the tutorial: 43.6M in all, 13.6M of it for the embargo; the plant of 20 t is vital."""
+    said = {name: said_in(section_of(each)) for name, each in found.items()}
+    assert said["explain"].startswith("Nothing survives without home magnet plant, magnet reserve.")
+    assert "without it the plan costs 13.6M USD less" in said["explain"]
+    assert "No amount of money" not in said["fails"]
+    assert "A budget of 11.5M USD is the least that survives everything." in said["fails"]
+    assert "2 of 3 cases survive everything; not poor." in said["compare"]
+    assert said["attack"].startswith("No attack that 2 USD can buy breaks a floor.")
+    assert "buys home magnet plant, magnet reserve." in said["alternatives"]
+    assert "home magnet plant: capex moves the total cost most" in said["sensitivity"]
+    assert said["stress"].startswith("The plan survives 135 of 200 sampled shocks: 67.5 %")
+
+
+def test_bars_are_as_long_as_what_was_found(found: dict[str, Any]) -> None:
+    rows = {name: {row.label: row for row in chart_of(each).rows} for name, each in found.items()}
+    cost = found["sensitivity"].base.cost
+    low, high = (end.cost - cost for bar in found["sensitivity"].bars for end in (bar.low, bar.high))
+    (number,) = rows["sensitivity"].values()
+    assert number.parts == ((0.0, low, "cheaper"), (0.0, high, "dearer"))
+    assert rows["explain"]["embargo"].parts == ((0.0, pytest.approx(-13.6e6), "cheaper"),)
+    assert [part[2] for part in rows["explain"]["magnet reserve"].parts] == ["broken"]
+    assert rows["compare"]["poor"].parts[0][2] == "broken"
+    assert rows["alternatives"]["home magnet plant"].parts == ((pytest.approx(0.5), 1.0, "own"),)
+    assert rows["alternatives"]["home magnet plant"].mark == pytest.approx(0.5)
+    by = next(row for row in chart_of(found["stress"]).rows if row.group == "By event")
+    assert by.parts[0] == (0.0, pytest.approx(0.325), "broken")
+    assert rows["fails"]["Lower floors"].parts[0][1] == pytest.approx(1 - 0.109)
+    assert "ban" in chart_of(found["attack"]).line[1] or "attack budget" in chart_of(found["attack"]).line[1]
+
+
+def test_a_section_that_ran_out_of_time_says_so_and_one_about_another_plan(found: dict[str, Any]) -> None:
+    stopped = replace(found["explain"], is_complete=False)
+    section = section_of(stopped, time_limit=30)
+    assert section.is_stopped
+    assert said_in(section).startswith("Stopped at the time limit of 30 s before everything was known")
+    assert not section_of(found["explain"], time_limit=30).is_stopped
+    other = replace(found["explain"].result, total_cost=2 * found["explain"].result.total_cost)
+    texts = [block["text"] for block in section_of(found["explain"], other).blocks if block["kind"] == "text"]
+    assert texts == ["About the plan that this study found, of a total cost of 43.6M USD; the plan of this page costs "
+                     "87.2M USD."]  # fmt: skip
+    nothing = so.explain(asked(), settings=so.Settings(time_limit=1e-9))
+    assert section_of(nothing).is_stopped
+    assert not [block for block in section_of(nothing).blocks if block["kind"] == "chart"]
+
+
+def test_all_takes_what_fits_and_quick_leaves_all_out(tmp_path: Path) -> None:
+    file, page = tmp_path / "asked.yaml", tmp_path / "page.html"
+    file.write_text(yaml.safe_dump({**yaml.safe_load((ROOT / TINY).read_text()), **QUESTIONS}))
+    done = diversify("report", str(file), "--budgets", "20M", "--with", "all", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)["studies"]
+    assert list(made) == ["explain", "compare", "attack", "alternatives", "sensitivity", "stress", "discover"]
+    assert "study 1 of 7: explain" in done.stderr
+    text = page.read_text()
+    # Nothing fails in any sample, so there are no boxes to draw.
+    assert text.count('<div class="bars"') == 6
+    assert all(f'id="with-{name}"' in text for name in made)
+    asked_again = json.loads(diversify("attack", str(file), "--json").stdout)
+    assert made["attack"]["attack_budget"] == asked_again["attack_budget"]
+    done = diversify("report", str(file), "--quick", "--with", "all,attack", "--output", str(page), "--json")
+    assert list(json.loads(done.stdout)["studies"]) == ["attack"]
+
+
+def test_the_figures_of_studies_are_drawn_by_plot(tmp_path: Path) -> None:
+    done = diversify("plot", TINY, "stress", "--output", str(tmp_path / "stress.pdf"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "stress.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = diversify("report", TINY, "--quick", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    pictures = json.loads(done.stdout)["pictures"]
+    text = page.read_text()
+    assert list(pictures) == ["map", "years", "drawdown"]
+    assert all(f'id="with-{name}"' in text for name in pictures)
+    assert pictures["map"]["maps"][0]["path"] == "baseline"
+    spent = sum(sum(year["spent"].values()) for year in pictures["years"]["years"])
+    assert spent == pytest.approx(json.loads(done.stdout)["points"][0]["outlay"])
+    assert pictures["drawdown"]["stocks"][0]["before"] == pytest.approx(100)
+    assert page.stat().st_size < 3e6

@@ -314,6 +314,7 @@ class _Search(RecourseEstimates):
         model = ScenarioModel(
             self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
         )
+        model.histories = self.evaluator.histories
         best = self._best_known()
         model.start = None if best is None else best[model.model.integers]
         relaxation = next((loop.relaxation for loop in reversed(self.loops) if loop.relaxation is not None), None)

@@ -140,7 +140,7 @@ class ScenarioSearch(Search):
 
     def _scenario_model(self, **samples: Any) -> ScenarioModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ScenarioModel(*known, **samples)
+        return ScenarioModel(*known, histories=self.evaluator.histories, **samples)
 
     def run(self) -> SearchResult:
         """Relaxation first, then integers; the least gap where floors cannot all be kept."""
@@ -289,7 +289,7 @@ class ScenarioSearch(Search):
     def _solve_held(self) -> SearchResult | None:
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
         found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
-        if found is None and self._is_first:
+        if found is None and self._is_first and self.evaluator.histories is None:
             self._drop_shocks_without_duals(relaxation)
         return found or self.model.minimise_cost()
 
@@ -313,9 +313,10 @@ class ScenarioSearch(Search):
         self._save("integers")
 
     def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
-        """`_branch`, unless a group of futures is large, and a plan of it bounds the search already."""
+        """`_branch`, unless a plan bounds the search of a large group of futures, or what branching gained is known."""
         is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
-        return None if is_group and self.plans else self._branch(relaxation, self.problem.name)
+        is_left = self.evaluator.histories is not None or (is_group and self.plans)
+        return None if is_left else self._branch(relaxation, self.problem.name)
 
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""

@@ -148,6 +148,7 @@ class ScenarioModel(MeasuredModel):
             listener=partial(self.report, phase),
             cutoff=cutoff,
             tolerance=tolerance,
+            history=self.branching_history,
             enough=enough,
             is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
         )

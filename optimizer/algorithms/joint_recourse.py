@@ -83,7 +83,7 @@ class JointEvaluator(RecourseEvaluator):
     def __init__(self, instance: Instance, executor: Executor, jobs: int | None = 1) -> None:
         self.instance, self.executor, self.tree = instance, executor, instance.tree
         self._jobs, self._searching, self._lost = jobs, executor, list[str]()
-        self._seconds = 0.0
+        self._seconds, self.histories = 0.0, None
         parts = enumerate(self.tree.futures)
         self._futures = [RecourseEvaluator(future.instance, executor, number) for number, future in parts]
         counts = [len(future.instance.events) for future in self.tree.futures]

@@ -18,7 +18,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.progress import Listener
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
-from optimizer.solver import Clock, Settings, Vector
+from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Settings, Vector
 from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
 
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
@@ -53,6 +53,7 @@ class MeasuredModel:
     Attributes:
         may_excuse: whether samples may fail of which only a share has to be survived; else each that it holds counts.
         shortfalls: of samples that may fail, under the do-nothing plan, where they are known.
+        histories: what branching gained in similar models, by what they minimised; None where none is kept.
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
@@ -71,6 +72,15 @@ class MeasuredModel:
     problem: ProblemVariant = LEAST_COST
     may_excuse: bool = True
     shortfalls: Shortfalls = field(default_factory=dict, repr=False)
+    histories: BranchingHistories | None = field(default=None, repr=False)
+
+    @property
+    def branching_history(self) -> BranchingHistory | None:
+        """What branching gained with what is minimised now; None where none is kept."""
+        if self.histories is None:
+            return None
+        shared = self.histories.setdefault("", BranchingHistory()).gains
+        return self.histories.setdefault((self.problem.objective, self.aim), BranchingHistory(shared))
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree

@@ -35,7 +35,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL
 
-TOTAL = "total"
+TOTAL, LIMIT = "total", "limit"
 # Similar plans are the cheapest and so many that were found last.
 LATEST = 2
 SeekStatus = Literal["found", "none", "stopped"]
@@ -97,6 +97,7 @@ class NearOptimalSearch(Search):
         rows = (at_most(formulation.cost, most, "cost"), _totals)
         problem = ProblemVariant(rows=rows, name="cost", gap_limit=gap_limit)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
+        self.model.histories = evaluator.histories
         self.model.require_floors()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
@@ -154,11 +155,14 @@ class NearOptimalSearch(Search):
         """
         self.model.release_integers()
         self.model.model.minimise(objective)
+        # The last one of these is nearer than what was solved since.
+        self.model.model.recall(LIMIT)
         hurry, self.clock.limit = self.clock.limit, self.settings.time_limit
         try:
             result = self.model.solve_relaxed()
         finally:
             self.clock.limit = hurry
+            self.model.model.keep(LIMIT)
         if result.status == "infeasible":
             return math.inf
         return result.objective if result.status == "optimal" else -math.inf
@@ -202,7 +206,12 @@ class NearOptimalSearch(Search):
         """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
         self._between(plans, own)
         self.model.model.minimise(objective)
-        result = self.model.model.solve(enough=enough)
+        # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
+        most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
+        if objective.terms != self.cost.terms:
+            # Other objectives than cost are new each time.
+            most, history = math.inf, None
+        result = self.model.model.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)

@@ -11,6 +11,7 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, ModelBuilder
+from optimizer.network.price_response import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.solver import Integers, Vector
 from optimizer.tolerances import ROUNDING_SIZE
@@ -135,6 +136,10 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
         for o, row in rows.items():
             for t, column in found.get(("", o, what), {}).items():
                 values[column] = row[t]
+    for o, row in plan.fills.items():
+        extra = instance.stocks[o].surcharges(instance.horizon, row)
+        for t, column in found.get(("", o, SURCHARGE), {}).items():
+            values[column] = extra[t]
     return values
 
 

@@ -32,7 +32,7 @@ from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
-from optimizer.solver import Basis, Clock, Integers, Vector
+from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL, POSITIVE
 
 
@@ -103,6 +103,8 @@ class RecourseEvaluator:
         self.slices = self.subproblems.slices
         self._homes = _homes(self.slices, self.executor.size)
         self.notes: list[str] = []
+        # What branching gained, where searches of one study share it.
+        self.histories: BranchingHistories | None = None
         self._bases: dict[tuple[int, RecourseTask], Basis] = {}
         self._dominators: Integers | None = None
         self._do_nothing: tuple[BatchResponse, ...] | None = None

@@ -439,15 +439,39 @@ class ActivityAuditor(Auditor):
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
         """cost·x; in the baseline also support·x."""
         activity = operation.flow("activity")
-        costs = {"operation": operation.series(operation.option.cost) * operation.override("cost", 1.0) * activity}
+        cost = operation.series(operation.option.cost) * operation.override("cost", 1.0)
+        costs = {"operation": cost * activity}
+        if getattr(operation.option, PRICE_RESPONSE, None) is not None:
+            costs[RESPONSE_PART] = cost * self.surcharge(operation, activity)
         if operation.is_baseline:
             costs["price support"] = operation.series(operation.option.support) * activity
         return costs
+
+    def surcharge(self, operation: Operation, activity: Array) -> Array:
+        """What the activity of an existing process costs beyond `cost`, in t at that cost."""
+        process = operation.option
+        rates, most = activity / operation.delta, max(process.capacity.values)
+        return surcharge_between_points(process.price_response, rates, most) * operation.delta
 
     def operating_outlay(self, operation: Operation) -> Array | float:
         """support·x, of an option the budget's share of it."""
         share = getattr(operation.option, "budget_share", 1.0)
         return np.asarray(share * operation.series(operation.option.support) * operation.flow("activity"))
+
+
+# The field of what a price response belongs to, and the part of the total cost that it is.
+PRICE_RESPONSE, RESPONSE_PART = "price_response", "price response"
+# Points between which the price is drawn linear, besides the first.
+_PRICE_PIECES = 8
+
+
+def surcharge_between_points(response: Any, rates: Array, most: float) -> Array:
+    """What rates cost beyond the price, in t/yr at that price: linear between equally distant rates up to `most`."""
+    if most <= response.included:
+        return np.zeros_like(rates)
+    points = np.linspace(response.included, most, _PRICE_PIECES + 1)
+    dearer = (1.0 + (points - response.included) / response.reference) ** (1.0 / response.elasticity)
+    return np.asarray(np.interp(rates, points, points * (dearer - 1.0)))
 
 
 def check_running(operation: Operation, whole: Array) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from optimizer.audit.auditor import AuditBasis, Auditor, Holding
+from optimizer.audit.auditor import PRICE_RESPONSE, RESPONSE_PART, AuditBasis, Auditor, Holding
 from optimizer.audit.levers import auditor_of, package_auditors
 from optimizer.audit.report import Report
 from optimizer.instance.schema import Instance
@@ -18,13 +18,18 @@ def options_without_auditor(instance: Instance) -> list[str]:
     return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
 
 
-def cost_parts(auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
-    """The parts of the total cost: those of the package, then those of levers from outside that are there."""
+def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
+    """The parts of the total cost: those of the package, then those of levers from outside that are there.
+
+    What prices rise by is a part where the price of something responds to what is bought.
+    """
     every = (*package_auditors().values(), *auditors.values())
     invested = [part for auditor in every for part in auditor.investment_parts]
     operated = [part for auditor in every for part in auditor.operating_parts]
     plan, operation = ("capex", "fixed cost", "fixed opex"), ("operation", "price support")
-    return tuple(dict.fromkeys([*plan, *invested, *operation, *operated, "shortage", "expected shocks"]))
+    bought = (*instance.processes.values(), *instance.options.values())
+    risen = [RESPONSE_PART] if any(getattr(each, PRICE_RESPONSE, None) for each in bought) else []
+    return tuple(dict.fromkeys([*plan, *invested, *operation, *operated, *risen, "shortage", "expected shocks"]))
 
 
 class PlanRows(AuditBasis):
@@ -40,7 +45,7 @@ class PlanRows(AuditBasis):
         super().__init__(instance, report, openings)
         self.result = result
         self.least_scale = self.scales.least
-        report.costs = dict.fromkeys(cost_parts(self.auditors), 0.0)
+        report.costs = dict.fromkeys(cost_parts(instance, self.auditors), 0.0)
         builds = result.plan.builds
         self.holdings = {
             o: Holding(

@@ -48,7 +48,7 @@ class Saved(Figures):
         tables: dict[str, tuple[Any, Any]] = {
             "stock": (set(result.plan.stocks), piles),
             "purchases": (set(result.plan.fills), piles),
-            "costs": (set(result.costs), set(cost_parts(self.auditors))),
+            "costs": (set(result.costs), set(cost_parts(self.instance, self.auditors))),
             "outlays": (set(result.outlays), {str(year) for year in self.horizon.years}),
             "lacks": (set(result.lacks) - set(self.instance.demands), set()),
             "clash": (set(result.clash), set()),

@@ -30,7 +30,7 @@ def command(
         common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
 
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures_study import study_futures
+    from optimizer.studies.futures.study import study_futures
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with progress.display(made.instance.money, lists_tasks=True) as listener:
@@ -42,10 +42,10 @@ def command(
 
         show_futures_study(found)
     if csv is not None:
-        from optimizer.report.tables.futures_study import write_futures_study_csv
+        from optimizer.report.tables.render import write_frames
 
         with outputs.writing(csv):
-            paths = write_futures_study_csv(found, csv)
+            paths = write_frames(found.frames, csv)
         for path in paths:
             common.print_message(f"wrote {path}")
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

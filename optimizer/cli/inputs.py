@@ -264,7 +264,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.solve_futures import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     if changes.future is not None:
         return None

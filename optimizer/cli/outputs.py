@@ -9,19 +9,24 @@ import typer
 
 from optimizer.cli.common import fail, print_message
 from optimizer.errors import ExitCode
-from optimizer.extras import require_extra_for
+from optimizer.extras import require_extra, require_extra_for
 from optimizer.files import INSTANCES, write_whole
 
 
-def check_file(path: Path | None, option: str, *sources: str | Path | None) -> None:
+def check_file(path: Path | None, option: str, *sources: str | Path | None, extra: str | None = None) -> None:
     """Refuse, as usage, a path that cannot be written as a file, and a file that this command reads.
+
+    `extra` is what the file needs where its suffix does not say so.
 
     Raises:
         MissingExtraError: files of this form need an extra that is not installed.
     """
     if path is None:
         return
-    require_extra_for(path)
+    if extra is None:
+        require_extra_for(path)
+    else:
+        require_extra(extra, path.name)
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=option)
     if path.exists() and not path.is_file():

@@ -1,4 +1,4 @@
-"""diversify report: one page that can be put in front of a minister, or a workbook for its reviewers."""
+"""diversify report: one page that can be put in front of a minister, its first screen alone, or a workbook."""
 
 import contextlib
 from collections.abc import Sequence
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, progress, sections
+from optimizer.cli.requirements import check_requirements, end_with_requirements
+from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
+    from optimizer.report.brief.structure import Brief
+    from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
+    from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -29,29 +34,41 @@ def command(
     accuracy: options.Accuracy,
     plan: options.OtherPlan = None,
     with_: Annotated[
-        str | None, options.search_option("--with", metavar="NAME,…", help="Add studies: futures, discover.")
+        str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out plans of other budgets.")] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
     output: Annotated[
-        Path, options.answer_option("--output", "-o", metavar="FILE", help="A page (.html) or a workbook (.xlsx).")
+        Path,
+        options.answer_option(
+            "--output", "-o", metavar="FILE", help="A page (.html), brief (.pdf, .docx, .md) or workbook (.xlsx)."
+        ),
     ] = Path("report.html"),
     instance_: Annotated[
         Path | None, options.answer_option("--instance", metavar="FILE", help="Take comments (sources) from this file.")
     ] = None,
+    requirements: Annotated[
+        bool, options.answer_option("--requirements", help="Report stockpile requirements (50 USC 98h-5).")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Write a plan as an HTML page or an Excel workbook.
+    """Write a plan as a page, a brief for print, or a workbook.
 
     Example: diversify report instances/tiny.yaml --quick --output report.html
     Manual:  docs/how-to/report.md
     """
     names = sections.parse_studies(with_)
-    _check_output(output, source, instance_, has_pages_only=json or budgets is not None or bool(names))
+    pages_only = json or budgets is not None or bool(names)
+    _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
+    if requirements:
+        without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
+        without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
+        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
-    sections.check_studies(names, source, changes, adversary=search.adversary)
+    names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     from optimizer.solver import Settings
 
@@ -68,18 +85,58 @@ def command(
     known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
     frontier = _plans_by_budget(instance, result, known)
 
+    from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
     doubts = inputs.audit_warnings(instance, result)
     subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
     studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
-        data = book(instance, frontier, is_quick=quick, warnings=doubts).to_dict()
+        brief = _brief(instance, frontier, studied, known, doubts)
+        shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html import page
+    from optimizer.report.html.pictures import picture_data
     from optimizer.report.narrative import sentence
 
+    is_page = output.suffix.lower() in _PAGES
+    pictures = _pictures(shown, is_page=is_page)
+    data = shown.to_dict() | picture_data(pictures)
     _print_either(data, studied, sentence(instance, result), json=json)
-    _end(result, output, page(data, studied), doubts, stopped=frontier.stopped or _are_stopped(studied))
+    content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
+    _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
+
+
+def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
+    """The pictures of the plan at hand, for a page."""
+    from optimizer.report.html.pictures import plan_pictures
+
+    with common.library_warnings():
+        return plan_pictures(shown) if is_page else ()
+
+
+def _brief(
+    instance: "Instance",
+    frontier: "Frontier",
+    studied: "Sequence[PageSection]",
+    known: "_Known",
+    doubts: tuple[str, ...],
+) -> "Brief":
+    """The first screen, with what a slip by a year does unless the report is a quick one."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.content import make_brief
+    from optimizer.report.brief.decisions import find_brief_slips
+
+    result = frontier.points[frontier.own].result
+    slips: tuple[Slip, ...] = ()
+    if not known.quick and not frontier.stopped:
+        # Whoever stops it by hand has the brief without slips.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            progress.display(instance.money, lists_tasks=True) as listener,
+        ):
+            slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
+    studies = {each.name: each.data for each in studied}
+    return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
 
 
 @dataclass(frozen=True)
@@ -145,6 +202,8 @@ def _end_with_futures(
 ) -> NoReturn:
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
     from optimizer.instance.reading import instance_of
+    from optimizer.io.load import comments_of
+    from optimizer.report.brief.writers import write_brief
     from optimizer.report.excel import workbook
     from optimizer.report.html.futures_page import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
@@ -156,9 +215,15 @@ def _end_with_futures(
     is_interrupted = result.status == "stopped" and time_limit is None
     studied = sections.make_sections(names, subject, interrupted=is_interrupted)
     answer = f"{result.instance}: {futures_headline(result)}"
-    _print_either(futures_book(result, doubts) if json else {}, studied, answer, json=json)
-    is_book = output.suffix.lower() == _BOOK
-    content = workbook(instance, result, doubts) if is_book else futures_page(result, doubts, studied)
+    data = futures_book(result, doubts, comments_of(source))
+    _print_either(data, studied, answer, json=json)
+    content: str | bytes
+    if output.suffix.lower() == _BOOK:
+        content = workbook(instance, result, doubts)
+    elif output.suffix.lower() in BRIEF_FORMS:
+        content = write_brief(data["brief"], output.suffix)
+    else:
+        content = futures_page(result, data, studied)
     _end(result, output, content, doubts, stopped=_are_stopped(studied))
 
 
@@ -173,13 +238,15 @@ def _find(source: str, plan: str | None, changes: options.Changes, search: optio
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
     is_book = output.suffix.lower() == _BOOK
-    if output.suffix.lower() not in _PAGES and not is_book:
-        raise typer.BadParameter("write a name that ends in .html or .xlsx.", param_hint="--output")
+    is_page = output.suffix.lower() in (*_PAGES, *BRIEF_FORMS)
+    if not is_page and not is_book:
+        ends = f".html, {', '.join(BRIEF_FORMS)} or .xlsx"
+        raise typer.BadParameter(f"write a name that ends in {ends}.", param_hint="--output")
     if is_book and has_pages_only:
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance)
+    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 

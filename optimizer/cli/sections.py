@@ -1,4 +1,4 @@
-"""Studies that stand on the page of a report where they are asked for: `report --with NAME[,NAME]`.
+"""Studies that stand on the page of a report where they are asked for: `report --with NAME[,NAME]`, or `--with all`.
 
 A study is refused, where it does not fit the instance, before anything is solved.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from optimizer.cli import common, inputs, options, progress
+from optimizer.errors import Finding, InstanceError
 from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
+    from optimizer.solver import Settings
 
-# How many samples `discover` draws.
-SAMPLES = 1000
+# How many samples `discover` draws, and `stress`.
+SAMPLES, STRESS_SAMPLES = 1000, 10_000
+# Those that leave an adversary out. Every study that fits.
+_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
+EVERY_STUDY = "all"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,21 @@ class StudySubject:
     accuracy: float
     time_limit: float | None
 
+    @property
+    def settings(self) -> "Settings":
+        """The settings of its searches."""
+        from optimizer.solver import Settings
+
+        return Settings(gap=self.accuracy, time_limit=self.time_limit)
+
+    @property
+    def result(self) -> "Result":
+        """The plan of one future."""
+        from optimizer.results.result import Result
+
+        assert isinstance(self.plan, Result)
+        return self.plan
+
 
 def _check_futures(source: str, instance: "Instance") -> None:
     if not instance.futures:
@@ -55,10 +75,27 @@ def _check_discovery(source: str, instance: "Instance") -> None:
     check_subject(instance, source)
 
 
+def _check_one(source: str, instance: "Instance") -> None:
+    if instance.futures:
+        what = f"{source} has several futures, and a plan is looked at in one: write --future NAME"
+        raise typer.BadParameter(f"{what}, or take futures alone.", param_hint="--with")
+
+
+def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Callable[[str, Instance], None]":
+    """A check that the instance is of one future, and has what the study is about."""
+
+    def check(source: str, instance: "Instance") -> None:
+        _check_one(source, instance)
+        if not is_there(instance):
+            raise InstanceError([Finding(source, None, part, f"the file has no {part}", cure)])
+
+    return check
+
+
 def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.results.futures import FuturesResult
-    from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures_study import study_futures
+    from optimizer.solver import Clock
+    from optimizer.studies.futures.study import study_futures
 
     assert isinstance(subject.plan, FuturesResult)
     if any(each.result.adversary is not None for each in subject.plan.futures):
@@ -66,17 +103,51 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
             "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
         )
         raise typer.BadParameter(what, param_hint="--with")
-    settings = Settings(gap=subject.accuracy, time_limit=subject.time_limit)
     clock = Clock(subject.time_limit)
-    return study_futures(subject.instance, settings, clock, listener, adaptive=subject.plan)
+    return study_futures(subject.instance, subject.settings, clock, listener, adaptive=subject.plan)
 
 
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":
-    from optimizer.results.result import Result
     from optimizer.studies.discovery.discover import discover
 
-    assert isinstance(subject.plan, Result)
-    return discover(subject.plan, subject.instance, samples=SAMPLES, listener=listener, file=subject.source)
+    return discover(subject.result, subject.instance, samples=SAMPLES, listener=listener, file=subject.source)
+
+
+def _explain(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.explain import explain
+
+    return explain(subject.instance, settings=subject.settings, listener=listener)
+
+
+def _attack(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.attack import attack
+
+    return attack(subject.instance, subject.result, settings=subject.settings, listener=listener)
+
+
+def _alternatives(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.alternatives import alternatives
+
+    return alternatives(subject.instance, settings=subject.settings, listener=listener)
+
+
+def _sensitivity(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.sensitivity import sensitivity
+
+    return sensitivity(subject.instance, flips=False, settings=subject.settings, listener=listener)
+
+
+def _stress(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.stress import stress
+
+    return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, listener=listener, file=subject.source)
+
+
+def _compare(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.compare import compare
+
+    scenarios = list(subject.instance.scenarios)
+    return compare(subject.instance, facts=(), settings=subject.settings, listener=listener, scenario=scenarios)
 
 
 @dataclass(frozen=True)
@@ -88,9 +159,23 @@ class _PageStudy:
 
 
 STUDIES = {
+    "explain": _PageStudy(_check_one, _explain),
+    "compare": _PageStudy(
+        _needs("scenarios", "Leave out compare, or add scenarios; the page compares budgets without it.",
+               lambda instance: bool(instance.scenarios)), _compare),
+    "attack": _PageStudy(
+        _needs("adversary", "Leave out attack, or add an adversary.", lambda instance: instance.adversary is not None),
+        _attack),
+    "alternatives": _PageStudy(_check_one, _alternatives),
+    "sensitivity": _PageStudy(
+        _needs("ranges", "Leave out sensitivity, or give some numbers a range.",
+               lambda instance: bool(instance.ranges)), _sensitivity),
+    "stress": _PageStudy(
+        _needs("shocks", "Leave out stress, or add a shock or an ensemble.",
+               lambda instance: bool(instance.shocks or instance.ensembles)), _stress),
     "futures": _PageStudy(_check_futures, _study_futures),
     "discover": _PageStudy(_check_discovery, _discover),
-}
+}  # fmt: skip
 
 
 def parse_studies(text: str | None) -> tuple[str, ...]:
@@ -99,22 +184,48 @@ def parse_studies(text: str | None) -> tuple[str, ...]:
 
     names = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
     if text is not None and not names:
-        raise typer.BadParameter(f"write some of {', '.join(STUDIES)}.", param_hint="--with")
+        raise typer.BadParameter(f"write some of {', '.join(STUDIES)}, or {EVERY_STUDY}.", param_hint="--with")
     for name in names:
-        if name not in STUDIES:
-            cure = did_you_mean(name, list(STUDIES), f"There are {', '.join(STUDIES)}.")
+        if name not in STUDIES and name != EVERY_STUDY:
+            cure = did_you_mean(name, [*STUDIES, EVERY_STUDY], f"There are {', '.join(STUDIES)}, and {EVERY_STUDY}.")
             raise typer.BadParameter(f'there is no study "{name}". {cure}', param_hint="--with")
     return names
 
 
-def check_studies(names: Sequence[str], source: str, changes: options.Changes, *, adversary: bool = False) -> None:
-    """Refuse studies that do not fit the instance of a file, before anything is solved."""
-    if adversary and "futures" in names:
-        raise typer.BadParameter("the study of futures leaves the adversary out: choose one.", param_hint="--with")
-    if names:
-        instance = inputs.change_instance(source, changes, takes_futures=True).instance
-        for name in names:
-            STUDIES[name].check(source, instance)
+def choose_studies(
+    names: Sequence[str], source: str, changes: options.Changes, *, adversary: bool = False, quick: bool = False
+) -> tuple[str, ...]:
+    """The studies that are carried out: those named, which fit, and for ``all`` every other that fits.
+
+    A study that is named and does not fit the instance of the file is refused before anything is solved. A plan that is
+    made against an adversary has those studies only that look at a plan as it is. `quick` leaves out ``all``.
+    """
+    if not names:
+        return ()
+    instance = inputs.change_instance(source, changes, takes_futures=True).instance
+    unaware = _UNAWARE if adversary else ()
+    named = set(names) - {EVERY_STUDY}
+    _refuse_studies(sorted(named, key=names.index), source, instance, unaware)
+    if EVERY_STUDY in names and not quick:
+        named |= {name for name in STUDIES if name not in unaware and _fits(name, source, instance)}
+    return tuple(name for name in STUDIES if name in named)
+
+
+def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
+    """Refuse those that leave an adversary out, and those that do not fit."""
+    for name in names:
+        if name in unaware:
+            what = f"the study of {name} leaves the adversary out: choose one."
+            raise typer.BadParameter(what, param_hint="--with")
+        STUDIES[name].check(source, instance)
+
+
+def _fits(name: str, source: str, instance: "Instance") -> bool:
+    try:
+        STUDIES[name].check(source, instance)
+    except (typer.BadParameter, InstanceError):
+        return False
+    return True
 
 
 def carry_out(name: str, subject: StudySubject) -> "Study":
@@ -138,4 +249,8 @@ def make_sections(
         why = "the search was stopped" if interrupted else "there is no plan"
         common.print_message(f"left out: --with {','.join(names)}, as {why}.")
         return ()
-    return tuple(section_of(carry_out(name, subject)) for name in names)
+    made, plan = list["PageSection"](), subject.plan if isinstance(subject.plan, Result) else None
+    for number, name in enumerate(names, start=1):
+        common.print_message(f"study {number} of {len(names)}: {name}")
+        made.append(section_of(carry_out(name, subject), plan, subject.time_limit))
+    return tuple(made)

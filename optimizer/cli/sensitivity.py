@@ -12,6 +12,7 @@ from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.discovery.discover import Discovery
+    from optimizer.studies.sensitivity import Sensitivity
 
 RESOLUTION = 0.01
 # How many samples `--discover` draws.
@@ -40,6 +41,9 @@ def command(
             metavar="SHARE", min=1e-6, max=0.5, help="Locate changes so exactly (0.01).", show_default=False
         ),
     ] = RESOLUTION,
+    store: Annotated[
+        bool, options.search_option("--store", help="Keep the band of the samples beside FILE, for solve.")
+    ] = False,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
@@ -54,13 +58,7 @@ def command(
     Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
-    from optimizer.studies.importance import FEWEST
-
-    if 0 < samples < FEWEST:
-        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
-    for flag, is_given in (("--discover", discover), ("--samples", samples > 0)):
-        if is_given:
-            require_extra("sensitivity", flag)
+    _check_samples(samples, discovers=discover, stores=store)
     _check_use(
         {"--plan": plan is not None, "--csv": csv is not None},
         {"--quick": quick, "--resolution": resolution != RESOLUTION, "--accuracy": accuracy != options.Accuracy()},
@@ -95,6 +93,8 @@ def command(
             settings=settings,
             listener=listener,
         )
+    if store:
+        _store_bands(moved, file)
     if json:
         common.print_json(moved.to_dict())
     else:
@@ -102,6 +102,30 @@ def command(
 
         show_sensitivity(moved)
     common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
+
+
+def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
+    """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
+    from optimizer.studies.importance import FEWEST
+
+    if 0 < samples < FEWEST:
+        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    if stores and (discovers or not samples):
+        raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
+    for flag, is_given in (("--discover", discovers), ("--samples", samples > 0)):
+        if is_given:
+            require_extra("sensitivity", flag)
+
+
+def _store_bands(moved: "Sensitivity", file: str) -> None:
+    """Write the band of the samples beside the file; stderr says where."""
+    from optimizer.results.bands import bands_path, store_bands
+
+    if moved.sampled is not None:
+        bands = moved.sampled.bands(len(moved.instance.uncertain))
+        with outputs.writing(bands_path(file)):
+            path = store_bands(file, moved.instance.to_dict(), bands)
+        common.print_message(f"wrote {path}")
 
 
 def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], *, discovers: bool) -> None:

@@ -1,6 +1,7 @@
 """diversify solve: from an instance file to the plan, printed, audited and proven."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -9,6 +10,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
+    from optimizer.instance.schema import Instance
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -31,6 +33,7 @@ def command(
     checkpoint: Annotated[
         Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
     ] = None,
+    bands: Annotated[bool, options.search_option("--bands", help="Draw samples of all numbers with a range.")] = False,
     every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
@@ -53,6 +56,8 @@ def command(
     from optimizer.solver import Settings
 
     made = inputs.read_instance(file, changes)
+    if bands:
+        _check_bands(made.instance, file)
     load_seconds = time.perf_counter() - began
     settings = Settings(
         solver="cbc" if solver == "cbc" else "highs",
@@ -66,6 +71,7 @@ def command(
         checkpoint=str(checkpoint) if checkpoint else None,
     )
     result = _find(made, settings, load_seconds, adversary=adversary)
+    result = _with_bands(result, made.instance, file, settings, computes=bands, adversary=adversary)
     try:
         if json:
             typer.echo(result.to_json(whole=False))
@@ -88,6 +94,47 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
         show_plan(result, every=every)
 
 
+def _check_bands(instance: "Instance", file: str) -> None:
+    """Refuse, as usage, a band of an instance without ranges, or of several futures."""
+    from optimizer.extras import require_extra
+    from optimizer.studies.futures.solve import is_adaptive
+
+    require_extra("sensitivity", "--bands")
+    if not instance.ranges:
+        what = f"{file} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out."
+        raise typer.BadParameter(what, param_hint="--bands")
+    if is_adaptive(instance):
+        what = "a plan of several futures has no band: leave it out, or take one future by --future."
+        raise typer.BadParameter(what, param_hint="--bands")
+
+
+def _with_bands(
+    result: "Result | FuturesResult",
+    instance: "Instance",
+    file: str,
+    settings: "Settings",
+    *,
+    computes: bool,
+    adversary: bool,
+) -> "Result | FuturesResult":
+    """The result with its band: computed, or the one that is kept beside the file and is of this very instance."""
+    from optimizer.results.bands import stored_bands
+    from optimizer.results.result import Result
+    from optimizer.solver import Settings
+
+    if not isinstance(result, Result) or result.baseline is None or not instance.ranges:
+        return result
+    if not computes:
+        return result if adversary else replace(result, bands=stored_bands(file, instance.to_dict()))
+    from optimizer.studies.measure import MEASURE_SHARE
+    from optimizer.studies.sensitivity import find_bands
+
+    common.print_message("samples of all numbers with a range:")
+    with progress.display(instance.money) as listener:
+        limits = Settings(gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
+        return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
+
+
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
     """Refuse, as usage, a solver or a strategy that does not exist or does not fit."""
     from optimizer.solver.base import StrategyName
@@ -104,7 +151,7 @@ def _find(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock
-    from optimizer.studies.solve_futures import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:

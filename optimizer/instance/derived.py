@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import ShockSpec
+from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
@@ -39,6 +39,22 @@ def region_name(instance: Instance, region: str) -> str:
     """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
     named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
     return (named.name if named else None) or region.replace("_", " ")
+
+
+def cut_words(instance: Instance, cut: Cut) -> str:
+    """What a cut affects, in the names of the file."""
+    words = {
+        "process": tuple(display_name(instance, process) for process in cut.process or ()),
+        "region": tuple(region_name(instance, region) for region in cut.region or ()),
+        "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
+    }
+    return str(cut.model_copy(update={part: names or None for part, names in words.items()}))
+
+
+def entry_name(instance: Instance, entry: str) -> str:
+    """The name of a shock, a family or an ensemble in the file, or else its key."""
+    spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
+    return (spec.name if spec is not None else None) or entry
 
 
 def named_regions(instance: Instance) -> set[str]:

@@ -12,17 +12,18 @@ options: a budget is a number or text such as "250M"; scenarios are a name, name
 stack in the order given.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from optimizer.disruptions.adversary import AdversarySpec, Attack, attack_entry
-from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of, scaled, varied
+from optimizer.disruptions.adversary import Attack, attack_entry
+from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
-from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.futures import branch_edits, future_of
+from optimizer.instance.members import Member
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -32,11 +33,12 @@ from optimizer.instance.overrides import (
     scenario_edits,
     unknown_scenario,
 )
-from optimizer.instance.questions import questions_without
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
-from optimizer.instance.schema import RULE, Instance, Policy
-from optimizer.levers import KINDS, Lever
+from optimizer.instance.removal import Removed, options_left_without, remove
+from optimizer.instance.schema import RULE, Instance
+from optimizer.levers import KINDS
+from optimizer.network.process import Process
 from optimizer.suggestions import did_you_mean
 from optimizer.units import MoneyLike, Series, money
 
@@ -172,12 +174,12 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     named = _options_by_word(instance, [words] if isinstance(words, str) else words)
     notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
     gone = {o for options in named.values() for o in options}
-    while more := _requiring(instance, gone):
+    while more := options_left_without(instance, Removed(frozenset(gone))):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
         gone.update(more)
     if forced := [o for o in instance.policy.force if o in gone]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
-    return Edited(_without(instance, gone), tuple(notes))
+    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
 
 
 def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
@@ -200,83 +202,68 @@ def _unknown(instance: Instance, word: str) -> Finding:
     return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
-def _requiring(instance: Instance, gone: Collection[str]) -> dict[str, str]:
-    """Options that are still there, and an option that each requires and that is gone."""
-    return {
-        o: required
-        for o, option in instance.sized.items()
-        if o not in gone
-        for required in option.requires
-        if required in gone
+def coalition(instance: Instance, names: Collection[str]) -> Instance:
+    """The instance of some of its members: their demand, what they bring, and what no member brings.
+
+    Of a process that several bring it has the shares of these. Options that refer to what is not there are left out.
+    Where each of them has a budget, the budget is the sum. The instance has no members of its own.
+
+    Raises:
+        InstanceError: every name that is no member's.
+
+    Example:
+        >>> import optimizer as so
+        >>> from optimizer.instance.edits import coalition
+        >>> members = "members={north: {demands: motors, options: plant}, south: {options: reserve}}"
+        >>> list(coalition(so.load("instances/tiny.yaml", [members]), ["north"]).options)
+        ['plant']
+    """
+    unknown = [_no_member(instance, name) for name in names if name not in instance.members]
+    if unknown:
+        raise InstanceError(unknown)
+    inside = [member for name, member in instance.members.items() if name in names]
+    shares = {
+        p: math.fsum(member.processes.get(p, 0.0) for member in inside)
+        for member in instance.members.values()
+        for p in member.processes
     }
+    left = remove(instance, _removed(instance, names, shares))
+    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
+    budget = _sum_of_budgets(inside, instance.policy.budget)
+    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
 
 
-def _without(instance: Instance, gone: set[str]) -> Instance:
-    """The instance without options, and without every reference to them in shocks, rules, exclusions and targets."""
-    options = {o: _excluding(option, gone) for o, option in instance.options.items() if o not in gone}
-    known = {*instance.processes, *options}
-    return instance.replacing(
-        options=options,
-        shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
-        ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
-        policy=_policy(instance.policy, gone, known),
-        futures=questions_without(instance.futures, gone),
-        adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
+def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
+    """What a coalition does not have: what belongs to others, and options that refer to it."""
+    outside = [member for name, member in instance.members.items() if name not in names]
+    gone = Removed(
+        frozenset(o for member in outside for o in member.options),
+        frozenset(p for p, share in shares.items() if share <= 0),
+        frozenset(d for member in outside for d in member.demands),
     )
+    while more := options_left_without(instance, gone):
+        gone = replace(gone, options=gone.options | more.keys())
+    return gone
 
 
-def _policy(policy: Policy, gone: Collection[str], known: set[str]) -> Policy:
-    rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in policy.min_time_to_survive)
-    force = {o: sizes for o, sizes in policy.force.items() if o not in gone}
-    return policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": force})
+def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> float | None:
+    budgets = [member.budget for member in members if member.budget is not None]
+    return math.fsum(budgets) if len(budgets) == len(members) else otherwise
 
 
-def _excluding(option: Lever, gone: Collection[str]) -> Lever:
-    excludes: tuple[str, ...] = getattr(option, "excludes", ())
-    if not excludes:
-        return option
-    return option.model_copy(update={"excludes": tuple(other for other in excludes if other not in gone)})
+def _part(process: Process, share: float) -> Process:
+    """A process with a share of its capacity, and of its actual output."""
+    if share == 1.0:
+        return process
+    actual = {year: share * output for year, output in process.actual.items()}
+    capacity = _map_series(process.capacity, lambda value: share * value)
+    return process.model_copy(update={"capacity": capacity, "actual": actual})
 
 
-def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](
-    spec: Spec, gone: set[str], known: set[str], name: str = ""
-) -> Spec:
-    """A shock, ensemble or event of a name without references to options that are gone."""
-    update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
-    for field in ("cost", "reliability"):
-        if (own := getattr(spec, field)) is not None:
-            update[field] = {o: value for o, value in own.items() if o not in gone}
-    if isinstance(spec, EnsembleSpec):
-        update["events"] = {event: _forget(each, gone, known, event) for event, each in spec.events.items()}
-    return spec.model_copy(update=update)
-
-
-def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], event: str = "") -> tuple[AnyCut, ...]:
-    """Cuts of activities that are known; a cut that moves up in its event keeps its own column of chances."""
-    left: list[AnyCut] = []
-    for i, cut in enumerate(cuts):
-        named = None if cut.process is None else tuple(process for process in cut.process if process in known)
-        if named != ():
-            update: dict[str, Any] = {"process": named}
-            if isinstance(cut, DrawnCut) and len(left) != i:
-                update["draw"] = draw_of(cut, event, i)
-            left.append(cut.model_copy(update=update))
-    return tuple(left)
-
-
-def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
-    """The adversary with the targets that still match something; None without any."""
-    aimed = {
-        name: target.model_copy(
-            update={
-                "cuts": _cuts(target.cuts, known),
-                "deterrence": {o: added for o, added in target.deterrence.items() if o in known},
-            }
-        )
-        for name, target in adversary.targets.items()
-    }
-    targets = {name: target for name, target in aimed.items() if target.cuts}
-    return adversary.model_copy(update={"targets": targets}) if targets else None
+def _no_member(instance: Instance, name: str) -> Finding:
+    known = list(instance.members)
+    listed = f"The members are {', '.join(known)}." if known else "The file has none: add `members:`."
+    return Finding(f"--between {name}", None, "", f'"{name}" is no member', did_you_mean(name, known, listed))
 
 
 # The world.

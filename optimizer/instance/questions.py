@@ -109,9 +109,10 @@ def count_futures(questions: Mapping[str, Question]) -> int:
     return count
 
 
-def questions_without(questions: Mapping[str, Question], gone: Collection[str]) -> dict[str, Question]:
-    """Questions whose branches set nothing of options that are gone."""
-    heads = tuple(f"{head}.{o}." for o in gone for head in ("options", "policy.force"))
+def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Collection[str]]) -> dict[str, Question]:
+    """Questions whose branches set nothing of what is gone: names by section."""
+    whole = {**gone, "policy.force": gone.get("options", ())}
+    heads = tuple(f"{section}.{name}." for section, names in whole.items() for name in names)
 
     def left(branch: QuestionBranch) -> QuestionBranch:
         kept = {path: value for path, value in branch.set.items() if not f"{path}.".startswith(heads)}

@@ -19,6 +19,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, walk
+from optimizer.instance.members import MEMBERS, Member
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_scenarios,
@@ -52,6 +53,7 @@ SECTION_MODELS: dict[str, type[BaseModel]] = {
     "shocks": ShockSpec,
     "ensembles": EnsembleSpec,
     FUTURES: Question,
+    MEMBERS: Member,
 }
 _HEADER = ("name", "source", "note", "description", "currency", "discount_rate", "home")
 _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS, RANGES)

@@ -12,6 +12,7 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
+from optimizer.instance.members import Member
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import (
@@ -172,6 +173,10 @@ class Instance(Described):
     futures: Mapping[str, Question] = Field(
         default_factory=dict,
         description="Questions that are answered later, by name: what differs then, and when it is known.",
+    )
+    members: Mapping[str, Member] = Field(
+        default_factory=dict,
+        description="Members who may plan together, by name: the demand of each, and what each brings to a coalition.",
     )
     ranges: Mapping[str, RangeSpec] = Field(
         default_factory=dict,

@@ -25,6 +25,7 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.document import parse_value
+from optimizer.instance.members import Member
 from optimizer.instance.questions import Question, QuestionBranch
 from optimizer.instance.ranges import RangeSpec
 from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
@@ -101,6 +102,7 @@ LAYOUTS = (
     SheetLayout(
         "branch_sets", ("futures", KEY, "branches", KEY, "set", KEY), ("question", "branch", "key"), value="value"
     ),
+    SheetLayout("members", ("members", KEY), ("id",), Member),
     SheetLayout("ranges", ("ranges", KEY), ("id",), RangeSpec),
 )
 SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))

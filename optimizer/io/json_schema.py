@@ -25,7 +25,8 @@ SCHEMA_FILE = "instance.schema.json"
 # The first line of an instance file, which language servers for YAML follow.
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
-    "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "futures", "ranges"
+    "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "futures",
+    "members", "ranges",
 )  # fmt: skip
 _WIDTH = 110
 _NULL, _ABOUT = {"type": "null"}, ("description", "default")

@@ -36,6 +36,8 @@ _BLOCKS: tuple[tuple[str, ...], ...] = (
     ("regions",),
     *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
     ("ranges",),
+    ("members",),
+    ("members", "*"),
     *((section, "*") for section in ("processes", "demands", "options", "shocks", "ensembles", "scenarios")),
     ("shocks", "*", "cuts"),
     ("ensembles", "*", "cuts"),

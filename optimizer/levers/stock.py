@@ -8,7 +8,8 @@
 
 Plan, in every period:
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
-    spend[t] += price·f + holding_cost·Δ·k       outlay += budget_share·price·f
+    spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
+    price_k   e ≥ φ(f), piece by piece, with `price_response` (`optimizer.network.price_response`); else e = 0
     spend[T] −= salvage·price(last year)·k[T−1]
     links `stock`: k.
 """
@@ -24,6 +25,7 @@ from optimizer.levers.base import Labels, Lever, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.network.activity import Activity
+from optimizer.network.price_response import PriceResponse
 from optimizer.results.plan import ByPeriod
 from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
 
@@ -49,6 +51,10 @@ class Stock(Lever):
     fill_rate: Quantity | None = Field(
         default=None, description="Maximum purchase rate, t per year: the limit of the market. Default: no limit."
     )
+    price_response: PriceResponse | None = Field(
+        default=None,
+        description="How the price rises with what is bought a year; needs fill_rate. Default: it does not.",
+    )
     release_rate: Quantity | None = Field(
         default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
     )
@@ -67,6 +73,9 @@ class Stock(Lever):
         if self.max_size is not None and self.initial > self.max_size:
             cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
             raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
+        if self.price_response is not None and self.fill_rate is None:
+            what, cure = "price_response without a fill_rate", "Give fill_rate, the most that is bought a year, t."
+            raise finding(what, cure)
         return self
 
     @property
@@ -131,7 +140,19 @@ class Stock(Lever):
 
     def paid(self, horizon: Horizon, fills: Sequence[float]) -> float:
         """Money for purchases by period, undiscounted."""
-        return float(sum(self.price.at(horizon.year(t)) * fill for t, fill in enumerate(fills)))
+        return math.fsum(self.payments(horizon, fills))
+
+    def payments(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+        """The same by period."""
+        extra = self.surcharges(horizon, fills)
+        return [float(self.price.at(horizon.year(t)) * (fill + extra[t])) for t, fill in enumerate(fills)]
+
+    def surcharges(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+        """What purchases cost beyond `price`, in t at that price, by period."""
+        if self.price_response is None:
+            return [0.0] * len(fills)
+        delta, response = horizon.delta, self.price_response
+        return [delta * response.surcharge(fill / delta, self.most_in_a_year) for fill in fills]
 
     def invest(self, model: ModelBuilder) -> None:
         """Fill and hold; offer the stock at the end of each period."""
@@ -144,7 +165,7 @@ class Stock(Lever):
             kept = self.kept(delta) * before
             if self.allows(model.horizon.year(t)):
                 fill = model.variable(self.id, "fill", t, upper=rate)
-                self.pay(model, t, self.price.at(model.horizon.year(t)) * fill)
+                self.pay(model, t, self.price.at(model.horizon.year(t)) * (fill + self._surcharge(model, t, fill)))
                 kept = kept + fill
             model.require(self.id, "stock", t, stock[t], "==", kept)
             model.book("spend", t, amount=self.holding_cost * delta * stock[t])
@@ -152,3 +173,10 @@ class Stock(Lever):
         last = self.salvage * self.price.at(model.horizon.end)
         model.book("spend", len(periods), amount=-last * stock[periods[-1]])
         model.link(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
+
+    def _surcharge(self, model: ModelBuilder, t: int, fill: Expression) -> Expression | float:
+        """e of what is bought in a period."""
+        if self.price_response is None:
+            return 0.0
+        extra = self.price_response.write(model, self.id, t, fill, model.horizon.delta, self.most_in_a_year)
+        return 0.0 if extra is None else extra

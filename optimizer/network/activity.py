@@ -38,6 +38,10 @@ class Commitment(Described):
 
     amount: Positive = Field(description="Money spent or pledged, undiscounted.")
     year: int | None = Field(default=None, ge=1900, le=2200, description="Calendar year of the payment or the pledge.")
+    conditional: bool = Field(
+        default=False,
+        description="Whether it still hangs on something, such as a permit, a loan agreement or equity to be raised.",
+    )
 
 
 Commitments = tuple[Commitment, ...]

@@ -6,6 +6,7 @@
     φ        floor       share    that must be served              z    substituted   t   served by substitution
 
 On each path, in every period:
+    price_k   e ≥ φ(x), piece by piece, and operating += κ·e                  with `price_response`
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
@@ -19,13 +20,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.network.activity import COMMITTED, ZERO_SERIES, Activity, Commitments
+from optimizer.network.price_response import PriceResponse
 from optimizer.units import (
     Described,
     Quantity,
@@ -49,7 +51,19 @@ class Process(Activity):
         description="Actual output by calendar year, t of the first commodity under `output`: "
         "compared with the baseline, and without effect on the plan.",
     )
+    price_response: PriceResponse | None = Field(
+        default=None, description="How the cost rises with the activity of a year. Default: it does not."
+    )
     committed: Commitments = Field(default=(), description=COMMITTED)
+
+    @model_validator(mode="after")
+    def _costs_more(self) -> "Process":
+        if self.price_response is not None and min(self.cost.values) < 0:
+            what = (
+                "a surplus that is sold (cost below 0) has no price_response: it would sell dearer, which is not convex"
+            )
+            raise finding(what, "Remove price_response, or write what it costs.")
+        return self
 
     @property
     def first_output(self) -> tuple[str, float] | None:
@@ -119,6 +133,8 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
     most = {t: whole[t] * process.restart_share(path, t) for t in path.periods}
     activity = process.run(model, path, kind="existing", budget_share=1.0, upper=most)
     model.link(f"{path.key}/{process.id}", "activity", activity)
+    if process.price_response is not None and not path.is_steady:
+        _respond(model, path, process, process.price_response, activity)
     for t in path.periods:
         model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
         if process.id in path.accident:
@@ -127,6 +143,17 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
             )
         if path.is_baseline and process.min_utilisation > 0:
             model.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
+
+
+def _respond(
+    model: ModelBuilder, path: Path, process: Process, response: PriceResponse, activity: Mapping[int, Expression]
+) -> None:
+    """What an activity costs beyond `cost`, for the more of it there is in a year, the dearer it is."""
+    multiplier, most = path.multiplier.get(process.id, 1.0), max(process.capacity.values)
+    for t in path.periods:
+        extra = response.write(model, process.id, t, activity[t], path.delta, most)
+        if extra is not None:
+            model.book("operating", path.key, t, amount=extra, times=process.cost.at(path.year(t)) * multiplier)
 
 
 def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:

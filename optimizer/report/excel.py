@@ -7,7 +7,7 @@ unit that the head of their column names.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,14 @@ from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.plan import OPTIONAL_FILES
 from optimizer.report.tables.render import value_text
+from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.stage_frames import decisions_frame, frame_of_futures
-from optimizer.studies.stages import Stage, find_stages
+from optimizer.studies.futures.stage_frames import decisions_frame, frame_of_futures
+from optimizer.studies.futures.stages import Stage, find_stages
+from optimizer.studies.requirements.study import Requirements
 from optimizer.studies.verify import verify_futures_plan
 from optimizer.tolerances import ROUNDING
 
@@ -325,14 +327,41 @@ def audit_plan(instance: Instance, result: Result | FuturesResult) -> Sequence[s
 
 def workbook(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = ()) -> bytes:
     """The content of the file."""
+    return _book(result.instance, result.currency, sheets(instance, result, warnings))
+
+
+def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
+    """Stockpile requirements as a file: the answer, a sheet a frame that has rows, and the record of the run."""
+    return _book(found.instance.title, found.instance.currency, _of_requirements(found, warnings))
+
+
+def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+    instance, frames = found.instance, found.frames
+    said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
+    yield _answer(instance, found.stocks, said, warnings)
+    for frame in (frame for name in frames if len(frame := frames.frame(name))):
+        note = f"{frame.note} Money: {instance.currency}."
+        made = _sheet(instance, frame, frame.name, frame.title, note)
+        if frame.name == "funding":
+            names = [column.name for column in frame.columns]
+            title = f"Gap that is left, {instance.currency}, by share of the money for stocks"
+            made = replace(made, chart=Chart("line", title, instance.money, (names.index("gap"),)))
+        yield made
+    if found.plan.comments:
+        yield _sources(found.plan)
+    yield _run(found.stocks)
+
+
+def _book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
+    """The content of a file of some sheets."""
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
     content = io.BytesIO()
     book = xlsxwriter.Workbook(content, {"in_memory": True})
-    book.set_properties({"title": result.instance, "comments": f"Money in {result.currency}."})
+    book.set_properties({"title": title, "comments": f"Money in {currency}."})
     writer = _Writer(book)
-    for sheet in sheets(instance, result, warnings):
+    for sheet in made:
         writer.write(sheet)
     book.close()
     return content.getvalue()

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-from optimizer.disruptions.shock import Cut, Shock
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Service, Weakest, list_commitments
+from optimizer.results.bands import Bands
+from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si
@@ -25,12 +28,6 @@ FOLDED += "name; --all lists each shock."
 COMMITMENTS = 4
 # Sets of targets are counted up to so many.
 SETS = 1000
-
-
-def entry_name(instance: Instance, entry: str) -> str:
-    """The name of a shock, a family or an ensemble in the file, or else its key."""
-    spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
-    return (spec.name if spec is not None else None) or entry
 
 
 def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
@@ -79,16 +76,6 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
         region, _, stage = name.partition(" / ")
         return stage_title(instance, stage, region)
     return display_name(instance, name) if kind == "process" else name
-
-
-def cut_words(instance: Instance, cut: Cut) -> str:
-    """What a cut affects, in the names of the file."""
-    shock_title = {
-        "process": tuple(display_name(instance, process) for process in cut.process or ()),
-        "region": tuple(region_name(instance, region) for region in cut.region or ()),
-        "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
-    }
-    return str(cut.model_copy(update={part: names or None for part, names in shock_title.items()}))
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -252,10 +239,36 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
     """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
     found = sorted(list_commitments(data), key=lambda each: -each.amount)
     if found:
-        years = [f" ({each.year})" if each.year is not None else "" for each in found]
-        parts = [
-            f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{year}"
-            for each, year in zip(found, years, strict=True)
-        ]
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
-        yield "Committed already", f"{total}, not counted: {list_names(parts, COMMITMENTS)}"
+        conditional = math.fsum(each.amount for each in found if each.conditional)
+        of_which = f", of which {si(conditional, digits=4)} conditional" if conditional > 0 else ""
+        parts = [_commitment_text(instance, each) for each in found]
+        yield "Committed already", f"{total}{of_which}, not counted: {list_names(parts, COMMITMENTS)}"
+
+
+def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
+    about = [str(each.year)] if each.year is not None else []
+    about += ["conditional"] if each.conditional else []
+    known = f" ({', '.join(about)})" if about else ""
+    return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
+
+
+def band_words(instance: Instance, bands: Bands | None) -> Iterator[tuple[str, str]]:
+    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges."""
+    if bands is not None:
+        figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
+        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
+        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of all {plural(bands.numbers, 'number')} with a range"
+        tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
+        yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}"
+    elif instance.uncertain:
+        what = plural(len(instance.uncertain), "number")
+        yield "Band", f"not computed: {what} with a range; solve --bands draws samples of them"
+
+
+def audit_text(audit: Mapping[str, Any]) -> str:
+    """What the audit found, in a few words."""
+    if not audit.get("rows"):
+        return "none"
+    worst = f"worst relative disagreement {audit['worst']:.1e}"
+    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"

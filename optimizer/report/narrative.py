@@ -12,6 +12,7 @@ from optimizer.report.figures.time_to_survive import ChokepointLine
 from optimizer.report.format import (
     DASH,
     abroad,
+    band_words,
     committed_words,
     entry_title,
     in_full,
@@ -139,6 +140,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
+    yield from band_words(instance, result.bands)
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None and result.shocks:
         label = "Price of survival" if result.survives else "Price of the plan"

@@ -20,6 +20,7 @@ NOT_EVIDENCE: Mapping[str, str] = {
     "history": "the course of the search",
     "seconds": "times",
     "versions": "versions",
+    "bands": "plans of samples of other numbers",
     "audit": "the record of an earlier audit",
 }
 # Keys that files of an earlier format lack, by the format that brought them.

@@ -167,7 +167,7 @@ class FuturesResult(SavedPlan):
     def frames(self) -> Frames:
         """All tables as pandas frames: decisions (a row for each purchase of a stage and its branches), futures."""
         # Units of sizes are those of the options of the instance, which stand on a floor above this one.
-        made: Frames = import_module("optimizer.studies.stage_frames").futures_frames(self)
+        made: Frames = import_module("optimizer.studies.futures.stage_frames").futures_frames(self)
         return made
 
     @property

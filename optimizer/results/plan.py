@@ -369,6 +369,7 @@ class CommittedMoney:
         amount: money, undiscounted.
         year: calendar year; None where it is not given.
         source: where the figure is from; None likewise.
+        conditional: whether it still hangs on something.
     """
 
     owner: str
@@ -376,12 +377,24 @@ class CommittedMoney:
     amount: float
     year: int | None
     source: str | None
+    conditional: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; `conditional` only where it is true, so that plans of files without it stay as they were."""
+        return {key: item for key, item in asdict(self).items() if key != "conditional" or item}
 
 
 def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
     """All money already committed, from an instance as a mapping: of processes, then of options."""
     return tuple(
-        CommittedMoney(owner, each.get("name"), each["amount"], each.get("year"), each.get("source"))
+        CommittedMoney(
+            owner,
+            each.get("name"),
+            each["amount"],
+            each.get("year"),
+            each.get("source"),
+            each.get("conditional", False),
+        )
         for section in ("processes", "options")
         for owner, entry in data.get(section, {}).items()
         for each in entry.get("committed", ())
@@ -390,7 +403,7 @@ def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
 
 def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
     """The same for JSON, under their key; empty without any."""
-    found = tuple(asdict(each) for each in list_commitments(data))
+    found = tuple(each.to_dict() for each in list_commitments(data))
     return {"commitments": found} if found else {}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
+from optimizer.results.bands import Bands
 from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
@@ -40,7 +41,7 @@ SHOWN_FUTURES = 6
 # Parts of a result that no file has.
 INTERNAL = frozenset({"departures", "problem"})
 # Parts that a file has only where there is something to say.
-OPTIONAL = ("given", "actual")
+OPTIONAL = ("given", "actual", "bands")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
@@ -82,6 +83,7 @@ class Result(SavedPlan):
         actual: what processes really made in some years, beside the baseline; in JSON where the instance has some.
         given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
             proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
+        bands: what its figures come to where numbers with a range lie elsewhere; None where it was not computed.
     """
 
     total_cost: float
@@ -119,6 +121,7 @@ class Result(SavedPlan):
     actual: tuple[ActualOutput, ...] = ()
     no_shock: NoShockPlan | None = field(default=None, repr=False)
     given: str | None = None
+    bands: Bands | None = None
 
     @property
     def survives(self) -> bool:

@@ -7,14 +7,25 @@ Requests and results are in the units of the file; scales are internal. Statuses
     infeasible   no values satisfy the rows
 """
 
-from optimizer.solver.base import Clock, Integers, Settings, SolveResult, Vector, interruptible
-from optimizer.solver.highs import Basis, Batch, BatchResult, WarmProgramme
+from optimizer.solver.base import (
+    BranchingHistories,
+    BranchingHistory,
+    Clock,
+    Integers,
+    Settings,
+    SolveResult,
+    Vector,
+    interruptible,
+)
 from optimizer.solver.model import Model, versions, write_model
+from optimizer.solver.warm import Basis, Batch, BatchResult, WarmProgramme
 
 __all__ = [
     "Basis",
     "Batch",
     "BatchResult",
+    "BranchingHistories",
+    "BranchingHistory",
     "Clock",
     "Integers",
     "Model",

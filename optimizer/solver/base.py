@@ -5,7 +5,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -165,6 +165,35 @@ class RawResult:
     reduced_costs: Vector | None = None
 
 
+@dataclass
+class BranchingHistory:
+    """What branching on the integers of similar models gained.
+
+    Attributes:
+        gains: by key of an integer, the sum of gains per unit and their number: of branches down, then up; shares of
+            the way from the first relaxation to where solutions were sought. Other objectives may share them.
+        distance: between the first relaxation and the best solution the last time, money; 0 before the first.
+        failures: how many searches in turn were given up.
+    """
+
+    gains: dict[Hashable, Vector] = field(default_factory=dict)
+    distance: float = 0.0
+    failures: int = 0
+
+    def read(self, keys: Sequence[Hashable]) -> Vector:
+        """A row for each key."""
+        none = np.zeros(4)
+        return np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
+
+    def write(self, keys: Sequence[Hashable], gains: Vector) -> None:
+        """Keep the rows of some keys."""
+        self.gains |= {key: row for key, row in zip(keys, gains, strict=True) if row[1] + row[3] > 0}
+
+
+# By what is minimised.
+BranchingHistories = dict[Hashable, BranchingHistory]
+
+
 @dataclass(frozen=True)
 class SolveRequest:
     """What to solve, in the solver's own units.
@@ -176,6 +205,8 @@ class SolveRequest:
         enough: with integers, the first solution at or below this objective ends the search.
         tolerance: with integers, the absolute gap to which they are proven; None for the relative one of the settings.
         is_wide: with integers, whether the relaxation is known to be far below the optimum.
+        history: with integers, of branching in similar models; None without any. keys: what it calls them.
+        money: the unit of the objective, for the history.
     """
 
     costs: Vector
@@ -186,6 +217,9 @@ class SolveRequest:
     enough: float = -math.inf
     tolerance: float | None = None
     is_wide: bool = False
+    history: BranchingHistory | None = None
+    keys: Sequence[Hashable] = ()
+    money: float = 1.0
 
 
 class BackEnd(Protocol):
@@ -201,4 +235,12 @@ class BackEnd(Protocol):
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+        ...
+
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme, until the model grows; it may do nothing."""
+        ...
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
         ...

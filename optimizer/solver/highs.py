@@ -6,17 +6,27 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pulp
-from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsInf
+from highspy import HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
 
 from optimizer.errors import SolverError
-from optimizer.model.builder import ModelBuilder, Sense
-from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
+from optimizer.model.builder import Sense
+from optimizer.solver.base import (
+    BoundsListener,
+    BranchingHistory,
+    Clock,
+    Indices,
+    RawResult,
+    Settings,
+    SolveRequest,
+    Vector,
+    Verdict,
+)
+from optimizer.solver.tree import Relaxed, TreeSearch
 from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 INFEASIBLE_STATUSES = (
@@ -43,6 +53,8 @@ COSTLY = (
     "mip_heuristic_run_rins",
     "mip_heuristic_run_root_reduced_cost",
 )
+# After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
+MOST_FAILURES = 2
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -87,11 +99,13 @@ class HighsBackEnd:
         # What the last linear programme minimised, and its solution; None without one, or since the model has grown.
         self._last: tuple[Vector, Vector] | None = None
         self._highs.cbMipLogging += self._log
+        # By name a basis, and what its linear programme minimised, with its solution.
+        self._kept: dict[str, tuple[Any, tuple[Vector, Vector]]] = {}
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
-        self._basis = self._last = None
+        self._forget()
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
@@ -105,11 +119,27 @@ class HighsBackEnd:
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
-        self._basis = self._last = None
+        self._forget()
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
         lower = np.full(len(rhs), -kHighsInf)
         self._highs.addRows(len(rhs), lower, rhs, len(rows), starts, columns[places], coefficients[rows, places])
+
+    def _forget(self) -> None:
+        """Where the model grows, no basis that was kept is one any more."""
+        self._basis = self._last = None
+        self._kept = {}
+
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme, until the model grows."""
+        basis = self._highs.getBasis()
+        if basis.valid and self._last is not None:
+            self._kept[name] = (basis, self._last)
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
+        if name in self._kept:
+            self._basis, self._last = self._kept[name]
 
     def _log(self, event: Any) -> None:
         if self._listener is not None:
@@ -136,17 +166,10 @@ class HighsBackEnd:
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         is_mip = len(request.integers) > 0
+        if is_mip and request.history is not None and not request.is_wide:
+            return self._search(request, clock, listener)
         self._pass_on(request, clock)
-        if is_mip:
-            basis = self._highs.getBasis()
-            self._basis = basis if basis.valid else self._basis
-            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
-            # in the presolved space, and call it optimal: it has to begin from nothing.
-            self._highs.clearSolver()
-        elif self._basis is not None:
-            # With the integers fixed, the basis that was optimal before them is a better start than none.
-            self._highs.setBasis(self._basis)
-            self._basis = None
+        self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
         self._listener = listener if is_mip else None
         self._has_ended_early = False
@@ -173,6 +196,71 @@ class HighsBackEnd:
             return coarse if fine.values is None and fine.status == "stopped" else fine
         finally:
             self._highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
+
+    def _choose_basis(self, *, is_mip: bool) -> None:
+        """Keep the basis before integers, and take it up after them."""
+        if is_mip:
+            basis = self._highs.getBasis()
+            self._basis = basis if basis.valid else self._basis
+            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
+            # in the presolved space, and call it optimal: it has to begin from nothing.
+            self._highs.clearSolver()
+        elif self._basis is not None:
+            # With the integers fixed, the basis that was optimal before them is a better start than none.
+            self._highs.setBasis(self._basis)
+            self._basis = None
+
+    def _search(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
+        """By a tree of our own from what similar searches learned; by HiGHS's where that does not end soon."""
+        history = request.history
+        assert history is not None
+        plain = replace(request, history=None)
+        if history.failures >= MOST_FAILURES:
+            return self.run(plain, clock, listener)
+        tree = self._grow_tree(request, history, clock, listener)
+        history.failures = history.failures + 1 if tree.status == "given up" else 0
+        if tree.status != "given up":
+            return tree.result()
+        # HiGHS looks for what is better than that.
+        known = tree.limit
+        raw = self.run(replace(plain, cutoff=known), clock, listener)
+        bound = max(tree.bound, min(known, raw.bound))
+        if tree.values is None or (raw.values is not None and float(raw.values @ request.costs) <= tree.best):
+            return raw if raw.values is None else replace(raw, bound=max(bound, raw.bound))
+        return RawResult("stopped" if raw.status == "stopped" else "optimal", tree.values, bound, None)
+
+    def _grow_tree(
+        self, request: SolveRequest, history: BranchingHistory, clock: Clock, listener: BoundsListener
+    ) -> TreeSearch:
+        self._pass_on(replace(request, integers=request.integers[:0], cutoff=math.inf, enough=-math.inf), clock)
+        self._highs.setOptionValue("simplex_strategy", DUAL)
+        gains, distance = history.read(request.keys), history.distance / request.money
+        tree = TreeSearch(request, gains, distance, _Relaxations(self, request, clock), self._settings, listener)
+        try:
+            tree.run()
+        finally:
+            self._highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
+            self._highs.setOptionValue("objective_bound", math.inf)
+        self._last, self._basis = None, tree.best_basis
+        history.write(request.keys, tree.gains)
+        if tree.values is not None:
+            history.distance = (tree.best - tree.root) * request.money
+            if not self._agrees_with(tree.best, tree.values, request.costs):
+                raise SolverError("HiGHS reports an objective that is not that of its solution.")
+        return tree
+
+    def relax(self, clock: Clock, *, is_probe: bool) -> tuple[Relaxed, int]:
+        """Solve the linear programme up to the objective and the iterations that are set; and its iterations."""
+        self._run(clock)
+        info, status = self._highs.getInfo(), self._highs.getModelStatus()
+        spent = int(info.simplex_iteration_count)
+        if status == HighsModelStatus.kObjectiveBound:
+            return Relaxed(self._highs.getOptionValue("objective_bound")[1]), spent
+        if self._verdict() == "infeasible":
+            return Relaxed(math.inf), spent
+        is_solved = status in OPTIMAL_STATUSES
+        objective = info.objective_function_value if is_solved or is_probe else -math.inf
+        return Relaxed(objective, np.array(self._highs.getSolution().col_value) if is_solved else None), spent
 
     def _choose_method(self, request: SolveRequest) -> None:
         """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
@@ -226,8 +314,16 @@ class HighsBackEnd:
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""
-        reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
+        return self._agrees_with(float(self._highs.getInfo().objective_function_value), values, costs)
+
+    def _agrees_with(self, reported: float, values: Vector, costs: Vector) -> bool:
+        sizes = np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
+
+    @property
+    def highs(self) -> Any:
+        """The solver itself."""
+        return self._highs
 
     def silent(self) -> Any:
         """The solver itself, without callbacks and presolve, for thousands of small linear programmes."""
@@ -317,6 +413,36 @@ def _are_whole(integers: Vector) -> bool:
     return bool((np.abs(integers - np.round(integers)) <= FEASIBILITY).all())
 
 
+class _Relaxations:
+    """The linear programmes of a tree, by bounds of its integers."""
+
+    def __init__(self, back: HighsBackEnd, request: SolveRequest, clock: Clock) -> None:
+        self._back, self._places, self._clock = back, request.integers, clock
+        self.iterations = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is."""
+        return self._clock.is_over
+
+    @property
+    def basis(self) -> Any:
+        """That of the last one."""
+        return self._back.highs.getBasis()
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        """Solve one; see `Relaxations`."""
+        highs = self._back.highs
+        highs.changeColsBounds(len(self._places), self._places, lower, upper)
+        if basis is not None:
+            highs.setBasis(basis)
+        highs.setOptionValue("objective_bound", limit)
+        highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
+        found, spent = self._back.relax(self._clock, is_probe=iterations > 0)
+        self.iterations += spent
+        return found
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence what a C library writes to file descriptor 1: HiGHS prints a banner there when it is first made."""
@@ -333,156 +459,3 @@ def quiet() -> Iterator[None]:
         os.dup2(saved, 1)
         os.close(sink)
         os.close(saved)
-
-
-Basis = npt.NDArray[np.int8]
-STATUSES = [HighsBasisStatus(k) for k in range(5)]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Programmes that differ in numbers alone, in the units of the file; one row of an array each.
-
-    Attributes:
-        costs: by column, one row for all or one for each.
-        upper: of every column; the lower bound is 0.
-        rhs: right-hand side of every row.
-    """
-
-    costs: Vector
-    upper: Vector
-    rhs: Vector
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """The solutions of a batch, in the units of the file.
-
-    Attributes:
-        feasible: whether there is a solution.
-        objective: infinite where there is none.
-        values: by programme and column; empty unless requested.
-        duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
-        reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
-        basis: the last one, for the next time this batch is requested.
-        iterations: of the simplex method, in all.
-    """
-
-    feasible: npt.NDArray[np.bool_]
-    objective: Vector
-    values: Vector
-    duals: Vector
-    reduced_costs: Vector
-    basis: Basis
-    iterations: int
-
-
-class WarmProgramme:
-    """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
-
-    Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
-    so that a batch has the same solutions wherever and whenever it is solved.
-    """
-
-    def __init__(self, builder: ModelBuilder) -> None:
-        columns, rows = builder.scales()
-        self._columns, self._rows = np.array(columns), np.array(rows)
-        senses = np.array([row.sense for row in builder.rows], dtype="U2")
-        self._has_lower, self._has_upper = senses != "<=", senses != ">="
-        # Nothing is left to choose: the same numbers on every core.
-        self._back = HighsBackEnd(builder.problem("recourse", columns, rows), Settings(threads=1))
-        self._highs: Any = self._back.silent()
-        self._all = np.arange(len(columns), dtype=np.int32)
-        self._each = np.arange(len(rows), dtype=np.int32)
-        self._zeros = np.zeros(len(columns))
-
-    def solve(
-        self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
-    ) -> BatchResult:
-        """Solve every programme of a batch, one after another."""
-        size, count = len(batch.rhs), len(self._all)
-        costs = np.atleast_2d(batch.costs) * self._columns
-        money = _middle(costs)
-        upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
-        lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
-        upper_rows = np.where(self._has_upper, rhs, kHighsInf)
-        upper[np.isinf(upper)] = kHighsInf
-        is_new, is_new_row = _moved(upper), _moved(rhs)
-        self._begin(basis)
-        objective = np.full(size, math.inf)
-        found = np.zeros((size * values, count))
-        duals = np.zeros((size * with_duals, len(self._each)))
-        reduced_costs = np.zeros((size * with_duals, count))
-        iterations = 0
-        highs = self._highs
-        for s in range(size):
-            if s == 0 or len(costs) > 1:
-                highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
-            highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
-            highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
-            if not self._is_solved():
-                continue
-            info = highs.getInfo()
-            iterations += info.simplex_iteration_count
-            objective[s] = info.objective_function_value * money
-            solution: Any = highs.getSolution() if values or with_duals else None
-            if values:
-                found[s] = solution.col_value
-            if with_duals:
-                duals[s], reduced_costs[s] = solution.row_dual, solution.col_dual
-        return BatchResult(
-            feasible=np.isfinite(objective),
-            objective=objective,
-            values=found * self._columns,
-            duals=duals * (money / self._rows),
-            reduced_costs=reduced_costs * (money / self._columns),
-            basis=self._end(),
-            iterations=iterations,
-        )
-
-    def _is_solved(self) -> bool:
-        self._highs.run()
-        status = self._highs.getModelStatus()
-        if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
-            self._back.persist(Clock())
-            status = self._highs.getModelStatus()
-        if status in OPTIMAL_STATUSES:
-            return True
-        if status == HighsModelStatus.kInfeasible:
-            return False
-        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
-
-    def _begin(self, basis: Basis | None) -> None:
-        self._highs.clearSolver()
-        if basis is not None:
-            self._highs.setBasis(_unpacked(basis, len(self._all)))
-
-    def _end(self) -> Basis:
-        basis = self._highs.getBasis()
-        return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
-
-
-def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
-    """By programme, which numbers are others than in the one before; of the first, all."""
-    result = np.ones(numbers.shape, dtype=bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
-    return result
-
-
-def _unpacked(basis: Basis, columns: int) -> HighsBasis:
-    statuses = [STATUSES[k] for k in basis.tolist()]
-    result = HighsBasis()
-    result.col_status, result.row_status = statuses[:columns], statuses[columns:]
-    result.valid = True
-    result.alien = False
-    return result
-
-
-def _middle(costs: Vector) -> float:
-    """A unit of money in which the middle cost is near 1."""
-    sizes = np.abs(costs[costs != 0.0])
-    if not len(sizes):
-        return 1.0
-    logs = np.log10(sizes)
-    return float(10.0 ** max(round(float(np.median(logs))), round(float(logs.max())) - 6))

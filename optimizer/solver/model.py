@@ -16,6 +16,7 @@ from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,
     BoundsListener,
+    BranchingHistory,
     Clock,
     Indices,
     RawResult,
@@ -180,6 +181,14 @@ class Model:
         self._back.extend(chosen, scaled, rhs / scale)
         self._height += len(rhs)
 
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme under a name, until the model grows."""
+        self._back.keep(name)
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
+        self._back.recall(name)
+
     def solve(
         self,
         *,
@@ -189,6 +198,7 @@ class Model:
         enough: float = -math.inf,
         tolerance: float | None = None,
         is_wide: bool = False,
+        history: BranchingHistory | None = None,
     ) -> SolveResult:
         """Solve.
 
@@ -204,6 +214,7 @@ class Model:
                 answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
                 cheaper than the cutoff.
             is_wide: with integers, whether the relaxation is known to be far below the optimum.
+            history: with integers, what branching gained in similar models; it is updated. A solver may ignore it.
         """
         if self.clock.is_over and not relaxed and len(self.integers):
             return SolveResult("stopped", None, math.inf, -math.inf, None)
@@ -227,6 +238,9 @@ class Model:
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
             is_wide=is_wide,
+            history=history,
+            keys=() if history is None else [self.builder.columns[j].mark for j in integers],
+            money=self._money,
         )
         raw = self._back.run(request, self.clock, report)
         self.clock.solving += time.perf_counter() - began

@@ -28,7 +28,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
@@ -398,12 +398,15 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     free = with_budget(instance, None)
     exact = replace(settings, gap=min(settings.gap, EXACT_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
+    histories: BranchingHistories = memory.setdefault("lone", {})
     with _clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            solved = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY).minimise_cost()
+            model = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
+            model.histories = histories
+            solved = model.minimise_cost()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))
             elif solved.values is not None and solved.gap <= 0:

@@ -22,8 +22,9 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.futures_alone import Alone, by_expected_cost
-from optimizer.studies.given_futures_plan import FuturesPlan, join_futures, judge_futures_plan
+from optimizer.studies.futures.alone import Alone, by_expected_cost
+from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
+from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
 from optimizer.studies.given_plan import (
     EvaluatedPlan,
     PlanLike,
@@ -34,7 +35,6 @@ from optimizer.studies.given_plan import (
 )
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.solve_futures import ALONE_SHARE, solve_futures
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike

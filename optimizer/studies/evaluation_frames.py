@@ -5,7 +5,7 @@ from typing import Any
 
 from optimizer.instance.derived import size_unit
 from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.studies.stages import branches_in_words
+from optimizer.studies.futures.stages import branches_in_words
 from optimizer.studies.study_frames import comparison_columns
 
 

@@ -5,7 +5,7 @@ workbooks and on pages. `study_frames` has those of comparisons and other studie
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from optimizer.instance.derived import display_name, size_unit
@@ -38,6 +38,8 @@ def result_frames(result: Result) -> Frames:
             "limits": lambda: limits(result),
             "actual": lambda: actual_frame(result.actual),
             "commitments": lambda: commitments_frame(result),
+            "bands": lambda: bands_frame(result),
+            "bought_in_samples": lambda: bought_in_samples_frame(result),
             "flows": lambda: flows(result),
         }
     )
@@ -245,10 +247,46 @@ def commitments_frame(result: Result | FuturesResult) -> Frame:
         FrameColumn("name", "Committed"),
         FrameColumn("year", form="year"),
         FrameColumn("amount", unit=result.money, form="exact"),
+        FrameColumn("standing", form="word", of=lambda each: "conditional" if each.conditional else "firm"),
         FrameColumn("source", is_shown=False),
     )
-    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget."
+    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget. Conditional: hangs on something."
     return Frame.of_items("commitments", "Committed already", list_commitments(result.data), columns, note)
+
+
+def bands_frame(result: Result) -> Frame:
+    """One row a figure of the plan that has a band: its value, and its quantiles and mean over the samples."""
+    names = {"cost": "Total cost", "outlay": "Outlay", "gap": "Survival gap"}
+    values = {"cost": result.total_cost, "outlay": result.outlay, "gap": result.survival_gap}
+
+    def quantile(name: str) -> Callable[[str], float]:
+        return lambda figure: float(getattr(getattr(result.bands, figure), name))
+
+    columns = (
+        FrameColumn("figure", is_index=True, of=names.__getitem__),
+        FrameColumn("plan", unit=result.money, form="exact", of=values.__getitem__),
+        FrameColumn("p5", "5 %", result.money, "amount", of=quantile("p5")),
+        FrameColumn("p50", "50 %", result.money, "amount", of=quantile("p50")),
+        FrameColumn("p95", "95 %", result.money, "amount", of=quantile("p95")),
+        FrameColumn("mean", "Mean", result.money, "amount", of=quantile("mean")),
+    )
+    note = "Over samples of all numbers with a range, each with its own best plan."
+    return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
+
+
+def bought_in_samples_frame(result: Result) -> Frame:
+    """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
+    shares = {} if result.bands is None else result.bands.bought
+    own = {build.option for build in result.plan.builds}
+    own |= {option for option, fills in result.plan.fills.items() if any(fills)}
+    shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
+    columns = (
+        FrameColumn("option", form="object", is_index=True, of=str),
+        FrameColumn("samples", "Bought in", "share", form="percent", of=lambda option: shares[option]),
+        FrameColumn("plan", "In the plan", form="word", of=lambda option: "bought" if option in own else "no"),
+    )
+    note = "Share of the samples in whose best plan the option is bought."
+    return Frame.of_items("bought_in_samples", "Bought in so many samples", shown, columns, note)
 
 
 def flows(result: Result) -> Frame:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from optimizer.extras import require_extra
+from optimizer.results.bands import Bands, Spread
 from optimizer.results.plan import Array
 from optimizer.tolerances import ROUNDING
 
@@ -51,7 +52,7 @@ class Importance:
     Attributes:
         samples, used, seed: how many were drawn; how many have a plan; from which seed.
         survived: the share of those used in which every floor is kept.
-        cost, gap: 5 %, 50 % and 95 % quantiles, and the mean, money.
+        cost, gap, outlay: 5 %, 50 % and 95 % quantiles, and the mean, money.
         of_cost, of_gap: by number, the weightiest first; of the gap none where it never varies.
         bought: by option, the share of samples in which it is bought.
     """
@@ -65,12 +66,18 @@ class Importance:
     of_cost: tuple[Weight, ...]
     of_gap: tuple[Weight, ...]
     bought: Mapping[str, float]
+    outlay: tuple[float, float, float, float]
+
+    def bands(self, numbers: int) -> Bands:
+        """The band that they make, of so many numbers with a range."""
+        cost, outlay, gap = (Spread(*getattr(self, what)) for what in ("cost", "outlay", "gap"))
+        return Bands(numbers, self.samples, self.used, self.seed, self.survived, cost, outlay, gap, dict(self.bought))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         parts = ("p5", "p50", "p95", "mean")
         data = asdict(self) | {"method": METHOD, "bought": dict(self.bought)}
-        return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap")}
+        return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap", "outlay")}
 
 
 def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
@@ -90,7 +97,7 @@ def importance(
     Args:
         names: of the numbers, a column of `drawn` each.
         drawn: where in its range each number was, 0 … 1.
-        outcomes: by sample cost, gap and whether floors fail.
+        outcomes: by sample cost, gap, whether floors fail, and outlay.
         bought: by option, the share of samples in which it is bought.
         samples, seed: how many were drawn, and the seed.
     """
@@ -105,6 +112,7 @@ def importance(
         of_cost=_weights(names, drawn, cost, seed),
         of_gap=_weights(names, drawn, gap, seed),
         bought=bought,
+        outlay=_spread(outcomes[:, 3]),
     )
 
 

@@ -26,6 +26,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, with_number
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.bands import Bands
 from optimizer.results.plan import Array, Plan
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
@@ -330,6 +331,32 @@ def sensitivity(
     return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
 
 
+def find_bands(
+    instance: Instance,
+    samples: int = FEWEST,
+    *,
+    seed: int = 7,
+    adversary: bool = False,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+) -> Bands | None:
+    """The band of the best plan over samples of all numbers with a range, without their tornado.
+
+    None without ranges or a plan, and where too few samples have one. Arguments and errors are those of `sensitivity`.
+    """
+    if adversary:
+        instance, _ = with_listed_attacks(instance)
+    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
+    search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
+    with interruptible(clock, listener):
+        if not search.begin().has_plan:
+            return None
+        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+            search.executor.memory["clock"] = clock
+            found = search.sampled(samples, seed)
+    return None if found is None else found.bands(len(instance.uncertain))
+
+
 @dataclass(frozen=True)
 class _Interval:
     """Two positions of the number of a bar, −1 … 1: at `same` the plan is that of the value, at `other` another."""
@@ -447,7 +474,7 @@ class _SensitivitySearch:
 
     def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
         names = [number.name for number in self.numbers]
-        columns = np.array([[each.cost, each.gap, float(each.gap > 0)] for each in outcomes])
+        columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
         bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
         return importance(names, drawn, columns, bought, samples, seed)
 

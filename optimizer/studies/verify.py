@@ -47,9 +47,9 @@ from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.studies.futures.solve import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import open_evaluator, solve_instance
-from optimizer.studies.solve_futures import decisions
 from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 

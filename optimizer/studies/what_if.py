@@ -22,7 +22,7 @@ from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings
+from optimizer.solver import BranchingHistories, Clock, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
 LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
@@ -84,6 +84,7 @@ class WhatIfSolver:
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
+        self.histories: BranchingHistories = {}
 
     def __enter__(self) -> "WhatIfSolver":
         return self
@@ -92,8 +93,8 @@ class WhatIfSolver:
         for _, evaluator in self._warm:
             evaluator.close()
 
-    def learn(self, plan: Plan, active: frozenset[str]) -> None:
-        """Take a plan and the shocks that shaped it for the start of the next question."""
+    def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
+        """Take a plan, or none, and the shocks that shaped it for the start of the next question."""
         self._plan, self._active = plan, self._active | active
 
     def ask(
@@ -150,6 +151,7 @@ class WhatIfSolver:
             if _operates_alike(known, instance):
                 return evaluator
         made = RecourseEvaluator(instance, recourse_executor(instance, self.settings.jobs, self.settings.cluster))
+        made.histories = self.histories
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
             # The first is the instance itself, or the first that was solved.

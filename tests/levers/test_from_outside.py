@@ -190,6 +190,14 @@ EVERY: dict[str, Sequence[str]] = {
     "convert": ["convert", INSTANCE, "{folder}/instance.xlsx"],
     "stress": ["stress", "{plan}", "--samples", "20"],
     "evaluate": ["evaluate", INSTANCE, "--plan", "{plan}", "--quick"],
+    "share": [
+        "share",
+        INSTANCE,
+        "--budget",
+        "2M",
+        "--set",
+        "members={{a: {{demands: motors}}, b: {{options: contracts}}}}",
+    ],
     "futures": ["futures", INSTANCE, "--set", "futures={{coin: {{from: 2027, branches: {{a: {{}}, b: {{}}}}}}}}"],
 }
 

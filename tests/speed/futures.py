@@ -15,7 +15,7 @@ from pathlib import Path
 import optimizer as so
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock
-from optimizer.studies.solve_futures import solve_futures
+from optimizer.studies.futures.solve import solve_futures
 from tests.speed.national import national
 
 FILE = Path(__file__).parent.parent.parent / "instances" / "us-2027.yaml"

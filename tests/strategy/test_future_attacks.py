@@ -23,7 +23,7 @@ from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_yaml
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Settings
-from optimizer.studies.solve_futures import solve_futures
+from optimizer.studies.futures.solve import solve_futures
 from tests.strategies import besieged
 from tests.strategy.test_adversary import every_attack, market
 from tests.strategy.test_deterrence import strait

@@ -57,7 +57,7 @@ def cuts_alone() -> Iterator[None]:
         assert is_estimable(instance)
         return Benders(evaluator=evaluator, few=0, problem=ProblemVariant(least_costs=least_costs))
 
-    with mock.patch("optimizer.studies.solve_futures.choose_strategy", choose):
+    with mock.patch("optimizer.studies.futures.solve.choose_strategy", choose):
         yield
 
 

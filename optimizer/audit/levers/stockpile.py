@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.audit.auditor import UNLIMITED, Auditor, Holding, Operation, Scales
+from optimizer.audit.auditor import (
+    RESPONSE_PART,
+    UNLIMITED,
+    Auditor,
+    Holding,
+    Operation,
+    Scales,
+    surcharge_between_points,
+)
 from optimizer.results.plan import Array
 
 
@@ -47,8 +55,14 @@ class StockpileAuditor(Auditor):
         return np.array(path)
 
     def investments(self, holding: Holding) -> Mapping[str, Array]:
-        """price·f."""
-        return {"stock purchases": holding.basis.by_period(holding.option.price) * np.array(holding.fills)}
+        """price·f, and what it costs beyond that with `price_response`."""
+        option, bought, delta = holding.option, np.array(holding.fills), holding.basis.delta
+        price = holding.basis.by_period(option.price)
+        paid = {"stock purchases": price * bought}
+        if option.price_response is not None:
+            extra = delta * surcharge_between_points(option.price_response, bought / delta, option.fill_rate)
+            paid[RESPONSE_PART] = price * extra
+        return paid
 
     def holding_costs(self, holding: Holding) -> Mapping[str, Array]:
         """holding_cost·Δ·k, and at the end of the horizon the salvage of what is left."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document
+from optimizer.instance.members import MEMBERS
 from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
 from optimizer.instance.schema import Instance
@@ -19,7 +20,7 @@ from optimizer.units import short
 
 # What a branch cannot change, by the first keys of a path: it is the same in all futures, or comes before them.
 _FIXED = (
-    "horizon", "discount_rate", "currency", "home", FUTURES, SCENARIOS, "policy.objective", "policy.gap_price"
+    "horizon", "discount_rate", "currency", "home", FUTURES, SCENARIOS, MEMBERS, "policy.objective", "policy.gap_price"
 )  # fmt: skip
 # The sections whose entries are the same in all futures.
 _SAME_NAMES = ("commodities", "processes", "demands", "options")

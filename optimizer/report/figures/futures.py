@@ -9,7 +9,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, GREEN, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, plain
 from optimizer.report.format import percent, plural, shortened
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.stages import Stage, StageOrder, find_stages
+from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.units import si
 
 if TYPE_CHECKING:

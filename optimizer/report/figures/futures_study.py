@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from optimizer.report.figures.canvas import GREEN, ORANGE, QUIET, Canvas, add_footer, in_money, new_canvas
 from optimizer.report.format import shortened
 from optimizer.report.tables.futures_study import timing_text, worth_text
-from optimizer.studies.futures_study import FuturesStudy, QuestionTiming
+from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

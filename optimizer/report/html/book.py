@@ -11,6 +11,8 @@ from optimizer.instance.derived import named_regions, region_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.structure import Brief
 from optimizer.report.figures import canvas, waterfall
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
@@ -117,6 +119,7 @@ class PlanView:
             "beyond_note": self.note,
             "outlays": dict(result.outlays),
             "binding": [asdict(price) for price in result.binding],
+            "bands": None if result.bands is None else asdict(result.bands),
             "tables": {name: page_table(instance, result.frames.frame(name)) for name in TABLES},
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
             "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
@@ -124,7 +127,7 @@ class PlanView:
 
 
 # The frames that a page shows as tables.
-TABLES = ("builds", "limits", "actual", "commitments")
+TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
 PLAN_FIGURES = (
     "total_cost",
     "bound",
@@ -188,6 +191,7 @@ class Book:
         lanes: the rows of the figures. unlisted: how many shocks are in none of them.
         views: one for each plan of the frontier.
         head, sources: what the file says about its numbers.
+        brief: the first screen, of the plan at hand.
         warnings: what has to be said on the report's first line.
     """
 
@@ -201,6 +205,7 @@ class Book:
     views: tuple[PlanView, ...]
     head: str
     sources: tuple[Source, ...]
+    brief: Brief
     warnings: tuple[str, ...] = ()
 
     @property
@@ -233,6 +238,7 @@ class Book:
             "levers": canvas.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
+            "brief": self.brief.to_dict(),
             "strikes": [asdict(window) for window in self.shock_windows],
             "hidden": self.hidden,
             "rows": [asdict(lane) for lane in self.lanes],
@@ -283,7 +289,13 @@ class Book:
 
 
 def book(
-    instance: Instance, found: Frontier, *, is_quick: bool = False, warnings: tuple[str, ...] = (), every: bool = False
+    instance: Instance,
+    found: Frontier,
+    *,
+    is_quick: bool = False,
+    warnings: tuple[str, ...] = (),
+    every: bool = False,
+    brief: Brief | None = None,
 ) -> Book:
     """Compute the report of a plan and the plans of other budgets.
 
@@ -293,6 +305,7 @@ def book(
         is_quick: whether the frontier was left out on purpose.
         warnings: what has to be said first.
         every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
+        brief: the first screen; where it is left out, one without studies.
     """
     own = found.points[found.own].result
     known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
@@ -313,6 +326,7 @@ def book(
         views=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
         head=head(own),
         sources=sources(instance, own),
+        brief=brief or make_brief(instance, own, frontier=found, warnings=warnings),
         warnings=warnings,
     )
 

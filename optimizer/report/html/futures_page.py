@@ -6,7 +6,9 @@ from typing import Any
 from optimizer.extras import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.figures.studies import draw_study_plot
+from optimizer.report.html.book import tidy
 from optimizer.report.html.sections import PageSection
 from optimizer.report.html.template import picture_address, render_page
 from optimizer.report.tables.futures import (
@@ -21,12 +23,20 @@ from optimizer.report.tables.futures import (
 from optimizer.report.tables.plan import run_line
 from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.stage_frames import decisions_frame
-from optimizer.studies.stages import Stage, find_stages
+from optimizer.studies.futures.stage_frames import decisions_frame
+from optimizer.studies.futures.stages import Stage, find_stages
 
 
-def futures_book(result: FuturesResult, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON object that `report --json` prints for a plan of several futures."""
+def futures_book(
+    result: FuturesResult, warnings: Sequence[str] = (), comments: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The JSON object that `report --json` prints for a plan of several futures.
+
+    Args:
+        result: the plan.
+        warnings: what has to be said first.
+        comments: of its file, as `Result.comments` holds them.
+    """
     instance, stages = instance_of(result), find_stages(result)
     return {
         "instance": result.instance,
@@ -36,6 +46,7 @@ def futures_book(result: FuturesResult, warnings: Sequence[str] = ()) -> dict[st
         "status": result.status,
         "survives": result.survives,
         "headline": futures_headline(result),
+        "brief": tidy(make_futures_brief(instance, result, warnings, comments).to_dict()),
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
         "stages": [_stage(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
@@ -62,8 +73,8 @@ def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[s
     }
 
 
-def futures_page(result: FuturesResult, warnings: Sequence[str] = (), sections: Sequence[PageSection] = ()) -> str:
-    """The page, with the studies beside it; without figures where their extra is not installed."""
+def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
+    """The page of `futures_book`, with the studies beside it; without figures where their extra is not installed."""
     tree = None
     if has_extra("plot") and len(result.futures) > 1:
         tree = {
@@ -73,4 +84,4 @@ def futures_page(result: FuturesResult, warnings: Sequence[str] = (), sections: 
             "behind": [],
         }
     scripts = ("theme.js", "futures.js")
-    return render_page("futures.html.j2", scripts, book=futures_book(result, warnings), tree=tree, sections=sections)
+    return render_page("futures.html.j2", scripts, book=data, tree=tree, sections=sections)

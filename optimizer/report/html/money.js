@@ -53,6 +53,28 @@ function drawBinding() {
   }
 }
 
+/* How far the figures can be off: the band of the samples, its middle, and the plan at hand. */
+function drawBands() {
+  const point = now(), bands = point.bands;
+  if (!bands) { fill("bands"); return; }
+  const rows = [["Total cost", bands.cost, point.total_cost], ["Outlay", bands.outlay, point.outlay], ["Survival gap", bands.gap, point.survival_gap]];
+  const said = `The best plan of each of ${plural(bands.used, "sample")} of all ${plural(bands.numbers, "number")} with a range; ${percent(bands.survived)} of them survive everything.`;
+  fill("bands", make("h3", {}, "How far these figures can be off"), make("p", {class: "hint"}, said),
+    make("div", {class: "legend"}, make("span", {}, "▬ 5 % to 95 %"), make("span", {}, "│ half of the samples are below"), make("span", {}, "● this plan")),
+    rows.map(([name, spread, value]) => make("div", {class: "row"}, make("strong", {}, name), bandOf(spread, value), make("div", {class: "far"}, `${si(spread.p5)} – ${money(spread.p95)}`))),
+    make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": bands")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-label": "Bands"},
+      framed(point.tables.bands), framed(point.tables.bought_in_samples))));
+}
+function bandOf(spread, value) {
+  const low = Math.min(spread.p5, value, 0), high = Math.max(spread.p95, value, low + 1), x = number => `${2 + 96 * (number - low) / (high - low)}%`;
+  const svg = shape("svg", {"aria-hidden": "true", focusable: "false"});
+  svg.append(shape("line", {x1: "1%", x2: "99%", y1: 13, y2: 13, stroke: shade("grid"), "stroke-width": 2}));
+  svg.append(shape("line", {x1: x(spread.p5), x2: x(spread.p95), y1: 13, y2: 13, stroke: "#56B4E9", "stroke-width": 8}));
+  svg.append(shape("line", {x1: x(spread.p50), x2: x(spread.p50), y1: 5, y2: 21, stroke: shade("ink"), "stroke-width": 2}));
+  svg.append(shape("circle", {cx: x(value), cy: 13, r: 6, fill: "#0072B2", stroke: shade("ground"), "stroke-width": 1}));
+  return svg;
+}
+
 /* Months before and after, on a scale that ends at ten years. */
 const LONG = 120, SHOWN = 12;
 const months = value => value === null ? "∞" : value > 0 && value < 100 ? value.toFixed(1) : si(value);

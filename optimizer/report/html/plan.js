@@ -7,6 +7,7 @@ function drawAnswer() {
   $("verdict").className = `verdict ${point.survives ? "good" : "bad"}`;
   fill("verdict", point.headline);
   fill("sentence", point.sentence);
+  $("brief-note").hidden = state.point === book.frontier.own || !$("brief");
   fill("to-build", point.build.length
     ? point.build.map(([what, how], i) => make("li", {class: what.startsWith("and ") && i === point.build.length - 1 ? "rest" : null}, make("strong", {}, what), " ", make("span", {}, how)))
     : make("li", {class: "rest"}, "Nothing."));

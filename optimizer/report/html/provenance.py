@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import plural
+from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si
@@ -146,7 +146,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Money", result.currency),
         ("Status", result.status),
         ("Proof", _proof(result)),
-        ("Audit", _audit_text(audit)),
+        ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
         ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
@@ -170,10 +170,3 @@ def _proof(result: Result) -> str:
         bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
     near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
     return f"{near}the least{bound}"
-
-
-def _audit_text(audit: Mapping[str, Any]) -> str:
-    if not audit.get("rows"):
-        return "none"
-    worst = f"worst relative disagreement {audit['worst']:.1e}"
-    return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"

@@ -1,6 +1,6 @@
-"""Studies as sections of a page: the answer, tables and notes of the screen, in their order, and the figure.
+"""Studies as sections of a page: what was found in three sentences, and one figure with its numbers behind it.
 
-A section is made of what the command of the study prints, so that both say the same; behind the figure are its frames.
+What the command of a study prints more of it stands below, folded. All numbers are those of the command's JSON.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +13,24 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.extras import has_extra
+from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.studies import Study, draw_study_plot, is_stopped
 from optimizer.report.html.template import picture_address
+from optimizer.report.study_narrative import study_sentences
 from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
-from optimizer.studies.futures_study import FuturesStudy
+from optimizer.results.result import Result
+from optimizer.studies.alternatives import Alternatives
+from optimizer.studies.attack import AttackResult
+from optimizer.studies.comparison import Comparison
+from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.explain import Explanation
+from optimizer.studies.futures.study import FuturesStudy
+from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.stress import Stress
+from optimizer.tolerances import SHOWN_SHARE
+from optimizer.units import si
 
 # Characters of a line that is never full: a page moves wide tables sideways.
 _WIDTH = 1000
@@ -33,7 +45,8 @@ class PageSection:
         title: of the section.
         link: its name in the list of sections.
         blocks: what stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a
-            label and a text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it.
+            label and a text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it,
+            ``chart`` the same of rows of bars, ``folded`` a title and blocks.
         data: the study for JSON.
         is_stopped: whether the study was stopped before it was done.
     """
@@ -46,23 +59,97 @@ class PageSection:
     is_stopped: bool
 
 
-def section_of(found: Study) -> PageSection:
-    """The section of a study."""
+# By study: the name of its command, its question, and its name in the list of sections.
+_TITLES: Mapping[type, tuple[str, str, str]] = {
+    Explanation: ("explain", "Why this plan, and what would change it?", "Why"),
+    AttackResult: ("attack", "What would an adversary do that knows the plan?", "Under attack"),
+    Alternatives: ("alternatives", "What do all plans near the least cost have in common?", "Alternatives"),
+    Sensitivity: ("sensitivity", "Which uncertain numbers decide?", "What decides"),
+    Stress: ("stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks"),
+    Comparison: ("compare", "What does the plan become under other scenarios?", "Scenarios"),
+    FuturesStudy: ("futures", "What is it worth to decide later, or to know earlier?", "Deciding later"),
+    Discovery: ("discover", "Under which conditions does the plan fail?", "Where it fails"),
+}
+
+
+def section_of(found: Study, plan: Result | None = None, time_limit: float | None = None) -> PageSection:
+    """The section of a study.
+
+    Args:
+        found: the study.
+        plan: of the page, where it is of one future: a study that is about another plan says so.
+        time_limit: seconds that the study had.
+    """
+    name, title, link = _TITLES[type(found)]
+    made = [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
+    return PageSection(name, title, link, tuple(made), found.to_dict(), is_stopped(found))
+
+
+def _blocks(found: Study) -> list[dict[str, Any]]:
     if isinstance(found, FuturesStudy):
-        blocks = [*page_blocks(futures_study_tables(found, _WIDTH))]
+        answer, facts, *rest = page_blocks(futures_study_tables(found, _WIDTH))
+        orders = [f"{label}: {text}." for label, text in facts.get("rows", ()) if label in _ORDERS]
         figure = _figure(found, "What it is worth to decide later and to know earlier", ("values", "questions"))
-        title = "What is it worth to decide later, or to know earlier?"
-        # Behind the answer: its label and its facts.
-        made = (*blocks[:2], *figure, *blocks[2:])
-        return PageSection("futures", title, "Deciding later", made, found.to_dict(), is_stopped(found))
-    blocks = [*page_blocks(discovery_tables(found))]
-    figure = _figure(found, "Samples and boxes", ("conditions",))
-    title = "Under which conditions does the plan fail?"
-    made = (*blocks[:2], *figure, *blocks[2:]) if found.failed else (*blocks, *figure)
-    return PageSection("discover", title, "Where it fails", made, found.to_dict(), is_stopped(found))
+        return [answer, *map(_text, orders), *figure, _folded("futures", [facts, *rest])]
+    if isinstance(found, Discovery):
+        every = [*page_blocks(discovery_tables(found))]
+        count = 2 if found.failed else 1
+        figure = _figure(found, "Samples and boxes", ("conditions",))
+        rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
+        return [*every[:count], *figure, *rest]
+    first, *more = study_sentences(found)
+    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found)]
 
 
-def _figure(found: Study, caption: str, frames: Iterable[str]) -> list[dict[str, Any]]:
+# The facts of a study of futures that are sentences of its section.
+_ORDERS = ("No regret", "Hanging")
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"kind": "said", "text": text}
+
+
+def _folded(command: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"kind": "folded", "title": f"All that diversify {command} prints", "blocks": blocks}
+
+
+def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
+    """What a section says of a study that was stopped."""
+    if not is_stopped(found):
+        return []
+    why = "Stopped" if time_limit is None else f"Stopped at the time limit of {si(time_limit, 's')}"
+    return [
+        {"kind": "warning", "text": f"{why} before everything was known: what stands here is what was found by then."}
+    ]
+
+
+def _other_plan(found: Study, plan: Result | None) -> list[dict[str, Any]]:
+    """What a section says where its study found another plan than that of the page."""
+    if plan is None or (cost := _cost(found)) is None or abs(cost - plan.total_cost) <= SHOWN_SHARE * abs(cost):
+        return []
+    what = f"About the plan that this study found, of a total cost of {si(cost, plan.money, 4)}; "
+    return [{"kind": "text", "text": f"{what}the plan of this page costs {si(plan.total_cost, plan.money, 4)}."}]
+
+
+def _cost(found: Study) -> float | None:
+    """The total cost of the plan that a study found for itself."""
+    if isinstance(found, Explanation):
+        return found.result.total_cost
+    if isinstance(found, Alternatives):
+        return found.cheapest.total_cost
+    return found.base.cost if isinstance(found, Sensitivity) else None
+
+
+def _chart(found: Any) -> list[dict[str, Any]]:
+    """The figure of rows of bars, which the page draws itself, and its rows as a table."""
+    try:
+        chart = chart_of(found)
+    except ValueError:
+        return []
+    return [{"kind": "chart", "caption": chart.title, **chart.on_page(), "behind": chart.table()}]
+
+
+def _figure(found: FuturesStudy | Discovery, caption: str, frames: Iterable[str]) -> list[dict[str, Any]]:
     """The figure with its numbers behind it; none where its extra is not installed or there is nothing to draw."""
     if not has_extra("plot"):
         return []

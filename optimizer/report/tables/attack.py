@@ -85,8 +85,8 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     yield "Adversary", adversary_words(found.instance)
     if adversary.deterrents:
         yield "Deterred", _deterred(found)
-    yield "Worst attack", _worst(found)
-    yield "Breaks at", _breaking(found)
+    yield "Worst attack", worst_attack_text(found)
+    yield "Breaks at", breaking_attack_text(found)
     if found.unaware is not None:
         yield "Unaware", _unaware(found)
 
@@ -117,7 +117,8 @@ def _deterred(found: AttackResult) -> str:
     return f"{plural(count, 'attack')}{which}; the nearest to being made is {nearest_text}"
 
 
-def _worst(found: AttackResult) -> str:
+def worst_attack_text(found: AttackResult) -> str:
+    """The worst attack that the adversary can afford, and what it leaves unserved."""
     worst, money = found.worst, found.instance.money
     if worst is None and found.sets is None:
         return "none that the adversary can afford breaks a floor"
@@ -131,7 +132,8 @@ def _worst(found: AttackResult) -> str:
     return f"no floor breaks; most is left unserved by {_attack_and_price(found, worst)}: {what}"
 
 
-def _breaking(found: AttackResult) -> str:
+def breaking_attack_text(found: AttackResult) -> str:
+    """The least attack budget that breaks the plan, and the attack."""
     breaking, money = found.breaking, found.instance.money
     if breaking is None and found.stopped:
         return "not known"

@@ -33,7 +33,8 @@ def _mark(works: bool | None) -> Text:
     return marks[works]
 
 
-def _title(instance: Instance, repair: Repair) -> str:
+def repair_title(instance: Instance, repair: Repair) -> str:
+    """What a repair changes."""
     who = display_name(instance, repair.of) if repair.of else ""
     if repair.kind == "sooner":
         return f"Sooner: {who or 'all builds'}"
@@ -42,8 +43,8 @@ def _title(instance: Instance, repair: Repair) -> str:
     return TITLES[repair.kind]
 
 
-def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
-    """The reason in words, and whether each line is one of several."""
+def shortage_text(instance: Instance, why: Reason) -> str:
+    """What is short in which shock, and how much of it there is."""
     *others, last = [display_name(instance, d) for d in why.takers]
     segment = f"{', '.join(others)} and {last}" if others else last
     need = "needs" if len(why.takers) == 1 else "need"
@@ -55,11 +56,13 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     # What substitutes serve is in neither figure.
     serves = {flow.serves for option in instance.options.values() for flow in option.flows}
     beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
-    yield (
-        False,
-        f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}{beyond}; "
-        f"a plan for this conflict alone has {had}, because",
-    )
+    where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}{beyond}"
+    return f"{where}; a plan for this conflict alone has {had}"
+
+
+def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
+    """The reason in words, and whether each line is one of several."""
+    yield False, f"{shortage_text(instance, why)}, because"
     for sentence in why.because:
         yield True, sentence
     yield False, _irreducible(instance, why)
@@ -385,7 +388,7 @@ class Explaining:
             self.without_effect.append(repair)
             return
         self._under(f"{self.more}, each enough by itself")
-        self._row(_title(self.instance, repair), repair_text(self.instance, repair), _mark(repair.works))
+        self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _mark(repair.works))
 
     def _why(self, reason: Reason) -> None:
         self._under("Why nothing survives")

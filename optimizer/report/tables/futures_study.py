@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts
-from optimizer.studies.futures_study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures_tasks import FollowedPlan, MeasuredCost
+from optimizer.report.tables.render import cross_table, print_parts
+from optimizer.studies.futures.own_orders import OwnOrder
+from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
+from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.own_orders import OwnOrder
 from optimizer.units import si, si_down, si_up
 
 # Digits of costs and of their differences.
@@ -332,10 +330,3 @@ def _sizes(found: FuturesStudy, order: OwnOrder) -> str:
 
 def _signpost(order: OwnOrder) -> str:
     return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH
-
-
-def write_futures_study_csv(found: FuturesStudy, folder: Path) -> Sequence[Path]:
-    """The frames of a study as CSV files, each whole or not at all."""
-    for name in found.frames:
-        write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in found.frames]

@@ -56,7 +56,7 @@ WIDE_WITH_BARS = 76
 # The frames that are written as CSV files.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows")
 # Those that are written where the file has something to fill them with.
-OPTIONAL_FILES = ("actual", "commitments")
+OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 # Why shocks can be expected to cost less than the baseline.
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 

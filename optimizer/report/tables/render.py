@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,12 +15,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import starts_formula
+from optimizer.files import starts_formula, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, percent, shock_title
 from optimizer.report.screen import Screen
-from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow
+from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import si
 
 CellRenderer = Callable[[FrameRow], str | Text]
@@ -183,8 +184,17 @@ def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
 
 
 def _screen_head(column: FrameColumn) -> str:
-    has_unit = column.unit and column.form in NUMBER_FORMS and column.unit != "share"
-    return f"{column.head}\n{column.unit}" if has_unit else column.head
+    return f"{column.head}\n{unit}" if (unit := _shown_unit(column)) else column.head
+
+
+def _page_head(column: FrameColumn) -> str:
+    head, unit = column.head.replace("\n", " "), _shown_unit(column)
+    return f"{'>' if column.form in NUMBER_FORMS else ''}{head}{', ' if unit else ''}{unit}"
+
+
+def _shown_unit(column: FrameColumn) -> str:
+    """The unit that a head names; empty where its numbers have none, or show it."""
+    return column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
 
 
 def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
@@ -198,7 +208,7 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     columns = frame.columns
     return {
         "caption": frame.note,
-        "head": [f"{'>' if c.form in NUMBER_FORMS else ''}{_screen_head(c)}".replace("\n", ", ") for c in columns],
+        "head": [_page_head(c) for c in columns],
         "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
     }
 
@@ -206,6 +216,13 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
 def frame_csv(frame: Frame) -> str:
     """A frame as CSV: names with their units, then every row."""
     return to_csv([column.name_with_unit for column in frame.columns], zip(*frame.values, strict=True))
+
+
+def write_frames(frames: Frames, folder: Path) -> list[Path]:
+    """Frames as CSV files of a folder, each whole or not at all."""
+    for name in frames:
+        write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
+    return [folder / f"{name}.csv" for name in frames]
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:

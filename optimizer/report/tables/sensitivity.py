@@ -51,10 +51,10 @@ def _headline(found: Sensitivity) -> str:
         return f"{title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
-    return f"{title}: of {plural(len(found.bars), 'uncertain number')} {_deciding(found, unsettled)}{tail}."
+    return f"{title}: of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}{tail}."
 
 
-def _deciding(found: Sensitivity, unsettled: int) -> str:
+def deciding_text(found: Sensitivity, unsettled: int) -> str:
     """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
     is_kept, count = found.base.gap <= 0, len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
@@ -90,6 +90,11 @@ def _value(number: UncertainNumber, value: float) -> str:
     return f"×{short(value)}" if first.is_factor else si(value)
 
 
+def number_range(number: UncertainNumber) -> str:
+    """The range of a number."""
+    return f"{_value(number, number.first.low)} … {_value(number, number.first.high)}"
+
+
 def _tornado(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     ends = [end for bar in found.bars for end in (bar.low, bar.high)]
@@ -97,8 +102,8 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     most = max((end.dearer(base).size for end in ends if end.has_plan and end.is_settled), default=0)
 
     def cells(bar: TornadoBar) -> list[str]:
-        first, both = bar.number.first, (bar.low, bar.high)
-        made = [f"{_value(bar.number, first.low)} … {_value(bar.number, first.high)}"]
+        both = (bar.low, bar.high)
+        made = [number_range(bar.number)]
         made += [_change(end, base) for end in both] + [_gap(end) for end in both if gaps]
         return made + ([_draw_bar(bar, base, most)] if is_wide else [])
 

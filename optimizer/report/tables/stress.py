@@ -27,7 +27,7 @@ from optimizer.units import short, si
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
 # Parts of a shock that are shown.
 MOST_EFFECTS = 3
-HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
+GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
 def show_stress(stress: Stress, console: Console | None = None, *, every: bool = False) -> None:
@@ -65,7 +65,7 @@ def _headline(stress: Stress) -> str:
     samples = plural(stress.samples, "sample")
     if not stress.survives:
         broken = stress.samples - stress.survived
-        return f"SURVIVES {_share(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
+        return f"SURVIVES {share_survived(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
     own = plural(stress.own_shocks, "shock")
     enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
     return (f"SURVIVES all {samples}" if stress.survived == stress.samples else enough) + (
@@ -76,36 +76,45 @@ def _headline(stress: Stress) -> str:
 def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     money = stress.money
     low, high = stress.interval
-    yield "Share survived", f"{_share(stress.share)}; 95 % interval {_share(low)} to {_share(high)} (Wilson)"
+    interval = f"{share_survived(low)} to {share_survived(high)}"
+    yield "Share survived", f"{share_survived(stress.share)}; 95 % interval {interval} (Wilson)"
     yield "Expected gap", f"{si(stress.expected_gap, money)} a sample, the mean over all, each with the same weight"
     if stress.worst:
         yield "Worst gap", f"{si(stress.worst_gap, money)}, in {stress.worst[0].name}"
     if stress.own_failed:
         own = f"{stress.own_failed:,} of the {plural(stress.own_shocks, 'shock')} that it was made for"
         yield "Own shocks", f"by its file the plan fails in {own}; the samples are others"
-    weak = _weak_spot(stress)
+    weak = weak_spot(stress)
     if weak is not None:
-        yield "Weak spot", f"{HEADS[weak.by].lower()} {weak.name}: {_share(weak.share)} of {weak.samples:,} survived"
+        group = f"{GROUP_HEADS[weak.by].lower()} {weak.name}"
+        yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
     if stress.mending is not None and stress.mending.mends:
-        yield "Would help most", _in_words(stress, stress.mending.mends[0])
+        yield "Would help most", reinforcement_text(stress, stress.mending.mends[0])
     where = "" if stress.instance == stress.plan else f"the plan of {stress.plan} in {stress.instance}; "
     yield "Samples", f"{where}seed {stress.seed}; {stress.sampler}"
 
 
-def _weak_spot(stress: Stress) -> Common | None:
+def weak_spot(stress: Stress) -> Common | None:
     """The group with the smallest share survived, of those that are large enough and fare worse than the whole."""
     large = [each for each in stress.groups if each.samples >= min(ENOUGH, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)
     return weak if weak is not None and weak.share < stress.share else None
 
 
-def _in_words(stress: Stress, addition: Reinforcement) -> str:
+def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
+    """An addition, how many broken shocks are survived with it, and its outlay."""
     found, best = stress.mending, addition.best
     assert found is not None
+    name, outlay = reinforcement_name(stress, addition), si(best.outlay, stress.money)
+    return f"{name}: {best.mended:,} of {found.checked:,} broken for {outlay} outlay"
+
+
+def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
+    """An addition: the option, how much of it, and when."""
+    best = addition.best
     is_level = stress.against.options[addition.option].labels.size_unit == "level"
     size = _size(stress, addition) if is_level else f"{size_text(stress.against, addition.option, best.size)} more"
-    what = f"{display_name(stress.against, addition.option)}, {size}, {addition.period}"
-    return f"{what}: {best.mended:,} of {found.checked:,} broken for {si(best.outlay, stress.money)} outlay"
+    return f"{display_name(stress.against, addition.option)}, {size}, {addition.period}"
 
 
 def _services(stress: Stress) -> Table:
@@ -122,7 +131,7 @@ def _services(stress: Stress) -> Table:
         heads={"floor": "Floor"},
         cells={
             "floor": lambda row: _floor(stress.services[row["segment"]]),
-            "below_floor": lambda row: _share(row["below_floor"]) if row["below_floor"] else "–",
+            "below_floor": lambda row: share_survived(row["below_floor"]) if row["below_floor"] else "–",
         },
         style=lambda row: "red" if row["below_floor"] else "",
     )
@@ -186,7 +195,7 @@ def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
 
 def _groups(stress: Stress) -> Table:
     frame = stress.frames.frame("groups")
-    rows = {by: [row for row in frame.rows() if row["by"] == by] for by in HEADS}
+    rows = {by: [row for row in frame.rows() if row["by"] == by] for by in GROUP_HEADS}
     events = sorted(rows["event"], key=lambda row: row["survived"])
     rows["event"], left = events[:EVENTS], len(events) - EVENTS
     ensembles = {row["group"].partition("/")[0] for row in events}
@@ -198,14 +207,14 @@ def _groups(stress: Stress) -> Table:
     def cells(row: FrameRow) -> list[str]:
         interval = f"{100 * row['low']:.1f}–{100 * row['high']:.1f} %"
         gap = si(row["mean_gap"]) if row["mean_gap"] else "–"
-        return [f"{row['samples']:,}", _share(row["survived"]), interval, gap]
+        return [f"{row['samples']:,}", share_survived(row["survived"]), interval, gap]
 
     for by, some in rows.items():
         lowest = min((row["survived"] for row in some), default=1.0)
         for i, row in enumerate(some):
             style = "red" if row["survived"] == lowest < 1.0 else ""
             name = Text(row["group"].removeprefix(same if by == "event" else ""), style=style)
-            lines.append((Text("" if i else HEADS[by], style="bold"), [name, *cells(row)]))
+            lines.append((Text("" if i else GROUP_HEADS[by], style="bold"), [name, *cells(row)]))
         lines.append(None)
     heads = ["Group", "Samples", "Survived", "Interval", f"Mean gap\n{stress.money}"]
     layouts = {"Group": {"overflow": "fold"}}
@@ -261,7 +270,7 @@ def _size(stress: Stress, addition: Reinforcement) -> str:
     return f"+{size_text(stress.against, addition.option, addition.best.size).removeprefix('level ')}"
 
 
-def _share(share: float) -> str:
+def share_survived(share: float) -> str:
     """A share of samples: never rounded to a whole that it is not."""
     if 0 < share < SHOWN_SHARE:
         return f"{short(100 * share, 2)} %"

@@ -36,7 +36,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures_alone import LISTENER, Alone, by_expected_cost, solve_alone
+from optimizer.studies.futures.alone import LISTENER, Alone, by_expected_cost, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
@@ -478,9 +478,9 @@ def purchases_of(instance: Instance, result: Result) -> list[Decision]:
             )
         )
     for o, fills in result.plan.fills.items():
-        for t, fill in enumerate(fills):
+        stock = instance.stocks[o]
+        for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):
             if fill > ROUNDING * max(fills):
-                price = instance.stocks[o].price.at(horizon.year(t))
-                year, label, kind = horizon.year(t), horizon.label(t), instance.stocks[o].kind
-                found.append(Decision(o, kind, t, year, label, fill, False, (), True, (price * fill,)))
+                year, label = horizon.year(t), horizon.label(t)
+                found.append(Decision(o, stock.kind, t, year, label, fill, False, (), True, (paid,)))
     return found

@@ -9,7 +9,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import FuturesResult
 from optimizer.studies.frames import commitments_frame
-from optimizer.studies.stages import Stage, StageOrder, find_stages
+from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 
 
 def futures_frames(result: FuturesResult) -> Frames:

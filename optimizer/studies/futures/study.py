@@ -27,21 +27,10 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import futures_study_frames
-from optimizer.studies.futures_alone import Alone, by_expected_cost
-from optimizer.studies.futures_tasks import (
-    FollowedPlan,
-    MeasuredCost,
-    ValueStatus,
-    finite_or_none,
-    follow_plans,
-    solve_alone_in_full,
-    solve_retimed,
-    value_of_result,
-)
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
-from optimizer.studies.own_orders import OwnOrder, own_orders
-from optimizer.studies.question_timing import (
+from optimizer.studies.futures import study_frames
+from optimizer.studies.futures.alone import Alone, by_expected_cost
+from optimizer.studies.futures.own_orders import OwnOrder, own_orders
+from optimizer.studies.futures.question_timing import (
     Dates,
     TimedQuestion,
     Timing,
@@ -52,7 +41,18 @@ from optimizer.studies.question_timing import (
     retimed,
     timed_questions,
 )
-from optimizer.studies.solve_futures import purchases_of, solve_futures
+from optimizer.studies.futures.solve import purchases_of, solve_futures
+from optimizer.studies.futures.tasks import (
+    FollowedPlan,
+    MeasuredCost,
+    ValueStatus,
+    finite_or_none,
+    follow_plans,
+    solve_alone_in_full,
+    solve_retimed,
+    value_of_result,
+)
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
 from optimizer.tolerances import EXACT_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
 
@@ -116,7 +116,7 @@ class FuturesStudy:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    frames = property(futures_study_frames.of_futures_study)
+    frames = property(study_frames.of_futures_study)
 
     @property
     def flexibility(self) -> ProvenDifference | None:

@@ -19,13 +19,13 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures_alone import Alone
+from optimizer.studies.futures.alone import Alone
+from optimizer.studies.futures.question_timing import Dates, retimed
+from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.question_timing import Dates, retimed
 from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.solve_futures import solve_futures
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_GAP, SAME_VALUE
 

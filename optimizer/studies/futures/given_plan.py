@@ -31,10 +31,10 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures_alone import Alone
+from optimizer.studies.futures.alone import Alone
+from optimizer.studies.futures.solve import decisions, with_regret
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure
-from optimizer.studies.solve_futures import decisions, with_regret
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 
 

@@ -1,0 +1,52 @@
+"""diversify share: who pays what of a plan that several members make together."""
+
+from pathlib import Path
+from typing import Annotated
+
+from optimizer.cli import common, inputs, options, outputs, progress
+
+
+def command(
+    file: options.InstanceFile,
+    changes: options.Changes,
+    accuracy: options.FineAccuracy,
+    adversary: options.ListedAttacks = False,
+    between: Annotated[
+        str | None, options.search_option(metavar="NAME,…", help="Members, of the file's (all of them).")
+    ] = None,
+    time_limit: options.TimeLimit = None,
+    jobs: options.Jobs = None,
+    json: options.Json = False,
+    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+) -> None:
+    """Who pays what of a plan that allies make together?
+
+    The cost of every coalition, then the Shapley value, the core and the nucleolus.
+
+    Example: diversify share examples/allies.yaml --between north,south
+    Manual:  docs/how-to/share.md
+    """
+    outputs.check_folder(csv, "--csv")
+    made = inputs.read_instance(file, changes, lists_attacks=adversary)
+
+    from optimizer.solver import Clock, Settings
+    from optimizer.studies.sharing.costs import find_cost_shares
+
+    names = None if between is None else [word.strip() for word in between.split(",")]
+    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
+    with progress.display(made.instance.money, lists_tasks=True) as listener:
+        found = find_cost_shares(made.instance, names, settings, Clock(time_limit), listener, notes=made.remarks)
+    if json:
+        common.print_json(found.to_dict())
+    else:
+        from optimizer.report.tables.share import show_cost_shares
+
+        show_cost_shares(found)
+    if csv is not None:
+        from optimizer.report.tables.render import write_frames
+
+        with outputs.writing(csv):
+            paths = write_frames(found.frames, csv)
+        for path in paths:
+            common.print_message(f"wrote {path}")
+    common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

@@ -1,0 +1,280 @@
+"""The brief of a plan for several futures: what is decided first, in all or some of them, and what is survived."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optimizer.horizon import windowed
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.brief.confidence import confidence_part
+from optimizer.report.brief.decisions import (
+    MOST_ORDERS,
+    Order,
+    committed_sentence,
+    first_year,
+    orders_of,
+    years_with_money,
+)
+from optimizer.report.brief.shortages import unserved_part, worst_event, worst_part
+from optimizer.report.brief.structure import Brief, BriefPart
+from optimizer.report.format import in_full, plural
+from optimizer.report.narrative import proof_of_gap
+from optimizer.report.tables.futures import futures_headline
+from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.futures import FutureResult, FuturesResult
+from optimizer.results.plan import list_commitments
+from optimizer.studies.purchases import purchases
+from optimizer.studies.slips import unserved_money
+from optimizer.units import si
+
+# Futures that are listed: more do not fit on one page.
+MOST_FUTURE_ROWS = 10
+
+
+@dataclass(frozen=True)
+class _FutureView:
+    """One future, its instance, and what is decided in it in the first year."""
+
+    future: FutureResult
+    instance: Instance
+    orders: tuple[Order, ...] = ()
+
+
+def make_futures_brief(
+    instance: Instance,
+    result: FuturesResult,
+    warnings: Sequence[str] = (),
+    comments: Sequence[Mapping[str, Any]] = (),
+) -> Brief:
+    """The brief of a plan for several futures.
+
+    Args:
+        instance: the instance, with its questions.
+        warnings: what has to be said first.
+        comments: of the file, as `Result.comments` holds them.
+    """
+    horizon, views = instance.horizon, _views(result)
+    year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
+    views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
+    sentence = f"{futures_headline(result)}."
+    if views:
+        sentence = _sentence(result, year, [view.orders for view in views])
+    return Brief(
+        instance=instance,
+        title=result.instance,
+        about=f"{windowed(horizon.label(0), horizon.label(horizon.periods[-1]))}. Money in {result.currency}, "
+        "tonnes metric.",
+        survives=result.survives,
+        verdict=futures_headline(result).partition(":")[0],
+        sentence=sentence,
+        parts=tuple(_parts(instance, result, views, year, comments)) if views else (),
+        warnings=tuple(warnings),
+    )
+
+
+def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
+    """What is committed first, what all of it costs, and what is survived."""
+    first = _range_text([math.fsum(order.money for order in some) for some in orders], result.money)
+    spent = _range_text([each.result.outlay for each in result.futures], result.money)
+    text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
+    if result.price_of_survival is not None and result.price_of_survival > 0:
+        more = si(result.price_of_survival, result.money, 4)
+        text += f"; {more} more in total, expected, than the same supply would cost if no shock ever came"
+    text += f" (present value, {result.currency})."
+    return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
+
+
+def _floors_kept(result: FuturesResult) -> str:
+    failed = [each for each in result.futures if not each.result.survives]
+    if not failed and len(result.futures) == 1:
+        return "every survival floor holds"
+    if not failed:
+        return f"every survival floor holds in all {plural(len(result.futures), 'future')}"
+    worst = max(failed, key=lambda each: each.result.survival_gap)
+    in_future = f", most in {worst.name}" if worst.name else ""
+    outcomes = worst.result.shocks
+    count = f"{sum(each.fails for each in outcomes):,} of {plural(len(outcomes), 'shock')}"
+    gap = f", the worst with a gap of {si(worst.result.worst_gap, result.money)}"
+    where = f"{len(failed)} of {plural(len(result.futures), 'future')}"
+    return f"survival floors fail in {where}{in_future}: {count} there{gap}"
+
+
+def _range_text(amounts: Sequence[float], money: str = "") -> str:
+    low, high = si(min(amounts), "", 4), si(max(amounts), "", 4)
+    return f"{high} {money}" if low == high else f"{low} to {high} {money}"
+
+
+def _views(result: FuturesResult) -> list[_FutureView]:
+    return [_FutureView(each, instance_of(each.result)) for each in result.futures]
+
+
+def _parts(
+    instance: Instance,
+    result: FuturesResult,
+    views: Sequence[_FutureView],
+    year: int,
+    comments: Sequence[Mapping[str, Any]],
+) -> Iterator[BriefPart]:
+    yield _orders_part(result, views, year)
+    yield _money_part(result)
+    yield _survival_part(result, views)
+    if any(view.future.result.shocks for view in views):
+        yield _worst_part(views)
+        yield _unserved_part(views)
+    several = len(views) > 1
+    which = "take one future by --future NAME and add" if several else "add"
+    yield BriefPart(
+        "alternatives",
+        "Alternatives",
+        missing=f"What waiting is worth: add --with futures. Plans nearly as cheap: {which} --with alternatives.",
+    )
+    missing = f"Not computed: {which} --with sensitivity."
+    if not instance.uncertain:
+        missing = "The file gives no ranges of its numbers."
+    yield BriefPart("figures", "The figures that decide", missing=missing)
+    yield _confidence_part(result, comments, views)
+
+
+def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int) -> BriefPart:
+    """What is decided in the first year: in all futures first, then in some."""
+    found: dict[str, list[Order]] = {}
+    for view in views:
+        for order in view.orders:
+            found.setdefault(order.option, []).append(order)
+    ordered = sorted(found.values(), key=lambda some: (-len(some), -max(order.money for order in some)))
+    title = f"Decisions due in {year}"
+    if not ordered:
+        return BriefPart("orders", title, ("Nothing is bought in any future.",))
+    rows = [_order_row(some, len(views)) for some in ordered[:MOST_ORDERS]]
+    if len(ordered) > MOST_ORDERS:
+        rows.append((f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", None, None, None, None))
+    sums = [math.fsum(order.money for order in view.orders) for view in views]
+    rows.append((f"All decisions ({len(ordered)})", _amounts(sums), None, None, None))
+    columns = (
+        FrameColumn("order", "Decide", is_index=True),
+        FrameColumn("money", f"Money in {year}, {result.money}"),
+        FrameColumn("when", "Decide by", form="period"),
+        FrameColumn("on_line", "On line"),
+        FrameColumn("futures", "In"),
+    )
+    note = "Money: outlay of the year, undiscounted, the least and the most by future. Sizes: likewise."
+    missing = "What a slip by a year does: take one future by --future NAME, without --quick."
+    frame = Frame.of_rows("orders", title, columns, rows, note)
+    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,))
+
+
+def _amounts(amounts: Sequence[float]) -> str:
+    low, high = si(min(amounts)), si(max(amounts))
+    return high if low == high else f"{low} to {high}"
+
+
+def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
+    sizes = list(dict.fromkeys(order.size for order in sorted(some, key=lambda order: order.money)))
+    size = sizes[0] if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    whens, ends = (list(dict.fromkeys(getattr(order, key) for order in some)) for key in ("when", "on_line"))
+    on_line = windowed(min(ends), max(ends))
+    where = "every future" if len(some) == count else f"{len(some)} of {plural(count, 'future')}"
+    name = f"{some[0].name}, {size}"
+    return (
+        name,
+        _amounts([order.money for order in some]),
+        min(whens),
+        f"to {on_line}" if some[0].is_stock else on_line,
+        where,
+    )
+
+
+def _money_part(result: FuturesResult) -> BriefPart:
+    """Money by calendar year: the least and the most of all futures, and what others have committed already."""
+    commitments = list_commitments(result.data)
+    columns = [
+        FrameColumn("year", form="word", is_index=True),
+        FrameColumn("least", "New, least", result.money, "amount"),
+        FrameColumn("new", "New, most", result.money, "amount"),
+    ]
+    if commitments:
+        columns.append(FrameColumn("committed", "Committed", result.money, "amount"))
+    years = years_with_money([each.result.outlays for each in result.futures], commitments)
+    rows = [
+        (year, min(spent) or None, max(spent) or None, committed)[: len(columns)] for year, spent, committed in years
+    ]
+    said = [f"New, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
+    said += committed_sentence(commitments, result.money)
+    frame = Frame.of_rows("money", "Money by year", columns, rows, "Years without money are left out.")
+    return BriefPart("money", "Money by year", tuple(said), frame if rows else None, bars=("new", "committed"))
+
+
+def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> BriefPart:
+    """The futures, those that leave the largest gap first."""
+    ordered = sorted(views, key=lambda view: (-_shown_gap(view), -view.future.probability))
+    title = "What is survived, and what is not"
+    columns = (
+        FrameColumn("future", is_index=True),
+        FrameColumn("probability", unit="share", form="percent"),
+        FrameColumn("floors", "Shocks survived"),
+        FrameColumn("worst_gap", "Worst gap", result.money, "amount"),
+        FrameColumn("shortage_cost", "Most unserved", result.money, "amount"),
+    )
+    kept = sum(view.future.result.survives for view in views)
+    said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
+    if not result.are_probabilities_given:
+        said.append("The file gives no probabilities: futures count alike.")
+    if len(ordered) > MOST_FUTURE_ROWS:
+        said.append(f"{plural(len(ordered) - MOST_FUTURE_ROWS, 'more future')} not shown: none leaves a larger gap.")
+    rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
+    note = "Most unserved: in one shock, above floors as well, at shortage cost."
+    return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))
+
+
+def _future_row(view: _FutureView) -> tuple[Any, ...]:
+    found = view.future.result
+    kept = sum(not outcome.fails for outcome in found.shocks)
+    mark = "✓" if found.survives else "✗"
+    most = max((unserved_money(view.instance, each) for each in found.shocks), default=0.0)
+    floors = f"{mark} {kept:,} of {len(found.shocks):,}"
+    return view.future.name or "the only one", view.future.probability, floors, found.worst_gap, most
+
+
+def _hardest(views: Sequence[_FutureView]) -> _FutureView:
+    """The future with the worst shock: of those that fail the largest gap, else where most goes unserved."""
+    there = [view for view in views if view.future.result.shocks]
+    return max(there, key=lambda view: (_shown_gap(view), _most_unserved(view)))
+
+
+def _shown_gap(view: _FutureView) -> float:
+    """The worst gap as it reads: those that differ by less are alike."""
+    return float(f"{view.future.result.worst_gap:.3g}")
+
+
+def _most_unserved(view: _FutureView) -> float:
+    return max((unserved_money(view.instance, each) for each in view.future.result.shocks), default=0.0)
+
+
+def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
+    view = _hardest(views)
+    found = worst_part(view.instance, view.future.result)
+    event = worst_event(view.instance, view.future.result)
+    where = f"{in_full(view.instance, view.instance.event(event.name))} ({windowed(event.first, event.last)})"
+    first = f"{where}, in the future {view.future.name}." if len(views) > 1 else f"{where}."
+    return BriefPart(found.name, found.title, (first, *found.sentences[1:]))
+
+
+def _unserved_part(views: Sequence[_FutureView]) -> BriefPart:
+    view = max(views, key=_most_unserved)
+    found = unserved_part(view.instance, view.future.result)
+    said = (f"In the future {view.future.name}, where most goes unserved.",) if len(views) > 1 else ()
+    return BriefPart(found.name, found.title, (*said, *found.sentences), found.frame)
+
+
+def _confidence_part(
+    result: FuturesResult, comments: Sequence[Mapping[str, Any]], views: Sequence[_FutureView]
+) -> BriefPart:
+    spent: dict[str, float] = {}
+    for view in views:
+        for move in purchases(view.instance, view.future.result):
+            spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
+    measure = result.measure[:1].upper() + result.measure[1:]
+    proven = proof_of_gap(result.mip_gap).strip("()")
+    return confidence_part(result, comments, f"{measure} {si(result.total_cost, result.money, 4)}: {proven}.", spent)

@@ -1,0 +1,87 @@
+"""The brief as one structure, which all its writers draw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optimizer.instance.schema import Instance
+from optimizer.report.tables.render import page_table
+from optimizer.results.frames import Frame
+
+
+@dataclass(frozen=True)
+class BriefPart:
+    """One part of the brief.
+
+    Attributes:
+        name: in code. title: for readers.
+        sentences: what it says.
+        frame: its table; None where it has none.
+        missing: how to get what was not computed; empty where nothing is missing.
+        bars: the columns that are drawn as bars, one after the other.
+        strong: the places of rows that stand out: a sum, or this plan.
+    """
+
+    name: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    frame: Frame | None = None
+    missing: str = ""
+    bars: tuple[str, ...] = ()
+    strong: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The answer on one page.
+
+    Attributes:
+        instance: what keys are named by.
+        title, about: of the instance; the period, and in what money is counted.
+        survives: whether every floor holds in every shock that counts.
+        verdict, sentence: the answer, in a few words and in a sentence.
+        parts: in the order in which they are read.
+        warnings: what has to be said first.
+    """
+
+    instance: Instance = field(repr=False)
+    title: str
+    about: str
+    survives: bool
+    verdict: str
+    sentence: str
+    parts: tuple[BriefPart, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and for writers: of each table its texts (`table`), its values by column, and its bars."""
+        return {
+            "title": self.title,
+            "about": self.about,
+            "survives": self.survives,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "warnings": list(self.warnings),
+            "parts": {part.name: self._part(part) for part in self.parts},
+        }
+
+    def _part(self, part: BriefPart) -> Mapping[str, Any]:
+        return {
+            "title": part.title,
+            "sentences": list(part.sentences),
+            "missing": part.missing,
+            "table": None if part.frame is None else page_table(self.instance, part.frame),
+            "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
+            "bars": _bars(part),
+            "strong": list(part.strong),
+        }
+
+
+def _bars(part: BriefPart) -> list[list[float]]:
+    """The bars of each row, as shares of the longest row; none where the part has none."""
+    if part.frame is None or not part.bars:
+        return []
+    drawn = part.frame.select(part.bars)
+    rows = [[float(amount or 0.0) for amount in row.values()] for row in drawn.rows()]
+    longest = max(map(sum, rows)) or 1.0
+    return [[amount / longest for amount in row] for row in rows]

@@ -1,0 +1,450 @@
+"""The figure of each study as rows of bars: what it costs, what breaks, and between which ends.
+
+One chart serves all of them: a row has a label, parts of a bar, and the amount in words. What is not survived comes
+first and is vermilion; a mark or a pattern says the same without colour.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    QUIET,
+    SKY,
+    VERMILION,
+    Canvas,
+    add_footer,
+    in_money,
+    new_canvas,
+    plain,
+)
+from optimizer.report.format import DASH, percent, plural, shortened
+from optimizer.report.narrative import difference_text
+from optimizer.report.study_narrative import repair_words, varied_name
+from optimizer.report.tables.explain import Group, Groups, heading, worth_words
+from optimizer.report.tables.sensitivity import number_name
+from optimizer.studies.alternatives import Alternatives
+from optimizer.studies.attack import AttackResult
+from optimizer.studies.comparison import Comparison
+from optimizer.studies.explain import Explanation
+from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
+from optimizer.studies.stress import SampleGroup, Stress
+from optimizer.studies.study_frames import OPTION_CLASSES
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The studies that are drawn as rows of bars.
+ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison
+Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
+BarPart = tuple[float, float, Tone]
+_LOOKS: Mapping[Tone, tuple[str, str]] = {
+    "broken": (VERMILION, ""),
+    "dearer": (ORANGE, ""),
+    "cheaper": (GREEN, "////"),
+    "own": (BLUE, ""),
+    "range": (SKY, ""),
+    "unknown": (GREY, "xxxx"),
+}
+# Rows of a figure, and of a group of rows, at most; characters of a label.
+_ROWS, _OF_GROUP, _LABEL = 26, 6, 52
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """A row: parts of a bar from one amount to another, each with its tone, and the amount in words.
+
+    Attributes:
+        label: on the left. words: on the right. group: the heading that it belongs to; empty for none.
+        parts: from, to, tone; in the unit of the axis.
+        mark: where a mark stands; None for none.
+    """
+
+    label: str
+    words: str
+    parts: tuple[BarPart, ...] = ()
+    group: str = ""
+    mark: float | None = None
+
+
+@dataclass(frozen=True)
+class AnswerChart:
+    """The figure of a study before it is drawn.
+
+    Attributes:
+        title: what is shown. rows: from above. legend: what each tone means.
+        about: what stands below. axis: money, or a share of 1.
+        line: an amount that a line is drawn at, and its name; None for none.
+        left: how many rows are left out.
+    """
+
+    title: str
+    rows: tuple[ChartRow, ...]
+    legend: Mapping[Tone, str]
+    about: str
+    axis: Literal["money", "share"] = "money"
+    line: tuple[float, str] | None = None
+    left: int = 0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the axis: 0 and what lies farthest from it on either side."""
+        ends = [end for row in self.rows for low, high, _ in row.parts for end in (low, high)]
+        ends += [self.line[0]] if self.line else []
+        low, high = min([0.0, *ends]), max([0.0, *ends])
+        return low, high if high > low else low + 1.0
+
+    @property
+    def tones(self) -> list[Tone]:
+        """The tones that it has, in the order of their first rows."""
+        return list(dict.fromkeys(tone for row in self.rows for *_, tone in row.parts))
+
+    @property
+    def caption(self) -> str:
+        """What stands below."""
+        line = f" Dashed: {self.line[1]}." if self.line else ""
+        more = f" {plural(self.left, 'more row')} not shown." if self.left else ""
+        return f"{self.about}{line}{more}"
+
+    def on_page(self) -> dict[str, Any]:
+        """The rows for a page: where each part of a bar begins and how long it is, in per cent of the axis."""
+        low, high = self.ends
+        share = 100.0 / (high - low)
+
+        def place(amount: float) -> float:
+            return round((amount - low) * share, 2)
+
+        rows = [
+            {
+                "group": row.group,
+                "label": row.label,
+                "words": row.words,
+                "mark": None if row.mark is None else place(row.mark),
+                "parts": [{"left": place(min(one, other)), "wide": round(abs(other - one) * share, 2), "tone": tone}
+                          for one, other, tone in row.parts],
+            }
+            for row in self.rows
+        ]  # fmt: skip
+        line = None if self.line is None else place(self.line[0])
+        legend = [{"tone": tone, "text": self.legend[tone]} for tone in self.tones]
+        return {"rows": rows, "zero": place(0.0), "line": line, "legend": legend, "about": self.caption}
+
+    def table(self) -> dict[str, Any]:
+        """The rows as a page's table: heads, rows and caption."""
+        groups = any(row.group for row in self.rows)
+        rows = [[*([row.group] if groups else []), row.label, row.words] for row in self.rows]
+        return {"head": [*(["Of"] if groups else []), "What", "Amount"], "rows": rows, "caption": self.caption}
+
+
+def chart_of(found: ChartedStudy) -> AnswerChart:
+    """The chart of a study.
+
+    Raises:
+        ValueError: there is nothing to draw. Its text says so.
+    """
+    makers: Mapping[type, Callable[[Any], AnswerChart]] = {
+        Explanation: _explanation,
+        AttackResult: _attack,
+        Alternatives: _alternatives,
+        Sensitivity: _sensitivity,
+        Stress: _stress,
+        Comparison: _comparison,
+    }
+    chart = makers[type(found)](found)
+    if not chart.rows:
+        raise ValueError("the study found nothing to draw")
+    return chart
+
+
+def draw_answer(found: ChartedStudy) -> Canvas:
+    """The chart of a study, drawn for print.
+
+    Raises:
+        ValueError: there is nothing to draw. Its text says so.
+    """
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import PercentFormatter
+
+    chart = chart_of(found)
+    groups = len({row.group for row in chart.rows} - {""})
+    canvas = new_canvas(chart.title, 0.5 + 0.21 * (len(chart.rows) + groups))
+    (panel,) = canvas.panels
+    low, high = chart.ends
+    places = _draw_rows(panel, chart.rows)
+    panel.set_ylim(places[-1] + 0.7, -0.7 - bool(groups))
+    panel.set_yticks(places, [shortened(row.label, _LABEL) for row in chart.rows])
+    panel.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
+    right = panel.twinx()
+    right.set_ylim(panel.get_ylim())
+    right.set_yticks(places, [row.words for row in chart.rows])
+    plain(right)
+    right.tick_params(right=False, labelsize=7)
+    panel.axvline(0, color=QUIET, linewidth=0.8)
+    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x")
+    if chart.axis == "money":
+        in_money(panel.xaxis)
+    else:
+        panel.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
+        panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    if chart.line:
+        panel.axvline(chart.line[0], color=INK, linestyle="--", linewidth=1.0)
+    handles = [
+        Patch(facecolor=_LOOKS[tone][0], hatch=_LOOKS[tone][1], label=chart.legend[tone]) for tone in chart.tones
+    ]
+    add_footer(canvas, chart.caption, handles)
+    return canvas
+
+
+def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
+    """The bars from above with the heading of each group, and where each row stands."""
+    places, place, group = list[float](), 0.0, ""
+    for row in rows:
+        if row.group != group:
+            place += 1.0 if places else 0.0
+            panel.text(0.01, place - 0.62, row.group, transform=panel.get_yaxis_transform(), fontsize=7.5,
+                       fontweight="bold", va="center")  # fmt: skip
+            group = row.group
+        for start, end, tone in row.parts:
+            colour, hatch = _LOOKS[tone]
+            panel.barh(place, end - start, left=start, height=0.62, color=colour, hatch=hatch)
+        if row.mark is not None:
+            panel.plot([row.mark], [place], marker="D", color=INK, markersize=4)
+        places.append(place)
+        place += 1.0
+    return places
+
+
+def _limited(rows: Iterable[ChartRow], most: int = _ROWS) -> tuple[tuple[ChartRow, ...], int]:
+    """So many rows, and how many are left out."""
+    every = tuple(rows)
+    return every[:most], max(0, len(every) - most)
+
+
+# Why this plan.
+
+
+def _explanation(found: Explanation) -> AnswerChart:
+    instance, result = instance_of(found.result), found.result
+    if found.result.status == "survives":
+        rows, left = _values(found)
+        about = f"Change of the total cost ({si(result.total_cost, instance.money, 4)}), present value, "
+        about += f"{instance.currency}."
+        return AnswerChart(
+            f"{instance.title}: what each part of the plan is worth",
+            rows,
+            {"broken": "nothing survives", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
+            about,
+            left=left,
+        )
+    shown, left = _limited(_repair_row(instance, each) for each in found.repairs)
+    return AnswerChart(
+        f"{instance.title}: what would make everything survivable",
+        shown,
+        {"own": "so much is enough", "broken": "cannot work at any size", "unknown": "not known"},
+        "Each repair alone: the share of it that has to go; of money, dates and lengths the amount.",
+        "share",
+        left=left,
+    )
+
+
+def _repair_row(instance: Instance, repair: Repair) -> ChartRow:
+    label, words, share = repair_words(instance, repair)
+    if not repair.works:
+        is_known = repair.works is False
+        return ChartRow(
+            label, f"{'✗' if is_known else '?'} {words}", ((0.0, 1.0, "broken" if is_known else "unknown"),)
+        )
+    return ChartRow(label, f"✓ {words}", () if share is None else ((0.0, share, "own"),))
+
+
+def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
+    """The values of the parts of a plan, by heading, the largest of each first."""
+    instance = instance_of(found.result)
+    groups, made = Groups(instance), list[Group]()
+    for value in found.worths:
+        made += groups.add(value)
+    made += groups.rest()
+    by_heading = dict[str, list[Group]]()
+    for each in made:
+        by_heading.setdefault(heading(each.most), []).append(each)
+    rows = [row for title, some in by_heading.items() for row in _value_rows(found, instance, title, some, made)]
+    return tuple(rows), len(made) - len(rows)
+
+
+def _value_rows(
+    found: Explanation, instance: Instance, title: str, some: Sequence[Group], made: Sequence[Group]
+) -> Iterator[ChartRow]:
+    """The rows of a heading: that without which nothing survives, then the largest changes."""
+    largest = max(abs(each.most.change or 0.0) for each in made) or 1.0
+    releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
+    ordered = sorted(some, key=lambda each: (each.most.survives is not False, -abs(each.most.change or 0.0)))
+    for each in ordered[:_OF_GROUP]:
+        label, figure, _ = worth_words(instance, each, releases=releases)
+        fails = each.most.survives is False
+        parts = _value_part(each.most, largest) if fails or figure != DASH else ()
+        yield ChartRow(label, figure.lower() if fails else figure, parts, title)
+
+
+def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:
+    """The bar of a value; as long as the longest where nothing survives."""
+    if value.survives is False:
+        return ((0.0, largest, "broken"),)
+    change = value.change or 0.0
+    return ((0.0, change, "dearer" if change > 0 else "cheaper"),) if change else ()
+
+
+# Under attack.
+
+
+def _attack(found: AttackResult) -> AnswerChart:
+    """What it costs to break the plan, by start."""
+    instance, adversary = found.instance, found.instance.adversary
+    assert adversary is not None
+    rows = list[ChartRow]()
+    for each in found.starts:
+        cheapest = each.cheapest
+        if cheapest is None:
+            rows.append(ChartRow(each.start, "not known" if found.stopped else "nothing breaks it"))
+            continue
+        is_affordable = cheapest.cost <= adversary.attack_budget
+        targets = ", ".join(adversary.targets[name].name or name for name in cheapest.targets)
+        tone: Tone = "broken" if is_affordable else "own"
+        words = shortened(f"{si(cheapest.cost, instance.money)}: {targets}", _LABEL)
+        rows.append(ChartRow(each.start, words, ((0.0, cheapest.cost, tone),)))
+    return AnswerChart(
+        f"{instance.title}: what it costs an adversary to break the plan",
+        tuple(rows),
+        {"broken": "affordable: the plan breaks", "own": "more than the adversary has"},
+        f"The least attack budget that breaks a floor, by the start of the attack, {instance.currency}.",
+        line=(adversary.attack_budget, f"the attack budget, {si(adversary.attack_budget, instance.money)}"),
+    )
+
+
+# Near-optimal alternatives.
+
+
+def _alternatives(found: Alternatives) -> AnswerChart:
+    instance = instance_of(found.cheapest)
+    ordered = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
+    shown = [each for each in ordered if each.verdict != "never worth it" and each.greatest.size > 0]
+    tones: Mapping[str, Tone] = {"must-have": "own", "real choice": "range", "not settled": "unknown"}
+
+    def row(each: Any) -> ChartRow:
+        most = each.greatest.size
+        unit = instance.options[each.option].labels.size_unit
+        words = f"{si(each.least.size)} to {si(most, unit)}, cheapest plan {si(each.cheapest)}"
+        part = (each.least.size / most, 1.0, tones[each.verdict])
+        return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, each.cheapest / most)
+
+    rows, left = _limited(map(row, shown))
+    return AnswerChart(
+        f"{instance.title}: how much plans near the least cost buy of each option",
+        rows,
+        {"own": "in every plan", "range": "in some plans", "unknown": "not settled"},
+        f"From the least to the greatest size of any plan that costs up to {si(found.more, instance.money)} more than "
+        "the cheapest, as a share of the greatest. Diamond: the cheapest plan. Options that none buys are left out.",
+        "share",
+        left=left + len(found.ranges) - len(shown),
+    )
+
+
+# Uncertain numbers.
+
+
+def _sensitivity(found: Sensitivity) -> AnswerChart:
+    instance, base = found.instance, found.base
+
+    def row(bar: Any) -> ChartRow:
+        ends, parts = list[str](), list[BarPart]()
+        for name, end in (("low", bar.low), ("high", bar.high)):
+            text, change, tone = _of_end(end, base)
+            ends.append(f"{name} {text}")
+            parts += [(0.0, change, tone)] if change else []
+        return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
+
+    rows, left = _limited(map(row, found.bars))
+    return AnswerChart(
+        f"{instance.title}: what each uncertain number does to the cost",
+        rows,
+        {"broken": "a floor fails there", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
+        f"Change of the total cost ({si(base.cost, instance.money, 4)}) at either end of each number's range, all "
+        f"others at their values; present value, {instance.currency}. ✗: a floor fails there that holds as it is.",
+        left=left,
+    )
+
+
+def _of_end(end: VariantOutcome, base: VariantOutcome) -> tuple[str, float, Tone]:
+    """The change at an end of a range: in words, its size, and its tone."""
+    if not end.has_plan or not end.is_settled:
+        return ("no plan" if end.status in ("infeasible", "unusable") else "not known"), 0.0, "unknown"
+    change = end.dearer(base)
+    breaks = end.gap > 0 >= base.gap
+    size = change.value if change.is_proven else 0.0
+    tone: Tone = "broken" if breaks else "dearer" if size > 0 else "cheaper"
+    return f"{difference_text(change)}{' ✗' if breaks else ''}", size, tone
+
+
+# Sampled shocks.
+
+
+def _stress(found: Stress) -> AnswerChart:
+    heads = {"event": "By event", "start": "By year of the start", "months": "By length, months",
+             "severity": "By the largest cut"}  # fmt: skip
+    by = dict[str, list[SampleGroup]]()
+    for each in found.groups:
+        by.setdefault(each.by, []).append(each)
+    rows, left = list[ChartRow](), 0
+    for name, some in by.items():
+        shown = sorted(some, key=lambda each: each.share)[: 2 * _OF_GROUP] if name == "event" else some
+        left += len(some) - len(shown)
+        for each in shown:
+            broken = 1.0 - each.share
+            words = f"{percent(each.share, 1)} of {each.samples:,} survived"
+            parts: tuple[BarPart, ...] = ((0.0, broken, "broken"), (broken, 1.0, "own"))
+            label = varied_name(found, each.name) if name == "event" else each.name
+            rows.append(ChartRow(label, words, parts, heads[name]))
+    return AnswerChart(
+        f"{found.plan}: which sampled shocks break the plan",
+        tuple(rows),
+        {"broken": "a floor fails", "own": "every floor holds"},
+        f"{plural(found.samples, 'sample')}, seed {found.seed}: {found.sampler}. Money in {found.currency}.",
+        "share",
+        left=left,
+    )
+
+
+# Scenarios side by side.
+
+
+def _comparison(found: Comparison) -> AnswerChart:
+    money = next(iter(found.cases.values()))
+    return AnswerChart(
+        f"{money.title}: the plan under each scenario of the file",
+        tuple(_columns(found, money.money)),
+        {"broken": "some floor fails", "own": "every floor holds"},
+        f"Outlay, undiscounted, {money.currency}; total cost: present value.",
+    )
+
+
+def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
+    for column in found.columns:
+        result = column.result
+        if result.baseline is None:
+            yield ChartRow(column.case, "✗ no plan")
+            continue
+        failed = sum(each.fails for each in result.shocks)
+        fails = f"✗ {failed} of {len(result.shocks)}, gap {si(result.survival_gap, money)}; " if failed else ""
+        words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
+        yield ChartRow(column.case, words, ((0.0, result.outlay, "broken" if failed else "own"),))

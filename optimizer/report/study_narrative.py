@@ -1,0 +1,311 @@
+"""Three sentences on what each study found, of the numbers that its command prints as JSON."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optimizer.disruptions.ensemble import VARIED
+from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.format import entry_name, list_names, percent, plural, shock_title
+from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
+from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
+from optimizer.report.tables.explain import repair_title, shortage_text
+from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
+from optimizer.report.tables.stress import reinforcement_name, share_survived, weak_spot
+from optimizer.results.result import Result
+from optimizer.studies.alternatives import Alternatives
+from optimizer.studies.attack import AttackResult
+from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
+from optimizer.studies.explain import Explanation
+from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.stress import Stress
+from optimizer.studies.study_frames import OPTION_CLASSES
+from optimizer.units import si, si_up
+
+# What the samples of a group have in common.
+_GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
+# Names in a list of a sentence at most.
+_NAMES = 4
+
+
+def study_sentences(found: Any) -> tuple[str, ...]:
+    """Three sentences on what a study found; fewer where it has no more to say."""
+    makers: Mapping[type, Callable[[Any], Sequence[str]]] = {
+        Explanation: _explanation,
+        AttackResult: _attack,
+        Alternatives: _alternatives,
+        Sensitivity: _sensitivity,
+        Stress: _stress,
+        Comparison: _comparison,
+    }
+    return tuple(each for each in makers[type(found)](found) if each)
+
+
+# Why this plan, or why none.
+
+
+def _explanation(found: Explanation) -> Sequence[str]:
+    instance = instance_of(found.result)
+    if found.result.status == "survives":
+        return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
+    why = outcome_headline(found.result, instance)
+    if found.reason is not None:
+        why = shortage_text(instance, found.reason)
+    return f"{why}.", _least_budget(instance, found), _enough(instance, found)
+
+
+def _least_budget(instance: Instance, found: Explanation) -> str:
+    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
+    if money is None:
+        return ""
+    if not money.works:
+        return "No amount of money alone makes everything survivable."
+    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
+
+
+def _enough(instance: Instance, found: Explanation) -> str:
+    """The repairs of which each alone is enough."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    if enough:
+        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
+    any_known = any(each.works is not None for each in found.repairs)
+    return "No change that was tried is enough alone." if any_known else ""
+
+
+def _without_options(instance: Instance, found: Explanation) -> str:
+    levers = [each for each in found.worths if each.kind == "lever"]
+    vital = [display_name(instance, each.of) for each in levers if each.survives is False]
+    if vital:
+        return f"Nothing survives without {list_names(vital, _NAMES)}."
+    spared = "No single option is indispensable"
+    dear = max(filter(_is_proven, levers), key=lambda each: each.change or 0.0, default=None)
+    if dear is None or not dear.change:
+        return f"{spared}: without any one of them another plan survives at no proven extra cost."
+    name, more = display_name(instance, dear.of), si(dear.change, instance.money)
+    return f"{spared}; dearest to lose is {name}, without which surviving costs {more} more."
+
+
+def _is_proven(value: PartValue) -> bool:
+    """Whether the sign of a value is proven."""
+    low, high = value.low, value.high
+    return value.change is not None and low is not None and high is not None and (low > 0 or high < 0)
+
+
+def _without_shocks(instance: Instance, found: Explanation) -> str:
+    shocks = [each for each in found.worths if each.kind in ("shock", "family") and _is_proven(each)]
+    worst = min(shocks, key=lambda each: each.change or 0.0, default=None)
+    if worst is None or (worst.change or 0.0) >= 0:
+        return "No shock alone makes the plan dearer by an amount that is proven."
+    title = display_name(instance, worst.of) if worst.kind == "family" else shock_title(instance, worst.of)
+    return f"The dearest shock is {title}: without it the plan costs {si(-(worst.change or 0.0), instance.money)} less."
+
+
+def _dates(instance: Instance, found: Explanation) -> str:
+    known = [each for each in found.deadlines if each.anyhow is not None]
+    now = [display_name(instance, each.option) for each in known if each.anyhow == each.ordered]
+    if now:
+        return f"{plural(len(now), 'order')} cannot be put off: {list_names(now, _NAMES)}."
+    if not known:
+        spared = bool(found.deadlines) and all(each.can_be_left_out for each in found.deadlines)
+        return "Every order can be left out or put off, at a cost." if spared else ""
+    first = min(known, key=lambda each: str(each.anyhow))
+    name = display_name(instance, first.option)
+    return f"The first order that has to be placed is {name}, in {first.anyhow} at the latest."
+
+
+def repair_words(instance: Instance, repair: Repair) -> tuple[str, str, float | None]:
+    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
+    label, amount, money = repair_title(instance, repair), repair.amount, instance.money
+    if not repair.works or amount is None:
+        return label, "no size is enough" if repair.works is False else "not known", None
+    sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
+        "budget": lambda: (si_up(amount, money), None),
+        "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
+        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
+        "demand": lambda: (f"{percent(amount, 1)} less", amount),
+        "length": lambda: (f"{amount:g} months at most", None),
+        "sooner": lambda: (f"{amount:g} months", None),
+    }
+    return label, *sizes[repair.kind]()
+
+
+# Under attack.
+
+
+def _attack(found: AttackResult) -> Sequence[str]:
+    instance, adversary, worst = found.instance, found.instance.adversary, found.worst
+    assert adversary is not None
+    means = si(adversary.attack_budget, instance.money)
+    if worst is not None and worst.breaks:
+        verdict = f"An adversary with {means} breaks the plan."
+    else:
+        verdict = f"No attack that {means} can buy {'was found to break' if found.stopped else 'breaks'} a floor."
+    return verdict, f"Worst attack: {worst_attack_text(found)}.", f"Breaks at: {breaking_attack_text(found)}."
+
+
+# Near-optimal alternatives.
+
+
+def _alternatives(found: Alternatives) -> Sequence[str]:
+    instance = instance_of(found.cheapest)
+    if not found.ranges:
+        return ("There is no plan near to which others could be looked for.",)
+    names: Mapping[str, list[str]] = {
+        word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
+        for word in OPTION_CLASSES
+    }
+    return _in_common(names, si(found.more, instance.money)), _choices(names), _most_different(instance, found)
+
+
+def _in_common(names: Mapping[str, list[str]], more: str) -> str:
+    """What all plans within the tolerance buy."""
+    if names["must-have"]:
+        vital = list_names(names["must-have"], _NAMES)
+        return f"Every plan that costs up to {more} more than the cheapest buys {vital}."
+    if names["not settled"]:
+        return f"It is not settled what all plans that cost up to {more} more than the cheapest buy."
+    return f"Plans that cost up to {more} more than the cheapest have no option in common."
+
+
+def _choices(names: Mapping[str, list[str]]) -> str:
+    count, never, open_ = (len(names[word]) for word in ("real choice", "never worth it", "not settled"))
+    choices = f"{plural(count, 'option')} can be bought or left out" if count else "No option is a matter of choice"
+    left = f", {never:,} are in no such plan" if never else ""
+    return f"{choices}{left}{f', and of {open_:,} it is not settled' if open_ else ''}."
+
+
+def _most_different(instance: Instance, found: Alternatives) -> str:
+    if not found.plans:
+        is_stopped = found.status == "stopped"
+        return "The search was stopped before it had found another plan." if is_stopped else (
+            "No plan among them differs from the cheapest by more than a trifle.")  # fmt: skip
+    other = found.plans[0].result
+    costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
+    how = _other_options(instance, other, found.cheapest)
+    return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}; it is {how}."
+
+
+def _other_options(instance: Instance, other: Result, before: Result) -> str:
+    """What a plan buys that another one does not, and the other way round."""
+    spent, cheapest = sizes_bought(other), sizes_bought(before)
+    new = [display_name(instance, o) for o in spent if o not in cheapest]
+    dropped = [display_name(instance, o) for o in cheapest if o not in spent]
+    parts = [f"{word} {list_names(some, _NAMES)}" for word, some in (("with", new), ("without", dropped)) if some]
+    return ", and ".join(parts) or "of other sizes"
+
+
+# Uncertain numbers.
+
+
+def _sensitivity(found: Sensitivity) -> Sequence[str]:
+    if not found.base.has_plan:
+        return ("There is no plan to begin with.",)
+    if not found.bars:
+        return ("No number was looked at before the search was stopped.",)
+    unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
+    first = f"Of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}."
+    return first, _moves_most(found), _changes(found)
+
+
+def _moves_most(found: Sensitivity) -> str:
+    base, money = found.base, found.instance.money
+
+    def size(bar: TornadoBar) -> float:
+        return max((e.dearer(base).size for e in (bar.low, bar.high) if e.has_plan and e.is_settled), default=0.0)
+
+    most = max(found.bars, key=size)
+    if size(most) <= 0:
+        return "No number moves the total cost by an amount that is proven."
+    ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
+            for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
+    name = number_name(found.instance, most.number)
+    return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
+
+
+def _changes(found: Sensitivity) -> str:
+    ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
+    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
+    if not ends:
+        is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
+        return "At no end of a range are other options bought." if is_known else ""
+    return f"Other options are bought at an end of the range of {plural(len(ends), 'number')}: {names}."
+
+
+def _buys_others(found: Sensitivity, end: VariantOutcome) -> bool:
+    return end.is_settled and end.has_plan and end.bought != found.base.bought
+
+
+# Sampled shocks.
+
+
+def _stress(found: Stress) -> Sequence[str]:
+    low, high = found.interval
+    first = f"The plan survives {found.survived:,} of {plural(found.samples, 'sampled shock')}: "
+    first += f"{share_survived(found.share)} (95 % interval {share_survived(low)} to {share_survived(high)})."
+    weak = weak_spot(found)
+    second = ""
+    if found.worst:
+        where = ""
+        if weak is not None:
+            which = varied_name(found, weak.name) if weak.by == "event" else weak.name
+            where = f"; of samples {_GROUPS[weak.by].format(which)} it survives {share_survived(weak.share)}"
+        worst = found.worst[0]
+        name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
+        second = f"The worst gap is {si(found.worst_gap, found.money)}, in {name}{where}."
+    help_ = ""
+    if found.mending is not None:
+        mends = found.mending.mends
+        help_ = "No single addition to the plan is likely to help."
+        if mends:
+            saved = f"with it {mends[0].best.mended:,} of {plural(found.mending.checked, 'broken shock')} are survived"
+            outlay = si(mends[0].best.outlay, found.money)
+            help_ = f"Most would be gained by {reinforcement_name(found, mends[0])}: {saved}, for {outlay} of outlay."
+    return first, second, help_
+
+
+def varied_name(found: Stress, entry: str) -> str:
+    """The name of the shock that samples are variations of, or of their ensemble."""
+    return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
+
+
+# Scenarios.
+
+
+def _comparison(found: Comparison) -> Sequence[str]:
+    if len(found.columns) < 2:
+        return ("No scenario was solved before the search was stopped.",)
+    plain, first = found.columns[0], _surviving_cases(found)
+    known = [each for each in found.columns if each.result.baseline is not None]
+    if len(known) < 2 or known[0] is not plain:
+        return (first,)
+    return first, _dearest_case(found, plain, known[1:]), _bought_in_all(found, known)
+
+
+def _surviving_cases(found: Comparison) -> str:
+    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
+    which = f"; not {list_names(failing, _NAMES)}" if failing else ""
+    return f"{count - len(failing)} of {count} cases survive everything{which}."
+
+
+def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:
+    money = found.cases[plain.case].money
+    dear = max(known, key=lambda each: each.result.total_cost)
+    change = signed_amount(dear.result.total_cost - plain.result.total_cost)
+    costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
+    return f"Dearest is {dear.case}: {costs} ({change} {money} in cost beside {plain.case})."
+
+
+def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
+    """The options that the plans of all cases buy."""
+    instance, bought = found.cases[known[0].case], [sizes_bought(each.result) for each in known]
+    every = dict.fromkeys(o for some in bought for o in some)
+    common = [display_name(instance, o) for o in every if all(o in some for some in bought)]
+    if not every:
+        return "None of them buys anything."
+    if not common:
+        return f"{plural(len(every), 'option')} are bought in some of them, none in all."
+    return f"Of {plural(len(every), 'option')} that any of them buys, all have {len(common)}: {list_names(common, 6)}."

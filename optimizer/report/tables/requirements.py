@@ -1,0 +1,175 @@
+"""How stockpile requirements look on the screen; the same words and frames stand on the page and in the workbook."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from optimizer.instance.derived import display_name
+from optimizer.report.format import plural, shock_title
+from optimizer.report.screen import Screen
+from optimizer.report.tables.plan import answer_panel
+from optimizer.report.tables.render import print_parts, screen_table, value_text
+from optimizer.results.frames import Frame, FrameRow
+from optimizer.results.result import Result
+from optimizer.studies.requirements.frames import held_stocks
+from optimizer.studies.requirements.study import Requirements
+from optimizer.tolerances import SAME_VALUE
+from optimizer.units import si
+
+# From this width on, tables have more of their columns.
+WIDTH_WITH_ALL = 110
+COUNTED = (
+    "shortfall: demand below the floors with stocks of today drawn and nothing bought; to hold: the cheapest stocks "
+    "where nothing else is bought"
+)
+# Columns that are left out on a screen that is narrower, by frame.
+NARROW: Mapping[str, tuple[str, ...]] = {
+    "materials": ("held",),
+    "needs": ("demand",),
+    "holdings": ("buy",),
+}
+
+
+# Heads on such a screen, by column; "{money}" stands for the currency.
+NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
+
+
+def show_requirements(found: Requirements, console: Console | None = None) -> None:
+    """Print the answer, then what to hold, by material and segment, what money does in part, and other conflicts."""
+    console = console or Screen()
+    print_parts(_parts(found, console.width), console)
+
+
+def _parts(found: Requirements, width: int) -> list[RenderableType]:
+    facts = list(requirement_facts(found))
+    style = "green" if found.stocks.survives else "red"
+    parts: list[RenderableType] = [answer_panel(found.instance.title, requirement_headline(found), facts, style)]
+    parts += [_table(found, name, width) for name in ("materials", "needs", "holdings") if len(_frame(found, name))]
+    if found.funding:
+        parts.append(_table(found, "funding", width))
+    if found.cases:
+        parts.append(_table(found, "cases", width))
+    parts += [Text(f"Note: {note}") for note in found.notes]
+    return parts
+
+
+def _frame(found: Requirements, name: str) -> Frame:
+    frame: Frame = found.frames.frame(name)
+    return frame
+
+
+def _table(found: Requirements, name: str, width: int) -> RenderableType:
+    is_narrow, money = width < WIDTH_WITH_ALL, found.instance.money
+    hidden = NARROW.get(name, ()) if is_narrow else ()
+    heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
+    cells = {"hold": lambda row: _hold(found, row)} if name == "materials" else {}
+    return screen_table(found.instance, _frame(found, name), hidden=hidden, heads=heads, cells=cells)
+
+
+def _hold(found: Requirements, row: FrameRow) -> str:
+    column = next(each for each in _frame(found, "materials").columns if each.name == "hold")
+    return "no option" if row["hold"] is None else value_text(found.instance, column, row["hold"])
+
+
+def requirement_headline(found: Requirements) -> str:
+    """How many materials fall short, which is worst, and what holding stocks against it costs."""
+    rows = list(_frame(found, "materials").rows())
+    needed = [row for row in rows if row["shortfall"] is not None]
+    short = [row for row in needed if row["shortfall"] > 0]
+    if not short:
+        return f"Nothing falls short: with nothing bought, every floor of {plural(len(needed), 'material')} is kept."
+    worst = max(short, key=lambda row: row["gap"])
+    name, shock = display_name(found.instance, worst["material"]), shock_title(found.instance, worst["worst_shock"])
+    verb = "falls" if len(short) == 1 else "fall"
+    return (
+        f"With nothing bought, {len(short)} of {plural(len(needed), 'material')} {verb} short; the worst by value is "
+        f"{name}: {si(worst['shortfall'], 't')} below the floors in {shock}."
+    )
+
+
+def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
+    """A label and a text of each part of the answer."""
+    money = found.instance.money
+    nothing = found.nothing
+    failed = sum(outcome.fails for outcome in nothing.shocks)
+    worst = f", the worst of them with a gap of {si(nothing.worst_gap, money)}" if failed else ""
+    yield "Shortfall", f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst}"
+    if held := held_stocks(found):
+        yield "To hold", _held_words(found, held)
+    if missing := _without_option(found):
+        yield "No option", f"the file has no option to hold: {'; '.join(missing)}"
+    if half := next((step for step in found.funding if step.share == 0.5), None):
+        yield "In part", f"half of the money, {si(half.money, money)}, leaves {_left(half.result, money)}"
+    yield "With the plan", _planned(found, money)
+    if found.cases:
+        yield "Other conflicts", _range_of_cases(found, money)
+    yield "Method", COUNTED
+
+
+def _held_words(found: Requirements, held: Sequence[Mapping[str, Any]]) -> str:
+    """What is bought for how much, what holding it costs, and what that leaves."""
+    money, bought = found.instance.money, sum(row["first"] is not None for row in held)
+    spent, yearly = (math.fsum(row[name] for row in held) for name in ("spent", "holding_per_year"))
+    return (
+        f"{plural(bought, 'stock')} to buy for {si(spent, money)}, undiscounted; all that is held costs "
+        f"{si(yearly, money)} a year. That leaves {_left(found.stocks, money)}"
+    )
+
+
+def _left(result: Result, money: str) -> str:
+    """What a plan with the least gap leaves, between its proven bounds."""
+    failed = sum(outcome.fails for outcome in result.shocks)
+    if not failed:
+        return "no shortfall"
+    return f"{plural(failed, 'shock')} short, a gap of {between(result, money)} over all shocks"
+
+
+def between(result: Result, money: str) -> str:
+    """The survival gap; where only bounds of the least are proven, both."""
+    low, high = min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap
+    return si(high, money) if high - low <= SAME_VALUE * high else f"{si(low)} to {si(high, money)}"
+
+
+def _without_option(found: Requirements) -> list[str]:
+    rows = _frame(found, "materials").rows()
+    return [display_name(found.instance, row["material"]) for row in rows if row["hold"] is None and row["shortfall"]]
+
+
+def _planned(found: Requirements, money: str) -> str:
+    """What is left with the plan at hand."""
+    result = found.plan
+    if result.baseline is None:
+        return "there is none"
+    failed = sum(outcome.fails for outcome in result.shocks)
+    left = f"{plural(failed, 'shock')} short" if failed else "no shortfall"
+    return f"an outlay of {si(result.outlay, money)} on stocks and everything else leaves {left}"
+
+
+def _range_of_cases(found: Requirements, money: str) -> str:
+    """Between what the stocks of other conflicts cost."""
+    rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None]
+    least, most = (pick(rows, key=lambda row: row["spent"]) for pick in (min, max))
+    return (
+        f"of {plural(len(rows), 'case')}, stocks cost from {si(least['spent'], money)} ({least['case']}) to "
+        f"{si(most['spent'], money)} ({most['case']})"
+    )
+
+
+def requirements_said(found: Requirements) -> list[tuple[str, str]]:
+    """The answer as rows of a label and a text, for pages and workbooks."""
+    return [("Answer", requirement_headline(found)), *requirement_facts(found)]
+
+
+def curve(found: Requirements) -> Mapping[str, Any]:
+    """What is left by money, for a figure: money, and by material the share of its shortfall that is left."""
+    rows = list(_frame(found, "funding").rows())
+    first = rows[0]
+    known = [c for c in first if c in found.instance.commodities and first[c] > 0]
+    return {
+        "money": [row["money"] for row in rows],
+        "left": {c: [row[c] / first[c] for row in rows] for c in known},
+        "gap": [row["gap"] / first["gap"] if first["gap"] > 0 else 0.0 for row in rows],
+    }

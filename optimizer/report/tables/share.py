@@ -1,0 +1,215 @@
+"""How shares of costs look: who pays what and whether anyone would do better alone, then members and coalitions."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.instance.derived import display_name
+from optimizer.report.format import DASH, list_names, percent, plural
+from optimizer.report.screen import Screen
+from optimizer.report.tables.plan import answer_panel
+from optimizer.report.tables.render import cross_table, print_parts
+from optimizer.results.result import Result
+from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.sharing.costs import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
+from optimizer.studies.sharing.game import ProvenPayment, excess
+from optimizer.units import si
+
+_DIGITS = 3
+_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "Nucleolus"}
+_WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
+
+
+def show_cost_shares(found: CostShares, console: Console | None = None) -> None:
+    """Print cost shares to stdout, or to the console given."""
+    console = console or Screen()
+    print_parts(list(cost_share_tables(found)), console)
+
+
+def cost_share_tables(found: CostShares) -> Iterator[RenderableType | None]:
+    """What is printed, in order."""
+    yield _answer(found)
+    if found.shares:
+        yield _members(found)
+    if found.coalitions:
+        yield _coalitions(found)
+    if found.stopped:
+        yield Text("Note: stopped before every cost was proven; these are the results so far.", style="yellow")
+    yield from (Text(f"Note: {note}") for note in found.notes)
+    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+
+
+def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
+    """An amount that is known between two ends; one figure where both read alike."""
+    low, high = si(found.low, "", _DIGITS), si(found.high, "", _DIGITS)
+    if low == high or not (math.isfinite(found.low) and math.isfinite(found.high)):
+        return si(found.value, money, _DIGITS)
+    return f"{low} to {high} {money}".rstrip()
+
+
+def _name(found: CostShares, member: str) -> str:
+    return found.instance.members[member].name or member
+
+
+def _names(found: CostShares, each: CoalitionCost) -> str:
+    return " + ".join(_name(found, member) for member in each.members)
+
+
+def _payment(found: CostShares, each: MemberShare) -> str:
+    paid = each.shapley
+    if paid.value < 0:
+        return f"{_name(found, each.member)} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+    return f"{_name(found, each.member)} pays {range_text(paid)}"
+
+
+def _answer(found: CostShares) -> RenderableType:
+    title = found.instance.title
+    if not found.shares:
+        return answer_panel(title, _no_game(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
+    money, state = found.instance.money, found.core_state
+    paid = ", ".join(_payment(found, each) for each in found.shares)
+    leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
+    verdict = "nobody would do better alone"
+    if leaving:
+        (best, amount), *_ = leaving
+        verdict = f"{_names(found, best)} would save {si(amount, money)} by leaving"
+    if apart:
+        verdict = f"all together pay more than apart, and {verdict}"
+    style = "green" if state == "not empty" and not leaving else "yellow"
+    return answer_panel(title, f"{paid} {money} by the Shapley value; {verdict}", list(_lines(found)), style)
+
+
+def _no_game(found: CostShares) -> str:
+    if found.unpriced:
+        return "There is no way to say who pays what: not every coalition has a cost"
+    return "Who pays what is not known: the search was stopped"
+
+
+def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
+    money = found.instance.money
+    for each in found.unpriced:
+        gap = each.result.survival_gap
+        reason = (
+            f"cannot keep its floors: a gap of {si(gap, money)}" if each.result.baseline else "no plan obeys its rules"
+        )
+        yield _names(found, each), reason
+    if any(each.result.baseline for each in found.unpriced):
+        cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
+        yield "What to do", cure
+
+
+def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
+    money, saving = found.instance.money, found.saving
+    assert saving is not None
+    assert found.core is not None
+    apart = math.fsum(each.alone.value for each in found.shares)
+    whole = math.fsum(each.shapley.value for each in found.shares)
+    counted = "beyond what each costs alone without shocks" if any(each.no_shock for each in found.shares) else "in all"
+    yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}"
+    yield "Together", f"{si(whole, money)}, {_saving(saving, apart, money)}{_in_peace(found)}{_survival(found.joint)}"
+    if any(each.no_shock for each in found.shares):
+        base = ", ".join(f"{_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
+        yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
+    yield "Joint plan", _plan(found)
+    yield "Core", _core(found)
+    yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+
+
+def _leaving(found: CostShares, solution: Solution) -> str:
+    """Who would do better alone under a solution."""
+    leaving = found.objections(solution)
+    if not leaving:
+        return "no coalition would do better alone"
+    names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
+    return f"by leaving could save, {found.instance.money}: {names}"
+
+
+def _plan(found: CostShares) -> str:
+    joint = found.joint
+    assert joint is not None
+    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *_filled(joint)])
+    names = [display_name(found.instance, o) for o in bought]
+    return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
+
+
+def _filled(joint: Result) -> list[str]:
+    return [o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row)]
+
+
+def _saving(saving: ProvenPayment, apart: float, money: str) -> str:
+    if saving.value < 0:
+        more = ProvenPayment(-saving.value, -saving.high, -saving.low)
+        return f"{range_text(more, money)} more than apart"
+    less = f" or {percent(saving.value / apart)}" if apart > 0 else ""
+    return f"{range_text(saving, money)}{less} less than apart"
+
+
+def _in_peace(found: CostShares) -> str:
+    calm = found.saving_without_shocks
+    return f", of which {si(calm)} without any shock" if calm and found.shares[0].no_shock else ""
+
+
+def _survival(joint: Result | None) -> str:
+    if joint is None or joint.survives:
+        return ""
+    return f"; a gap of {si(joint.survival_gap, joint.money)} is left, and is in the cost at its price"
+
+
+def _core(found: CostShares) -> str:
+    money = found.instance.money
+    assert found.core is not None
+    if found.core_state == "not empty":
+        least = ProvenPayment(-found.core.value, -found.core.high, -found.core.low)
+        return f"not empty: every coalition can save {range_text(least, money)} at least"
+    if found.core_state == "empty":
+        return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
+    return f"not proven to be empty or not: its value lies between {range_text(found.core, money)}; lower --accuracy"
+
+
+def _members(found: CostShares) -> Table:
+    rows = [
+        (
+            Text(_name(found, each.member)),
+            [
+                range_text(each.alone),
+                *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value))),
+            ],
+        )
+        for each in found.shares
+    ]
+    return cross_table(
+        f"Who pays what, {found.instance.money}",
+        "Member",
+        ["Alone", "Shapley:\npays", "\nsaves", "Nucleolus:\npays", "\nsaves"],
+        rows,
+        caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range.",
+        **_WIDE,
+    )
+
+
+def _coalitions(found: CostShares) -> Table:
+    heads = ["Costs\nalone", "Gap", *(["Saves by\nShapley", "Saves by\nnucleolus"] if found.shares else [])]
+    return cross_table(
+        f"What each coalition costs, {found.instance.money}",
+        "Coalition",
+        heads,
+        [(Text(_names(found, each)), _coalition_cells(found, each)) for each in found.coalitions],
+        caption="Costs: present value beyond the no-shock costs of its members, gaps at their price."
+        if found.shares
+        else f"Costs: present value, no-shock costs included. {DASH} floors fail, and gaps have no price.",
+        **_WIDE,
+    )
+
+
+def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
+    gap = DASH if each.result.baseline is None or each.result.survives else si(each.result.survival_gap)
+    if not found.shares:
+        return [si(each.cost) if each.has_cost else DASH, gap]
+    least = found.costs[each.key] - (each.cost - each.bound)
+    cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
+    saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
+    return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]

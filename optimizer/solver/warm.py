@@ -1,0 +1,166 @@
+"""One linear programme that HiGHS keeps, solved many times with other numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
+
+from optimizer.errors import SolverError
+from optimizer.model.builder import ModelBuilder
+from optimizer.solver.base import Clock, Settings, Vector
+from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd
+
+Basis = npt.NDArray[np.int8]
+STATUSES = [HighsBasisStatus(k) for k in range(5)]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Programmes that differ in numbers alone, in the units of the file; one row of an array each.
+
+    Attributes:
+        costs: by column, one row for all or one for each.
+        upper: of every column; the lower bound is 0.
+        rhs: right-hand side of every row.
+    """
+
+    costs: Vector
+    upper: Vector
+    rhs: Vector
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The solutions of a batch, in the units of the file.
+
+    Attributes:
+        feasible: whether there is a solution.
+        objective: infinite where there is none.
+        values: by programme and column; empty unless requested.
+        duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
+        reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
+        basis: the last one, for the next time this batch is requested.
+        iterations: of the simplex method, in all.
+    """
+
+    feasible: npt.NDArray[np.bool_]
+    objective: Vector
+    values: Vector
+    duals: Vector
+    reduced_costs: Vector
+    basis: Basis
+    iterations: int
+
+
+class WarmProgramme:
+    """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
+
+    Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
+    so that a batch has the same solutions wherever and whenever it is solved.
+    """
+
+    def __init__(self, builder: ModelBuilder) -> None:
+        columns, rows = builder.scales()
+        self._columns, self._rows = np.array(columns), np.array(rows)
+        senses = np.array([row.sense for row in builder.rows], dtype="U2")
+        self._has_lower, self._has_upper = senses != "<=", senses != ">="
+        # Nothing is left to choose: the same numbers on every core.
+        self._back = HighsBackEnd(builder.problem("recourse", columns, rows), Settings(threads=1))
+        self._highs: Any = self._back.silent()
+        self._all = np.arange(len(columns), dtype=np.int32)
+        self._each = np.arange(len(rows), dtype=np.int32)
+        self._zeros = np.zeros(len(columns))
+
+    def solve(
+        self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
+    ) -> BatchResult:
+        """Solve every programme of a batch, one after another."""
+        size, count = len(batch.rhs), len(self._all)
+        costs = np.atleast_2d(batch.costs) * self._columns
+        money = _middle(costs)
+        upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
+        lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
+        upper_rows = np.where(self._has_upper, rhs, kHighsInf)
+        upper[np.isinf(upper)] = kHighsInf
+        is_new, is_new_row = _moved(upper), _moved(rhs)
+        self._begin(basis)
+        objective = np.full(size, math.inf)
+        found = np.zeros((size * values, count))
+        duals = np.zeros((size * with_duals, len(self._each)))
+        reduced_costs = np.zeros((size * with_duals, count))
+        iterations = 0
+        highs = self._highs
+        for s in range(size):
+            if s == 0 or len(costs) > 1:
+                highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
+            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
+            highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
+            highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
+            if not self._is_solved():
+                continue
+            info = highs.getInfo()
+            iterations += info.simplex_iteration_count
+            objective[s] = info.objective_function_value * money
+            solution: Any = highs.getSolution() if values or with_duals else None
+            if values:
+                found[s] = solution.col_value
+            if with_duals:
+                duals[s], reduced_costs[s] = solution.row_dual, solution.col_dual
+        return BatchResult(
+            feasible=np.isfinite(objective),
+            objective=objective,
+            values=found * self._columns,
+            duals=duals * (money / self._rows),
+            reduced_costs=reduced_costs * (money / self._columns),
+            basis=self._end(),
+            iterations=iterations,
+        )
+
+    def _is_solved(self) -> bool:
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
+            self._back.persist(Clock())
+            status = self._highs.getModelStatus()
+        if status in OPTIMAL_STATUSES:
+            return True
+        if status == HighsModelStatus.kInfeasible:
+            return False
+        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+
+    def _begin(self, basis: Basis | None) -> None:
+        self._highs.clearSolver()
+        if basis is not None:
+            self._highs.setBasis(_unpacked(basis, len(self._all)))
+
+    def _end(self) -> Basis:
+        basis = self._highs.getBasis()
+        return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
+
+
+def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
+    """By programme, which numbers are others than in the one before; of the first, all."""
+    result = np.ones(numbers.shape, dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
+    return result
+
+
+def _unpacked(basis: Basis, columns: int) -> HighsBasis:
+    statuses = [STATUSES[k] for k in basis.tolist()]
+    result = HighsBasis()
+    result.col_status, result.row_status = statuses[:columns], statuses[columns:]
+    result.valid = True
+    result.alien = False
+    return result
+
+
+def _middle(costs: Vector) -> float:
+    """A unit of money in which the middle cost is near 1."""
+    sizes = np.abs(costs[costs != 0.0])
+    if not len(sizes):
+        return 1.0
+    logs = np.log10(sizes)
+    return float(10.0 ** max(round(float(np.median(logs))), round(float(logs.max())) - 6))

@@ -1,0 +1,1 @@
+"""Questions about an instance with several futures, and its plans."""

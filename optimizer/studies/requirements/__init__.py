@@ -1,0 +1,1 @@
+"""What falls short in conflicts, and the stocks to hold against it."""

@@ -1,0 +1,220 @@
+"""Frames of stockpile requirements on what they rest on: supply, chain, time to survive, assumptions, and the law.
+
+The study imports `frames`, which imports this module, so what it gives comes as ``Any``.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from optimizer.instance.derived import cut_words, display_name, entry_name, region_name
+from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.plan import Flows
+from optimizer.studies.folding import entry_of, folds
+from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.studies.requirements.clauses import CLAUSES
+
+# Years after a conflict within which what it used is replaced (98h-5(c)).
+REPLENISHMENT = 3
+
+
+def is_material(instance: Instance, c: str) -> bool:
+    """Whether a segment needs a commodity, or a stock holds it."""
+    used = {demand.commodity for demand in instance.demands.values()}
+    return c in used or any(stock.commodity == c for stock in instance.stocks.values())
+
+
+def supply_frame(found: Any) -> Frame:
+    """One row a shock and material: made at home and abroad before, in and after the conflict, with nothing bought."""
+    columns = (
+        FrameColumn("shock", form="shock", is_index=True),
+        FrameColumn("material", form="object", is_index=True),
+        *(FrameColumn(f"{place}{phase}", f"{label}, {when}", "t/yr", "amount")
+          for phase, when in (("_before", "before"), ("", "in the conflict"), ("_after", "three years after"))
+          for place, label in (("home", "Home"), ("abroad", "Abroad"))),
+    )  # fmt: skip
+    note = (
+        "Production with nothing bought, a year: from the start of the horizon to the shock, in its window, and in the "
+        f"{REPLENISHMENT} years after it. Of a family or an ensemble, the shock with the largest gap. Stocks excluded."
+    )
+    return Frame.of_rows("supply", "Supply at home and abroad", columns, _supply_rows(found), note)
+
+
+def _supply_rows(found: Any) -> Iterator[tuple[Any, ...]]:
+    instance, nothing = found.alone, found.nothing
+    outcomes = {outcome.name: outcome for outcome in nothing.shocks}
+    last = len(instance.horizon.periods)
+    for fold in folds(instance, outcomes):
+        worst = max((outcomes[name] for name in fold.members), key=lambda each: each.gap)
+        window = instance.event(worst.name).periods
+        after = range(window.stop, min(last, window.stop + REPLENISHMENT * instance.horizon.per_year))
+        parts = ((nothing.baseline, range(window.start)), (worst.flows, window), (nothing.baseline, after))
+        for c in (c for c in instance.commodities if is_material(instance, c)):
+            yield (worst.name, c, *(rate for flows, periods in parts for rate in _made(instance, flows, c, periods)))
+
+
+def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:
+    """t per year of a commodity made at home and abroad in some periods; None where that is not known."""
+    if flows is None or not len(periods):
+        return None, None
+    made, years = {True: 0.0, False: 0.0}, len(periods) * instance.horizon.delta
+    for name, activity in instance.activities.items():
+        if rate := activity.output.get(c, 0.0):
+            row = flows.row(name, "activity")
+            tonnes = math.fsum(row[t - flows.first] for t in periods) if row else 0.0
+            made[activity.region in ("home", instance.home)] += rate * tonnes
+    return made[True] / years, made[False] / years
+
+
+def chain_frame(found: Any) -> Frame:
+    """One row a material: what it is made of, who makes it, and how concentrated that is, with and without the plan."""
+    years = found.instance.horizon.start, found.instance.horizon.end
+    columns = (
+        FrameColumn("material", form="object", is_index=True),
+        FrameColumn("made_of"),
+        FrameColumn("makers", "Existing plants", form="count"),
+        FrameColumn("region", f"Largest maker, {years[0]}", form="region"),
+        FrameColumn("share", "Its share", "share", "percent"),
+        FrameColumn("hhi", "HHI", "share", "exact"),
+        FrameColumn("region_last", f"Largest maker, {years[1]}, nothing bought", form="region"),
+        FrameColumn("share_last", "Its share", "share", "percent"),
+        FrameColumn("region_planned", f"Largest maker, {years[1]}, with the plan", form="region"),
+        FrameColumn("share_planned", "Its share", "share", "percent"),
+        FrameColumn("hhi_planned", "HHI", "share", "exact"),
+    )
+    nothing = yearly_supply_shares(found.alone, found.nothing.baseline)
+    planned = yearly_supply_shares(found.instance, found.plan.baseline) if found.plan.baseline else {}
+    rows = []
+    for c in (c for c in found.instance.commodities if is_material(found.instance, c)):
+        makers = [p for p, process in found.instance.processes.items() if c in process.output]
+        inputs = dict.fromkeys(i for p in makers for i in found.instance.processes[p].input)
+        made_of = ", ".join(display_name(found.instance, i) for i in inputs)
+        first, last = _largest(nothing, c, years[0]), _largest(nothing, c, years[1])
+        rows.append((c, made_of, len(makers), *first, *last[:2], *_largest(planned, c, years[1])))
+    note = "Shares of production in the baseline. HHI: concentration, 0 to 1."
+    return Frame.of_rows("chain", "Supply chain of each material", columns, rows, note)
+
+
+def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[Any, Any, Any]:
+    """The region that makes most, its share, and the concentration; None where nothing is made."""
+    for each in shares.get(c, ()):
+        if each.year == year and each.regions:
+            region, share = next(iter(each.regions.items()))
+            return region, share, each.hhi
+    return None, None, None
+
+
+def times_frame(found: Any) -> Frame:
+    """One row a chokepoint that can end a floor, in its worst year; none where they were left out."""
+    columns = (
+        FrameColumn("chokepoint", is_index=True),
+        FrameColumn("kind"),
+        FrameColumn("cuts", "What is lost for good"),
+        FrameColumn("year", "Worst year", form="year"),
+        FrameColumn("months", "Floors hold, nothing built", "months", "amount"),
+        FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
+        FrameColumn("segment", "Gives out first", form="name"),
+    )
+    ending = () if found.times is None else (each for each in found.times.exposures if _can_end(each))
+    rows = (_time_row(found.instance, each) for each in ending)
+    note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
+    return Frame.of_rows("times", "Time to survive", columns, rows, note)
+
+
+def _can_end(exposure: Any) -> bool:
+    return any(math.isfinite(time.months) for time in (*exposure.before, *exposure.after))
+
+
+def _time_row(instance: Instance, exposure: Any) -> tuple[Any, ...]:
+    worst = exposure.worst
+    before, after = exposure.before[worst], exposure.after[worst] if exposure.after else None
+    months = (None if time is None or math.isinf(time.months) else time.months for time in (before, after))
+    segment = (after and after.segment) or before.segment
+    return (
+        _chokepoint_name(instance, exposure),
+        exposure.kind,
+        "; ".join(exposure.cuts),
+        before.year,
+        *months,
+        segment,
+    )
+
+
+def _chokepoint_name(instance: Instance, exposure: Any) -> str:
+    if exposure.kind == "stage":
+        region, _, stage = exposure.name.partition(" / ")
+        return f"{region_name(instance, region)}, {stage}"
+    return (display_name if exposure.kind == "process" else entry_name)(instance, exposure.name)
+
+
+def assumptions_frame(found: Any) -> Frame:
+    """One row a shock of the file, or an ensemble: what is assumed of the conflict."""
+    columns = (
+        FrameColumn("shock", is_index=True),
+        FrameColumn("first", "First start", form="period"),
+        FrameColumn("last", "Last start", form="period"),
+        FrameColumn("events", form="count"),
+        FrameColumn("mobilisation", "Mobilisation period", "months", "amount"),
+        FrameColumn("months", "Length", "months", "amount"),
+        FrameColumn("deliberate", form="yes"),
+        FrameColumn("cuts", "What is lost"),
+        FrameColumn("surge", "Surge of demand"),
+        FrameColumn("floors", "Floors in its course"),
+        FrameColumn("costs", "Costs in its course"),
+        FrameColumn("source"),
+        FrameColumn("note"),
+    )
+    note = "Mobilisation period: from the start of the horizon to the first start. Length: the longest window."
+    names = [event.name for event in found.alone.events]
+    rows = (_assumption_row(found.alone, fold.members) for fold in folds(found.alone, names))
+    return Frame.of_rows("assumptions", "Planning assumptions", columns, rows, note)
+
+
+def _assumption_row(instance: Instance, members: Sequence[str]) -> tuple[Any, ...]:
+    events, horizon = [instance.event(name) for name in members], instance.horizon
+    starts, spec = [event.periods.start for event in events], events[0].spec
+    entry = entry_of(instance, events[0])
+    given: Any = instance.shocks.get(entry) or instance.ensembles.get(entry)
+    worst = max(events, key=lambda event: sum(sum(cut.severity) for cut in event.spec.cuts)).spec
+    return (
+        entry_name(instance, entry),
+        horizon.label(min(starts)),
+        horizon.label(max(starts)),
+        len(events),
+        float(min(starts) * horizon.months),
+        float(max(len(event.periods) for event in events) * horizon.months),
+        spec.deliberate,
+        "; ".join(cut_words(instance, cut) for cut in worst.cuts) or "nothing",
+        _by_name(instance, spec.demand, "×"),
+        _by_name(instance, spec.survival, ""),
+        _by_name(instance, spec.cost, "×"),
+        getattr(given, "source", None),
+        getattr(given, "note", None),
+    )
+
+
+def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str:
+    return ", ".join(f"{display_name(instance, key)} {sign}{number:g}" for key, number in numbers.items())
+
+
+def clauses_frame(found: Any) -> Frame:
+    """One row a clause of 50 U.S.C. 98h-5: what answers it, or why it is out of reach."""
+    columns = (
+        FrameColumn("place", "Clause", is_index=True),
+        FrameColumn("text", "Text"),
+        FrameColumn("answer", "Answered", form="word"),
+        FrameColumn("where", "Table and column", of=lambda each: "; ".join(_head(found, key) for key in each.where)),
+        FrameColumn("reason"),
+        FrameColumn("keys", "In JSON", of=lambda each: ", ".join(each.where)),
+    )
+    note = "50 U.S.C. 98h-5; (f) is section 1413 of the National Defense Authorization Act for Fiscal Year 2023."
+    return Frame.of_items("clauses", "The law, clause by clause", CLAUSES, columns, note)
+
+
+def _head(found: Any, key: str) -> str:
+    """A table, or a table and the head of its column, by their names in code."""
+    name, _, column = key.partition(".")
+    frame = found.frames.frame(name)
+    heads = {each.name: each.head.replace("\n", " ") for each in frame.columns}
+    return f"{name}: {heads[column]}" if column else name

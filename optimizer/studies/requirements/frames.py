@@ -1,0 +1,436 @@
+"""The frames of stockpile requirements: the only place that says which columns their tables have.
+
+materials    by material: shortfall, amount to hold, cost, what remains     purchases    stocks by calendar year
+needs        by segment, in its worst shock                                 supply       home and abroad, by shock
+holdings     by stock: what to hold and its cost                            chain        who makes each material
+shortfalls   by segment and shock                                           times        time to survive
+funding      what a part of the money achieves                              assumptions  of each shock
+cases        other conflicts                                                clauses      of the law
+
+The study imports this module, so what it gives comes as ``Any``.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from optimizer.instance.derived import display_name, entry_name
+from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.plan import Outcome, Service
+from optimizer.results.result import Result
+from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.requirements.assessment import (
+    assumptions_frame,
+    chain_frame,
+    clauses_frame,
+    is_material,
+    supply_frame,
+    times_frame,
+)
+from optimizer.tolerances import ROUNDING, SAME_VALUE
+
+Tonnes = Mapping[str, float]
+HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
+NO_OPTION = "no option to hold it in the file"
+
+
+def of_requirements(found: Any) -> Frames:
+    """All tables as pandas frames."""
+    makers = {
+        "materials": materials_frame,
+        "needs": needs_frame,
+        "holdings": holdings_frame,
+        "purchases": stock_purchases,
+        "shortfalls": shortfalls_frame,
+        "funding": funding_frame,
+        "cases": cases_frame,
+        "supply": supply_frame,
+        "chain": chain_frame,
+        "times": times_frame,
+        "assumptions": assumptions_frame,
+        "clauses": clauses_frame,
+    }
+    return Frames(makers, found)
+
+
+def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
+    return FrameColumn(name, label, "t", "amount", **how)
+
+
+def materials_frame(found: Any) -> Frame:
+    """One row a material that a segment needs or a stock holds."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("material", form="object", is_index=True),
+        FrameColumn("worst_shock", form="shock", is_shown=False),
+        _t("requirement", is_shown=False),
+        _t("shortfall", "Shortfall"),
+        FrameColumn("gap", "Shortfall at\nshortage cost", money, "amount", is_shown=False),
+        _t("held", "Held"),
+        _t("hold", "To hold"),
+        _t("buy", "To buy", is_shown=False),
+        FrameColumn("spent", "To buy\nit", money, "amount"),
+        FrameColumn("holding_per_year", "To hold it,\na year", money, "amount"),
+        _t("left", "Left with\nstocks"),
+        _t("planned", "Left with\nthe plan"),
+        FrameColumn("options", "Held as", is_shown=False),
+        FrameColumn("upstream", "Stocks of what it is made of", is_shown=False),
+    )
+    note = (
+        "Shortfall: below the floors with nothing bought, in the shock that is worst for the material; –: no segment "
+        "needs it. Left: in the worst shock then; more where what a material is made of goes to a segment whose "
+        "shortage costs more. Money undiscounted."
+    )
+    materials = [c for c in found.instance.commodities if is_material(found.instance, c)]
+    held: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in held_stocks(found):
+        held[row["material"]].append(row)
+    rows = (_material_row(found, c, held[c]) for c in materials)
+    return Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows, note)
+
+
+def _material_row(found: Any, c: str, held: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    instance = found.instance
+    segments = [d for d, demand in instance.demands.items() if demand.commodity == c]
+    needed, left = _need_of(found, segments) if segments else ((None,) * 4, (None, None))
+    sums = [math.fsum(row[name] for row in held) if held else None for name in HELD_SUMS]
+    options = "; ".join(display_name(instance, row["option"]) for row in held) or NO_OPTION
+    upstream = "; ".join(display_name(instance, o) for o in upstream_stocks(instance, c))
+    return (c, *needed, *sums, *left, options, upstream)
+
+
+def _need_of(found: Any, segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The worst shock of some segments, what it requires, what falls short, its value; and what is left, by plan."""
+    worst = _hardest(found, segments)
+    services = _services(worst, segments)
+    required = math.fsum(_required(found.alone, worst.name, d) for d in segments)
+    gap = math.fsum(service.gap for service in services)
+    left = (_worst_below(found.stocks, segments), _worst_below(found.plan, segments))
+    return (worst.name if services else None, required, _below(worst, segments), gap), left
+
+
+def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
+    """The stocks of what a commodity is made of, at any stage."""
+    inside, waiting = set[str](), [commodity]
+    while waiting:
+        made = waiting.pop()
+        inputs = (set(activity.input) for activity in instance.activities.values() if made in activity.output)
+        new = set[str]().union(*inputs) - inside
+        inside |= new
+        waiting += new
+    return [o for o, stock in instance.stocks.items() if stock.commodity in inside - {commodity}]
+
+
+def _counted(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The shocks that count: without samples that fail and may."""
+    return (outcome for outcome in outcomes if not outcome.excused)
+
+
+def _services(outcome: Outcome | None, segments: Iterable[str]) -> list[Service]:
+    """Those of some segments that fall below their floors."""
+    some = () if outcome is None else (outcome.segments.get(d) for d in segments)
+    return [service for service in some if service is not None and service.first_failure is not None]
+
+
+def _below(outcome: Outcome | None, segments: Iterable[str]) -> float:
+    return math.fsum(service.below_floor for service in _services(outcome, segments))
+
+
+def _worst(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outcome | None:
+    """The shock in which most falls short, of equal ones the first."""
+    return max(_counted(outcomes), key=lambda each: _below(each, segments), default=None)
+
+
+def _worst_below(result: Result, segments: Sequence[str]) -> float | None:
+    return None if result.baseline is None else _below(_worst(result.shocks, segments), segments)
+
+
+def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """By material that some segment needs, t below the floors in its worst shock."""
+    segments: dict[str, list[str]] = defaultdict(list)
+    for d, demand in instance.demands.items():
+        segments[demand.commodity].append(d)
+    return {c: _below(_worst(outcomes, some), some) for c, some in segments.items()}
+
+
+def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float]:
+    """Demand of a segment over the window of a shock, and what its floor requires, t."""
+    event = instance.event(shock)
+    path = instance.path(event)
+    demanded = [float(path.demanded(d, t)) for t in event.periods]
+    floors = [float(path.floor_at(d, t)) for t in event.periods]
+    return math.fsum(demanded), math.fsum(t * floor for t, floor in zip(demanded, floors, strict=True))
+
+
+def needs_frame(found: Any) -> Frame:
+    """One row a segment, in the shock in which most of it falls short; else in the one that requires most."""
+    columns = (
+        FrameColumn("segment", form="object", is_index=True),
+        FrameColumn("material", form="name", is_shown=False),
+        FrameColumn("shock", "Worst shock", form="shock"),
+        _t("demand", "Demand"),
+        _t("austerity", "Austerity", is_shown=False),
+        _t("requirement", "Required"),
+        _t("shortfall", "Shortfall"),
+        _t("left", "Left with\nstocks"),
+        _t("planned", "Left with\nthe plan"),
+        FrameColumn("shocks_short", "Shocks\nshort", form="count"),
+    )
+    note = (
+        "Over the window of the shock: demand with its surge; required: what the floor asks for; austerity: the rest "
+        "of demand. Left: in the same shock."
+    )
+    rows = (_need_row(found, d) for d in found.instance.demands)
+    return Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows, note)
+
+
+def _hardest(found: Any, segments: Sequence[str]) -> Outcome:
+    """The shock in which most of some segments falls short with nothing bought; else the one that requires most."""
+
+    worst = _worst(found.nothing.shocks, segments)
+    if worst is not None and _below(worst, segments) > 0:
+        return worst
+
+    def required(outcome: Outcome) -> float:
+        return math.fsum(_required(found.alone, outcome.name, d) for d in segments)
+
+    return max(_counted(found.nothing.shocks), key=required)
+
+
+def _required(instance: Instance, shock: str, d: str) -> float:
+    """What the floor of a segment requires over the window of a shock, t."""
+    return _window_tonnes(instance, shock, d)[1]
+
+
+def _need_row(found: Any, d: str) -> tuple[Any, ...]:
+    worst = _hardest(found, [d])
+    demand, required = _window_tonnes(found.alone, worst.name, d)
+    short = sum(_below(each, [d]) > 0 for each in _counted(found.nothing.shocks))
+    return (d, found.instance.demands[d].commodity, worst.name, demand, demand - required, required,
+            _below(worst, [d]), *_left_in(found, worst.name, d), short)  # fmt: skip
+
+
+def _left_in(found: Any, shock: str, d: str) -> tuple[float | None, float | None]:
+    """What falls short in a shock with stocks, and with the plan; None where a plan does not know the shock."""
+    both = []
+    for result in (found.stocks, found.plan):
+        outcome = next((each for each in result.shocks if each.name == shock), None)
+        both.append(None if outcome is None else _below(outcome, [d]))
+    return both[0], both[1]
+
+
+def shortfalls_frame(found: Any) -> Frame:
+    """One row a material, segment and shock in which anything falls short, with nothing bought or with a plan."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("material", form="object", is_index=True),
+        FrameColumn("segment", form="object", is_index=True),
+        FrameColumn("shock", form="shock", is_index=True),
+        FrameColumn("first", form="period"),
+        FrameColumn("last", form="period"),
+        _t("demand"),
+        _t("requirement"),
+        _t("shortfall"),
+        FrameColumn("gap", "Shortfall at shortage cost", money, "amount"),
+        _t("unserved", "Not served in all"),
+        _t("left", "Left with\nstocks"),
+        _t("planned", "Left with\nthe plan"),
+    )
+    note = "Tonnes over the window of the shock. Not served in all: what the floor does not require included."
+    return Frame.of_rows("shortfalls", "Shortfall by segment and shock", columns, _shortfall_rows(found), note)
+
+
+def _shortfall_rows(found: Any) -> Iterator[tuple[Any, ...]]:
+    for d, demand in found.instance.demands.items():
+        for outcome in _counted(found.nothing.shocks):
+            below, left = _below(outcome, [d]), _left_in(found, outcome.name, d)
+            if below > 0 or any(each for each in left):
+                service = outcome.segments.get(d)
+                gap, unserved = (0.0, None) if service is None else (service.gap, service.shortage)
+                yield (demand.commodity, d, outcome.name, outcome.first, outcome.last,
+                       *_window_tonnes(found.alone, outcome.name, d), below, gap, unserved, *left)  # fmt: skip
+
+
+def held_stocks(found: Any) -> list[dict[str, Any]]:
+    """By stock: what to hold, what to buy, and what that costs."""
+    instance, result, horizon = found.alone, found.stocks, found.alone.horizon
+    rows = []
+    for o, stock in instance.stocks.items():
+        fills, held = result.plan.fills[o], result.plan.stocks[o]
+        bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(*fills, 1.0)]
+        paid, most = stock.paid(horizon, fills), max(*held, stock.initial)
+        rows.append({
+            "option": o, "material": stock.commodity, "held": stock.initial, "hold": most, "buy": math.fsum(fills),
+            "first": horizon.label(bought[0]) if bought else None,
+            "last": horizon.label(bought[-1]) if bought else None,
+            "is_full": bool(bought) and most >= stock.largest * (1.0 - SAME_VALUE),
+            "spent": paid, "counted": stock.budget_share * paid,
+            "holding_per_year": stock.holding_cost * most,
+            "holding": math.fsum(stock.holding_cost * horizon.delta * each for each in held),
+            "drawn": _drawn(result, o),
+            "years_to_buy": most / stock.most_in_a_year if stock.most_in_a_year > 0 else None,
+        })  # fmt: skip
+    return rows
+
+
+def _drawn(result: Result, o: str) -> float | None:
+    """The most that a shock draws from a stock, t; of shocks whose flows are kept."""
+    return max((math.fsum(each.flows.row(o, "released")) for each in result.shocks if each.flows), default=None)
+
+
+def holdings_frame(found: Any) -> Frame:
+    """One row a stock."""
+    money = found.instance.money
+    columns = (
+        FrameColumn("option", "Stock", form="object", is_index=True),
+        FrameColumn("material", form="name", is_shown=False),
+        _t("held", "Held now", is_shown=False),
+        _t("hold", "To hold"),
+        _t("buy", "To buy"),
+        FrameColumn("first", "From", form="period"),
+        FrameColumn("last", "To", form="period"),
+        FrameColumn("is_full", "At its limit", form="yes", is_shown=False),
+        FrameColumn("spent", "To buy it", money, "amount"),
+        FrameColumn("counted", "Counted in the budget", money, "amount", is_shown=False),
+        FrameColumn("holding_per_year", "To hold it, a year", money, "amount", is_shown=False),
+        FrameColumn("holding", "To hold it,\nin all", money, "amount"),
+        _t("drawn", "Drawn in one shock at most", is_shown=False),
+        FrameColumn("years_to_buy", "Time to buy it again", "years", "amount", is_shown=False),
+        FrameColumn("closes", "Gap that\nit closes", money, "amount"),
+        FrameColumn("closes_low", "The same, proven at least", money, "amount", is_shown=False),
+        FrameColumn("closes_high", "The same, proven at most", money, "amount", is_shown=False),
+    )
+    rows = []
+    for row in held_stocks(found):
+        without = found.unfunded.get(row["option"])
+        more = None if without is None else ProvenDifference.of_gaps(found.stocks, without)
+        band = (None, None, None) if more is None else (more.value, more.low, more.high)
+        rows.append((*(row[column.name] for column in columns[:-3]), *band))
+    note = (
+        "To hold: the largest stock; what is held today stays. In all: undiscounted, to the end of the horizon. Gap "
+        "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
+        "bought."
+    )
+    return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, note)
+
+
+def _at_least(result: Result) -> float:
+    """The proven lower bound of the least survival gap, money."""
+    return min(result.survival_gap, result.gap_bound or 0.0)
+
+
+def stock_purchases(found: Any) -> Frame:
+    """One row a calendar year and stock that is bought in it."""
+    columns = (
+        FrameColumn("year", form="year", is_index=True),
+        FrameColumn("option", "Stock", form="object", is_index=True),
+        FrameColumn("material", form="name"),
+        _t("bought"),
+        FrameColumn("spent", unit=found.instance.money, form="amount"),
+    )
+    instance, horizon = found.alone, found.alone.horizon
+    rows = []
+    for year in horizon.years:
+        for o, fills in found.stocks.plan.fills.items():
+            in_year = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
+            if math.fsum(in_year) > ROUNDING:
+                stock = instance.stocks[o]
+                rows.append((year, o, stock.commodity, math.fsum(in_year), stock.paid(horizon, in_year)))
+    note = "Purchases of the plan of stocks alone, undiscounted, by calendar year."
+    return Frame.of_rows("purchases", "When stocks are bought", columns, rows, note)
+
+
+def _short_columns(found: Any) -> list[str]:
+    """Materials that fall short with nothing bought."""
+    short = shortfall_by_material(found.alone, found.nothing.shocks)
+    return [c for c, tonnes in short.items() if tonnes > 0]
+
+
+def funding_frame(found: Any) -> Frame:
+    """One row a share of the money for stocks: what it achieves."""
+    money, short = found.instance.money, _short_columns(found)
+    columns = (
+        FrameColumn("share", "Funded", "share", "percent", is_index=True),
+        FrameColumn("money", "Money for\nstocks", money, "exact"),
+        FrameColumn("survived", "Shocks\nsurvived", form="count"),
+        FrameColumn("gap", "Gap\nleft", money, "amount"),
+        FrameColumn("gap_low", "The same, proven at least", money, "amount", is_shown=False),
+        *(_t(c, f"{display_name(found.instance, c)}, left", is_shown=False) for c in short),
+    )
+    rows = []
+    for step in found.steps:
+        left, result = shortfall_by_material(found.alone, step.result.shocks), step.result
+        survived = sum(outcome.survives for outcome in result.shocks)
+        gaps = result.survival_gap, _at_least(result)
+        rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
+    note = (
+        f"Of {len(found.nothing.shocks):,} shocks. Gap: demand below the floors at shortage cost, over all shocks, the "
+        "least for that money. Materials: t below the floors in the worst shock."
+    )
+    return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
+
+
+def cases_frame(found: Any) -> Frame:
+    """One row a conflict: that of the file, then others."""
+    money, stocks = found.instance.money, list(found.alone.stocks)
+    short = list(shortfall_by_material(found.alone, found.nothing.shocks))
+    columns = (
+        FrameColumn("kind", "What differs", form="text", is_index=True),
+        FrameColumn("case", "Conflict", is_index=True),
+        FrameColumn("shocks", form="count", is_shown=False),
+        FrameColumn("gap", "Gap with\nnothing", money, "amount"),
+        FrameColumn("spent", "Stocks\ncost", money, "amount"),
+        FrameColumn("gap_left", "Gap\nleft", money, "amount"),
+        FrameColumn("gap_left_low", "The same, proven at least", money, "amount", is_shown=False),
+        *_named_columns(found.instance, short, "shortfall", "shortfall"),
+        *_named_columns(found.instance, stocks, "hold", "to hold"),
+        *_named_columns(found.instance, short, "left", "left"),
+    )
+    own = ("as the file", "all shocks", found.alone, found.nothing.shocks, found.stocks)
+    others = (
+        (each.kind, entry_name(found.instance, each.name), each.instance, each.nothing, each.stocks)
+        for each in found.cases
+    )
+    rows = [_case_row(each, short, stocks) for each in (own, *others)]
+    note = "Gap: demand below the floors at shortage cost, over the shocks of the case. Money undiscounted."
+    return Frame.of_rows("cases", "Other conflicts and mobilisation periods", columns, rows, note)
+
+
+def _named_columns(instance: Instance, keys: Iterable[str], name: str, label: str) -> tuple[FrameColumn, ...]:
+    """A column a material or a stock."""
+    return tuple(_t(f"{key} {name}", f"{display_name(instance, key)}, {label}", is_shown=False) for key in keys)
+
+
+def _case_row(case: tuple[Any, ...], short: Sequence[str], stocks: Sequence[str]) -> tuple[Any, ...]:
+    kind, name, instance, nothing, result = case
+    before = shortfall_by_material(instance, nothing)
+    gap = math.fsum(outcome.gap for outcome in _counted(nothing))
+    is_known = result is not None or not any(before.values())
+    money, held, left = _case_stocks(instance, result) if is_known else ((None,) * 3, {}, {})
+    return (
+        kind,
+        name,
+        len(nothing),
+        gap,
+        *money,
+        *map(before.get, short),
+        *map(held.get, stocks),
+        *map(left.get, short),
+    )
+
+
+def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float, ...], Tonnes, Tonnes]:
+    """What the stocks of a case cost, the least gap with its bound, what is held, and what is left by material.
+
+    Without a result nothing falls short, so that nothing is bought.
+    """
+    if result is None:
+        left = dict.fromkeys((demand.commodity for demand in instance.demands.values()), 0.0)
+        return (0.0, 0.0, 0.0), {o: stock.initial for o, stock in instance.stocks.items()}, left
+    plan = result.plan
+    spent = math.fsum(instance.stocks[o].paid(instance.horizon, fills) for o, fills in plan.fills.items())
+    held = {o: max(*row, instance.stocks[o].initial) for o, row in plan.stocks.items()}
+    money = (spent, result.survival_gap, _at_least(result))
+    return money, held, shortfall_by_material(instance, result.shocks)

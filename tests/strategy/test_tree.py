@@ -1,0 +1,171 @@
+"""Branch and bound that learns from search to search: the optima of HiGHS's integers, whatever was learned before."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, leaving_out, outlay
+from optimizer.horizon import Horizon
+from optimizer.instance.edits import with_budget, with_floors
+from optimizer.model.builder import ModelBuilder
+from optimizer.model.expressions import Expression, total
+from optimizer.model.ledgers import Names
+from optimizer.progress import ignore
+from optimizer.solver import BranchingHistory, Clock, Model, Settings
+from optimizer.studies.what_if import WhatIfSolver
+from tests.strategies import SHOCK, instances
+
+EXACT = Settings(gap=0.0, threads=1)
+SITES, CUSTOMERS = 8, 12
+FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Sites:
+    """Facility location: customers are served by sites that are opened, each with a capacity; units are bought whole.
+
+    Σ_i x[i,j] + u[j] ≥ 1,   Σ_j x[i,j] ≤ C·n[i],   n[i] ≤ 2 whole
+    """
+
+    def __init__(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.builder = builder = ModelBuilder(
+            Horizon(start=2026, end=2027, step="year"), 0.0, Names(frozenset(), frozenset(), frozenset())
+        )
+        opened = [builder.variable(f"s{i}", "units", 0, upper=2, integer=True) for i in range(SITES)]
+        served = [[builder.variable(f"s{i}", f"to{j}", 0) for j in range(CUSTOMERS)] for i in range(SITES)]
+        unserved = [builder.variable("unserved", f"at{j}", 0) for j in range(CUSTOMERS)]
+        for i in range(SITES):
+            builder.require(f"s{i}", "capacity", None, total(served[i]) - 2.5 * opened[i], "<=", 0.0)
+        for j in range(CUSTOMERS):
+            builder.require("need", f"at{j}", None, total(row[j] for row in served) + unserved[j], ">=", 1.0)
+        self.distances = random.uniform(1.0, 10.0, (SITES, CUSTOMERS))
+        self.prices = random.uniform(4.0, 12.0, SITES)
+        parts = [float(self.prices[i]) * opened[i] for i in range(SITES)]
+        parts += [float(self.distances[i, j]) * served[i][j] for i in range(SITES) for j in range(CUSTOMERS)]
+        self.cost = total([*parts, 30.0 * total(unserved)])
+        self.integers = [next(iter(each.terms)) for each in opened]
+
+    def model(self, closed: list[int], gap: float = 0.0) -> Model:
+        """The model without some of its sites."""
+        model = Model(self.builder, self.cost, Settings(gap=gap, threads=1))
+        model.bound([self.integers[i] for i in closed], 0.0, 0.0)
+        return model
+
+
+@FEW
+@given(st.integers(0, 10_000), st.lists(st.lists(st.integers(0, SITES - 1), max_size=4), min_size=1, max_size=4))
+def test_one_history_for_many_models(seed: int, variants: list[list[int]]) -> None:
+    sites, history = Sites(seed), BranchingHistory()
+    for closed in variants:
+        known = sites.model(closed).solve()
+        found = sites.model(closed).solve(history=history)
+        assert found.status == "optimal"
+        assert found.values is not None
+        assert found.objective == pytest.approx(known.objective, rel=1e-9)
+        assert found.bound == pytest.approx(known.objective, rel=1e-6)
+        whole = found.values[sites.integers]
+        assert whole == pytest.approx(np.round(whole), abs=1e-6)
+
+
+@FEW
+@given(st.integers(0, 10_000), st.floats(0.9, 1.1), st.sampled_from([0.0, 0.05]))
+def test_cutoffs_and_gaps(seed: int, share: float, gap: float) -> None:
+    sites, history = Sites(seed), BranchingHistory()
+    least = sites.model([]).solve().objective
+    for _ in range(2):
+        found = sites.model([], gap).solve(history=history, cutoff=share * least)
+        if found.values is None:
+            assert found.status == "infeasible"
+            assert share <= 1.0 + 1e-9
+        else:
+            assert found.bound <= least * (1 + 1e-9)
+            assert found.objective <= share * least * (1 + 1e-9)
+            assert found.objective - found.bound <= gap * found.objective + 1e-6
+        enough = sites.model([]).solve(history=history, enough=1.1 * least)
+        assert enough.objective <= 1.1 * least
+        assert enough.bound <= least * (1 + 1e-9)
+
+
+def test_a_guess_that_is_too_low_is_corrected() -> None:
+    sites = Sites(3)
+    known = sites.model([]).solve()
+    found = sites.model([]).solve(history=BranchingHistory(distance=1e-6))
+    assert found.objective == pytest.approx(known.objective, rel=1e-9)
+
+
+def test_integers_that_nothing_satisfies() -> None:
+    sites = Sites(4)
+    builder = sites.builder.copy()
+    x = Expression({sites.integers[0]: 1.0})
+    builder.require("rule", "low", None, x, ">=", 0.4)
+    builder.require("rule", "high", None, x, "<=", 0.6)
+    model = Model(builder, sites.cost, EXACT)
+    assert model.solve(history=BranchingHistory()).status == "infeasible"
+
+
+def test_no_time_is_no_proof() -> None:
+    sites = Sites(5)
+    model = Model(sites.builder, sites.cost, EXACT, Clock(limit=1e-9))
+    assert model.solve(history=BranchingHistory()).status == "stopped"
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = Sites(6)
+    known = sites.model([]).solve()
+    monkeypatch.setattr("optimizer.solver.tree.MOST_ITERATIONS", most)
+    history = BranchingHistory()
+    for failures in (1, 2, 2):
+        found = sites.model([]).solve(history=history)
+        assert (found.status, history.failures) == ("optimal", failures)
+        assert found.objective == pytest.approx(known.objective, rel=1e-9)
+        assert found.bound == pytest.approx(known.objective, rel=1e-6)
+
+
+@FEW
+@given(instances(), st.lists(SHOCK, min_size=2, max_size=4), st.sampled_from([200, 900, 2500]))
+def test_questions_that_follow_each_other_have_the_answers_of_highs(
+    data: dict[str, Any], more: list[dict[str, Any]], budget: float
+) -> None:
+    data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
+    instance = so.read(data)
+    bought = next(iter(instance.options))
+    questions = [
+        (instance, LEAST_COST),
+        (with_budget(instance, budget), LEAST_COST),
+        (with_floors(instance, points=-0.01), LEAST_COST),
+        (instance, ProblemVariant(rows=(leaving_out([bought]),), name="without")),
+        (instance, ProblemVariant(outlay, name="outlay")),
+    ]
+    with WhatIfSolver(instance, EXACT) as solver:
+        for variant, problem in questions:
+            found = solver.ask(variant, problem)
+            alone = ExtensiveForm(problem).run(variant, EXACT, Clock(), ignore)
+            # Another problem than least cost has no plan where floors cannot all be kept.
+            has_plan = alone.status == "optimal" and (problem.is_default or not alone.allows_shortages)
+            assert (found.status == "optimal") == has_plan
+            if found.status != "infeasible":
+                assert found.gap == pytest.approx(alone.gap, rel=1e-6, abs=1e-4)
+                assert found.value == pytest.approx(alone.cost, rel=1e-6, abs=1e-4)
+                assert math.isfinite(found.bound)
+                assert found.bound <= alone.cost * (1 + 1e-6) + 1e-4
+
+
+def test_nearly_whole_numbers_are_not_whole() -> None:
+    # A ten-millionth of a unit would serve one customer; a whole one costs more than leaving it unserved.
+    builder = ModelBuilder(
+        Horizon(start=2026, end=2027, step="year"), 0.0, Names(frozenset(), frozenset(), frozenset())
+    )
+    unit = builder.variable("s", "units", 0, upper=1, integer=True)
+    served, unserved = builder.variable("s", "served", 0), builder.variable("s", "unserved", 0)
+    builder.require("s", "capacity", None, served - 1e7 * unit, "<=", 0.0)
+    builder.require("s", "need", None, served + unserved, ">=", 1.0)
+    found = Model(builder, 30.0 * unit + served + 20.0 * unserved, EXACT).solve(history=BranchingHistory())
+    assert found.objective == pytest.approx(20.0)
+    assert found.bound == pytest.approx(20.0)

@@ -1,0 +1,159 @@
+"""The band of a plan's figures: computed, kept beside a file, and shown wherever the figures are."""
+
+import io
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import openpyxl
+import pytest
+import yaml
+
+import optimizer as so
+from optimizer.errors import PlanFileError
+from optimizer.report.excel import workbook
+from optimizer.report.format import band_words
+from optimizer.report.html.book import book
+from optimizer.report.narrative import facts
+from optimizer.results.bands import Bands, Spread, bands_path, store_bands, stored_bands
+from optimizer.studies.frontier import single_point
+from optimizer.studies.sensitivity import find_bands
+from tests.test_cli import diversify
+
+# The plant serves the floor, 50 t, for two years: outlay is 50 x capex; 3 x 100 x 100 are the imports of peace.
+TEXT = """
+name: bands
+horizon: {start: 2027, end: 2029, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 100}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+options: {plant: {kind: refining, output: {magnet: 1}, cost: 200, capex: 400, max_size: 100, lead_time: 12}}
+shocks: {embargo: {start: 2028, months: 24, cuts: [{region: rival, severity: 1}]}}
+ranges: {options.plant.capex: {low: 200, high: 600}}
+"""
+BANDS = Bands(
+    1, 60, 60, 7, 0.9, Spread(4e4, 5e4, 6e4, 5e4), Spread(1e4, 2e4, 3e4, 2e4), Spread(0, 0, 10, 1), {"plant": 0.95}
+)
+
+
+def made() -> so.Instance:
+    return so.read(yaml.safe_load(TEXT))
+
+
+def changed(old: str, new: str) -> so.Instance:
+    return so.read(yaml.safe_load(TEXT.replace(old, new)))
+
+
+def test_the_band_of_one_number_is_that_of_its_range() -> None:
+    found = find_bands(made())
+    assert found is not None
+    assert (found.numbers, found.samples, found.used, found.survived) == (1, 60, 60, 1.0)
+    # Capex is uniform from 200 to 600, a sample in each sixtieth: 5 %, 50 %, 95 % are 220, 400, 580 to a sixtieth, 7.
+    for spread, least in ((found.outlay, 0.0), (found.cost, 3e4)):
+        assert spread.p5 == pytest.approx(least + 50 * 220, abs=50 * 7)
+        assert spread.p50 == pytest.approx(least + 50 * 400, abs=50 * 7)
+        assert spread.p95 == pytest.approx(least + 50 * 580, abs=50 * 7)
+    assert found.gap == Spread(0, 0, 0, 0)
+    assert found.bought == {"plant": 1.0}
+
+
+def test_the_answer_says_the_band_or_how_to_get_one() -> None:
+    instance = made()
+    result = so.solve(instance)
+    assert (
+        dict(facts(instance, result))["Band"]
+        == "not computed: 1 number with a range; solve --bands draws samples of them"
+    )
+    said = dict(facts(instance, replace(result, bands=BANDS)))["Band"]
+    assert said == (
+        "total cost 40k to 60k, outlay 10k to 30k, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of all 1 number "
+        "with a range, each with its own best plan; 90 % survive everything"
+    )
+    assert not list(band_words(instance.replacing(ranges={}), None))
+
+
+def test_a_band_is_kept_beside_its_file_and_belongs_to_one_state_of_it(tmp_path: Path) -> None:
+    file, instance = tmp_path / "case.yaml", made()
+    assert stored_bands(file, instance.to_dict()) is None
+    assert store_bands(file, instance.to_dict(), BANDS) == bands_path(file) == tmp_path / "case.bands.json"
+    assert stored_bands(file, instance.to_dict()) == BANDS
+    assert stored_bands(file, changed("capex: 400", "capex: 401").to_dict()) is None
+    assert stored_bands(file, changed("high: 600", "high: 601").to_dict()) is None
+    for damaged in (
+        "{",
+        "[]",
+        '{"format": 1}',
+        json.dumps({**json.loads(bands_path(file).read_text()), "bands": {"numbers": 1}}),
+    ):
+        bands_path(file).write_text(damaged, encoding="utf-8")
+        with pytest.raises(PlanFileError, match=r"case\.bands\.json: not a band"):
+            stored_bands(file, instance.to_dict())
+
+
+def test_bands_kept_beside_shipped_instances_are_of_their_present_state() -> None:
+    kept = sorted((Path(__file__).parent.parent / "instances").glob("*.bands.json"))
+    assert kept
+    for path in kept:
+        file = path.with_name(path.name.removesuffix(".bands.json") + ".yaml")
+        assert stored_bands(file, so.load(file).to_dict()) is not None, (
+            f"diversify sensitivity {file.name} --samples 60 --store"
+        )
+
+
+def test_a_saved_plan_keeps_its_band_and_it_is_no_evidence(tmp_path: Path) -> None:
+    result = replace(so.solve(made()), bands=BANDS)
+    result.save(tmp_path / "plan.json")
+    again = so.Result.load(tmp_path / "plan.json")
+    assert again.bands == BANDS
+    assert not again.departures
+    assert so.verify(made(), again).ok
+    assert result.to_dict(whole=False)["bands"] == asdict(BANDS)
+    assert "bands" not in so.solve(made()).to_dict()
+    assert again.to_dict()["digest"] == replace(again, bands=None).to_dict()["digest"]
+
+
+def test_page_workbook_and_tables_have_the_band() -> None:
+    instance = made()
+    result = replace(so.solve(instance), bands=BANDS)
+    point = book(instance, single_point(instance, result)).to_dict()["points"][0]
+    assert point["bands"]["outlay"] == {"p5": 10000, "p50": 20000, "p95": 30000, "mean": 20000}
+    assert [row[0] for row in point["tables"]["bands"]["rows"]] == ["Total cost", "Outlay", "Survival gap"]
+    assert point["tables"]["bought_in_samples"]["rows"] == [["plant", "95 %", "bought"]]
+    answer = openpyxl.load_workbook(io.BytesIO(workbook(instance, result)))
+    assert {"bands", "bought_in_samples"} <= set(answer.sheetnames)
+    assert result.frames.bands.loc["Outlay", "p95"] == 3e4
+    plain = book(instance, single_point(instance, so.solve(instance))).to_dict()["points"][0]
+    assert plain["bands"] is None
+    assert plain["tables"]["bands"]["rows"] == []
+
+
+def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
+    file, folder = tmp_path / "case.yaml", tmp_path / "tables"
+    file.write_text(TEXT, encoding="utf-8")
+    computed = json.loads(diversify("solve", str(file), "--bands", "--json").stdout)["bands"]
+    assert not bands_path(file).exists()
+    stored = diversify("sensitivity", str(file), "--samples", "60", "--store", "--quick")
+    assert f"wrote {bands_path(file)}" in stored.stderr
+    again = json.loads(diversify("solve", str(file), "--json").stdout)["bands"]
+    assert again == computed
+    assert "5 % to 95 % of 60 samples" in " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
+    assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
+    # Another budget is another instance.
+    other = json.loads(diversify("solve", str(file), "--budget", "1M", "--json").stdout)
+    assert "bands" not in other
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("solve", "instances/tiny.yaml", "--bands"), "has no ranges"),
+        (("sensitivity", "FILE", "--store"), "it goes with --samples"),
+        (("sensitivity", "FILE", "--discover", "--samples", "60", "--store"), "not with --discover"),
+    ],
+)
+def test_bands_that_cannot_be_had_are_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    file = tmp_path / "case.yaml"
+    file.write_text(TEXT, encoding="utf-8")
+    done = diversify(*(str(file) if word == "FILE" else word for word in words))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())

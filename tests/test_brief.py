@@ -1,0 +1,378 @@
+"""The brief: what a slip does and what numbers rest on, by hand; and every form of it says the same."""
+
+import io
+import json
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docx import Document
+from pypdf import PdfReader
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer import extras
+from optimizer.cli.app import app
+from optimizer.errors import ExitCode
+from optimizer.extras import BRIEF_FORMS
+from optimizer.instance.reading import instance_of
+from optimizer.io.load import comments_of
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.pdf import brief_pdf
+from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.writers import write_brief
+from optimizer.report.html import page
+from optimizer.report.html.book import book, tidy
+from optimizer.report.html.futures_page import futures_book
+from optimizer.results.plan import Build, Plan
+from optimizer.solver import Settings
+from optimizer.studies.frontier import single_point
+from optimizer.studies.slips import find_slips, slip_by_a_year
+from optimizer.studies.sourcing import basis_of, find_numbers, weighted_basis
+
+ROOT = Path(__file__).parent.parent
+INSTANCES = ROOT / "instances"
+TINY = INSTANCES / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> so.Instance:
+    return so.load(TINY)
+
+
+@pytest.fixture(scope="module")
+def result(tiny: so.Instance) -> so.Result:
+    return replace(so.solve(tiny), comments=comments_of(TINY))
+
+
+@pytest.fixture(scope="module")
+def brief(tiny: so.Instance, result: so.Result) -> Brief:
+    slips = find_brief_slips(tiny, result, Settings())
+    return make_brief(tiny, result, frontier=single_point(tiny, result), slips=slips)
+
+
+def part(brief: Brief, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = brief.to_dict()["parts"][name]
+    return found
+
+
+# Slips.
+
+
+def test_late_build_is_added_to_the_one_that_is_there(tiny: so.Instance) -> None:
+    builds = (
+        Build("plant", "refining", 0, 2026, "2026", 20.0, True),
+        Build("plant", "refining", 1, 2027, "2027", 40.0),
+    )
+    late = slip_by_a_year(tiny, Plan(builds, {"reserve": (60.0, 0.0, 40.0, 0.0, 0.0)}, {}), ["plant", "reserve"], 2026)
+    assert late.builds == (Build("plant", "refining", 1, 2027, "2027", 60.0, True),)
+    assert late.fills == {"reserve": (0.0, 60.0, 0.0, 40.0, 0.0)}
+
+
+def test_decision_of_the_last_year_slips_out_of_the_horizon(tiny: so.Instance) -> None:
+    builds = (Build("plant", "refining", 4, 2030, "2030", 20.0),)
+    assert slip_by_a_year(tiny, Plan(builds, {}, {}), ["plant"], 2030).builds == ()
+
+
+def test_slip_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instance, result: so.Result) -> None:
+    """The embargo of 2027 and 2028 takes 30 + 30 t: 60 from stock by 2028 less what the plant makes, 20 in 2028.
+
+    The plan buys the reserve of 60 t at once, and 40 t more in 2028. With the plant a year late, the 20 t of 2028 are
+    missing: 20 t at 500k are 10M.
+    """
+    (slip,) = find_slips(tiny, result, [["plant"]], 2026, Settings())
+    assert slip.options == ("plant",)
+    assert slip.failed == ("embargo@2027",)
+    assert slip.shock == "embargo@2027"
+    assert slip.below_floor == pytest.approx(20)
+    assert slip.gap == pytest.approx(10e6)
+    assert slip.shortage == pytest.approx(20)
+    assert slip.shortage_cost == pytest.approx(10e6)
+
+
+def test_slip_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
+    """With a floor of 0 nothing has to be served, and 1k a tonne short buys nothing: a forced plant is not missed."""
+    idle = so.load(
+        TINY, ["demands.motors.survival=0", "demands.motors.shortage_cost=1k", "policy.force.plant={2026: 20}"]
+    )
+    found = so.solve(idle)
+    (slip,) = find_slips(idle, found, [["plant"]], 2026, Settings())
+    assert (slip.failed, slip.shock, slip.gap) == ((), None, 0.0)
+
+
+# What numbers rest on.
+
+DATA = {
+    "currency": "USD",
+    "horizon": {"start": 2026, "end": 2030},
+    "processes": {"mine": {"capacity": 120, "cost": 60e3, "output": {"ore": 1}}},
+    "options": {
+        "plant": {"capex": 200e3, "lead_time": 24, "cost": 75e3},
+        "reserve": {"price": 65e3, "committed": [{"amount": 5e6, "year": 2025, "source": "8-K, B"}]},
+    },
+    "ranges": {"options.plant.*": {"low": 0.5, "high": 2}},
+}
+COMMENTS = (
+    {"place": ["processes"], "value": None, "text": "of a section: about nothing in particular (USGS, A)"},
+    {"place": ["processes", "mine", "capacity"], "value": 120, "text": "as above"},
+    {"place": ["options", "plant"], "value": None, "text": "the study of 2024 (company, B)"},
+    {"place": ["options", "plant", "lead_time"], "value": 24, "text": "assumption, though the study (B) says 18"},
+)
+
+
+def test_numbers_rest_on_the_nearest_comment() -> None:
+    found = {".".join(each.place): (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
+    assert found == {
+        "processes.mine.capacity": ("derived", False),
+        "processes.mine.cost": ("unexplained", False),
+        "options.plant.capex": ("source", True),
+        "options.plant.lead_time": ("assumption", True),
+        "options.plant.cost": ("source", True),
+        "options.reserve.price": ("unexplained", False),
+        "options.reserve.committed.0.amount": ("source", False),
+    }
+
+
+def test_shares_are_of_numbers_or_of_money() -> None:
+    numbers = find_numbers(DATA, COMMENTS)
+    every = basis_of(numbers)
+    assert (every.numbers, every.source, every.assumption) == (7, 3 / 7, 1 / 7)
+    # The plant: two of three cite a source. The reserve: one of two. 3 of 4 parts of the money are the plant's.
+    bought = weighted_basis(numbers, {"plant": 3e6, "reserve": 1e6})
+    assert bought.source == pytest.approx(0.75 * 2 / 3 + 0.25 / 2)
+    assert bought.ranged == pytest.approx(0.75)
+    assert bought.source + bought.derived + bought.assumption + bought.unexplained == pytest.approx(1)
+
+
+# The brief.
+
+
+def test_orders_are_those_of_the_first_year_and_add_to_its_outlay(tiny: so.Instance, result: so.Result) -> None:
+    assert first_year(tiny, result) == 2026
+    orders = orders_of(tiny, result, 2026)
+    # 20 t a year at 200k and 1M fixed; 60 t of the reserve at 65k.
+    assert {order.option: order.money for order in orders} == {
+        "plant": pytest.approx(5e6),
+        "reserve": pytest.approx(3.9e6),
+    }
+    assert sum(order.money for order in orders) == pytest.approx(result.outlays["2026"])
+
+
+def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brief: Brief) -> None:
+    orders = part(brief, "orders")["table"]["rows"]
+    assert orders[0] == [
+        "home magnet plant, 20 t/yr",
+        "5M",
+        "2026",
+        "2028",
+        "20 t more below floors, 10M USD; 1 more shock fails",
+    ]
+    assert orders[-1][:2] == ["All decisions (2)", "8.9M"]
+    money = part(brief, "money")
+    assert money["table"]["rows"] == [["2026", "8.9M"], ["2028", "2.6M"]]
+    # 8.9M is the longest bar.
+    assert money["bars"] == [[1.0], [pytest.approx(2.6 / 8.9)]]
+    # Of 100 t a year 30 in 2027 and 50 in 2028 are served, 20 of them from the plant: 120 t go short, all above floors.
+    assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60M", "embargo · 2027"]]
+    assert part(brief, "survival")["table"]["rows"] == [
+        ["embargo · 2027, worst of 2", "✓ all held", "0", "0", "120", "60M"]
+    ]
+    assert part(brief, "worst")["sentences"][0] == "embargo · 2027 (2027 to 2028)."
+
+
+def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, result: so.Result) -> None:
+    parts = make_brief(tiny, result).to_dict()["parts"]
+    assert "--quick" in parts["orders"]["missing"]
+    assert "--with alternatives" in parts["alternatives"]["missing"]
+    assert "no ranges" in parts["figures"]["missing"]
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    assert "--with sensitivity" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
+    silent = replace(result, comments=())
+    assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
+
+
+def test_studies_fill_their_parts(result: so.Result) -> None:
+    ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
+    tornado = so.sensitivity(ranged, flips=False, settings=Settings(jobs=1))
+    others = so.alternatives(ranged, settings=Settings(jobs=1))
+    studies = {"sensitivity": tornado.to_dict(), "alternatives": others.to_dict()}
+    parts = make_brief(ranged, result, studies=studies).to_dict()["parts"]
+    (row,) = parts["figures"]["table"]["rows"]
+    assert row[:3] == ["motors: quantity", "×1", "×0.7 to ×1.2"]
+    assert row[3].startswith("−")
+    assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
+    near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
+    assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
+
+
+def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
+    share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
+    none = so.load(TINY, [share, "processes.imports.min_utilisation=1"])
+    found = make_brief(none, so.solve(none)).to_dict()
+    assert found["parts"] == {}
+    assert found["sentence"].startswith("No plan exists")
+
+
+def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
+    found = so.solve(tiny, budget=5e6)
+    said = " ".join(part(make_brief(tiny, found), "worst")["sentences"])
+    assert "of demand below survival floors, a gap of" in said
+    assert "missed" in said
+
+
+# Its forms.
+
+
+def texts(data: dict[str, Any]) -> list[str]:
+    """Every cell and sentence with a digit."""
+    cells = [
+        text
+        for each in data["parts"].values()
+        for text in [*each["sentences"], *(cell for row in (each["table"] or {"rows": []})["rows"] for cell in row)]
+    ]
+    return [text for text in [data["sentence"], *cells] if any(sign.isdigit() for sign in text)]
+
+
+def flat(text: str) -> str:
+    return "".join(text.split()).replace("\\", "").replace("*", "")
+
+
+def read(content: str | bytes, suffix: str) -> str:
+    """All text of a file of the brief."""
+    if isinstance(content, str):
+        return content
+    if suffix == ".pdf":
+        return " ".join(each.extract_text() for each in PdfReader(io.BytesIO(content)).pages)
+    document = Document(io.BytesIO(content))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    return " ".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+
+
+@pytest.fixture(scope="module", params=["tiny", "ev-maker"])
+def data(request: pytest.FixtureRequest, tiny: so.Instance, result: so.Result, brief: Brief) -> dict[str, Any]:
+    """The JSON of a small report, and of one with long names and several segments."""
+    if request.param == "tiny":
+        return book(tiny, single_point(tiny, result), is_quick=True, brief=brief).to_dict()
+    instance = so.load(INSTANCES / "ev-maker.yaml")
+    found = so.solve(instance, settings=Settings(gap=0.01))
+    return book(instance, single_point(instance, found), is_quick=True).to_dict()
+
+
+def test_page_shows_all_that_the_json_says(data: dict[str, Any], brief: Brief) -> None:
+    if data["instance"] == "tiny":
+        assert data["brief"] == tidy(brief.to_dict())
+    shown = page(data)
+    before = flat(unescape(shown[: shown.index('<script type="application/json"')]))
+    assert len(texts(data["brief"])) > 20
+    assert [text for text in texts(data["brief"]) if flat(text) not in before] == []
+
+
+@pytest.mark.parametrize("suffix", BRIEF_FORMS)
+def test_every_form_says_all_that_the_json_says(data: dict[str, Any], suffix: str) -> None:
+    written = flat(read(write_brief(data["brief"], suffix), suffix))
+    assert [text for text in texts(data["brief"]) if flat(text) not in written] == []
+
+
+def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data["brief"]))).pages
+    assert [round(float(side) * 25.4 / 72) for side in (only.mediabox.width, only.mediabox.height)] == [210, 297]
+
+
+def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None:
+    table = data["brief"]["parts"]["orders"]["table"]
+    longer = {**table, "rows": [[f"option {i}", *table["rows"][0][1:]] for i in range(120)]}
+    parts = data["brief"]["parts"]
+    more = {**data["brief"], "parts": {**parts, "orders": {**parts["orders"], "table": longer}}}
+    content = brief_pdf(more)
+    assert len(PdfReader(io.BytesIO(content)).pages) > 1
+    written = flat(read(content, ".pdf"))
+    assert all(f"option{i}" in written for i in range(120))
+    assert [text for text in texts(more) if flat(text) not in written] == []
+
+
+@pytest.mark.parametrize("suffix", BRIEF_FORMS)
+def test_command_writes_the_brief_and_prints_it_as_json(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"brief{suffix}"
+    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--json", "-o", str(file)])
+    assert made.exit_code == 0, made.output
+    found = json.loads(made.stdout)["brief"]
+    content = file.read_text(encoding="utf-8") if suffix == ".md" else file.read_bytes()
+    written = flat(read(content, suffix))
+    assert [text for text in texts(found) if flat(text) not in written] == []
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:
+    so.write_report(result, tmp_path / "brief.md", budgets=[5e6])
+    assert "20 t more below floors, 10M USD" in (tmp_path / "brief.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".docx"])
+def test_form_without_its_library_says_what_to_install(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module in ("fpdf", "docx") else object())
+    made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "-o", f"brief{suffix}"])
+    assert made.exit_code == ExitCode.USAGE
+    assert "needs fpdf; run: pip install 'optimizer[report]'" in made.output
+
+
+def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["report", str(TINY), "--json", "--budgets", "5M", "-o", str(tmp_path / "brief.md")])
+    assert made.exit_code == 0, made.output
+    parts = json.loads(made.stdout)["brief"]["parts"]
+    assert parts["orders"]["values"][-1]["slip"].startswith("80 t more below floors, 40M USD")
+    assert [row[0] for row in parts["alternatives"]["table"]["rows"]] == ["This plan", "Budget 5M USD", "Do nothing"]
+
+
+# Several futures.
+
+
+@pytest.fixture(scope="module")
+def futures() -> so.FuturesResult:
+    found = so.solve(so.load(ROOT / "examples" / "wait_or_commit.yaml"))
+    assert isinstance(found, so.FuturesResult)
+    return found
+
+
+def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(futures: so.FuturesResult) -> None:
+    """The plant, 40 t at 50k, comes first whatever happens; the extension, 60 t at 100k, where need is high."""
+    found = make_futures_brief(instance_of(futures), futures).to_dict()
+    assert found["sentence"].startswith(
+        "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
+    )
+    parts = found["parts"]
+    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "every future"]
+    assert parts["money"]["table"]["rows"] == [["2027", "2M", "2M"], ["2028", "–", "6M"]]
+    # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
+    assert parts["survival"]["table"]["rows"] == [
+        ["high", "50 %", "✓ 1 of 1", "0", "0"],
+        ["low", "50 %", "✓ 1 of 1", "0", "30M"],
+    ]
+    assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
+
+
+def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
+    high, low = futures.futures
+    none = replace(low, result=replace(low.result, plan=Plan()))
+    found = make_futures_brief(instance_of(futures), replace(futures, futures=(high, none))).to_dict()
+    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "1 of 2 futures"]
+    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2M"
+
+
+@pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])
+def test_brief_of_futures_is_written_in_every_form(futures: so.FuturesResult, suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"brief{suffix}"
+    so.write_report(futures, file)
+    brief = futures_book(futures)["brief"]
+    is_text = suffix in (".html", ".md")
+    written = read(unescape(file.read_text(encoding="utf-8")) if is_text else file.read_bytes(), suffix)
+    assert [text for text in texts(brief) if flat(text) not in flat(written)] == []
+
+
+def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesResult) -> None:
+    part = make_futures_brief(instance_of(futures), futures).to_dict()["parts"]["confidence"]
+    assert part["table"] is None
+    assert "report the file itself" in part["missing"]

@@ -1,0 +1,311 @@
+"""Stockpile requirements: a shortfall, amounts to hold and their cost that are derived by hand, and what is refused."""
+
+import json
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import optimizer as so
+from optimizer.cli.app import app
+from optimizer.instance.windows import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.progress import Progress
+from optimizer.report.tables.requirements import between, requirement_headline
+from optimizer.results.frames import Frame
+from optimizer.studies.requirements.clauses import CLAUSES
+from optimizer.studies.requirements.frames import NO_OPTION
+from optimizer.studies.requirements.study import STOPPED, Requirements, find_requirements
+
+ROOT = Path(__file__).parent.parent
+TINY = str(ROOT / "instances" / "tiny.yaml")
+
+# Two segments need magnets from China. A home plant makes 12 t a year, and 6 t are in stock. In the war of 2029 and
+# 2030 China is cut off, and weapons need half as much again.
+#
+# Required    weapons 1.5 x 10 x 2 = 30 t, cars 0.5 x 40 x 2 = 40 t: 70 t
+# Served      12 x 2 + 6 = 30 t, all of it to weapons, whose shortage costs more
+# Shortfall   weapons 0, cars 40 t: a gap of 40 x 100k = 4M
+# To hold     15 t a year can be bought in 2027 and in 2028 only: 30 t for 30k, so 36 t are held. 10 t are left: 1M
+# To hold it  100 a t and year: 3.6k a year; (21 + 36 + 36 + 36) x 100 = 12.9k in all
+# Half        15k buy 15 t, so that 25 t are left: 2.5M
+WAR: Mapping[str, Any] = {
+    "name": "war",
+    "currency": "USD",
+    "horizon": {"start": 2027, "end": 2030, "step": "year"},
+    "home": "usa",
+    "commodities": {"magnet": {}},
+    "processes": {
+        "home_plant": {"region": "usa", "output": {"magnet": 1}, "capacity": 12, "cost": 10},
+        "imports": {"region": "china", "output": {"magnet": 1}, "capacity": 100, "cost": 1},
+    },
+    "demands": {
+        "weapons": {"commodity": "magnet", "quantity": 10, "survival": 1, "shortage_cost": 1_000_000},
+        "cars": {"commodity": "magnet", "quantity": 40, "survival": 0.5, "shortage_cost": 100_000},
+    },
+    "options": {
+        "reserve": {
+            "kind": "stockpile", "commodity": "magnet", "price": 1000, "holding_cost": 100, "fill_rate": 15,
+            "max_size": 60, "initial": 6,
+        },
+        "works": {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50_000, "max_size": 50},
+    },
+    "shocks": {
+        "war": {
+            "start": 2029, "months": 24, "probability": 0.1, "cuts": [{"region": "china", "severity": 1}],
+            "demand": {"weapons": 1.5}, "note": "as the planners have it",
+        },
+    },
+}  # fmt: skip
+
+
+def changed(**sections: Any) -> so.Instance:
+    return so.read({**WAR, **sections})
+
+
+@pytest.fixture(scope="module")
+def war() -> Requirements:
+    instance = so.read(WAR)
+    return find_requirements(instance, so.solve(instance))
+
+
+def table(found: Requirements, name: str) -> Frame:
+    frame: Frame = found.frames.frame(name)
+    return frame
+
+
+def only(found: Requirements, name: str) -> dict[str, Any]:
+    (row,) = table(found, name).rows()
+    return row
+
+
+def test_shortfall_and_amount_to_hold_are_those_worked_by_hand(war: Requirements) -> None:
+    row = only(war, "materials")
+    figures = ("requirement", "shortfall", "gap", "held", "hold", "buy", "spent", "holding_per_year", "left", "planned")
+    expected = [70, 40, 4e6, 6, 36, 30, 30_000, 3_600, 10, 0]
+    assert [row[name] for name in figures] == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    assert (row["worst_shock"], row["options"], row["upstream"]) == ("war", "reserve", "")
+    assert [row["bought"] for row in table(war, "purchases").rows()] == pytest.approx([15, 15], rel=1e-5)
+    held = only(war, "holdings")
+    assert held["holding"] == pytest.approx(12_900, rel=1e-5)
+    assert held["drawn"] == pytest.approx(36, rel=1e-5)
+    assert held["years_to_buy"] == pytest.approx(36 / 15, rel=1e-5)
+    # Without the purchases the gap is 4M, with them 1M.
+    assert [held[name] for name in ("closes", "closes_low", "closes_high")] == pytest.approx([3e6] * 3, rel=1e-4)
+    assert not held["is_full"]
+
+
+def test_each_segment_has_its_requirement_austerity_and_shortfall(war: Requirements) -> None:
+    rows = {row["segment"]: row for row in table(war, "needs").rows()}
+    figures = ("demand", "austerity", "requirement", "shortfall", "left", "planned", "shocks_short")
+    assert [rows["weapons"][name] for name in figures] == pytest.approx([30, 0, 30, 0, 0, 0, 0], abs=1e-5)
+    assert [rows["cars"][name] for name in figures] == pytest.approx([80, 40, 40, 40, 10, 0, 1], rel=1e-5)
+    short = only(war, "shortfalls")
+    assert (short["segment"], short["first"], short["last"]) == ("cars", "2029", "2030")
+    assert short["unserved"] == pytest.approx(80, rel=1e-5)
+
+
+def test_money_in_part_leaves_what_it_does_not_buy(war: Requirements) -> None:
+    rows = list(table(war, "funding").rows())
+    assert [row["share"] for row in rows] == [0, 0.25, 0.5, 0.75, 1]
+    # Each quarter buys 7.5 t.
+    assert [row["magnet"] for row in rows] == pytest.approx([40, 32.5, 25, 17.5, 10], rel=1e-4)
+    assert [row["gap"] for row in rows] == pytest.approx([4e6, 3.25e6, 2.5e6, 1.75e6, 1e6], rel=1e-4)
+    assert all(row["gap_low"] == pytest.approx(row["gap"]) for row in rows)
+
+
+def test_other_conflicts_have_their_own_shortfall_and_stock(war: Requirements) -> None:
+    rows = {row["case"]: row for row in table(war, "cases").rows()}
+    half = rows["windows half as long"]
+    # One year: 15 + 20 required, 12 + 6 served.
+    assert half["magnet shortfall"] == pytest.approx(17, rel=1e-5)
+    assert (half["reserve hold"], half["magnet left"]) == pytest.approx((23, 0), rel=1e-5, abs=1e-5)
+    # In 2028 and 2029: only 2027 is left to buy in.
+    earlier = rows["all shocks a year earlier"]
+    assert (earlier["magnet shortfall"], earlier["reserve hold"], earlier["magnet left"]) == pytest.approx(
+        (40, 21, 25), rel=1e-5
+    )
+    # Of the year after 2030 nothing is known: what is left of the window is as above.
+    assert rows["all shocks a year later"]["magnet shortfall"] == pytest.approx(17, rel=1e-5)
+    assert rows["windows twice as long"]["magnet shortfall"] == pytest.approx(40, rel=1e-5)
+    assert any("24 of 48 months of shocks fit the horizon" in note for note in war.notes)
+
+
+def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
+    row = only(war, "assumptions")
+    assert (row["mobilisation"], row["months"], row["events"]) == (24, 24, 1)
+    assert (row["cuts"], row["surge"], row["note"]) == ("region china", "weapons ×1.5", "as the planners have it")
+    supply = only(war, "supply")
+    # 50 t a year in the baseline, of which imports, the cheaper, make all.
+    assert (supply["home_before"], supply["abroad_before"]) == pytest.approx((0, 50))
+    assert (supply["home"], supply["abroad"]) == pytest.approx((12, 0), rel=1e-5, abs=1e-5)
+    assert supply["home_after"] is None
+
+
+def test_scenarios_and_single_shocks_are_cases() -> None:
+    strike = {"start": 2027, "months": 12, "cuts": [{"process": "home_plant", "severity": 1}]}
+    instance = changed(
+        shocks={**WAR["shocks"], "strike": strike},
+        scenarios={"larger": {"demands.cars.quantity": 50}, "calm": {"shocks": {}}},
+    )
+    found = find_requirements(instance, so.solve(instance))
+    rows = {(row["kind"], row["case"]): row for row in table(found, "cases").rows()}
+    assert rows["one shock", "war"]["magnet shortfall"] == pytest.approx(40, rel=1e-5)
+    # Imports cover the strike: nothing is short, so nothing is bought.
+    row = rows["one shock", "strike"]
+    assert (row["gap"], row["spent"], row["gap_left"]) == (0, 0, 0)
+    # Ten more cars a year ask for 0.5 x 10 x 2 = 10 t more.
+    assert rows["scenario", "larger"]["magnet shortfall"] == pytest.approx(50, rel=1e-5)
+    assert ("scenario", "calm") not in rows
+    assert "Scenario, calm: there is no shock within the horizon." in found.notes
+
+
+def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_of() -> None:
+    instance = changed(
+        commodities={"magnet": {}, "alloy": {}},
+        processes={
+            **WAR["processes"],
+            "press": {"region": "usa", "input": {"alloy": 1}, "output": {"magnet": 1}, "capacity": 100, "cost": 1},
+        },
+        options={"reserve": {**WAR["options"]["reserve"], "commodity": "alloy"}},
+    )
+    found = find_requirements(instance, so.solve(instance), is_quick=True)
+    magnet, alloy = table(found, "materials").rows()
+    assert (magnet["hold"], magnet["options"], magnet["upstream"]) == (None, NO_OPTION, "reserve")
+    # The alloy serves as the magnets did.
+    assert (magnet["shortfall"], magnet["left"]) == pytest.approx((40, 10), rel=1e-5)
+    assert (alloy["shortfall"], alloy["hold"]) == (None, pytest.approx(36, rel=1e-5))
+
+
+def test_the_report_of_2013_has_the_shortfalls_of_its_back_test() -> None:
+    instance = so.load(ROOT / "examples" / "stockpile_2013.yaml")
+    plan = so.solve(instance)
+    found = find_requirements(instance, plan, is_quick=True)
+    rows = {row["material"]: row for row in table(found, "materials").rows()}
+    segments = plan.shocks[0].segments
+    assert rows["y_oxide"]["shortfall"] == pytest.approx(segments["yttrium"].shortage) == pytest.approx(1500)
+    assert rows["er_oxide"]["shortfall"] == pytest.approx(segments["erbium"].shortage) == pytest.approx(100)
+    assert {row["options"] for row in rows.values()} == {NO_OPTION}
+
+
+def test_probabilities_do_not_make_anyone_hold_more() -> None:
+    sure = {"war": {**WAR["shocks"]["war"], "probability": 1.0}}
+    instance = changed(shocks=sure)
+    assert only(find_requirements(instance, so.solve(instance), is_quick=True), "materials")["hold"] == pytest.approx(
+        36
+    )
+
+
+def test_a_gap_of_which_only_bounds_are_proven_is_shown_between_them(war: Requirements) -> None:
+    assert between(war.stocks, "USD") == "1M USD"
+    assert between(replace(war.stocks, gap_bound=0.75e6), "USD") == "750k to 1M USD"
+
+
+def test_where_nothing_falls_short_the_answer_says_so() -> None:
+    instance = changed(shocks={"calm": {"start": 2029, "months": 12}})
+    found = find_requirements(instance, so.solve(instance))
+    assert requirement_headline(found) == "Nothing falls short: with nothing bought, every floor of 1 material is kept."
+    assert not found.funding
+    assert only(found, "holdings")["hold"] == 6
+
+
+def test_a_study_that_is_stopped_says_so_and_one_without_amounts_to_hold_ends() -> None:
+    instance = so.read(WAR)
+    plan = so.solve(instance)
+    with pytest.raises(KeyboardInterrupt):
+        find_requirements(instance, plan, settings=so.Settings(time_limit=0))
+
+    def stop_at_the_first_case(event: Progress) -> None:
+        if event.task == "windows half as long":
+            signal.raise_signal(signal.SIGINT)
+
+    found = find_requirements(instance, plan, listener=stop_at_the_first_case)
+    assert found.stopped
+    assert STOPPED in found.notes
+    assert only(found, "materials")["hold"] == pytest.approx(36, rel=1e-5)
+    assert [row["case"] for row in table(found, "cases").rows()] == ["all shocks", "windows half as long"]
+    assert found.to_dict()["times"] == []
+
+
+def test_windows_move_and_stretch_in_whole_periods() -> None:
+    instance = so.load(TINY)
+    starts = [event.periods for event in with_starts_moved(instance, 1).events]
+    assert starts == [range(2, 4), range(4, 5)]
+    assert [len(event.periods) for event in with_window_lengths(instance, 2.0).events] == [4, 2]
+    assert [len(event.periods) for event in with_window_lengths(instance, 0.1).events] == [1, 1]
+    assert sum(event.probability for event in without_probabilities(so.read(WAR)).events) == 0
+
+
+def test_what_has_no_requirements_is_refused_with_every_finding() -> None:
+    instance = changed(shocks={}, demands={})
+    with pytest.raises(so.InstanceError) as refused:
+        find_requirements(instance, so.solve(so.read(WAR)))
+    assert [finding.where for finding in refused.value.findings] == ["shocks", "demands"]
+    questions = {"more": {"from": 2028, "branches": {"yes": {"set": {"demands.cars.quantity": 50}}, "no": {}}}}
+    with pytest.raises(so.InstanceError, match="several futures"):
+        find_requirements(changed(futures=questions), so.solve(so.read(WAR)))
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.place)
+def test_each_clause_names_columns_that_are_there_or_a_reason(war: Requirements, clause: Any) -> None:
+    assert clause.where or clause.reason
+    assert (clause.answer == "out of reach") == (not clause.where)
+    for key in clause.where:
+        name, _, column = key.partition(".")
+        assert not column or column in [each.name for each in table(war, name).columns], key
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.place)
+def test_the_manual_has_each_clause_word_for_word(clause: Any) -> None:
+    text = re.sub(r"\s+", " ", (ROOT / "docs" / "how-to" / "requirements.md").read_text())
+    where = ", ".join(f"`{key}`" for key in clause.where)
+    assert (
+        f"| {clause.place} | {clause.text} | {clause.answer} | {where} | {clause.reason} |".replace("  ", " ") in text
+    )
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(app, ["report", *words, "--requirements"], env={"COLUMNS": "80"})
+
+
+def test_page_workbook_json_and_screen_have_the_same_figures(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    page, book = tmp_path / "page.html", tmp_path / "book.xlsx"
+    done = run(TINY, "--json", "-o", str(page))
+    assert done.exit_code == 0, done.stderr
+    data = json.loads(done.stdout)
+    (row,) = data["materials"]
+    assert row["shortfall"] == pytest.approx(140)
+    assert len(data["clauses"]) == len(CLAUSES)
+    shown = run(TINY, "-o", str(book))
+    assert shown.exit_code == 0, shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "140 t below the floors in embargo@2029" in shown.stdout
+    assert "140 t below the floors in embargo@2029" in page.read_text()
+    sheet = openpyxl.load_workbook(book)["materials"]
+    heads = [cell.value for cell in sheet[4]]
+    assert sheet.cell(5, heads.index("Shortfall [t]") + 1).value == row["shortfall"]
+    assert {"needs", "funding", "cases", "clauses", "assumptions"} <= set(openpyxl.load_workbook(book).sheetnames)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--budgets", "0"), ("--with", "discover"), ("--instance", TINY)])
+def test_options_that_do_not_go_with_requirements_are_refused(option: str, value: str, tmp_path: Path) -> None:
+    done = run(TINY, option, value, "-o", str(tmp_path / "page.html"))
+    assert done.exit_code == 2
+    assert option in done.stderr
+    assert not (tmp_path / "page.html").exists()
+    assert run(TINY, "-o", str(tmp_path / "brief.md")).exit_code == 2
+
+
+def test_files_without_shocks_or_with_futures_are_refused_before_anything_is_solved(tmp_path: Path) -> None:
+    output = str(tmp_path / "page.html")
+    done = run(TINY, "--set", "shocks={}", "-o", output)
+    assert done.exit_code == 3
+    assert "there is no shock" in done.stderr
+    done = run(str(ROOT / "examples" / "wait_or_commit.yaml"), "-o", output)
+    assert done.exit_code == 3
+    assert "several futures" in done.stderr
