@@ -14,7 +14,7 @@ SHOCKS ?= 10000
 WHOLE ?= 300
 FUTURES ?= 4
 
-.PHONY: solve test docs lint bench bench-published cases browser constraints clean
+.PHONY: solve test docs lint bench bench-questions bench-published cases browser constraints clean
 .DEFAULT_GOAL := solve
 
 # Exit code 4 is an answer too: the first years have gaps that no plan closes, and the best plan is printed.
@@ -36,6 +36,10 @@ lint: .venv/.ready-dev
 
 bench: .venv/.ready-dev
 	$(RUN)/python -m tests.speed --shocks $(SHOCKS) --whole $(WHOLE) --futures $(FUTURES)
+
+# How long what-ifs, budgets, attacks and alternatives take beside `solve`.
+bench-questions: .venv/.ready-dev
+	$(RUN)/python -m tests.speed.questions $(ARGS)
 
 # Published instances, from the folder that PUBLISHED names, beside ours and HiGHS.
 bench-published: .venv/.ready-dev

@@ -25,7 +25,9 @@ LOOSER_FEASIBILITY = (1e-7, 1e-6)
 REPORTED_OBJECTIVE = 1e-6
 # An integer nearer to a whole number than this is whole.
 INTEGRALITY = 1e-6
-# Of the two gains of a branch, the smaller one counts as at least this, in the solver's money.
+# One that is nearer than this is whole to the solver's tolerance.
+WHOLE = 1e-8
+# Of the two gains of a branch, each counts as at least this share of the way that is left at the beginning.
 LEAST_GAIN = 1e-6
 # Dual values below this are none: as a share of the largest one, or in money per tonne.
 NEGLIGIBLE_DUAL = 1e-6

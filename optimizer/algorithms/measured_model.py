@@ -79,7 +79,8 @@ class MeasuredModel:
         """What branching gained with what is minimised now; None where none is kept."""
         if self.histories is None:
             return None
-        return self.histories.setdefault((self.problem.objective, self.aim), BranchingHistory())
+        shared = self.histories.setdefault("", BranchingHistory()).gains
+        return self.histories.setdefault((self.problem.objective, self.aim), BranchingHistory(shared))
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree

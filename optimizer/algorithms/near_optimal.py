@@ -32,10 +32,10 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
-from optimizer.solver import BranchingHistory, Clock, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL
 
-TOTAL = "total"
+TOTAL, LIMIT = "total", "limit"
 # Similar plans are the cheapest and so many that were found last.
 LATEST = 2
 SeekStatus = Literal["found", "none", "stopped"]
@@ -155,11 +155,14 @@ class NearOptimalSearch(Search):
         """
         self.model.release_integers()
         self.model.model.minimise(objective)
+        # The last one of these is nearer than what was solved since.
+        self.model.model.recall(LIMIT)
         hurry, self.clock.limit = self.clock.limit, self.settings.time_limit
         try:
             result = self.model.solve_relaxed()
         finally:
             self.clock.limit = hurry
+            self.model.model.keep(LIMIT)
         if result.status == "infeasible":
             return math.inf
         return result.objective if result.status == "optimal" else -math.inf
@@ -203,16 +206,15 @@ class NearOptimalSearch(Search):
         """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
         self._between(plans, own)
         self.model.model.minimise(objective)
-        result = self.model.model.solve(enough=enough, history=self._history(objective))
+        # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
+        most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
+        if objective.terms != self.cost.terms:
+            # Other objectives than cost are new each time.
+            most, history = math.inf, None
+        result = self.model.model.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)
-
-    def _history(self, objective: Expression) -> BranchingHistory | None:
-        """Searches for the cheapest plan learn from each other, and so do those for other objectives."""
-        if self.model.histories is None:
-            return None
-        return self.model.histories.setdefault(objective is self.cost, BranchingHistory())
 
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""

@@ -170,7 +170,8 @@ class BranchingHistory:
     """What branching on the integers of similar models gained.
 
     Attributes:
-        gains: by key of an integer, the sum of gains per unit and their number: of branches down, then up; money.
+        gains: by key of an integer, the sum of gains per unit and their number: of branches down, then up; shares of
+            the way from the first relaxation to where solutions were sought. Other objectives may share them.
         distance: between the first relaxation and the best solution the last time, money; 0 before the first.
         failures: how many searches in turn were given up.
     """
@@ -179,18 +180,14 @@ class BranchingHistory:
     distance: float = 0.0
     failures: int = 0
 
-    def read(self, keys: Sequence[Hashable], money: float) -> Vector:
-        """A row for each key, in a unit of money."""
+    def read(self, keys: Sequence[Hashable]) -> Vector:
+        """A row for each key."""
         none = np.zeros(4)
-        found = np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
-        found[:, ::2] /= money
-        return found
+        return np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
 
-    def write(self, keys: Sequence[Hashable], gains: Vector, money: float) -> None:
+    def write(self, keys: Sequence[Hashable], gains: Vector) -> None:
         """Keep the rows of some keys."""
-        rows = gains.copy()
-        rows[:, ::2] *= money
-        self.gains |= {key: row for key, row in zip(keys, rows, strict=True) if row[1] + row[3] > 0}
+        self.gains |= {key: row for key, row in zip(keys, gains, strict=True) if row[1] + row[3] > 0}
 
 
 # By what is minimised.
@@ -238,4 +235,12 @@ class BackEnd(Protocol):
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+        ...
+
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme, until the model grows; it may do nothing."""
+        ...
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
         ...

@@ -54,6 +54,12 @@ class CbcBackEnd:
             left.constant, left.sense = -rhs, senses.get(sense, pulp.const.LpConstraintEQ)
             problem.addConstraint(left, f"new{len(problem.constraints())}")
 
+    def keep(self, name: str) -> None:
+        """Nothing is kept."""
+
+    def recall(self, name: str) -> None:
+        """Nothing is kept."""
+
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         variables = self._problem.variables()

@@ -99,11 +99,13 @@ class HighsBackEnd:
         # What the last linear programme minimised, and its solution; None without one, or since the model has grown.
         self._last: tuple[Vector, Vector] | None = None
         self._highs.cbMipLogging += self._log
+        # By name a basis, and what its linear programme minimised, with its solution.
+        self._kept: dict[str, tuple[Any, tuple[Vector, Vector]]] = {}
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
-        self._basis = self._last = None
+        self._forget()
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
@@ -117,11 +119,27 @@ class HighsBackEnd:
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
-        self._basis = self._last = None
+        self._forget()
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
         lower = np.full(len(rhs), -kHighsInf)
         self._highs.addRows(len(rhs), lower, rhs, len(rows), starts, columns[places], coefficients[rows, places])
+
+    def _forget(self) -> None:
+        """Where the model grows, no basis that was kept is one any more."""
+        self._basis = self._last = None
+        self._kept = {}
+
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme, until the model grows."""
+        basis = self._highs.getBasis()
+        if basis.valid and self._last is not None:
+            self._kept[name] = (basis, self._last)
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
+        if name in self._kept:
+            self._basis, self._last = self._kept[name]
 
     def _log(self, event: Any) -> None:
         if self._listener is not None:
@@ -203,7 +221,7 @@ class HighsBackEnd:
     ) -> TreeSearch:
         self._pass_on(replace(request, integers=request.integers[:0], cutoff=math.inf, enough=-math.inf), clock)
         self._highs.setOptionValue("simplex_strategy", DUAL)
-        gains, distance = history.read(request.keys, request.money), history.distance / request.money
+        gains, distance = history.read(request.keys), history.distance / request.money
         tree = TreeSearch(request, gains, distance, _Relaxations(self, request, clock), self._settings, listener)
         try:
             tree.run()
@@ -211,7 +229,7 @@ class HighsBackEnd:
             self._highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
             self._highs.setOptionValue("objective_bound", math.inf)
         self._last, self._basis = None, tree.best_basis
-        history.write(request.keys, tree.gains, request.money)
+        history.write(request.keys, tree.gains)
         if tree.values is not None:
             history.distance = (tree.best - tree.root) * request.money
             if not self._agrees_with(tree.best, tree.values, request.costs):

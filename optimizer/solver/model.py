@@ -181,6 +181,14 @@ class Model:
         self._back.extend(chosen, scaled, rhs / scale)
         self._height += len(rhs)
 
+    def keep(self, name: str) -> None:
+        """Keep the basis of the last linear programme under a name, until the model grows."""
+        self._back.keep(name)
+
+    def recall(self, name: str) -> None:
+        """Let the next linear programme start from a basis that was kept, if it was."""
+        self._back.recall(name)
+
     def solve(
         self,
         *,

@@ -5,9 +5,9 @@
              candidates for a few iterations, where an integer has none yet
     order    into the child with the lower relaxation until that is closed, then the open node with the least one
 
-A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known, nodes
-are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too low,
-they are opened again.
+A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known,
+nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too
+low, they are opened again.
 
 Similar questions to one model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes
 of a few dozen iterations prove what a solver that begins from nothing proves after presolve, cuts and strong branching.
@@ -25,7 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from optimizer.solver.base import BoundsListener, Integers, RawResult, Settings, SolveRequest, Vector, Verdict
-from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING
+from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 
 # Candidates for strong branching at a node, and iterations for each of their relaxations.
 CANDIDATES, PROBE = 4, 200
@@ -35,8 +35,8 @@ MOST_ITERATIONS = 80_000
 MOST_GAIN = 0.01
 # How much farther from the first relaxation than the last time solutions are guessed to be, and than the last guess.
 GUESS, WIDER = 1.25, 2.0
-# The first guess, a share of the objective.
-FIRST_GUESS = 0.02
+# The first guess, a share of the objective; and the least, a share of the way to a cutoff.
+FIRST_GUESS, GUESSED_PART = 0.02, 0.3
 
 
 @dataclass(order=True)
@@ -95,7 +95,7 @@ class TreeSearch:
 
     Args:
         request: what is solved, in the solver's units.
-        gains: pseudo-costs by integer, in their order; they are updated.
+        gains: pseudo-costs by integer, in their order, as a history keeps them; they are updated.
         distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
         programmes: the relaxations.
         settings: how near an incumbent has to be to its bound, where the request does not say.
@@ -126,7 +126,7 @@ class TreeSearch:
         self._distance, self._guess = distance, math.inf
         self._open: list[TreeNode] = []
         self._postponed: list[TreeNode] = []
-        self._count = 0
+        self._count, self._scale = 0, 1.0
 
     @property
     def limit(self) -> float:
@@ -156,7 +156,9 @@ class TreeSearch:
             return
         self.root = first.objective
         root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
-        self._guess = self._wider(GUESS * self._distance or FIRST_GUESS * abs(self.root))
+        way = self.limit - self.root if self.limit < math.inf else 0.0
+        self._guess = self._wider(max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way))
+        self._scale = self._width()
         self._round(root)
         node = root if self._place(root, first) else None
         while node is not None and self._goes_on():
@@ -201,6 +203,11 @@ class TreeSearch:
             self._guess = self._wider(WIDER * (self._guess - self.root))
             self._open, self._postponed = sorted(self._postponed), []
 
+    def _width(self) -> float:
+        """The way from the first relaxation to where solutions are sought; 1 where that is not limited."""
+        width = min(self.limit, self._guess) - self.root
+        return width if 0.0 < width < math.inf else 1.0
+
     def _wider(self, distance: float) -> float:
         guess = self.root + distance
         return guess if guess > self.root + ROUNDING * abs(self.root) else math.inf
@@ -219,12 +226,16 @@ class TreeSearch:
             else:
                 self.bound = min(self.bound, node.bound)
             return False
-        node.values, node.basis = found.values[self.places], self.programmes.basis
-        if not _fractions(node.values).any():
+        node.values = np.clip(found.values[self.places], node.lower, node.upper)
+        node.basis, fractions = self.programmes.basis, _fractions(node.values)
+        if not fractions.any():
             self._take(found)
-            self.bound = min(self.bound, node.bound)
-            return False
-        return True
+            return self._close(node)
+        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
+            # Nearly whole numbers may save what whole ones cost.
+            whole = np.round(node.values)
+            self._take(self.programmes.solve(whole, whole, node.basis, self.limit))
+        return node.bound < self.limit or self._close(node)
 
     def _take(self, found: Relaxed) -> None:
         if found.values is not None and found.objective < self.best and found.objective <= self.request.cutoff:
@@ -246,9 +257,7 @@ class TreeSearch:
             child = self._child(node, chosen, is_up=is_up)
             found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess))
             self._learn(node, chosen, found.objective, is_up=is_up)
-            if self._place(child, found):
-                children.append(child)
-        children = [child for child in children if child.bound < self.limit or self._close(child)]
+            children += [child] if self._place(child, found) else []
         for child in children:
             heapq.heappush(self._open, child)
         if not children:
@@ -256,7 +265,7 @@ class TreeSearch:
         nearest = min(children)
         self._open.remove(nearest)
         heapq.heapify(self._open)
-        return nearest
+        return nearest if nearest.bound < self.limit or self._close(nearest) else None
 
     def _close(self, node: TreeNode) -> bool:
         self.bound = min(self.bound, node.bound)
@@ -276,7 +285,7 @@ class TreeSearch:
         """The integer to branch on."""
         assert node.values is not None
         fractions = _fractions(node.values)
-        candidates = np.flatnonzero(fractions)
+        candidates = np.flatnonzero(fractions > min(INTEGRALITY, 0.5 * fractions.max()))
         scores = self._scores(candidates, fractions)
         order = candidates[np.argsort(-scores, kind="stable")]
         unknown = [j for j in order.tolist() if self.gains[j, 1] == 0 or self.gains[j, 3] == 0][:CANDIDATES]
@@ -302,8 +311,10 @@ class TreeSearch:
     def _learn(self, node: TreeNode, chosen: int, objective: float, *, is_up: bool) -> None:
         assert node.values is not None
         fraction = float(node.values[chosen] - math.floor(node.values[chosen]))
+        if not INTEGRALITY < fraction < 1.0 - INTEGRALITY:
+            return
         most = MOST_GAIN * abs(node.bound)
-        gain = min(max(0.0, objective - node.bound), most)
+        gain = min(max(0.0, objective - node.bound), most) / self._scale
         k = 2 * is_up
         self.gains[chosen, k] += gain / (1.0 - fraction if is_up else fraction)
         self.gains[chosen, k + 1] += 1.0
@@ -311,5 +322,5 @@ class TreeSearch:
 
 def _fractions(values: Vector) -> Vector:
     """The parts of values above whole numbers; 0 where they are whole."""
-    parts = values - np.floor(values + INTEGRALITY)
-    return np.where((parts < INTEGRALITY) | (parts > 1.0 - INTEGRALITY), 0.0, parts)
+    parts = values - np.floor(values + WHOLE)
+    return np.where(parts < WHOLE, 0.0, parts)

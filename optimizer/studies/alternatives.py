@@ -177,6 +177,7 @@ def alternatives(
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = Clock(settings.time_limit)
     with open_evaluator(instance, settings, None) as evaluator:
+        evaluator.histories = {}
         # The least cost has to be known more closely than the tolerance of plans near to it.
         first, near_cost = before_measure(settings), partial(_part_of, allowed)
         cheapest, measure = solve_to_measure(instance, settings, first, evaluator, clock, listener, near=near_cost)

@@ -32,7 +32,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
@@ -337,12 +337,13 @@ def attack(
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN_GAP, settings.gap))
+    histories: BranchingHistories = {}
     if plan is None:
-        withstanding = withstood(listed, None, own, clock, listener, notes)
+        withstanding = withstood(listed, None, own, clock, listener, notes, histories=histories)
     else:
         withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
-    attacked = _AttackedPlan(listed, withstanding, own, clock, listener)
+    attacked = _AttackedPlan(listed, withstanding, own, clock, listener, histories)
     with interruptible(clock, listener):
         made = attacked.impact()
         if plan is None and not made.stopped and (listed.events or listed.rules):
@@ -369,6 +370,7 @@ class _AttackedPlan:
     settings: Settings
     clock: Clock
     listener: Listener
+    histories: BranchingHistories
 
     def impact(self) -> AttackResult:
         """What attacks do to the plan."""
@@ -406,6 +408,7 @@ class _AttackedPlan:
         made = replace(made, measure=measure)
         settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
+            solver.histories = self.histories
             solver.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
             found = solver.ask()
         if found.status != "optimal":
@@ -423,7 +426,7 @@ class _AttackedPlan:
         oracle, attacks = self.withstanding.oracle, self.withstanding.attacks
         known = made.result.plan if made.survives and not made.is_given else None
         with self.clock.hurried(LEAST_OUTLAY_SECONDS):
-            least = least_outlay(oracle, attacks, known, self.settings, self.clock, self.listener)
+            least = least_outlay(oracle, attacks, known, self.settings, self.clock, self.listener, self.histories)
         if least.status == "stopped" and known is not None:
             least = replace(least, outlay=made.result.outlay)
         return replace(made, least=least, stopped=self.clock.is_over)

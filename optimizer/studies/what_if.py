@@ -93,8 +93,8 @@ class WhatIfSolver:
         for _, evaluator in self._warm:
             evaluator.close()
 
-    def learn(self, plan: Plan, active: frozenset[str]) -> None:
-        """Take a plan and the shocks that shaped it for the start of the next question."""
+    def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
+        """Take a plan, or none, and the shocks that shaped it for the start of the next question."""
         self._plan, self._active = plan, self._active | active
 
     def ask(

@@ -26,7 +26,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, Vector, interruptible
+from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
 from optimizer.studies.solve import Timer, conclude, open_evaluator
 from optimizer.studies.what_if import LEAST_OUTLAY
 from optimizer.units import MoneyLike, si
@@ -88,13 +88,18 @@ def withstood(
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
+    histories: BranchingHistories | None = None,
 ) -> Withstood:
-    """The same, with the oracle and the attacks that shaped the plan."""
+    """The same, with the oracle and the attacks that shaped the plan.
+
+    `histories` is what branching gained, for searches that share it.
+    """
     timer = Timer(load_seconds, time.perf_counter())
     _check_single(instance)
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
+            evaluator.histories = histories
             fought = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
         shaped = shape(instance, fought, fought.solved.builder)
@@ -235,6 +240,7 @@ def least_outlay(
     settings: Settings,
     clock: Clock,
     listener: Listener = ignore,
+    histories: BranchingHistories | None = None,
 ) -> LeastOutlay:
     """Find the least outlay that survives the listed shocks and the adversary of an instance.
 
@@ -245,12 +251,15 @@ def least_outlay(
         settings: the outlay is proven to their gap, relative.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: receives every step.
+        histories: what branching gained, for searches that share it.
 
     Raises:
         SolverError: the solver failed.
     """
     free = with_budget(oracle.programmes.instance, None)
-    solved = robust_plan(free, settings, clock, listener, None, oracle, LEAST_OUTLAY, known, plan).solved
+    with open_evaluator(free, settings, None) as evaluator:
+        evaluator.histories = histories
+        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY, known, plan).solved
     if solved.status == "infeasible":
         return LeastOutlay("none")
     bound = max(0.0, solved.bound)

@@ -155,3 +155,17 @@ def test_questions_that_follow_each_other_have_the_answers_of_highs(
                 assert found.value == pytest.approx(alone.cost, rel=1e-6, abs=1e-4)
                 assert math.isfinite(found.bound)
                 assert found.bound <= alone.cost * (1 + 1e-6) + 1e-4
+
+
+def test_nearly_whole_numbers_are_not_whole() -> None:
+    # A ten-millionth of a unit would serve one customer; a whole one costs more than leaving it unserved.
+    builder = ModelBuilder(
+        Horizon(start=2026, end=2027, step="year"), 0.0, Names(frozenset(), frozenset(), frozenset())
+    )
+    unit = builder.variable("s", "units", 0, upper=1, integer=True)
+    served, unserved = builder.variable("s", "served", 0), builder.variable("s", "unserved", 0)
+    builder.require("s", "capacity", None, served - 1e7 * unit, "<=", 0.0)
+    builder.require("s", "need", None, served + unserved, ">=", 1.0)
+    found = Model(builder, 30.0 * unit + served + 20.0 * unserved, EXACT).solve(history=BranchingHistory())
+    assert found.objective == pytest.approx(20.0)
+    assert found.bound == pytest.approx(20.0)

@@ -198,7 +198,9 @@ class PartValuation:
 
     def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
-        self.what.solver.learn(self.context.plan, self.context.active)
+        # Without a lever that it has, the plan is none to start from.
+        is_impossible = thing.kind in ("lever", "kind")
+        self.what.solver.learn(None if is_impossible else self.context.plan, self.context.active)
         bound = self.context.bound if self._can_only_cost(thing.kind, is_freed=not rows) else None
         return self.what.solve_survivable(thing.words, variant, rows, bound=-math.inf if bound is None else bound)
 

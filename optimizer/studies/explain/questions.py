@@ -98,7 +98,7 @@ class WhatIfs:
 
         `bound` is a lower bound on its cost that is proven.
         """
-        settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap)
+        settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap, tolerance=None)
         instance = variant or self.instance
         problem = ProblemVariant(rows=rows, name="cost of a what-if")
         return self.judge(instance, self.ask(words, instance, problem, settings, bound))
