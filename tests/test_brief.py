@@ -202,7 +202,8 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     studies = {"sensitivity": tornado.to_dict(), "alternatives": others.to_dict()}
     parts = make_brief(ranged, result, studies=studies).to_dict()["parts"]
     (row,) = parts["figures"]["table"]["rows"]
-    assert row[:3] == ["demands.motors.quantity", "1", "0.7 to 1.2"]
+    assert row[:3] == ["motors: quantity", "×1", "×0.7 to ×1.2"]
+    assert row[3].startswith("−")
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]

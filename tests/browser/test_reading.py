@@ -1,10 +1,13 @@
 """The report for readers of all kinds: by keyboard, by ear, on paper, in light and dark."""
 
+import io
 import itertools
+import unicodedata
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from pypdf import PdfReader
 
 from tests.browser.conftest import FIGURES, THEMES, Open, drawn
 from tests.browser.scripts import AT_READY, BAND_ENDS, CONTRAST, FOCUSED, LANDMARKS
@@ -130,3 +133,36 @@ def test_contrast_of_text_is_enough(opened: Open, file: Path, theme: str, budget
     page.evaluate(f"go({budget})")
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("which", ["file", "firm", "futures"])
+def test_brief_is_the_first_printed_page(opened: Open, request: pytest.FixtureRequest, which: str) -> None:
+    page = opened(request.getfixturevalue(which)).page
+    pages = PdfReader(io.BytesIO(page.pdf(format="A4"))).pages
+    # Printed ligatures are letters again.
+    first, second, *_ = [unicodedata.normalize("NFKC", each.extract_text()) for each in pages]
+    for each in page.locator(".brief h3").all_inner_texts():
+        assert each in first
+    last = page.locator("#brief-confidence p").last.inner_text()
+    assert "".join(last.split()) in "".join(first.split())
+    assert "How sure this is" not in second
+
+
+def test_brief_is_of_the_plan_at_hand_whatever_budget_is_chosen(opened: Open, file: Path) -> None:
+    page = opened(file).page
+    assert not page.locator("#brief-note").is_visible()
+    before = page.inner_text("#brief")
+    page.locator("#slider").press("Home")
+    assert page.locator("#brief-note").is_visible()
+    assert page.inner_text("#brief") == before
+    page.click("#own")
+    assert not page.locator("#brief-note").is_visible()
+
+
+def test_bars_of_money_are_told_apart_without_colour(opened: Open, file: Path) -> None:
+    """New money is full, committed money hatched: what grey and printers leave of them."""
+    page = opened(file).page
+    style = "(name => { const bar = document.createElement('i'); bar.className = name; document.querySelector('.bars')"
+    style += ".append(bar); return getComputedStyle(bar).backgroundImage; })"
+    assert page.evaluate(f"{style}('bar-1')") == "none"
+    assert page.evaluate(f"{style}('bar-2')").startswith("repeating-linear-gradient")

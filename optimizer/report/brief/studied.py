@@ -15,7 +15,7 @@ from optimizer.report.narrative import signed_amount
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
-from optimizer.tolerances import SHOWN_SHARE
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
 # So many plans and figures are shown.
@@ -129,32 +129,42 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
             else "The file gives no ranges of its numbers."
         )
         return BriefPart("figures", title, (), None, missing)
-    base = found["base"]
-    rows = [_figure_row(base, bar) for bar in found["numbers"][:MOST_FIGURES]]
+    rows = [_figure_row(instance, found["base"], bar) for bar in found["numbers"][:MOST_FIGURES]]
     columns = (
         FrameColumn("figure", is_index=True),
-        FrameColumn("value", form="exact"),
+        FrameColumn("value"),
         FrameColumn("range"),
         FrameColumn("at_low", f"At low, {result.money}"),
         FrameColumn("at_high", f"At high, {result.money}"),
     )
-    note = "What the cost of the best plan changes by; gap: what its survival gap changes by."
+    note = "Those first that decide whether floors hold. What the best plan costs more, and what its gap grows by."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
-def _figure_row(base: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
-    first: Sequence[Mapping[str, Any]] = bar["members"]
-    member = first[0]
+def _figure_row(instance: Instance, base: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
+    member = bar["members"][0]
+    value, low, high = (si(member[key], digits=4) for key in ("value", "low", "high"))
+    times = "×" if member["factor"] else ""
     ends = (_end_text(base, bar["low"]), _end_text(base, bar["high"]))
-    return bar["name"], member["value"], f"{si(member['low'], digits=4)} to {si(member['high'], digits=4)}", *ends
+    return _figure_name(instance, bar), f"{times}{value}", f"{times}{low} to {times}{high}", *ends
+
+
+def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
+    """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
+    if len(bar["members"]) > 1:
+        return f"{bar['name']} ({len(bar['members'])} figures together)"
+    _, *place = str(bar["members"][0]["path"]).split(".")
+    known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
+    if len(place) < 2 or place[0] not in known:
+        return str(bar["name"])
+    return f"{display_name(instance, place[0])}: {' '.join(place[1:]).replace('_', ' ')}"
 
 
 def _end_text(base: Mapping[str, Any], end: Mapping[str, Any]) -> str:
     """What an end of a range does to the cost, and to the gap where that moves."""
     if end["cost"] is None or base["cost"] is None:
         return "no plan"
-    gap, cost = (end["gap"] or 0.0) - (base["gap"] or 0.0), end["cost"] - base["cost"]
-    said = [signed_amount(cost)]
-    if not math.isclose(gap, 0.0, abs_tol=1.0):
-        said.append(f"gap {signed_amount(gap)}")
-    return ", ".join(said)
+    cost, change = signed_amount(end["cost"] - base["cost"]), end["gap"] - base["gap"]
+    if math.isclose(change, 0.0, abs_tol=NEGLIGIBLE * max(base["gap"], end["gap"])):
+        return cost
+    return f"{cost}, floors hold" if end["gap"] <= 0 else f"{cost}, gap {signed_amount(change)}"
