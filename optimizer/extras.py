@@ -7,7 +7,7 @@ from optimizer.errors import MissingExtraError
 
 EXTRAS = {
     "report": ("jinja2", "plotly", "fpdf", "docx", "matplotlib"),
-    "plot": ("matplotlib", "plotext"),
+    "plot": ("matplotlib", "plotext", "countryinfo"),
     "excel": ("openpyxl", "xlsxwriter"),
     "sensitivity": ("SALib", "sklearn"),
     "cluster": ("distributed",),

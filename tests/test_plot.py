@@ -12,7 +12,9 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.cli.sections import STUDIES
-from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot
+from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
+from optimizer.report.figures.world_map import place_of
+from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
 from optimizer.studies.frontier import frontier, single_point
 
@@ -61,6 +63,10 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     ("kind", "choice", "said"),
     [
         # 20 t/yr · 200k + 1M; 100 t · 65k.
+        ("map", Choice(), ["Baseline, 2026: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
+        # 20 t/yr · 200k + 1M and 60 t · 65k; then 40 t · 65k.
+        ("years", Choice(), ["8.9M", "2.6M", "builds decided", "stock in the year in which it is bought"]),
+        ("drawdown", Choice(), ["Stocks in embargo", "magnet reserve: 100 t to 0 t", "before"]),
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
         ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "tightest by name"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "not served"]),
@@ -96,6 +102,8 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
     [
         ("path", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("path", Choice(segment="ships"), "no segment 'ships'.*motors"),
+        ("map", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
+        ("drawdown", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("sankey", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("dependence", Choice(commodity="ore"), "no 'ore'.*magnet"),
         ("endurance", Choice(year=2050), "from 2026 to 2030"),
@@ -106,7 +114,7 @@ def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice
         draw_plot(tiny, kind, choice, "svg")
 
 
-@pytest.mark.parametrize("kind", ["path", "sankey"])
+@pytest.mark.parametrize("kind", ["path", "sankey", "map", "drawdown"])
 def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str) -> None:
     instance = so.load(TINY)
     first, second = result.shocks
@@ -146,9 +154,9 @@ def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "said"),
     [
-        ("timeline", ("--shock", "embargo@2027"), "a timeline has none; it is for path and sankey."),
+        ("timeline", ("--shock", "embargo@2027"), "a timeline has none; it is for path, sankey, map and drawdown."),
         ("path", ("--year", "2028"), "a path has none; it is for endurance."),
-        ("survival", ("--end",), "a survival has none; it is for sankey."),
+        ("survival", ("--end",), "a survival has none; it is for sankey and map."),
     ],
 )
 def test_an_option_of_another_kind_is_not_dropped(
@@ -178,3 +186,37 @@ def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
     assert done.stderr.count("Warning: No font here has \ue123: boxes stand in their place.") == 1
     assert "Glyph" not in done.stderr
     assert (tmp_path / "x.png").stat().st_size > 10_000
+
+
+def test_map_adds_up_what_reaches_the_segments_and_what_crosses(tiny: Book) -> None:
+    """Without a shock the rival makes all 100 t; in the second embargo the plant makes 20 t and stock 50 t a year."""
+    baseline, shock = maps_of(tiny, "embargo@2029")
+    assert {each.region: each.makes for each in baseline.regions} == {"rival": pytest.approx(100), "home": 0}
+    assert baseline.flows == (("rival", "home", pytest.approx(100)),)
+    home = {each.region: each for each in shock.regions}["home"]
+    assert (home.spent, home.options, home.short) == (pytest.approx(11.5e6), 2, pytest.approx(0.3))
+    assert home.makes == pytest.approx(20)
+    assert shock.flows == ()
+    assert all(each.place is None for each in (*baseline.regions, *shock.regions))
+
+
+def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None:
+    us = so.load(TINY.parent / "us-magnets.yaml")
+    assert place_of(us, "usa") == (-97.0, 38.0)
+    assert place_of(us, "china") == (105.0, 35.0)
+    assert place_of(us, "myanmar") is not None
+    assert place_of(us, "south_korea") is not None
+    assert place_of(us, "united_kingdom") is not None
+    assert place_of(us, "other_allies") is None
+    assert place_of(us, "outside_china") is None
+
+
+def test_years_and_draw_down_by_hand(tiny: Book) -> None:
+    years = {each.year: each for each in years_of(tiny.instance, tiny.own.result, tiny.own.moves)}
+    assert years[2026].spent == {"refining": pytest.approx(5e6), "stockpile": pytest.approx(3.9e6)}
+    assert (years[2026].decided, years[2028].on_line) == (1, 1)
+    assert sum(sum(each.spent.values()) for each in years.values()) == pytest.approx(tiny.own.result.outlay)
+    drawn = drawn_stocks(tiny, "embargo@2029")
+    (stock,) = drawn.stocks
+    assert (stock.option, stock.before, drawn.start) == ("reserve", pytest.approx(100), 3)
+    assert stock.left == (pytest.approx(50), pytest.approx(0, abs=1e-6))

@@ -172,7 +172,8 @@ def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
     text = page.read_text()
     for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage (95 %)"):
         assert each in text, each
-    assert text.count('<img class="drawn"') == 1
+    # The map, the years, the stocks within a shock, and the boxes.
+    assert text.count('<img class="drawn"') == 4
     assert diversify("plot", TINY, "discover", *RANGES, "--output", str(figure)).returncode == 0
     assert f"{said['held_back']['samples']} of {said['used']:,}" in words(figure.read_bytes())
 
@@ -386,3 +387,18 @@ def test_the_figures_of_studies_are_drawn_by_plot(tmp_path: Path) -> None:
     done = diversify("plot", TINY, "stress", "--output", str(tmp_path / "stress.pdf"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "stress.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = diversify("report", TINY, "--quick", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    pictures = json.loads(done.stdout)["pictures"]
+    text = page.read_text()
+    assert list(pictures) == ["map", "years", "drawdown"]
+    assert all(f'id="with-{name}"' in text for name in pictures)
+    assert pictures["map"]["maps"][0]["path"] == "baseline"
+    spent = sum(sum(year["spent"].values()) for year in pictures["years"]["years"])
+    assert spent == pytest.approx(json.loads(done.stdout)["points"][0]["outlay"])
+    assert pictures["drawdown"]["stocks"][0]["before"] == pytest.approx(100)
+    assert page.stat().st_size < 3e6

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
 
 _KINDS = (
+    "map",
+    "years",
+    "drawdown",
     "timeline",
     "survival",
     "path",
@@ -39,14 +42,14 @@ _KINDS = (
 )
 # The kinds that are figures of a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
-_KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study, as in report --with."
+_KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study."
 # The kinds that an option is for.
 _KINDS_OF_OPTION = {
-    "shock": ("path", "sankey"),
+    "shock": ("path", "sankey", "map", "drawdown"),
     "segment": ("path",),
     "commodity": ("dependence",),
     "year": ("endurance",),
-    "end": ("sankey",),
+    "end": ("sankey", "map"),
     "all": ("survival", "stock"),
 }
 _FORMATS = (".svg", ".png", ".pdf")
@@ -57,13 +60,13 @@ _figure_option = partial(typer.Option, rich_help_panel="Figure")
 class _Choice:
     """What a figure shows of a plan; each part is for some kinds."""
 
-    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock (path, sankey).")] = None
+    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock (path, sankey, map, drawdown).")] = None
     segment: Annotated[str | None, _figure_option(metavar="NAME", help="Segment (path); else the tightest.")] = None
     commodity: Annotated[str | None, _figure_option(metavar="NAME", help="Commodity (dependence); else all.")] = None
     year: Annotated[int | None, _figure_option(metavar="YEAR", help="Year of the cut (endurance); else the last.")] = (
         None
     )
-    end: Annotated[bool, _figure_option("--end", help="Last year, not the first (sankey).")] = False
+    end: Annotated[bool, _figure_option("--end", help="Last year, not the first (sankey, map).")] = False
 
 
 def command(
@@ -172,5 +175,6 @@ def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None
         raise typer.BadParameter(f"write a name that ends in {', '.join(_FORMATS)}.", param_hint="--output")
     for option, value in chosen.items():
         if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
-            kinds = " and ".join(_KINDS_OF_OPTION[option])
+            *others, last = _KINDS_OF_OPTION[option]
+            kinds = f"{', '.join(others)} and {last}" if others else last
             raise typer.BadParameter(f"a {kind} has none; it is for {kinds}.", param_hint=f"--{option}")

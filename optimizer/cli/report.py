@@ -15,6 +15,7 @@ from optimizer.extras import BRIEF_FORMS
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.report.brief.structure import Brief
+    from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -92,14 +93,25 @@ def command(
     studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
     with fits:
         brief = _brief(instance, frontier, studied, known, doubts)
-        data = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief).to_dict()
+        shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html import page
+    from optimizer.report.html.pictures import picture_data
     from optimizer.report.narrative import sentence
 
-    _print_either(data, studied, sentence(instance, result), json=json)
     is_page = output.suffix.lower() in _PAGES
-    content = page(data, studied) if is_page else write_brief(data["brief"], output.suffix)
+    pictures = _pictures(shown, is_page=is_page)
+    data = shown.to_dict() | picture_data(pictures)
+    _print_either(data, studied, sentence(instance, result), json=json)
+    content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
+
+
+def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
+    """The pictures of the plan at hand, for a page."""
+    from optimizer.report.html.pictures import plan_pictures
+
+    with common.library_warnings():
+        return plan_pictures(shown) if is_page else ()
 
 
 def _brief(

@@ -1,7 +1,7 @@
 """What print figures are drawn on: sizes, fonts and colours, money along an axis, names in any script, and the file.
 
-Colours are those that colour-blind readers can tell apart, the same on the page and in the plots. Source: Okabe, Ito:
-Color Universal Design, 2008. Beyond eight regions colours come again, with a pattern.
+Colours are those that colour-blind readers can tell apart, the same on the page and in the plots. Sources: Okabe, Ito:
+Color Universal Design, 2008; olive: Tol, Colour Schemes, 2021. Beyond eight regions colours come again, with a pattern.
 """
 
 import contextlib
@@ -203,9 +203,11 @@ def use_all_fonts() -> Iterator[None]:
 
 BLUE, VERMILION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
-OTHERS = (VERMILION, ORANGE, GREEN, PURPLE, SKY, YELLOW, GREY)
+OLIVE = "#999933"
+# Vermilion is kept for what is short, wherever it stands.
+OTHERS = (ORANGE, GREEN, PURPLE, SKY, YELLOW, OLIVE, GREY)
 PATTERNS = ("", "/", "x", ".")
-_SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+_SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, OLIVE, YELLOW, GREY)
 
 
 def lever_colours() -> dict[str, str]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
-from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall
+from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
+from optimizer.report.figures.years import stocks_in, years_of
 from optimizer.report.html.book import Book
-from optimizer.results.plan import MOST_DETAILED_SHOCKS
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.ranking import weakest_of
 from optimizer.studies.frontier import Frontier
 
@@ -145,7 +146,81 @@ def _require(holds: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
+def _map(book: Book, choice: Choice) -> Canvas:
+    maps = maps_of(book, choice.shock, end=choice.end)
+    return world_map.draw_map(book.instance, book.own.result, maps, _colours(book))
+
+
+def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[world_map.WorldMap]:
+    """The baseline on the map, and a shock beside it; the worst where none is named.
+
+    Raises:
+        ValueError: there is no plan, no such shock, or its flows are not kept. Its text says so.
+    """
+    known = book.own.chains
+    _require(BASELINE in known, "there is no plan to draw a map of")
+    kept = [name for name in known if name != BASELINE]
+    _require_kept(book, shock, kept)
+    worst = shock or _worst_kept(book, kept)
+    shown = [BASELINE] if worst is None else [BASELINE, worst]
+    return [world_map.world_map(book.instance, known[name][-1 if end else 0], book.own.moves) for name in shown]
+
+
+def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
+    """Refuse a shock that is not there, or whose flows are not kept."""
+    names = [each.name for each in book.own.result.shocks]
+    _require(shock is None or shock in names, f"there is no shock {shock!r} in the plan; one of: {', '.join(names)}")
+    _require(shock is None or shock in kept, _not_kept(shock or "", kept))
+
+
+def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
+    """The shock with the largest gap of those whose flows are kept; the tightest where none has one."""
+    gaps = {each.name: each.gap for each in book.own.result.shocks if each.name in kept and each.gap > 0}
+    if gaps:
+        return max(gaps, key=lambda name: gaps[name])
+    tight = tightest(book.own.rows)
+    return tight.shock if tight is not None and tight.shock in kept else next(iter(kept), None)
+
+
+def _years(book: Book, choice: Choice) -> Canvas:
+    _require(bool(book.own.moves), "nothing is bought")
+    return years.draw_years(book.instance, book.own.result, years_of(book.instance, book.own.result, book.own.moves))
+
+
+@dataclass(frozen=True)
+class DrawnStocks:
+    """The stocks within a shock, and its first period."""
+
+    outcome: Outcome
+    stocks: tuple[years.StockInShock, ...]
+    start: int
+
+
+def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
+    """The stocks within a shock; where none is named, in that of those with the largest draw on them.
+
+    Raises:
+        ValueError: there is no such shock, its flows are not kept, or it finds no stock. Its text says so.
+    """
+    outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
+    _require_kept(book, shock, list(outcomes))
+    names = list(outcomes) if shock is None else [shock]
+    found = {name: stocks for name in names if (stocks := stocks_in(book.instance, outcomes[name]))}
+    _require(bool(found), "no stock is there when a shock comes")
+    name = max(found, key=lambda name: sum(each.before - min(each.left) for each in found[name]))
+    flows = outcomes[name].flows
+    return DrawnStocks(outcomes[name], found[name], 0 if flows is None else flows.first)
+
+
+def _draw_down(book: Book, choice: Choice) -> Canvas:
+    drawn = drawn_stocks(book, choice.shock)
+    return years.draw_down(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
+
+
 DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
+    "map": _map,
+    "years": _years,
+    "drawdown": _draw_down,
     "timeline": _timeline,
     "survival": _survival,
     "path": _path,

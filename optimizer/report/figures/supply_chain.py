@@ -14,6 +14,7 @@ from optimizer.report.figures.canvas import (
     INK,
     PURPLE,
     SKY,
+    VERMILION,
     Canvas,
     add_footer,
     new_canvas,
@@ -105,7 +106,7 @@ class Atlas:
         return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
 
 
-SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": INK}
+SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}
 # A column's places fill this share of the height; the rest is room between them.
 FILL = 0.72
 
@@ -191,7 +192,7 @@ class _Bands:
         corners = [(left, starts), (middle, starts), (middle, ends), (right, ends), (right, ends + high)]
         corners += [(middle, ends + high), (middle, starts + high), (left, starts + high), (left, starts)]
         codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3, Outline.CLOSEPOLY]
-        colour = GREY if source.sort == "unserved" else self._colour(source)
+        colour = self._colour(source)
         self.panel.add_patch(PathPatch(Outline(corners, codes), facecolor=colour, alpha=0.42, linewidth=0))
 
     def _place(self, place: ChainPlace) -> None:

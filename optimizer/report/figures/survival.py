@@ -16,6 +16,7 @@ from optimizer.report.figures.canvas import (
     GREEN,
     GREY,
     INK,
+    OLIVE,
     ORANGE,
     PURPLE,
     QUIET,
@@ -378,11 +379,11 @@ def path(instance: Instance, result: Result, window: ShockWindow, passing: Passi
     panel.bar(places, served, color=BLUE, label="served", width=0.84)
     if any(by):
         panel.bar(places, by, bottom=served, color=PURPLE, hatch="///", label="served by substitutes", width=0.84)
-    panel.bar(places, short, bottom=both, facecolor="white", edgecolor=GREY, hatch="xxx", hatchcolor=GREY,
-              label="not served", width=0.84, linewidth=0.6)  # fmt: skip
+    panel.bar(places, short, bottom=both, facecolor="white", edgecolor=VERMILION, hatch="xxx",
+              hatchcolor=VERMILION, label="not served", width=0.84, linewidth=0.6)  # fmt: skip
     for t, (demanded, floor) in enumerate(zip(demand, window.floor[d], strict=True)):
         label = "survival floor" if t == 0 else None
-        panel.plot([t - 0.5, t + 0.5], [demanded * floor] * 2, color=VERMILION, linewidth=2.2, label=label)
+        panel.plot([t - 0.5, t + 0.5], [demanded * floor] * 2, color=INK, linewidth=2.2, label=label)
     labels = [horizon.label(window.start + t) for t in places]
     step = max(1, len(labels) // 12)
     panel.set_xticks(list(places)[::step], labels[::step])
@@ -409,7 +410,7 @@ def draw_stocks(
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
     upper, lower = canvas.panels
     times = [horizon.start + (t + 1) * horizon.delta for t in horizon.periods]
-    colours, dashes = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), ("-", "--", ":", "-.")
+    colours, dashes = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-.")
     for i, (o, row) in enumerate(held.items()):
         style = dashes[i % len(dashes)]
         upper.plot(

@@ -1,6 +1,9 @@
 """The report as one page that needs nothing else: its data, its scripts, its look."""
 
+import base64
+import zlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,11 @@ from optimizer.report.brief.decisions import find_brief_slips
 from optimizer.report.brief.writers import write_brief
 from optimizer.report.excel import audit_plan
 from optimizer.report.figures.studies import Study
+from optimizer.report.html.book import Book
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.futures_page import futures_book, futures_page
 from optimizer.report.html.sections import PageSection, section_of
-from optimizer.report.html.template import embed_json, render_page, script_text
+from optimizer.report.html.template import embed_json, render_page
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
@@ -37,12 +41,15 @@ def page(data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
         sections=sections,
         own={**data["points"][own["same"]], **own} if "same" in own else own,
         data=embed_json(data),
-        plotly=script_text(_plotly()),
+        plotly=_packed_plotly(),
     )
 
 
-def _plotly() -> str:
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+@cache
+def _packed_plotly() -> str:
+    """The library of figures, deflated, as text: two fifths of its size."""
+    library = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return base64.b64encode(zlib.compress(library, 9)).decode()
 
 
 def write_report(
@@ -75,8 +82,15 @@ def write_report(
         write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
         return
     amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    data = _page_data(result, amounts, sections)
-    write_whole(path, write_brief(data["brief"], form) if form in BRIEF_FORMS else page(data, sections))
+    shown = _page_book(result, amounts, sections)
+    if form in BRIEF_FORMS:
+        write_whole(path, write_brief(shown.to_dict()["brief"], form))
+        return
+    # The figures for print are made of this package's book.
+    from optimizer.report.html.pictures import picture_data, plan_pictures
+
+    pictures = plan_pictures(shown)
+    write_whole(path, page(shown.to_dict() | picture_data(pictures), (*pictures, *sections)))
 
 
 def _warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
@@ -84,12 +98,12 @@ def _warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, 
     return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
 
 
-def _page_data(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> dict[str, Any]:
-    """The data of a page, its plans of other budgets solved for."""
+def _page_book(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> Book:
+    """What a page shows, its plans of other budgets solved for."""
     instance, is_quick = instance_of(result), result.baseline is None or amounts == []
     warnings = _warnings(instance, result)
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
     slips = () if is_quick else find_brief_slips(instance, result, Settings())
     known = {section.name: section.data for section in sections}
     brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
-    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief).to_dict()
+    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief)

@@ -1,6 +1,6 @@
 /* The supply chain, the stocks, and who is depended on. */
 const atlas = book.atlas;
-const sortColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#000000"}[place.sort] || regionStyle(place.region)[0]);
+const sortColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#D55E00"}[place.sort] || regionStyle(place.region)[0]);
 const pathTitle = key => key === "baseline" ? "the baseline" : strikeTitle(strikeOf(key));
 
 function drawChainControls() {
@@ -40,7 +40,7 @@ figure("sankey", () => {
       link: {
         source: each.passages.map(passage => number.get(passage[0])), target: each.passages.map(passage => number.get(passage[1])),
         value: each.passages.map(value),
-        color: each.passages.map(passage => { const place = atlas.places[passage[0]]; return faded(place.sort === "unserved" ? "#8A8A8A" : sortColour(place).startsWith("#") && sortColour(place).length === 7 ? sortColour(place) : "#8A8A8A", isDark() ? .55 : .4); }),
+        color: each.passages.map(passage => { const place = atlas.places[passage[0]]; return faded(sortColour(place).startsWith("#") && sortColour(place).length === 7 ? sortColour(place) : "#8A8A8A", isDark() ? .55 : .4); }),
         customdata: each.passages.map(passage => `${named(atlas.commodities[passage[2]])}<br>${si(passage[3], "t a year")}, ${percent(passage[4], 1)} of what is asked of it`),
         hovertemplate: "%{source.label} → %{target.label}<br>%{customdata}<extra></extra>",
       },
@@ -76,7 +76,7 @@ function spread(passages, used, places, value) {
 const rank = (place, order) => place.sort === "unserved" ? 99 : place.sort === "activity" ? order.indexOf(place.region) : 60;
 
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"], SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x", "cross"];
-const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const LINES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999933", "#56B4E9"];
 
 figure("stocks", () => {
   const held = Object.entries(now().stocks);

@@ -70,8 +70,10 @@ document.body.append(shape("svg", {width: 0, height: 0, "aria-hidden": "true", s
 if (!now().beyond.length) { state.mode = "parts"; $("cost-mode").hidden = true; }
 state.year = years.length - 1;
 drawYears(); drawSources(); go(state.point);
-document.documentElement.dataset.ready = "1";
 // After the first painting; where nothing is painted, as in a tab behind others, soon.
 const begin = (() => { let isBegun = false; return () => { if (!isBegun) { isBegun = true; watch(); } }; })();
-requestAnimationFrame(() => setTimeout(begin));
-setTimeout(begin, 500);
+unpackPlotly().finally(() => {
+  document.documentElement.dataset.ready = "1";
+  requestAnimationFrame(() => setTimeout(begin));
+  setTimeout(begin, 500);
+});

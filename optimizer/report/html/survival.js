@@ -128,8 +128,8 @@ figure("path", () => {
     data: [
       bar("served", served, "#0072B2", ""),
       ...(by.some(t => t > 0) ? [bar("served by substitutes", by, "#CC79A7", "/")] : []),
-      ...(short.some(t => t > 1e-9) ? [bar("not served", short, shade("hatch"), "/")] : []),
-      {type: "scatter", mode: "lines", name: "survival floor", xaxis: "x2", x: edges, y: least.flatMap(t => [t, t]), line: {color: "#D55E00", width: 3}, hovertemplate: "%{y:,.4~g} t<extra>floor</extra>"},
+      ...(short.some(t => t > 1e-9) ? [bar("not served", short, "#D55E00", "/")] : []),
+      {type: "scatter", mode: "lines", name: "survival floor", xaxis: "x2", x: edges, y: least.flatMap(t => [t, t]), line: {color: shade("ink"), width: 3}, hovertemplate: "%{y:,.4~g} t<extra>floor</extra>"},
     ],
     layout: {
       barmode: "stack", height: paper === null ? 320 : 230, bargap: 0.15, xaxis: {type: "category", anchor: "y"},

@@ -1,0 +1,348 @@
+"""A world map of one path: what each region makes, what crosses from region to region, what is built where.
+
+Outlines and names of countries come with the package countryinfo. A region stands at the country that its key or its
+printed name names, and nowhere else: a region that is no country, such as "other allies", stands below the map with its
+figures. Goods of all stages are added up in tonnes a year.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from optimizer.disruptions.shock import BASELINE
+from optimizer.instance.derived import region_name
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import (
+    GREY,
+    INK,
+    QUIET,
+    VERMILION,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+)
+from optimizer.report.format import percent, plural, shock_title
+from optimizer.results.result import Result
+from optimizer.studies.purchases import Purchase
+from optimizer.studies.supply_chain import Chain, ChainPlace
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Degrees: what a map shows, and points of outlines that lie nearer than this to the last one are left out.
+_SOUTH, _NORTH, _FINE = -57.0, 78.0, 0.7
+# Points: the radius of the largest circle, the side of the largest square, and the widest line.
+_CIRCLE, _SQUARE, _LINE = 15.0, 13.0, 6.0
+_FOLDERS = ("data", "data_no_iso")
+_LAND, _SHORE = "#e6e8eb", "#ffffff"
+# Regions with a name of less than this share of all that is made have none on the map.
+_NAMED = 5e-3
+
+
+@dataclass(frozen=True)
+class Country:
+    """A country: its names as `_plain_name` has them, longitude and latitude, and the rings of its outline."""
+
+    names: frozenset[str]
+    place: tuple[float, float]
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class MapRegion:
+    """A region on the map.
+
+    Attributes:
+        region, name: its key and its printed name. place: longitude and latitude; None where it is no country.
+        makes: t a year that reach the segments from makers there. spent: money on what is built there.
+        options: how many options are bought there. short: share of demand that is not served, of the home region.
+    """
+
+    region: str
+    name: str
+    place: tuple[float, float] | None
+    makes: float
+    spent: float
+    options: int
+    short: float
+
+
+@dataclass(frozen=True)
+class WorldMap:
+    """One path on the map.
+
+    Attributes:
+        path: ``baseline`` or a shock's name. first, last: labels of its periods.
+        regions: those that make, build or take anything, the largest first.
+        flows: from region, to region, t a year.
+        demanded, served: t a year over all segments.
+    """
+
+    path: str
+    first: str
+    last: str
+    regions: tuple[MapRegion, ...]
+    flows: tuple[tuple[str, str, float], ...]
+    demanded: float
+    served: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "regions": [vars(each) for each in self.regions], "flows": [*map(list, self.flows)]}
+
+
+@cache
+def countries() -> tuple[Country, ...]:
+    """Every country that has a place, with its outline where it has one."""
+    paths = [
+        path
+        for folder in _FOLDERS
+        for path in sorted((files("countryinfo") / folder).iterdir(), key=lambda path: path.name)
+        if path.name.endswith(".json")
+    ]
+    return tuple(found for path in paths if (found := _country(path.name, json.loads(path.read_text("utf-8")))))
+
+
+def _country(file: str, data: Mapping[str, Any]) -> Country | None:
+    rings = tuple(_rings(data.get("geoJSON") or {}))
+    if not rings and not data.get("latlng"):
+        return None
+    names = [data.get("name"), file.removesuffix(".json"), *(data.get("altSpellings") or ())]
+    names += (data.get("ISO") or {}).values()
+    north, east = data.get("latlng") or _middle(rings)
+    return Country(frozenset(_plain_name(str(name)) for name in names if name), (float(east), float(north)), rings)
+
+
+def _rings(outline: Mapping[str, Any]) -> Iterator[tuple[tuple[float, float], ...]]:
+    """The outer rings of an outline, without points that no eye can tell apart."""
+    for feature in outline.get("features", ()):
+        shape = feature["geometry"]
+        for polygon in shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]:
+            ring = [(float(east), float(north)) for east, north, *_ in polygon[0]]
+            kept = ring[:1]
+            for point in ring[1:]:
+                if max(abs(point[0] - kept[-1][0]), abs(point[1] - kept[-1][1])) > _FINE:
+                    kept.append(point)
+            if len(kept) > 2:
+                yield tuple(kept)
+
+
+def _middle(rings: Sequence[Sequence[tuple[float, float]]]) -> tuple[float, float]:
+    """The latitude and longitude in the middle of the longest ring."""
+    ring = max(rings, key=len)
+    return sum(north for _, north in ring) / len(ring), sum(east for east, _ in ring) / len(ring)
+
+
+def _plain_name(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace(".", "").split()).removeprefix("the ")
+
+
+def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
+    """Longitude and latitude of the country that a region names; None where it names none."""
+    wanted = {_plain_name(region), _plain_name(region_name(instance, region))}
+    return next((country.place for country in countries() if wanted & country.names), None)
+
+
+def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> WorldMap:
+    """The map of a chain, with what the plan builds."""
+    home, flows = instance.home or "", _crossing(drawn, instance.home or "")
+    built = defaultdict[str, list[float]](list)
+    for move in moves:
+        built[move.region or home].append(move.paid)
+    short = {home: 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 else 0.0}
+    known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
+    regions = [
+        MapRegion(
+            each, region_name(instance, each), place_of(instance, each), drawn.by_region.get(each, 0.0),
+            sum(built[each]), len(built[each]), short.get(each, 0.0),
+        )
+        for each in filter(None, known)
+    ]  # fmt: skip
+    ordered = tuple(sorted(regions, key=lambda each: -each.makes))
+    crossing = tuple(sorted(((*ends, tonnes) for ends, tonnes in flows.items()), key=lambda flow: -flow[2]))
+    return WorldMap(drawn.path, drawn.first, drawn.last, ordered, crossing, drawn.demanded, drawn.served)
+
+
+def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
+    """By source and target region, t a year of all goods."""
+    places, flows = {place.key: place for place in drawn.places}, defaultdict[tuple[str, str], float](float)
+    for each in drawn.passages:
+        ends = _region(places[each.source], home), _region(places[each.target], home)
+        if places[each.source].sort != "unserved" and ends[0] != ends[1] and all(ends):
+            flows[ends] += each.tonnes
+    return flows
+
+
+def _region(place: ChainPlace, home: str) -> str:
+    """The region of a place; stocks, scrap, substitutes and segments are at home."""
+    return place.region if place.sort == "activity" else home
+
+
+def map_words(instance: Instance, shown: WorldMap) -> str:
+    """Which path, when, and what of all demand is served."""
+    when = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
+    name = "Baseline" if shown.path == BASELINE else shock_title(instance, shown.path)
+    served = shown.served / shown.demanded if shown.demanded > 0 else 1.0
+    return f"{name}, {when}: {percent(served, 1)} of all demand is served"
+
+
+def draw_map(
+    instance: Instance, result: Result, maps: Sequence[WorldMap], colours: Mapping[str, tuple[str, str]]
+) -> Canvas:
+    """Maps below each other."""
+    from matplotlib.lines import Line2D
+
+    canvas = new_canvas(f"{instance.title}: who supplies, and what is built where", 3.1 * len(maps), [1.0] * len(maps))
+    for panel, shown in zip(canvas.panels, maps, strict=True):
+        _draw_panel(panel, instance, shown, colours, maps)
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
+        Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
+        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="money on builds there"),
+        Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
+               label="part of demand not served, at home"),
+    ]  # fmt: skip
+    add_footer(
+        canvas,
+        "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names; one "
+        f"that is no country stands below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
+        handles,
+    )
+    return canvas
+
+
+def _draw_panel(
+    panel: "Axes",
+    instance: Instance,
+    shown: WorldMap,
+    colours: Mapping[str, tuple[str, str]],
+    maps: Sequence[WorldMap],
+) -> None:
+    _draw_land(panel)
+    panel.set_title(map_words(instance, shown), fontsize=8.5, loc="left", color=INK if _is_whole(shown) else VERMILION)
+    on_map = {each.region: each for each in shown.regions if each.place is not None}
+    _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
+    _draw_regions(panel, instance, list(on_map.values()), colours, maps)
+    nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
+    if nowhere:
+        text = f"No country, so no place on the map: {'; '.join(nowhere)}."
+        panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
+
+
+def _draw_land(panel: "Axes") -> None:
+    from matplotlib.collections import PolyCollection
+
+    rings = [ring for country in countries() for ring in country.rings]
+    panel.add_collection(PolyCollection(rings, facecolor=_LAND, edgecolor=_SHORE, linewidth=0.3))
+    panel.set_xlim(-170, 180)
+    panel.set_ylim(_SOUTH, _NORTH)
+    panel.set_aspect(1.15)
+    plain(panel)
+    panel.set_xticks([])
+    panel.set_yticks([])
+
+
+def _is_whole(shown: WorldMap) -> bool:
+    return percent(shown.served / shown.demanded if shown.demanded > 0 else 1.0, 1) == percent(1.0, 1)
+
+
+def _region_words(instance: Instance, each: MapRegion) -> str:
+    """A region's name and figures."""
+    parts = [si(each.makes, "t/yr")] * (each.makes > 0)
+    parts += [f"{percent(each.short, 1)} short"] * (each.short > 0)
+    parts += [f"{si(each.spent, instance.money)} on {plural(each.options, 'option')}"] * (each.options > 0)
+    return f"{each.name} {', '.join(parts)}".strip()
+
+
+def _draw_flows(
+    panel: "Axes",
+    shown: WorldMap,
+    on_map: Mapping[str, MapRegion],
+    colours: Mapping[str, tuple[str, str]],
+    most: float,
+) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    for source, target, tonnes in reversed(shown.flows):
+        if source not in on_map or target not in on_map:
+            continue
+        style = "-|>,head_length=3,head_width=1.6"
+        panel.add_patch(
+            FancyArrowPatch(
+                on_map[source].place, on_map[target].place, connectionstyle="arc3,rad=-0.18", arrowstyle=style,
+                linewidth=max(0.5, _LINE * tonnes / most), color=colours.get(source, (GREY, ""))[0], alpha=0.5,
+                shrinkA=3, shrinkB=3,
+            )
+        )  # fmt: skip
+
+
+def _draw_regions(
+    panel: "Axes",
+    instance: Instance,
+    regions: Sequence[MapRegion],
+    colours: Mapping[str, tuple[str, str]],
+    maps: Sequence[WorldMap],
+) -> None:
+    """What is made, built and not served in each region, and its name where that is not little."""
+    every = [each for shown in maps for each in shown.regions]
+    most = max((each.makes for each in every), default=0.0) or 1.0
+    dearest = max((each.spent for each in every), default=0.0) or 1.0
+    taken = list[tuple[float, float, float]]()
+    for each in regions:
+        assert each.place is not None
+        _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest)
+        if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
+            _write(panel, *each.place, _region_words(instance, each), taken)
+
+
+def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> None:
+    """A circle of what is made, a square of what is built, and a ring of what is not served."""
+    assert each.place is not None
+    x, y = ([value] for value in each.place)
+    if each.makes > 0:
+        size = max(2.0, 2 * _CIRCLE * (each.makes / most) ** 0.5)
+        panel.plot(x, y, marker="o", markersize=size, color=colour, alpha=0.85, markeredgewidth=0)
+    if each.short > 0:
+        panel.plot(x, y, marker="o", markersize=2 * _CIRCLE + 4, markerfacecolor="none", color=VERMILION,
+                   markeredgewidth=1.0 + 12.0 * each.short)  # fmt: skip
+    if each.spent > 0:
+        side = max(2.0, _SQUARE * (each.spent / dearest) ** 0.5)
+        panel.plot(x, y, marker="s", markersize=side, markerfacecolor="none", color=INK, markeredgewidth=1.0)
+
+
+def _write(panel: "Axes", x: float, y: float, words: str, taken: list[tuple[float, float, float]]) -> None:
+    """Write beside a place, lower where another text stands already."""
+    wide, high, left = 1.45 * len(words), 5.0, x + 4.0
+    left = min(left, 178.0 - wide)
+    while any(abs(y - other) < high and left < end and begin < left + wide for begin, end, other in taken):
+        y -= 1.0
+    taken.append((left, left + wide, y))
+    panel.text(left, y, words, fontsize=5.4, va="center", color=INK,
+               bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
+
+
+def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:
+    """The figures of each map as a page's table."""
+    head = ["Region", ">Reach the segments, t/yr", ">Not served", f">Spent, {instance.money}", ">Options"]
+    return [
+        {
+            "head": head,
+            "rows": [
+                [each.name, si(each.makes), percent(each.short, 1) if each.short else "–", si(each.spent),
+                 str(each.options)]
+                for each in shown.regions
+            ],
+            "caption": f"{map_words(instance, shown)}. Crossing: "
+            + ("; ".join(f"{region_name(instance, source)} to {region_name(instance, target)} {si(tonnes, 't/yr')}"
+                         for source, target, tonnes in shown.flows) or "nothing") + ".",
+        }
+        for shown in maps
+    ]  # fmt: skip

@@ -1,0 +1,191 @@
+"""What is bought and spent year by year, and how stocks are drawn down within a shock."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
+from optimizer.instance.schema import Instance
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    SKY,
+    VERMILION,
+    YELLOW,
+    Canvas,
+    add_footer,
+    in_money,
+    lever_colours,
+    new_canvas,
+    of_plan,
+)
+from optimizer.report.format import plural, shock_title
+from optimizer.results.plan import ByPeriod, Outcome
+from optimizer.results.result import Result
+from optimizer.studies.purchases import Purchase
+from optimizer.tolerances import NEGLIGIBLE
+from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = (BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
+_DASHES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class YearOfPlan:
+    """What is bought in a year: money by kind of lever, undiscounted; how many builds are decided and come on line."""
+
+    year: int
+    spent: Mapping[str, float]
+    decided: int
+    on_line: int
+
+
+def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> tuple[YearOfPlan, ...]:
+    """Every year of the horizon."""
+    horizon = instance.horizon
+    builds = [move for move in moves if not move.purchases]
+    decided = Counter(horizon.year(move.t) for move in builds)
+    on_line = Counter(horizon.year(move.first) for move in builds if move.first < len(horizon.periods))
+    return tuple(
+        YearOfPlan(year, _spent_in(instance, moves, year), decided[year], on_line[year]) for year in horizon.years
+    )
+
+
+def _spent_in(instance: Instance, moves: Sequence[Purchase], year: int) -> dict[str, float]:
+    """By kind of lever, what is spent in a year, money, undiscounted."""
+    horizon, spent = instance.horizon, defaultdict[str, float](float)
+    for move in moves:
+        fills = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
+        if any(fills):
+            spent[move.kind] += instance.stocks[move.option].paid(horizon, fills)
+        elif not move.purchases and horizon.year(move.t) == year:
+            spent[move.kind] += move.paid
+    return dict(spent)
+
+
+def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) -> Canvas:
+    """Money by year and kind of lever; below, how many builds are decided and come on line."""
+    from matplotlib.patches import Patch
+
+    canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), share=True)
+    kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
+    _draw_money(canvas.panels[0], result, years, kinds)
+    _draw_builds(canvas.panels[1], years)
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
+    handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
+    handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
+    add_footer(canvas, "Capex and fixed cost in the year of the decision, stock in the year in which it is bought; "
+               f"undiscounted, {result.currency}. {of_plan(result)}", handles)  # fmt: skip
+    return canvas
+
+
+def _draw_money(panel: "Axes", result: Result, years: Sequence[YearOfPlan], kinds: Sequence[str]) -> None:
+    places, below = [each.year for each in years], [0.0] * len(years)
+    for kind in kinds:
+        amounts = [each.spent.get(kind, 0.0) for each in years]
+        panel.bar(places, amounts, bottom=below, color=lever_colours().get(kind, GREY), width=0.8)
+        below = [low + amount for low, amount in zip(below, amounts, strict=True)]
+    for year, total in zip(places, below, strict=True):
+        if total > 0:
+            panel.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
+    panel.margins(y=0.14)
+    in_money(panel.yaxis)
+    panel.set_ylabel(f"spent, {result.money}")
+    panel.grid(axis="y")
+
+
+def _draw_builds(panel: "Axes", years: Sequence[YearOfPlan]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    places = [each.year for each in years]
+    panel.bar([year - 0.2 for year in places], [each.decided for each in years], width=0.38, color="white",
+              edgecolor=GREY, hatch="////", hatchcolor=GREY)  # fmt: skip
+    panel.bar([year + 0.2 for year in places], [each.on_line for each in years], width=0.38, color=QUIET)
+    panel.set_ylabel("builds")
+    panel.set_xticks(places)
+    panel.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+
+
+def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
+    """The years as a page's table."""
+    kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
+    rows = [
+        [str(each.year), *(si(each.spent[kind]) if kind in each.spent else "–" for kind in kinds),
+         si(sum(each.spent.values())), str(each.decided), str(each.on_line)]
+        for each in years
+    ]  # fmt: skip
+    head = ["Year", *(f">{kind}, {result.money}" for kind in kinds), f">All, {result.money}", ">Decided", ">On line"]
+    return {"head": head, "rows": rows, "caption": "Money undiscounted; builds: how many."}
+
+
+@dataclass(frozen=True)
+class StockInShock:
+    """A stock within a shock, t: at its beginning, and what is left at the end of each of its periods."""
+
+    option: str
+    name: str
+    before: float
+    left: ByPeriod
+
+
+def stocks_in(instance: Instance, outcome: Outcome) -> tuple[StockInShock, ...]:
+    """The stocks that a shock finds, those that are drawn down furthest first; none where its flows are not kept."""
+    if outcome.flows is None:
+        return ()
+    found = list[StockInShock]()
+    for o in instance.stocks:
+        left, released = outcome.flows.row(o, "left"), outcome.flows.row(o, "released")
+        before = left[0] + released[0] if left and released else 0.0
+        if before > NEGLIGIBLE:
+            found.append(StockInShock(o, display_name(instance, o), before, left))
+    return tuple(sorted(found, key=lambda each: min(each.left) / each.before))
+
+
+def draw_down(
+    instance: Instance, result: Result, outcome: Outcome, stocks: Sequence[StockInShock], start: int
+) -> Canvas:
+    """Each stock within the shock, as a share of what it begins with."""
+    from matplotlib.ticker import PercentFormatter
+
+    horizon, count = instance.horizon, len(stocks[0].left)
+    canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}", 3.0)
+    (panel,) = canvas.panels
+    shown = stocks[: len(_COLOURS) * 2]
+    for i, each in enumerate(shown):
+        shares = [1.0, *(left / each.before for left in each.left)]
+        colour, dash = _COLOURS[i % len(_COLOURS)], _DASHES[3 * i % len(_DASHES)]
+        words = f"{each.name}: {si(each.before, 't')} to {si(min(each.left), 't')}"
+        panel.plot(range(count + 1), shares, color=colour, linestyle=dash, linewidth=1.7, label=words)
+        empty = next((t for t, share in enumerate(shares) if share <= NEGLIGIBLE), None)
+        if empty is not None:
+            panel.plot([empty], [0.0], marker="X", color=VERMILION, markersize=8, clip_on=False, zorder=5)
+    panel.set_ylim(0, 1.04)
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    labels = ["before", *(horizon.label(start + t) for t in range(count))]
+    step = max(1, count // 9)
+    panel.set_xticks(range(0, count + 1, step), labels[::step])
+    panel.set_ylabel("left of the stock")
+    panel.grid()
+    left = f" {plural(len(stocks) - len(shown), 'more stock')} not shown." if len(stocks) > len(shown) else ""
+    label = horizon.label
+    add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty. "
+               f"{windowed(label(start), label(start + count - 1))} ({outcome.name}).{left} {of_plan(result)}",
+               panel.get_legend_handles_labels()[0])  # fmt: skip
+    return canvas
+
+
+def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: int) -> dict[str, Any]:
+    """The stocks as a page's table."""
+    labels = [instance.horizon.label(start + t) for t in range(len(stocks[0].left))]
+    rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
+    return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
+            "caption": "At the end of each period of the shock."}  # fmt: skip
