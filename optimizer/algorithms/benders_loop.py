@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizer.algorithms.benders_master import MasterProblem, pack_cuts, unpack_cuts
-from optimizer.algorithms.branching import Branching, TreeNode
+from optimizer.algorithms.branching import Branching, BranchNode
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -124,7 +124,7 @@ class BendersLoop:
         self.relaxation: Vector | None = None
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
-        self.leaves: list[TreeNode] = []
+        self.leaves: list[BranchNode] = []
         self._evaluated = set[bytes]()
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))

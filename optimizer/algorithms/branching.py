@@ -69,7 +69,7 @@ class Separation(Protocol):
 
 
 @dataclass(order=True)
-class TreeNode:
+class BranchNode:
     """Bounds of the integers, in their order.
 
     Attributes:
@@ -143,7 +143,7 @@ class Branching:
         phase: str | None = None,
         cutoff: float = math.inf,
         separation: Separation | None = None,
-        leaves: Sequence[TreeNode] = (),
+        leaves: Sequence[BranchNode] = (),
     ) -> None:
         self.model, self.phase, self.separation = model, phase, separation
         self._limit: Callable[[], float] = (lambda: cutoff) if separation is None else separation.cutoff
@@ -152,7 +152,7 @@ class Branching:
         self.bound, self.is_closed, self.is_proven, self.solved = relaxation.objective, False, False, 0
         self._closed, self._least_closed, self._cuts, self._share = 0.0, math.inf, 0, 1.0
         self._few, self._most = NODES if separation is None else NODES_WITH_CUTS
-        self.leaves: list[TreeNode] = []
+        self.leaves: list[BranchNode] = []
         self.places = model.model.integers.copy()
         self._families = self._by_option()
         self._costs = _PseudoCosts(len(self.places))
@@ -171,8 +171,8 @@ class Branching:
                 self._report(self.bound)
             else:
                 bound, weight = relaxation.objective, 1.0 / max(1, len(leaves))
-                root = TreeNode(bound, 0, *bounds, relaxation=relaxation)
-                kept = [TreeNode(bound, -k, each.lower, each.upper, weight) for k, each in enumerate(leaves)]
+                root = BranchNode(bound, 0, *bounds, relaxation=relaxation)
+                kept = [BranchNode(bound, -k, each.lower, each.upper, weight) for k, each in enumerate(leaves)]
                 self._search(kept or [root])
         model.release_integers()
 
@@ -223,9 +223,9 @@ class Branching:
 
     # The tree.
 
-    def _search(self, open_nodes: list[TreeNode]) -> None:
+    def _search(self, open_nodes: list[BranchNode]) -> None:
         """Solve nodes until all are closed, or they promise to be too many."""
-        node: TreeNode | None = open_nodes.pop()
+        node: BranchNode | None = open_nodes.pop()
         heapq.heapify(open_nodes)
         while node is not None and not self._is_too_large() and not self.model.clock.is_over:
             node = self._step(node, open_nodes) or (heapq.heappop(open_nodes) if open_nodes else None)
@@ -241,7 +241,7 @@ class Branching:
         """Whether the tree is, by the share of it that is closed."""
         return self.solved >= self._few and self.solved > self._most * self._closed
 
-    def _step(self, node: TreeNode, open_nodes: list[TreeNode]) -> TreeNode | None:
+    def _step(self, node: BranchNode, open_nodes: list[BranchNode]) -> BranchNode | None:
         """Solve a node; the next one to plunge into, which may be this one again, or None where it is closed."""
         relaxation = self._relaxed(node)
         if relaxation.status == "stopped":
@@ -258,12 +258,12 @@ class Branching:
         self._close(node)
         return None
 
-    def _close(self, node: TreeNode) -> None:
+    def _close(self, node: BranchNode) -> None:
         self._closed += node.weight
         self._least_closed = min(self._least_closed, node.bound)
         self.leaves.append(replace(node, relaxation=None))
 
-    def _relaxed(self, node: TreeNode) -> SolveResult:
+    def _relaxed(self, node: BranchNode) -> SolveResult:
         """The relaxation of a node, with cuts where they are worth it."""
         result = node.relaxation
         if result is None or node.cuts < self._cuts:
@@ -281,7 +281,7 @@ class Branching:
     def _is_fractional(self, result: SolveResult) -> bool:
         return result.values is not None and bool(self._candidates(result.values))
 
-    def _solve(self, node: TreeNode) -> SolveResult:
+    def _solve(self, node: BranchNode) -> SolveResult:
         self.model.release_integers()
         self.model.model.bound(self.places, node.lower, node.upper)
         result = self.model.solve_relaxed()
@@ -319,8 +319,8 @@ class Branching:
         return result
 
     def _branch(
-        self, node: TreeNode, relaxation: SolveResult, candidates: list[int], open_nodes: list[TreeNode]
-    ) -> TreeNode | None:
+        self, node: BranchNode, relaxation: SolveResult, candidates: list[int], open_nodes: list[BranchNode]
+    ) -> BranchNode | None:
         """Two children of a node: the nearer one is solved next, the other one stays open."""
         assert relaxation.values is not None
         self._tighten(node, relaxation)
@@ -338,10 +338,10 @@ class Branching:
         return near
 
     def _solve_children(
-        self, node: TreeNode, at: Vector, places: Sequence[int]
-    ) -> dict[int, list[TreeNode]] | list[TreeNode]:
+        self, node: BranchNode, at: Vector, places: Sequence[int]
+    ) -> dict[int, list[BranchNode]] | list[BranchNode]:
         """Both children of a few integers whose pseudo-costs are unknown; those that are left where one is hopeless."""
-        solved = dict[int, list[TreeNode]]()
+        solved = dict[int, list[BranchNode]]()
         if self.solved < STRONG_FROM:
             return solved
         unknown = [place for place in places if not self._costs.are_known(place)]
@@ -352,7 +352,7 @@ class Branching:
                 return left
         return solved
 
-    def _children(self, node: TreeNode, place: int, value: float) -> list[TreeNode]:
+    def _children(self, node: BranchNode, place: int, value: float) -> list[BranchNode]:
         """The one rounded down, the one rounded up."""
         result, below = [], math.floor(value)
         for is_up, distance in ((False, value - below), (True, below + 1 - value)):
@@ -360,10 +360,10 @@ class Branching:
             lower, upper = node.lower.copy(), node.upper.copy()
             (lower if is_up else upper)[place] = below + is_up
             decision = (place, is_up, distance)
-            result.append(TreeNode(node.bound, self._nodes, lower, upper, node.weight / 2, decision=decision))
+            result.append(BranchNode(node.bound, self._nodes, lower, upper, node.weight / 2, decision=decision))
         return result
 
-    def _is_hopeless(self, child: TreeNode) -> bool:
+    def _is_hopeless(self, child: BranchNode) -> bool:
         """Whether a child is closed as soon as it is solved."""
         result = self._solve(child)
         if result.status == "stopped":
@@ -374,7 +374,7 @@ class Branching:
             return True
         return False
 
-    def _tighten(self, node: TreeNode, relaxation: SolveResult) -> None:
+    def _tighten(self, node: BranchNode, relaxation: SolveResult) -> None:
         """Bounds that follow from reduced costs: what would cost more than the best plan is out of reach."""
         room = self._best - relaxation.objective
         if relaxation.reduced_costs is None or relaxation.values is None or not math.isfinite(room):

@@ -329,8 +329,7 @@ class ScenarioSearch(Search):
             return self.model.conclude(replace(branching.incumbent, status="optimal", bound=branching.bound))
         if self.clock.is_over:
             return self.model.conclude(replace(branching.incumbent, status="stopped", bound=branching.bound))
-        self.model.start = branching.integers
-        self.model.known_bound = max(self.model.known_bound, branching.bound)
+        self.model.start, self.model.known_bound = branching.integers, max(self.model.known_bound, branching.bound)
         return None
 
     @property
