@@ -36,7 +36,7 @@ KINDS = ("source", "assumption", "reference", "bare")
 SECTIONS = ("processes", "demands", "options", "shocks", "ensembles", "policy", "adversary", "futures", "discount_rate")
 # What says when, how long an end of the horizon is, or how a sample is drawn, and not what the world is like.
 NO_DATA = {"start", "from", "to", "seed", "count", "horizon", "months", "year", "earliest", "latest"}
-_GRADE = re.compile(r"\b[AB]\b(?=[);,/:])|\bA/B\b|company|\brelease\b")
+_GRADE = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|company|\brelease\b")
 _ASSUMED = re.compile(r"assum|judge")
 
 

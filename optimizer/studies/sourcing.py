@@ -40,7 +40,7 @@ WORLD_SECTIONS = (
 NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
-_CITED = re.compile(r"\b[AB]\b(?=[);,/:])|\bA/B\b|company|\brelease\b|https?://")
+_CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|company|\brelease\b|https?://")
 _ASSUMED = re.compile(r"assum|judge", re.IGNORECASE)
 
 NumberPlace = tuple[str, ...]
