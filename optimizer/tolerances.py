@@ -20,6 +20,9 @@ POSITIVE = 1e-300
 
 # The solver: primal, dual and integer feasibility that HiGHS is held to, and looser ones where it fails to reach them.
 FEASIBILITY = 1e-9
+# How whole integers are for HiGHS while it searches; what it returns is whole to `FEASIBILITY`. Searching at that takes
+# up to twice as long.
+INTEGERS_IN_SEARCH = 1e-7
 LOOSER_FEASIBILITY = (1e-7, 1e-6)
 # By how much the objective that a solver reports may differ from that of its own values, relative.
 REPORTED_OBJECTIVE = 1e-6

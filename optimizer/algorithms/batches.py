@@ -15,7 +15,9 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Integers, Vector
 
-RecourseTask = Literal["gaps", "best", "served", "subgradients of gaps", "subgradients of costs"]
+RecourseTask = Literal[
+    "gaps", "best", "served", "subgradients of gaps", "subgradients of costs", "subgradients without valid rows"
+]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 BATCH_SIZE = 64
 

@@ -209,6 +209,7 @@ class _Search(RecourseEstimates):
         again.master.add_pool(loop.master.pool)
         again.start_from(best.result)
         again.is_relaxed = True
+        again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measured + slack]
         return again.incumbent if again.run() else None
 
     def _cost_at(self, gap: float, bound: float, limit: float, survived: frozenset[int]) -> Objective:

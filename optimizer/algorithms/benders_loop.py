@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizer.algorithms.benders_master import MasterProblem, pack_cuts, unpack_cuts
-from optimizer.algorithms.branching import Branching
+from optimizer.algorithms.branching import Branching, BranchNode
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -110,6 +110,7 @@ class BendersLoop:
         incumbent: the best feasible plan with whole numbers. bound: the proven lower bound.
         latest: the last plan with whole numbers, feasible or not. relaxation: the last LP relaxation.
         first: a plan whose integers are evaluated first.
+        leaves: of the tree of an objective before, outside of which there are no plans; then of this one.
     """
 
     def __init__(self, search: Search, objective: Objective, negligible: float) -> None:
@@ -123,6 +124,7 @@ class BendersLoop:
         self.relaxation: Vector | None = None
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
+        self.leaves: list[BranchNode] = []
         self._evaluated = set[bytes]()
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))
@@ -191,9 +193,11 @@ class BendersLoop:
         self.began = time.perf_counter()
         if self.first is not None and not self._is_enough():
             self.reduced = self.master
-            self._evaluate_integers(self.first)
+            self.evaluate(self.first)
         self.is_proven = self._is_enough()
         self.reduced, stalling = self._reduced_master(), _Stalling()
+        if not self.is_proven and not self.search.clock.is_over:
+            self._branch()
         while not self.is_proven and not self.search.clock.is_over:
             if not self._solve_round(self._propose(), stalling):
                 break
@@ -203,7 +207,7 @@ class BendersLoop:
         """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""
         if result.status == "infeasible" and self.incumbent is not None:
             # No plan is better than the incumbent by more than the gap.
-            self.bound, self.is_proven = max(self.bound, self._cutoff()), True
+            self.bound, self.is_proven = max(self.bound, self.cutoff()), True
             return False
         if result.values is not None or result.status == "optimal":
             # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
@@ -211,19 +215,36 @@ class BendersLoop:
         if result.values is None:
             self.is_proven = self._is_enough()
             return False
-        has_progressed = self._evaluate_integers(result) and not stalling.is_over(self.bound, self._upper)
+        has_progressed = self.evaluate(result) and not stalling.is_over(self.bound, self._upper)
         # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
         self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
         return has_progressed
 
+    def _branch(self) -> None:
+        """Branch and cut, until all nodes are closed or promise to be too many."""
+        self.reduced.release_integers()
+        relaxation = self.reduced.solve_relaxed()
+        if relaxation.values is not None and relaxation.status == "optimal":
+            tree = Branching(
+                self.reduced, self.search.tighten(self.reduced, relaxation), separation=self, leaves=self.leaves
+            )
+            self.leaves = tree.leaves if tree.is_closed else []
+            # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
+            self.is_proven = self._is_enough(STALLED_GAP if tree.is_closed else 0.0)
+
+    def cut(self, relaxed: SolveResult) -> bool:
+        """Add cuts to the master that proposes at a solution with fractions; whether there were any."""
+        assert relaxed.values is not None
+        return self.objective.evaluate(self.reduced, relaxed.values, relaxed.values).new_cuts > 0
+
+    def raise_bound(self, bound: float) -> None:
+        """Take over a lower bound; one that is above the incumbent says no more than that this is the best."""
+        self.bound = max(self.bound, min(bound, self._upper))
+
     def _propose(self) -> SolveResult:
         """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
         self.reduced.release_integers()
-        relaxation = self.reduced.solve_relaxed()
-        found = None
-        if relaxation.status == "optimal":
-            found = Branching(self.reduced, relaxation, self.objective.name, self._cutoff()).result
-        return found or self.reduced.solve_integers(self.objective.name, self._cutoff())
+        return self.reduced.solve_integers(self.objective.name, self.cutoff())
 
     @property
     def _upper(self) -> float:
@@ -245,7 +266,11 @@ class BendersLoop:
             return self.objective.tolerance * abs(value)
         return self.search.settings.slack(value, time.perf_counter() - self.began)
 
-    def _cutoff(self) -> float:
+    def best(self) -> float:
+        """What the incumbent costs."""
+        return self._upper
+
+    def cutoff(self) -> float:
         """The cost below which a plan is noticeably better than the incumbent."""
         return math.inf if self.incumbent is None else self._upper - self._slack(self._upper)
 
@@ -257,7 +282,7 @@ class BendersLoop:
         reduced.add_pool(self.master.pool)
         return reduced
 
-    def _evaluate_integers(self, proposed: SolveResult) -> bool:
+    def evaluate(self, proposed: SolveResult) -> bool:
         """Fix proposed integers and add cuts until the restricted LP is solved; whether there was any to add."""
         assert proposed.values is not None
         master, has_progressed = self.master, False

@@ -322,14 +322,14 @@ class ScenarioSearch(Search):
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
         if relaxation.status != "optimal" or relaxation.values is None:
             return None
-        branching = Branching(self.model, relaxation, phase)
+        branching = Branching(self.model, self.tighten(self.model, relaxation), phase)
         if branching.incumbent is None:
             return None
-        if branching.bound > -math.inf:
+        if branching.is_proven:
             return self.model.conclude(replace(branching.incumbent, status="optimal", bound=branching.bound))
         if self.clock.is_over:
-            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=relaxation.objective))
-        self.model.start = branching.integers
+            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=branching.bound))
+        self.model.start, self.model.known_bound = branching.integers, max(self.model.known_bound, branching.bound)
         return None
 
     @property

@@ -485,9 +485,9 @@ class DaskExecutor(Executor):
             self._client.close(timeout=2)
 
 
-def start_executor(size: int) -> Executor:
-    """An executor for `size` tasks at a time."""
-    return SerialExecutor() if size == 1 else ProcessExecutor(size)
+def start_executor(size: int, setup: Setup | None = None) -> Executor:
+    """An executor for `size` tasks at a time; `setup` is what each other process builds first."""
+    return SerialExecutor() if size == 1 else ProcessExecutor(size, setup)
 
 
 def size_for(jobs: int | None, seconds: float) -> int:

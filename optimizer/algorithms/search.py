@@ -7,15 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.listed import ListedShocks
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import Row
 from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Settings, SolveResult
 
 # Shocks that are added in a round.
 ADDED = 4
@@ -35,6 +38,7 @@ class Search:
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
         listed: the oracle of the instance's own shocks.
+        rounded: valid inequalities that follow from floors (`rounding`).
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Search:
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []
+        self.rounded: list[Row] = []
         self._has_warned = False
         folder = settings.checkpoint
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
@@ -83,6 +88,10 @@ class Search:
     def note_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
         """The same for listed shocks by number."""
         return self.note_shocks(self.tree.events[number] for number in numbers)
+
+    def tighten(self, model: ScenarioModel, relaxation: SolveResult) -> SolveResult:
+        """The relaxation of a model with what follows from its floors for whole numbers of openings."""
+        return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
 
     def report(self, event: Progress) -> None:
         """Pass a step on, with the seconds of the whole search."""

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchRequest, BatchResponse, ShockBatch, batches
+from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
@@ -16,6 +16,9 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
 from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
+
+# Tasks whose dual values are those of the other rows alone.
+WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients without valid rows")
 
 
 class SubproblemSolver:
@@ -100,7 +103,7 @@ class _BatchSolver:
     ) -> None:
         self.request, self.window, self.warm, self.which = request, window, warm, which
         self.batch, self.is_tight = window.batch(
-            which, request.linking, is_priced=is_priced or request.task in ("best", "served")
+            which, request.linking, is_priced=is_priced or request.task in WITHOUT_VALID
         )
         self.basis, self.seconds = request.basis, 0.0
 
@@ -176,10 +179,11 @@ class _BatchSolver:
     def subgradients(self) -> BatchResponse:
         """Gaps or costs with their subgradients in the linking terms, summed by group.
 
+        Gaps are so with the valid rows of the programme, or without: then all of a limit shows in its own row.
         Costs are least costs with the floors kept, or the gap allowed; without either where that is infeasible: then
         `fails` is True.
         """
-        is_gap = self.request.task == "subgradients of gaps"
+        is_gap = self.request.task != "subgradients of costs"
         found, kept = (self._solve(self.batch, values=True, with_duals=True), None) if is_gap else self._costs()
         subgradients = self.window.subgradients(self.which, self.is_tight, found.duals, found.reduced_costs)
         if is_gap:

@@ -165,6 +165,10 @@ class RawResult:
     reduced_costs: Vector | None = None
 
 
+# Of branching, by key of an integer.
+Gains = dict[Hashable, Vector]
+
+
 @dataclass
 class BranchingHistory:
     """What branching on the integers of similar models gained.
@@ -176,7 +180,7 @@ class BranchingHistory:
         failures: how many searches in turn were given up.
     """
 
-    gains: dict[Hashable, Vector] = field(default_factory=dict)
+    gains: Gains = field(default_factory=dict)
     distance: float = 0.0
     failures: int = 0
 

@@ -27,7 +27,7 @@ from optimizer.solver.base import (
     Verdict,
 )
 from optimizer.solver.tree import Relaxed, TreeSearch
-from optimizer.tolerances import FEASIBILITY, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
+from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 INFEASIBLE_STATUSES = (
     HighsModelStatus.kInfeasible,
@@ -66,7 +66,7 @@ class HighsBackEnd:
         options: dict[str, Any] = {
             "primal_feasibility_tolerance": FEASIBILITY,
             "dual_feasibility_tolerance": FEASIBILITY,
-            "mip_feasibility_tolerance": FEASIBILITY,
+            "mip_feasibility_tolerance": INTEGERS_IN_SEARCH,
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
@@ -176,13 +176,26 @@ class HighsBackEnd:
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
             self._run(clock)
-            raw = self._read(is_mip=is_mip)
+            raw = self._search_finely(clock, self._read(is_mip=is_mip), request)
             self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
             return self._with_cutoff(raw, request) if is_mip else raw
         finally:
             self._listener, self._timed = None, None
+
+    def _search_finely(self, clock: Clock, coarse: RawResult, request: SolveRequest) -> RawResult:
+        """Search again where integers are not as whole as all else is feasible; `coarse` where there is no time."""
+        if coarse.values is None or _are_whole(coarse.values[request.integers]):
+            return coarse
+        self._highs.clearSolver()
+        self._highs.setOptionValue("mip_feasibility_tolerance", FEASIBILITY)
+        try:
+            self._run(clock)
+            fine = self._read(is_mip=True)
+            return coarse if fine.values is None and fine.status == "stopped" else fine
+        finally:
+            self._highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _choose_basis(self, *, is_mip: bool) -> None:
         """Keep the basis before integers, and take it up after them."""
@@ -348,6 +361,7 @@ class HighsBackEnd:
                 self._tolerances(tolerance)
                 self._attempt(clock)
                 self._tolerances(FEASIBILITY)
+                highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _is_undecided(self) -> bool:
         """Whether HiGHS ended without a verdict, or without values for it."""
@@ -393,6 +407,10 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+def _are_whole(integers: Vector) -> bool:
+    return bool((np.abs(integers - np.round(integers)) <= FEASIBILITY).all())
 
 
 class _Relaxations:

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.executor import Executor, Memory, Task, size_for, start_executor
+from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.edits import with_budget
@@ -28,10 +28,10 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve_instance, tight_shocks
-from optimizer.studies.what_if import LEAST_OUTLAY, WhatIfResult, WhatIfSolver
+from optimizer.studies.what_if import GAINS, LEAST_OUTLAY, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
@@ -192,6 +192,8 @@ class BudgetSweep:
         self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._total = 0
+        # What branching gained in this process, for workers.
+        self._gains: Gains = {}
         self._side_by_side = side_by_side
         self._executor = self._start_executor((settings.jobs or 1) if side_by_side else 1)
 
@@ -204,7 +206,7 @@ class BudgetSweep:
         self._executor.close()
 
     def _start_executor(self, size: int) -> Executor:
-        executor = start_executor(size)
+        executor = start_executor(size, Setup.of(keep_gains, self._gains))
         executor.memory |= {"clock": self.clock, "listener": self.listener}
         return executor
 
@@ -331,6 +333,8 @@ class BudgetSweep:
         """Where the first search took its time, have the others run side by side."""
         size = size_for(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
         if size > self._executor.size == 1:
+            if "solver" in self._executor.memory:
+                self._gains = self._executor.memory["solver"].gains
             self.__exit__()
             self._executor = self._start_executor(size)
 
@@ -419,6 +423,7 @@ def _solver(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSol
     """The one of this process; its recourse LPs stay warm."""
     if "solver" not in memory:
         memory["solver"] = WhatIfSolver(instance, settings)
+        memory["solver"].learn_gains(memory.get(GAINS, {}))
     solver: WhatIfSolver = memory["solver"]
     return solver
 

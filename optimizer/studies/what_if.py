@@ -15,6 +15,7 @@ from typing import Literal
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
+from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
@@ -22,10 +23,12 @@ from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
-from optimizer.solver import BranchingHistories, Clock, Settings
+from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
 LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
+# Where a worker keeps what branching gained before it was started.
+GAINS = "gains"
 # So many variants keep their programmes warm.
 KEPT = 3
 
@@ -92,6 +95,15 @@ class WhatIfSolver:
     def __exit__(self, *about: object) -> None:
         for _, evaluator in self._warm:
             evaluator.close()
+
+    @property
+    def gains(self) -> Gains:
+        """What branching gained so far, for a solver in another process."""
+        return self.histories[""].gains if "" in self.histories else {}
+
+    def learn_gains(self, gains: Gains) -> None:
+        """Take what branching gained elsewhere for the start."""
+        self.histories[""] = BranchingHistory(dict(gains))
 
     def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
         """Take a plan, or none, and the shocks that shaped it for the start of the next question."""
@@ -161,6 +173,11 @@ class WhatIfSolver:
 
     def _active_shocks(self, instance: Instance) -> frozenset[str]:
         return self._active & {event.name for event in instance.events}
+
+
+def keep_gains(memory: Memory, gains: Gains) -> None:
+    """A worker's setup: what branching gained before it was started."""
+    memory[GAINS] = gains
 
 
 def _operates_alike(one: Instance, other: Instance) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
+from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
@@ -46,7 +46,7 @@ from optimizer.studies.explain.repairs import (
 )
 from optimizer.studies.measure import GAP_SHARE, Measure
 from optimizer.studies.solve import solve_to_measure
-from optimizer.studies.what_if import WhatIfSolver
+from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
 from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
 
@@ -81,7 +81,7 @@ class ParallelWhatIfs:
         self.what, settings, left = what, what.solver.settings, what.solver.clock.left
         # A cluster answers for the shocks of one question after the other.
         size = 1 if settings.cluster else size_for(settings.jobs, seconds)
-        self._executor = start_executor(size)
+        self._executor = start_executor(size, Setup.of(keep_gains, what.solver.gains))
         if self._executor.size == 1:
             self._executor.memory["what"] = what
         else:
@@ -145,6 +145,7 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         return
     if "own" not in memory:
         memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
+        memory["own"].solver.learn_gains(memory.get(GAINS, {}))
     what: WhatIfs = memory["own"]
     what.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
     with interruptible(what.solver.clock):

@@ -1,0 +1,184 @@
+"""Rounded floors and the tree with cuts: by hand, and against the extensive form."""
+
+from itertools import compress, product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import optimizer as so
+from optimizer.algorithms import branching
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.joint_recourse import evaluator_of
+from optimizer.algorithms.rounding import RoundedFloors
+from optimizer.formulation import Writer
+from optimizer.model.builder import Row
+from optimizer.solver import Clock, Settings, SolveResult, Vector
+
+
+def sites(
+    sizes: list[float],
+    costs: list[float],
+    unit_costs: list[list[float]],
+    demand: list[float],
+    shares: list[list[float]],
+    objective: Any = "expected",
+    *,
+    unit: float = 0.0,
+    until: int = 2026,
+) -> so.Instance:
+    """Sites that are opened whole, customers that are served whole in each scenario, and in one of full demand.
+
+    Where there is a `unit`, sites are bought in multiples of it instead.
+    """
+    scenarios = [*shares, [1.0] * len(demand)]
+    probability = [1.0 / len(shares)] * len(shares) + [0.0]
+    return so.read(
+        {
+            "horizon": {"start": 2026, "end": until, "step": "year"},
+            "commodities": {f"site{i}": {} for i in range(len(sizes))} | {f"at{j}": {} for j in range(len(demand))},
+            "processes": {
+                f"arc{i}_{j}": {
+                    "region": "home",
+                    "input": {f"site{i}": 1},
+                    "output": {f"at{j}": 1},
+                    "capacity": most,
+                    "cost": unit_costs[i][j],
+                }
+                for i in range(len(sizes))
+                for j, most in enumerate(demand)
+            },
+            "demands": {
+                f"at{j}": {"commodity": f"at{j}", "quantity": most, "survival": 1, "shortage_cost": 1000}
+                for j, most in enumerate(demand)
+            },
+            "options": {
+                f"site{i}": {
+                    "kind": "ally",
+                    "region": "home",
+                    "output": {f"site{i}": 1},
+                    "max_size": size,
+                }
+                | ({"unit_size": unit, "capex": costs[i]} if unit else {"fixed_cost": costs[i], "min_size": size})
+                for i, size in enumerate(sizes)
+            },
+            "shocks": {
+                f"s{s}": {
+                    "start": until,
+                    "months": 12,
+                    "probability": probability[s],
+                    "demand": {f"at{j}": share for j, share in enumerate(own)},
+                }
+                for s, own in enumerate(scenarios)
+            },
+            "policy": {"objective": objective},
+        }
+    )
+
+
+def rounded(instance: so.Instance) -> tuple[SolveResult, SolveResult, list[Row]]:
+    """The relaxation, the same with rounded floors, and these."""
+    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
+    relaxation, known = run.solve_relaxation(), list[Row]()
+    if relaxation.status != "optimal":
+        return relaxation, relaxation, known
+    return relaxation, RoundedFloors(run, evaluator_of(instance), known).tighten(relaxation), known
+
+
+def excess(row: Row, values: Vector) -> float:
+    """By how much values violate a row, as a share of its largest term."""
+    terms: list[float] = [value * values[j] for j, value in row.terms.items()]
+    size: float = max(1.0, abs(row.rhs), *map(abs, terms))
+    return (sum(terms) - row.rhs) / size
+
+
+def test_floors_ask_for_whole_sites() -> None:
+    # 60 t from sites of 25 t at 10 USD each: 2.4 of them, 24 USD, relaxed; 3 of them, 30 USD.
+    instance = sites([25.0] * 4, [10.0] * 4, [[0.0]] * 4, [60.0], [[1.0]])
+    relaxation, tight, known = rounded(instance)
+    assert relaxation.objective == pytest.approx(24)
+    assert tight.objective == pytest.approx(30)
+    # The sum of the openings is 3 or more.
+    (row,) = known
+    assert len(row.terms) == 4
+    assert [value / row.rhs for value in row.terms.values()] == pytest.approx([1 / 3] * 4)
+
+
+def test_a_shadow_price_is_that_of_the_floor_not_of_its_rounding() -> None:
+    # Each tonne costs 2 USD to move, with the sites that are open; rounding has no part in that.
+    instance = sites([25.0] * 4, [10.0] * 4, [[2.0]] * 4, [60.0], [[1.0]])
+    found, plain = (so.solve(instance, settings=Settings(strategy=name)) for name in ("cuts", "whole"))
+    assert found.total_cost == pytest.approx(plain.total_cost) == pytest.approx(30 + 120)
+
+
+AMOUNTS = st.integers(3, 40).map(float)
+FOUR, TABLE = (st.lists(each, min_size=4, max_size=4) for each in (AMOUNTS, st.lists(AMOUNTS, min_size=3, max_size=3)))
+SHARES = st.lists(
+    st.lists(st.floats(0, 1).map(lambda share: round(share, 2)), min_size=3, max_size=3), min_size=1, max_size=3
+)
+DEMAND = [7.0, 11.0, 5.0]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(FOUR, FOUR, TABLE, SHARES, st.sampled_from([0.0, 3.0]), st.sampled_from([2026, 2027]))
+def test_no_plan_is_cut_off(
+    sizes: list[float],
+    costs: list[float],
+    unit_costs: list[list[float]],
+    shares: list[list[float]],
+    unit: float,
+    until: int,
+) -> None:
+    instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
+    relaxation, tight, known = rounded(instance)
+    assume(known)
+    least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    if least.gap > 0:
+        return
+    assert least.values is not None
+    assert relaxation.objective * (1 - 1e-9) <= tight.objective <= least.cost * (1 + 1e-6)
+    assert all(excess(row, least.values) <= 1e-6 for row in known)
+    if unit == 0 and until == 2026:
+        # Every set of sites that holds enough keeps them.
+        columns = least.builder.columns
+        for opened in product((False, True), repeat=4):
+            if sum(compress(sizes, opened)) >= sum(DEMAND):
+                plan = np.zeros(len(columns))
+                for j, column in enumerate(columns):
+                    for i in compress(range(4), opened):
+                        if column.mark.owner == f"site{i}" and not column.mark.path:
+                            plan[j] = sizes[i] if column.mark.what == "size" else 1.0
+                assert all(excess(row, plan) <= 1e-6 for row in known)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(
+    FOUR,
+    FOUR,
+    TABLE,
+    SHARES,
+    st.sampled_from(["expected", {"cvar": 0.6}, {"cvar": 0.5, "weight": 0.5}]),
+    st.sampled_from([(60, 2000), (3, 0), (0, 0)]),
+)
+def test_the_tree_finds_the_optimum_of_the_extensive_form(
+    sizes: list[float],
+    costs: list[float],
+    unit_costs: list[list[float]],
+    shares: list[list[float]],
+    objective: Any,
+    nodes: tuple[int, int],
+) -> None:
+    assume(sum(sizes) >= sum(DEMAND))
+    instance = sites(sizes, [20 * each for each in costs], unit_costs, DEMAND, shares, objective)
+    least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    with pytest.MonkeyPatch.context() as patch:
+        # Also where the tree is given up, after some nodes or at once.
+        patch.setattr(branching, "NODES_WITH_CUTS", nodes)
+        found = Benders().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
+    assert found.cost == pytest.approx(least.cost, rel=1e-6)
+    assert found.bound <= least.cost * (1 + 1e-6)
+    assert found.bound >= least.cost * (1 - 1e-6)
