@@ -70,7 +70,7 @@ def test_three_options_by_hand() -> None:
 
 def test_gaps_with_a_price_by_hand() -> None:
     # A tonne below the floor costs 1000 x 0.0105 = 10.5, half of 1 more than one of a; 2 % more than 600 is 612: it
-    # pays for 24 t that are missed, which leaves 36 t of a, or for 12 t of b. Missing all 60 t would cost 630, 5 % more.
+    # pays for 24 t that are missed, leaving 36 t of a, or for 12 t of b. Missing all 60 t would cost 630, 5 % more.
     data = three() | {"policy": {"gap_price": 0.0105}}
     found = so.alternatives(so.read(data), 0.02, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
