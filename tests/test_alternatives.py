@@ -80,6 +80,11 @@ def test_gaps_with_a_price_by_hand() -> None:
     assert found.plans
     for each in found.plans:
         assert each.result.total_cost + 0.0105 * each.result.survival_gap <= 612 * (1 + 1e-4)
+    # The least outlay that survives keeps the floors whatever a gap costs: 600; at 9 a tonne doing nothing is cheaper.
+    cheap = so.read(three() | {"policy": {"gap_price": 0.009}})
+    compared = so.compare(cheap, budgets=[0, 700], settings=EXACT)
+    assert compared.least[0].outlay == pytest.approx(600)
+    assert {each.result.outlay for each in compared.columns} == {0}
     all_missed = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT, patience=math.inf))
     assert all_missed["a"].least.size == pytest.approx(0, abs=1e-3)
 
