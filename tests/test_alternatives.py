@@ -68,6 +68,27 @@ def test_three_options_by_hand() -> None:
     assert first.result.total_cost == pytest.approx(640, rel=1e-4)
 
 
+def test_gaps_with_a_price_by_hand() -> None:
+    # A tonne below the floor costs 1000 x 0.0105 = 10.5, half of 1 more than one of a; 2 % more than 600 is 612: it
+    # pays for 24 t that are missed, leaving 36 t of a, or for 12 t of b. Missing all 60 t would cost 630, 5 % more.
+    data = three() | {"policy": {"gap_price": 0.0105}}
+    found = so.alternatives(so.read(data), 0.02, settings=EXACT, patience=math.inf)
+    ranges = by_option(found)
+    assert (found.status, found.most, found.more) == ("proven", pytest.approx(612), pytest.approx(12))
+    assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(36, rel=1e-4), pytest.approx(60))
+    assert (ranges["b"].least.size, ranges["b"].greatest.size) == (0, pytest.approx(12, rel=1e-4))
+    assert found.plans
+    for each in found.plans:
+        assert each.result.total_cost + 0.0105 * each.result.survival_gap <= 612 * (1 + 1e-4)
+    # The least outlay that survives keeps the floors whatever a gap costs: 600; at 9 a tonne doing nothing is cheaper.
+    cheap = so.read(three() | {"policy": {"gap_price": 0.009}})
+    compared = so.compare(cheap, budgets=[0, 700], settings=EXACT)
+    assert compared.least[0].outlay == pytest.approx(600)
+    assert {each.result.outlay for each in compared.columns} == {0}
+    all_missed = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT, patience=math.inf))
+    assert all_missed["a"].least.size == pytest.approx(0, abs=1e-3)
+
+
 def test_a_tolerance_between_two_options_by_hand() -> None:
     # 5 % more is 630: b may take the place of 30 t of a.
     ranges = by_option(so.alternatives(so.read(three()), 0.05, settings=EXACT, patience=math.inf))

@@ -1,6 +1,6 @@
 """Near-optimal alternatives (MGA): all plans that cost no more than a limit, in one model that is kept warm.
 
-    cost ≤ most          a row; where floors fail, the gap is limited as well
+    cost ≤ most          a row, with the price of gaps; where floors fail without one, the gap is limited as well
     N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or what a stockpile buys in t
 
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
@@ -20,7 +20,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.problem import ProblemVariant, at_most
+from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import Search, generate_constraints
@@ -71,9 +71,9 @@ class NearOptimalSearch(Search):
     Args:
         instance, settings, clock, listener: as for `Strategy.run`.
         evaluator: of the recourse in the shocks.
-        most: the limit on cost, in money, present value.
-        gap_limit: the limit on the survival gap, in money; 0 where all floors are kept. Above 0, the model holds every
-            shock that can fail.
+        most: the limit on cost, in money, present value; with the price of gaps where they have one.
+        gap_limit: the limit on the survival gap, in money; 0 where all floors are kept, or where gaps have a price.
+            Above 0, the model holds every shock that can fail.
         first: names of shocks to begin with.
     """
 
@@ -94,8 +94,7 @@ class NearOptimalSearch(Search):
         self.note_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
         if gap_limit > 0:
             self.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
-        rows = (at_most(formulation.cost, most, "cost"), _totals)
-        problem = ProblemVariant(rows=rows, name="cost", gap_limit=gap_limit)
+        problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, cost_limit=most)
         self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
         self.model.histories = evaluator.histories
         self.model.require_floors()
@@ -110,7 +109,7 @@ class NearOptimalSearch(Search):
 
     @property
     def cost(self) -> Expression:
-        """Total cost, present value."""
+        """Total cost, present value, with the price of gaps where they have one."""
         return self.model.cost
 
     def taken(self, plan: Plan, cost: float) -> NearOptimalPlan:
@@ -262,11 +261,18 @@ class NearOptimalSearch(Search):
             result = self.model.solve_lp()
         if result.values is None:
             return None
-        values, gap = self._values(result), 0.0
-        if self.model.problem.gap_limit > 0:
+        values, gap, price = self._values(result), 0.0, self.instance.policy.gap_price or 0.0
+        if price or self.model.problem.gap_limit > 0:
             gap = max(0.0, self.model.gap.value(values))
-        cost = self.cost.value(values)
-        return SearchResult("optimal", self.model.builder, result.values, cost, gap=gap, notes=tuple(self.model.notes))
+        return SearchResult(
+            "optimal",
+            self.model.builder,
+            result.values,
+            self.cost.value(values) - price * gap,
+            gap=gap,
+            notes=tuple(self.model.notes),
+            allows_shortages=price > 0 and gap > 0,
+        )
 
 
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:

@@ -3,10 +3,12 @@
     objective   what is minimised: cost, outlay, the size of an option …
     rows        rows beside those of the instance: a limit on cost, an option that is left out …
     gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
+    cost_limit  what a plan may cost, with the price of its gaps where they have one
 
 Rows are written once, before any shock without a probability is added.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +34,7 @@ class ProblemVariant:
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
     gap_limit: float = 0.0
+    cost_limit: float = math.inf
     least_costs: tuple[float, ...] = field(default=(), compare=False)
 
     @property

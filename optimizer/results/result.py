@@ -134,6 +134,11 @@ class Result(SavedPlan):
         return self.data.get("policy", {}).get("gap_price") is not None
 
     @property
+    def priced_cost(self) -> float:
+        """Total cost with the price of gaps, where they have one: what is least, money in present value."""
+        return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
+
+    @property
     def sample_counts(self) -> tuple[SampleCount, ...]:
         """The ensembles of which only a share has to be survived, and how many of their samples are."""
         found = []

@@ -66,7 +66,7 @@ class Alternatives:
         status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
             time ran out, ``none`` where there is no plan.
         within: the tolerance, a share of the measure.
-        most: the cost that it allows, present value.
+        most: the cost that it allows, present value; with the price of gaps where they have one.
         gap: to which the least cost is proven, a share of the measure.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.
@@ -92,7 +92,7 @@ class Alternatives:
     @property
     def more(self) -> float:
         """How much dearer than the cheapest a plan may be, money."""
-        return self.most - self.cheapest.total_cost
+        return self.most - self.cheapest.priced_cost
 
     frames = property(study_frames.of_alternatives)
 
@@ -144,7 +144,8 @@ def alternatives(
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
 
-    Where the floors cannot all be kept, they are plans that leave the least gap, at a cost within the tolerance.
+    Where the floors cannot all be kept, they are plans that leave the least gap, at a cost within the tolerance; where
+    gaps have a price, plans whose cost with the price of their gaps is within it.
 
     Args:
         instance: the instance.
@@ -183,7 +184,7 @@ def alternatives(
         cheapest, measure = solve_to_measure(instance, settings, first, evaluator, clock, listener, near=near_cost)
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
-            most = cheapest.total_cost + (0.0 if measure is None else allowed.money(measure))
+            most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
             share = allowed.of(measure)
             return Alternatives(status, share, most, settings.gap, cheapest, seconds=_elapsed(clock), measure=measure)
         near = replace(settings, gap=min(settings.gap, SIZE_GAP))
@@ -212,8 +213,8 @@ def _around(
     evaluator: RecourseEvaluator,
     listener: Listener,
 ) -> Alternatives:
-    most = cheapest.total_cost + more
-    gap = cheapest.survival_gap if cheapest.status == "gap" else 0.0
+    most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
+    gap = cheapest.survival_gap if cheapest.status == "gap" and not has_price else 0.0
     near = NearOptimalSearch(
         instance,
         settings,
@@ -224,7 +225,7 @@ def _around(
         gap * (1.0 + HELD_NEAR_OPTIMAL),
         tight_shocks(cheapest),
     )
-    near.taken(cheapest.plan, cheapest.total_cost)
+    near.taken(cheapest.plan, cheapest.priced_cost)
     of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
     chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
@@ -239,7 +240,8 @@ def _around(
             bounded = _tighten_bound(solved, cheapest)
             result = conclude(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
             distance = apart.nearest(known, before[:k])[0]
-            results.append(Alternative(replace(result, status=cheapest.status), distance))
+            status_of = result.status if has_price else cheapest.status
+            results.append(Alternative(replace(result, status=status_of), distance))
     status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
     return Alternatives(
         "stopped" if clock.is_over else status,

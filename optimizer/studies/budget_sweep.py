@@ -272,6 +272,8 @@ class BudgetSweep:
         assert least.outlay is not None
         first, plan = self.known[least.case].start(None)
         instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
+        # It keeps all floors; gaps that have a price could be left where that is cheaper.
+        instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
         return Task(
             ask_best_plan, (instance, self.measuring(least.case), first, self._least_plans.get(least.case, plan))
         )
