@@ -241,8 +241,11 @@ def test_each_future_may_fail_in_samples_of_its_own() -> None:
 
 
 def by_trying(data: dict[str, Any]) -> tuple[float, float]:
-    """Gap and cost with the price of the gap, over all sets of samples that may fail: these have no floors."""
-    instance, best = so.read(data), (float("inf"), float("inf"))
+    """Gap and cost with the price of the gap, over all sets of samples that may fail: these have no floors.
+
+    A plan that keeps all floors comes before one that misses floors whose shortage costs nothing.
+    """
+    instance, best, fails = so.read(data), (float("inf"), float("inf")), True
     price = instance.policy.gap_price or 0.0
     (share,) = survival_shares(instance)
     for some in itertools.combinations(share.numbers, share.allowed):
@@ -262,10 +265,11 @@ def by_trying(data: dict[str, Any]) -> tuple[float, float]:
         left = {key: value for key, value in data.items() if key != "ensembles"} | {"shocks": shocks}
         found = ExtensiveForm().run(so.read(left), EXACT, Clock(), lambda step: None)
         gap = 0.0 if price else found.gap
-        better = gap < best[0] - 1e-6 * max(1.0, best[0])
-        same = gap <= best[0] + 1e-6 * max(1.0, gap)
+        misses = found.allows_shortages and not price
+        better = (misses, gap) < (fails, best[0] - 1e-6 * max(1.0, best[0]))
+        same = misses == fails and gap <= best[0] + 1e-6 * max(1.0, gap)
         if better or (same and found.cost + price * found.gap < best[1]):
-            best = gap, found.cost + price * found.gap
+            best, fails = (gap, found.cost + price * found.gap), misses
     return best
 
 
