@@ -103,7 +103,7 @@ class GroupProblem:
     @property
     def problem(self) -> ProblemVariant:
         """What it minimises."""
-        return ProblemVariant(PricedCost(self.prices), name="cost of a group of futures")
+        return ProblemVariant(PricedCost(self.prices), name="cost of a group of futures", prices_gaps=True)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class ScenarioModel(MeasuredModel):
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the problem allows any."""
-        if self.policy.gap_price is not None and self.problem.objective is formulation.cost:
+        if self.policy.gap_price is not None and self.problem.counts_gaps:
             self.allow_shortages(math.inf)
         elif self.problem.gap_limit > 0:
             self.allow_shortages(math.inf, self.problem.gap_limit)

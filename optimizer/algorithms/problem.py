@@ -27,7 +27,8 @@ class ProblemVariant:
     """What is minimised, and the rows that are added; `name` is what progress calls it.
 
     `gap_limit` is in money. Above 0, every shock that can fail is in the model: for instances in which these are few.
-    `least_costs` are those of the futures alone, from which regret counts.
+    `least_costs` are those of the futures alone, from which regret counts. `prices_gaps` says that an objective other
+    than cost counts the price of gaps.
     """
 
     objective: ObjectiveBuilder = formulation.cost
@@ -36,11 +37,17 @@ class ProblemVariant:
     gap_limit: float = 0.0
     cost_limit: float = math.inf
     least_costs: tuple[float, ...] = field(default=(), compare=False)
+    prices_gaps: bool = False
 
     @property
     def is_default(self) -> bool:
         """Whether it is least cost, or the least gap where floors fail."""
         return self == LEAST_COST
+
+    @property
+    def counts_gaps(self) -> bool:
+        """Whether gaps that have a price count in what is minimised; where they do not, every floor is kept."""
+        return self.prices_gaps or self.objective is formulation.cost
 
 
 LEAST_COST = ProblemVariant()
