@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from optimizer.errors import GivenPlanError as GivenPlanError
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
-    from optimizer.instance.edits import forcing, under, with_budget, without
+    from optimizer.instance.edits import forcing, under, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
+    from optimizer.instance.removal import without
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
@@ -105,7 +106,8 @@ _HOMES = {
     "io.plan_file": ("load_plan",),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget"),
+    "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.excel": ("write_workbook",),

@@ -155,6 +155,10 @@ class Series:
         """The numbers as given, in the order of their years."""
         return tuple(value for _, value in self.points)
 
+    def mapped(self, change: Callable[[float], float]) -> "Series":
+        """The series with every number changed."""
+        return Series(tuple((year, change(value)) for year, value in self.points))
+
     @classmethod
     def constant(cls, value: float) -> "Series":
         """The same value in every year."""

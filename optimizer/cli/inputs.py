@@ -149,7 +149,8 @@ def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """What the command line changes before amounts, in the order in which it is applied."""
-    from optimizer.instance.edits import Edited, choose_future, forcing, leave_out, scenario_notes, under
+    from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
+    from optimizer.instance.removal import leave_out
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))

@@ -32,8 +32,13 @@ from optimizer.instance.questions import FUTURES, Question, count_futures
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
 from optimizer.instance.validation import find_problems
-from optimizer.instance.validation.early import data_known_early
-from optimizer.instance.validation.futures import attribute, branch_variants, futures_fit, questions_are_sound
+from optimizer.instance.validation.futures import (
+    attribute,
+    branch_variants,
+    data_known_early,
+    futures_fit,
+    questions_are_sound,
+)
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
 from optimizer.instance.ways import apply_branches, find_ways

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
 from optimizer.results.bands import Bands
-from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
@@ -29,7 +28,7 @@ from optimizer.results.plan import (
     Weakest,
     write_commitments,
 )
-from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
+from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, SavedPlan, digest, is_of_futures
 from optimizer.tolerances import least_whole
 from optimizer.units import si
 

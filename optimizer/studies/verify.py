@@ -41,11 +41,11 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
-from optimizer.results.evidence import NOT_EVIDENCE
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
+from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.futures.solve import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey

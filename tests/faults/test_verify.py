@@ -16,7 +16,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
-from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
+from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.solve import Timer, conclude, open_evaluator

@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, coalition
+from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.removal import coalition
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
