@@ -16,7 +16,7 @@ from optimizer.solver import SolveResult, Vector
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 
 # So many relaxations are solved before the size of the tree is estimated, and so large may the estimate be.
-FEWEST, MOST = 60, 2000
+NODES = 60, 2000
 
 
 class Separation(Protocol):
@@ -89,7 +89,8 @@ class MasterRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree is, by the share of it that is closed."""
-        return solved >= FEWEST and solved > MOST * closed
+        few, most = NODES
+        return solved >= few and solved > most * closed
 
     def raise_bound(self, bound: float) -> None:
         """No plan costs less than this."""

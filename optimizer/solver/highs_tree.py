@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 from highspy import Highs, HighsModelStatus, HighsPresolveStatus, HighsSolution, HighsVarType, kHighsIInf
 
-from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
+from optimizer.solver.base import (
+    BoundsListener,
+    BranchingHistory,
+    Clock,
+    Indices,
+    RawResult,
+    Settings,
+    SolveRequest,
+    Vector,
+)
 from optimizer.solver.highs import DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
@@ -31,7 +40,7 @@ class TreeBackEnd(HighsBackEnd):
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise: by a tree from what similar searches learned; by HiGHS's where that does not end soon."""
         history, plain = request.history, replace(request, history=None)
-        if not len(request.integers) or history is None or request.is_wide or history.failures >= MOST_FAILURES:
+        if history is None or not _has_tree(request, history):
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
         history.failures = history.failures + 1 if tree.status == "given up" else 0
@@ -39,14 +48,25 @@ class TreeBackEnd(HighsBackEnd):
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
         bound = min(tree.bound, source.best)
-        if tree.status != "given up":
-            if known is None and tree.status == "optimal" and bound >= request.cutoff:
-                return RawResult("infeasible", None, math.inf, None)
-            status: Verdict = "optimal" if tree.status == "optimal" else "stopped"
-            # What is dearer than the cutoff was not searched.
-            return RawResult(status, known, min(bound, request.cutoff), None)
-        # HiGHS looks for what is better than that.
-        raw = super().run(replace(plain, cutoff=source.target), clock, listener)
+        if tree.status == "given up":
+            return self._improve(plain, source, known, bound, clock, listener)
+        is_optimal = tree.status == "optimal"
+        if known is None and is_optimal and bound >= request.cutoff:
+            return RawResult("infeasible", None, math.inf, None)
+        # What is dearer than the cutoff was not searched.
+        return RawResult("optimal" if is_optimal else "stopped", known, min(bound, request.cutoff), None)
+
+    def _improve(
+        self,
+        request: SolveRequest,
+        source: "HighsRelaxations",
+        known: Vector | None,
+        bound: float,
+        clock: Clock,
+        listener: BoundsListener,
+    ) -> RawResult:
+        """Let HiGHS look for what is better than a solution that is known, with a bound that is proven."""
+        raw = super().run(replace(request, cutoff=source.target), clock, listener)
         bound = max(bound, min(source.target, raw.bound))
         if known is None or (raw.values is not None and float(raw.values @ request.costs) <= source.best):
             return raw if raw.values is None else replace(raw, bound=max(bound, raw.bound))
@@ -126,6 +146,11 @@ class TreeBackEnd(HighsBackEnd):
         is_solved = status in OPTIMAL_STATUSES
         objective = info.objective_function_value if is_solved or is_probe else -math.inf
         return objective, self._highs.getSolution() if is_solved else None
+
+
+def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
+    """Whether a tree of our own promises to end soon."""
+    return len(request.integers) > 0 and not request.is_wide and history.failures < MOST_FAILURES
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:

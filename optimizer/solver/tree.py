@@ -49,7 +49,7 @@ WORTHWHILE_SHARE, RECENT_WEIGHT = 0.1, 0.3
 MOST_REPEATS = 100
 
 
-Decision = tuple[int, bool, float, float]
+BranchDecision = tuple[int, bool, float, float]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class TreeNode:
     basis: Any = field(default=None, compare=False)
     cuts: int = field(default=0, compare=False)
     repeats: int = field(default=0, compare=False)
-    decision: Decision | None = field(default=None, compare=False)
+    decision: BranchDecision | None = field(default=None, compare=False)
 
 
 class Relaxations(Protocol):
@@ -318,27 +318,42 @@ class TreeSearch:
         """Two children of a node: the nearer one comes next, the other one stays open."""
         self._tighten(node)
         fractions = self._fractions(node)
+        self._try_nearest(node, fractions)
+        candidates = self._candidates(fractions)
+        tried = self._strong_branch(node, candidates, fractions)
+        if isinstance(tried, list):
+            # What is decided by this needs no branch.
+            return tried[0] if tried else None
+        place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
+        nearest, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
+        self._open += [child for child in others if child is not None]
+        heapq.heapify(self._open)
+        return nearest
+
+    def _ordered(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
+        """Those that are open, the nearer one first; before cuts change the relaxations, all. None stands for none."""
+        if not self.source.has_cuts:
+            return sorted(each for each in children if each.relaxed is not None or self._solve(each)) or [None]
+        return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision[2])
+
+    def _try_nearest(self, node: TreeNode, fractions: Vector) -> None:
+        """Nearly whole numbers may save what whole ones cost."""
         if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
-            # Nearly whole numbers may save what whole ones cost.
             assert node.relaxed is not None
             assert node.relaxed.values is not None
             self._try(node, np.round(node.relaxed.values))
-        candidates = self._candidates(fractions)
+
+    def _strong_branch(
+        self, node: TreeNode, candidates: Sequence[int], fractions: Vector
+    ) -> dict[int, list[TreeNode]] | list[TreeNode]:
+        """Both children of a few integers that were never tried; those that are left where one is closed."""
         tried = dict[int, list[TreeNode]]()
         for place in self._unknown(candidates, fractions):
             tried[place] = self._children(node, place, fractions[place])
             left = [child for child in tried[place] if self._solve(child, PROBE)]
             if len(left) < 2:
-                return left[0] if left else None
-        place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
-        children = tried.get(place) or self._children(node, place, fractions[place])
-        if self.source.has_cuts:
-            children = children if fractions[place] <= 0.5 else children[::-1]
-        else:
-            children = sorted(each for each in children if each.relaxed is not None or self._solve(each))
-        for child in children[1:]:
-            heapq.heappush(self._open, child)
-        return children[0] if children else None
+                return left
+        return tried
 
     def _candidates(self, fractions: Vector) -> list[int]:
         """The fractional integers that may be decided next: of each family the first, or that with most to decide."""
@@ -400,7 +415,7 @@ class TreeSearch:
             score *= np.maximum(gain, LEAST_GAIN)
         return score
 
-    def _learn(self, decision: Decision, objective: float) -> None:
+    def _learn(self, decision: BranchDecision, objective: float) -> None:
         """Note what a decision added to the bound of its node."""
         place, is_up, distance, bound = decision
         if distance > INTEGRALITY:
