@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from optimizer.cli import common, inputs, options, outputs, sections
-from optimizer.cli.report import find_frontier
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def command(
         common.print_message(doubt)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
+        frontier = sections.find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
         # A shock that is named may be any of a family.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])

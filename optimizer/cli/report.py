@@ -155,7 +155,7 @@ def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "
 
     if known.quick or known.interrupted or result.baseline is None:
         return replace(single_point(instance, result), stopped=known.interrupted)
-    return find_frontier(instance, result, known.amounts, known.settings)
+    return sections.find_frontier(instance, result, known.amounts, known.settings)
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -291,16 +291,3 @@ def _end(
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
-
-
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
-
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)

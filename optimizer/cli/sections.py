@@ -4,7 +4,7 @@ A study is refused, where it does not fit the instance, before anything is solve
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import Frontier
 
 # How many samples `discover` draws, and `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
@@ -254,3 +255,16 @@ def make_sections(
         common.print_message(f"study {number} of {len(names)}: {name}")
         made.append(section_of(carry_out(name, subject), plan, subject.time_limit))
     return tuple(made)
+
+
+def find_frontier(
+    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
+) -> "Frontier":
+    """Plans of other budgets, as far as they are known when the user stops the search."""
+    from optimizer.studies.frontier import frontier, single_point
+
+    try:
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            return frontier(instance, result, budgets, settings, listener)
+    except KeyboardInterrupt:
+        return replace(single_point(instance, result), stopped=True)
