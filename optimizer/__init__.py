@@ -21,7 +21,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, verify
+    from optimizer.audit.auditor import Auditor
+    from optimizer.audit.saved import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
@@ -92,7 +93,8 @@ _HOMES = {
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "verify"),
+    "audit.auditor": ("Auditor",),
+    "audit.saved": ("verify",),
     "errors": (
         "AuditError",
         "Finding",

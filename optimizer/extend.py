@@ -17,8 +17,7 @@ The auditor
 `register` makes both known. A module outside the package imports from here only; the modules behind it may move.
 """
 
-from optimizer.audit import ActivityAuditor, Auditor, Holding, Operation
-from optimizer.audit.auditor import Scales
+from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation, Scales
 from optimizer.disruptions.shock import Path as ShockPath
 from optimizer.errors import Problem
 from optimizer.levers import Labels, Producing, Reference, Sized

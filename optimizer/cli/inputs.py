@@ -418,7 +418,7 @@ def with_comments(result: "Result", file: str) -> "Result":
 
 def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
     """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
-    from optimizer.audit import verify
+    from optimizer.audit.saved import verify
 
     return _audit_warning(verify(instance, result).disagreements)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optimizer.audit import verify
+from optimizer.audit.saved import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed

@@ -23,8 +23,8 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
+from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.futures import for_each_future
