@@ -265,7 +265,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import solve_futures
 
     if changes.future is not None:
         return None
@@ -275,7 +275,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     if not is_instance(file):
         return None
     made = change_instance(file, changes, takes_futures=True)
-    if not is_adaptive(made.instance):
+    if not made.instance.is_adaptive:
         return None
     announce(made)
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
@@ -383,11 +383,12 @@ def search_plan(
     load_seconds: float = 0.0,
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
-    from optimizer.studies.solve import solve_instance
-    from optimizer.studies.withstand import withstood
-
     if adversary:
+        from optimizer.studies.withstand import withstood
+
         return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+    from optimizer.studies.solve import solve_instance
+
     return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
 
 

@@ -84,26 +84,27 @@ def command(
 
 
 def _show(result: "Result | FuturesResult", *, every: bool) -> None:
-    from optimizer.report.tables.futures import show_futures
-    from optimizer.report.tables.plan import show_plan
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    if isinstance(result, FuturesResult):
-        show_futures(result, every=every)
-    else:
+    if isinstance(result, Result):
+        from optimizer.report.tables.plan import show_plan
+
         show_plan(result, every=every)
+    else:
+        from optimizer.report.tables.futures import show_futures
+
+        show_futures(result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
     """Refuse, as usage, a band of an instance without ranges, or of several futures."""
     from optimizer.extras import require_extra
-    from optimizer.studies.futures.solve import is_adaptive
 
     require_extra("sensitivity", "--bands")
     if not instance.ranges:
         what = f"{file} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out."
         raise typer.BadParameter(what, param_hint="--bands")
-    if is_adaptive(instance):
+    if instance.is_adaptive:
         what = "a plan of several futures has no band: leave it out, or take one future by --future."
         raise typer.BadParameter(what, param_hint="--bands")
 
@@ -151,11 +152,12 @@ def _find(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:
-        if is_adaptive(made.instance):
+        if made.instance.is_adaptive:
+            from optimizer.studies.futures.solve import solve_futures
+
             return solve_futures(
                 made.instance,
                 settings,
@@ -169,9 +171,10 @@ def _find(
 
 
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    result = result if isinstance(result, FuturesResult) else inputs.with_comments(result, file)
+    if isinstance(result, Result):
+        result = inputs.with_comments(result, file)
     if output is not None:
         outputs.write_answer(output, result.to_json() + "\n")
     if csv is not None:
@@ -179,6 +182,6 @@ def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output
         from optimizer.report.tables.plan import write_csv
 
         with outputs.writing(csv):
-            paths = write_futures_csv(result, csv) if isinstance(result, FuturesResult) else write_csv(result, csv)
+            paths = write_csv(result, csv) if isinstance(result, Result) else write_futures_csv(result, csv)
         for path in paths:
             common.print_message(f"wrote {path}")

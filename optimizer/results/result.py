@@ -128,6 +128,11 @@ class Result(SavedPlan):
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
 
     @property
+    def shocks_survived(self) -> tuple[str, ...]:
+        """The shocks in which the plan keeps every floor."""
+        return tuple(outcome.name for outcome in self.shocks if outcome.survives)
+
+    @property
     def has_priced_gaps(self) -> bool:
         """Whether floors may be missed where keeping them costs more (`policy.gap_price`): no gap is then the least."""
         return self.data.get("policy", {}).get("gap_price") is not None
