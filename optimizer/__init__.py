@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optimizer.errors import GivenPlanError as GivenPlanError
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
+    from optimizer.extend import register
     from optimizer.instance.edits import forcing, under, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
     from optimizer.io.plan_file import load_plan
-    from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
     from optimizer.report.html import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
@@ -63,12 +63,12 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.solve import solve
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.requirements.study import Requirements as Requirements
-    from optimizer.studies.requirements.study import find_requirements
+    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.requirements import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.sharing.costs import CostShares as CostShares
-    from optimizer.studies.sharing.costs import share_costs
+    from optimizer.studies.sharing import CostShares as CostShares
+    from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import time_to_survive
@@ -86,9 +86,9 @@ _HOMES = {
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
-    "studies.requirements.study": ("Requirements", "find_requirements"),
+    "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.sharing.costs": ("CostShares", "share_costs"),
+    "studies.sharing": ("CostShares", "share_costs"),
     "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
@@ -111,7 +111,7 @@ _HOMES = {
     "instance.edits": ("forcing", "resample", "under", "with_budget"),
     "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "plugins": ("register",),
+    "extend": ("register",),
     "report.excel": ("write_workbook",),
     "report.html": ("write_report",),
     "results.futures": ("FuturesResult",),

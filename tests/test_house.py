@@ -34,7 +34,6 @@ FLOORS = [
     {"instance"},
     {"io", "risk"},
     {"audit", "formulation"},
-    {"plugins"},
     {"extend"},
     {"algorithms"},
     {"studies"},

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from optimizer.instance.edits import Edited
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
+    from optimizer.io.plan_file import GivenPlan
     from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
-    from optimizer.results.given import GivenPlan
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
 
@@ -150,7 +150,6 @@ def _steps(
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """What the command line changes before amounts, in the order in which it is applied."""
     from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
-    from optimizer.instance.removal import leave_out
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))
@@ -159,6 +158,8 @@ def _steps(
     yield lambda before: Edited(forcing(before, force))
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
+        from optimizer.instance.removal import leave_out
+
         yield lambda before: leave_out(before, words)
 
 

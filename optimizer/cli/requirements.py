@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, inputs, options, outputs, progress
 
 if TYPE_CHECKING:
-    from optimizer.studies.requirements.study import Requirements
+    from optimizer.studies.requirements import Requirements
 
 
 def check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
@@ -25,7 +25,7 @@ def check_requirements(source: str, changes: options.Changes, *, has_plan: bool,
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")
     if has_plan or not inputs.is_saved_plan(source):
-        from optimizer.studies.requirements.study import check_conflict
+        from optimizer.studies.requirements import check_conflict
 
         check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
 
@@ -35,7 +35,7 @@ def end_with_requirements(
 ) -> NoReturn:
     """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
     from optimizer.solver import Settings
-    from optimizer.studies.requirements.study import find_requirements
+    from optimizer.studies.requirements import find_requirements
 
     doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
     settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)

@@ -30,7 +30,7 @@ def command(
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.sharing.costs import find_cost_shares
+    from optimizer.studies.sharing import find_cost_shares
 
     names = None if between is None else [word.strip() for word in between.split(",")]
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)

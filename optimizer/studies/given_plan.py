@@ -17,9 +17,8 @@ from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.reduction import PlanReduction, including
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
-from optimizer.io.plan_file import load_plan, names_of, read_given_plan
+from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.results.futures import FuturesResult
-from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings

@@ -11,7 +11,7 @@ from optimizer.report.tables.plan import run_line
 from optimizer.report.tables.render import page_table
 from optimizer.report.tables.requirements import requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
-from optimizer.studies.requirements.study import Requirements
+from optimizer.studies.requirements import Requirements
 
 # Columns of the page beside those of the screen, by frame; of other frames the page has all.
 MORE: Mapping[str, tuple[str, ...]] = {
