@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, sections
+from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(
     Manual:  docs/how-to/report.md
     """
     _check_choice(kind, output, vars(choice) | {"all": every})
-    outputs.check_file(output, "--output", plan)
+    common.check_file(output, "--output", plan)
 
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
@@ -113,7 +113,7 @@ def command(
             picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
@@ -162,7 +162,7 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
             picture = draw_study_plot(subject, output.suffix.lower()[1:])
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     common.end(survives=True, is_stopped=is_stopped(subject), disagrees=bool(doubts))
 
 

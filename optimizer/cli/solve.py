@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -49,9 +50,9 @@ def command(
     began = time.perf_counter()
     _check_search(solver, strategy, is_plain=not adversary or (strategy == "auto" and checkpoint is None))
     common.check_address(cluster)
-    outputs.check_answer(output, "--output", file)
-    outputs.check_folder(csv, "--csv")
-    outputs.check_folder(checkpoint, "--checkpoint")
+    common.check_answer(output, "--output", file)
+    common.check_folder(csv, "--csv")
+    common.check_folder(checkpoint, "--checkpoint")
 
     from optimizer.solver import Settings
 
@@ -119,8 +120,8 @@ def _with_bands(
     adversary: bool,
 ) -> "Result | FuturesResult":
     """The result with its band: computed, or the one that is kept beside the file and is of this very instance."""
-    from optimizer.results.bands import stored_bands
     from optimizer.results.result import Result
+    from optimizer.results.saved import stored_bands
     from optimizer.solver import Settings
 
     if not isinstance(result, Result) or result.baseline is None or not instance.ranges:
@@ -176,12 +177,10 @@ def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output
     if isinstance(result, Result):
         result = inputs.with_comments(result, file)
     if output is not None:
-        outputs.write_answer(output, result.to_json() + "\n")
+        common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
         from optimizer.report.tables.futures import write_futures_csv
         from optimizer.report.tables.plan import write_csv
 
-        with outputs.writing(csv):
-            paths = write_csv(result, csv) if isinstance(result, Result) else write_futures_csv(result, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        write = partial(write_csv, result) if isinstance(result, Result) else partial(write_futures_csv, result)
+        common.write_tables(csv, write)

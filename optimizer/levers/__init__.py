@@ -13,8 +13,7 @@ from optimizer.levers.partnership import Partnership
 from optimizer.levers.producing import Producing
 from optimizer.levers.recycling import Recycling
 from optimizer.levers.refining import Refining
-from optimizer.levers.stock import Stock
-from optimizer.levers.stockpile import Stockpile
+from optimizer.levers.stockpile import Stock, Stockpile
 from optimizer.levers.substitution import Substitution
 
 KINDS: dict[str, type[Lever]] = {

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
-from optimizer.results.bands import Bands
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
@@ -28,7 +27,7 @@ from optimizer.results.plan import (
     Weakest,
     write_commitments,
 )
-from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, SavedPlan, digest, is_of_futures
+from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
 from optimizer.tolerances import least_whole
 from optimizer.units import si
 
