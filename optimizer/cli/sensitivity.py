@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.studies.sensitivity import Sensitivity
 
 RESOLUTION = 0.01
-# How many samples `--discover` draws.
+# Number of samples of `--discover`.
 DISCOVERY_SAMPLES = 1000
 
 
@@ -38,7 +38,7 @@ def command(
     resolution: Annotated[
         float,
         options.search_option(
-            metavar="SHARE", min=1e-6, max=0.5, help="Locate changes so exactly (0.01).", show_default=False
+            metavar="SHARE", min=1e-6, max=0.5, help="Resolution of auto, a share (0.01).", show_default=False
         ),
     ] = RESOLUTION,
     store: Annotated[
@@ -51,7 +51,7 @@ def command(
         Path | None, options.answer_option(metavar="FILE", help="Write a row for each sample to discover.")
     ] = None,
 ) -> None:
-    """Which uncertain numbers decide cost and survival?
+    """Which uncertain numbers change cost and survival most?
 
     Every number that has a range is moved to both ends.
 
