@@ -16,7 +16,7 @@ def command(
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
 ) -> None:
-    """What is it worth to decide later, or to know more before deciding?
+    """What is it worth to decide later, or to know earlier?
 
     The futures of a file with other dates of their answers; the plan of each alone, followed in all others.
 

@@ -51,7 +51,7 @@ def command(
         Path | None, options.answer_option(metavar="FILE", help="Write a row for each sample to discover.")
     ] = None,
 ) -> None:
-    """Which uncertain numbers change cost and survival most?
+    """Which uncertain numbers decide cost and survival?
 
     Every number that has a range is moved to both ends.
 

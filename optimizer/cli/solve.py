@@ -33,7 +33,7 @@ def command(
     checkpoint: Annotated[
         Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
     ] = None,
-    bands: Annotated[bool, options.search_option("--bands", help="Sample the ranges for a band of results.")] = False,
+    bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
