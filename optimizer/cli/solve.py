@@ -22,7 +22,7 @@ def command(
     proof: options.Proof,
     adversary: options.Adversary = False,
     time_limit: options.TimeLimit = None,
-    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs the extra cbc.")] = "highs",
+    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs",
     strategy: Annotated[
         str, options.search_option(metavar="NAME", help="auto, whole, scenarios or cuts.", show_default=False)
     ] = "auto",
@@ -31,7 +31,7 @@ def command(
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     checkpoint: Annotated[
-        Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
+        Path | None, options.search_option(metavar="DIR", help="Folder to save and resume the search.")
     ] = None,
     bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
