@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
-# Of a text with these a terminal shows something else.
+# Characters that change how a terminal shows the rest of a text.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Characters of a value that a message repeats.
 EXCERPT = 60

@@ -130,7 +130,7 @@ class Saved(Figures):
         known = (faced.starts, faced.targets, faced.sets) == counts
         self._holds("adversary", f"starts, targets and sets are {counts}", holds=known)
         twice = len(faced.attacks) > len(stated)
-        self._holds("adversary.attacks", "one stands twice", holds=not twice)
+        self._holds("adversary.attacks", "one is given twice", holds=not twice)
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
         worst = None if place is None else faced.attacks[place]
@@ -240,7 +240,7 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
-    """Recompute a result.
+    """Audit a result: recompute every figure from the instance, in plain arithmetic.
 
     Args:
         instance: the instance that the result claims to answer.
@@ -249,7 +249,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
             recomputed like all others, and the line is held against them; without, a line is held against itself.
 
     Returns:
-        The report; `Report.require` turns disagreements into an error.
+        The report. Its `ok` says whether everything agrees; `Report.require` raises `AuditError` where it does not.
 
     Example:
         >>> import optimizer as so
