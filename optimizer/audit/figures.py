@@ -274,7 +274,7 @@ class Figures(SurvivalRules):
         for part, amount in costs.items() if kept.costs else ():
             again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
         again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
-        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.bought))
+        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.plan.bought))
         self.report.no_shock_costs = costs
         self.report.add("no-shock plan", again)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.report.brief.structure import Brief
     from optimizer.report.html.book import Book
-    from optimizer.report.html.sections import PageSection
+    from optimizer.report.html.template import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener
     from optimizer.report.figures.studies import Study
-    from optimizer.report.html.sections import PageSection
+    from optimizer.report.html.template import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings

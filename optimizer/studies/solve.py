@@ -274,7 +274,7 @@ class PlanConclusion:
             services=services(instance, surveyed),
             price_of_survival=None if no_shock is None else cost - no_shock.total_cost,
             calm_cost=None if no_shock is None else no_shock.total_cost,
-            calm_builds=() if no_shock is None else no_shock.bought,
+            calm_builds=() if no_shock is None else no_shock.plan.bought,
             no_shock=no_shock,
             nothing=_nothing(instance, self.clock, evaluator),
             shares=supply_shares(instance, baseline),

@@ -20,8 +20,8 @@ from optimizer.report.figures.studies import Study
 from optimizer.report.html.book import Book
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.futures_page import futures_book, futures_page
-from optimizer.report.html.sections import PageSection, section_of
-from optimizer.report.html.template import embed_json, render_page
+from optimizer.report.html.sections import section_of
+from optimizer.report.html.template import PageSection, embed_json, render_page
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings

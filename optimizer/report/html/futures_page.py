@@ -9,8 +9,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.figures.studies import draw_study_plot
 from optimizer.report.html.book import tidy
-from optimizer.report.html.sections import PageSection
-from optimizer.report.html.template import picture_address, render_page
+from optimizer.report.html.template import PageSection, picture_address, render_page
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,

@@ -11,8 +11,7 @@ from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, maps_
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, years_of, years_table
 from optimizer.report.html.book import Book, tidy
-from optimizer.report.html.sections import PageSection
-from optimizer.report.html.template import picture_address
+from optimizer.report.html.template import PageSection, picture_address
 
 
 def _map(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:

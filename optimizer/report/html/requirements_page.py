@@ -5,8 +5,7 @@ from typing import Any
 
 from optimizer.extras import has_extra
 from optimizer.report.figures.requirements import draw_funding_plot
-from optimizer.report.html.sections import PageSection
-from optimizer.report.html.template import picture_address, render_page
+from optimizer.report.html.template import PageSection, picture_address, render_page
 from optimizer.report.tables.plan import run_line
 from optimizer.report.tables.render import page_table
 from optimizer.report.tables.requirements import requirement_facts, requirement_headline

@@ -4,7 +4,6 @@ What the command of a study prints more of it stands below, folded. All numbers 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,7 +14,7 @@ from rich.text import Text
 from optimizer.extras import has_extra
 from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.studies import Study, draw_study_plot, is_stopped
-from optimizer.report.html.template import picture_address
+from optimizer.report.html.template import PageSection, picture_address
 from optimizer.report.study_narrative import study_sentences
 from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
@@ -34,29 +33,6 @@ from optimizer.units import si
 
 # Characters of a line that is never full: a page moves wide tables sideways.
 _WIDTH = 1000
-
-
-@dataclass(frozen=True)
-class PageSection:
-    """A study on a page.
-
-    Attributes:
-        name: of its command, as `report --with` takes it.
-        title: of the section.
-        link: its name in the list of sections.
-        blocks: what stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a
-            label and a text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it,
-            ``chart`` the same of rows of bars, ``folded`` a title and blocks.
-        data: the study for JSON.
-        is_stopped: whether the study was stopped before it was done.
-    """
-
-    name: str
-    title: str
-    link: str
-    blocks: tuple[Mapping[str, Any], ...]
-    data: Mapping[str, Any]
-    is_stopped: bool
 
 
 # By study: the name of its command, its question, and its name in the list of sections.
