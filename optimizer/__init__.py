@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optimizer.io.plan_file import load_plan
     from optimizer.plugins import register
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html import write_report
+    from optimizer.report.html.pages import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
@@ -109,7 +109,7 @@ _HOMES = {
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "plugins": ("register",),
     "report.excel": ("write_workbook",),
-    "report.html": ("write_report",),
+    "report.html.pages": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),

@@ -52,7 +52,7 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
 
     Raises:
         GivenPlanError: with every finding, each with file, line, what is wrong and the cure. Futures that cannot be
-            told apart and buy differently are one.
+            distinguished and buy differently are one.
 
     Example:
         >>> import optimizer as so
@@ -173,7 +173,7 @@ def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[s
 
 
 class _PlanReader:
-    """Takes the entries of a plan one by one; what is wrong with any of them is told at the end."""
+    """Takes the entries of a plan one by one; what is wrong with any of them is reported at the end."""
 
     def __init__(self, instance: Instance, document: Document) -> None:
         self.instance, self.document = instance, document
