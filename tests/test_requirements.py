@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.windows import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.instance.edits import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.progress import Progress
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.edits import coalition
+from optimizer.instance.removal import coalition
 from optimizer.studies.sharing import game
 from optimizer.studies.sharing.costs import CostShares, MemberShare
 

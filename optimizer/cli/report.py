@@ -37,7 +37,7 @@ def command(
     with_: Annotated[
         str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, delays, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
@@ -130,7 +130,7 @@ def _brief(
     result = frontier.points[frontier.own].result
     slips: tuple[Slip, ...] = ()
     if not known.quick and not frontier.stopped:
-        # A user who stops it gets the brief without slips.
+        # If the user stops the delays, the brief is written without them.
         with (
             contextlib.suppress(KeyboardInterrupt),
             progress.display(instance.money, lists_tasks=True) as listener,
@@ -214,7 +214,7 @@ def _end_with_futures(
     doubts = inputs.futures_warnings(result) if result.problem is None else ()
     instance = instance_of(result)
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
-    # A user who stops the search does not wait for a study of its plan.
+    # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
     studied = sections.make_sections(names, subject, interrupted=is_interrupted)
     answer = f"{result.instance}: {futures_headline(result)}"

@@ -129,7 +129,7 @@ class Policy(Described):
 
 
 class Instance(Described):
-    """One planning problem. Make one with `optimizer.load` or `optimizer.read`, which check it."""
+    """A checked planning problem; `optimizer.load` and `optimizer.read` make one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 

@@ -44,7 +44,7 @@ class BranchKeys:
         for future in self.tree.futures:
             for answer in future.answers:
                 own = (answer.question, answer.branch)
-                # Tables write the question before a branch that several questions have.
+                # A branch name that several questions have is written with its question in tables.
                 for spelling in (answer.branch, ".".join(own), " ".join(own)):
                     found[spelling].add(own)
         return {spelling: frozenset(found[spelling]) for spelling in sorted(found, key=len, reverse=True)}

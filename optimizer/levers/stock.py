@@ -9,7 +9,7 @@
 Plan, in every period:
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
-    price_k   e ≥ φ(f), piece by piece, with `price_response` (`optimizer.network.price_response`); else e = 0
+    price_k   e ≥ ψ(f), piece by piece, with `price_response` (`optimizer.network.price_response`); else e = 0
     spend[T] −= salvage·price(last year)·k[T−1]
     links `stock`: k.
 """

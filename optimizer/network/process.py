@@ -6,7 +6,7 @@
     φ        floor       share    that must be served              z    substituted   t   served by substitution
 
 On each path, in every period:
-    price_k   e ≥ φ(x), piece by piece, and operating += κ·e                  with `price_response`
+    price_k   e ≥ ψ(x), piece by piece, and operating += κ·e                  with `price_response`
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only

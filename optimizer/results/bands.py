@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import write_whole
-from optimizer.results.evidence import digest
+from optimizer.results.saved import digest
 
 SUFFIX = ".bands.json"
 FORMAT_OF_BANDS = 1

@@ -246,7 +246,7 @@ class BrokenShock:
 
 @dataclass(frozen=True)
 class Stress:
-    """What became of a plan in samples.
+    """The outcome of a plan in sampled shocks.
 
     Attributes:
         instance, plan: names of the instance, and of the one that the plan was made for.
@@ -328,7 +328,7 @@ def stress(
     file: str = "instance",
     scenario: ScenarioNames | None = None,
 ) -> Stress:
-    """Put a plan to shocks that it was not built for.
+    """Evaluate a plan in sampled shocks that it was not made for.
 
     Args:
         result: whose plan.

@@ -25,7 +25,8 @@ import numpy as np
 from optimizer.algorithms.problem import ProblemVariant, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks, without
+from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
+from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total

@@ -22,9 +22,16 @@ from typing import Any, Literal
 
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import under, with_budget, with_only_shocks, without
+from optimizer.instance.edits import (
+    under,
+    with_budget,
+    with_only_shocks,
+    with_starts_moved,
+    with_window_lengths,
+    without_probabilities,
+)
+from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy
-from optimizer.instance.windows import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Outcome
@@ -162,7 +169,7 @@ def find_requirements(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Requirements:
-    """What falls short in an instance's shocks, the stocks to hold against it, and what money does in part.
+    """Find the shortfalls in an instance's shocks, the stocks to hold against them, and the effect of partial funding.
 
     Args:
         instance: one with shocks, of one future.

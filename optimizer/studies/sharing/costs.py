@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, coalition
+from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.removal import coalition
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -118,7 +119,7 @@ class MemberShare:
 
 @dataclass(frozen=True)
 class CostShares:
-    """Who pays what.
+    """The cost of every coalition, and what each member pays by each rule.
 
     Attributes:
         instance: with its members.
@@ -272,7 +273,7 @@ def share_costs(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
 ) -> CostShares:
-    """Find what each member of an instance pays of a plan that they make together.
+    """Find how members of an instance share the cost of a joint plan.
 
     Args:
         instance: with `members`.
