@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener
     from optimizer.report.figures.studies import Study
-    from optimizer.report.html.template import PageSection
+    from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -321,7 +321,7 @@ def end_with_requirements(
 
 def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
     from optimizer.report.excel import requirements_workbook
-    from optimizer.report.html.requirements_page import requirements_page
+    from optimizer.report.html.pages import requirements_page
 
     is_book = output.suffix.lower() == ".xlsx"
     return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

@@ -3,36 +3,11 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
 from optimizer.extras import require_extra
-
-
-@dataclass(frozen=True)
-class PageSection:
-    """A study on a page.
-
-    Attributes:
-        name: of its command, as `report --with` takes it.
-        title: of the section.
-        link: its name in the list of sections.
-        blocks: what stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a
-            label and a text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it,
-            ``chart`` the same of rows of bars, ``folded`` a title and blocks.
-        data: the study for JSON.
-        is_stopped: whether the study was stopped before it was done.
-    """
-
-    name: str
-    title: str
-    link: str
-    blocks: tuple[Mapping[str, Any], ...]
-    data: Mapping[str, Any]
-    is_stopped: bool
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
@@ -50,7 +25,7 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
     environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
     return environment.get_template(name).render(
         version=version("optimizer"),
-        css=Markup(page_part("page.css") + page_part("brief.css")),
+        css=Markup(page_part("page.css")),
         script=Markup(script_text("\n".join(map(page_part, scripts)))),
         **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
     )
