@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from optimizer.plugins import register
     from optimizer.progress import Progress as Progress
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html import write_report
+    from optimizer.report.html.pages import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.given import GivenPlan as GivenPlan
     from optimizer.results.plan import Build as Build
@@ -121,7 +121,7 @@ _HOMES = {
     "plugins": ("register",),
     "progress": ("Progress",),
     "report.excel": ("write_workbook",),
-    "report.html": ("write_report",),
+    "report.html.pages": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.given": ("GivenPlan",),
     "results.result": ("Result",),

@@ -48,7 +48,7 @@ def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
 
 
 def first_stages_model(tree: FutureTree) -> ModelBuilder:
-    """The first stages of all futures of a tree, without copies of what cannot be told apart."""
+    """The first stages of all futures of a tree, without copies of what cannot be distinguished."""
     instance = tree.futures[0].instance
     if tree.is_single:
         return first_stage_model(instance)

@@ -1,4 +1,4 @@
-"""Which futures a plan file speaks of, and whether its plans decide alike what cannot yet be told apart.
+"""Which futures a plan file speaks of, and whether its plans decide alike what cannot yet be distinguished.
 
 late              a branch: every future in which its question is answered so
 late.tighten      several branches: every future in which all of them are
@@ -116,7 +116,7 @@ class AnticipatedDecision:
 def find_anticipated(
     tree: FutureTree, bought: Sequence[Mapping[tuple[str, int], float]]
 ) -> Iterator[AnticipatedDecision]:
-    """Each purchase that differs between two futures that cannot be told apart then, by period.
+    """Each purchase that differs between two futures that cannot be distinguished then, by period.
 
     Args:
         tree: of the futures.
