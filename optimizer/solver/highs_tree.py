@@ -30,6 +30,8 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search.
 MOST_ITERATIONS = 80_000
+# So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
+FINE, FINE_SHARE = 200, 0.1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -184,7 +186,7 @@ class HighsRelaxations:
     ) -> None:
         self._back, self._request, self._clock, self._report, self._integers = back, request, clock, report, integers
         self._settings = replace(settings, tolerance=request.tolerance)
-        self._began, self._iterations = time.perf_counter(), 0
+        self._began, self._iterations, self._solved = time.perf_counter(), 0, 0
         self.best = math.inf
         self.values: Vector | None = None
 
@@ -210,7 +212,8 @@ class HighsRelaxations:
 
     def _allowed(self, cost: float) -> float:
         """How far a solution of some cost may be from its bound."""
-        return self._settings.slack(cost, time.perf_counter() - self._began)
+        share = FINE_SHARE if self._solved < FINE else 1.0
+        return share * self._settings.slack(cost, time.perf_counter() - self._began)
 
     @property
     def basis(self) -> Any:
@@ -226,6 +229,7 @@ class HighsRelaxations:
         highs.setOptionValue("objective_bound", limit)
         highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
         objective, found = self._back.relax(self._clock, is_probe=iterations > 0)
+        self._solved += 1
         self._iterations += int(highs.getInfo().simplex_iteration_count)
         if found is None:
             return Relaxed(objective)
