@@ -223,4 +223,4 @@ def test_the_house_does_not_grow() -> None:
     assert len(FILES) <= 288
     assert house.lines(FILES) <= 62_000
     assert house.depth(import_graph()) <= 30
-    assert len(house.files_of_a_solve()) <= 126
+    assert len(house.files_of_a_solve()) <= 114
