@@ -341,6 +341,6 @@ def ensemble(data: Data, seed: int) -> Data:
         "survive": draw.share(),
         "months": parts.months(),
     }
-    made["cuts"] = [parts.cut(list(data["processes"]), list(data["options"])) | spread]
+    made["cuts"] = [parts.cut(list(data["processes"]), list(data["processes"])) | spread]
     made |= draw.maybe(0.5, lambda: True, "deliberate") | draw.maybe(0.4, lambda: draw.share(0, 0.2), "probability")
     return data | {"ensembles": {"trouble": made}}

@@ -181,6 +181,9 @@ class _Search:
         """The plan, its futures and its audit."""
         alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
+        if any(math.isinf(each.cost) and not each.is_stopped for each in alone if least):
+            # A future that has no plan alone has none together with others.
+            return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
         if not all(map(math.isfinite, least)):
             return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
         found = self._search(least, alone)
@@ -261,7 +264,7 @@ class _Search:
             found = self.evaluator.search_futures(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
-        return [each or Alone() for each in found]
+        return [each or Alone(is_stopped=True) for each in found]
 
     def _alone(self, number: int) -> Alone:
         """The least expected cost of a future against its adversary."""
@@ -286,7 +289,7 @@ class _Search:
         fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
         if fails and not alone.is_stopped:
             raise InstanceError([self._without_reference(future)])
-        return Alone() if fails else alone
+        return Alone(is_stopped=True) if fails else alone
 
     def _without_reference(self, future: Future) -> Finding:
         what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
