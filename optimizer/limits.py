@@ -16,11 +16,11 @@ NUMBER_LENGTH, KEY_LENGTH, EXCERPT, MESSAGE = 400, 10_000, 60, 1_000
 CELLS, CELL_LENGTH = 250_000, 32_767
 # Bytes of a workbook once unpacked, and characters of all its cells; its files; its XML tags.
 WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS = 64 * 2**20, 1_000, 3_000_000
-# Errors that are reported at once; that others are left out is a finding too.
+# The most errors that are reported at once; a further finding says that others are left out.
 FINDINGS = 200
 # Shocks, members of families and samples of ensembles counted; periods times all processes, options and segments.
 EVENTS, COLUMNS = 120_000, 2_000_000
-# Futures that the questions of a file make.
+# The most futures of a file.
 MOST_FUTURES = 1_000
 # Targets of an adversary.
 TARGETS = 5_000

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from optimizer.limits import EXCERPT
 
-# Of a text with these a terminal shows something else.
+# Characters that change how a terminal shows the rest of a text.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 LISTED = 40
 # A word is compared with all names up to twice so many; of more, with so many neighbours by the alphabet, read forwards

@@ -185,7 +185,7 @@ def parse_series(value: Any) -> Series:
         try:
             year = _year(key)
             if year in points:
-                raise finding(f"{year} stands twice", "Keep one of the two.")
+                raise finding(f"{year} is given twice", "Keep one of the two.")
             points[year] = parse_amount(number)
         except PydanticCustomError as error:
             raise _at(error, key) from None
@@ -392,7 +392,7 @@ def _to_step(value: float, digits: int, whole: Callable[[float], int]) -> float:
     if value <= 0 or not math.isfinite(value):
         return max(0.0, value)
     step = math.floor(math.log10(value)) - digits + 1
-    # In decimals, for a digit must not come of the product.
+    # Decimal arithmetic, so that the product adds no digits.
     return float(f"{whole(value / 10.0**step)}e{step}")
 
 

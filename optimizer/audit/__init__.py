@@ -21,7 +21,7 @@ __all__ = ["ActivityAuditor", "Auditor", "Holding", "Operation", "Report", "comp
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
-    """Recompute a result.
+    """Audit a result: recompute every figure from the instance, in plain arithmetic.
 
     Args:
         instance: the instance that the result claims to answer.
@@ -30,7 +30,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
             recomputed like all others, and the line is held against them; without, a line is held against itself.
 
     Returns:
-        The report; `Report.require` turns disagreements into an error.
+        The report. Its `ok` says whether everything agrees; `Report.require` raises `AuditError` where it does not.
 
     Example:
         >>> import optimizer as so

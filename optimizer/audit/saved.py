@@ -130,7 +130,7 @@ class Saved(Figures):
         known = (faced.starts, faced.targets, faced.sets) == counts
         self._holds("adversary", f"starts, targets and sets are {counts}", holds=known)
         twice = len(faced.attacks) > len(stated)
-        self._holds("adversary.attacks", "one stands twice", holds=not twice)
+        self._holds("adversary.attacks", "one is given twice", holds=not twice)
         gaps = {outcome.name: outcome.gap for outcome in self.result.shocks}
         place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
         worst = None if place is None else faced.attacks[place]

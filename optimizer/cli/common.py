@@ -32,7 +32,7 @@ def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) ->
 
 
 def end_with_plan(result: "Result | FuturesResult", *, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
-    """The same for a plan, by its status."""
+    """End a run that has a plan, with the exit code of its status."""
     survives = result.status == "survives"
     end(survives=survives, is_stopped=is_stopped or result.status == "stopped", disagrees=disagrees)
 
@@ -48,7 +48,7 @@ def stderr_console() -> "Console":
 
 
 def print_message(text: str) -> None:
-    """One line to stderr."""
+    """Print one line to stderr."""
     stderr_console().print(text)
 
 
@@ -60,14 +60,14 @@ def fail(text: str, code: ExitCode) -> NoReturn:
 
 
 def print_json(value: object) -> None:
-    """One JSON value on stdout."""
+    """Print one JSON value to stdout."""
     import json
 
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> None:
-    """Every finding on stderr, errors first, then how many there are."""
+    """Print every finding to stderr, errors first, then the number of errors and warnings."""
     console = stderr_console()
     for finding in sorted(findings, key=lambda finding: finding.severity):
         style = "bold red" if finding.severity == "error" else "yellow"
@@ -82,7 +82,7 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
 
 # The command that runs, by its name.
 _RUNNING: ContextVar[str] = ContextVar("command", default="")
-# Those that work on all futures of a file at once; every other takes one, by --future.
+# Commands that handle all futures of a file at once; the others take one, by --future.
 _WITH_ALL_FUTURES = frozenset({"check", "convert", "evaluate", "futures", "report", "solve"})
 
 
@@ -157,7 +157,7 @@ def package_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def library_warnings() -> Iterator[None]:
-    """Print warnings of a library that draws as messages, each once and without the place in its code."""
+    """Print warnings of a plotting library as messages, each once and without its place in the code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -166,7 +166,7 @@ def library_warnings() -> Iterator[None]:
 
 
 def parse_amount_option(text: str | None, option: str) -> float | None:
-    """A number of the command line such as ``2B``; refused as usage."""
+    """Parse an amount of the command line such as ``2B``; anything else is a usage error."""
     from optimizer.units import parse_money
 
     if text is None:
@@ -178,7 +178,7 @@ def parse_amount_option(text: str | None, option: str) -> float | None:
 
 
 def check_address(text: str | None) -> None:
-    """Refuse, as usage, what is no address of a Dask scheduler."""
+    """Refuse, as a usage error, text that is not the address of a Dask scheduler."""
     import re
 
     if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):

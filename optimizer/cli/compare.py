@@ -147,7 +147,7 @@ def _read_cases(
         for variant, changes in _columns(changed, variants):
             reader.add(file, variant, changes)
     if reader.wrong:
-        # A fault of a file is one of each of its variants.
+        # An error in a file is one in every variant of it; it is printed once.
         raise InstanceError(list(dict.fromkeys(reader.wrong)))
     require_one_currency(reader.cases, reader.origins)
     return reader.cases
@@ -183,7 +183,7 @@ class _CaseReader:
 
         name = self._name(file, variant)
         if name in self._names:
-            raise typer.BadParameter(f"{name} stands twice.")
+            raise typer.BadParameter(f"{name} is given twice.")
         self._names.add(name)
         try:
             made = inputs.change_instance(file, changes, lists_attacks=self.lists_attacks)

@@ -31,7 +31,7 @@ def command(
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
     output: options.PlanOutput = None,
 ) -> None:
-    """What does a plan of one's own cost, survive, lack and waste?
+    """What does a given plan cost, survive, lack and waste?
 
     Rules of the instance that a plan breaks are named, and not enforced.
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanInput:
-    """A plan and the instance in which it is looked at.
+    """A plan and the instance in which it is evaluated.
 
     Attributes:
         is_saved: whether the plan was read from a file; else it was solved for.
@@ -75,7 +75,7 @@ def is_saved_plan(file: str) -> bool:
 
 
 def print_source(file: str) -> None:
-    """Say on stderr, of a saved plan, that the instance inside it is used."""
+    """Print to stderr that the instance inside a saved plan is used, where the file is one."""
     if is_saved_plan(file):
         common.print_message(f"{file} is a saved plan: the instance inside it is used.")
 
@@ -148,7 +148,7 @@ def _refuse_futures(instance: "Instance", file: str) -> None:
 def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
-    """What the command line changes before amounts, in the order in which it is applied."""
+    """The changes of the command line except amounts, in the order of application."""
     from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
     from optimizer.instance.removal import leave_out
 
@@ -163,7 +163,7 @@ def _steps(
 
 
 def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
-    """The instance after all steps, with their notes; what is wrong with any of them comes at once."""
+    """The instance after all steps, with their notes; the errors of all steps are raised together."""
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited
 
@@ -186,7 +186,7 @@ def _clashes(
     force: Sequence[tuple[str, int, float]],
     amounts: "Sequence[Edit]",
 ) -> "tuple[Finding, ...]":
-    """The values that a later change replaces; branches apply last where all futures are taken."""
+    """Warnings about values that a later change replaces; branches of futures apply last."""
     from optimizer.instance.futures import branch_edits
     from optimizer.instance.overrides import Edit, clashes, scenario_edits, set_edits
 
@@ -208,7 +208,7 @@ def _amounts(changes: Changes) -> "list[Edit]":
 
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
-    """The step that puts an amount where it belongs."""
+    """The step that sets an amount in the instance."""
     from optimizer.instance.edits import Edited, with_budget, with_value
 
     if edit.path == "policy.budget":
@@ -284,7 +284,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
 
 
 def futures_warnings(result: "FuturesResult") -> tuple[str, ...]:
-    """The same as `audit_warnings` of a saved plan of several futures."""
+    """As `audit_warnings`, for a saved plan of several futures."""
     from optimizer.instance.reading import instance_of
     from optimizer.studies.verify import verify_futures_plan
 
@@ -417,7 +417,7 @@ def with_comments(result: "Result", file: str) -> "Result":
 
 
 def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
-    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
+    """A warning that a saved plan was changed since it was solved, where the audit disagrees; empty where it agrees."""
     from optimizer.audit import verify
 
     return _audit_warning(verify(instance, result).disagreements)

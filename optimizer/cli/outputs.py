@@ -30,7 +30,7 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None, extr
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file.", param_hint=option)
     if path.exists() and not path.is_file():
-        raise typer.BadParameter(f"{path} is no file that can be written.", param_hint=option)
+        raise typer.BadParameter(f"{path} is not a file that can be written.", param_hint=option)
     if any(path.resolve() == Path(source).resolve() for source in sources if source is not None):
         raise typer.BadParameter(f"{path} is read by this command; name another file.", param_hint=option)
     _check_room(path.parent, option)

@@ -40,10 +40,10 @@ _KINDS = (
     "endurance",
     "frontier",
 )
-# The kinds that are figures of a study, which is carried out first.
+# Kinds of figures that need a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
 _KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study."
-# The kinds that an option is for.
+# By option, the kinds of figures that use it.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey", "map", "drawdown"),
     "segment": ("path",),
@@ -107,7 +107,7 @@ def command(
     if kind == "frontier":
         frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
-        # A shock that is named may be any of a family.
+        # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
     try:
         with common.library_warnings():

@@ -56,7 +56,7 @@ def end_with_requirements(
 
 def _content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
     from optimizer.report.excel import requirements_workbook
-    from optimizer.report.html.requirements_page import requirements_page
+    from optimizer.report.html.pages import requirements_page
 
     is_book = output.suffix.lower() == ".xlsx"
     return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

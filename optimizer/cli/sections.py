@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Settings
 
-# How many samples `discover` draws, and `stress`.
+# Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
-# Those that leave an adversary out. Every study that fits.
+# Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
 EVERY_STUDY = "all"
 

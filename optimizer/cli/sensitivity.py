@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.studies.sensitivity import Sensitivity
 
 RESOLUTION = 0.01
-# How many samples `--discover` draws.
+# Number of samples of `--discover`.
 DISCOVERY_SAMPLES = 1000
 
 
@@ -38,7 +38,7 @@ def command(
     resolution: Annotated[
         float,
         options.search_option(
-            metavar="SHARE", min=1e-6, max=0.5, help="Locate changes so exactly (0.01).", show_default=False
+            metavar="SHARE", min=1e-6, max=0.5, help="Resolution of auto, a share (0.01).", show_default=False
         ),
     ] = RESOLUTION,
     store: Annotated[

@@ -19,7 +19,7 @@ def command(
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
 ) -> None:
-    """Who pays what of a plan that allies make together?
+    """How do allies share the cost of a joint plan?
 
     The cost of every coalition, then the Shapley value, the core and the nucleolus.
 

@@ -22,7 +22,7 @@ def command(
     proof: options.Proof,
     adversary: options.Adversary = False,
     time_limit: options.TimeLimit = None,
-    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs its extra.")] = "highs",
+    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs",
     strategy: Annotated[
         str, options.search_option(metavar="NAME", help="auto, whole, scenarios or cuts.", show_default=False)
     ] = "auto",
@@ -31,9 +31,9 @@ def command(
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     checkpoint: Annotated[
-        Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
+        Path | None, options.search_option(metavar="DIR", help="Folder to save and resume the search.")
     ] = None,
-    bands: Annotated[bool, options.search_option("--bands", help="Sample the ranges: a band of answers.")] = False,
+    bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
@@ -78,7 +78,7 @@ def command(
         else:
             _show(result, every=every)
     finally:
-        # Also where nothing can be printed.
+        # The files are written even if printing fails.
         _write(result, file, csv, output)
     common.end_with_plan(result)
 
@@ -95,7 +95,7 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
-    """Refuse, as usage, a band of an instance without ranges, or of several futures."""
+    """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
     from optimizer.extras import require_extra
     from optimizer.studies.futures.solve import is_adaptive
 
@@ -117,7 +117,7 @@ def _with_bands(
     computes: bool,
     adversary: bool,
 ) -> "Result | FuturesResult":
-    """The result with its band: computed, or the one that is kept beside the file and is of this very instance."""
+    """The result with its band: computed, or the one stored beside the file if it belongs to exactly this instance."""
     from optimizer.results.bands import stored_bands
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -136,7 +136,7 @@ def _with_bands(
 
 
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
-    """Refuse, as usage, a solver or a strategy that does not exist or does not fit."""
+    """Refuse, as a usage error, a solver or strategy that does not exist or does not go with other options."""
     from optimizer.solver.base import StrategyName
 
     if solver not in ("highs", "cbc"):
@@ -144,7 +144,7 @@ def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
     if strategy not in get_args(StrategyName):
         raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
     if not is_plain:
-        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
+        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
 
 
 def _find(

@@ -1,7 +1,7 @@
 """The same instance with something changed: every variant is made here, and every verb returns an Instance.
 
-from the file's own words   under, forcing, with_value, with_budget               checked like a file
-the world                   with_attacks, without_shocks, resample, …             known to fit, so not checked again
+in terms of the file        under, forcing, with_value, with_budget               checked like a file
+of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
 
 An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
@@ -49,7 +49,7 @@ class Edited:
     notes: tuple[str, ...] = ()
 
 
-# From the file's own words.
+# Edits in terms of the file, which are checked like a file.
 
 
 def under(instance: Instance, names: ScenarioNames) -> Instance:
@@ -90,7 +90,7 @@ def choose_future(instance: Instance, name: str) -> Edited:
 
 
 def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
-    """The instance with more that has to be bought: option, calendar year and size, as `policy.force` has them.
+    """The instance with further required purchases: option, calendar year and size, as `policy.force` has them.
 
     Raises:
         InstanceError: what cannot be bought, with the cure.
@@ -146,7 +146,7 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
     return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
 
 
-# The world.
+# Edits of shocks and ensembles, which keep an instance valid and are not checked again.
 
 
 def without_shocks(instance: Instance) -> Instance:
@@ -197,7 +197,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     return instance.replacing(shocks={}, ensembles=drawn)
 
 
-# For what-if questions.
+# Edits for what-if questions, which are not checked again either.
 
 
 def with_single_events(instance: Instance) -> Instance:

@@ -65,7 +65,7 @@ _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
-    """Check an instance that is already a mapping, as `Instance.to_dict` gives it.
+    """Make an instance from a mapping, such as that of `Instance.to_dict`, and check it.
 
     Raises:
         InstanceError: with every finding.
@@ -134,7 +134,7 @@ def _examined(instance: Instance | None) -> int:
 def _affordable(document: Document) -> int:
     """How many scenarios or futures of a file can be checked, each with all the rest of the file."""
     own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
-    # A scenario of its own takes about as long as so many values.
+    # Checking a scenario takes about as long as reading this number of values.
     return max(1, SCENARIO_VALUES // (own + 50))
 
 

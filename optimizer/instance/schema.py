@@ -129,7 +129,7 @@ class Policy(Described):
 
 
 class Instance(Described):
-    """One planning problem. Make one with `optimizer.load` or `optimizer.read`, which check it."""
+    """A checked planning problem; `optimizer.load` and `optimizer.read` make one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -382,9 +382,9 @@ class FutureTree:
     are_probabilities_given: bool = True
 
     def node(self, number: int, t: int) -> int:
-        """The smallest number of a future that cannot be told apart from future `number` at the decisions of `t`.
+        """The smallest number of a future that cannot be distinguished from future `number` at the decisions of `t`.
 
-        Two futures can be told apart once a question in which they differ has been answered.
+        Two futures can be distinguished once a question in which they differ has been answered.
         """
         if t not in self._nodes:
             first = dict[tuple[Answer, ...], int]()

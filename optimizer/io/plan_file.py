@@ -41,18 +41,18 @@ _Placed = tuple[PlanEntry, frozenset[int] | None]
 
 
 def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
-    """Read a plan as it stands in an instance.
+    """Read a plan from a file and fit it to the options and periods of an instance.
 
     Args:
         path: a hand-written plan (YAML or JSON), a saved plan, or a CSV table of builds.
-        instance: whose options and periods the plan names.
+        instance: the one whose options and periods the plan names.
 
     Returns:
-        The plan. Rules of the instance that it breaks (sizes, years, budgets) are no matter of this function.
+        The plan. Whether it breaks rules of the instance (sizes, years, budgets) is not checked here; `evaluate` says.
 
     Raises:
-        GivenPlanError: with every finding, each with file, line, what is wrong and the cure. Futures that cannot be
-            told apart and buy differently are one.
+        GivenPlanError: with every finding, each with file, line, what is wrong and the cure. One finding is a purchase
+            that differs between futures before an answer distinguishes them.
 
     Example:
         >>> import optimizer as so
@@ -237,7 +237,7 @@ class _PlanReader:
             first = horizon.period(entry.period)
         except ValueError as error:
             what = f"{self.instance.title} has no period {excerpt(entry.period)}"
-            # Of a row with a period too many most are: one finding will do.
+            # A wrong column affects most rows: one finding is enough.
             if entry.document.lines.get(entry.place[:-1], 0) or (entry.option, str(error)) not in self._said:
                 self._say(entry, what, str(error))
             self._said[entry.option, str(error)] = 1
@@ -266,7 +266,7 @@ class _PlanReader:
         cure, before = "Keep one of the two.", self.entries[entry.option, t]
         if entry.futures or before.futures:
             cure += " What stands under a future is bought beside what stands under none."
-        self._say(entry, f"{entry.option} in {self.instance.horizon.label(t)} stands twice", cure)
+        self._say(entry, f"{entry.option} in {self.instance.horizon.label(t)} is given twice", cure)
 
     def _fill(self, entry: PlanEntry, periods: range, amount: float) -> None:
         fills = self.fills.setdefault(entry.option, {})

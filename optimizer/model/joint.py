@@ -1,9 +1,9 @@
-"""One programme of several futures, in which decisions that cannot yet be told apart are one column.
+"""One programme of several futures, in which decisions that cannot yet be distinguished are one column.
 
     joint     owns the columns and the rows
     member    writes one future: its ledgers and linking terms are its own, its columns and rows are the joint's
 
-    plan, decision              one column for all futures that cannot be told apart in its period (one **node**)
+    plan, decision              one column for all futures that cannot be distinguished in its period (one **node**)
     plan, follows from them     likewise, where the data that it follows from are equal
     baseline                    likewise, where all that operation depends on in its period is equal
     all else                    a column of its own
@@ -23,7 +23,7 @@ from optimizer.model.expressions import Expression
 from optimizer.model.ledgers import Names
 from optimizer.units import Number
 
-# Of futures and a period: the smallest number among those that cannot be told apart.
+# Of futures and a period: the smallest number among those that cannot be distinguished.
 NodeOf = Callable[[int, int], int]
 # What futures share a column by: node, path, owner, what, period, and the data that it follows from.
 SharedKey = tuple[int, str, str, str, int, Hashable]
@@ -35,7 +35,7 @@ class JointBuilder(ModelBuilder):
     Args:
         horizon, discount_rate, names: as for a `ModelBuilder`; all futures have the same.
         futures: their names.
-        node: by number of a future and period, the smallest number of a future that cannot be told apart from it.
+        node: by number of a future and period, the smallest number of a future that cannot be distinguished from it.
     """
 
     def __init__(

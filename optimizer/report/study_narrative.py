@@ -257,13 +257,15 @@ def _stress(found: Stress) -> Sequence[str]:
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
         second = f"The worst gap is {si(found.worst_gap, found.money)}, in {name}{where}."
     help_ = ""
-    if found.mending is not None:
-        mends = found.mending.mends
+    if (tried := found.reinforcements) is not None:
+        additions = tried.additions
         help_ = "No single addition to the plan is likely to help."
-        if mends:
-            saved = f"with it {mends[0].best.mended:,} of {plural(found.mending.checked, 'broken shock')} are survived"
-            outlay = si(mends[0].best.outlay, found.money)
-            help_ = f"Most would be gained by {reinforcement_name(found, mends[0])}: {saved}, for {outlay} of outlay."
+        if additions:
+            saved = f"with it {additions[0].best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
+            outlay = si(additions[0].best.outlay, found.money)
+            help_ = (
+                f"Most would be gained by {reinforcement_name(found, additions[0])}: {saved}, for {outlay} of outlay."
+            )
     return first, second, help_
 
 

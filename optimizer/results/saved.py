@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 
-# The digest does not cover these parts either: changing one of them changes no figure.
+# Parts that the digest does not cover, since changing them changes no figure.
 NOT_EVIDENCE: Mapping[str, str] = {
     "notes": "text",
     "comments": "text of the instance file",
@@ -121,7 +121,7 @@ Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
 # worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
-# So many wrong places of a plan file are named; the others are counted.
+# The most errors of a plan file that a message lists; the others are counted.
 NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 

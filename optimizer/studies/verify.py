@@ -162,7 +162,7 @@ BOUNDS = ("bound", "gap_bound")
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a plan that was recomputed.
+    """The outcome of recomputing a plan.
 
     Attributes:
         report: rows, figures and disagreements.
@@ -193,7 +193,7 @@ class Verification:
 def verify_plan(
     instance: Instance, result: Result, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
-    """Recompute a plan.
+    """Recompute a saved plan, to the extent asked for: arithmetic, operation in each shock, or the proof.
 
     Args:
         instance: the instance that the result claims to answer.

@@ -304,7 +304,7 @@ def test_a_key_that_stands_twice_is_refused(plans: dict[str, Data], tmp_path: Pa
     path.write_text(json.dumps(plans["rich"]).replace('"outlay":', '"outlay": 0.0, "outlay":', 1), encoding="utf-8")
     done = run("verify", path)
     assert done.exit_code == 3
-    assert 'the key "outlay" stands twice' in done.stderr
+    assert 'the key "outlay" is given twice' in done.stderr
 
 
 @pytest.mark.parametrize("name", ["margin", "currency", "bound", "outlays"])

@@ -230,8 +230,8 @@ def test_reinforcement_adds_to_it() -> None:
     changed = so.load(INSTANCE, overrides=["policy.force.contracts={2026: 10}", "shocks.half.cuts=[]"])
     weak = so.solve(changed, settings=EXACT)
     found = so.stress(weak, so.load(INSTANCE, overrides=["options.reserve.max_size=0.1"]), samples=40, jobs=1)
-    assert found.mending is not None
-    assert "contracts" in {mend.option for mend in found.mending.mends}
+    assert found.reinforcements is not None
+    assert "contracts" in {mend.option for mend in found.reinforcements.additions}
 
 
 # A plan of one future has no tree of futures, the instance here no scenarios; the frontier and the conditions of

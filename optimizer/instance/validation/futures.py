@@ -26,7 +26,7 @@ from optimizer.limits import EVENTS, MOST_FUTURES
 from optimizer.tolerances import ROUNDING
 from optimizer.units import Series, short
 
-# What a branch cannot change, by the first keys of a path: it is the same in all futures, or comes before them.
+# Keys that a branch cannot change, since all futures share them or they are needed to make the futures.
 _FIXED = (
     "horizon", "discount_rate", "currency", "home", FUTURES, SCENARIOS, MEMBERS, "policy.objective", "policy.gap_price"
 )  # fmt: skip
@@ -218,7 +218,7 @@ def branch_variants(
             yield from branch_variants(branch.futures, (*above, (inner, branch)), inner)
 
 
-# Fields that say nothing of what happens before an answer: texts, and the value of what is left at the end.
+# Fields that do not matter before an answer: texts, and the value of the stock left at the end.
 _UNSEEN = frozenset({"name", "source", "note", "id", "salvage"})
 # Fields of an option that hold for orders; `_PAID` are series by the year of the order.
 _PAID = frozenset({"capex", "price"})
@@ -230,7 +230,7 @@ _ORDERS = "It holds for orders placed before the answer too; to forbid later one
 _SCALAR = "It holds in all years, those before the answer as well: check that this is meant."
 _RULES = "Let a rule begin with the answer: write its `from:`."
 _SHOCKS = "List the starts before the answer in a shock of their own, the same in every branch."
-# Calendar years in which something differs, each with the cure.
+# Calendar years in which futures differ, each with the cure.
 _Years = dict[int, str]
 
 

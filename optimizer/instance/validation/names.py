@@ -228,7 +228,7 @@ def shared_names(declared: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
         yield ("options", name), "is also the name of an existing process", "Give one of the two another name.", "error"
 
 
-# By field of a member the section that its names are of, what one is called, and what to do about one that two have.
+# By field of a member: the section of its names, the noun for one, and the cure where two members have it.
 _SECTIONS = {
     "demands": ("demands", "segment", "Split the segment, one for each member."),
     "processes": ("processes", "existing process", ""),

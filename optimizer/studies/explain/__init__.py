@@ -158,7 +158,7 @@ CONTRADICTORY = "the rules contradict each other all the same"
 
 @dataclass(frozen=True)
 class Explanation:
-    """A plan and why it is as it is.
+    """A plan with the value of its parts, or with the reason why nothing survives and what would help.
 
     Attributes:
         result: the plan, audited.

@@ -3,7 +3,7 @@
 alone       every future by itself: its least cost, from which regret counts
 joint       all of them, their decisions alike until an answer parts them          `algorithms`
 futures     each under the joint plan, as a result of its own                      `solve`
-audit       what cannot be told apart is decided alike; the measure again          `audit`
+audit       what cannot be distinguished is decided alike; the measure again          `audit`
 """
 
 import math
@@ -456,7 +456,7 @@ def _kept(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
-    """All purchases, each once with the futures that make it alike: those that cannot be told apart then."""
+    """All purchases, each once with the futures that make it alike: those that cannot be distinguished then."""
     made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
     for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
         for each in purchases_of(future.instance, result):

@@ -169,7 +169,7 @@ def find_requirements(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Requirements:
-    """What falls short in an instance's shocks, the stocks to hold against it, and what money does in part.
+    """Find the shortfalls in an instance's shocks, the stocks to hold against them, and the effect of partial funding.
 
     Args:
         instance: one with shocks, of one future.

@@ -119,7 +119,7 @@ class MemberShare:
 
 @dataclass(frozen=True)
 class CostShares:
-    """Who pays what.
+    """The cost of every coalition, and what each member pays by each rule.
 
     Attributes:
         instance: with its members.
@@ -273,7 +273,7 @@ def share_costs(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
 ) -> CostShares:
-    """Find what each member of an instance pays of a plan that they make together.
+    """Find how members of an instance share the cost of a joint plan.
 
     Args:
         instance: with `members`.
