@@ -23,8 +23,8 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
+from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.futures import for_each_future
@@ -45,11 +45,6 @@ from optimizer.units import MoneyLike
 # Of the time that is left, the share that goes to each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
-
-
-def is_adaptive(instance: Instance) -> bool:
-    """Whether a plan of it is one for several futures, or is judged by another measure than expected cost."""
-    return bool(instance.futures) or instance.policy.objective.kind != "expected"
 
 
 def solve(
@@ -99,7 +94,7 @@ def solve(
     clock = Clock(settings.time_limit)
     if not adversary:
         return solve_any(made.instance, settings, clock, listener, notes=made.notes)
-    if is_adaptive(made.instance):
+    if made.instance.is_adaptive:
         return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=True)
     return withstood(made.instance, None, settings, clock, listener, made.notes).result
 
@@ -114,7 +109,7 @@ def solve_any(
     load_seconds: float = 0.0,
 ) -> Result | FuturesResult:
     """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
-    find = solve_futures if is_adaptive(instance) else solve_instance
+    find = solve_futures if instance.is_adaptive else solve_instance
     return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
 
 
