@@ -29,7 +29,7 @@ from optimizer.limits import TARGETS
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING
 from optimizer.units import Described, Positive, Quantity, finding
 
-# Up to so many attacks, over all starts, each of them is tried.
+# Up to this number of attacks, over all starts, each is evaluated.
 ENUMERATED = 1000
 HEAD, JOINT, TAIL = "attack{", "+", "}"
 

@@ -123,7 +123,7 @@ def _some(cuts: Any) -> Any:
     return cuts
 
 
-# Cuts of which there has to be one.
+# A list of cuts with at least one entry.
 Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
 
 

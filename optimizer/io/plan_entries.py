@@ -20,7 +20,7 @@ from optimizer.suggestions import did_you_mean, excerpt
 
 BUILDS, PURCHASES = "builds", "purchases"
 SHAPE = "Write `builds: {option: {2027: size}}` and `purchases: {stockpile: {2027: tonnes}}`."
-# Beside these a hand-written plan may have a remark.
+# Keys that a hand-written plan may have besides builds and purchases.
 KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES, FUTURES)
 BRANCH_SHAPE = "Write `futures: {branch: {builds: {option: {2027: size}}}}`."
 # A table that `solve` wrote has this column; of a stockpile it then holds the largest stock, not its purchases.

@@ -1,4 +1,4 @@
-"""Which futures a plan file speaks of, and whether its plans decide alike what cannot yet be told apart.
+"""Which futures a plan file speaks of, and whether its plans decide alike what cannot yet be distinguished.
 
 late              a branch: every future in which its question is answered so
 late.tighten      several branches: every future in which all of them are
@@ -44,7 +44,7 @@ class BranchKeys:
         for future in self.tree.futures:
             for answer in future.answers:
                 own = (answer.question, answer.branch)
-                # Tables write the question before a branch that several questions have.
+                # A branch name that several questions have is written with its question in tables.
                 for spelling in (answer.branch, ".".join(own), " ".join(own)):
                     found[spelling].add(own)
         return {spelling: frozenset(found[spelling]) for spelling in sorted(found, key=len, reverse=True)}
@@ -116,7 +116,7 @@ class AnticipatedDecision:
 def find_anticipated(
     tree: FutureTree, bought: Sequence[Mapping[tuple[str, int], float]]
 ) -> Iterator[AnticipatedDecision]:
-    """Each purchase that differs between two futures that cannot be told apart then, by period.
+    """Each purchase that differs between two futures that cannot be distinguished then, by period.
 
     Args:
         tree: of the futures.

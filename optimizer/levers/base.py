@@ -35,10 +35,9 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
-from optimizer.network.activity import COMMITTED, Commitments
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
-from optimizer.units import Described, Number, Quantity, QuantitySeries, Series, Share
+from optimizer.units import COMMITTED, Commitments, Described, Number, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
@@ -82,11 +81,11 @@ class Lever(Described):
     labels: ClassVar[Labels] = Labels()
     # Whether the plan holds its purchases and its stock by period; if not, it is bought by size.
     is_stock: ClassVar[bool] = False
-    # Whether it is an activity in a region, which cuts can strike and policy shares count.
+    # Whether it is an activity in a region, which cuts can affect and policy shares count.
     is_activity: ClassVar[bool] = False
-    # Whether it stands in the home region where its entry names none.
+    # Whether its region is home where its entry names none.
     is_at_home: ClassVar[bool] = False
-    # Whether it raises what an attack costs its maker.
+    # Whether it raises the cost of attacks for the adversary.
     is_deterrent: ClassVar[bool] = False
     # The columns of its purchases.
     purchase_column: ClassVar[str] = "size"

@@ -26,7 +26,7 @@ from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
 from optimizer.units import Quantity, Share, finding
 
-# The largest strength: more is a percentage, or a slip.
+# The largest strength; a larger number is a percentage or a typing error.
 LARGEST_STRENGTH = 100
 Strength = Annotated[
     tuple[Quantity, ...],
