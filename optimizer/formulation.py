@@ -159,7 +159,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
     first = len(model.rows)
-    with model.under(path):
+    with model.under(path.key):
         network.operate(model, path, instance.processes, instance.demands)
         for option in instance.options.values():
             option.operate(model, path)

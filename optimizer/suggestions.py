@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
-from optimizer.limits import EXCERPT
-
 # Characters that change how a terminal shows the rest of a text.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Characters of a value that a message repeats.
+EXCERPT = 60
 LISTED = 40
 # A word is compared with all names up to twice so many; of more, with so many neighbours by the alphabet, read forwards
 # and backwards: a slip leaves either the beginning or the end of a name as it is.

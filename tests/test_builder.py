@@ -25,7 +25,8 @@ HORIZON = Horizon(start=2026, end=2027, step="quarter")
 
 @pytest.fixture
 def builder() -> ModelBuilder:
-    return ModelBuilder(HORIZON, 0.1, Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"})))
+    names = Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"}), {"baseline"})
+    return ModelBuilder(HORIZON, 0.1, names)
 
 
 # Ledgers
@@ -81,7 +82,7 @@ def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
     path = instance.path(instance.events[0])
     with pytest.raises(ModelError, match="is no key of operating"):
         builder.book("operating", "embargo", 0, amount=1.0)
-    with builder.under(path):
+    with builder.under(path.key):
         builder.book("operating", "embargo", 0, amount=1.0)
     assert builder.booked("operating", "embargo", 0).constant == 1.0
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress, sections
-from optimizer.cli.requirements import check_requirements, end_with_requirements
+from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ def command(
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
         without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
-        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
-        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
+        sections.check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        sections.end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
@@ -156,7 +155,7 @@ def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "
 
     if known.quick or known.interrupted or result.baseline is None:
         return replace(single_point(instance, result), stopped=known.interrupted)
-    return find_frontier(instance, result, known.amounts, known.settings)
+    return sections.find_frontier(instance, result, known.amounts, known.settings)
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -260,7 +259,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
+    common.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
@@ -301,20 +300,7 @@ def _end(
     result: "Result | FuturesResult", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool
 ) -> NoReturn:
     """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
-    outputs.write_answer(output, content)
+    common.write_answer(output, content)
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
-
-
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
-
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)

@@ -35,10 +35,9 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
-from optimizer.network.activity import COMMITTED, Commitments
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
-from optimizer.units import Described, Number, Quantity, QuantitySeries, Series, Share
+from optimizer.units import COMMITTED, Commitments, Described, Number, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 

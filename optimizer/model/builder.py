@@ -18,7 +18,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pulp
 
-from optimizer.disruptions.shock import Path
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
@@ -103,10 +102,10 @@ class ModelBuilder(Ledgers):
         return float(self._discounts[t])
 
     @contextmanager
-    def under(self, path: Path) -> Iterator[None]:
-        """Everything written inside belongs to this path."""
-        self.names.path.add(path.key)
-        before, self._path = self._path, path.key
+    def under(self, path: str) -> Iterator[None]:
+        """Everything written inside belongs to the path of this key."""
+        self.names.path.add(path)
+        before, self._path = self._path, path
         try:
             yield
         finally:
@@ -129,8 +128,12 @@ class ModelBuilder(Ledgers):
         that cannot be distinguished share it where the data are equal (`joint`).
         """
         mark = self._mark("column", owner, what, self.horizon.label(t))
-        self.columns.append(Column(mark, unit, 0.0, upper, integer, t))
-        return Expression({len(self.columns) - 1: 1.0})
+        return Expression({self._enter(Column(mark, unit, 0.0, upper, integer, t), follows): 1.0})
+
+    def _enter(self, column: Column, follows: Hashable) -> int:
+        """Add a column; its number."""
+        self.columns.append(column)
+        return len(self.columns) - 1
 
     def require(
         self,

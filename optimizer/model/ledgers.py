@@ -17,7 +17,6 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from operator import contains
 
-from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
@@ -45,7 +44,7 @@ class Names:
     commodity: frozenset[str]
     process: frozenset[str]
     segment: frozenset[str]
-    path: set[str] = field(default_factory=lambda: {BASELINE})
+    path: set[str] = field(default_factory=set)
 
     def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """The names that do not depend on the paths."""

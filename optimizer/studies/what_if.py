@@ -26,7 +26,6 @@ from optimizer.results.plan import Plan
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
-LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 # Where a worker keeps what branching gained before it was started.
 GAINS = "gains"
 # So many variants keep their programmes warm.

@@ -44,7 +44,7 @@ from optimizer.solver import Settings
 from optimizer.studies.frontier import frontier, single_point
 from optimizer.studies.futures.stage_frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements.study import Requirements
+from optimizer.studies.requirements import Requirements
 from optimizer.units import MoneyLike, money
 
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
