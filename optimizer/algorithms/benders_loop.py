@@ -191,9 +191,9 @@ class BendersLoop:
     def _branch(self) -> None:
         """Branch and cut, until all nodes are closed or promise to be too many."""
         self.reduced.release_integers()
-        relaxation = self.reduced.solve_relaxed()
+        relaxation = self.search.tighten(self.reduced, self.reduced.solve_relaxed())
         if relaxation.values is not None and relaxation.status == "optimal":
-            tree = branch_and_cut(self.reduced, self.search.tighten(self.reduced, relaxation), self, self.leaves)
+            tree = branch_and_cut(self.reduced, relaxation, self, self.leaves)
             is_closed = tree is not None and tree.status == "optimal"
             self.leaves = tree.leaves if tree is not None and is_closed else []
             # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.

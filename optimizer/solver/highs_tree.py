@@ -52,11 +52,10 @@ class TreeBackEnd(HighsBackEnd):
         bound = min(tree.bound, source.best)
         if tree.status == "given up":
             return self._improve(plain, source, known, bound, clock, listener)
-        is_optimal = tree.status == "optimal"
-        if known is None and is_optimal and bound >= request.cutoff:
+        if known is None and tree.status == "optimal" and bound >= request.cutoff:
             return RawResult("infeasible", None, math.inf, None)
         # What is dearer than the cutoff was not searched.
-        return RawResult("optimal" if is_optimal else "stopped", known, min(bound, request.cutoff), None)
+        return RawResult(tree.status, known, min(bound, request.cutoff), None)
 
     def _improve(
         self,

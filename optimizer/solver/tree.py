@@ -28,7 +28,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -50,6 +50,7 @@ MOST_REPEATS = 100
 
 
 BranchDecision = tuple[int, bool, float, float]
+TreeStatus = Literal["optimal", "stopped", "given up"]
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ class TreeSearch:
 
     def __init__(self, source: Relaxations, roots: Sequence[TreeNode], gains: Vector, distance: float = 0.0) -> None:
         self.source, self.gains = source, gains
-        self.status, self.bound, self.root, self.solved = "optimal", -math.inf, -math.inf, 0
+        self.status: TreeStatus = "optimal"
+        self.bound, self.root, self.solved = -math.inf, -math.inf, 0
         self.leaves: list[TreeNode] = []
         self._distance, self._guess, self._scale = distance, math.inf, 1.0
         self._open, self._postponed = list(roots), list[TreeNode]()
