@@ -496,6 +496,5 @@ class ExtensiveForm:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        events = instance.tree.events
-        model = ScenarioModel(instance, events, settings, clock, listener, problem=self.problem, histories={})
+        model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, self.problem, histories={})
         return model.minimise_cost() or model.minimise_gap()
