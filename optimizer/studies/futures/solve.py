@@ -177,7 +177,7 @@ class _Search:
         alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
-            return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
+            return self._without_reference(alone)
         found = self._search(least, alone)
         if found.solved.values is None:
             return self._without_plan(found.solved)
@@ -256,7 +256,7 @@ class _Search:
             found = self.evaluator.search_futures(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
-        return [each or Alone() for each in found]
+        return [each or Alone(is_stopped=True) for each in found]
 
     def _alone(self, number: int) -> Alone:
         """The least expected cost of a future against its adversary."""
@@ -280,10 +280,16 @@ class _Search:
         future = self.tree.futures[number]
         fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
         if fails and not alone.is_stopped:
-            raise InstanceError([self._without_reference(future)])
-        return Alone() if fails else alone
+            raise InstanceError([self._gap_of_reference(future)])
+        return Alone(is_stopped=True) if fails else alone
 
-    def _without_reference(self, future: Future) -> Finding:
+    def _without_reference(self, alone: Sequence[Alone]) -> FuturesResult:
+        """No plan, for a future has none alone, and so none with others; or time ran out before its least cost."""
+        if any(math.isinf(each.cost) and not each.is_stopped for each in alone):
+            return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
+        return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
+
+    def _gap_of_reference(self, future: Future) -> Finding:
         what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
         cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
         return Finding(self.instance.title, None, "policy.objective", what, cure)
