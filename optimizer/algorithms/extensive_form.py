@@ -496,5 +496,5 @@ class ExtensiveForm:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, self.problem, histories={})
-        return model.minimise_cost() or model.minimise_gap()
+        run = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, self.problem, histories={})
+        return run.minimise_cost() or run.minimise_gap()
