@@ -140,7 +140,10 @@ def _draw_study(
         subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     for doubt in doubts:
         common.print_message(doubt)
-    _end_with_study(subject.plan if study is None else sections.carry_out(study, subject), output, doubts)
+    drawn = subject.plan
+    if study is not None:
+        drawn = sections.carry_out_all(sections.study_tasks([study], subject), subject.instance.money, 0.0)[study]
+    _end_with_study(drawn, output, doubts)
 
 
 def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearch) -> "FuturesResult":

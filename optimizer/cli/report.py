@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,8 +13,8 @@ from optimizer.cli.requirements import check_requirements, end_with_requirements
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
+    from optimizer.algorithms.executor import Memory
     from optimizer.instance.schema import Instance
-    from optimizer.report.brief.structure import Brief
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
@@ -70,8 +70,6 @@ def command(
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
-    from optimizer.solver import Settings
-
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
@@ -82,17 +80,18 @@ def command(
     if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(instance, result, output)
-    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
-    frontier = _plans_by_budget(instance, result, known)
+    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
+    made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
 
+    from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
-    doubts = inputs.audit_warnings(instance, result)
-    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
-    studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
+    doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
+    studied = sections.make_sections({name: made[name] for name in names if name in made}, subject)
+    studies = {each.name: each.data for each in studied}
     with fits:
-        brief = _brief(instance, frontier, studied, known, doubts)
+        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html import page
     from optimizer.report.html.pictures import picture_data
@@ -114,48 +113,48 @@ def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
         return plan_pictures(shown) if is_page else ()
 
 
-def _brief(
-    instance: "Instance",
-    frontier: "Frontier",
-    studied: "Sequence[PageSection]",
-    known: "_Known",
-    doubts: tuple[str, ...],
-) -> "Brief":
-    """The first screen, with what a slip by a year does unless the report is a quick one."""
-    from optimizer.progress import Progress
-    from optimizer.report.brief.content import make_brief
-    from optimizer.report.brief.decisions import find_brief_slips
-
-    result = frontier.points[frontier.own].result
-    slips: tuple[Slip, ...] = ()
-    if not known.quick and not frontier.stopped:
-        # Whoever stops it by hand has the brief without slips.
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            progress.display(instance.money, lists_tasks=True) as listener,
-        ):
-            slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
-    studies = {each.name: each.data for each in studied}
-    return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of plans of other budgets before they are searched for."""
-
-    interrupted: bool
-    quick: bool
-    amounts: list[float] | None
-    settings: "Settings"
-
-
-def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "Frontier":
-    """The plans of other budgets, where they are wanted; else the plan at hand."""
+def _carry_out(
+    subject: sections.StudySubject,
+    names: Sequence[str],
+    amounts: list[float] | None,
+    *,
+    quick: bool,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
+    from optimizer.algorithms.executor import Task
     from optimizer.studies.frontier import single_point
 
-    if known.quick or known.interrupted or result.baseline is None:
-        return replace(single_point(instance, result), stopped=known.interrupted)
-    return find_frontier(instance, result, known.amounts, known.settings)
+    instance, result = subject.instance, subject.result
+    wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
+    tasks = sections.study_tasks(wanted, subject)
+    if not (quick or interrupted or result.baseline is None):
+        # Alone, the plans of other budgets take all processors.
+        settings = replace(subject, jobs=1 if wanted else None).settings
+        searched = (instance, result, settings)
+        tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
+    made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
+    sections.print_left_out([name for name in wanted if name not in made], "the search was stopped")
+    is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
+    return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
+
+
+def _budgets(
+    memory: "Memory", instance: "Instance", result: "Result", settings: "Settings", amounts: list[float] | None
+) -> "Frontier":
+    """A task: the plans of other budgets."""
+    from optimizer.studies.frontier import frontier
+
+    return frontier(instance, result, amounts, settings, sections.listener_of(memory))
+
+
+def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "Settings") -> "tuple[Slip, ...]":
+    """A task: what a slip by a year does."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.decisions import find_brief_slips
+
+    listener = sections.listener_of(memory)
+    return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -213,7 +212,9 @@ def _end_with_futures(
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # Whoever stops the search by hand does not wait for a study of its plan.
     is_interrupted = result.status == "stopped" and time_limit is None
-    studied = sections.make_sections(names, subject, interrupted=is_interrupted)
+    wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
+    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
+    studied = sections.make_sections(made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     data = futures_book(result, doubts, comments_of(source))
     _print_either(data, studied, answer, json=json)

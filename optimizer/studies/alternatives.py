@@ -34,8 +34,9 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
-from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure, tight_shocks
-from optimizer.tolerances import HELD_NEAR_OPTIMAL, ROUNDING
+from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure
+from optimizer.studies.what_if import shaping_shocks
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, PLAN_GAP, ROUNDING
 from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
@@ -141,6 +142,7 @@ def alternatives(
     patience: float = RANGE_SECONDS,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    known: Result | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
 
@@ -159,6 +161,7 @@ def alternatives(
             the end is shown with its bound, and the plan is the best by then.
         listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
         scenario: of the instance, or several in the order given.
+        known: its best plan, where that was solved for before.
 
     Returns:
         Ranges and plans; with ``stopped`` those that were known when the time ran out.
@@ -181,7 +184,9 @@ def alternatives(
         evaluator.histories = {}
         # The least cost has to be known more closely than the tolerance of plans near to it.
         first, near_cost = before_measure(settings), partial(_part_of, allowed)
-        cheapest, measure = solve_to_measure(instance, settings, first, evaluator, clock, listener, near=near_cost)
+        cheapest, measure = solve_to_measure(
+            instance, settings, first, evaluator, clock, listener, near=near_cost, known=known
+        )
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
@@ -214,17 +219,7 @@ def _around(
     listener: Listener,
 ) -> Alternatives:
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
-    gap = cheapest.survival_gap if cheapest.status == "gap" and not has_price else 0.0
-    near = NearOptimalSearch(
-        instance,
-        settings,
-        clock,
-        lambda step: None,
-        evaluator,
-        _with_tolerance(most),
-        gap * (1.0 + HELD_NEAR_OPTIMAL),
-        tight_shocks(cheapest),
-    )
+    near = _near_search(instance, cheapest, most, settings, clock, evaluator)
     near.taken(cheapest.plan, cheapest.priced_cost)
     of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
@@ -253,6 +248,27 @@ def _around(
         tuple(results),
         len(near.found),
         _elapsed(clock),
+    )
+
+
+def _near_search(
+    instance: Instance, cheapest: Result, most: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
+) -> NearOptimalSearch:
+    """The plans that cost no more than `most`, in a model of the shocks that shape the cheapest."""
+    has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
+    gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
+    if cheapest.survives and cheapest.bound is not None:
+        near_bound = replace(settings, gap=max(settings.gap, PLAN_GAP, cheapest.mip_gap or 0.0))
+        shocks = shaping_shocks(instance, cheapest.plan, cheapest.bound, near_bound, clock, evaluator)
+    return NearOptimalSearch(
+        instance,
+        settings,
+        clock,
+        lambda step: None,
+        evaluator,
+        _with_tolerance(most),
+        gap * (1.0 + HELD_NEAR_OPTIMAL),
+        shocks,
     )
 
 

@@ -37,7 +37,6 @@ from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
-from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.studies.withstand import (
     LeastOutlay,
@@ -409,7 +408,7 @@ class _AttackedPlan:
         settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.histories = self.histories
-            solver.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
+            solver.learn(result.plan, frozenset())
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)

@@ -430,6 +430,7 @@ def solve_to_measure(
     listener: Listener,
     notes: tuple[str, ...] = (),
     near: Callable[[Measure], float] = lambda measure: math.inf,
+    known: Result | None = None,
 ) -> tuple[Result, Measure | None]:
     """The best plan of an instance, and what its cost is measured by.
 
@@ -442,6 +443,7 @@ def solve_to_measure(
         first_settings: those of the first search.
         evaluator, clock, listener, notes: as for `solve_instance`.
         near: money to which the cost is proven at least, of a measure.
+        known: the best plan of the instance that is known, in place of a first search.
 
     Returns:
         The plan; the measure is None where there is no plan.
@@ -450,7 +452,7 @@ def solve_to_measure(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
+    found = known or solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
@@ -465,7 +467,6 @@ def solve_to_measure(
         listener,
         notes=notes,
         evaluator=evaluator,
-        held_shocks=tight_shocks(found),
         plan=found.plan,
     )
     found = again if again.status == found.status else found

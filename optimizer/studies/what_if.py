@@ -88,6 +88,8 @@ class WhatIfSolver:
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
         self.histories: BranchingHistories = {}
+        # What the last search found.
+        self.latest: SearchResult | None = None
 
     def __enter__(self) -> "WhatIfSolver":
         return self
@@ -139,7 +141,7 @@ class WhatIfSolver:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         if isinstance(strategy, ConstraintGeneration):
             strategy = replace(strategy, bound=bound)
-        solved = strategy.run(instance, settings, self.clock, self.listener)
+        self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
@@ -173,6 +175,18 @@ class WhatIfSolver:
 
     def _active_shocks(self, instance: Instance) -> frozenset[str]:
         return self._active & {event.name for event in instance.events}
+
+
+def shaping_shocks(
+    instance: Instance, plan: Plan, bound: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
+) -> frozenset[str]:
+    """The shocks that a model has to hold for its best plan to survive all.
+
+    `plan` is the best of the instance, and `bound` is proven of its cost: what remains are linear programmes.
+    """
+    search = ConstraintGeneration(evaluator=evaluator, plans=(plan,), bound=bound)
+    found = what_if_result(instance, LEAST_COST, search.run(instance, settings, clock, ignore))
+    return found.active if found.status == "optimal" else frozenset(event.name for event in instance.events)
 
 
 def keep_gains(memory: Memory, gains: Gains) -> None:
