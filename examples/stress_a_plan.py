@@ -1,4 +1,4 @@
-"""A plan against shocks that it was not built for, and what would have mended it.
+"""A plan against shocks that it was not built for, and which single additions would have helped.
 
 Run: python examples/stress_a_plan.py
 """
@@ -17,9 +17,10 @@ print(f"of {tested.samples} {tested.sampler}: {tested.share:.1%} survived, {low:
 worst = tested.worst[0]
 print(f"worst: {worst.name}, {'; '.join(worst.strikes)}, {worst.first} to {worst.last}")
 print(f"{worst.segment} fails first, in {worst.period}: {worst.service:.0%} served, floor {worst.floor:.0%}")
-for mend in tested.mending.mends:
-    best = mend.best
-    print(f"{best.size:g} more of {mend.option} in {mend.period} mends {best.mended} of {tested.mending.failed}")
+found = tested.reinforcements
+for each in found.additions:
+    best = each.best
+    print(f"{best.size:g} more of {each.option} in {each.period}: {best.survived} of {found.failed} survived")
 
 # It was built for embargoes that start in 2027 and 2029. One in 2026 finds an empty store and no plant.
 starts = {group.name: group.share for group in tested.groups if group.by == "start"}

@@ -1,4 +1,4 @@
-"""The cheapest set of moves that lets a country survive being cut off, and what each dollar buys.
+"""Least-cost plans of investments with which a country or firm survives the loss of critical materials.
 
     >>> import optimizer as so
     >>> instance = so.load("instances/tiny.yaml")
@@ -10,8 +10,8 @@
 load, read                          an Instance from a file, or from a mapping
 without, under, forcing, …          the same instance with something changed: an Instance again
 solve, compare, explain, …          one function for each question; each returns a frozen value of its own
-verify                              a plan again in plain arithmetic, without the solver
-write_report, write_workbook        a result as a page, or as a workbook
+verify                              the audit: a result recomputed in plain arithmetic, without the solver
+write_report, write_workbook        a result as an HTML page (or a brief), or as a workbook
 Auditor, register                   a lever from outside the package
 
 A module is imported when one of its names is first used, so that `import optimizer` takes some 20 ms.
@@ -21,22 +21,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, verify
+    from optimizer.audit.auditor import Auditor
+    from optimizer.audit.report import Report as Report
+    from optimizer.audit.saved import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
+    from optimizer.errors import MissingExtraError as MissingExtraError
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
-    from optimizer.instance.edits import forcing, under, with_budget, without
+    from optimizer.errors import WorkerError as WorkerError
+    from optimizer.extend import register
+    from optimizer.instance.edits import forcing, under, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
+    from optimizer.instance.removal import without
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
+    from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
-    from optimizer.plugins import register
+    from optimizer.progress import Progress as Progress
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html import write_report
+    from optimizer.report.html.pages import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
@@ -61,14 +68,16 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.solve import solve
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.requirements.study import Requirements as Requirements
-    from optimizer.studies.requirements.study import find_requirements
+    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.requirements import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.sharing.costs import CostShares as CostShares
-    from optimizer.studies.sharing.costs import share_costs
+    from optimizer.studies.sharing import CostShares as CostShares
+    from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
+    from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
+    from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import Verification as Verification
     from optimizer.studies.verify import verify_plan as verify_plan
@@ -80,43 +89,49 @@ _HOMES = {
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
     "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate"),
-    "studies.time_to_survive": ("time_to_survive",),
+    "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
-    "studies.requirements.study": ("Requirements", "find_requirements"),
+    "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.sharing.costs": ("CostShares", "share_costs"),
+    "studies.sharing": ("CostShares", "share_costs"),
     "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "verify"),
+    "audit.auditor": ("Auditor",),
+    "audit.report": ("Report",),
+    "audit.saved": ("verify",),
     "errors": (
         "AuditError",
         "Finding",
         "GivenPlanError",
         "InstanceError",
+        "MissingExtraError",
         "OptimizerError",
         "PlanFileError",
         "SolverError",
+        "WorkerError",
     ),
     "io.load": ("inspect", "load"),
-    "io.plan_file": ("load_plan",),
+    "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.edits": ("forcing", "resample", "under", "with_budget", "without"),
+    "instance.edits": ("forcing", "resample", "under", "with_budget"),
+    "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "plugins": ("register",),
+    "extend": ("register",),
+    "progress": ("Progress",),
     "report.excel": ("write_workbook",),
-    "report.html": ("write_report",),
+    "report.html.pages": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-# Beside these, every name of `_HOMES` can be imported: types of results, and errors.
+# What users call. The other names of `_HOMES` can be imported too, for type hints and `except`: types and errors.
 __all__ = [
     "Auditor",
     "Finding",

@@ -140,7 +140,7 @@ def _handle_signals() -> None:
 def _end(text: str | None, code: int) -> None:
     if text is not None:
         sys.stderr.write(f"Error: {text}\n")
-    # The interpreter flushes what it finds here once more.
+    # The interpreter flushes stdout again at exit, which would raise a second time.
     sys.stdout = sys.__stdout__
     sys.exit(code)
 

@@ -65,7 +65,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about an instance file: where it stands, what is wrong, and the cure."""
+    """An error or a warning about an instance file: where it is, what is wrong, and the cure."""
 
     file: str
     line: int | None
@@ -88,7 +88,7 @@ class Finding:
 
 
 class OptimizerError(Exception):
-    """An error that the package raises on purpose; `exit_code` is how a run ends with it."""
+    """Base of all errors that the package raises on purpose; `exit_code` is the one with which a command ends."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
@@ -107,7 +107,7 @@ class InstanceError(OptimizerError):
 
 
 class GivenPlanError(InstanceError):
-    """A plan that was given cannot stand in an instance; `findings` holds every reason, each with line and cure."""
+    """A given plan does not fit the instance; `findings` holds every reason, each with line and cure."""
 
     subject = "plan"
 
@@ -117,11 +117,11 @@ class ModelError(OptimizerError):
 
 
 class SolverError(OptimizerError):
-    """The solver failed."""
+    """The solver returned neither a solution nor a proof that there is none, or failed with an error of its own."""
 
 
 class CheckpointError(OptimizerError):
-    """The state of a search cannot be written, or what lies there is not one."""
+    """A checkpoint cannot be written, or the folder holds something else."""
 
     exit_code = ExitCode.USAGE
 
@@ -131,7 +131,7 @@ class WorkerError(OptimizerError):
 
 
 class AuditError(OptimizerError):
-    """A plan and its figures disagree; `disagreements` names every row, `result` is what they are about."""
+    """The audit disagrees with a plan; `disagreements` names every row, `result` is the result concerned."""
 
     def __init__(self, disagreements: Sequence[str], result: Any = None) -> None:
         self.disagreements = tuple(disagreements)
@@ -142,7 +142,7 @@ class AuditError(OptimizerError):
         super().__init__(f"the audit disagrees in {len(self.disagreements)} place(s):\n{shown}{tail}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """So that it comes home whole from another process."""
+        """Pickled by its arguments, so that another process can return it."""
         return AuditError, (self.disagreements, self.result)
 
 
@@ -163,4 +163,4 @@ class MissingExtraError(OptimizerError):
 
 
 class OptimizerWarning(UserWarning):
-    """What the caller should know though there is an answer: a value replaced, or a file that could not be written."""
+    """A warning beside an answer: a value was replaced, or a file could not be written."""

@@ -34,7 +34,7 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
-# A mapping takes about the memory of so many numbers.
+# A mapping takes about as much memory as this number of numbers.
 _MAPPING = 3
 
 
@@ -63,7 +63,7 @@ def read_bytes(path: str | FilePath, most: int) -> bytes:
     except ValueError as error:
         raise UnreadableFileError(0, f"no file can have this name ({error})", str(path)) from None
     with os.fdopen(handle, "rb") as file:
-        # Once more: the path may name another file by now.
+        # Checked again, since the path may have been replaced meanwhile.
         _refuse_kind_and_size(os.fstat(file.fileno()), path, most)
         content = file.read(most + 1)
     if len(content) > most:
@@ -194,7 +194,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen = set[str]()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f'the key "{twice}" stands twice in one mapping')
+        raise ValueError(f'the key "{twice}" is given twice in one mapping')
     return found
 
 
@@ -206,7 +206,7 @@ def write_whole(path: str | FilePath, content: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written; the error names this file, not the one beside it.
     """
-    # A link goes on pointing where it points: its target is replaced.
+    # A symbolic link is kept; its target is replaced.
     target = FilePath(path).resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,8 @@ from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder, Sense
-from optimizer.model.expressions import Expression, total
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
-from optimizer.model.ledgers import Names
 from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome
@@ -48,7 +47,7 @@ def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
 
 
 def first_stages_model(tree: FutureTree) -> ModelBuilder:
-    """The first stages of all futures of a tree, without copies of what cannot be told apart."""
+    """The first stages of all futures of a tree, without copies of what cannot be distinguished."""
     instance = tree.futures[0].instance
     if tree.is_single:
         return first_stage_model(instance)
@@ -159,7 +158,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
     first = len(model.rows)
-    with model.under(path):
+    with model.under(path.key):
         network.operate(model, path, instance.processes, instance.demands)
         for option in instance.options.values():
             option.operate(model, path)
@@ -262,7 +261,7 @@ def costs_by_part(model: ModelBuilder, instance: Instance, shocks: Sequence[Shoc
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in model.accounts("operating").items():
-        # What a rule or a deterred attack would cost counts nowhere.
+        # The operation of a rule or of a deterred attack is not part of any cost.
         if str(path) in weight and weight[str(path)][int(t)] > 0:
             result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
     return result

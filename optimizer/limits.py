@@ -10,17 +10,17 @@ FILE_BYTES, PLAN_BYTES, CHECKPOINT_BYTES = 32 * 2**20, 128 * 2**20, 2**30
 VALUES, PLAN_VALUES = 400_000, 1_500_000
 # Mappings and lists inside each other.
 NESTING = 32
-# Characters of a number, of a key, of a value that a message repeats, and of a message.
-NUMBER_LENGTH, KEY_LENGTH, EXCERPT, MESSAGE = 400, 10_000, 60, 1_000
+# Characters of a number, of a key, and of a message.
+NUMBER_LENGTH, KEY_LENGTH, MESSAGE = 400, 10_000, 1_000
 # Cells of a workbook that are stored, empty ones with a format among them; characters of a cell, as in Excel.
 CELLS, CELL_LENGTH = 250_000, 32_767
 # Bytes of a workbook once unpacked, and characters of all its cells; its files; its XML tags.
 WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS = 64 * 2**20, 1_000, 3_000_000
-# Errors that are reported at once; that others are left out is a finding too.
+# The most errors that are reported at once; a further finding says that others are left out.
 FINDINGS = 200
 # Shocks, members of families and samples of ensembles counted; periods times all processes, options and segments.
 EVENTS, COLUMNS = 120_000, 2_000_000
-# Futures that the questions of a file make.
+# The most futures of a file.
 MOST_FUTURES = 1_000
 # Targets of an adversary.
 TARGETS = 5_000

@@ -15,26 +15,26 @@ ROUNDING = 1e-9
 FINE_ROUNDING = 1e-12
 # Of a last digit: errors of arithmetic below it do not count where figures are rounded in one direction.
 LAST_DIGIT = 1e-4
-# A gap that is positive in name only: of a shortfall below a floor that costs nothing to miss.
+# A token gap for a shortfall below a floor whose shortage cost is 0, so that it is not taken for survival.
 POSITIVE = 1e-300
 
 # The solver: primal, dual and integer feasibility that HiGHS is held to, and looser ones where it fails to reach them.
 FEASIBILITY = 1e-9
-# How whole integers are for HiGHS while it searches; what it returns is whole to `FEASIBILITY`. Searching at that takes
-# up to twice as long.
+# Integrality tolerance of HiGHS while it searches. Solutions are integral to `FEASIBILITY`; searching with that
+# tolerance takes up to twice as long.
 INTEGERS_IN_SEARCH = 1e-7
 LOOSER_FEASIBILITY = (1e-7, 1e-6)
-# By how much the objective that a solver reports may differ from that of its own values, relative.
+# Largest relative difference between the objective that a solver reports and that of its solution.
 REPORTED_OBJECTIVE = 1e-6
-# An integer nearer to a whole number than this is whole.
+# An integer column that is nearer to a whole number than this counts as integral.
 INTEGRALITY = 1e-6
-# One that is nearer than this is whole to the solver's tolerance.
+# One that is nearer than this is integral to the solver's tolerance.
 WHOLE = 1e-8
 # Of the two gains of a branch, each counts as at least this share of the way that is left at the beginning.
 LEAST_GAIN = 1e-6
-# Dual values below this are none: as a share of the largest one, or in money per tonne.
+# Dual values below this count as zero: as a share of the largest one, or in money per tonne.
 NEGLIGIBLE_DUAL = 1e-6
-# Of dual values that add to 1, one above this is positive.
+# Where dual values add to 1, one above this counts as positive.
 POSITIVE_DUAL = 1e-7
 # A shadow price that is reported is at least this share of the objective, per step.
 NEGLIGIBLE_PRICE = 1e-7
@@ -47,11 +47,11 @@ HELD_NEAR_OPTIMAL = 1e-6
 # A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
 # calls a failure.
 VIOLATED = 1e-7
-# Gaps below this share of the value of all floors are none.
+# Gaps below this share of the value of all floors count as zero.
 NEGLIGIBLE_GAP = 1e-9
 # Relative distance of bound and value at which a relaxation is good enough to ask for integers.
 RELAXATION_GAP = 1e-4
-# The same where cuts add nothing any more: the solver's tolerances add up to less.
+# The same where cuts no longer raise the bound; the solver's tolerances add up to less.
 STALLED_GAP = 1e-6
 # Estimates that are wrong by less than this share of the total are left to cuts.
 MISESTIMATED = 1e-6
@@ -74,9 +74,9 @@ NO_SHOCK_GAP = 1e-5
 # No cost is proven to less than this share of itself: a solver's own tolerances add up to as much.
 FINEST_SHARE = 1e-7
 
-# Results. Shortfalls, prices, purchases and changes below this share of their scale are nothing.
+# Results. Shortfalls, prices, purchases and changes below this share of their scale count as zero.
 NEGLIGIBLE = 1e-6
-# Costs, gaps and outlays nearer to each other than this, relative, are the same.
+# Costs, gaps and outlays that differ by less than this, relative, are equal.
 SAME_VALUE = 1e-6
 # Figures of one line of a result that differ by less than this, relative, are equal.
 SAME_FIGURE = 1e-7
@@ -86,11 +86,11 @@ NEGLIGIBLE_SIZE = 1e-6
 ROUNDING_SIZE = 1e-9
 # A shock is tight where the least margin of a segment is below this share of demand.
 TIGHT_SHOCK = 1e-4
-# Capacity that is used to this share is used fully.
+# Capacity used to at least this share counts as fully used.
 FULLY_USED = 1.0 - 1e-4
 # Flows of a commodity below this share of its demand are left out of a supply chain.
 NEGLIGIBLE_PASSAGE = 1e-4
-# Per year: a stock that is used up more slowly than this lasts for ever.
+# Share per year: a stock that is used up more slowly than this lasts for ever.
 ENDLESS_RATE = 1e-6
 
 # The audit. A row may be off by this share of its own largest term, or by `AUDIT_ABSOLUTE` of what its commodity is

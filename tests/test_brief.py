@@ -20,14 +20,12 @@ from optimizer.extras import BRIEF_FORMS
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
-from optimizer.report.brief.decisions import find_brief_slips, first_year, orders_of
-from optimizer.report.brief.futures import make_futures_brief
-from optimizer.report.brief.pdf import brief_pdf
+from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
+from optimizer.report.brief.plan_parts import find_brief_slips, first_year, orders_of
 from optimizer.report.brief.structure import Brief
-from optimizer.report.brief.writers import write_brief
-from optimizer.report.html import page
+from optimizer.report.brief.writers import brief_pdf, write_brief
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.futures_page import futures_book
+from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import single_point
@@ -352,6 +350,22 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         ["low", "50 %", "✓ 1 of 1", "0", "30M"],
     ]
     assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
+
+
+def test_every_future_has_a_brief_of_its_own_and_what_slips(futures: so.FuturesResult) -> None:
+    """Without the plant, where need is high the extension gives 60 t from 2029 on: the floor, 40 % of 100 t, holds."""
+    slips = find_futures_slips(futures, Settings())
+    assert {name: len(found) for name, found in slips.items()} == {"high": 1, "low": 1}
+    data = futures_book(futures, slips=slips)
+    (high, low) = data["briefs"]
+    assert (high["future"], low["label"]) == ("high", "low, 50 %")
+    assert high["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2M"], ["2028", "6M"]]
+    assert low["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2M"]]
+    assert data["brief"]["parts"]["orders"]["table"]["head"][-1] == "If it slips by a year"
+    assert data["brief"]["parts"]["orders"]["missing"] == ""
+    page_text = futures_page(futures, data)
+    assert page_text.count('<option value="high"') == page_text.count('data-future="high"') == 1
+    assert [text for text in texts(high["brief"]) if flat(text) not in flat(unescape(page_text))] == []
 
 
 def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:

@@ -364,7 +364,7 @@ def test_what_has_to_be_bought_is_an_override_that_the_plan_carries(tmp_path: Pa
     [
         (("--force", "plant=40"), 2, "OPTION=SIZE@YEAR"),
         (("--force", "plant=forty@2027"), 2, '"forty" is not a number'),
-        (("--force", "plant=20@2027", "--force", "plant=40@2027"), 2, "plant in 2027 stands twice"),
+        (("--force", "plant=20@2027", "--force", "plant=40@2027"), 2, "plant in 2027 is given twice"),
         (("--force", "plant=40@2027", "--without", "plant"), 2, "left out and has to be bought"),
         (("--force", "plnt=40@2027"), 3, 'Did you mean "plant"?'),
         (("--force", "plant=40@2031"), 3, "2031 is outside the horizon, 2026 to 2030"),

@@ -114,7 +114,7 @@ def test_variants_are_drawn_as_bars(tmp_path: Path, suffix: str) -> None:
         (("--plot", "frontier.gif"), 2, "is no .svg, .png or .pdf"),
         (("--plot", "/dev/null/frontier.svg"), 2, "/dev/null is not a folder"),
         (("--step", "0"), 2, "write more than 0"),
-        (("--without", "plant", "--without", "plant"), 2, "without plant stands twice"),
+        (("--without", "plant", "--without", "plant"), 2, "without plant is given twice"),
         (("--without", "plnt"), 3, 'Did you mean "plant"?'),
         (("--scenario", "high"), 3, "The file has none"),
         (("--budgets", "20M", "--time-limit", "0"), 5, ""),

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import choose_future, leave_out
+from optimizer.instance.edits import choose_future
+from optimizer.instance.removal import leave_out
 
 TINY = "instances/tiny.yaml"
 ROOT = Path(__file__).parent.parent

@@ -13,7 +13,7 @@ from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import read_plan
-from optimizer.instance.edits import leave_out
+from optimizer.instance.removal import leave_out
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from tests.conftest import Printed

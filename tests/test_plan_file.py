@@ -121,8 +121,8 @@ def test_a_period_twice(tmp_path: Path) -> None:
     text = "purchases: {reserve: {2027: 8, 2027Q3: 1}}\nbuilds: {plant: {2027Q1: 20, 2027: 20}}"
     found = findings(written(tmp_path, text), quarters())
     assert [each.split(": ")[2].split(".")[0] for each in found] == [
-        "reserve in 2027Q3 stands twice",
-        "plant in 2027Q1 stands twice",
+        "reserve in 2027Q3 is given twice",
+        "plant in 2027Q1 is given twice",
     ]
 
 
@@ -263,7 +263,7 @@ purchases: {reserve: {2030: 4}}
         'F:4: futures.a.yes.a.no: no future has the branches of "a.yes.a.no" together',
         "F:5: futures.no.no: is no mapping",
         'F:6: futures.a.no.build: "build" is an unknown key',
-        "F:6: futures.a.no.purchases.reserve.2030: reserve in 2030 stands twice",
+        "F:6: futures.a.no.purchases.reserve.2030: reserve in 2030 is given twice",
     ]
     assert "Write a.yes or b.yes." in found[1]
     assert "bought beside" in found[-1]

@@ -1,4 +1,4 @@
-"""A plan under stress: a case worked by hand, what failed first, what mends, the same on any number of processes."""
+"""A plan under stress: a case worked by hand, what failed first, which additions help, on any number of processes."""
 
 import json
 import sys
@@ -105,18 +105,18 @@ def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
 def test_what_mends_by_hand(by_hand: so.Result) -> None:
     # Every ban lacks 30 t. Slopes suggest 60 t of either, tried as 15, 30 and 60: 30 mend all. In store that is 150,
     # as a plant decided in time, in 2026, 300.
-    mending = so.stress(by_hand, samples=40, seed=1).mending
-    assert mending is not None
-    assert (mending.failed, mending.checked) == (mending.failed, mending.failed)
-    reserve, plant = mending.mends
+    reinforcements = so.stress(by_hand, samples=40, seed=1).reinforcements
+    assert reinforcements is not None
+    assert (reinforcements.failed, reinforcements.checked) == (reinforcements.failed, reinforcements.failed)
+    reserve, plant = reinforcements.additions
     assert (reserve.option, reserve.period) == ("reserve", "2026")
     assert [trial.size for trial in reserve.trials] == pytest.approx([15, 30, 60])
-    assert [trial.mended for trial in reserve.trials] == [0, mending.failed, mending.failed]
+    assert [trial.survived for trial in reserve.trials] == [0, reinforcements.failed, reinforcements.failed]
     assert (reserve.best.size, reserve.best.outlay) == (pytest.approx(30), pytest.approx(150))
-    assert reserve.best.gap_removed == pytest.approx(30_000 * mending.failed)
-    assert reserve.trials[0].gap_removed == pytest.approx(15_000 * mending.failed)
+    assert reserve.best.gap_removed == pytest.approx(30_000 * reinforcements.failed)
+    assert reserve.trials[0].gap_removed == pytest.approx(15_000 * reinforcements.failed)
     assert (plant.option, plant.period, plant.best.outlay) == ("plant", "2026", pytest.approx(300))
-    assert plant.best.per_mended == pytest.approx(300 / mending.failed)
+    assert plant.best.per_survived == pytest.approx(300 / reinforcements.failed)
 
 
 def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
@@ -125,9 +125,9 @@ def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
     options["plant"] |= {"unit_size": 25, "min_size": 50, "fixed_cost": 1000, "requires": "licence"}
     options["licence"] = {"kind": "partnership", "process": "imports", "max_size": 1, "fixed_cost": 7, "reliability": 0}
     instance = so.read(data(options=options))
-    mending = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1).mending
-    assert mending is not None
-    (plant,) = (mend for mend in mending.mends if mend.option == "plant")
+    reinforcements = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1).reinforcements
+    assert reinforcements is not None
+    (plant,) = (mend for mend in reinforcements.additions if mend.option == "plant")
     assert plant.also == ("licence",)
     assert [trial.size for trial in plant.trials] == [50, 75]
     assert plant.best.outlay == pytest.approx(1000 + 10 * 50)
@@ -276,7 +276,13 @@ def test_json_is_clean_and_files_hold_every_sample(plan_file: str, tmp_path: Pat
     assert done.exit_code == 4, done.output
     found = json.loads(done.stdout)
     assert (found["samples"], found["survived"], found["seed"]) == (200, 131, 7)
-    assert set(found["mending"]["mends"][0]["best"]) == {"size", "outlay", "mended", "gap_removed", "per_mended"}
+    assert set(found["reinforcements"]["additions"][0]["best"]) == {
+        "size",
+        "outlay",
+        "survived",
+        "gap_removed",
+        "per_survived",
+    }
     rows = pd.read_csv(csv)
     assert len(rows) == 200
     assert rows["survived"].sum() == 131

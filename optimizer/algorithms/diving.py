@@ -1,7 +1,7 @@
 """Diving: from an LP relaxation to whole numbers, a few integers at a time, each step the same linear programme, warm.
 
     nearly opened      all that are, next larger whole number
-    hardly opened      where none is: all that are, next smaller one
+    barely opened      where none is: all that are, next smaller one
     else               the integer with the largest fraction, next larger one
 
 Where a step leaves no solution, the largest fraction alone moves, then that one the other way. For the least survival
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from optimizer.solver import Model, SolveResult, Vector
 from optimizer.tolerances import INTEGRALITY
 
-# Fractions from which an integer counts as nearly opened, and up to which it counts as hardly opened.
-NEARLY, HARDLY = 0.7, 0.05
+# Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
+NEARLY, BARELY = 0.7, 0.05
 # So many linear programmes are solved at most.
 MOST_SOLVES = 40
 
@@ -64,10 +64,10 @@ def _steps(fractions: Vector) -> Iterator[DiveStep]:
     """What to move, and what else where that leaves no solution."""
     largest = np.array([np.argmax(fractions)])
     nearly = np.flatnonzero(fractions >= NEARLY)
-    hardly = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= HARDLY))
+    barely = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= BARELY))
     if len(nearly) > 1:
         yield nearly, True
-    elif not len(nearly) and len(hardly):
-        yield hardly, False
+    elif not len(nearly) and len(barely):
+        yield barely, False
     yield largest, True
     yield largest, False

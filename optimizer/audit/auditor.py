@@ -87,7 +87,7 @@ def _largest(instance: Instance, demand: Any) -> float:
     return float(instance.horizon.delta * max(demand.quantity.at(year) for year in instance.horizon.years))
 
 
-# A limit that is none.
+# Stands for no limit.
 UNLIMITED = 1e300
 
 

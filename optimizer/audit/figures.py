@@ -8,10 +8,12 @@ from typing import Any
 from optimizer.audit.report import Report
 from optimizer.audit.shocks import SurvivalRules
 from optimizer.instance.edits import without_disruptions
+from optimizer.instance.schema import Instance
 from optimizer.results.plan import Faced, Flows, ManyFlows
+from optimizer.results.result import Result
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE, ROUNDING
 
-# Files of an earlier format state no costs of attacks, and count the worst over all starts.
+# Files of earlier formats lack the costs of attacks, and count only the worst attack over all starts.
 DETERRING = 3
 
 
@@ -105,7 +107,7 @@ class Figures(SurvivalRules):
             row, short, lack = f"{d}.lacks", baseline[d, "unserved"], self.result.lacks.get(d)
             demanded = [demand.quantity.at(self.year(t)) * self.delta for t in self.periods]
             parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, demanded, strict=True)]
-            # Where a shortfall is next to nothing, the last digit decides whether it is one.
+            # Near zero, rounding decides whether there is a shortfall, so neither answer is an error.
             self.report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
             if lack is not None:
                 self.report.equal(f"{row}.share", lack.share, max(parts), 1.0)
@@ -137,7 +139,7 @@ class Figures(SurvivalRules):
 
     def _check_totals(self) -> None:
         result, costs = self.result, self.report.costs
-        # Below one unit of money all is negligible: an instance that costs nothing may cost 1e-15.
+        # Amounts below one unit of money are negligible: a cost of zero may be computed as 1e-15.
         self.report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
         for part, amount in costs.items() if result.costs else ():
             self.report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
@@ -272,6 +274,18 @@ class Figures(SurvivalRules):
         for part, amount in costs.items() if kept.costs else ():
             again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
         again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
-        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.bought))
+        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.plan.bought))
         self.report.no_shock_costs = costs
         self.report.add("no-shock plan", again)
+
+
+def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, Report]:
+    """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
+    report = Report()
+    try:
+        Figures(instance, result, report).run(many)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+    no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
+    made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
+    return made, report

@@ -38,7 +38,7 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
 
 
 def _check_alike(instance: Instance, report: Report, t: int, one: FutureResult, other: FutureResult) -> None:
-    """Two futures that cannot be told apart in a period buy the same in it."""
+    """Two futures that cannot be distinguished in a period buy the same in it."""
     label = instance.horizon.label(t)
     mine, theirs = _bought(one.result, t), _bought(other.result, t)
     least = size_thresholds(instance)[0]

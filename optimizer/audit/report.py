@@ -13,7 +13,7 @@ from optimizer.results.plan import Array
 from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
-# Of one kind of row, so many disagreements are named; the others are counted.
+# The most disagreements that are listed for one kind of row; the others are counted.
 MOST_DISAGREEMENTS = 100
 # A row has a name, or some other words; an array of rows has them for each index.
 Name = str | Callable[..., str]
@@ -95,7 +95,7 @@ class Report:
         with np.errstate(all="ignore"):
             largest = reduce(np.maximum, map(np.abs, terms), np.asarray(least_scale))
             relative = np.where(largest == 0, 0.0, off / largest)
-        # What is no number is never right.
+        # NaN agrees with nothing.
         relative[~np.isfinite(relative)] = np.inf
         self.rows += relative.size
         worst = float(relative.max(initial=0.0))

@@ -12,19 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.audit.auditor import Paths
-from optimizer.audit.paths import PathRows
 from optimizer.audit.report import TOLERANCE
+from optimizer.audit.rows import PathRows
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
-# Shocks that are audited at once: what bounds the memory.
+# Shocks that are audited at once, which bounds the memory.
 SHOCKS_AT_ONCE = 1000
 # Margins so near to each other count as equal, and the least served of them is named; this near in any arithmetic.
 EQUAL = TOLERANCE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
 RANKED = 3
-# Whether demand is served in full is in doubt where so much of it, or up to twice the tolerance, is not.
+# Between these shares unserved, rounding decides whether demand counts as served in full.
 DOUBT = TOLERANCE / 2
 
 

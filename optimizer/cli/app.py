@@ -32,9 +32,9 @@ COMMANDS = {
     },
     "Questions": {
         "futures": "What is it worth to decide later, or to know earlier?",
-        "evaluate": "What does a plan of one's own cost, survive, lack and waste?",
+        "evaluate": "What does a given plan cost, survive, lack and waste?",
         "compare": "What does the next dollar buy?",
-        "share": "Who pays what of a plan that allies make together?",
+        "share": "How do allies share the cost of a joint plan?",
         "explain": "Why this plan, or why does nothing survive?",
         "survive": "How many months does every floor hold once supply is cut?",
         "attack": "What would an adversary do that knows the plan?",
@@ -139,7 +139,7 @@ def _print_version(is_wanted: bool) -> None:
 def _load_plugins(files: list[Path] | None) -> None:
     if files:
         from optimizer.errors import PluginError
-        from optimizer.plugins import load_plugin
+        from optimizer.extend import load_plugin
 
         for file in files:
             try:

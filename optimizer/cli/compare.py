@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _check_plot(plot: Path | None) -> None:
         return
     if plot.suffix.lower().removeprefix(".") not in FRONTIER_FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    outputs.check_file(plot, "--plot")
+    common.check_file(plot, "--plot")
 
 
 def _read_cases(
@@ -147,7 +147,7 @@ def _read_cases(
         for variant, changes in _columns(changed, variants):
             reader.add(file, variant, changes)
     if reader.wrong:
-        # A fault of a file is one of each of its variants.
+        # An error in a file is one in every variant of it; it is printed once.
         raise InstanceError(list(dict.fromkeys(reader.wrong)))
     require_one_currency(reader.cases, reader.origins)
     return reader.cases
@@ -183,7 +183,7 @@ class _CaseReader:
 
         name = self._name(file, variant)
         if name in self._names:
-            raise typer.BadParameter(f"{name} stands twice.")
+            raise typer.BadParameter(f"{name} is given twice.")
         self._names.add(name)
         try:
             made = inputs.change_instance(file, changes, lists_attacks=self.lists_attacks)
@@ -207,6 +207,6 @@ class _CaseReader:
 def _draw(found: "Comparison", path: Path) -> None:
     from optimizer.report.figures.frontier import save_plot
 
-    with outputs.writing(path), common.library_warnings():
+    with common.writing(path), common.library_warnings():
         save_plot(found, path)
     common.print_message(f"wrote {path}")

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from optimizer.instance.edits import Edited
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
+    from optimizer.io.plan_file import GivenPlan
     from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
-    from optimizer.results.given import GivenPlan
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
 
 
 @dataclass(frozen=True)
 class PlanInput:
-    """A plan and the instance in which it is looked at.
+    """A plan and the instance in which it is evaluated.
 
     Attributes:
         is_saved: whether the plan was read from a file; else it was solved for.
@@ -75,7 +75,7 @@ def is_saved_plan(file: str) -> bool:
 
 
 def print_source(file: str) -> None:
-    """Say on stderr, of a saved plan, that the instance inside it is used."""
+    """Print to stderr that the instance inside a saved plan is used, where the file is one."""
     if is_saved_plan(file):
         common.print_message(f"{file} is a saved plan: the instance inside it is used.")
 
@@ -148,8 +148,8 @@ def _refuse_futures(instance: "Instance", file: str) -> None:
 def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
-    """What the command line changes before amounts, in the order in which it is applied."""
-    from optimizer.instance.edits import Edited, choose_future, forcing, leave_out, scenario_notes, under
+    """The changes of the command line except amounts, in the order of application."""
+    from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))
@@ -158,11 +158,13 @@ def _steps(
     yield lambda before: Edited(forcing(before, force))
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
+        from optimizer.instance.removal import leave_out
+
         yield lambda before: leave_out(before, words)
 
 
 def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
-    """The instance after all steps, with their notes; what is wrong with any of them comes at once."""
+    """The instance after all steps, with their notes; the errors of all steps are raised together."""
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited
 
@@ -185,7 +187,7 @@ def _clashes(
     force: Sequence[tuple[str, int, float]],
     amounts: "Sequence[Edit]",
 ) -> "tuple[Finding, ...]":
-    """The values that a later change replaces; branches apply last where all futures are taken."""
+    """Warnings about values that a later change replaces; branches of futures apply last."""
     from optimizer.instance.futures import branch_edits
     from optimizer.instance.overrides import Edit, clashes, scenario_edits, set_edits
 
@@ -207,7 +209,7 @@ def _amounts(changes: Changes) -> "list[Edit]":
 
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
-    """The step that puts an amount where it belongs."""
+    """The step that sets an amount in the instance."""
     from optimizer.instance.edits import Edited, with_budget, with_value
 
     if edit.path == "policy.budget":
@@ -264,7 +266,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import solve_futures
 
     if changes.future is not None:
         return None
@@ -274,7 +276,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     if not is_instance(file):
         return None
     made = change_instance(file, changes, takes_futures=True)
-    if not is_adaptive(made.instance):
+    if not made.instance.is_adaptive:
         return None
     announce(made)
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
@@ -283,7 +285,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
 
 
 def futures_warnings(result: "FuturesResult") -> tuple[str, ...]:
-    """The same as `audit_warnings` of a saved plan of several futures."""
+    """As `audit_warnings`, for a saved plan of several futures."""
     from optimizer.instance.reading import instance_of
     from optimizer.studies.verify import verify_futures_plan
 
@@ -382,11 +384,12 @@ def search_plan(
     load_seconds: float = 0.0,
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
-    from optimizer.studies.solve import solve_instance
-    from optimizer.studies.withstand import withstood
-
     if adversary:
+        from optimizer.studies.withstand import withstood
+
         return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+    from optimizer.studies.solve import solve_instance
+
     return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
 
 
@@ -416,8 +419,8 @@ def with_comments(result: "Result", file: str) -> "Result":
 
 
 def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
-    """That a saved plan was changed since it was solved, where the audit disagrees with it; nothing where it agrees."""
-    from optimizer.audit import verify
+    """A warning that a saved plan was changed since it was solved, where the audit disagrees; empty where it agrees."""
+    from optimizer.audit.saved import verify
 
     return _audit_warning(verify(instance, result).disagreements)
 

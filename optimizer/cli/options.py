@@ -16,7 +16,7 @@ import typer
 from optimizer.cli import common
 from optimizer.tolerances import PLAN_GAP
 
-# Options by the panel in which they stand.
+# One kind of option for each panel of `--help`.
 changes_option = functools.partial(typer.Option, rich_help_panel="Changes to the instance")
 search_option = functools.partial(typer.Option, rich_help_panel="Search")
 answer_option = functools.partial(typer.Option, rich_help_panel="Answer")
@@ -34,7 +34,7 @@ Adversary = Annotated[bool, changes_option("--adversary", help="Survive the wors
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
 OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
 
-TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="Stop then with the best plan found.")]
+TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="Stop then, with the best plan.")]
 Jobs = Annotated[int | None, search_option(metavar="N", min=1, help="Worker processes.")]
 Cluster = Annotated[str | None, search_option(metavar="tcp://HOST:PORT", help="Check shocks on a Dask cluster.")]
 Threads = Annotated[int | None, search_option(metavar="N", min=1, max=256, help="Threads of the solver.")]
@@ -51,7 +51,7 @@ PlanOutput = Annotated[
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs from the instance file; each in the words of the command line, in the order of application."""
+    """Changes to the instance file, as text of the command line, in the order of application."""
 
     set_: Overrides = None
     scenario: Annotated[list[str] | None, changes_option(metavar="NAME", help="Apply a scenario; repeat to stack.")] = (
@@ -81,9 +81,7 @@ class Changes:
 class AttackChanges(Changes):
     """The same for a command that is about the adversary."""
 
-    attack_budget: Annotated[
-        str | None, changes_option(metavar="AMOUNT", help="What the adversary has, such as 500M.")
-    ] = None
+    attack_budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Attack budget, such as 500M.")] = None
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
@@ -100,7 +98,7 @@ MipGap = Annotated[
 
 @dataclass(frozen=True)
 class Proof:
-    """How near the optimum `solve` proves a plan."""
+    """The MIP gap to which `solve` proves a plan."""
 
     mip_gap: MipGap = PLAN_GAP
     gap: _Alias = None
@@ -113,7 +111,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How exactly costs of plans that are compared are proven; the MIP gap of each search follows from it."""
+    """The accuracy of costs where plans are compared; the MIP gap of each search follows from it."""
 
     accuracy: Annotated[
         float,
@@ -135,7 +133,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class FineAccuracy(Accuracy):
-    """How exactly single what-ifs are proven, finer than comparisons of plans."""
+    """The accuracy of single what-ifs, finer than that of comparisons of plans."""
 
     accuracy: Annotated[
         float,
@@ -151,7 +149,7 @@ class FineAccuracy(Accuracy):
 
 @dataclass(frozen=True)
 class PlanSearch:
-    """How the plan of an instance is searched for where a command needs one; refused where a saved plan is given."""
+    """Options of the search where a command solves an instance first; refused where a saved plan is given."""
 
     adversary: Adversary = False
     time_limit: TimeLimit = None
@@ -204,6 +202,6 @@ def parse_forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
             raise typer.BadParameter(what, param_hint="--force")
         key = (option.strip(), int(year))
         if key in found:
-            raise typer.BadParameter(f"{key[0]} in {year} stands twice.", param_hint="--force")
+            raise typer.BadParameter(f"{key[0]} in {year} is given twice.", param_hint="--force")
         found[key] = common.parse_amount_option(size, "--force") or 0.0
     return [(option, year, size) for (option, year), size in found.items()]

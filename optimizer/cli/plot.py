@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, sections
-from optimizer.cli.report import find_frontier
+from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ _KINDS = (
     "endurance",
     "frontier",
 )
-# The kinds that are figures of a study, which is carried out first.
+# Kinds of figures that need a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
 _KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study."
-# The kinds that an option is for.
+# By option, the kinds of figures that use it.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey", "map", "drawdown"),
     "segment": ("path",),
@@ -87,7 +86,7 @@ def command(
     Manual:  docs/how-to/report.md
     """
     _check_choice(kind, output, vars(choice) | {"all": every})
-    outputs.check_file(output, "--output", plan)
+    common.check_file(output, "--output", plan)
 
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
@@ -105,16 +104,16 @@ def command(
         common.print_message(doubt)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
+        frontier = sections.find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
-        # A shock that is named may be any of a family.
+        # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
     try:
         with common.library_warnings():
             picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
@@ -166,7 +165,7 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
             picture = draw_study_plot(subject, output.suffix.lower()[1:])
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     common.end(survives=True, is_stopped=is_stopped(subject), disagrees=bool(doubts))
 
 

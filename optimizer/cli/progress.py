@@ -86,7 +86,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
         Counted(BarColumn()),
         Counted(MofNCompleteColumn()),
     )
-    # The answer goes to stdout, whatever stdout is.
+    # Rich would send stdout to stderr with the display; the answer has to stay on stdout.
     with Bar(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield Display(console, money, bar, lists_tasks=lists_tasks)
 

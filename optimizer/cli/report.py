@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress, sections
-from optimizer.cli.requirements import check_requirements, end_with_requirements
+from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
     from optimizer.instance.schema import Instance
+    from optimizer.report.brief.futures import SlipsByFuture
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
+    from optimizer.studies.requirements import Requirements
     from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
@@ -36,7 +37,7 @@ def command(
     with_: Annotated[
         str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, slips, --with all.")] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, delays, --with all.")] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,
@@ -65,15 +66,15 @@ def command(
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
         without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
-        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
-        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
+        _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
-        _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, json=json)
+        _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
@@ -93,8 +94,8 @@ def command(
     with fits:
         brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
-    from optimizer.report.html import page
-    from optimizer.report.html.pictures import picture_data
+    from optimizer.report.html.pages import page
+    from optimizer.report.html.sections import picture_data
     from optimizer.report.narrative import sentence
 
     is_page = output.suffix.lower() in _PAGES
@@ -107,7 +108,7 @@ def command(
 
 def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
     """The pictures of the plan at hand, for a page."""
-    from optimizer.report.html.pictures import plan_pictures
+    from optimizer.report.html.sections import plan_pictures
 
     with common.library_warnings():
         return plan_pictures(shown) if is_page else ()
@@ -151,7 +152,7 @@ def _budgets(
 def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "Settings") -> "tuple[Slip, ...]":
     """A task: what a slip by a year does."""
     from optimizer.progress import Progress
-    from optimizer.report.brief.decisions import find_brief_slips
+    from optimizer.report.brief.plan_parts import find_brief_slips
 
     listener = sections.listener_of(memory)
     return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
@@ -197,6 +198,7 @@ def _end_with_futures(
     accuracy: float,
     time_limit: float | None,
     *,
+    quick: bool,
     json: bool,
 ) -> NoReturn:
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
@@ -204,19 +206,21 @@ def _end_with_futures(
     from optimizer.io.load import comments_of
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.excel import workbook
-    from optimizer.report.html.futures_page import futures_book, futures_page
+    from optimizer.report.html.pages import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
+    from optimizer.solver import Settings
 
     doubts = inputs.futures_warnings(result) if result.problem is None else ()
     instance = instance_of(result)
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
-    # Whoever stops the search by hand does not wait for a study of its plan.
+    # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
     studied = sections.make_sections(made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
-    data = futures_book(result, doubts, comments_of(source))
+    slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
+    data = futures_book(result, doubts, comments_of(source), slips)
     _print_either(data, studied, answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
@@ -226,6 +230,16 @@ def _end_with_futures(
     else:
         content = futures_page(result, data, studied)
     _end(result, output, content, doubts, stopped=_are_stopped(studied))
+
+
+def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFuture":
+    """What slips by a year do in each future; nothing where the user stops the search."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.futures import find_futures_slips
+
+    with contextlib.suppress(KeyboardInterrupt), progress.display(result.money, lists_tasks=True) as listener:
+        return find_futures_slips(result, settings, lambda task: listener(Progress(task=task)))
+    return {}
 
 
 def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
@@ -247,7 +261,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
+    common.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
@@ -288,20 +302,61 @@ def _end(
     result: "Result | FuturesResult", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool
 ) -> NoReturn:
     """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
-    outputs.write_answer(output, content)
+    common.write_answer(output, content)
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
 
 
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
+# Stockpile requirements
 
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)
+
+def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
+    """Refuse, before anything is solved, options that do not go with requirements, and what has none.
+
+    Raises:
+        InstanceError: no shocks, no demand, or several futures.
+    """
+    for option, is_given in left_out.items():
+        if is_given:
+            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
+            raise typer.BadParameter(what, param_hint=option)
+    if changes.future is None and inputs.is_futures_plan(source):
+        what = f"{source} is a plan of several futures: take one of them by --future NAME."
+        raise typer.BadParameter(what, param_hint="--requirements")
+    if has_plan or not inputs.is_saved_plan(source):
+        from optimizer.studies.requirements import check_conflict
+
+        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
+
+
+def _end_with_requirements(
+    found: inputs.PlanInput, search: options.PlanSearch, output: Path, *, quick: bool, json: bool
+) -> NoReturn:
+    """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
+    from optimizer.solver import Settings
+    from optimizer.studies.requirements import find_requirements
+
+    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
+    is_quick = quick or found.interrupted
+    with progress.display(found.instance.money, lists_tasks=True) as listener:
+        made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
+    if json:
+        common.print_json(made.to_dict())
+    else:
+        from optimizer.report.tables.requirements import show_requirements
+
+        show_requirements(made)
+    common.write_answer(output, _requirements_content(made, output, doubts))
+    for doubt in doubts:
+        common.print_message(doubt)
+    common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
+
+
+def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
+    from optimizer.report.excel import requirements_workbook
+    from optimizer.report.html.pages import requirements_page
+
+    is_book = output.suffix.lower() == ".xlsx"
+    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

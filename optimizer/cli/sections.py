@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import Frontier
 
-# How many samples `discover` draws, and `stress`.
+# Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
 # So many uncertain numbers are solved for: a page shows those that decide.
 _MOST_NUMBERS = 10
-# Those that leave an adversary out. Every study that fits.
+# Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
 EVERY_STUDY = "all"
 # What takes longest begins first, so that all cores are busy to the end.
@@ -325,3 +326,16 @@ def print_left_out(names: Sequence[str], why: str) -> None:
     """Say on stderr which studies are left out, if any."""
     if names:
         common.print_message(f"left out: --with {','.join(names)}, as {why}.")
+
+
+def find_frontier(
+    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
+) -> "Frontier":
+    """Plans of other budgets, as far as they are known when the user stops the search."""
+    from optimizer.studies.frontier import frontier, single_point
+
+    try:
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            return frontier(instance, result, budgets, settings, listener)
+    except KeyboardInterrupt:
+        return replace(single_point(instance, result), stopped=True)

@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -22,7 +23,7 @@ def command(
     proof: options.Proof,
     adversary: options.Adversary = False,
     time_limit: options.TimeLimit = None,
-    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs its extra.")] = "highs",
+    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs",
     strategy: Annotated[
         str, options.search_option(metavar="NAME", help="auto, whole, scenarios or cuts.", show_default=False)
     ] = "auto",
@@ -31,9 +32,9 @@ def command(
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     checkpoint: Annotated[
-        Path | None, options.search_option(metavar="DIR", help="Save the search here, to continue it later.")
+        Path | None, options.search_option(metavar="DIR", help="Folder to save and resume the search.")
     ] = None,
-    bands: Annotated[bool, options.search_option("--bands", help="Sample the ranges: a band of answers.")] = False,
+    bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
     json: options.Json = False,
     csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
@@ -49,9 +50,9 @@ def command(
     began = time.perf_counter()
     _check_search(solver, strategy, is_plain=not adversary or (strategy == "auto" and checkpoint is None))
     common.check_address(cluster)
-    outputs.check_answer(output, "--output", file)
-    outputs.check_folder(csv, "--csv")
-    outputs.check_folder(checkpoint, "--checkpoint")
+    common.check_answer(output, "--output", file)
+    common.check_folder(csv, "--csv")
+    common.check_folder(checkpoint, "--checkpoint")
 
     from optimizer.solver import Settings
 
@@ -78,32 +79,33 @@ def command(
         else:
             _show(result, every=every)
     finally:
-        # Also where nothing can be printed.
+        # The files are written even if printing fails.
         _write(result, file, csv, output)
     common.end_with_plan(result)
 
 
 def _show(result: "Result | FuturesResult", *, every: bool) -> None:
-    from optimizer.report.tables.futures import show_futures
-    from optimizer.report.tables.plan import show_plan
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    if isinstance(result, FuturesResult):
-        show_futures(result, every=every)
-    else:
+    if isinstance(result, Result):
+        from optimizer.report.tables.plan import show_plan
+
         show_plan(result, every=every)
+    else:
+        from optimizer.report.tables.futures import show_futures
+
+        show_futures(result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
-    """Refuse, as usage, a band of an instance without ranges, or of several futures."""
+    """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
     from optimizer.extras import require_extra
-    from optimizer.studies.futures.solve import is_adaptive
 
     require_extra("sensitivity", "--bands")
     if not instance.ranges:
         what = f"{file} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out."
         raise typer.BadParameter(what, param_hint="--bands")
-    if is_adaptive(instance):
+    if instance.is_adaptive:
         what = "a plan of several futures has no band: leave it out, or take one future by --future."
         raise typer.BadParameter(what, param_hint="--bands")
 
@@ -117,9 +119,9 @@ def _with_bands(
     computes: bool,
     adversary: bool,
 ) -> "Result | FuturesResult":
-    """The result with its band: computed, or the one that is kept beside the file and is of this very instance."""
-    from optimizer.results.bands import stored_bands
+    """The result with its band: computed, or the one stored beside the file if it belongs to exactly this instance."""
     from optimizer.results.result import Result
+    from optimizer.results.saved import stored_bands
     from optimizer.solver import Settings
 
     if not isinstance(result, Result) or result.baseline is None or not instance.ranges:
@@ -136,7 +138,7 @@ def _with_bands(
 
 
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
-    """Refuse, as usage, a solver or a strategy that does not exist or does not fit."""
+    """Refuse, as a usage error, a solver or strategy that does not exist or does not go with other options."""
     from optimizer.solver.base import StrategyName
 
     if solver not in ("highs", "cbc"):
@@ -144,18 +146,19 @@ def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
     if strategy not in get_args(StrategyName):
         raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
     if not is_plain:
-        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks are found in their own way.")
+        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
 
 
 def _find(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:
-        if is_adaptive(made.instance):
+        if made.instance.is_adaptive:
+            from optimizer.studies.futures.solve import solve_futures
+
             return solve_futures(
                 made.instance,
                 settings,
@@ -169,16 +172,15 @@ def _find(
 
 
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    result = result if isinstance(result, FuturesResult) else inputs.with_comments(result, file)
+    if isinstance(result, Result):
+        result = inputs.with_comments(result, file)
     if output is not None:
-        outputs.write_answer(output, result.to_json() + "\n")
+        common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
         from optimizer.report.tables.futures import write_futures_csv
         from optimizer.report.tables.plan import write_csv
 
-        with outputs.writing(csv):
-            paths = write_futures_csv(result, csv) if isinstance(result, FuturesResult) else write_csv(result, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        write = partial(write_csv, result) if isinstance(result, Result) else partial(write_futures_csv, result)
+        common.write_tables(csv, write)

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
-from optimizer.suggestions import suggest
-from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
+from optimizer.suggestions import finding, suggest
+from optimizer.units import Described, Positive, Share, parse_amount, positive
 
 _COARSE = {4: 12, 6: 3, 7: 1}
 _SPAN = ("from", "to", "every")
@@ -65,7 +65,7 @@ class Starts:
                 yield f'the start "{label}" is no period of the horizon', str(cure)
                 continue
             if first in seen and self.form == "list":
-                yield f'the start "{label}" stands twice', "Remove one of them."
+                yield f'the start "{label}" is given twice', "Remove one of them."
             seen.add(first)
         if self.is_backwards(horizon, seen):
             begin, end = self.labels
@@ -166,7 +166,7 @@ def parse_durations(value: Any) -> Axis:
     """Months from a number or a list of numbers.
 
     Raises:
-        PydanticCustomError: an empty list, what is no positive number, or a number that stands twice.
+        PydanticCustomError: an empty list, what is no positive number, or a number that is given twice.
     """
     if isinstance(value, Axis):
         return value
@@ -179,7 +179,7 @@ def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
     seen: set[str] = set()
     for number in map(figure, numbers):
         if number in seen:
-            raise finding(f"{number} stands twice", "Remove one of them.")
+            raise finding(f"{number} is given twice", "Remove one of them.")
         seen.add(number)
     return numbers
 

@@ -164,7 +164,7 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
     """
     demand = largest_demand(instance)
     own = {o: getattr(option, "max_size", None) or 0.0 for o, option in instance.options.items()}
-    # What is not measured in tonnes, such as a level of leverage, has no scale but its own.
+    # Sizes that are not in tonnes, such as a level of leverage, cannot be compared with demand.
     tonnes = {o for o, option in instance.options.items() if getattr(option, "unit", "t") == "t"}
     scale = {o: max(size, demand) if o in tonnes else size for o, size in own.items()}
     return (

@@ -157,7 +157,7 @@ def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tup
     """
     allowance = allowance or Allowance()
     whole = f'{{"value": {text}}}'
-    # JSON has more in a line than YAML: long keys, and characters beyond 16 bits by their halves.
+    # YAML cannot read all JSON: it refuses long keys in one line, and surrogate pairs.
     is_json = text.lstrip()[:1] in ("{", "[") and _is_json(whole)
     inner = _parse(whole if is_json else f"value: {text.strip()}", file, allowance, is_json=is_json)
     if inner.data.keys() != {"value"}:

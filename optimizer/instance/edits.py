@@ -1,8 +1,8 @@
 """The same instance with something changed: every variant is made here, and every verb returns an Instance.
 
-from the file's own words   under, forcing, without, with_value, with_budget      checked like a file
-the world                   with_attacks, without_shocks, resample, …             known to fit, so not checked again
-for what-if questions       with_floors, with_demand, with_lead_times, …          likewise
+in terms of the file        under, forcing, with_value, with_budget               checked like a file
+of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
+for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
 
 An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
 same number to different values the later one holds, and `clashes` names the key, both sources and both values.
@@ -12,18 +12,17 @@ options: a budget is a number or text such as "250M"; scenarios are a name, name
 stack in the order given.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
+from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.futures import branch_edits, future_of
-from optimizer.instance.members import Member
 from optimizer.instance.overrides import (
     SCENARIOS,
     Edit,
@@ -35,12 +34,8 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read
-from optimizer.instance.removal import Removed, options_left_without, remove
 from optimizer.instance.schema import RULE, Instance
-from optimizer.levers import KINDS
-from optimizer.network.process import Process
-from optimizer.suggestions import did_you_mean
-from optimizer.units import MoneyLike, Series, money
+from optimizer.units import MoneyLike, money
 
 # One scenario or several.
 ScenarioNames = str | Sequence[str]
@@ -54,7 +49,7 @@ class Edited:
     notes: tuple[str, ...] = ()
 
 
-# From the file's own words.
+# Edits in terms of the file, which are checked like a file.
 
 
 def under(instance: Instance, names: ScenarioNames) -> Instance:
@@ -95,7 +90,7 @@ def choose_future(instance: Instance, name: str) -> Edited:
 
 
 def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
-    """The instance with more that has to be bought: option, calendar year and size, as `policy.force` has them.
+    """The instance with further required purchases: option, calendar year and size, as `policy.force` has them.
 
     Raises:
         InstanceError: what cannot be bought, with the cure.
@@ -151,122 +146,7 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
     return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
 
 
-def without(instance: Instance, words: str | Sequence[str]) -> Instance:
-    """The instance without some options, or all of a kind; options that require one of them are left out too.
-
-    Raises:
-        InstanceError: every word that is neither an option nor a kind.
-
-    Example:
-        >>> import optimizer as so
-        >>> list(so.without(so.load("instances/tiny.yaml"), "plant").options)
-        ['reserve']
-    """
-    return leave_out(instance, words).instance
-
-
-def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
-    """The same as `without`, with notes on what was left out and why.
-
-    Raises:
-        InstanceError: every word that is neither an option nor a kind.
-    """
-    named = _options_by_word(instance, [words] if isinstance(words, str) else words)
-    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
-    gone = {o for options in named.values() for o in options}
-    while more := options_left_without(instance, Removed(frozenset(gone))):
-        notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
-        gone.update(more)
-    if forced := [o for o in instance.policy.force if o in gone]:
-        notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
-    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
-
-
-def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
-    """The options that each word names, by its own name or by its kind."""
-    named = {
-        word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
-    }
-    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
-    if unknown:
-        raise InstanceError(unknown)
-    return named
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return ", ".join(names) if names else "the instance has none"
-
-
-def _unknown(instance: Instance, word: str) -> Finding:
-    cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
-    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
-
-
-def coalition(instance: Instance, names: Collection[str]) -> Instance:
-    """The instance of some of its members: their demand, what they bring, and what no member brings.
-
-    Of a process that several bring it has the shares of these. Options that refer to what is not there are left out.
-    Where each of them has a budget, the budget is the sum. The instance has no members of its own.
-
-    Raises:
-        InstanceError: every name that is no member's.
-
-    Example:
-        >>> import optimizer as so
-        >>> from optimizer.instance.edits import coalition
-        >>> members = "members={north: {demands: motors, options: plant}, south: {options: reserve}}"
-        >>> list(coalition(so.load("instances/tiny.yaml", [members]), ["north"]).options)
-        ['plant']
-    """
-    unknown = [_no_member(instance, name) for name in names if name not in instance.members]
-    if unknown:
-        raise InstanceError(unknown)
-    inside = [member for name, member in instance.members.items() if name in names]
-    shares = {
-        p: math.fsum(member.processes.get(p, 0.0) for member in inside)
-        for member in instance.members.values()
-        for p in member.processes
-    }
-    left = remove(instance, _removed(instance, names, shares))
-    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
-    budget = _sum_of_budgets(inside, instance.policy.budget)
-    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
-
-
-def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
-    """What a coalition does not have: what belongs to others, and options that refer to it."""
-    outside = [member for name, member in instance.members.items() if name not in names]
-    gone = Removed(
-        frozenset(o for member in outside for o in member.options),
-        frozenset(p for p, share in shares.items() if share <= 0),
-        frozenset(d for member in outside for d in member.demands),
-    )
-    while more := options_left_without(instance, gone):
-        gone = replace(gone, options=gone.options | more.keys())
-    return gone
-
-
-def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> float | None:
-    budgets = [member.budget for member in members if member.budget is not None]
-    return math.fsum(budgets) if len(budgets) == len(members) else otherwise
-
-
-def _part(process: Process, share: float) -> Process:
-    """A process with a share of its capacity, and of its actual output."""
-    if share == 1.0:
-        return process
-    actual = {year: share * output for year, output in process.actual.items()}
-    capacity = _map_series(process.capacity, lambda value: share * value)
-    return process.model_copy(update={"capacity": capacity, "actual": actual})
-
-
-def _no_member(instance: Instance, name: str) -> Finding:
-    known = list(instance.members)
-    listed = f"The members are {', '.join(known)}." if known else "The file has none: add `members:`."
-    return Finding(f"--between {name}", None, "", f'"{name}" is no member', did_you_mean(name, known, listed))
-
-
-# The world.
+# Edits of shocks and ensembles, which keep an instance valid and are not checked again.
 
 
 def without_shocks(instance: Instance) -> Instance:
@@ -317,7 +197,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     return instance.replacing(shocks={}, ensembles=drawn)
 
 
-# For what-if questions.
+# Edits for what-if questions, which are not checked again either.
 
 
 def with_single_events(instance: Instance) -> Instance:
@@ -363,7 +243,7 @@ def with_floors(
         return min(1.0, max(0.0, factor * value + points))
 
     demands = {
-        d: demand.model_copy(update={"survival": _map_series(demand.survival, move)}) if d in chosen else demand
+        d: demand.model_copy(update={"survival": demand.survival.mapped(move)}) if d in chosen else demand
         for d, demand in instance.demands.items()
     }
     return instance.replacing(
@@ -371,10 +251,6 @@ def with_floors(
         shocks={name: _own_floors(spec, chosen, move) for name, spec in instance.shocks.items()},
         ensembles={name: _own_floors(spec, chosen, move) for name, spec in instance.ensembles.items()},
     )
-
-
-def _map_series(series: Series, function: Callable[[float], float]) -> Series:
-    return Series(tuple((year, function(value)) for year, value in series.points))
 
 
 def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], float]) -> Any:
@@ -391,7 +267,7 @@ def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | 
     """Demand of segments times a factor, in the baseline and in shocks; what was sold before the horizon stays."""
     chosen = frozenset(instance.demands if segments is None else segments)
     demands = {
-        d: demand.model_copy(update={"quantity": _map_series(demand.quantity, lambda value: factor * value)})
+        d: demand.model_copy(update={"quantity": demand.quantity.mapped(lambda value: factor * value)})
         if d in chosen
         else demand
         for d, demand in instance.demands.items()
@@ -408,6 +284,50 @@ def with_lead_times(instance: Instance, *, months_later: float, options: Iterabl
         if o in chosen
     }
     return instance.replacing(options={**instance.options, **later})
+
+
+def without_probabilities(instance: Instance) -> Instance:
+    """The instance in which no shock has a probability: floors count, expected costs do not."""
+    none = {"probability": 0.0}
+    return instance.replacing(
+        shocks={name: spec.model_copy(update=none) for name, spec in instance.shocks.items()},
+        ensembles={name: spec.model_copy(update=none) for name, spec in instance.ensembles.items()},
+    )
+
+
+def with_window_lengths(instance: Instance, factor: float) -> Instance:
+    """Every window so many times as long, in whole periods, one at least; a severity's last value stays."""
+    step = instance.horizon.months
+
+    def scale(spec: ShockSpec) -> dict[str, Any]:
+        periods = max(1, round(factor * spec.durations.values[0] / step))
+        return {"months": Axis((float(periods * step),))}
+
+    return _with_events(instance, scale)
+
+
+def with_starts_moved(instance: Instance, years: int) -> Instance:
+    """Every shock so many years later, or earlier where negative; those that would start outside the horizon go."""
+    horizon = instance.horizon
+
+    def move(spec: ShockSpec) -> dict[str, Any] | None:
+        t = spec.start.periods(horizon)[0] + years * horizon.per_year
+        return {"start": Starts((horizon.label(t),))} if t in horizon.periods else None
+
+    return _with_events(instance, move)
+
+
+def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any] | None]) -> Instance:
+    """Every event as an entry of its own, changed; without those of which the change is None."""
+    single = with_single_events(instance)
+    changes = {name: change(spec) for name, spec in single.shocks.items()}
+    return single.replacing(
+        shocks={
+            name: spec.model_copy(update=changed)
+            for name, spec in single.shocks.items()
+            if (changed := changes[name]) is not None
+        }
+    )
 
 
 # Arguments of the Python functions.

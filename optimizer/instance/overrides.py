@@ -248,7 +248,7 @@ def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Plac
     """Where two edits differ, with the value before and the value that holds; None where they agree."""
     deeper = max(place, at, key=len)
     before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
-    # The later edit adds what the earlier one does not set.
+    # No conflict: the later edit sets a part that the earlier one leaves open.
     if before is _ABSENT or _plain(before) == _plain(after):
         return None
     return deeper, before, after

@@ -32,8 +32,13 @@ from optimizer.instance.questions import FUTURES, Question, count_futures
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
 from optimizer.instance.schema import Commodity, Instance, Policy, Region
 from optimizer.instance.validation import find_problems
-from optimizer.instance.validation.early import data_known_early
-from optimizer.instance.validation.futures import attribute, branch_variants, futures_fit, questions_are_sound
+from optimizer.instance.validation.futures import (
+    attribute,
+    branch_variants,
+    data_known_early,
+    futures_fit,
+    questions_are_sound,
+)
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
 from optimizer.instance.ways import apply_branches, find_ways
@@ -60,7 +65,7 @@ _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
-    """Check an instance that is already a mapping, as `Instance.to_dict` gives it.
+    """Make an instance from a mapping, such as that of `Instance.to_dict`, and check it.
 
     Raises:
         InstanceError: with every finding.
@@ -129,7 +134,7 @@ def _examined(instance: Instance | None) -> int:
 def _affordable(document: Document) -> int:
     """How many scenarios or futures of a file can be checked, each with all the rest of the file."""
     own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
-    # A scenario of its own takes about as long as so many values.
+    # Checking a scenario takes about as long as reading this number of values.
     return max(1, SCENARIO_VALUES // (own + 50))
 
 

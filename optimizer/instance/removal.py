@@ -1,16 +1,24 @@
-"""An instance without some of its objects, and without every reference to them in shocks, rules, ties and targets."""
+"""An instance without some of its objects, and without every reference to them in shocks, rules, ties and targets.
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+`without` leaves out options by their names or kinds; `coalition` all that belongs to other members.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.edits import Edited
 from optimizer.instance.members import Member
 from optimizer.instance.questions import questions_without
 from optimizer.instance.schema import RULE, Instance, Policy
-from optimizer.levers import Lever
+from optimizer.levers import KINDS, Lever
+from optimizer.network.process import Process
+from optimizer.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,121 @@ class Removed:
     def by_section(self) -> Mapping[str, frozenset[str]]:
         """The same by section of the instance."""
         return {"options": self.options, "processes": self.processes, "demands": self.demands}
+
+
+def without(instance: Instance, words: str | Sequence[str]) -> Instance:
+    """The instance without some options, or all of a kind; options that require one of them are left out too.
+
+    Raises:
+        InstanceError: every word that is neither an option nor a kind.
+
+    Example:
+        >>> import optimizer as so
+        >>> list(so.without(so.load("instances/tiny.yaml"), "plant").options)
+        ['reserve']
+    """
+    return leave_out(instance, words).instance
+
+
+def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
+    """The same as `without`, with notes on what was left out and why.
+
+    Raises:
+        InstanceError: every word that is neither an option nor a kind.
+    """
+    named = _options_by_word(instance, [words] if isinstance(words, str) else words)
+    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
+    gone = {o for options in named.values() for o in options}
+    while more := options_left_without(instance, Removed(frozenset(gone))):
+        notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
+        gone.update(more)
+    if forced := [o for o in instance.policy.force if o in gone]:
+        notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
+    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
+
+
+def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
+    """The options that each word names, by its own name or by its kind."""
+    named = {
+        word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
+    }
+    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
+    if unknown:
+        raise InstanceError(unknown)
+    return named
+
+
+def _join_names(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "the instance has none"
+
+
+def _unknown(instance: Instance, word: str) -> Finding:
+    cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
+    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
+
+
+def coalition(instance: Instance, names: Collection[str]) -> Instance:
+    """The instance of some of its members: their demand, what they bring, and what no member brings.
+
+    Of a process that several bring it has the shares of these. Options that refer to what is not there are left out.
+    Where each of them has a budget, the budget is the sum. The instance has no members of its own.
+
+    Raises:
+        InstanceError: every name that is no member's.
+
+    Example:
+        >>> import optimizer as so
+        >>> from optimizer.instance.removal import coalition
+        >>> members = "members={north: {demands: motors, options: plant}, south: {options: reserve}}"
+        >>> list(coalition(so.load("instances/tiny.yaml", [members]), ["north"]).options)
+        ['plant']
+    """
+    unknown = [_no_member(instance, name) for name in names if name not in instance.members]
+    if unknown:
+        raise InstanceError(unknown)
+    inside = [member for name, member in instance.members.items() if name in names]
+    shares = {
+        p: math.fsum(member.processes.get(p, 0.0) for member in inside)
+        for member in instance.members.values()
+        for p in member.processes
+    }
+    left = remove(instance, _removed(instance, names, shares))
+    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
+    budget = _sum_of_budgets(inside, instance.policy.budget)
+    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
+
+
+def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
+    """What a coalition does not have: what belongs to others, and options that refer to it."""
+    outside = [member for name, member in instance.members.items() if name not in names]
+    gone = Removed(
+        frozenset(o for member in outside for o in member.options),
+        frozenset(p for p, share in shares.items() if share <= 0),
+        frozenset(d for member in outside for d in member.demands),
+    )
+    while more := options_left_without(instance, gone):
+        gone = replace(gone, options=gone.options | more.keys())
+    return gone
+
+
+def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> float | None:
+    budgets = [member.budget for member in members if member.budget is not None]
+    return math.fsum(budgets) if len(budgets) == len(members) else otherwise
+
+
+def _part(process: Process, share: float) -> Process:
+    """A process with a share of its capacity, and of its actual output."""
+    if share == 1.0:
+        return process
+    actual = {year: share * output for year, output in process.actual.items()}
+    capacity = process.capacity.mapped(lambda value: share * value)
+    return process.model_copy(update={"capacity": capacity, "actual": actual})
+
+
+def _no_member(instance: Instance, name: str) -> Finding:
+    known = list(instance.members)
+    listed = f"The members are {', '.join(known)}." if known else "The file has none: add `members:`."
+    return Finding(f"--between {name}", None, "", f'"{name}" is no member', did_you_mean(name, known, listed))
 
 
 def remove(instance: Instance, gone: Removed) -> Instance:

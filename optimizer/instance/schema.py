@@ -129,7 +129,7 @@ class Policy(Described):
 
 
 class Instance(Described):
-    """One planning problem. Make one with `optimizer.load` or `optimizer.read`, which check it."""
+    """A checked planning problem; `optimizer.load` and `optimizer.read` make one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -203,6 +203,11 @@ class Instance(Described):
     def money(self) -> str:
         """The currency's code, the first word of its label: ``USD``."""
         return self.currency.split()[0] if self.currency.split() else ""
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its plan is one for several futures, or is judged by another measure than expected cost."""
+        return bool(self.futures) or self.policy.objective.kind != "expected"
 
     @cached_property
     def tree(self) -> "FutureTree":
@@ -382,9 +387,9 @@ class FutureTree:
     are_probabilities_given: bool = True
 
     def node(self, number: int, t: int) -> int:
-        """The smallest number of a future that cannot be told apart from future `number` at the decisions of `t`.
+        """The smallest number of a future that cannot be distinguished from future `number` at the decisions of `t`.
 
-        Two futures can be told apart once a question in which they differ has been answered.
+        Two futures can be distinguished once a question in which they differ has been answered.
         """
         if t not in self._nodes:
             first = dict[tuple[Answer, ...], int]()

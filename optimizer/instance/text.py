@@ -218,7 +218,7 @@ def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> No
     if event.anchor is not None:
         if event.anchor in anchors:
             cure = "Give one of the two another name."
-            raise TextError(line, f"the anchor &{excerpt(event.anchor)} stands twice", cure)
+            raise TextError(line, f"the anchor &{excerpt(event.anchor)} is given twice", cure)
         anchors[event.anchor] = node
     (tree.add if node.kind == "scalar" else tree.begin)(node)
 
@@ -394,7 +394,7 @@ class Builder:
                 merged = {**self.build(source, place), **merged}
         for key, _ in merges[1:]:
             cure = "Write one, with a list: `<<: [*first, *second]`."
-            self._report((*place, "<<"), key.line, "`<<` stands twice in one mapping", cure)
+            self._report((*place, "<<"), key.line, "`<<` is given twice in one mapping", cure)
         own: dict[str, Any] = {}
         for key, value in node.value:
             if not _is_merge(key):
@@ -424,7 +424,7 @@ class Builder:
         if key.tag not in ("", "!", f"{_STANDARD}str"):
             self._refuse_tag(key, within)
         if name in own:
-            what = f"stands twice (first in line {self.lines[within]})"
+            what = f"is given twice (first in line {self.lines[within]})"
             self._report(within, line, what, "Keep one of the two, or give the second another name.")
             return
         found = CONTROL.search(name)

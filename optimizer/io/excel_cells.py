@@ -152,7 +152,7 @@ def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
         for cell in row:
-            # Such a number is no number: it is read as text, and found wrong where it stands.
+            # Longer than any number may be: read as text, so that an error is reported at its cell.
             if cell.get("t", "n") == "n" and len(cell.findtext(VALUE_TAG, "")) > NUMBER_LENGTH:
                 cell.set("t", "str")
         for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
@@ -216,7 +216,7 @@ class Workbook:
 
     def __init__(self, content: bytes, document: Document) -> None:
         self.document = document
-        # The cells and the characters of text that may still be read, of all sheets together.
+        # Remaining allowance of cells and of characters, for all sheets together.
         self.cells, self.characters = CELLS, WORKBOOK_BYTES
         try:
             self.package = Package(content)
@@ -309,7 +309,7 @@ class Workbook:
                 continue
             word = str(value).strip()
             if word in columns.values() and not word.startswith("_"):
-                self._report(at, f'the column "{excerpt(word)}" stands twice', "Keep one of the two.")
+                self._report(at, f'the column "{excerpt(word)}" is given twice', "Keep one of the two.")
                 word = f"_{word}"
             columns[stored.column] = word
         return columns

@@ -252,7 +252,7 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
     if isinstance(value, (bool, NoneType)):
         return value
     if isinstance(value, (int, float)):
-        # Excel keeps 16 digits of a number; where that is another one, its text is kept.
+        # Excel keeps 16 digits; a number that needs more is written as text, so that it is read back exactly.
         return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
     if not isinstance(value, str):
         return dump_flow(value)

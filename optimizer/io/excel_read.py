@@ -17,7 +17,7 @@ from optimizer.suggestions import CONTROL, did_you_mean, excerpt
 # Empty lines between those of a header, at most.
 _MOST_EMPTY = 100
 _ORDER = list(Instance.model_fields)
-# Sheets whose first key may be any option or any name: it need not be a row of another sheet.
+# Sheets whose first key may be any option or name, not only one that is a row of another sheet.
 _FREE_KEYS = ("force", "scenarios")
 
 
@@ -139,7 +139,7 @@ class _Reader:
         return place
 
     def _is_wrong(self, layout: SheetLayout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
-        """Whether a row's key is missing, stands twice, or belongs to no row of another sheet; that is reported."""
+        """Whether a row's key is missing, is given twice, or belongs to no row of another sheet; that is reported."""
         name = str(place[-1])
         if not name:
             self._report(place[:-1], line.at, f"{column} is missing", f"Name it in the column {column}.")
@@ -152,7 +152,7 @@ class _Reader:
         elif is_last and name in known:
             first = self.document.cells.get(place, "").rpartition("!")[2]
             cure = "Keep one of the two, or give the second another name."
-            self._report(place, at, f'"{name}" stands twice (first in {first})', cure)
+            self._report(place, at, f'"{name}" is given twice (first in {first})', cure)
         elif not is_last and layout.sheet not in _FREE_KEYS and name not in known:
             cure = did_you_mean(name, known, f"Name one of the {place[-2]}.")
             sheet = next(each.sheet for each in LAYOUTS if each.path == layout.path[: len(place)])

@@ -121,7 +121,7 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
         comments = read_comments(path)
     except InstanceError:
         return ()
-    # What YAML reads as a date, say, becomes its text.
+    # YAML reads some values as dates and the like, which JSON cannot hold: they become text.
     values = [json.loads(json.dumps(each.value, default=str)) for each in comments]
     return tuple(
         {"place": [str(part) for part in each.place], "value": value, "text": each.text}

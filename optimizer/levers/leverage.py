@@ -24,9 +24,10 @@ from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
-from optimizer.units import Quantity, Share, finding
+from optimizer.suggestions import finding
+from optimizer.units import Quantity, Share
 
-# The largest strength: more is a percentage, or a slip.
+# The largest strength; a larger number is a percentage or a typing error.
 LARGEST_STRENGTH = 100
 Strength = Annotated[
     tuple[Quantity, ...],

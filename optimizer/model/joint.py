@@ -1,9 +1,9 @@
-"""One programme of several futures, in which decisions that cannot yet be told apart are one column.
+"""One programme of several futures, in which decisions that cannot yet be distinguished are one column.
 
     joint     owns the columns and the rows
     member    writes one future: its ledgers and linking terms are its own, its columns and rows are the joint's
 
-    plan, decision              one column for all futures that cannot be told apart in its period (one **node**)
+    plan, decision              one column for all futures that cannot be distinguished in its period (one **node**)
     plan, follows from them     likewise, where the data that it follows from are equal
     baseline                    likewise, where all that operation depends on in its period is equal
     all else                    a column of its own
@@ -12,18 +12,15 @@ Non-anticipativity needs no rows: what cannot differ is written once. Rows that 
 some future of a node does not allow is 0 in all of them (`close`).
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import Horizon
-from optimizer.model.builder import Column, Mark, ModelBuilder, Row, Unit
-from optimizer.model.expressions import Expression
-from optimizer.model.ledgers import Names
-from optimizer.units import Number
+from optimizer.model.builder import Column, Mark, ModelBuilder, Row
+from optimizer.model.expressions import Names
 
-# Of futures and a period: the smallest number among those that cannot be told apart.
+# Of futures and a period: the smallest number among those that cannot be distinguished.
 NodeOf = Callable[[int, int], int]
 # What futures share a column by: node, path, owner, what, period, and the data that it follows from.
 SharedKey = tuple[int, str, str, str, int, Hashable]
@@ -35,7 +32,7 @@ class JointBuilder(ModelBuilder):
     Args:
         horizon, discount_rate, names: as for a `ModelBuilder`; all futures have the same.
         futures: their names.
-        node: by number of a future and period, the smallest number of a future that cannot be told apart from it.
+        node: by number of a future and period, the smallest number of a future that cannot be distinguished from it.
     """
 
     def __init__(
@@ -96,32 +93,22 @@ class MemberBuilder(ModelBuilder):
         self.columns, self.rows, self.valid = joint.columns, joint.rows, joint.valid
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
 
-    def variable(
-        self,
-        owner: str,
-        what: str,
-        t: int,
-        *,
-        unit: Unit = "t",
-        upper: Number = math.inf,
-        integer: bool = False,
-        follows: Hashable = None,
-    ) -> Expression:
-        """A column of this future, or the one that it shares with others."""
-        self._mark("column", owner, what, self.horizon.label(t))
+    def _enter(self, column: Column, follows: Hashable) -> int:
+        """Add a column of this future, or find the one that it shares with others; its number."""
+        owner, what, t = column.mark.owner, column.mark.what, column.t
         key = self._key(owner, what, t, follows)
         j = None if key is None else self.joint.shared.get(key)
         if j is None:
-            j = len(self.columns)
-            self.columns.append(Column(self._named(owner, what, t), unit, 0.0, upper, integer, t))
+            column.mark = self._named(owner, what, t)
+            j = super()._enter(column, follows)
             if key is not None:
                 self.joint.shared[key], self.joint.writers[j] = j, set()
         else:
-            self.columns[j].upper = min(self.columns[j].upper, upper)
+            self.columns[j].upper = min(self.columns[j].upper, column.upper)
         if key is not None:
             self.joint.writers[j].add(self.number)
         self._index.setdefault((self._path, owner, what), {})[t] = j
-        return Expression({j: 1.0})
+        return j
 
     def _key(self, owner: str, what: str, t: int, follows: Hashable) -> SharedKey | None:
         """What futures share a column by; None for one of its own."""

@@ -30,11 +30,11 @@ from optimizer.model.expressions import Expression, is_nothing, total
 from optimizer.network.process import Demand
 from optimizer.units import Number
 
-# Sweeps over the network: chains are rarely longer, and U is valid after any number of them.
+# Number of sweeps over the network: chains are rarely longer, and U is valid after any number.
 SWEEPS = 8
-# A gate of many options says little, and each is a term of a row.
+# Most options in a gate: with more the row is weak, and each adds a term to it.
 MOST_GATES = 4
-# U has to be smaller than capacity by so much before the row is worth having.
+# The row is added only where U is below this share of capacity.
 BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]

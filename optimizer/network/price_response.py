@@ -8,13 +8,13 @@
 
 Of constant elasticity: q t a year cost p·(1 + max(0, q − n)/M)^(1/ε) a tonne, all of them. Above p·q that is p times
 
-    φ(q) = q·((1 + max(0, q − n)/M)^(1/ε) − 1)      t/yr      the surcharge, in tonnes at the price in the file
+    ψ(q) = q·((1 + max(0, q − n)/M)^(1/ε) − 1)      t/yr      the surcharge, in tonnes at the price in the file
 
-φ is convex for every ε above 0 where (1 − 1/ε)·n ≤ 2M. It is drawn linear between `PIECES` + 1 points of equal distance
-from n to the most that can be bought, so that it is never less than φ and equal to it at the points.
+ψ is convex for every ε above 0 where (1 − 1/ε)·n ≤ 2M. It is drawn linear between `PIECES` + 1 points of equal distance
+from n to the most that can be bought, so that it is never less than ψ and equal to it at the points.
 
 Column and rows, in every period with an amount a, one for each piece from q to q' with slope s:
-    surcharge   e ≥ 0           e ≥ s·(a − q·Δ) + φ(q)·Δ                     row `price_<piece>`
+    surcharge   e ≥ 0           e ≥ s·(a − q·Δ) + ψ(q)·Δ                     row `price_<piece>`
     cost       += p·e
 """
 
@@ -28,7 +28,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from optimizer import shapes
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.units import Amount, Described, Positive, Quantity, finding
+from optimizer.suggestions import finding
+from optimizer.units import Amount, Described, Positive, Quantity
 
 PIECES = 8
 SURCHARGE = "surcharge"
@@ -62,7 +63,7 @@ class PriceResponse(Described):
         return self
 
     def surcharge(self, rate: float, most: float) -> float:
-        """φ of a rate, as drawn, t/yr; `most` is the largest rate."""
+        """ψ of a rate, as drawn, t/yr; `most` is the largest rate."""
         return max([0.0, *(slope * (rate - first) + base for first, base, slope in self._pieces(most))])
 
     def write(
@@ -79,7 +80,7 @@ class PriceResponse(Described):
         return extra
 
     def _pieces(self, most: float) -> Iterator[tuple[float, float, float]]:
-        """By piece the rate at which it begins, φ there, and its slope; none where `most` is within `included`."""
+        """By piece the rate at which it begins, ψ there, and its slope; none where `most` is within `included`."""
         if most <= self.included:
             return
         step = (most - self.included) / PIECES
@@ -88,5 +89,5 @@ class PriceResponse(Described):
             yield first, base, (top - base) / (last - first)
 
     def _at(self, rate: float) -> float:
-        """φ itself."""
+        """ψ itself."""
         return rate * (math.pow(1.0 + (rate - self.included) / self.reference, 1.0 / self.elasticity) - 1.0)

@@ -6,7 +6,7 @@
     φ        floor       share    that must be served              z    substituted   t   served by substitution
 
 On each path, in every period:
-    price_k   e ≥ φ(x), piece by piece, and operating += κ·e                  with `price_response`
+    price_k   e ≥ ψ(x), piece by piece, and operating += κ·e                  with `price_response`
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
@@ -26,16 +26,18 @@ from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import COMMITTED, ZERO_SERIES, Activity, Commitments
+from optimizer.network.activity import ZERO_SERIES, Activity
 from optimizer.network.price_response import PriceResponse
+from optimizer.suggestions import finding
 from optimizer.units import (
+    COMMITTED,
+    Commitments,
     Described,
     Quantity,
     QuantityByYear,
     QuantitySeries,
     Share,
     ShareSeries,
-    finding,
     parse_amount,
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optimizer.audit import verify
+from optimizer.audit.saved import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
@@ -32,7 +32,7 @@ from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.futures.stage_frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements.study import Requirements
+from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import verify_futures_plan
 from optimizer.tolerances import ROUNDING
 

@@ -19,25 +19,13 @@ from optimizer.results.result import Result
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.units import si
 
-# What a JSON object holds as it is, in this order.
+# Fields that the JSON object holds unchanged, in this order.
 WRITTEN_FIGURES = (
-    *("format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap"),
-    *(
-        "worst_cost",
-        "worst_future",
-        "best_cost",
-        "best_future",
-        "worst_gap",
-        "outlay",
-        "bound",
-        "gap_bound",
-        "mip_gap",
-        "price_of_survival",
-        "first_question",
-    ),
-    *("are_probabilities_given", "clash", "notes", "audit", "seconds", "versions", "settings", "history"),
-)
-
+    "format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
+    "worst_cost", "worst_future", "best_cost", "best_future", "worst_gap", "outlay", "bound", "gap_bound", "mip_gap",
+    "price_of_survival", "first_question", "are_probabilities_given", "clash", "notes", "audit", "seconds", "versions",
+    "settings", "history",
+)  # fmt: skip
 MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
 
 
@@ -166,7 +154,7 @@ class FuturesResult(SavedPlan):
     @cached_property
     def frames(self) -> Frames:
         """All tables as pandas frames: decisions (a row for each purchase of a stage and its branches), futures."""
-        # Units of sizes are those of the options of the instance, which stand on a floor above this one.
+        # Frames need the options' units, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.futures.stage_frames").futures_frames(self)
         return made
 

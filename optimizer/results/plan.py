@@ -1,18 +1,18 @@
-"""What a plan says and what it does: frozen values, in t and whole currency units; shares lie between 0 and 1.
+"""A plan, its operation and its outcomes: frozen values, in t and whole currency units; shares lie between 0 and 1.
 
 Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
 Flow           what a named flow of an option is: its unit, and what it does to supply and demand
-Flows          what one path's operation does, by owner and name of the flow, t per period
+Flows          operation on one path, by owner and name of the flow, t per period
 ManyFlows      the same for shocks whose windows are equally long, as arrays
 Service        one segment in one shock: its worst period, and what it went short of
-Outcome        one shock under the plan; for most of many shocks only a line of it
+Outcome        one shock under the plan; where shocks are many, most are summary lines without flows
 Weakest        one segment over all shocks
 Price          a binding limit and the shadow price of one step
-Share          where a commodity comes from in one year
+SourceShare    shares of regions in the production of a commodity, in one year
 Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan
-Lack           what a segment goes without though nothing happens
+Lack           what the baseline leaves unserved of a segment
 NoShockPlan    the cheapest plan of the same instance without shocks
 """
 
@@ -34,13 +34,20 @@ Array = npt.NDArray[np.float64]
 FlowKey = tuple[str, str]
 # Flows that every plan file names, in this order; those of other levers follow.
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
-# Of so many shocks a result keeps all flows; of more, those of the shocks that matter most.
+# A result keeps the flows of at most this number of shocks; beyond it, of those that matter most.
 MOST_DETAILED_SHOCKS = 24
 
 
 @dataclass(frozen=True)
 class Build:
-    """One purchase. `t` is its decision point; `size` is in the option's own unit; `opened` if it is lumpy."""
+    """One purchase of an option.
+
+    Attributes:
+        option, kind: its name in the instance, and the kind of lever.
+        t: the decision point, a number of a period from 0. year, period: its calendar year, and its label.
+        size: in the option's own unit: t/yr, t of a stock, or a level.
+        opened: whether the option has a fixed charge, and is opened by this purchase.
+    """
 
     option: str
     kind: str
@@ -53,7 +60,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided before any shock is known.
+    """The first stage: what is decided before any shock is known.
 
     Attributes:
         builds: in the order of the options, then of time.
@@ -65,6 +72,12 @@ class Plan:
     fills: Mapping[str, ByPeriod] = field(default_factory=dict)
     stocks: Mapping[str, ByPeriod] = field(default_factory=dict)
 
+    @property
+    def bought(self) -> tuple[str, ...]:
+        """The options that are bought, each once, in the order of the plan; stockpiles last."""
+        stockpiles = (o for o, row in self.fills.items() if any(fill > 0 for fill in row))
+        return tuple(dict.fromkeys([*(build.option for build in self.builds), *stockpiles]))
+
     def __repr__(self) -> str:
         lines = [f"{build.period}  {build.option}  {si(build.size)}" for build in self.builds]
         lines += [f"stock  {o}  at most {si(max(row, default=0.0), 't')}" for o, row in self.stocks.items() if any(row)]
@@ -73,17 +86,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Flow:
-    """What a named flow of an option is; its owner is the option.
+    """Description of a named flow of an option, the owner of the flow.
 
     Attributes:
         name: as plan files, frames and tables have it.
         label: the word for it in tables: "released".
         column: what the model calls its columns; `name` where it is empty.
         unit: of its amount in a period.
-        in_baseline: whether it also runs where nothing happens.
+        in_baseline: whether it also runs in the baseline.
         gives: by commodity, t per unit of flow added to its supply.
         takes: by commodity, t per unit of flow taken from its supply.
-        serves: the segment of which it stands in for one t per unit; None where it serves none.
+        serves: the segment of whose demand one unit of flow serves one t; None where it serves none.
         share: the largest share of that segment's demand that it may serve.
     """
 
@@ -100,7 +113,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Flows:
-    """One path's operation.
+    """Operation on one path: the baseline, or the window of one shock.
 
     Attributes:
         first: the period of the horizon that the rows begin with.
@@ -201,15 +214,15 @@ class ServedShare:
 
 @dataclass(frozen=True)
 class Service(ServedShare):
-    """One segment in one shock.
+    """One segment in one shock: its weakest period and its shortage.
 
     Attributes:
         floor: the survival floor of the worst period, a share.
         worst_service: the share served or substituted in the worst period, the `weakest`.
         worst_period: its label.
         shortage: t unserved over the window.
-        below_floor: t of that below the floor.
-        gap: below_floor valued at the shortage cost.
+        below_floor: the part of `shortage` below the floor, t.
+        gap: `below_floor` valued at the shortage cost, money.
         first_failure: label of the first period below the floor; None where there is none.
     """
 
@@ -224,7 +237,7 @@ class Service(ServedShare):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One shock under the plan; where there are many, most are lines.
+    """One shock under the plan. Where shocks are many, most are kept as summary lines, without flows.
 
     Attributes:
         name: of the shock.
@@ -233,9 +246,10 @@ class Outcome:
         cost: present value of operating and shortage cost in the window, money; not weighted by probability.
         first, last: labels of the window's first and last period.
         probability: over the horizon.
-        segments: every segment; on a line the one with the least margin, and every one that fails.
-        flows: t per period; None on a line.
-        excused: whether it fails and may: a sample of an ensemble of which only a share has to be survived.
+        segments: every segment; of a summary line only the one with the least margin, and all that fail.
+        flows: t per period; None for a summary line.
+        excused: whether it fails and is allowed to, as a sample of an ensemble of which only a share has to be
+            survived.
     """
 
     name: str
@@ -275,7 +289,7 @@ class SampleCount:
 
 @dataclass(frozen=True)
 class Weakest(ServedShare):
-    """One segment over all shocks.
+    """The weakest period of one segment over all shocks.
 
     Attributes:
         worst_shock: the `weakest` of its worst periods in all shocks.
@@ -294,7 +308,12 @@ class Weakest(ServedShare):
 
 @dataclass(frozen=True)
 class Price:
-    """Something that binds, in words, and what one step of it would save (of cost, or of gap where floors fail)."""
+    """A binding limit and its shadow price.
+
+    Attributes:
+        what, step: the limit and the step, in words: "the budget", "1 % more".
+        worth: the most that the step saves, money: of the total cost, or of the survival gap where floors fail.
+    """
 
     what: str
     step: str
@@ -324,7 +343,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Lack:
-    """What a segment goes without in the baseline.
+    """The demand of a segment that the baseline leaves unserved.
 
     Attributes:
         share: the largest share of a period's demand that is left unserved.
@@ -369,7 +388,7 @@ class CommittedMoney:
         amount: money, undiscounted.
         year: calendar year; None where it is not given.
         source: where the figure is from; None likewise.
-        conditional: whether it still hangs on something.
+        conditional: whether it depends on a condition that is not met yet.
     """
 
     owner: str
@@ -412,7 +431,7 @@ class Faced:
     """The adversary that a plan was made against.
 
     Attributes:
-        attack_budget: what it has, in money.
+        attack_budget: the limit on the price of one attack, in the unit of the file.
         starts, targets: how many it can choose from.
         sets: how many maximal sets of targets it can afford; None where there are too many to try each.
         attacks: names of the shocks that are its attacks: those that shaped the plan, and are not deterred.
@@ -458,9 +477,3 @@ class NoShockPlan:
     plan: Plan
     baseline: Flows
     costs: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def bought(self) -> tuple[str, ...]:
-        """The options that are bought, stockpiles included, each once."""
-        stockpiles = (o for o, row in self.plan.fills.items() if any(fill > 0 for fill in row))
-        return tuple(dict.fromkeys([*(build.option for build in self.plan.builds), *stockpiles]))

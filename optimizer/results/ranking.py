@@ -8,9 +8,9 @@ import numpy.typing as npt
 from optimizer.results.plan import Array, Outcome, Service
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
-# Margins over a floor that are nearer than this share of demand are the same. Half of the above, for two are compared.
+# Margins that differ by less than this share of demand are equal: half of the tolerance, since both may be off.
 HAIR = NEGLIGIBLE / 2
-# What separates the classes of `rank`: margins lie between -1 and 1.
+# Distance between the classes of `rank`; margins lie between -1 and 1, so that classes do not overlap.
 CLASS = 2.0
 
 

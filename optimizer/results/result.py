@@ -1,4 +1,4 @@
-"""Result: a plan, how it runs, what it survives, and how sure that is; to and from JSON."""
+"""Result: a plan, its operation, its outcome in every shock, and the proof; to and from JSON."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
-from optimizer.results.bands import Bands
-from optimizer.results.evidence import DIGEST, PLAN_FILE_FORMATS, SINCE, digest
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
@@ -29,61 +27,61 @@ from optimizer.results.plan import (
     Weakest,
     write_commitments,
 )
-from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
+from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
 from optimizer.tolerances import least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# So many futures are named where one has to be chosen.
+# The most futures that a message lists where one has to be chosen.
 SHOWN_FUTURES = 6
-# Parts of a result that no file has.
+# Attributes that are never written to a file.
 INTERNAL = frozenset({"departures", "problem"})
-# Parts that a file has only where there is something to say.
+# Attributes that are left out of a file where they are empty.
 OPTIONAL = ("given", "actual", "bands")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
 @dataclass(frozen=True)
 class Result(SavedPlan):
-    """A plan and all that is known of it, beside what every saved plan has.
+    """A plan with its costs, operation, outcomes and proof; money in units of the instance's currency, amounts in t.
 
     Attributes:
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
-        survival_gap: floors' shortfall over all shocks at `shortage_cost`, the least there is where it was proven;
-            samples that may fail do not count.
-        worst_gap: of the worst single shock that counts.
+        survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
+            not count.
+        worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
         bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
             None where none is known.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
-        shocks: every shock, in the order of the instance; where there are many, most are lines without flows.
-        services: by segment, its worst over all shocks, lines or not.
+        shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
+        services: by segment, its weakest period over all shocks.
         price_of_survival: total cost less that of the same instance without shocks.
         calm_cost: total cost of the same instance without shocks; None where it was not computed.
-        calm_builds: options that are bought without any shock.
-        no_shock: the plan that costs `calm_cost`, its cost by part and how it runs; None where it is not known.
-        nothing: what doing nothing would leave unserved.
+        calm_builds: options that the no-shock plan buys.
+        no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.
+        nothing: the shortage under the do-nothing plan.
         costs: present value by part; they add to `total_cost`.
         outlays: by calendar year.
-        shares: where each commodity comes from, in the first and the last year.
+        shares: by commodity, the shares of regions in its production, in the first and the last year.
         binding: the binding limits, the largest shadow price first.
         clash: the rules that contradict each other, where no plan exists.
         notes: what the user should know about this run.
         audit: rows checked, and the largest disagreement relative to its row.
         seconds: load, build, solver, total.
         data: the instance itself.
-        endured: by rule of the policy about time to survive and year, flows over its months that keep every floor.
-        comments: what the instance file says in comments: `place` (a list of keys), `value` there, `text`.
-        adversary: what the plan was made against; its attacks are among the shocks, and in `survival_gap` they count as
-            one, the worst of them. None where no adversary was considered.
+        endured: by rule `min_time_to_survive` and year, flows over the required months that keep every floor.
+        comments: comments of the instance file: `place` (a list of keys), `value` there, `text`.
+        adversary: the one that the plan was made against, None without one. Its attacks are among the shocks; at each
+            start the worst of them counts in `survival_gap`.
         lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
-        actual: what processes really made in some years, beside the baseline; in JSON where the instance has some.
-        given: the name of the plan where it was given, not solved for: its operation is the cheapest, and nothing is
-            proven of other plans. Rules that it breaks are among the notes, and are not rules of `data`.
-        bands: what its figures come to where numbers with a range lie elsewhere; None where it was not computed.
+        actual: recorded output of processes in some years, beside the baseline; in JSON where the instance has some.
+        given: the name of the plan where it was given, not optimised; None else. Its operation is optimal, and no bound
+            holds for other plans. Rules that it breaks are among the notes, and are not rules of `data`.
+        bands: ranges of its figures over samples of the numbers that have a range; None where they were not computed.
     """
 
     total_cost: float
@@ -127,6 +125,11 @@ class Result(SavedPlan):
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock, but for samples that may fail."""
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
+
+    @property
+    def shocks_survived(self) -> tuple[str, ...]:
+        """The shocks in which the plan keeps every floor."""
+        return tuple(outcome.name for outcome in self.shocks if outcome.survives)
 
     @property
     def has_priced_gaps(self) -> bool:
@@ -177,7 +180,7 @@ class Result(SavedPlan):
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
-        # What a plan buys is priced by the options of its instance, which stand on a floor above this one.
+        # Frames need the prices of options, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").result_frames(self)
         return made
 
@@ -195,13 +198,13 @@ class Result(SavedPlan):
     def survival(self) -> "pd.DataFrame":
         """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
 
-        A shock that is a line has rows only for the segments it names.
+        A shock kept as a summary line has rows only for the segments that it lists.
         """
         return self.frames.survival
 
     @property
     def flows(self) -> "pd.DataFrame":
-        """One row a path, flow, owner and period, in t; shocks that are lines have none."""
+        """One row a path, flow, owner and period, in t; shocks kept as summary lines have none."""
         return self.frames.flows
 
     @property

@@ -3,25 +3,127 @@
 SavedPlan        the base of both
 read_plan_json   the object of a plan file
 is_of_futures    which of both it is
+NOT_EVIDENCE     parts of a file that `verify` does not recompute, and why
+digest           a checksum of all other parts
+differences      where a file and what follows from it differ
+Bands            what samples of the uncertain numbers come to; `<name>.bands.json` beside an instance file keeps them
+                 with the checksum of that very instance, so that the band of another one is never shown
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path as FilePath
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
-from optimizer.results.evidence import PLAN_FILE_FORMATS, SINCE, Difference, differences
+
+# Parts that the digest does not cover, since changing them changes no figure.
+NOT_EVIDENCE: Mapping[str, str] = {
+    "notes": "text",
+    "comments": "text of the instance file",
+    "binding": "shadow prices, which need not be unique",
+    "settings": "what was asked of the solver",
+    "history": "the course of the search",
+    "seconds": "times",
+    "versions": "versions",
+    "bands": "plans of samples of other numbers",
+    "audit": "the record of an earlier audit",
+}
+# Keys that files of an earlier format lack, by the format that brought them.
+SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
+PLAN_FILE_FORMATS = (2, 3)
+DIGEST = "digest"
+
+Kind = Literal["unknown", "missing", "differs"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place of a plan file.
+
+    Attributes:
+        kind: an ``unknown`` key, a ``missing`` key, or a value that ``differs``.
+        path: keys and list indices, joined by dots.
+        written: the value in the file.
+        implied: the value that follows from the rest of the file.
+    """
+
+    kind: Kind
+    path: str
+    written: Any = None
+    implied: Any = None
+
+    def __str__(self) -> str:
+        if self.path == DIGEST:
+            return f"{DIGEST}: the file was changed since it was saved"
+        return (
+            f"{self.path}: the file says {_excerpt(self.written)}, but {_excerpt(self.implied)} follows from its parts"
+        )
+
+
+def _key_differences(written: Mapping[str, Any], implied: Mapping[str, Any], path: str) -> Iterator[Difference]:
+    for key in {**implied, **written}:
+        place = f"{path}.{key}" if path else str(key)
+        if key not in implied:
+            yield Difference("unknown", place, written[key])
+        elif key not in written:
+            yield Difference("missing", place, None, implied[key])
+        else:
+            yield from differences(written[key], implied[key], place)
+
+
+def differences(written: Any, implied: Any, path: str = "") -> Iterator[Difference]:
+    """Every place in which two JSON values differ; 5 and 5.0 are equal, 1 and true are not."""
+    if isinstance(written, Mapping) and isinstance(implied, Mapping):
+        yield from _key_differences(written, implied, path)
+    elif isinstance(written, list | tuple) and isinstance(implied, list | tuple) and len(written) == len(implied):
+        for i, pair in enumerate(zip(written, implied, strict=True)):
+            yield from differences(*pair, f"{path}.{i}")
+    elif not _is_same(written, implied):
+        yield Difference("differs", path, written, implied)
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """The SHA-256 of all evidence in the object of a plan file; spelling and order of keys do not matter."""
+    evidence = {key: _as_floats(value) for key, value in data.items() if key not in NOT_EVIDENCE and key != DIGEST}
+    text = json.dumps(evidence, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256(text.encode()).hexdigest()
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _as_floats(value: Any) -> Any:
+    """The same with all numbers as floats, so that 5 and 5.0 have one digest."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_floats(item) for key, item in value.items()}
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if isinstance(value, list | tuple):
+        return [_as_floats(item) for item in value]
+    return float(value)
+
+
+def _excerpt(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
 
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
 # worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
-# So many wrong places of a plan file are named; the others are counted.
+# The most errors of a plan file that a message lists; the others are counted.
 NAMED = 5
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 
@@ -181,3 +283,74 @@ def _name_keys(refused: Sequence[Difference]) -> str:
         if paths:
             parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
     return f"{'; '.join(parts)}. Solve the instance again with --output"
+
+
+SUFFIX = ".bands.json"
+FORMAT_OF_BANDS = 1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over the samples: its 5 %, 50 % and 95 % quantiles and its mean, money."""
+
+    p5: float
+    p50: float
+    p95: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What the best plan comes to where every number with a range lies anywhere in it.
+
+    Attributes:
+        numbers: how many have a range. samples, used, seed: how many were drawn; how many have a plan; the seed.
+        survived: the share of those used in which every floor is kept.
+        cost, outlay, gap: of the best plan of each sample; total cost in present value, outlay undiscounted.
+        bought: by option, the share of samples in which it is bought.
+    """
+
+    numbers: int
+    samples: int
+    used: int
+    seed: int
+    survived: float
+    cost: Spread
+    outlay: Spread
+    gap: Spread
+    bought: Mapping[str, float]
+
+
+def bands_path(file: str | FilePath) -> FilePath:
+    """Where the band of an instance file is kept."""
+    return FilePath(file).with_suffix(SUFFIX)
+
+
+def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> FilePath:
+    """Write the band of an instance, as a mapping, beside its file; the path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = bands_path(file)
+    kept = {"format": FORMAT_OF_BANDS, "instance": digest(data), "bands": asdict(bands)}
+    write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
+    """The band that is kept beside an instance file; None where there is none, or one of another instance.
+
+    Raises:
+        PlanFileError: the file that keeps it is damaged.
+    """
+    path = bands_path(file)
+    if not path.is_file():
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        is_same = kept["format"] == FORMAT_OF_BANDS and kept["instance"] == digest(data)
+        return TypeAdapter(Bands).validate_python(kept["bands"]) if is_same else None
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        cure = "Delete it, or run `diversify sensitivity` with --samples and --store again."
+        raise PlanFileError(f"{path}: not a band as `diversify sensitivity --store` writes it. {cure}") from error

@@ -95,18 +95,18 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve.
+    """Solver, accuracy, limits and parallelism of a search.
 
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
-        gap: relative gap to which integers are proven.
+        gap: relative MIP gap to which plans are proven; some functions read it as a share of the price of survival.
         tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
-        patience: seconds of one search with integers after which a cost that is proven to `gap` is near enough; None
-            where none are.
+        patience: seconds of one search with integers after which `gap` is enough in place of `tolerance`; None where
+            `tolerance` holds throughout.
         time_limit: seconds for the whole computation; None for no limit.
-        threads: None leaves it to the solver.
-        seed: of the solver's own choices.
+        threads: of the solver; None leaves the number to it.
+        seed: random seed of the solver; None leaves it to the solver.
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.

@@ -34,19 +34,19 @@ class Trial:
     Attributes:
         size: t/yr or a level; of a stockpile t more at the end of the period.
         outlay: capex and fixed cost, or the price of what is bought less what is then not bought later; undiscounted.
-        mended: how many of the broken shocks are survived with it.
+        survived: how many of the broken shocks are survived with it.
         gap_removed: money, over all broken shocks that were checked.
     """
 
     size: float
     outlay: float
-    mended: int
+    survived: int
     gap_removed: float
 
     @property
-    def per_mended(self) -> float | None:
-        """Outlay for each shock mended."""
-        return self.outlay / self.mended if self.mended else None
+    def per_survived(self) -> float | None:
+        """Outlay for each shock survived."""
+        return self.outlay / self.survived if self.survived else None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Reinforcement:
         option, kind: what is bought.
         period: label of its decision point; of a stockpile, of the period by whose end it is filled.
         also: options that it requires and that the plan does not open; their cost is not counted.
-        best: the trial that mends most, or takes most off the gap where none is mended; the smallest of several.
+        best: the trial with which most shocks are survived, or, where none is, that takes most off the gap; the
+            smallest of several.
         trials: smallest amount first.
     """
 
@@ -78,14 +79,14 @@ class Reinforcements:
         checked: how many of them the additions were tried on, evenly spread where they are many.
         gap: of those that were checked, money.
         promising: options whose slopes promise anything.
-        mends: the additions that were tried.
+        additions: those that were tried.
     """
 
     failed: int
     checked: int
     gap: float
     promising: int
-    mends: tuple[Reinforcement, ...]
+    additions: tuple[Reinforcement, ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Addition:
     also: tuple[str, ...] = ()
 
     def suggest_amount(self, gap: Vector) -> float:
-        """Twice what mends nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
+        """Twice what is enough in nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
         helped = self.saving > NEGLIGIBLE * self.saving.max(initial=0.0)
         return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
 
@@ -141,7 +142,7 @@ def find_reinforcements(
     for candidate in best[:MOST_TRIED]:
         trials = _try_amounts(instance, evaluator, plan, candidate, checked, gap, clock)
         found.append(_reinforcement(instance, candidate, trials))
-    found.sort(key=lambda each: (-each.best.mended, -each.best.gap_removed, each.best.outlay))
+    found.sort(key=lambda each: (-each.best.survived, -each.best.gap_removed, each.best.outlay))
     return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(found))
 
 
@@ -154,25 +155,25 @@ def _try_amounts(
     gap: Vector,
     clock: Clock,
 ) -> list[Trial]:
-    """Every amount of a candidate, checked on the broken shocks; what mends nothing is not tried in parts."""
+    """Every amount of a candidate, checked on the broken shocks; what is never enough is not tried in parts."""
     trials: list[Trial] = []
     every = np.arange(len(instance.events))
     for amount in reversed(_amounts(instance, candidate, candidate.suggest_amount(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
         needless = np.setdiff1d(every, checked).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
-        mended, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
-        trials.insert(0, Trial(amount, outlay, mended, float(gap.sum()) - left))
-        if not mended:
+        survived, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
+        trials.insert(0, Trial(amount, outlay, survived, float(gap.sum()) - left))
+        if not survived:
             break
     return trials
 
 
 def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Trial]) -> Reinforcement:
-    mended, removed = max(trial.mended for trial in trials), max(trial.gap_removed for trial in trials)
-    # More of it may do nothing more; where nothing is mended, what counts is the gap.
-    good = [trial for trial in trials if trial.mended == mended]
-    best = next(trial for trial in good if mended or trial.gap_removed >= removed - NEGLIGIBLE * abs(removed))
+    survived, removed = max(trial.survived for trial in trials), max(trial.gap_removed for trial in trials)
+    # More of it may do nothing more; where nothing is survived, what counts is the gap.
+    good = [trial for trial in trials if trial.survived == survived]
+    best = next(trial for trial in good if survived or trial.gap_removed >= removed - NEGLIGIBLE * abs(removed))
     label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
     return Reinforcement(candidate.option, kind, label, candidate.also, best, tuple(trials))
 

@@ -27,9 +27,9 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, with_number
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.bands import Bands
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import Result
+from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
@@ -202,7 +202,7 @@ SensitivityStatus = Literal["proven", "stopped", "none"]
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Which uncertain numbers decide.
+    """The effect of each uncertain number on cost, survival and the plan.
 
     Attributes:
         status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
@@ -258,7 +258,7 @@ def sensitivity(
     known: Result | None = None,
     most: int | None = None,
 ) -> Sensitivity:
-    """Find which uncertain numbers decide.
+    """Find which uncertain numbers change cost, survival or the plan most.
 
     Args:
         instance: with ranges.

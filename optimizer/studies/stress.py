@@ -246,7 +246,7 @@ class BrokenShock:
 
 @dataclass(frozen=True)
 class Stress:
-    """What became of a plan in samples.
+    """The outcome of a plan in sampled shocks.
 
     Attributes:
         instance, plan: names of the instance, and of the one that the plan was made for.
@@ -258,7 +258,7 @@ class Stress:
         services: by segment.
         worst: the shocks with the largest gaps.
         groups: shares survived by event, start, duration and severity.
-        mending: what single additions would have done; None where nothing failed.
+        reinforcements: what single additions would have done; None where nothing failed.
         notes: what the user should know.
         versions, seconds: the record of the run; seconds in the solver are summed over processes.
         rows: every sample.
@@ -280,7 +280,7 @@ class Stress:
     services: Mapping[str, ServiceSpread]
     worst: tuple[BrokenShock, ...]
     groups: tuple[SampleGroup, ...]
-    mending: Reinforcements | None
+    reinforcements: Reinforcements | None
     notes: tuple[str, ...]
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
@@ -309,10 +309,10 @@ class Stress:
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
         data["worst"] = [asdict(broken) for broken in self.worst]
         data["groups"] = [asdict(group) | {"share": group.share} for group in self.groups]
-        if self.mending is not None:
-            data["mending"] = asdict(self.mending)
-            for each, row in zip(self.mending.mends, data["mending"]["mends"], strict=True):
-                row["best"]["per_mended"] = each.best.per_mended
+        if self.reinforcements is not None:
+            data["reinforcements"] = asdict(self.reinforcements)
+            for each, row in zip(self.reinforcements.additions, data["reinforcements"]["additions"], strict=True):
+                row["best"]["per_survived"] = each.best.per_survived
         return data
 
 
@@ -328,7 +328,7 @@ def stress(
     file: str = "instance",
     scenario: ScenarioNames | None = None,
 ) -> Stress:
-    """Put a plan to shocks that it was not built for.
+    """Evaluate a plan in sampled shocks that it was not made for.
 
     Args:
         result: whose plan.
@@ -422,7 +422,7 @@ def _stress_figures(
         "services": spreads(instance, surveyed),
         "worst": _worst(instance, evaluator.subproblems, plan, values, replies, surveyed),
         "groups": groups(instance, rows),
-        "mending": find_reinforcements(instance, evaluator, plan, failing, clock),
+        "reinforcements": find_reinforcements(instance, evaluator, plan, failing, clock),
         "rows": rows,
     }
 

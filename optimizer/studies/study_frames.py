@@ -321,7 +321,7 @@ def broken_shocks(stress: Any) -> Frame:
 
 def reinforcements(stress: Any) -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
-    found, money = stress.mending, stress.money
+    found, money = stress.reinforcements, stress.money
 
     def checked(name: str, label: str, unit: str, form: Form, figure: str = "") -> FrameColumn:
         return FrameColumn(name, label, unit, form, of=lambda each: getattr(each.best, figure or name))
@@ -331,12 +331,12 @@ def reinforcements(stress: Any) -> Frame:
         FrameColumn("kind", "Lever"),
         FrameColumn("period", "When", form="period"),
         checked("size", "", "", "amount"),
-        checked("mended", "Survived\nthen", "", "count"),
+        checked("survived", "Survived\nthen", "", "count"),
         checked("gap_removed", "Gap", money, "amount"),
         checked("outlay", "Outlay", money, "amount"),
-        checked("per_shock", "A shock\nsurvived", money, "amount", "per_mended"),
+        checked("per_shock", "A shock\nsurvived", money, "amount", "per_survived"),
     )
-    return Frame.of_items("reinforcements", "Reinforcement", found.mends if found is not None else (), columns)
+    return Frame.of_items("reinforcements", "Reinforcement", found.additions if found is not None else (), columns)
 
 
 def of_attack(found: Any) -> Frames:

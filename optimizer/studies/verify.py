@@ -29,9 +29,10 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.audit import Report, verify
 from optimizer.audit.figures import DETERRING
 from optimizer.audit.futures import check_futures
+from optimizer.audit.report import Report
+from optimizer.audit.saved import verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
@@ -41,11 +42,11 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
-from optimizer.results.evidence import NOT_EVIDENCE
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.ranking import weakest
 from optimizer.results.result import Result
+from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.futures.solve import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
@@ -162,7 +163,7 @@ BOUNDS = ("bound", "gap_bound")
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a plan that was recomputed.
+    """The outcome of recomputing a plan.
 
     Attributes:
         report: rows, figures and disagreements.
@@ -193,7 +194,7 @@ class Verification:
 def verify_plan(
     instance: Instance, result: Result, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
-    """Recompute a plan.
+    """Recompute a saved plan, to the extent asked for: arithmetic, operation in each shock, or the proof.
 
     Args:
         instance: the instance that the result claims to answer.

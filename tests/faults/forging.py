@@ -10,7 +10,7 @@ from typing import Any
 
 import optimizer as so
 from optimizer.io.load import comments_of
-from optimizer.results.evidence import NOT_EVIDENCE, differences, digest
+from optimizer.results.saved import NOT_EVIDENCE, differences, digest
 
 RICH = Path(__file__).parent / "plan" / "rich.yaml"
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"

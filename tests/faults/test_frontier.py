@@ -8,8 +8,8 @@ import pytest
 import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.figures.plot import Choice, draw_plot
-from optimizer.report.html import page
 from optimizer.report.html.book import book
+from optimizer.report.html.pages import page
 from optimizer.studies.frontier import Frontier, frontier
 from tests.test_plot import words
 

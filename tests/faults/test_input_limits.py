@@ -228,7 +228,7 @@ PLANS = {
     "digits": ('{"builds": ' + "9" * 100_000 + "}", "no finite number"),
     "exponent": ('{"builds": 1e400}', "no finite number"),
     "nan": ('{"builds": NaN}', "no finite number"),
-    "twice": ('{"builds": 1, "builds": 2}', 'the key "builds" stands twice'),
+    "twice": ('{"builds": 1, "builds": 2}', 'the key "builds" is given twice'),
     "half": ('{"builds": "\\ud800"}', "half of a surrogate pair"),
 }
 

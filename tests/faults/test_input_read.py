@@ -40,7 +40,7 @@ def line_of(text: str, words: str) -> int:
     [
         ("tag_null.yaml", 9, '"120" is not what its tag !!null says', "Remove the tag"),
         ("merge_scalar.yaml", 9, "`<<` takes in what is no mapping", "`<<: *name`"),
-        ("two_merges.yaml", 9, "`<<` stands twice", "`<<: [*first, *second]`"),
+        ("two_merges.yaml", 9, "`<<` is given twice", "`<<: [*first, *second]`"),
         ("alias_bomb.yaml", 1, "more than 400,000 values", "aliases inside of aliases"),
         ("merge_bomb.yaml", 1, "more than 400,000 values", "aliases inside of aliases"),
     ],
@@ -101,8 +101,8 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
-        ('{"name": "a",\n "name": "b"}', 2, "stands twice (first in line 1)"),
-        ('{"horizon": {"start": 1,\n\n"start": 2}}', 3, "stands twice (first in line 1)"),
+        ('{"name": "a",\n "name": "b"}', 2, "is given twice (first in line 1)"),
+        ('{"horizon": {"start": 1,\n\n"start": 2}}', 3, "is given twice (first in line 1)"),
         ('{"name": "a",\n}', 1, "is not JSON: illegal trailing comma"),
         ('{"name":\n "a" "b"}', 2, "is not JSON: expecting ',' delimiter"),
         ("{'name': 1}", 1, "is not JSON"),
@@ -145,7 +145,7 @@ def test_json_means_what_the_standard_library_makes_of_it(tmp_path: Path) -> Non
         (b'name: a\nnote: "\\ud800"\n', 2, "invalid Unicode character escape code"),
         (b"a: 1\n---\nb: 2\n", 2, "more than one YAML document"),
         (b"a: 1\nb: *c\n", 2, "the alias *c stands for nothing"),
-        (b"a: &c 1\nb: &c 2\n", 2, "the anchor &c stands twice"),
+        (b"a: &c 1\nb: &c 2\n", 2, "the anchor &c is given twice"),
     ],
 )
 def test_text_that_cannot_be_read_has_a_line(text: bytes, line: int, what: str, tmp_path: Path) -> None:

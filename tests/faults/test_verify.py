@@ -16,7 +16,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
-from optimizer.results.evidence import NOT_EVIDENCE, SINCE, digest
+from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.solve import Timer, conclude, open_evaluator
@@ -304,7 +304,7 @@ def test_a_key_that_stands_twice_is_refused(plans: dict[str, Data], tmp_path: Pa
     path.write_text(json.dumps(plans["rich"]).replace('"outlay":', '"outlay": 0.0, "outlay":', 1), encoding="utf-8")
     done = run("verify", path)
     assert done.exit_code == 3
-    assert 'the key "outlay" stands twice' in done.stderr
+    assert 'the key "outlay" is given twice' in done.stderr
 
 
 @pytest.mark.parametrize("name", ["margin", "currency", "bound", "outlays"])

@@ -22,8 +22,8 @@ import optimizer as so
 from optimizer.instance.edits import without_disruptions
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
-from optimizer.results.evidence import SINCE
 from optimizer.results.plan import Build, NoShockPlan, Plan
+from optimizer.results.saved import SINCE
 from optimizer.studies.frontier import single_point
 from tests.test_plot import words
 

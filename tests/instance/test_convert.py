@@ -263,9 +263,9 @@ def test_slips_of_the_sheets_themselves() -> None:
 
     said = "\n".join(found(edited(change)))
     assert 'book.xlsx:shoks!A1: "shoks" is no sheet of an instance. Did you mean "shocks"?' in said
-    assert 'the column "quantity" stands twice' in said
+    assert 'the column "quantity" is given twice' in said
     assert "stands in a column without a head" in said
-    assert '"motors" stands twice (first in A2)' in said
+    assert '"motors" is given twice (first in A2)' in said
     assert '"capasity" is an unknown key. Did you mean "capacity"?' in said
     assert "capex is given as one value, and by year" in said
 

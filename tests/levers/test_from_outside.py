@@ -23,7 +23,7 @@ from optimizer.audit import levers as auditors
 from optimizer.cli.app import COMMANDS, app
 from optimizer.cli.plot import _KINDS as PLOTS
 from optimizer.errors import PluginError
-from optimizer.plugins import load_plugin
+from optimizer.extend import load_plugin
 from tests.conftest import Printed
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -72,7 +72,7 @@ def test_the_lever_took_one_file() -> None:
     texts = {path: path.read_bytes() for path in package.rglob("*.*") if path.suffix != ".pyc"}
     naming = [path for path, text in texts.items() if b"demand_response" in text]
     # The package names it in one text: where it says how a lever from outside is loaded.
-    assert [path.name for path in naming] == ["plugins.py"]
+    assert [path.name for path in naming] == ["extend.py"]
     assert [path.name for path in EXAMPLES.glob("*.py") if "DemandResponse" in path.read_text()] == [PLUGIN.name]
 
 
@@ -230,8 +230,8 @@ def test_reinforcement_adds_to_it() -> None:
     changed = so.load(INSTANCE, overrides=["policy.force.contracts={2026: 10}", "shocks.half.cuts=[]"])
     weak = so.solve(changed, settings=EXACT)
     found = so.stress(weak, so.load(INSTANCE, overrides=["options.reserve.max_size=0.1"]), samples=40, jobs=1)
-    assert found.mending is not None
-    assert "contracts" in {mend.option for mend in found.mending.mends}
+    assert found.reinforcements is not None
+    assert "contracts" in {mend.option for mend in found.reinforcements.additions}
 
 
 # A plan of one future has no tree of futures, the instance here no scenarios; the frontier and the conditions of

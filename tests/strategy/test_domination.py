@@ -3,13 +3,15 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.solver import Clock
+from optimizer.solver import Clock, Settings
+from optimizer.solver.base import StrategyName
 from tests.strategies import SHOCK, instances
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -70,3 +72,22 @@ def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
             kept = (1 - option.loss) ** (instance.horizon.delta * (t + 1))  # type: ignore[union-attr]
             upper[column] += option.initial * kept  # type: ignore[union-attr]
     assert np.all(evaluator.gaps(upper, Clock()).gap <= idle * (1 + 1e-6) + 1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+def test_where_gaps_have_a_price_a_dominated_shock_counts_as_well(strategy: StrategyName) -> None:
+    # A t in store costs 10 and is missed for 50 · 0.15 = 7.5 a shock: 100 t that serve both are worth 15 each, 100 more
+    # that the longer shock alone would need 7.5. So 100 t, 1,000 USD; 100 t of the longer one go short, 5,000.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 100}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 1, "shortage_cost": 50}},
+            "options": {"store": {"kind": "stockpile", "commodity": "magnet", "price": 10}},
+            "shocks": {"ban": {"start": 2027, "months": [12, 24], "cuts": [{"region": "rival", "severity": 1}]}},
+            "policy": {"gap_price": 0.15},
+        }
+    )
+    result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))
+    assert (result.total_cost, result.survival_gap) == (pytest.approx(1000), pytest.approx(5000))

@@ -36,9 +36,12 @@ class ListedShocks:
 
     @cached_property
     def redundant(self) -> frozenset[int]:
-        """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them."""
+        """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them.
+
+        Where gaps have a price no shock must be survived, and the gap of each counts.
+        """
         nothing, dominators = self.evaluator.do_nothing(self.clock), self.evaluator.dominators
-        dominated = dominators >= 0
+        dominated = (dominators >= 0) & (self.tree.futures[0].instance.policy.gap_price is None)
         # Samples that may fail are counted, every one; and to survive others does not follow from them.
         for share in self.shares:
             dominated[share.numbers.start : share.numbers.stop] = False

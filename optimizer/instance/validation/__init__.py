@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from optimizer.errors import Problem
-from optimizer.instance.validation import decisions, lint, members, names, supply, windows
+from optimizer.instance.validation import decisions, lint, names, supply, windows
 from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.limits import FINDINGS
 
@@ -34,7 +34,7 @@ PASSES: tuple[Check, ...] = (
     decisions.rules_ask_something,
     decisions.adversary_can_act,
     decisions.forced_purchases_are_possible,
-    members.members_add_up,
+    names.members_add_up,
     supply.floors_have_a_source,
     supply.inputs_can_be_had,
     supply.commodities_are_of_use,

@@ -180,8 +180,8 @@ def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem
             yield ("shocks", s), "has the name of an attack of the adversary, but is another", cure, "error"
 
 
-# The most whole units of one option. HiGHS accepts a number as whole within 1e-6, and drops coefficients below 1e-9:
-# far beyond 1e7 units, sizes and whole numbers no longer agree, and a wrong plan is called optimal.
+# The most units of one option. HiGHS accepts a number as integral within 1e-6, and drops coefficients below 1e-9: far
+# beyond 1e7 units, sizes and whole numbers no longer agree, and a wrong plan is called optimal.
 MOST_UNITS = 1e7
 
 

@@ -90,7 +90,8 @@ def floors_have_a_price(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles")
-# Shorter words are often one letter apart, as Iran and Iraq are; longer ones than the second are no names of regions.
+# Names shorter than the first are often one letter apart (Iran, Iraq); those longer than the second are not names of
+# regions.
 SHORTEST, LONGEST = 5, 40
 _SEPARATORS = re.compile(r"[\s._-]+")
 
@@ -193,9 +194,9 @@ def _is_slip(left: str, right: str) -> bool:
     return right[:1].isalpha() and (is_inserted or is_replaced or is_exchanged)
 
 
-# A suffix that is missing or stands too much, and kg in place of t, are a factor of 1,000. In the shipped files the
-# loneliest figures are away from their nearest neighbours by factors of 83 (prices of one commodity), 22 (all costs and
-# prices of a file) and 67 (capex).
+# A missing or superfluous suffix, or kg in place of t, is a factor of 1,000. In the shipped files the numbers farthest
+# from their nearest neighbours are so by factors of 83 (prices of one commodity), 22 (all costs and prices of a file)
+# and 67 (capex).
 GAP_OF_PRICES, GAP_OF_FILE, GAP = 150.0, 50.0, 250.0
 # Segments differ more: defence may need a hundredth of what cars do.
 GAP_OF_TONNES = 500.0

@@ -130,7 +130,7 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
                 yield ("options", o, "input", commodity), commodity
 
 
-# So many years before the horizon an actual output may be of: it is compared with the first year of the baseline.
+# The most years before the horizon that an actual output may date from, since it is compared with the first year.
 YEARS_BEFORE = 3
 
 

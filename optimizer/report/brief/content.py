@@ -3,21 +3,216 @@
 All writers draw what `Brief.to_dict` gives, so each says the same; it is in the JSON of the report under `brief`.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
-from optimizer.report.brief.confidence import confidence_part
-from optimizer.report.brief.decisions import money_part, orders_part
-from optimizer.report.brief.shortages import survival_part, unserved_part, worst_part
+from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.brief.studied import alternatives_part, figures_part
+from optimizer.report.format import audit_text, list_names
+from optimizer.report.narrative import signed_amount
+from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
+from optimizer.studies.sourcing import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
+
+
+def confidence_part(
+    result: Result | FuturesResult, comments: Sequence[Mapping[str, Any]], proof: str, spent: Mapping[str, float]
+) -> BriefPart:
+    """What is proven, what the audit found, and on what the numbers rest.
+
+    Args:
+        result: the plan.
+        comments: of its file, as `Result.comments` holds them.
+        proof: what is proven of its cost, a sentence.
+        spent: by option, what is spent on it.
+    """
+    title = "How sure this is"
+    said = (f"{proof} Audit: {audit_text(result.audit)}.",)
+    numbers = find_numbers(result.data, comments)
+    if not comments:
+        cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
+        missing = f"Sources: the plan holds no comments of its file; {cure}."
+        return BriefPart("confidence", title, said, None, missing)
+    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis_of(numbers))]
+    if any(amount > 0 for amount in spent.values()):
+        bought = weighted_basis(numbers, spent)
+        rows.append(_basis_row(f"The {bought.numbers:,} of what is bought, by its money", bought))
+    columns = (
+        FrameColumn("of", "Rests on", is_index=True),
+        FrameColumn("source", "a source", "share", "percent"),
+        FrameColumn("derived", "other numbers", "share", "percent"),
+        FrameColumn("assumption", "assumptions", "share", "percent"),
+        FrameColumn("unexplained", "nothing written", "share", "percent"),
+        FrameColumn("ranged", "has a range", "share", "percent"),
+    )
+    note = "A number that cites a source and assumes something as well counts as an assumption."
+    return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
+
+
+def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
+    return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
+
+
+# So many plans and figures are shown.
+MOST_PLANS, MOST_FIGURES = 3, 5
+
+
+def alternatives_part(
+    instance: Instance, result: Result, frontier: Frontier | None, found: Mapping[str, Any] | None
+) -> BriefPart:
+    """Three plans beside this one: nearly as cheap where `found`, the JSON of `alternatives`, has some; else by budget.
+
+    Doing nothing is one of them where there are fewer.
+    """
+    near = [] if found is None else list(found.get("plans", ()))[:MOST_PLANS]
+    others = _by_budget(result, frontier) if len(near) < MOST_PLANS else []
+    rows = _plan_rows(instance, result, near, others)
+    columns: tuple[FrameColumn, ...] = (
+        FrameColumn("plan", is_index=True),
+        FrameColumn("outlay", unit=result.money, form="amount"),
+        FrameColumn("more", "Cost more", result.money, "amount"),
+        FrameColumn("failed", "Shocks not survived", form="count"),
+        FrameColumn("worst_gap", "Worst gap", result.money, "amount"),
+        FrameColumn("differs", "Differs by"),
+    )
+    lacks = [] if near or others else ["Other budgets: leave out --quick."]
+    lacks += [] if near else ["Plans nearly as cheap: add --with alternatives."]
+    missing = " ".join(lacks)
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
+    note = "Cost more: present value, than this plan."
+    return BriefPart(
+        "alternatives", title, (), Frame.of_rows("alternatives", title, columns, rows, note), missing, strong=(0,)
+    )
+
+
+def _plan_rows(
+    instance: Instance, result: Result, near: Sequence[Mapping[str, Any]], others: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
+    rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
+    rows += [_near_row(instance, result, i, plan) for i, plan in enumerate(near, start=1)]
+    has_nothing = result.nothing is not None and len(near) < MOST_PLANS
+    rows += others[: MOST_PLANS - len(near) - has_nothing]
+    return [*rows, _nothing_row(result)] if has_nothing else rows
+
+
+def _plan_figures(result: Result, more: float) -> tuple[float, float, int, float]:
+    return result.outlay, more, sum(outcome.fails for outcome in result.shocks), result.worst_gap
+
+
+def _near_row(instance: Instance, result: Result, number: int, plan: Mapping[str, Any]) -> tuple[Any, ...]:
+    own, other = _bought(result), _bought_of(plan)
+    differs = [f"without {list_names(_names(instance, own - other), 2)}"] if own - other else []
+    differs += [f"with {list_names(_names(instance, other - own), 2)}"] if other - own else []
+    failed = sum(not each["survives"] and not each.get("excused", False) for each in plan["shocks"])
+    more = plan["total_cost"] - result.total_cost
+    words = "; ".join(differs) or "other sizes"
+    return f"Alternative {number}", plan["outlay"], more, failed, plan["worst_gap"], words
+
+
+def _bought(result: Result) -> set[str]:
+    return {build.option for build in result.plan.builds} | {o for o, row in result.plan.fills.items() if any(row)}
+
+
+def _bought_of(plan: Mapping[str, Any]) -> set[str]:
+    bought = {str(build["option"]) for build in plan["builds"]}
+    return bought | {o for o, row in plan["purchases"].items() if any(row.values())}
+
+
+def _names(instance: Instance, options: set[str]) -> list[str]:
+    return [display_name(instance, o) for o in instance.options if o in options]
+
+
+def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
+    """Plans of other budgets than that of the plan: the next smaller ones, largest first, then the larger ones."""
+    if frontier is None:
+        return []
+    points, own = frontier.points, frontier.own
+    others = [*reversed(points[:own]), *points[own + 1 :]]
+    seen, rows = [result], list[tuple[Any, ...]]()
+    for point in others:
+        if point.result.baseline is None or point.budget == 0 or any(_is_alike(point.result, each) for each in seen):
+            continue
+        seen.append(point.result)
+        name = "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}"
+        more = point.result.total_cost - result.total_cost
+        rows.append((name, *_plan_figures(point.result, more), ""))
+    return rows
+
+
+def _is_alike(one: Result, other: Result) -> bool:
+    """Whether two plans are the same to a reader: of the same cost, outlay and gap."""
+    figures = ("total_cost", "outlay", "worst_gap")
+    return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
+
+
+def _nothing_row(result: Result) -> tuple[Any, ...]:
+    nothing = result.nothing
+    assert nothing is not None
+    return "Do nothing", 0.0, None, nothing.shocks_failed, nothing.worst_gap, ""
+
+
+def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | None) -> BriefPart:
+    """The uncertain numbers that move the answer most, from the JSON of `sensitivity`."""
+    title = "The figures that decide"
+    if found is None:
+        missing = (
+            "Not computed: add --with sensitivity."
+            if instance.uncertain
+            else "The file gives no ranges of its numbers."
+        )
+        return BriefPart("figures", title, (), None, missing)
+    rows = [_figure_row(instance, found["base"], bar) for bar in found["numbers"][:MOST_FIGURES]]
+    columns = (
+        FrameColumn("figure", is_index=True),
+        FrameColumn("value"),
+        FrameColumn("range"),
+        FrameColumn("at_low", f"At low, {result.money}"),
+        FrameColumn("at_high", f"At high, {result.money}"),
+    )
+    note = "Those first that decide whether floors hold. What the best plan costs more, and what its gap grows by."
+    return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
+
+
+def _figure_row(instance: Instance, base: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
+    member = bar["members"][0]
+    value, low, high = (si(member[key], digits=4) for key in ("value", "low", "high"))
+    times = "×" if member["factor"] else ""
+    ends = (_end_text(base, bar["low"]), _end_text(base, bar["high"]))
+    return _figure_name(instance, bar), f"{times}{value}", f"{times}{low} to {times}{high}", *ends
+
+
+def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
+    """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
+    if len(bar["members"]) > 1:
+        return f"{bar['name']} ({len(bar['members'])} figures together)"
+    _, *place = str(bar["members"][0]["path"]).split(".")
+    known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
+    if len(place) < 2 or place[0] not in known:
+        return str(bar["name"])
+    return f"{display_name(instance, place[0])}: {' '.join(place[1:]).replace('_', ' ')}"
+
+
+def _end_text(base: Mapping[str, Any], end: Mapping[str, Any]) -> str:
+    """What an end of a range does to the cost, and to the gap where that moves."""
+    if end["cost"] is None or base["cost"] is None:
+        return "no plan"
+    cost, change = signed_amount(end["cost"] - base["cost"]), end["gap"] - base["gap"]
+    if math.isclose(change, 0.0, abs_tol=NEGLIGIBLE * max(base["gap"], end["gap"])):
+        return cost
+    return f"{cost}, floors hold" if end["gap"] <= 0 else f"{cost}, gap {signed_amount(change)}"
 
 
 def make_brief(

@@ -1,23 +1,27 @@
 """The brief of a plan for several futures: what is decided first, in all or some of them, and what is survived."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.confidence import confidence_part
-from optimizer.report.brief.decisions import (
+from optimizer.report.brief.content import confidence_part, make_brief
+from optimizer.report.brief.plan_parts import (
     MOST_ORDERS,
     Order,
     committed_sentence,
+    find_brief_slips,
     first_year,
     orders_of,
+    slip_text,
+    unserved_part,
+    worst_event,
+    worst_part,
     years_with_money,
 )
-from optimizer.report.brief.shortages import unserved_part, worst_event, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.format import in_full, plural
 from optimizer.report.narrative import proof_of_gap
@@ -25,10 +29,13 @@ from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
+from optimizer.solver import Settings
 from optimizer.studies.purchases import purchases
-from optimizer.studies.slips import unserved_money
+from optimizer.studies.slips import Slip, unserved_money
 from optimizer.units import si
 
+# By the name of a future, the slips that were looked at in it.
+SlipsByFuture = Mapping[str, Sequence[Slip]]
 # Futures that are listed: more do not fit on one page.
 MOST_FUTURE_ROWS = 10
 
@@ -47,6 +54,7 @@ def make_futures_brief(
     result: FuturesResult,
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
+    slips: SlipsByFuture | None = None,
 ) -> Brief:
     """The brief of a plan for several futures.
 
@@ -54,6 +62,7 @@ def make_futures_brief(
         instance: the instance, with its questions.
         warnings: what has to be said first.
         comments: of the file, as `Result.comments` holds them.
+        slips: of decisions of the first year, as `find_futures_slips` gives them.
     """
     horizon, views = instance.horizon, _views(result)
     year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
@@ -69,7 +78,7 @@ def make_futures_brief(
         survives=result.survives,
         verdict=futures_headline(result).partition(":")[0],
         sentence=sentence,
-        parts=tuple(_parts(instance, result, views, year, comments)) if views else (),
+        parts=tuple(_parts(instance, result, views, year, comments, slips or {})) if views else (),
         warnings=tuple(warnings),
     )
 
@@ -116,8 +125,9 @@ def _parts(
     views: Sequence[_FutureView],
     year: int,
     comments: Sequence[Mapping[str, Any]],
+    slips: SlipsByFuture,
 ) -> Iterator[BriefPart]:
-    yield _orders_part(result, views, year)
+    yield _orders_part(result, views, year, slips)
     yield _money_part(result)
     yield _survival_part(result, views)
     if any(view.future.result.shocks for view in views):
@@ -137,8 +147,36 @@ def _parts(
     yield _confidence_part(result, comments, views)
 
 
-def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int) -> BriefPart:
-    """What is decided in the first year: in all futures first, then in some."""
+def find_futures_slips(
+    result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
+) -> SlipsByFuture:
+    """What slips by a year do, by future: of all decisions together, and of each where the worst shock is.
+
+    Arguments are those of `find_brief_slips`.
+    """
+    views = _views(result)
+    if not any(view.future.result.shocks for view in views):
+        return {}
+    worst = _hardest(views).future
+    return {
+        view.future.name: find_brief_slips(
+            view.instance, view.future.result, settings, task, is_each=view.future is worst
+        )
+        for view in views
+    }
+
+
+def make_each_brief(result: FuturesResult, slips: SlipsByFuture | None = None) -> Iterator[tuple[FutureResult, Brief]]:
+    """Each future with the brief of its plan alone, without what is known of the joint plan only."""
+    for view in _views(result):
+        own = replace(view.future.result, given=None)
+        made = make_brief(view.instance, own, slips=(slips or {}).get(view.future.name, ()))
+        parts = tuple(part for part in made.parts if part.name not in ("alternatives", "figures", "confidence"))
+        yield view.future, replace(made, title=f"{result.instance}: {view.future.name}", parts=parts)
+
+
+def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, slips: SlipsByFuture) -> BriefPart:
+    """What is decided in the first year: in all futures first, then in some; and what a slip does in the worst."""
     found: dict[str, list[Order]] = {}
     for view in views:
         for order in view.orders:
@@ -147,22 +185,42 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int)
     title = f"Decisions due in {year}"
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
-    rows = [_order_row(some, len(views)) for some in ordered[:MOST_ORDERS]]
+    texts, where = _slip_texts(views, slips)
+    rows = [(*_order_row(some, len(views)), texts.get((some[0].option,))) for some in ordered[:MOST_ORDERS]]
     if len(ordered) > MOST_ORDERS:
-        rows.append((f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", None, None, None, None))
+        rows.append((f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 5))
     sums = [math.fsum(order.money for order in view.orders) for view in views]
-    rows.append((f"All decisions ({len(ordered)})", _amounts(sums), None, None, None))
-    columns = (
+    together = max(texts, key=len, default=())
+    rows.append((f"All decisions ({len(ordered)})", _amounts(sums), None, None, None, texts.get(together)))
+    columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"Money in {year}, {result.money}"),
         FrameColumn("when", "Decide by", form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("futures", "In"),
+        FrameColumn("slip", "If it slips by a year"),
     )
     note = "Money: outlay of the year, undiscounted, the least and the most by future. Sizes: likewise."
-    missing = "What a slip by a year does: take one future by --future NAME, without --quick."
+    missing = ""
+    if texts:
+        note += f" Slip: in the future {where}; nothing is bought in its place."
+    else:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+        missing = "What a slip by a year does: leave out --quick."
     frame = Frame.of_rows("orders", title, columns, rows, note)
     return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,))
+
+
+def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:
+    """By options, what their slip does in the future that has the slip of each; and the name of that future."""
+    view = max(views, key=lambda view: len(slips.get(view.future.name, ())))
+    found = slips.get(view.future.name, ())
+    shock = next((slip.shock for slip in found if len(slip.options) > 1), None)
+    texts = {
+        slip.options: slip_text(view.instance, view.future.result, slip, shock if len(slip.options) == 1 else None)
+        for slip in found
+    }
+    return texts, view.future.name
 
 
 def _amounts(amounts: Sequence[float]) -> str:

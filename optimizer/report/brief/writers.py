@@ -1,12 +1,403 @@
-"""The brief in the forms of its files."""
+"""The brief in the forms of its files: Markdown, Word and PDF, each drawn from what `Brief.to_dict` gives."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
-from optimizer.extras import BRIEF_FORMS
-from optimizer.report.brief.markdown import brief_markdown
-from optimizer.report.brief.pdf import brief_pdf
-from optimizer.report.brief.word import brief_docx
+from optimizer.extras import BRIEF_FORMS, require_extra
+
+
+def brief_markdown(data: Mapping[str, Any]) -> str:
+    """The text of `Brief.to_dict`."""
+    return "\n".join(_lines(data)).rstrip() + "\n"
+
+
+def _lines(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"# {_plain(data['title'])}", "", _plain(data["about"]), "")
+    for warning in data["warnings"]:
+        yield from (f"**{_plain(warning)}**", "")
+    yield from (f"**{_plain(data['verdict'])}**", "", _plain(data["sentence"]), "")
+    for part in data["parts"].values():
+        yield from (f"## {_plain(part['title'])}", "")
+        for sentence in part["sentences"]:
+            yield from (_plain(sentence), "")
+        if part["table"] is not None:
+            yield from _table(part["table"], part["strong"])
+        if part["missing"]:
+            yield from (f"*{_plain(part['missing'])}*", "")
+
+
+def _table(table: Mapping[str, Any], strong: Sequence[int]) -> Iterator[str]:
+    heads = table["head"]
+    yield _row([head.lstrip(">") for head in heads])
+    yield _row(["---:" if head.startswith(">") else "---" for head in heads])
+    for i, row in enumerate(table["rows"]):
+        yield _row([f"**{_plain(cell)}**" if i in strong and cell else _plain(cell) for cell in row])
+    yield ""
+    if table["caption"]:
+        yield from (_plain(table["caption"]), "")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """A text on one line, with what Markdown would read as marks escaped."""
+    escaped = "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in str(text))
+    return " ".join(escaped.split())
+
+
+# Of a Word document: points of tables and of the text; millimetres of the margin.
+_TABLE, _TEXT, _WORD_MARGIN = 7.5, 9, 14
+
+
+def brief_docx(data: Mapping[str, Any]) -> bytes:
+    """The content of a Word file, from what `Brief.to_dict` gives.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+    """
+    require_extra("report", "A brief as a Word document")
+    from docx import Document
+
+    document = Document()
+    _set_up(document, data)
+    document.add_heading(data["title"], 1)
+    document.add_paragraph(data["about"])
+    for warning in (*data["warnings"], data["verdict"]):
+        document.add_paragraph().add_run(warning).bold = True
+    document.add_paragraph(data["sentence"])
+    for part in data["parts"].values():
+        document.add_heading(part["title"], 2)
+        for sentence in part["sentences"]:
+            document.add_paragraph(sentence)
+        if part["table"] is not None:
+            _add_table(document, part["table"], part["strong"])
+        if part["missing"]:
+            document.add_paragraph().add_run(part["missing"]).italic = True
+    content = io.BytesIO()
+    document.save(content)
+    return content.getvalue()
+
+
+def _set_up(document: Any, data: Mapping[str, Any]) -> None:
+    """The page, its fonts, and what the file says of itself."""
+    from docx.shared import Mm, Pt, RGBColor
+
+    section = document.sections[0]
+    section.page_width, section.page_height = Mm(210), Mm(297)
+    for side in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
+        setattr(section, side, Mm(_WORD_MARGIN))
+    for name, size in (("Normal", _TEXT), ("Heading 1", 16), ("Heading 2", 10.5)):
+        style = document.styles[name]
+        style.font.size, style.font.color.rgb = Pt(size), RGBColor(0x16, 0x19, 0x1D)
+        style.paragraph_format.space_after = Pt(2)
+        style.paragraph_format.space_before = Pt(6 if name == "Heading 2" else 0)
+    document.core_properties.title, document.core_properties.subject = data["title"], data["verdict"]
+    document.core_properties.author, document.core_properties.comments = "diversify", ""
+
+
+def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -> None:
+    """A table whose head is repeated on every page, and its caption."""
+    from docx.oxml import OxmlElement
+
+    heads = table["head"]
+    made = document.add_table(rows=0, cols=len(heads), style="Light List")
+    _add_row(made, [head.lstrip(">") for head in heads], heads, is_strong=True)
+    made.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    for i, row in enumerate(table["rows"]):
+        _add_row(made, row, heads, is_strong=i in strong)
+    if table["caption"]:
+        document.add_paragraph().add_run(table["caption"]).italic = True
+
+
+def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], *, is_strong: bool) -> None:
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt
+
+    for cell, text, head in zip(table.add_row().cells, texts, heads, strict=True):
+        paragraph = cell.paragraphs[0]
+        paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if head.startswith(">") else WD_ALIGN_PARAGRAPH.LEFT
+        paragraph.paragraph_format.space_after = Pt(0)
+        run = paragraph.add_run(text)
+        run.font.size, run.bold = Pt(_TABLE), is_strong
+
+
+# Of a PDF, millimetres: the page, its margin, and the room between the two columns.
+_WIDTH, _HEIGHT, _MARGIN, _BETWEEN = 210.0, 297.0, 12.0, 5.0
+# Sizes of the text of tables, points, the largest that fits is taken; points are millimetres by this factor.
+_SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
+# Parts side by side: those of the left column, which has this share of the width, and of the right one.
+_LEFT, _RIGHT, _SHARE = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 0.57
+_INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
+_BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
+
+
+def brief_pdf(data: Mapping[str, Any]) -> bytes:
+    """The content of a PDF file, from what `Brief.to_dict` gives.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+    """
+    require_extra("report", "A brief as PDF")
+    for size in _SIZES:
+        with closing(_Sheet(size)) as sheet:
+            if _draw_in_columns(sheet, data) <= _HEIGHT - _MARGIN:
+                return sheet.content(data)
+    with closing(_Sheet(_SIZES[0], runs_on=True)) as sheet:
+        y = _draw_head(sheet, data)
+        for name, part in data["parts"].items():
+            y = _draw_part(_Column(sheet, _MARGIN, _WIDTH - 2 * _MARGIN, y), name, part, data)
+        return sheet.content(data)
+
+
+def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
+    """Draw all on one page; where it ends, millimetres from the top."""
+    parts, full, y = data["parts"], _WIDTH - 2 * _MARGIN, _draw_head(sheet, data)
+    if "orders" in parts:
+        y = _draw_part(_Column(sheet, _MARGIN, full, y), "orders", parts["orders"], data)
+    left = _SHARE * (full - _BETWEEN)
+    places = ((_LEFT, _MARGIN, left), (_RIGHT, _MARGIN + left + _BETWEEN, full - _BETWEEN - left))
+    ends = [y]
+    for names, x, width in places:
+        column = _Column(sheet, x, width, y)
+        ends += [_draw_part(column, name, parts[name], data) for name in names if name in parts]
+    y = max(ends)
+    rest = [name for name in parts if name not in ("orders", *_LEFT, *_RIGHT)]
+    for name in rest:
+        y = _draw_part(_Column(sheet, _MARGIN, full, y), name, parts[name], data)
+    return y
+
+
+def _draw_head(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
+    """Title, warnings, verdict and sentence; where they end."""
+    column, size = _Column(sheet, _MARGIN, _WIDTH - 2 * _MARGIN, _MARGIN), sheet.size
+    column.text(data["title"], size + 6, is_bold=True)
+    column.text(data["about"], size - 0.5, colour=_QUIET)
+    for warning in data["warnings"]:
+        column.text(warning, size + 1, is_bold=True, colour=_BAD)
+    column.text(data["verdict"], size + 2, is_bold=True, colour=_GOOD if data["survives"] else _BAD, above=1.0)
+    column.text(data["sentence"], size + 2)
+    return column.y + 1.0
+
+
+def _draw_part(column: "_Column", name: str, part: Mapping[str, Any], data: Mapping[str, Any]) -> float:
+    """A part below what stands in a column; where it ends."""
+    size = column.sheet.size
+    column.rule()
+    column.text(part["title"], size + 1, is_bold=True)
+    for i, sentence in enumerate(part["sentences"]):
+        is_lead = name == "worst" and i == 0
+        colour = _BAD if is_lead and not data["survives"] else _INK
+        column.text(sentence, size, is_bold=is_lead, colour=colour)
+    if part["table"] is not None:
+        column.table(part["table"], part["bars"], part["strong"])
+        if part["table"]["caption"]:
+            column.text(part["table"]["caption"], size - 1, colour=_QUIET)
+    if part["missing"]:
+        column.text(part["missing"], size - 1, colour=_QUIET)
+    column.y += 1.2
+    return column.y
+
+
+class _Sheet:
+    """A page of A4 with its fonts.
+
+    Args:
+        size: of the text of tables, points.
+        runs_on: whether further pages follow where one is full.
+    """
+
+    def __init__(self, size: float, *, runs_on: bool = False) -> None:
+        import matplotlib
+        from fpdf import FPDF
+
+        self.size, self.runs_on = size, runs_on
+        self.pdf = FPDF(format="A4")
+        self.pdf.set_auto_page_break(False)
+        folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        self.pdf.add_font("brief", "", folder / "DejaVuSans.ttf")
+        self.pdf.add_font("brief", "B", folder / "DejaVuSans-Bold.ttf")
+        self.pdf.c_margin = 0.0
+        self.pdf.add_page()
+
+    def content(self, data: Mapping[str, Any]) -> bytes:
+        """The file."""
+        self.pdf.set_title(data["title"])
+        self.pdf.set_subject(data["sentence"])
+        self.pdf.set_lang("en")
+        return bytes(self.pdf.output())
+
+    def close(self) -> None:
+        """Close the files of the fonts."""
+        for font in self.pdf.fonts.values():
+            font.ttfont.close()
+
+    def font(self, size: float, *, is_bold: bool = False) -> None:
+        """Choose a font, points."""
+        self.pdf.set_font("brief", "B" if is_bold else "", size)
+
+    def lines(self, text: str, width: float) -> list[str]:
+        """A text in the chosen font, broken to a width, millimetres: at spaces, and where a word is too long."""
+        found, line = list[str](), ""
+        for word in text.split(" "):
+            longer = f"{line} {word}" if line else word
+            if self.pdf.get_string_width(longer) <= width:
+                line = longer
+                continue
+            found += [line] if line else []
+            line = word
+            while self.pdf.get_string_width(line) > width and len(line) > 1:
+                fits = [i for i in range(1, len(line)) if self.pdf.get_string_width(line[:i]) <= width]
+                at = max(fits, default=1)
+                found.append(line[:at])
+                line = line[at:]
+        return [*found, line]
+
+    def room(self, y: float, height: float) -> float:
+        """Where so much stands: at `y`, or at the head of the next page where pages run on."""
+        if self.runs_on and y + height > _HEIGHT - _MARGIN:
+            self.pdf.add_page()
+            return _MARGIN
+        return y
+
+
+@dataclass
+class _Column:
+    """A column of a sheet: `x` and `width`, millimetres, and `y`, down to which it is full."""
+
+    sheet: _Sheet
+    x: float
+    width: float
+    y: float
+
+    def rule(self) -> None:
+        """A line across."""
+        pdf = self.sheet.pdf
+        self.y = self.sheet.room(self.y, 12.0)
+        pdf.set_draw_color(*_INK)
+        pdf.set_line_width(0.4)
+        pdf.line(self.x, self.y, self.x + self.width, self.y)
+        self.y += 0.8
+
+    def text(
+        self,
+        text: str,
+        size: float,
+        *,
+        is_bold: bool = False,
+        colour: tuple[int, int, int] = _INK,
+        above: float = 0.0,
+    ) -> None:
+        """A paragraph."""
+        pdf, height = self.sheet.pdf, 1.22 * size * _MM
+        self.y += above
+        self.sheet.font(size, is_bold=is_bold)
+        for line in self.sheet.lines(text, self.width):
+            self.y = self.sheet.room(self.y, height)
+            pdf.set_text_color(*colour)
+            pdf.set_xy(self.x, self.y)
+            pdf.cell(self.width, height, line)
+            self.y += height
+
+    def table(self, table: Mapping[str, Any], bars: Sequence[Sequence[float]], strong: Sequence[int]) -> None:
+        """A table; its bars stand behind the first column."""
+        heads = [head.lstrip(">") for head in table["head"]]
+        is_number = [head.startswith(">") for head in table["head"]]
+        pairs = [self._least_and_most(*each) for each in zip(heads, _columns(table), is_number, strict=True)]
+        widths = [high for _, high in pairs] if bars else _shared_widths(pairs, self.width)
+        over = self.width - sum(widths)
+        starts = [self.x + at + (over if i else 0.0) for i, at in enumerate(accumulate([0.0, *widths[:-1]]))]
+        cells = list(zip(starts, widths, is_number, strict=True))
+        self._row(heads, cells, is_bold=True, colour=_QUIET)
+        for i, row in enumerate(table["rows"]):
+            top = self._row(row, cells, is_bold=i in strong, colour=_INK)
+            if bars:
+                self._bars(bars[i], starts[0] + widths[0], over - _GAP, top)
+
+    def _least_and_most(self, head: str, cells: Sequence[str], number: bool) -> tuple[float, float]:
+        """The widest that is not broken, and half of a head; and the widest text; with the room between columns."""
+        self.sheet.font(self.sheet.size, is_bold=True)
+        measure = self.sheet.pdf.get_string_width
+        least = _GAP + max(1.15 * measure(head) / 2, *map(measure, _unbroken(head, cells, number)))
+        return least, max(least, _GAP + max(map(measure, cells), default=0.0))
+
+    def _row(
+        self,
+        texts: Sequence[str],
+        cells: Sequence[tuple[float, float, bool]],
+        *,
+        is_bold: bool,
+        colour: tuple[int, int, int],
+    ) -> float:
+        """A row and the line below it; where its top is."""
+        pdf, height = self.sheet.pdf, 1.18 * self.sheet.size * _MM
+        self.sheet.font(self.sheet.size, is_bold=is_bold)
+        broken = [
+            self.sheet.lines(text, width - _GAP + _SLACK) for text, (_, width, _) in zip(texts, cells, strict=True)
+        ]
+        deep = height * max(map(len, broken)) + 0.5
+        top = self.sheet.room(self.y, deep)
+        pdf.set_text_color(*colour)
+        for lines, (x, width, number) in zip(broken, cells, strict=True):
+            for i, line in enumerate(lines):
+                pdf.set_xy(x, top + 0.25 + i * height)
+                pdf.cell(width - _GAP, height, line, align="R" if number else "L")
+        self.y = top + deep
+        pdf.set_draw_color(*_RULE)
+        pdf.set_line_width(0.1)
+        pdf.line(self.x, self.y, self.x + self.width, self.y)
+        return top
+
+    def _bars(self, shares: Sequence[float], x: float, room: float, top: float) -> None:
+        """The bars of a row: the first full, the second hatched, so that grey tells them apart."""
+        pdf, deep = self.sheet.pdf, 0.7 * self.sheet.size * _MM
+        for i, share in enumerate(shares):
+            width, y = share * room, top + 0.6
+            if width > 0:
+                pdf.set_draw_color(*_INK)
+                pdf.set_fill_color(*(_BAR if i == 0 else (255, 255, 255)))
+                pdf.set_line_width(0.15)
+                pdf.rect(x, y, width, deep, style="DF")
+                for left in _hatches(x, width) if i else ():
+                    high = min(deep, x + width - left)
+                    pdf.line(left, y + deep, left + high, y + deep - high)
+                x += width
+
+
+# Room between columns, what a measured text may be wider than itself by rounding, and between hatches, millimetres.
+_GAP, _SLACK, _HATCH = 1.6, 0.01, 0.8
+
+
+def _columns(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return list(zip(*table["rows"], strict=True)) or [()] * len(table["head"])
+
+
+def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[float]:
+    """The widths of columns by the least and the most of each: all of the room, in equal parts of what they want."""
+    least = sum(low for low, _ in pairs)
+    if least > room:
+        return [room * low / least for low, _ in pairs]
+    part = min(1.0, (room - least) / (sum(high - low for low, high in pairs) or 1.0))
+    widths = [low + part * (high - low) for low, high in pairs]
+    # What is over is the first column's, so that numbers stand at the right.
+    return [widths[0] + room - sum(widths), *widths[1:]]
+
+
+def _hatches(x: float, width: float) -> Iterator[float]:
+    """Where the lines of a hatched bar begin."""
+    return (x + _HATCH * i for i in range(int(width / _HATCH) + 1))
+
+
+def _unbroken(head: str, cells: Sequence[str], number: bool) -> list[str]:
+    """What a column does not break: whole numbers, short texts, and words."""
+    whole = [cell for cell in cells if number or len(cell) <= 9]
+    return [*head.split(), *whole, *(word for cell in cells for word in cell.split())] or [""]
 
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:

@@ -28,9 +28,9 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.format import DASH, percent, plural, shortened
 from optimizer.report.narrative import difference_text
-from optimizer.report.study_narrative import repair_words, varied_name
-from optimizer.report.tables.explain import Group, Groups, heading, worth_words
+from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
 from optimizer.report.tables.sensitivity import number_name
+from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison

@@ -25,7 +25,7 @@ _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 
 @dataclass(frozen=True)
 class TreeEdge:
-    """The futures that cannot be told apart in a stage.
+    """The futures that cannot be distinguished in a stage.
 
     Attributes:
         stage: its number.
@@ -59,7 +59,7 @@ def tree_edges(instance: Instance, result: FuturesResult) -> tuple[TreeEdge, ...
 def _groups(
     instance: Instance, result: FuturesResult, stage: Stage
 ) -> Mapping[tuple[tuple[str, str, str], ...], tuple[int, ...]]:
-    """The futures that cannot be told apart in a stage, by their answers so far."""
+    """The futures that cannot be distinguished in a stage, by their answers so far."""
     so_far = {instance.horizon.label(t) for t in range(stage.t + 1)}
     groups = dict[tuple[tuple[str, str, str], ...], tuple[int, ...]]()
     for i, future in enumerate(result.futures):

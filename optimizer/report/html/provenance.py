@@ -16,7 +16,7 @@ from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si
 
-TOLD = ("source", "note")
+SOURCE_FIELDS = ("source", "note")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
 def _fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
     parts = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
     for key, value in parts:
-        if key in TOLD and isinstance(value, str) and isinstance(data, Mapping):
+        if key in SOURCE_FIELDS and isinstance(value, str) and isinstance(data, Mapping):
             yield place, str(key), value
         elif place or key != "scenarios":
             yield from _fields(value, (*place, str(key)))

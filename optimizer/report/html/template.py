@@ -25,7 +25,7 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
     environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
     return environment.get_template(name).render(
         version=version("optimizer"),
-        css=Markup(page_part("page.css") + page_part("brief.css")),
+        css=Markup(page_part("page.css")),
         script=Markup(script_text("\n".join(map(page_part, scripts)))),
         **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
     )

@@ -10,9 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.disruptions.ensemble import VARIED
 from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
-from optimizer.report.format import list_names, percent, plural, size_text
+from optimizer.report.format import entry_name, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
@@ -49,8 +50,8 @@ def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableTyp
     if stress.worst:
         yield _worst(stress, width, every=every)
     yield _groups(stress)
-    if stress.mending is not None:
-        yield _reinforcements(stress) if stress.mending.mends else Text("No single addition is likely to help.")
+    if (found := stress.reinforcements) is not None:
+        yield _reinforcements(stress) if found.additions else Text("No single addition is likely to help.")
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Seconds: {spent}, the solver's summed over processes.", style="dim")
@@ -88,8 +89,8 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     if weak is not None:
         group = f"{GROUP_HEADS[weak.by].lower()} {weak.name}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
-    if stress.mending is not None and stress.mending.mends:
-        yield "Would help most", reinforcement_text(stress, stress.mending.mends[0])
+    if stress.reinforcements is not None and stress.reinforcements.additions:
+        yield "Would help most", reinforcement_text(stress, stress.reinforcements.additions[0])
     where = "" if stress.instance == stress.plan else f"the plan of {stress.plan} in {stress.instance}; "
     yield "Samples", f"{where}seed {stress.seed}; {stress.sampler}"
 
@@ -103,10 +104,15 @@ def weak_spot(stress: Stress) -> Common | None:
 
 def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     """An addition, how many broken shocks are survived with it, and its outlay."""
-    found, best = stress.mending, addition.best
+    found, best = stress.reinforcements, addition.best
     assert found is not None
     name, outlay = reinforcement_name(stress, addition), si(best.outlay, stress.money)
-    return f"{name}: {best.mended:,} of {found.checked:,} broken for {outlay} outlay"
+    return f"{name}: {best.survived:,} of {found.checked:,} broken for {outlay} outlay"
+
+
+def varied_name(found: Stress, entry: str) -> str:
+    """The name of the shock that samples are variations of, or of their ensemble."""
+    return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
 
 
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
@@ -223,7 +229,7 @@ def _groups(stress: Stress) -> Table:
 
 
 def _reinforcements(stress: Stress) -> Table:
-    found = stress.mending
+    found = stress.reinforcements
     assert found is not None
 
     def gap_removed(row: dict[str, Any]) -> str:
@@ -235,7 +241,7 @@ def _reinforcements(stress: Stress) -> Table:
         stress.against,
         stress.frames.frame("reinforcements"),
         caption="\n".join(_on_reinforcements(found)),
-        heads={"option": "Addition", "mended": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
+        heads={"option": "Addition", "survived": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
         cells={
             "option": lambda row: Text.assemble(
                 display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
@@ -244,7 +250,7 @@ def _reinforcements(stress: Stress) -> Table:
             "gap_removed": gap_removed,
         },
         hidden=("kind",),
-        style=lambda row: "" if row["mended"] else "dim",
+        style=lambda row: "" if row["survived"] else "dim",
         expand=True,
     )
 
@@ -258,10 +264,10 @@ def _on_reinforcements(found: Reinforcements) -> Iterator[str]:
     )
     if found.checked < found.failed:
         yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
-    if found.promising > len(found.mends):
-        tried = f"the {len(found.mends)} that promise most were tried"
+    if found.promising > len(found.additions):
+        tried = f"the {len(found.additions)} that promise most were tried"
         yield f"By their slopes {found.promising} options help; {tried}."
-    for each in found.mends:
+    for each in found.additions:
         if each.also:
             yield f"{each.option} requires {', '.join(each.also)} as well, not counted."
 

@@ -133,7 +133,7 @@ class DiscoverySamples:
 
 @dataclass(frozen=True)
 class Discovery:
-    """Under which conditions a plan fails.
+    """The conditions under which a plan fails.
 
     Attributes:
         status: ``done``; ``stopped`` where samples were left out, since the user stopped it.

@@ -28,7 +28,6 @@ from optimizer.studies.explain.part_values import (
     PartValue,
     PlanContext,
     PlanPart,
-    bought_options,
     deadline,
     plan_parts,
 )
@@ -158,7 +157,7 @@ CONTRADICTORY = "the rules contradict each other all the same"
 
 @dataclass(frozen=True)
 class Explanation:
-    """A plan and why it is as it is.
+    """A plan with the value of its parts, or with the reason why nothing survives and what would help.
 
     Attributes:
         result: the plan, audited.
@@ -290,7 +289,7 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
             lost |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Those of what nothing survives without come first.
-        yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
+        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: lost.get(o) is not False), lost)
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:

@@ -2,7 +2,7 @@
 
 result   each future's operation as a `FuturesResult`: measure, expected cost, decisions; non-anticipativity is audited
 need     the purchases of least expected cost beside the plan with which every floor of every future is kept, whatever
-         the budget; they are alike in futures that cannot be told apart
+         the budget; they are alike in futures that cannot be distinguished
 waste    what the plan of least expected cost within it does without, where no shock of any future fares worse
 uses     each purchase with the futures that need it: the cheapest plan within the given one that does as well in that
          future alone keeps it
@@ -127,7 +127,7 @@ def join_futures(
         alone: what is known of each future alone, from which regret counts; None for nothing.
 
     Raises:
-        AuditError: futures that cannot be told apart buy differently, or the figures disagree.
+        AuditError: futures that cannot be distinguished buy differently, or the figures disagree.
     """
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))

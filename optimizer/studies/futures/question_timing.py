@@ -1,4 +1,4 @@
-"""The same futures with other dates of answers: what differs is when they can be told apart, not what happens in them.
+"""The same futures with other dates of answers: when they can be distinguished differs, not what happens.
 
 What branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in
 a branch of another one is not answered before that one, and moves with it where that one is answered later; where that
@@ -96,7 +96,7 @@ def known_at_once(instance: Instance) -> Dates:
 
 
 def nodes(instance: Instance) -> tuple[tuple[int, ...], ...]:
-    """By period which futures cannot be told apart: instances with the same nodes have the same plans."""
+    """By period which futures cannot be distinguished: instances with the same nodes have the same plans."""
     tree = instance.tree
     return tuple(tuple(tree.node(i, t) for i in range(len(tree.futures))) for t in instance.horizon.periods)
 

@@ -1,0 +1,299 @@
+"""Pages, each a file that needs nothing else: of a plan, of a plan of several futures, of stockpile requirements."""
+
+import base64
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from optimizer.extras import BRIEF_FORMS, has_extra
+from optimizer.files import write_whole
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, make_each_brief, make_futures_brief
+from optimizer.report.brief.plan_parts import find_brief_slips
+from optimizer.report.brief.writers import write_brief
+from optimizer.report.excel import audit_plan
+from optimizer.report.figures.requirements import draw_funding_plot
+from optimizer.report.figures.studies import Study, draw_study_plot
+from optimizer.report.format import percent
+from optimizer.report.html.book import Book, tidy
+from optimizer.report.html.book import book as make_book
+from optimizer.report.html.sections import PageSection, section_of
+from optimizer.report.html.template import embed_json, picture_address, render_page
+from optimizer.report.tables.futures import (
+    futures_facts,
+    futures_headline,
+    money_range,
+    order_size,
+    order_time,
+    stage_caption,
+    stage_headline,
+)
+from optimizer.report.tables.plan import run_line
+from optimizer.report.tables.render import page_table
+from optimizer.report.tables.requirements import requirement_facts, requirement_headline
+from optimizer.results.frames import Frame
+from optimizer.results.futures import FuturesResult
+from optimizer.results.result import Result
+from optimizer.solver import Settings
+from optimizer.studies.frontier import frontier, single_point
+from optimizer.studies.futures.stage_frames import decisions_frame
+from optimizer.studies.futures.stages import Stage, find_stages
+from optimizer.studies.requirements import Requirements
+from optimizer.units import MoneyLike, money
+
+SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
+
+
+def page(data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
+    """The page of a report's data, `Book.to_dict`, and of the studies beside it."""
+    own = data["points"][data["frontier"]["own"]]
+    return render_page(
+        "report.html.j2",
+        SCRIPTS,
+        book=data,
+        page_title=f"{data['instance']} – the plan",
+        heading=data["instance"],
+        span=f"{data['horizon']['periods'][0]} to {data['horizon']['periods'][-1]}, by {data['horizon']['step']}",
+        sections=sections,
+        own={**data["points"][own["same"]], **own} if "same" in own else own,
+        data=embed_json(data),
+        plotly=_packed_plotly(),
+    )
+
+
+@cache
+def _packed_plotly() -> str:
+    """The library of figures, deflated, as text: two fifths of its size."""
+    library = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return base64.b64encode(zlib.compress(library, 9)).decode()
+
+
+def write_report(
+    result: Result | FuturesResult,
+    path: str | Path,
+    budgets: Sequence[MoneyLike] | None = (),
+    *,
+    studies: Sequence[Study] = (),
+) -> None:
+    """Write a plan as one page (.html), or its brief alone (.pdf, .docx, .md), whole or not at all.
+
+    Args:
+        result: the plan, with its instance in it, of one future or of several.
+        path: the file.
+        budgets: money, undiscounted, as numbers or text such as "250M", of the plans on the slider, each solved for;
+            None chooses them; none by default. A plan of several futures has no slider.
+        studies: what `futures_study` or `discover` gave, each a section of the page. The brief has what slips do where
+            `budgets` are chosen, or some are named.
+
+    Raises:
+        InstanceError: the instance in the result is no longer a sound one.
+        OSError: the file cannot be written.
+        SolverError: the solver failed at a plan of another budget.
+        ValueError: a budget that is no amount of money.
+    """
+    form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
+    if isinstance(result, FuturesResult):
+        slips = find_futures_slips(result, Settings()) if budgets is None or budgets else {}
+        made = futures_book(result, _warnings(instance_of(result), result), slips=slips)
+        is_brief = form in BRIEF_FORMS
+        write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
+        return
+    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
+    shown = _page_book(result, amounts, sections)
+    if form in BRIEF_FORMS:
+        write_whole(path, write_brief(shown.to_dict()["brief"], form))
+        return
+    # The figures for print are made of this package's book.
+    from optimizer.report.html.sections import picture_data, plan_pictures
+
+    pictures = plan_pictures(shown)
+    write_whole(path, page(shown.to_dict() | picture_data(pictures), (*pictures, *sections)))
+
+
+def _warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    said = audit_plan(instance, result)
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {said[0]}",) if said else ()
+
+
+def _page_book(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> Book:
+    """What a page shows, its plans of other budgets solved for."""
+    instance, is_quick = instance_of(result), result.baseline is None or amounts == []
+    warnings = _warnings(instance, result)
+    found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
+    slips = () if is_quick else find_brief_slips(instance, result, Settings())
+    known = {section.name: section.data for section in sections}
+    brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
+    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief)
+
+
+def futures_book(
+    result: FuturesResult,
+    warnings: Sequence[str] = (),
+    comments: Sequence[Mapping[str, Any]] = (),
+    slips: SlipsByFuture | None = None,
+) -> dict[str, Any]:
+    """The JSON object that `report --json` prints for a plan of several futures.
+
+    Args:
+        result: the plan.
+        warnings: what has to be said first.
+        comments: of its file, as `Result.comments` holds them.
+        slips: as `find_futures_slips` gives them.
+    """
+    instance, stages = instance_of(result), find_stages(result)
+    return {
+        "instance": result.instance,
+        "description": instance.description or "",
+        "currency": result.currency,
+        "periods": list(result.periods),
+        "status": result.status,
+        "survives": result.survives,
+        "headline": futures_headline(result),
+        "brief": tidy(make_futures_brief(instance, result, warnings, comments, slips).to_dict()),
+        "briefs": [*_each_brief(result, slips)] if len(result.futures) > 1 else [],
+        "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
+        "stages": [_stage(instance, result, stage) for stage in stages],
+        "futures": [each.to_dict() for each in result.futures],
+        "table": page_table(instance, result.frames.frame("futures")) if result.futures else None,
+        "notes": list(result.notes),
+        "warnings": list(warnings),
+        "record": run_line(result).plain,
+    }
+
+
+def _each_brief(result: FuturesResult, slips: SlipsByFuture | None) -> Iterator[dict[str, Any]]:
+    """What the selector of futures shows of each: its brief, and all that is bought in it."""
+    for future, brief in make_each_brief(result, slips):
+        bought = page_table(brief.instance, future.result.frames.frame("builds"))
+        yield {
+            "future": future.name,
+            "label": f"{future.name}, {percent(future.probability)}",
+            "brief": tidy(brief.to_dict()),
+            "blocks": [{"kind": "table", "title": "All that is bought in this future", **bought}],
+        }
+
+
+def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
+    """What is bought in a stage, as a table; ranges as on the screen."""
+    frame = decisions_frame(instance, result, [stage])
+    shown = page_table(instance, frame.select(("branch", "probability", "option", "kind")))
+    rows = [
+        [*texts, order_time(row), order_size(instance, row.item[1]), money_range(row.item[1].paid)]
+        for texts, row in zip(shown["rows"], frame.rows(), strict=True)
+    ]
+    return {
+        "title": stage_headline(instance, result, stage),
+        "head": [*shown["head"], "Decided", ">Size", f">Spent, {result.money}"],
+        "rows": rows,
+        "caption": stage_caption(instance, stage).replace("\n", ". "),
+    }
+
+
+def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
+    """The page of `futures_book`, with the studies beside it; without figures where their extra is not installed."""
+    made = [PageSection("facts", "The plan in short", "", ({"kind": "facts", "rows": data["facts"]},), {}, False)]
+    if has_extra("plot") and len(result.futures) > 1:
+        tree = {
+            "kind": "figure",
+            "caption": "The tree of futures",
+            "alt": "The tree of futures with the decisions on its edges; the tables below have its numbers.",
+            "picture": picture_address(draw_study_plot(result, "svg")),
+            "behind": [],
+        }
+        made.append(PageSection("tree", "What is committed now, and what follows each answer", "", (tree,), {}, False))
+    for number, stage in enumerate(data["stages"], start=1):
+        block = {"kind": "table", **stage, "title": ""} if stage["rows"] else {"kind": "text", "text": stage["caption"]}
+        made.append(PageSection(f"stage-{number}", stage["title"], "", (block,), {}, False))
+    if data["table"]:
+        table = {"kind": "table", "title": "", **data["table"]}
+        made.append(PageSection("futures", "Future by future", "", (table,), {}, False))
+    studies = [replace(each, name=f"with-{each.name}") for each in sections]
+    return _sections_page(data, [*made, *studies], f"the plan for {len(result.futures)} futures")
+
+
+def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], title: str, heading: str = "") -> str:
+    """A page of an answer and sections; `title` is what the window says of the instance."""
+    return render_page(
+        "sections.html.j2",
+        ("theme.js", "sections.js"),
+        book=data,
+        sections=sections,
+        page_title=f"{data['instance']} – {title}",
+        heading=heading or data["instance"],
+        span=f"{data['periods'][0]} to {data['periods'][-1]}",
+    )
+
+
+# Columns of the page beside those of the screen, by frame; of other frames the page has all.
+MORE: Mapping[str, tuple[str, ...]] = {
+    "materials": ("worst_shock", "requirement", "gap", "options"),
+    "needs": ("material", "austerity"),
+    "holdings": ("held", "is_full", "holding_per_year", "years_to_buy"),
+    "funding": (),
+    "cases": (),
+}
+# Tables with more rows than this are folded.
+MOST_ROWS_OPEN = 30
+
+
+def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
+    """The page; without the figure where its extra is not installed."""
+    instance = found.instance
+    data = {
+        "instance": instance.title,
+        "description": instance.description or "",
+        "currency": instance.currency,
+        "periods": found.plan.periods,
+        "brief": None,
+        "briefs": [],
+        "survives": found.stocks.survives,
+        "headline": requirement_headline(found),
+        "facts": list(requirement_facts(found)),
+        "warnings": warnings,
+        "notes": found.notes,
+        "record": f"The plan of stocks alone. {run_line(found.stocks).plain}",
+    }
+    sections = [_section(found, frame) for frame in filled_frames(found)]
+    return _sections_page(data, sections, "stockpile requirements", f"{instance.title}: stockpile requirements")
+
+
+def filled_frames(found: Requirements) -> Iterator[Frame]:
+    """The frames that have rows, in their order."""
+    frames = found.frames
+    return (frame for name in frames if len(frame := frames.frame(name)))
+
+
+def _section(found: Requirements, frame: Frame) -> PageSection:
+    table = {"kind": "table", "title": "", **page_table(found.instance, _page_frame(found, frame))}
+    if len(frame) > MOST_ROWS_OPEN:
+        table = {"kind": "folded", "title": f"{len(frame)} rows", "blocks": [table]}
+    blocks = (*_figure(found), table) if frame.name == "funding" else (table,)
+    return PageSection(frame.name, frame.title, frame.title, blocks, {}, found.stopped)
+
+
+def _page_frame(found: Requirements, frame: Frame) -> Frame:
+    """The columns that the page has room for: of most frames those that say something."""
+    if frame.name in MORE:
+        names = [column.name for column in frame.columns if column.is_shown]
+        return frame.select([*names, *MORE[frame.name], *_by_material(found, frame)])
+    says = {c.name: any(value not in (None, "") for value in frame[c.name]) for c in frame.columns}
+    return frame.select([name for name, some in says.items() if some and name != "keys"])
+
+
+def _by_material(found: Requirements, frame: Frame) -> list[str]:
+    """What is left by material, of funding in part."""
+    return [c.name for c in frame.columns if frame.name == "funding" and c.name in found.instance.commodities]
+
+
+def _figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
+    if found.funding and has_extra("plot"):
+        caption = "What is left of the shortfall, by money for stocks"
+        alt = f"{caption}, as a figure; the table below it has its numbers."
+        picture = picture_address(draw_funding_plot(found, "svg"))
+        yield {"kind": "figure", "caption": caption, "alt": alt, "picture": picture, "behind": []}
