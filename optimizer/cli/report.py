@@ -89,9 +89,9 @@ def command(
     from optimizer.report.html.book import book
 
     doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
-    studied = sections.make_sections({name: made[name] for name in names if name in made}, subject)
-    studies = {each.name: each.data for each in studied}
+    studied = sections.make_sections(names, made, subject)
     with fits:
+        studies = _data_of(studied)
         brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
@@ -101,7 +101,7 @@ def command(
     is_page = output.suffix.lower() in _PAGES
     pictures = _pictures(shown, is_page=is_page)
     data = shown.to_dict() | picture_data(pictures)
-    _print_either(data, studied, sentence(instance, result), json=json)
+    _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
 
@@ -135,7 +135,6 @@ def _carry_out(
         searched = (instance, result, settings)
         tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
     made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
-    sections.print_left_out([name for name in wanted if name not in made], "the search was stopped")
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
 
@@ -162,11 +161,14 @@ def _are_stopped(studied: "Sequence[PageSection]") -> bool:
     return any(each.is_stopped for each in studied)
 
 
-def _print_either(data: dict[str, object], studied: "Sequence[PageSection]", answer: str, *, json: bool) -> None:
+def _data_of(studied: "Sequence[PageSection]") -> dict[str, Any]:
+    return {each.name: each.data for each in studied}
+
+
+def _print_either(data: dict[str, object], studies: dict[str, Any], answer: str, *, json: bool) -> None:
     """The data of the page and of its studies, or the answer."""
     if json:
-        studies = {"studies": {each.name: each.data for each in studied}} if studied else {}
-        common.print_json(data | studies)
+        common.print_json(data | ({"studies": studies} if studies else {}))
     else:
         _print_answer(answer)
 
@@ -217,11 +219,11 @@ def _end_with_futures(
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
-    studied = sections.make_sections(made, subject)
+    studied = sections.make_sections(names, made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
     data = futures_book(result, doubts, comments_of(source), slips)
-    _print_either(data, studied, answer, json=json)
+    _print_either(data, _data_of(studied), answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
         content = workbook(instance, result, doubts)

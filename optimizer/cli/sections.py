@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import Frontier
 
 # Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
@@ -245,12 +244,6 @@ def _fits(name: str, source: str, instance: "Instance") -> bool:
     return True
 
 
-def carry_out(name: str, subject: StudySubject) -> "Study":
-    """A study, or what is known of it when it is stopped."""
-    with progress.display(subject.instance.money, lists_tasks=True) as listener:
-        return STUDIES[name].make(subject, listener)
-
-
 def study_tasks(names: Sequence[str], subject: StudySubject) -> "dict[str, Task]":
     """By name, the task that carries out a study."""
     from optimizer.algorithms.executor import Task
@@ -302,13 +295,13 @@ def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> di
     return found
 
 
-def make_sections(found: "Mapping[str, Study]", subject: StudySubject) -> "tuple[PageSection, ...]":
-    """The sections of some studies, each with what was known when it was stopped."""
+def make_sections(names: Sequence[str], found: "Mapping[str, Any]", subject: StudySubject) -> "tuple[PageSection, ...]":
+    """The sections of studies that were carried out, each with what was known when it was stopped."""
     from optimizer.report.html.sections import section_of
     from optimizer.results.result import Result
 
     plan = subject.plan if isinstance(subject.plan, Result) else None
-    return tuple(section_of(study, plan, subject.time_limit) for study in found.values())
+    return tuple(section_of(found[name], plan, subject.time_limit) for name in names if name in found)
 
 
 def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: bool = False) -> tuple[str, ...]:
@@ -316,26 +309,8 @@ def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: 
     from optimizer.results.result import Result
 
     has_plan = subject.plan.baseline is not None if isinstance(subject.plan, Result) else bool(subject.plan.futures)
-    if interrupted or not has_plan:
-        print_left_out(names, "the search was stopped" if interrupted else "there is no plan")
+    if names and (interrupted or not has_plan):
+        why = "the search was stopped" if interrupted else "there is no plan"
+        common.print_message(f"left out: --with {','.join(names)}, as {why}.")
         return ()
     return tuple(names)
-
-
-def print_left_out(names: Sequence[str], why: str) -> None:
-    """Say on stderr which studies are left out, if any."""
-    if names:
-        common.print_message(f"left out: --with {','.join(names)}, as {why}.")
-
-
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
-
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)

@@ -19,7 +19,6 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
@@ -183,28 +182,20 @@ def alternatives(
     with open_evaluator(instance, settings, None) as evaluator:
         evaluator.histories = {}
         # The least cost has to be known more closely than the tolerance of plans near to it.
-        first, near_cost = before_measure(settings), partial(_part_of, allowed)
+        first, near_cost = before_measure(settings), lambda measure: COST_PART * allowed.money(measure)
         cheapest, measure = solve_to_measure(
             instance, settings, first, evaluator, clock, listener, near=near_cost, known=known
         )
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
-            share = allowed.of(measure)
-            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_elapsed(clock), measure=measure)
+            share, seconds = allowed.of(measure), time.perf_counter() - clock.started
+            return Alternatives(status, share, most, settings.gap, cheapest, seconds=seconds, measure=measure)
         near = replace(settings, gap=min(settings.gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
-
-
-def _part_of(allowed: CostTolerance, measure: Measure) -> float:
-    return COST_PART * allowed.money(measure)
-
-
-def _elapsed(clock: Clock) -> float:
-    return time.perf_counter() - clock.started
 
 
 def _around(
@@ -247,7 +238,7 @@ def _around(
         found,
         tuple(results),
         len(near.found),
-        _elapsed(clock),
+        time.perf_counter() - clock.started,
     )
 
 
@@ -266,7 +257,7 @@ def _near_search(
         clock,
         lambda step: None,
         evaluator,
-        _with_tolerance(most),
+        most + ROUNDING * abs(most),
         gap * (1.0 + HELD_NEAR_OPTIMAL),
         shocks,
     )
@@ -277,11 +268,6 @@ def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
     if cheapest.bound is None:
         return solved
     return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
-
-
-def _with_tolerance(most: float) -> float:
-    """A tolerance of 0 still lets the cheapest plan through."""
-    return most + ROUNDING * abs(most)
 
 
 class _Apart:
@@ -308,7 +294,7 @@ class _Apart:
             listener(Progress(task="plans that differ", done=k, total=count))
             if self.near.clock.is_over:
                 break
-            with self.near.hurried(self.patience):
+            with self.near.clock.hurried(self.patience):
                 self._unlike(selected)
             known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
             known = self._move_apart(known, selected)

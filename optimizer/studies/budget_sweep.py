@@ -93,10 +93,6 @@ class KnownPlans:
 
     points: list[BudgetPoint] = field(default_factory=list)
 
-    def add(self, budget: float | None, result: Result) -> None:
-        """Add the best plan of a budget."""
-        self.points.append(BudgetPoint(budget, result))
-
     def proven_plan(self, budget: float | None) -> Result | None:
         """The proven best plan of this budget or a larger one, where this budget pays it."""
         larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
@@ -283,7 +279,7 @@ class BudgetSweep:
     def _keep(self, case: str, budget: float | None, result: Result) -> None:
         self._results[case, budget] = result
         if result.baseline is not None:
-            self.known[case].add(budget, result)
+            self.known[case].points.append(BudgetPoint(budget, result))
 
     def _find(self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, Plan] | None = None) -> None:
         """Solve for what is not known yet, each from its start, or from what is known."""

@@ -32,16 +32,19 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
-from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
-from optimizer.studies.screening import (
+from optimizer.studies.importance import (
+    FEWEST,
     DualScreen,
     FirstOrderEffect,
+    Importance,
     UncertainNumber,
     first_order_effect,
+    importance,
+    latin_hypercube,
     most_effective,
     numbers_of,
 )
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
 from optimizer.units import MoneyLike
@@ -155,7 +158,9 @@ def ask_moved(
 ) -> VariantOutcome:
     """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
-        variant = _with_moved_numbers(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
+        variant = with_numbers(without_attacks(instance) if lists_attacks else instance, numbers)
+        # What the adversary can afford, and what its attacks cut, may be uncertain as well.
+        variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
@@ -172,11 +177,6 @@ def stopping_all(memory: dict[str, Any]) -> Listener:
             memory["clock"].interrupted = True
 
     return stop
-
-
-def _with_moved_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
-    """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -475,10 +475,9 @@ class _SensitivitySearch:
         return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
 
     def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
-        names = [number.name for number in self.numbers]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
         bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
-        return importance(names, drawn, columns, bought, samples, seed)
+        return importance([number.name for number in self.numbers], drawn, columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each member, by path, at shares of the ways from low to high."""

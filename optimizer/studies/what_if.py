@@ -6,10 +6,8 @@ stay warm where the variant differs in its policy only. Answers are plans proven
 not audited, for they are not reported as plans.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -128,12 +126,12 @@ class WhatIfSolver:
         Raises:
             SolverError: the solver failed.
         """
-        with self._deadline(within):
+        with self.clock.hurried(math.inf if within is None else within):
             return self._solve(variant or self.instance, problem, settings or self.settings, bound)
 
     def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float) -> WhatIfResult:
         began = time.perf_counter()
-        evaluator, first = self.evaluator(instance), self._active_shocks(instance)
+        evaluator, first = self.evaluator(instance), self._active & {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
         if problem.is_default:
             strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
@@ -146,18 +144,6 @@ class WhatIfSolver:
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float | None) -> Iterator[None]:
-        """Inside, the clock runs out after so many seconds at the latest."""
-        limit = self.clock.limit
-        if seconds is not None:
-            end = time.perf_counter() - self.clock.started + seconds
-            self.clock.limit = end if limit is None else min(limit, end)
-        try:
-            yield
-        finally:
-            self.clock.limit = limit
 
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
         """One that is warm for the instance, whatever its policy."""
@@ -172,9 +158,6 @@ class WhatIfSolver:
             _, old = self._warm.pop(1)
             old.close()
         return made
-
-    def _active_shocks(self, instance: Instance) -> frozenset[str]:
-        return self._active & {event.name for event in instance.events}
 
 
 def shaping_shocks(
