@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.branching import MasterRelaxations
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.diving import dive
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.relaxation import dive
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
