@@ -388,7 +388,8 @@ class ScenarioModel(MeasuredModel):
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by no more than the slack with which a gap is held, money."""
         assert result.values is not None
-        slack, values = self.gap_limit - gap, result.values.tolist()
+        # A gap that takes all of the slack may be above it by the solver's tolerance.
+        slack, values = 2.0 * (self.gap_limit - gap), result.values.tolist()
         gaps = self.shock_gaps(values)
         small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
