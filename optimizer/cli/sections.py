@@ -4,7 +4,7 @@ A study is refused, where it does not fit the instance, before anything is solve
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
 # Studies that ignore an adversary; and the word for every study that fits.
-_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
+_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
 
 
@@ -143,6 +143,13 @@ def _stress(subject: StudySubject, listener: "Listener") -> "Study":
     return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, listener=listener, file=subject.source)
 
 
+def _share(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.sharing.costs import SHARING_SHARE, share_costs
+
+    settings = replace(subject.settings, gap=min(subject.accuracy, SHARING_SHARE))
+    return share_costs(subject.instance, settings=settings, listener=listener)
+
+
 def _compare(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.compare import compare
 
@@ -173,6 +180,8 @@ STUDIES = {
     "stress": _PageStudy(
         _needs("shocks", "Leave out stress, or add a shock or an ensemble.",
                lambda instance: bool(instance.shocks or instance.ensembles)), _stress),
+    "share": _PageStudy(
+        _needs("members", "Leave out share, or add two members.", lambda instance: len(instance.members) > 1), _share),
     "futures": _PageStudy(_check_futures, _study_futures),
     "discover": _PageStudy(_check_discovery, _discover),
 }  # fmt: skip

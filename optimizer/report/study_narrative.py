@@ -13,6 +13,7 @@ from optimizer.report.narrative import difference_text, outcome_headline, signed
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_title, shortage_text
 from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
+from optimizer.report.tables.share import core_text, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, weak_spot
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
@@ -22,6 +23,7 @@ from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.sharing.costs import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si, si_up
@@ -41,6 +43,7 @@ def study_sentences(found: Any) -> tuple[str, ...]:
         Sensitivity: _sensitivity,
         Stress: _stress,
         Comparison: _comparison,
+        CostShares: _cost_shares,
     }
     return tuple(each for each in makers[type(found)](found) if each)
 
@@ -272,6 +275,16 @@ def _stress(found: Stress) -> Sequence[str]:
 def varied_name(found: Stress, entry: str) -> str:
     """The name of the shock that samples are variations of, or of their ensemble."""
     return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
+
+
+# Who pays.
+
+
+def _cost_shares(found: CostShares) -> Sequence[str]:
+    if not found.shares:
+        return (f"{share_headline(found)}.",)
+    core = core_text(found)
+    return f"{share_headline(found)}.", f"All together pay {together_text(found)}.", f"The core is {core}."
 
 
 # Scenarios.

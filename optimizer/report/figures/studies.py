@@ -12,6 +12,7 @@ from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
+from optimizer.studies.sharing.costs import CostShares
 from optimizer.studies.stress import Stress
 
 # Studies with a figure of their own.
@@ -46,6 +47,8 @@ def is_stopped(subject: FuturesResult | Study) -> bool:
         return not subject.is_complete
     if isinstance(subject, AttackResult):
         return subject.is_unproven
+    if isinstance(subject, CostShares):
+        return subject.stopped
     if isinstance(subject, Comparison):
         return not subject.is_proven or not subject.columns
     return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

@@ -25,6 +25,7 @@ from optimizer.report.study_narrative import study_sentences
 from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
+from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
@@ -33,6 +34,7 @@ from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.sharing.costs import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
@@ -73,6 +75,7 @@ _TITLES: Mapping[type, tuple[str, str, str]] = {
     Stress: ("stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks"),
     Comparison: ("compare", "What does the plan become under other scenarios?", "Scenarios"),
     FuturesStudy: ("futures", "What is it worth to decide later, or to know earlier?", "Deciding later"),
+    CostShares: ("share", "Who pays what of the joint plan?", "Who pays"),
     Discovery: ("discover", "Under which conditions does the plan fail?", "Where it fails"),
 }
 
@@ -103,7 +106,8 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
         rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
         return [*every[:count], *figure, *rest]
     first, *more = study_sentences(found)
-    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found)]
+    rest = [_folded("share", [*page_blocks(cost_share_tables(found))])] if isinstance(found, CostShares) else []
+    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *rest]
 
 
 # The facts of a study of futures that are sentences of its section.
