@@ -80,10 +80,10 @@ def command(
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
+    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(instance, result, output)
-    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
+            _write_book(instance, result, known, output)
     frontier = _plans_by_budget(instance, result, known)
 
     from optimizer.report.brief.writers import write_brief
@@ -205,6 +205,7 @@ def _end_with_futures(
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of
+    from optimizer.report.brief.futures import make_futures_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.excel import workbook
     from optimizer.report.html.pages import futures_book, futures_page
@@ -219,11 +220,13 @@ def _end_with_futures(
     studied = sections.make_sections(names, subject, interrupted=is_interrupted)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
-    data = futures_book(result, doubts, comments_of(source), slips)
+    comments = comments_of(source)
+    data = futures_book(result, doubts, comments, slips)
     _print_either(data, studied, answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
-        content = workbook(instance, result, doubts)
+        brief = make_futures_brief(instance, result, doubts, comments, slips)
+        content = workbook(instance, result, doubts, brief)
     elif output.suffix.lower() in BRIEF_FORMS:
         content = write_brief(data["brief"], output.suffix)
     else:
@@ -281,14 +284,17 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
+def _write_book(instance: "Instance", result: "Result", known: _Known, output: Path) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.report.excel import workbook
     from optimizer.report.narrative import plan_headline
+    from optimizer.studies.frontier import single_point
 
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
+    only = replace(single_point(instance, result), stopped=known.interrupted)
+    content = workbook(instance, result, doubts, _brief(instance, only, (), known, doubts))
+    _end(result, output, content, doubts, stopped=False)
 
 
 def _print_answer(answer: str) -> None:

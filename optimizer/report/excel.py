@@ -19,6 +19,9 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.structure import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
@@ -72,14 +75,17 @@ class OutputSheet:
     margins_from: int | None = None
 
 
-def sheets(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
-    """All sheets of a plan, the answer first; without a plan the answer and the record."""
+def sheets(
+    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str], brief: Brief
+) -> Iterator[OutputSheet]:
+    """All sheets of a plan, the answer first, then the brief; without a plan the answer and the record."""
     if isinstance(result, FuturesResult):
-        yield from _of_futures(instance, result, warnings)
+        yield from _of_futures(instance, result, warnings, brief)
         yield _run(result)
         return
     yield _answer(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
     if result.baseline is not None:
+        yield _brief(brief, result.currency)
         yield from _of_plan(instance, result)
     if result.comments:
         yield _sources(result)
@@ -95,28 +101,28 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
         yield _stock(result)
     if result.shocks:
         yield _margins(instance, result.currency, {"": result})
-        note = f"{frame('survival').note} Money: {money}."
-        segments = _sheet(instance, frame("survival"), "segments", "Every segment in every shock", note)
-        yield replace(segments, frozen=2)
+        yield replace(_sheet(instance, frame("survival"), "segments", "Every segment in every shock"), frozen=2)
     yield _concentration(instance, result)
     note = f"Where each commodity is made in the baseline. HHI: concentration, 0 to 1. Money: {money}."
     yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
     yield _costs(instance, result)
     yield _outlays(instance, result)
     for name in (name for name in OPTIONAL_FILES if len(frame(name))):
-        note = f"{frame(name).note} Money: {money}."
-        yield _sheet(instance, frame(name), name, frame(name).title, note)
+        yield _sheet(instance, frame(name))
     if result.binding:
-        note = f"{frame('limits').note} Money: {money}."
-        yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)
+        yield replace(_sheet(instance, frame("limits"), title="What binds"), is_list=False)
     yield _flows(instance, result)
 
 
-def _of_futures(instance: Instance, result: FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+def _of_futures(
+    instance: Instance, result: FuturesResult, warnings: Sequence[str], brief: Brief
+) -> Iterator[OutputSheet]:
     """The answer; what is bought stage by stage, each future, and the frames of all futures one below another."""
     stages, futures, money = find_stages(result), result.futures, result.currency
     facts_of_all = futures_facts(instance, result, stages)
     yield _answer(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
+    if brief.parts:
+        yield _brief(brief, result.currency)
     if len(futures) == 1:
         # Of a file without questions: its plan, as of any other.
         yield from _of_plan(instance, futures[0].result)
@@ -167,12 +173,16 @@ def _each_future(instance: Instance, result: FuturesResult) -> OutputSheet:
     names = [column.name for column in frame.columns]
     chart = Chart("column", f"Cost, present value, and outlay, undiscounted, by future, {result.currency}",
                   result.money, (names.index("cost"), names.index("outlay")))  # fmt: skip
-    note = f"{frame.note} Money: {result.currency}."
-    return replace(_sheet(instance, frame, "futures", frame.title, note), chart=chart)
+    return replace(_sheet(instance, frame), chart=chart)
 
 
-def _sheet(instance: Instance, frame: Frame, name: str, title: str, note: str) -> OutputSheet:
-    """A frame as a list: every column, keys by their names; of an object the key in the file as well."""
+def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
+    """A frame as a list: every column, keys by their names; of an object the key in the file as well.
+
+    Name, title and note are those of the frame where they are left out, the note with the currency's label.
+    """
+    name, title = name or frame.name, title or frame.title
+    note = note or f"{frame.note} Money: {instance.currency}."
     columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
         is_key = column.form in ("name", "object", "region", "yes")
@@ -193,6 +203,21 @@ def _answer(
     note = f"Money in {result.currency}, {result.money} throughout; t are tonnes. Made by diversify."
     columns = (FrameColumn("what", " "), FrameColumn("said", " "))
     return OutputSheet(Frame.of_rows("answer", result.instance, columns, rows, note), frozen=0)
+
+
+def _brief(brief: Brief, currency: str) -> OutputSheet:
+    """The parts of the brief one below another, as it has them in its other forms."""
+    rows = list[list[str]]()
+    for part in brief.to_dict()["parts"].values():
+        rows += [[part["title"], sentence] for sentence in part["sentences"]]
+        if table := part["table"]:
+            drawn = [[head.lstrip(">") for head in table["head"]], *table["rows"], [table["caption"]]]
+            rows += [[part["title"], *texts] for texts in drawn if any(texts)]
+    width = max(map(len, rows))
+    columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, width)))
+    full = [[*row, *[None] * (width - len(row))] for row in rows]
+    note = f"{brief.sentence} Money: {currency}."
+    return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, note))
 
 
 def _stock(result: Result) -> OutputSheet:
@@ -325,9 +350,15 @@ def audit_plan(instance: Instance, result: Result | FuturesResult) -> Sequence[s
     return verify(instance, result).disagreements
 
 
-def workbook(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = ()) -> bytes:
-    """The content of the file."""
-    return _book(result.instance, result.currency, sheets(instance, result, warnings))
+def workbook(
+    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = (), brief: Brief | None = None
+) -> bytes:
+    """The content of the file; where the brief is left out, it is one without studies."""
+    if isinstance(result, FuturesResult):
+        known = brief or make_futures_brief(instance, result, warnings)
+    else:
+        known = brief or make_brief(instance, result, warnings=warnings)
+    return _book(result.instance, result.currency, sheets(instance, result, warnings, known))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
@@ -340,8 +371,7 @@ def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[O
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
     yield _answer(instance, found.stocks, said, warnings)
     for frame in (frame for name in frames if len(frame := frames.frame(name))):
-        note = f"{frame.note} Money: {instance.currency}."
-        made = _sheet(instance, frame, frame.name, frame.title, note)
+        made = _sheet(instance, frame)
         if frame.name == "funding":
             names = [column.name for column in frame.columns]
             title = f"Gap that is left, {instance.currency}, by share of the money for stocks"
