@@ -21,8 +21,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Auditor, verify
-    from optimizer.audit import Report as Report
+    from optimizer.audit.auditor import Auditor
+    from optimizer.audit.report import Report as Report
+    from optimizer.audit.saved import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.errors import PlanFileError as PlanFileError
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
+    from optimizer.extend import register
     from optimizer.instance.edits import forcing, under, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
@@ -37,13 +39,12 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
+    from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
-    from optimizer.plugins import register
     from optimizer.progress import Progress as Progress
     from optimizer.report.excel import write_workbook
     from optimizer.report.html.pages import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
-    from optimizer.results.given import GivenPlan as GivenPlan
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
     from optimizer.results.plan import Outcome as Outcome
@@ -67,12 +68,12 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.solve import solve
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.requirements.study import Requirements as Requirements
-    from optimizer.studies.requirements.study import find_requirements
+    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.requirements import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.sharing.costs import CostShares as CostShares
-    from optimizer.studies.sharing.costs import share_costs
+    from optimizer.studies.sharing import CostShares as CostShares
+    from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
@@ -92,14 +93,16 @@ _HOMES = {
     "studies.discovery.discover": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
-    "studies.requirements.study": ("Requirements", "find_requirements"),
+    "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.sharing.costs": ("CostShares", "share_costs"),
+    "studies.sharing": ("CostShares", "share_costs"),
     "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
-    "audit": ("Auditor", "Report", "verify"),
+    "audit.auditor": ("Auditor",),
+    "audit.report": ("Report",),
+    "audit.saved": ("verify",),
     "errors": (
         "AuditError",
         "Finding",
@@ -112,18 +115,17 @@ _HOMES = {
         "WorkerError",
     ),
     "io.load": ("inspect", "load"),
-    "io.plan_file": ("load_plan",),
+    "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
     "instance.edits": ("forcing", "resample", "under", "with_budget"),
     "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
-    "plugins": ("register",),
+    "extend": ("register",),
     "progress": ("Progress",),
     "report.excel": ("write_workbook",),
     "report.html.pages": ("write_report",),
     "results.futures": ("FuturesResult",),
-    "results.given": ("GivenPlan",),
     "results.result": ("Result",),
     "solver": ("Settings",),
 }

@@ -14,17 +14,37 @@ The auditor
     Holding, Operation          what the plan bought of it; what it does on the baseline or in shocks
     Scales, Array               how large the rows of an instance are; an array of float64
 
-`register` makes both known. A module outside the package imports from here only; the modules behind it may move.
+A module outside the package imports from here only; the modules behind it may move.
+
+A lever from outside is one Python file that holds two classes, the lever and its auditor, and registers them when it is
+imported:
+
+    optimizer.register(DemandResponse, DemandResponseAuditor())
+
+In Python, import the file before the instance is read. The command line finds it in one of three ways:
+
+    --plugin FILE.py          before the command: ``diversify --plugin demand_response.py solve FILE``
+    DIVERSIFY_PLUGINS         an environment variable: such files, separated like the entries of PATH
+    an installed package      with an entry point in the group ``optimizer.levers`` that names its module; it is
+                              imported when a file names a kind that is not known yet
+
+Worker processes on this machine import the same file. The workers of a Dask cluster need it installed.
+`examples/demand_response.py` is such a file.
 """
 
-from optimizer.audit import ActivityAuditor, Auditor, Holding, Operation
-from optimizer.audit.auditor import Scales
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation, Scales
+from optimizer.audit.levers import register_auditor
 from optimizer.disruptions.shock import Path as ShockPath
-from optimizer.errors import Problem
-from optimizer.levers import Labels, Producing, Reference, Sized
+from optimizer.errors import PluginError, Problem
+from optimizer.levers import Labels, Producing, Reference, Sized, register_lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import total
-from optimizer.plugins import register
 from optimizer.results.plan import Array, Flow
 from optimizer.units import AmountSeries, Quantity, QuantitySeries, Series, Share
 
@@ -51,3 +71,41 @@ __all__ = [
     "register",
     "total",
 ]
+
+
+def register(lever: type[Any], auditor: Auditor) -> None:
+    """Make a lever from outside the package known: instances may name its kind, and plans that buy it are audited.
+
+    Args:
+        lever: a class with a `kind` of its own, derived from `Sized` or from another class of `optimizer.levers`.
+        auditor: its arithmetic, which must not call the lever's.
+
+    Raises:
+        TypeError: no such class, or no auditor.
+        ValueError: a kind that the package has itself.
+    """
+    if not isinstance(auditor, Auditor):
+        raise TypeError("a lever without an auditor is not registered: give it an Auditor")
+    register_auditor(register_lever(lever), auditor)
+
+
+def load_plugin(path: str | Path) -> None:
+    """Import a file that registers levers, under its own name, so that worker processes find it as well.
+
+    Raises:
+        PluginError: no such file, a name that a module has already, or an error in it.
+    """
+    file = Path(path).resolve()
+    if file.suffix != ".py" or not file.is_file() or not file.stem.isidentifier():
+        raise PluginError(f"{path} is no Python module: name a file such as demand_response.py")
+    known = sys.modules.get(file.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == file:
+        return
+    if known is not None or find_spec(file.stem) is not None:
+        raise PluginError(f'{path} cannot be imported: there is a module "{file.stem}" already; rename the file')
+    sys.path.append(str(file.parent))
+    try:
+        import_module(file.stem)
+    except Exception as error:
+        sys.path.remove(str(file.parent))
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error

@@ -16,9 +16,8 @@ from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder, Sense
-from optimizer.model.expressions import Expression, total
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
-from optimizer.model.ledgers import Names
 from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome
@@ -159,7 +158,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
     first = len(model.rows)
-    with model.under(path):
+    with model.under(path.key):
         network.operate(model, path, instance.processes, instance.demands)
         for option in instance.options.values():
             option.operate(model, path)

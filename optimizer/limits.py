@@ -10,8 +10,8 @@ FILE_BYTES, PLAN_BYTES, CHECKPOINT_BYTES = 32 * 2**20, 128 * 2**20, 2**30
 VALUES, PLAN_VALUES = 400_000, 1_500_000
 # Mappings and lists inside each other.
 NESTING = 32
-# Characters of a number, of a key, of a value that a message repeats, and of a message.
-NUMBER_LENGTH, KEY_LENGTH, EXCERPT, MESSAGE = 400, 10_000, 60, 1_000
+# Characters of a number, of a key, and of a message.
+NUMBER_LENGTH, KEY_LENGTH, MESSAGE = 400, 10_000, 1_000
 # Cells of a workbook that are stored, empty ones with a format among them; characters of a cell, as in Excel.
 CELLS, CELL_LENGTH = 250_000, 32_767
 # Bytes of a workbook once unpacked, and characters of all its cells; its files; its XML tags.

@@ -5,6 +5,7 @@ Quantity    the same, 0 or more                              t, t/yr, USD, …
 Share       0 … 1
 Series      a number, or {year: number}: linear between the years given, flat outside them
 ByYear      {year: number}: each for that year alone
+Described   what every object of a file may have: a name, a source, a note; Commitment is one in several objects
 """
 
 import math
@@ -33,7 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
 from optimizer.limits import NUMBER_LENGTH
-from optimizer.suggestions import excerpt
+from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_whole
 
 # One number, or an array with one for each of many shocks that are written together.
@@ -50,11 +51,6 @@ _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+
 _IN_A_YEAR = re.compile(
     r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
 )
-
-
-def finding(what: str, cure: str) -> PydanticCustomError:
-    """An error that carries its cure through pydantic."""
-    return PydanticCustomError("finding", "{what}", {"what": what, "cure": cure})
 
 
 def parse_amount(value: Any) -> float:
@@ -402,3 +398,18 @@ def rounded(value: float) -> float:
         return 0.0
     unit = 10.0 ** greatest_whole(math.log10(value))
     return unit * max(step for step in (1.0, 2.0, 5.0) if step * unit <= value * (1.0 + ROUNDING))
+
+
+class Commitment(Described):
+    """Money that somebody has spent or pledged already: it stands beside the outlay, and counts nowhere."""
+
+    amount: Positive = Field(description="Money spent or pledged, undiscounted.")
+    year: int | None = Field(default=None, ge=1900, le=2200, description="Calendar year of the payment or the pledge.")
+    conditional: bool = Field(
+        default=False,
+        description="Whether it still hangs on something, such as a permit, a loan agreement or equity to be raised.",
+    )
+
+
+Commitments = tuple[Commitment, ...]
+COMMITTED = "Money already spent or pledged by somebody, a list: reported beside the outlay, and in no cost or budget."

@@ -15,8 +15,7 @@ from optimizer import formulation
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, total
-from optimizer.model.ledgers import Names
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.solver import Model, Settings, write_model
 from tests.conftest import Cell
 
@@ -25,7 +24,8 @@ HORIZON = Horizon(start=2026, end=2027, step="quarter")
 
 @pytest.fixture
 def builder() -> ModelBuilder:
-    return ModelBuilder(HORIZON, 0.1, Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"})))
+    names = Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"}), {"baseline"})
+    return ModelBuilder(HORIZON, 0.1, names)
 
 
 # Ledgers
@@ -81,7 +81,7 @@ def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
     path = instance.path(instance.events[0])
     with pytest.raises(ModelError, match="is no key of operating"):
         builder.book("operating", "embargo", 0, amount=1.0)
-    with builder.under(path):
+    with builder.under(path.key):
         builder.book("operating", "embargo", 0, amount=1.0)
     assert builder.booked("operating", "embargo", 0).constant == 1.0
 
@@ -498,7 +498,7 @@ def test_nothing_is_written_to_standard_output() -> None:
     # HiGHS prints a banner to file descriptor 1 when it is first made.
     code = (
         "from optimizer.horizon import Horizon\n"
-        "from optimizer.model.ledgers import Names\n"
+        "from optimizer.model.expressions import Names\n"
         "from optimizer.model.builder import ModelBuilder\n"
         "from optimizer.solver import Model, Settings\n"
         "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "

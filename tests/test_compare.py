@@ -19,7 +19,7 @@ from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.budget_sweep import CaseLeastOutlay
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, shocks_survived, sizes_bought
+from optimizer.studies.comparison import Comparison, sizes_bought
 from optimizer.studies.frontier import frontier
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
@@ -44,7 +44,7 @@ def test_what_each_budget_buys_of_tiny_by_hand() -> None:
     # 5.2M are 80 t: the first shock is survived, of the second 60 t are missing. 10M are a line and 76.9 t in
     # store: of the second shock 140 - 40 - 76.9 t are missing.
     assert gaps == pytest.approx([110e6, 30e6, (100 - 5e6 / 65e3) * 500e3, 0])
-    assert [len(shocks_survived(column.result)) for column in found.columns] == [0, 1, 1, 2]
+    assert [len(column.result.shocks_survived) for column in found.columns] == [0, 1, 1, 2]
     assert sizes_bought(found.columns[2].result) == pytest.approx({"plant": 20, "reserve": 5e6 / 65e3})
     assert found.columns[0].budget == 0
     assert found.columns[-1].budget is None

@@ -116,6 +116,16 @@ def test_a_future_that_cannot_be_survived_alone_has_no_regret() -> None:
         plan("hand_regret.yaml", "policy.budget=1")
 
 
+def test_a_future_that_has_no_plan_alone_names_the_rules_that_contradict_each_other() -> None:
+    # 10 t/yr of the plant cost 600 in 2027, more than the budget of that future.
+    result = plan(
+        "hand_regret.yaml", "policy.force={plant: {2027: 10}}", "futures.need.branches.low.set={policy.budget: 1}"
+    )
+    assert (result.status, result.notes) == ("none", ())
+    assert len(result.clash) == 2
+    assert all(each.endswith("(low)") for each in result.clash)
+
+
 def test_cvar_of_an_instance_without_questions() -> None:
     """At α = 0.8 ten tonnes are bought; at α = 0 the measure is the expected cost, 100, and nothing is."""
     assert plan("hand_cvar.yaml").expected_cost == pytest.approx(300, rel=1e-6)

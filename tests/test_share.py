@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
-from optimizer.studies.sharing import game
-from optimizer.studies.sharing.costs import CostShares, MemberShare
+from optimizer.studies.sharing import CostShares, MemberShare, game
 
 ROOT = Path(__file__).parent.parent
 ALLIES = ROOT / "examples" / "allies.yaml"

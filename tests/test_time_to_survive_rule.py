@@ -61,6 +61,13 @@ def test_a_rule_forces_a_reserve_of_known_size_and_cost() -> None:
     assert [each.months for each in after] == [0.0, pytest.approx(18), pytest.approx(18)]
 
 
+def test_a_rule_holds_beside_samples_that_may_fail() -> None:
+    # 80 t for the rule; the only sample would take 160 t, and may fail. 3000 + 80·50 + 3·80·1.
+    sample = {"count": 1, "survive": 0, "start": 2027, "months": 24, "cuts": [CUT]}
+    result = solved(ruled(rule(12, **{"from": 2027}), ensembles={"trouble": sample}))
+    assert (result.status, result.total_cost) == ("survives", pytest.approx(7240))
+
+
 def test_what_a_rule_binds_and_what_a_month_of_it_is_worth() -> None:
     # A month is 80/12 t, at 53; a point of the floor 1.5 t.
     binding = {(price.what, price.step): price.worth for price in solved(ruled(rule(18, **{"from": 2027}))).binding}

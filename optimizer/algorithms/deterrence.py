@@ -47,7 +47,7 @@ def _decide(
     most = sum(added[o] * _largest_level(instance, o, level) for o, level in levels.items())
     if need <= 0 or most < need:
         return -1
-    with model.under(instance.path(shock)):
+    with model.under(instance.path(shock).key):
         deterred = model.variable("adversary", "deterred", shock.periods.start, unit="1", upper=1, integer=True)
         deterrence = total((added[o] / need) * level for o, level in levels.items())
         model.require("adversary", "deter", shock.periods.start, deterrence, ">=", deterred, unit="1")

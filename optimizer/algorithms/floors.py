@@ -30,8 +30,9 @@ def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mappi
     `limits` are the shortages, t, that will do, by the same columns; where one is left out, all that has to be served.
     """
     limits = limits or {}
-    floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor"] if given_up else []
-    for r in floors:
+    # The floors of a rule about time to survive have no shortage below them: they are never given up.
+    floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor" and len(row.terms) > 1]
+    for r in floors if given_up else ():
         row = model.rows[r]
         unserved, below = sorted(row.terms, key=lambda j: -row.terms[j])[:2]
         if below in given_up:

@@ -58,6 +58,9 @@ def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -
     return total(builder.booked("outlay", year) for year in instance.horizon.years)
 
 
+LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
+
+
 def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
 

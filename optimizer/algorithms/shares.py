@@ -100,7 +100,7 @@ class Excuses:
         below, given_up, limits = below_columns(member), dict[int, int](), dict[int, float]()
         for shock in samples:
             _, own = self.tree.locate(shock)
-            with member.under(self.tree.path(shock)):
+            with member.under(self.tree.path(shock).key):
                 excused = member.variable(*EXCUSED, own.periods.start, unit="1", upper=1, integer=True)
             (columns[shock.name],) = excused.terms
             given_up |= dict.fromkeys(below.get(own.name, ()), columns[shock.name])

@@ -8,7 +8,9 @@ from typing import Any
 from optimizer.audit.report import Report
 from optimizer.audit.shocks import SurvivalRules
 from optimizer.instance.edits import without_disruptions
+from optimizer.instance.schema import Instance
 from optimizer.results.plan import Faced, Flows, ManyFlows
+from optimizer.results.result import Result
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE, ROUNDING
 
 # Files of earlier formats lack the costs of attacks, and count only the worst attack over all starts.
@@ -272,6 +274,18 @@ class Figures(SurvivalRules):
         for part, amount in costs.items() if kept.costs else ():
             again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
         again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
-        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.bought))
+        again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.plan.bought))
         self.report.no_shock_costs = costs
         self.report.add("no-shock plan", again)
+
+
+def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, Report]:
+    """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
+    report = Report()
+    try:
+        Figures(instance, result, report).run(many)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+    no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
+    made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
+    return made, report

@@ -12,8 +12,8 @@ import numpy as np
 
 from optimizer.audit.auditor import Paths
 from optimizer.audit.figures import Figures
-from optimizer.audit.plan import cost_parts
 from optimizer.audit.report import Report
+from optimizer.audit.rows import cost_parts, options_without_auditor
 from optimizer.audit.shocks import Found
 from optimizer.disruptions.shock import expand
 from optimizer.instance.schema import Instance
@@ -237,3 +237,34 @@ def check_absent(instance: Instance, result: Result, report: Report) -> None:
     stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
     for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
         report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+
+
+def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
+    """Audit a result: recompute every figure from the instance, in plain arithmetic.
+
+    Args:
+        instance: the instance that the result claims to answer.
+        result: a result of `solve`, or one that was saved, or changed by hand.
+        many: the flows of shocks of which the result keeps only a line, where they are still at hand. Then they are
+            recomputed like all others, and the line is held against them; without, a line is held against itself.
+
+    Returns:
+        The report. Its `ok` says whether everything agrees; `Report.require` raises `AuditError` where it does not.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> so.verify(instance, so.solve(instance)).ok
+        True
+    """
+    report = Report()
+    report.disagreements += result.departures
+    report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
+    try:
+        if result.baseline is None and result.status in ("none", "stopped"):
+            check_absent(instance, result, report)
+        else:
+            Saved(instance, result, report).run(many)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+    return report

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.audit.auditor import Paths
-from optimizer.audit.paths import PathRows
 from optimizer.audit.report import TOLERANCE
+from optimizer.audit.rows import PathRows
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING

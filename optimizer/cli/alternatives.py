@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
@@ -44,11 +44,11 @@ def command(
     Manual:  docs/how-to/alternatives.md
     """
     tolerance = _tolerance(within)
-    outputs.check_folder(output, "--output")
+    common.check_folder(output, "--output")
     for name in _names(plans):
         if output is None:
             break
-        outputs.check_file(output / f"{name}.json", "--output", file)
+        common.check_file(output / f"{name}.json", "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
 
     from optimizer.solver import Settings
@@ -91,7 +91,7 @@ def _show(found: "Alternatives") -> None:
 def _write(found: "Alternatives", folder: Path) -> None:
     results = [found.cheapest, *(each.result for each in found.plans)]
     for name, result in zip(_names(len(found.plans)), results, strict=True):
-        outputs.write_answer(folder / f"{name}.json", result.to_json() + "\n")
+        common.write_answer(folder / f"{name}.json", result.to_json() + "\n")
 
 
 def _names(plans: int) -> list[str]:

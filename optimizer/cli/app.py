@@ -139,7 +139,7 @@ def _print_version(is_wanted: bool) -> None:
 def _load_plugins(files: list[Path] | None) -> None:
     if files:
         from optimizer.errors import PluginError
-        from optimizer.plugins import load_plugin
+        from optimizer.extend import load_plugin
 
         for file in files:
             try:

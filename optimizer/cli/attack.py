@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     pass
@@ -31,7 +31,7 @@ def command(
     is_given = plan is not None or inputs.is_saved_plan(file)
     if is_given and output is not None:
         raise typer.BadParameter("the plan is given and is not solved for: leave out --output.")
-    outputs.check_answer(output, "--output", file)
+    common.check_answer(output, "--output", file)
 
     from optimizer.solver import Settings
     from optimizer.studies.attack import attack
@@ -52,5 +52,5 @@ def command(
 
         show_attack(found)
     if output is not None:
-        outputs.write_answer(output, found.result.to_json() + "\n")
+        common.write_answer(output, found.result.to_json() + "\n")
     common.end(survives=found.survives, is_stopped=found.is_unproven)

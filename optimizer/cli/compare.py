@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _check_plot(plot: Path | None) -> None:
         return
     if plot.suffix.lower().removeprefix(".") not in FRONTIER_FORMATS:
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    outputs.check_file(plot, "--plot")
+    common.check_file(plot, "--plot")
 
 
 def _read_cases(
@@ -207,6 +207,6 @@ class _CaseReader:
 def _draw(found: "Comparison", path: Path) -> None:
     from optimizer.report.figures.frontier import save_plot
 
-    with outputs.writing(path), common.library_warnings():
+    with common.writing(path), common.library_warnings():
         save_plot(found, path)
     common.print_message(f"wrote {path}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options
 
 
 def command(
@@ -27,9 +27,9 @@ def command(
     if target.exists() and (not overwrite or target.resolve() == source.resolve()):
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")
-    outputs.check_file(target, "TARGET")
+    common.check_file(target, "TARGET")
     inputs.print_source(str(source))
-    with outputs.writing(target):
+    with common.writing(target):
         left_out = convert_file(source, target)
     if left_out:
         common.print_message(f"JSON has no comments: {left_out} were left out.")

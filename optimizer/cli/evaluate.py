@@ -1,11 +1,12 @@
 """diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def command(
     """
     if output is not None and len(plan) > 1:
         raise typer.BadParameter("a plan file holds one plan: name one --plan.", param_hint="--output")
-    outputs.check_answer(output, "--output", file, *plan)
-    outputs.check_folder(csv, "--csv")
+    common.check_answer(output, "--output", file, *plan)
+    common.check_folder(csv, "--csv")
 
     from optimizer.solver import Clock, Settings
     from optimizer.studies.evaluate import evaluate_plans
@@ -77,9 +78,6 @@ def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | N
         elif found.rules:
             what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
             common.fail(what, ExitCode.USAGE)
-        outputs.write_answer(output, result.to_json() + "\n")
+        common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        with outputs.writing(csv):
-            paths = write_evaluation_csv(found, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        common.write_tables(csv, partial(write_evaluation_csv, found))

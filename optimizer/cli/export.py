@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     """
     if output.suffix not in (".mps", ".lp"):
         raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
-    outputs.check_file(output, "--output", file)
+    common.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
     from optimizer.formulation import cost, extensive_form_model, gap
     from optimizer.solver import write_model
@@ -35,6 +35,6 @@ def command(
         if floors_kept and column.mark.what == "below":
             column.upper = 0.0
     objective = gap(builder, instance) if least_gap else cost(builder, instance, instance.events)
-    with outputs.writing(output):
+    with common.writing(output):
         write_model(builder, objective, output)
     common.print_message(f"wrote {output}: {len(builder.columns):,} columns, {len(builder.rows):,} rows")

@@ -1,9 +1,10 @@
 """diversify futures: what it is worth to decide later, and to know earlier."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 
 
@@ -23,7 +24,7 @@ def command(
     Example: diversify futures instances/us-2027.yaml --time-limit 600
     Manual:  docs/how-to/value-of-information.md
     """
-    outputs.check_folder(csv, "--csv")
+    common.check_folder(csv, "--csv")
     made = inputs.read_instance(file, changes)
     if not made.instance.futures:
         what = "one future is taken alone" if changes.future else f"{file} has no futures"
@@ -44,8 +45,5 @@ def command(
     if csv is not None:
         from optimizer.report.tables.render import write_frames
 
-        with outputs.writing(csv):
-            paths = write_frames(found.frames, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        common.write_tables(csv, partial(write_frames, found.frames))
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

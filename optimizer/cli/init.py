@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import common, outputs
+from optimizer.cli import common
 from optimizer.errors import ExitCode
 
 
@@ -21,12 +21,12 @@ def command(
     """
     from optimizer.io.json_schema import starter_files
 
-    outputs.check_folder(folder, "DIR")
+    common.check_folder(folder, "DIR")
     made = {folder / name: text for name, text in starter_files().items()}
     there = [str(path) for path in made if path.exists()]
     if there:
         what = f"{' and '.join(there)}: already there; nothing was written. Choose another folder."
         common.fail(what, ExitCode.USAGE)
     for path, text in made.items():
-        outputs.write_answer(path, text)
+        common.write_answer(path, text)
     typer.echo(f"Read {folder / 'instance.yaml'} from its top; then: diversify solve {folder / 'instance.yaml'}")

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from optimizer.instance.edits import Edited
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
+    from optimizer.io.plan_file import GivenPlan
     from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
-    from optimizer.results.given import GivenPlan
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
 
@@ -150,7 +150,6 @@ def _steps(
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
     from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
-    from optimizer.instance.removal import leave_out
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))
@@ -159,6 +158,8 @@ def _steps(
     yield lambda before: Edited(forcing(before, force))
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
+        from optimizer.instance.removal import leave_out
+
         yield lambda before: leave_out(before, words)
 
 
@@ -265,7 +266,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
+    from optimizer.studies.futures.solve import solve_futures
 
     if changes.future is not None:
         return None
@@ -275,7 +276,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     if not is_instance(file):
         return None
     made = change_instance(file, changes, takes_futures=True)
-    if not is_adaptive(made.instance):
+    if not made.instance.is_adaptive:
         return None
     announce(made)
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
@@ -383,11 +384,12 @@ def search_plan(
     load_seconds: float = 0.0,
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
-    from optimizer.studies.solve import solve_instance
-    from optimizer.studies.withstand import withstood
-
     if adversary:
+        from optimizer.studies.withstand import withstood
+
         return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+    from optimizer.studies.solve import solve_instance
+
     return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
 
 
@@ -418,7 +420,7 @@ def with_comments(result: "Result", file: str) -> "Result":
 
 def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
     """A warning that a saved plan was changed since it was solved, where the audit disagrees; empty where it agrees."""
-    from optimizer.audit import verify
+    from optimizer.audit.saved import verify
 
     return _audit_warning(verify(instance, result).disagreements)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, sections
-from optimizer.cli.report import find_frontier
+from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def command(
     Manual:  docs/how-to/report.md
     """
     _check_choice(kind, output, vars(choice) | {"all": every})
-    outputs.check_file(output, "--output", plan)
+    common.check_file(output, "--output", plan)
 
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
@@ -105,7 +104,7 @@ def command(
         common.print_message(doubt)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share))
+        frontier = sections.find_frontier(instance, result, None, Settings(gap=accuracy.share))
     with inputs.plan_that_fits(plan):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
@@ -114,7 +113,7 @@ def command(
             picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
@@ -163,7 +162,7 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
             picture = draw_study_plot(subject, output.suffix.lower()[1:])
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    outputs.write_answer(output, picture)
+    common.write_answer(output, picture)
     common.end(survives=True, is_stopped=is_stopped(subject), disagrees=bool(doubts))
 
 

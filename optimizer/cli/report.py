@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress, sections
-from optimizer.cli.requirements import check_requirements, end_with_requirements
+from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
+    from optimizer.studies.requirements import Requirements
     from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
@@ -66,8 +66,8 @@ def command(
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
         without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
-        check_requirements(source, changes, has_plan=plan is not None, left_out=without)
-        end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
+        _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
@@ -156,7 +156,7 @@ def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "
 
     if known.quick or known.interrupted or result.baseline is None:
         return replace(single_point(instance, result), stopped=known.interrupted)
-    return find_frontier(instance, result, known.amounts, known.settings)
+    return sections.find_frontier(instance, result, known.amounts, known.settings)
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -263,7 +263,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    outputs.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
+    common.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
@@ -307,20 +307,61 @@ def _end(
     result: "Result | FuturesResult", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool
 ) -> NoReturn:
     """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
-    outputs.write_answer(output, content)
+    common.write_answer(output, content)
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
 
 
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
+# Stockpile requirements
 
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)
+
+def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
+    """Refuse, before anything is solved, options that do not go with requirements, and what has none.
+
+    Raises:
+        InstanceError: no shocks, no demand, or several futures.
+    """
+    for option, is_given in left_out.items():
+        if is_given:
+            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
+            raise typer.BadParameter(what, param_hint=option)
+    if changes.future is None and inputs.is_futures_plan(source):
+        what = f"{source} is a plan of several futures: take one of them by --future NAME."
+        raise typer.BadParameter(what, param_hint="--requirements")
+    if has_plan or not inputs.is_saved_plan(source):
+        from optimizer.studies.requirements import check_conflict
+
+        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
+
+
+def _end_with_requirements(
+    found: inputs.PlanInput, search: options.PlanSearch, output: Path, *, quick: bool, json: bool
+) -> NoReturn:
+    """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
+    from optimizer.solver import Settings
+    from optimizer.studies.requirements import find_requirements
+
+    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
+    is_quick = quick or found.interrupted
+    with progress.display(found.instance.money, lists_tasks=True) as listener:
+        made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
+    if json:
+        common.print_json(made.to_dict())
+    else:
+        from optimizer.report.tables.requirements import show_requirements
+
+        show_requirements(made)
+    common.write_answer(output, _requirements_content(made, output, doubts))
+    for doubt in doubts:
+        common.print_message(doubt)
+    common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
+
+
+def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
+    from optimizer.report.excel import requirements_workbook
+    from optimizer.report.html.pages import requirements_page
+
+    is_book = output.suffix.lower() == ".xlsx"
+    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

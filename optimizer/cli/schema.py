@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli import options, outputs
+from optimizer.cli import common, options
 
 
 def command(
@@ -23,5 +23,5 @@ def command(
     if output is None:
         typer.echo(dump_schema(), nl=False)
         return
-    outputs.check_answer(output, "--output")
-    outputs.write_answer(output, dump_schema())
+    common.check_answer(output, "--output")
+    common.write_answer(output, dump_schema())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import Frontier
 
 # Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
@@ -144,7 +145,7 @@ def _stress(subject: StudySubject, listener: "Listener") -> "Study":
 
 
 def _share(subject: StudySubject, listener: "Listener") -> "Study":
-    from optimizer.studies.sharing.costs import SHARING_SHARE, share_costs
+    from optimizer.studies.sharing import SHARING_SHARE, share_costs
 
     settings = replace(subject.settings, gap=min(subject.accuracy, SHARING_SHARE))
     return share_costs(subject.instance, settings=settings, listener=listener)
@@ -263,3 +264,16 @@ def make_sections(
         common.print_message(f"study {number} of {len(names)}: {name}")
         made.append(section_of(carry_out(name, subject), plan, subject.time_limit))
     return tuple(made)
+
+
+def find_frontier(
+    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
+) -> "Frontier":
+    """Plans of other budgets, as far as they are known when the user stops the search."""
+    from optimizer.studies.frontier import frontier, single_point
+
+    try:
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            return frontier(instance, result, budgets, settings, listener)
+    except KeyboardInterrupt:
+        return replace(single_point(instance, result), stopped=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
 
@@ -65,7 +65,7 @@ def command(
         discovers=discover,
     )
     if discover:
-        outputs.check_answer(csv, "--csv", file, plan)
+        common.check_answer(csv, "--csv", file, plan)
         judged = _read_plan(file, plan, changes, time_limit, adversary=adversary)
         found = _discover(judged, samples or DISCOVERY_SAMPLES, seed, jobs, file, adversary=adversary)
         _show_discovery(found, csv, json=json)
@@ -119,11 +119,11 @@ def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
 
 def _store_bands(moved: "Sensitivity", file: str) -> None:
     """Write the band of the samples beside the file; stderr says where."""
-    from optimizer.results.bands import bands_path, store_bands
+    from optimizer.results.saved import bands_path, store_bands
 
     if moved.sampled is not None:
         bands = moved.sampled.bands(len(moved.instance.uncertain))
-        with outputs.writing(bands_path(file)):
+        with common.writing(bands_path(file)):
             path = store_bands(file, moved.instance.to_dict(), bands)
         common.print_message(f"wrote {path}")
 
@@ -179,6 +179,6 @@ def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None
     else:
         show_discovery(found)
     if csv is not None:
-        with outputs.writing(csv):
+        with common.writing(csv):
             write_discovery_csv(found, csv)
         common.print_message(f"wrote {csv}")

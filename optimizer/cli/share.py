@@ -1,9 +1,10 @@
 """diversify share: who pays what of a plan that several members make together."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 
 def command(
@@ -26,11 +27,11 @@ def command(
     Example: diversify share examples/allies.yaml --between north,south
     Manual:  docs/how-to/share.md
     """
-    outputs.check_folder(csv, "--csv")
+    common.check_folder(csv, "--csv")
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
 
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.sharing.costs import find_cost_shares
+    from optimizer.studies.sharing import find_cost_shares
 
     names = None if between is None else [word.strip() for word in between.split(",")]
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
@@ -45,8 +46,5 @@ def command(
     if csv is not None:
         from optimizer.report.tables.render import write_frames
 
-        with outputs.writing(csv):
-            paths = write_frames(found.frames, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        common.write_tables(csv, partial(write_frames, found.frames))
     common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

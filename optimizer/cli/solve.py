@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -49,9 +50,9 @@ def command(
     began = time.perf_counter()
     _check_search(solver, strategy, is_plain=not adversary or (strategy == "auto" and checkpoint is None))
     common.check_address(cluster)
-    outputs.check_answer(output, "--output", file)
-    outputs.check_folder(csv, "--csv")
-    outputs.check_folder(checkpoint, "--checkpoint")
+    common.check_answer(output, "--output", file)
+    common.check_folder(csv, "--csv")
+    common.check_folder(checkpoint, "--checkpoint")
 
     from optimizer.solver import Settings
 
@@ -84,26 +85,27 @@ def command(
 
 
 def _show(result: "Result | FuturesResult", *, every: bool) -> None:
-    from optimizer.report.tables.futures import show_futures
-    from optimizer.report.tables.plan import show_plan
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    if isinstance(result, FuturesResult):
-        show_futures(result, every=every)
-    else:
+    if isinstance(result, Result):
+        from optimizer.report.tables.plan import show_plan
+
         show_plan(result, every=every)
+    else:
+        from optimizer.report.tables.futures import show_futures
+
+        show_futures(result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
     """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
     from optimizer.extras import require_extra
-    from optimizer.studies.futures.solve import is_adaptive
 
     require_extra("sensitivity", "--bands")
     if not instance.ranges:
         what = f"{file} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out."
         raise typer.BadParameter(what, param_hint="--bands")
-    if is_adaptive(instance):
+    if instance.is_adaptive:
         what = "a plan of several futures has no band: leave it out, or take one future by --future."
         raise typer.BadParameter(what, param_hint="--bands")
 
@@ -118,8 +120,8 @@ def _with_bands(
     adversary: bool,
 ) -> "Result | FuturesResult":
     """The result with its band: computed, or the one stored beside the file if it belongs to exactly this instance."""
-    from optimizer.results.bands import stored_bands
     from optimizer.results.result import Result
+    from optimizer.results.saved import stored_bands
     from optimizer.solver import Settings
 
     if not isinstance(result, Result) or result.baseline is None or not instance.ranges:
@@ -151,11 +153,12 @@ def _find(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock
-    from optimizer.studies.futures.solve import is_adaptive, solve_futures
 
     clock = Clock(settings.time_limit)
     with progress.display(made.instance.money) as listener:
-        if is_adaptive(made.instance):
+        if made.instance.is_adaptive:
+            from optimizer.studies.futures.solve import solve_futures
+
             return solve_futures(
                 made.instance,
                 settings,
@@ -169,16 +172,15 @@ def _find(
 
 
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
-    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
-    result = result if isinstance(result, FuturesResult) else inputs.with_comments(result, file)
+    if isinstance(result, Result):
+        result = inputs.with_comments(result, file)
     if output is not None:
-        outputs.write_answer(output, result.to_json() + "\n")
+        common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
         from optimizer.report.tables.futures import write_futures_csv
         from optimizer.report.tables.plan import write_csv
 
-        with outputs.writing(csv):
-            paths = write_futures_csv(result, csv) if isinstance(result, FuturesResult) else write_csv(result, csv)
-        for path in paths:
-            common.print_message(f"wrote {path}")
+        write = partial(write_csv, result) if isinstance(result, Result) else partial(write_futures_csv, result)
+        common.write_tables(csv, write)

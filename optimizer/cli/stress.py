@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, outputs, progress
+from optimizer.cli import common, inputs, options, progress
 from optimizer.errors import ExitCode
 from optimizer.extras import require_extra
 
@@ -45,8 +45,8 @@ def command(
     Example: diversify stress instances/tiny.yaml --samples 200
     Manual:  docs/how-to/stress.md
     """
-    outputs.check_answer(csv, "--csv", plan, instance, other)
-    outputs.check_answer(parquet, "--parquet", plan, instance, other)
+    common.check_answer(csv, "--csv", plan, instance, other)
+    common.check_answer(parquet, "--parquet", plan, instance, other)
     if other is not None and instance is not None:
         raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
     if parquet is not None:
@@ -102,6 +102,6 @@ def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
 
     for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
         if path is not None:
-            with outputs.writing(path):
+            with common.writing(path):
                 write(found, path)
             common.print_message(f"wrote {path}")

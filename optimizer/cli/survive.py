@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from optimizer.cli import common, inputs, options, outputs
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     from optimizer.results.result import Result
@@ -26,7 +26,7 @@ def command(
     Example: diversify survive instances/tiny.yaml
     Manual:  docs/how-to/survive.md
     """
-    outputs.check_answer(csv, "--csv", file, plan)
+    common.check_answer(csv, "--csv", file, plan)
     found = inputs.read_judged_plan(file, plan, changes, search)
     instance, result = found.instance, found.result
     if not found.is_saved:
@@ -42,7 +42,7 @@ def command(
     else:
         show_time_to_survive(instance, survival)
     if csv is not None:
-        outputs.write_answer(csv, time_to_survive_csv(survival))
+        common.write_answer(csv, time_to_survive_csv(survival))
     is_stopped = not found.is_saved and result.status == "stopped"
     common.end(survives=result.baseline is not None, is_stopped=is_stopped)
 

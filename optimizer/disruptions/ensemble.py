@@ -45,8 +45,9 @@ from optimizer.disruptions.shock import (
     as_tuple,
 )
 from optimizer.horizon import Horizon
+from optimizer.suggestions import finding
 from optimizer.tolerances import least_whole
-from optimizer.units import Described, Quantity, Share, finding, parse_amount
+from optimizer.units import Described, Quantity, Share, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"

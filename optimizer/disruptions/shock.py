@@ -25,7 +25,8 @@ from pydantic_core.core_schema import ValidationInfo
 from optimizer import shapes
 from optimizer.disruptions.family import Axis, Durations, Grid, ShockStarts, title
 from optimizer.horizon import Horizon
-from optimizer.units import Described, Number, Quantity, Share, finding
+from optimizer.suggestions import finding
+from optimizer.units import Described, Number, Quantity, Share
 
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]

@@ -8,9 +8,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import BRANCH, Edit
 from optimizer.instance.questions import Question
-from optimizer.instance.questions import RiskMeasure as RiskMeasure
 from optimizer.instance.reading import as_document, read_document
-from optimizer.instance.schema import Answer as Answer
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.instance.ways import Way, apply_branches, find_ways
 from optimizer.suggestions import did_you_mean, excerpt

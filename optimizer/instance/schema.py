@@ -204,6 +204,11 @@ class Instance(Described):
         """The currency's code, the first word of its label: ``USD``."""
         return self.currency.split()[0] if self.currency.split() else ""
 
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its plan is one for several futures, or is judged by another measure than expected cost."""
+        return bool(self.futures) or self.policy.objective.kind != "expected"
+
     @cached_property
     def tree(self) -> "FutureTree":
         """The futures of its questions; of an instance without any, itself alone.

@@ -1,22 +1,18 @@
 """The seven levers, by `kind`. Adding one: its file, and a name here; or, from outside, `optimizer.register`."""
 
-import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import get_args
 
 from pydantic import SerializeAsAny
 
 from optimizer.levers.ally import Ally
-from optimizer.levers.base import Labels, Lever, Reference, Sized
+from optimizer.levers.base import Labels, Lever, Producing, Reference, Sized
 from optimizer.levers.leverage import Leverage
 from optimizer.levers.partnership import Partnership
-from optimizer.levers.producing import Producing
 from optimizer.levers.recycling import Recycling
 from optimizer.levers.refining import Refining
-from optimizer.levers.stock import Stock
-from optimizer.levers.stockpile import Stockpile
+from optimizer.levers.stockpile import Stock, Stockpile
 from optimizer.levers.substitution import Substitution
 
 KINDS: dict[str, type[Lever]] = {
@@ -34,9 +30,8 @@ PACKAGE_KINDS = frozenset(KINDS)
 # Every option is bought by size or is held as a stock, and is written with the fields of its own class.
 Option = SerializeAsAny[Sized | Stock]
 
-# The auditors of the package are modules with the names of kinds; those of other levers come with them.
-_AUDITORS = Path(__file__).parent.parent / "audit" / "levers"
-_AUDITED: set[str] = set()
+# Kinds of levers that came with their auditor; `audit.levers` has one for each kind of the package.
+_AUDITED: set[str] = set(PACKAGE_KINDS)
 
 
 def register_lever(lever: type[Lever]) -> str:
@@ -76,12 +71,7 @@ def known_kinds() -> dict[str, type[Lever]]:
 
 def is_audited(kind: str) -> bool:
     """Whether plans that buy a kind of lever can be audited."""
-    return kind in _AUDITED or kind in _of_package()
-
-
-@cache
-def _of_package() -> frozenset[str]:
-    return frozenset(module.name for module in pkgutil.iter_modules([str(_AUDITORS)]))
+    return kind in _AUDITED
 
 
 __all__ = [

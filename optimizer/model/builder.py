@@ -1,8 +1,8 @@
 """What a formulation is written to before a solver sees it: columns, rows, ledgers and linking terms.
 
 Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
-(`ledgers`). `problem()` passes all of it to PuLP in units chosen from the data, so that neither grams of dysprosium nor
-billions of dollars fall below the solver's tolerances.
+(`expressions`). `problem()` passes all of it to PuLP in units chosen from the data, so that neither grams of dysprosium
+nor billions of dollars fall below the solver's tolerances.
 
 A **linking term** is how the plan enters operation: for each period an affine expression in the plan's columns. Where
 the plan is fixed, it is a parameter (a **given** column) instead; a lever writes the same rows in both cases.
@@ -18,11 +18,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pulp
 
-from optimizer.disruptions.shock import Path
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
-from optimizer.model.expressions import Expression, is_nothing
-from optimizer.model.ledgers import Ledgers, Names
+from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
@@ -103,10 +101,10 @@ class ModelBuilder(Ledgers):
         return float(self._discounts[t])
 
     @contextmanager
-    def under(self, path: Path) -> Iterator[None]:
-        """Everything written inside belongs to this path."""
-        self.names.path.add(path.key)
-        before, self._path = self._path, path.key
+    def under(self, path: str) -> Iterator[None]:
+        """Everything written inside belongs to the path of this key."""
+        self.names.path.add(path)
+        before, self._path = self._path, path
         try:
             yield
         finally:
@@ -129,8 +127,12 @@ class ModelBuilder(Ledgers):
         that cannot be distinguished share it where the data are equal (`joint`).
         """
         mark = self._mark("column", owner, what, self.horizon.label(t))
-        self.columns.append(Column(mark, unit, 0.0, upper, integer, t))
-        return Expression({len(self.columns) - 1: 1.0})
+        return Expression({self._enter(Column(mark, unit, 0.0, upper, integer, t), follows): 1.0})
+
+    def _enter(self, column: Column, follows: Hashable) -> int:
+        """Add a column; its number."""
+        self.columns.append(column)
+        return len(self.columns) - 1
 
     def require(
         self,

@@ -12,16 +12,13 @@ Non-anticipativity needs no rows: what cannot differ is written once. Rows that 
 some future of a node does not allow is 0 in all of them (`close`).
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import Horizon
-from optimizer.model.builder import Column, Mark, ModelBuilder, Row, Unit
-from optimizer.model.expressions import Expression
-from optimizer.model.ledgers import Names
-from optimizer.units import Number
+from optimizer.model.builder import Column, Mark, ModelBuilder, Row
+from optimizer.model.expressions import Names
 
 # Of futures and a period: the smallest number among those that cannot be distinguished.
 NodeOf = Callable[[int, int], int]
@@ -96,32 +93,22 @@ class MemberBuilder(ModelBuilder):
         self.columns, self.rows, self.valid = joint.columns, joint.rows, joint.valid
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
 
-    def variable(
-        self,
-        owner: str,
-        what: str,
-        t: int,
-        *,
-        unit: Unit = "t",
-        upper: Number = math.inf,
-        integer: bool = False,
-        follows: Hashable = None,
-    ) -> Expression:
-        """A column of this future, or the one that it shares with others."""
-        self._mark("column", owner, what, self.horizon.label(t))
+    def _enter(self, column: Column, follows: Hashable) -> int:
+        """Add a column of this future, or find the one that it shares with others; its number."""
+        owner, what, t = column.mark.owner, column.mark.what, column.t
         key = self._key(owner, what, t, follows)
         j = None if key is None else self.joint.shared.get(key)
         if j is None:
-            j = len(self.columns)
-            self.columns.append(Column(self._named(owner, what, t), unit, 0.0, upper, integer, t))
+            column.mark = self._named(owner, what, t)
+            j = super()._enter(column, follows)
             if key is not None:
                 self.joint.shared[key], self.joint.writers[j] = j, set()
         else:
-            self.columns[j].upper = min(self.columns[j].upper, upper)
+            self.columns[j].upper = min(self.columns[j].upper, column.upper)
         if key is not None:
             self.joint.writers[j].add(self.number)
         self._index.setdefault((self._path, owner, what), {})[t] = j
-        return Expression({j: 1.0})
+        return j
 
     def _key(self, owner: str, what: str, t: int, follows: Hashable) -> SharedKey | None:
         """What futures share a column by; None for one of its own."""

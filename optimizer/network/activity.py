@@ -27,25 +27,10 @@ from pydantic import Field
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.units import AmountSeries, Described, Number, Positive, Quantity, QuantitySeries, Ratio, Series, Share
+from optimizer.units import AmountSeries, Described, Number, Quantity, QuantitySeries, Ratio, Series, Share
 
 ZERO_SERIES = Series.constant(0.0)
 MONTHS_A_YEAR = 12
-
-
-class Commitment(Described):
-    """Money that somebody has spent or pledged already: it stands beside the outlay, and counts nowhere."""
-
-    amount: Positive = Field(description="Money spent or pledged, undiscounted.")
-    year: int | None = Field(default=None, ge=1900, le=2200, description="Calendar year of the payment or the pledge.")
-    conditional: bool = Field(
-        default=False,
-        description="Whether it still hangs on something, such as a permit, a loan agreement or equity to be raised.",
-    )
-
-
-Commitments = tuple[Commitment, ...]
-COMMITTED = "Money already spent or pledged by somebody, a list: reported beside the outlay, and in no cost or budget."
 
 
 class Activity(Described):

@@ -26,16 +26,18 @@ from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import COMMITTED, ZERO_SERIES, Activity, Commitments
+from optimizer.network.activity import ZERO_SERIES, Activity
 from optimizer.network.price_response import PriceResponse
+from optimizer.suggestions import finding
 from optimizer.units import (
+    COMMITTED,
+    Commitments,
     Described,
     Quantity,
     QuantityByYear,
     QuantitySeries,
     Share,
     ShareSeries,
-    finding,
     parse_amount,
 )
 

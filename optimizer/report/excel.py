@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optimizer.audit import verify
+from optimizer.audit.saved import verify
 from optimizer.extras import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
@@ -35,7 +35,7 @@ from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.futures.stage_frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements.study import Requirements
+from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import verify_futures_plan
 from optimizer.tolerances import ROUNDING
 
@@ -94,17 +94,15 @@ def sheets(
 
 def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     """The frames of a plan, each on a sheet of its own."""
-    money, frame = result.currency, result.frames.frame
-    note = f"Money in {money}, undiscounted. {frame('builds').note}"
-    yield _sheet(instance, frame("builds"), "builds", "What is bought, and when", note)
+    frame = result.frames.frame
+    yield _sheet(instance, frame("builds"), title="What is bought, and when")
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
         yield _stock(result)
     if result.shocks:
         yield _margins(instance, result.currency, {"": result})
         yield replace(_sheet(instance, frame("survival"), "segments", "Every segment in every shock"), frozen=2)
     yield _concentration(instance, result)
-    note = f"Where each commodity is made in the baseline. HHI: concentration, 0 to 1. Money: {money}."
-    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
+    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region")
     yield _costs(instance, result)
     yield _outlays(instance, result)
     for name in (name for name in OPTIONAL_FILES if len(frame(name))):
@@ -141,12 +139,11 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
     """The frames of all futures, one below another."""
     money = result.currency
     notes = {
-        "survival": f"Every segment in every shock. Money: {money}.",
+        "survival": "",
         "stock": f"Tonnes at the end of each period of the baseline. Money: {money}.",
         "costs": f"Present value in {money}. The parts of a future add to its cost.",
         "outlays": f"Money that counts towards the budget, undiscounted, in {money}.",
-        "yearly_dependence": f"Where each commodity is made in the baseline. HHI: 0 to 1. Money: {money}.",
-        **dict.fromkeys(OPTIONAL_FILES, f"Money: {money}."),
+        **dict.fromkeys(("yearly_dependence", *OPTIONAL_FILES), ""),
     }
     for name, note in notes.items():
         frame = frame_of_futures(result, name)
@@ -213,11 +210,9 @@ def _brief(brief: Brief, currency: str) -> OutputSheet:
         if table := part["table"]:
             drawn = [[head.lstrip(">") for head in table["head"]], *table["rows"], [table["caption"]]]
             rows += [[part["title"], *texts] for texts in drawn if any(texts)]
-    width = max(map(len, rows))
-    columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, width)))
-    full = [[*row, *[None] * (width - len(row))] for row in rows]
-    note = f"{brief.sentence} Money: {currency}."
-    return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, note))
+    columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, max(map(len, rows)))))
+    full = [[*row, *[None] * (len(columns) - len(row))] for row in rows]
+    return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}."))
 
 
 def _stock(result: Result) -> OutputSheet:
@@ -259,10 +254,9 @@ def _margin(service: Service | None) -> float | str | None:
 
 def _concentration(instance: Instance, result: Result) -> OutputSheet:
     """By year, the share of the region that makes most of each commodity."""
-    frame = result.frames.frame("yearly_dependence")
-    largest: dict[str, dict[int, float]] = {c: {} for c in frame["commodity"]}
-    for row in frame.rows():
-        of_year = largest[row["commodity"]]
+    largest: dict[str, dict[int, float]] = {}
+    for row in result.frames.frame("yearly_dependence").rows():
+        of_year = largest.setdefault(row["commodity"], {})
         of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
     rows = ((year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years)
     heads = {c: display_name(instance, c) for c in largest} | {" line": f"{percent(LINE)} line"}
@@ -277,8 +271,7 @@ def _concentration(instance: Instance, result: Result) -> OutputSheet:
 def _costs(instance: Instance, result: Result) -> OutputSheet:
     chart = Chart("bar", f"Total cost by part, present value in {result.currency}", result.money, (1,))
     note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {result.money}."
-    made = _sheet(instance, result.frames.frame("costs"), "costs", "What it costs", note)
-    return replace(made, chart=chart, is_list=False)
+    return replace(_sheet(instance, result.frames.frame("costs"), note=note), chart=chart, is_list=False)
 
 
 def _outlays(instance: Instance, result: Result) -> OutputSheet:
@@ -286,7 +279,7 @@ def _outlays(instance: Instance, result: Result) -> OutputSheet:
     chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", result.money, (1,))
     limit = f" The budget is {budget:,.0f} {result.money}." if budget is not None else ""
     note = f"Money that counts towards the budget, undiscounted, in {result.currency}.{limit}"
-    return replace(_sheet(instance, frame, "outlays", frame.title, note), chart=chart, is_list=False)
+    return replace(_sheet(instance, frame, note=note), chart=chart, is_list=False)
 
 
 def _flows(instance: Instance, result: Result) -> OutputSheet:
@@ -308,7 +301,7 @@ def _sources(result: Result) -> OutputSheet:
         is_shown = value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool))
         place = ".".join(map(str, comment["place"])) or "the file"
         rows.append((place, value if is_shown else str(value), comment["text"]))
-    columns = (*map(FrameColumn, ("about", "value")), FrameColumn("text", "What the file says"))
+    columns = (FrameColumn("about"), FrameColumn("value"), FrameColumn("text", "What the file says"))
     note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
     return OutputSheet(Frame.of_rows("sources", "Where the numbers come from", columns, rows, note), is_list=True)
 
@@ -337,17 +330,16 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
         OSError: the file cannot be written.
     """
     instance = instance_of(result)
-    if warnings is None:
-        found = audit_plan(instance, result)
-        warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}"] if found else []
-    write_whole(path, workbook(instance, result, warnings))
+    write_whole(path, workbook(instance, result, plan_warnings(instance, result) if warnings is None else warnings))
 
 
-def audit_plan(instance: Instance, result: Result | FuturesResult) -> Sequence[str]:
-    """Where a plan of one future or of several and plain arithmetic disagree."""
+def plan_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    """What has to be said first where a plan of one future or of several and plain arithmetic disagree."""
     if isinstance(result, FuturesResult):
-        return verify_futures_plan(instance, result, "arithmetic").report.disagreements
-    return verify(instance, result).disagreements
+        found = verify_futures_plan(instance, result, "arithmetic").report.disagreements
+    else:
+        found = verify(instance, result).disagreements
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}",) if found else ()
 
 
 def workbook(
@@ -370,7 +362,7 @@ def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[O
     instance, frames = found.instance, found.frames
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
     yield _answer(instance, found.stocks, said, warnings)
-    for frame in (frame for name in frames if len(frame := frames.frame(name))):
+    for frame in filter(len, map(frames.frame, frames)):
         made = _sheet(instance, frame)
         if frame.name == "funding":
             names = [column.name for column in frame.columns]

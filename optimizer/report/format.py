@@ -12,8 +12,8 @@ from optimizer.instance.derived import display_name, highest_floor, region_name
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.schema import Instance
-from optimizer.results.bands import Bands
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
+from optimizer.results.saved import Bands
 from optimizer.studies.folding import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, si

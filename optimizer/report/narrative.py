@@ -8,7 +8,6 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
-from optimizer.report.figures.time_to_survive import ChokepointLine
 from optimizer.report.format import (
     DASH,
     abroad,
@@ -28,7 +27,6 @@ from optimizer.report.format import (
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
-from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.folding import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.purchases import Purchase
@@ -318,8 +316,8 @@ def bound_text(measure: Measure | None, result: Result) -> str:
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
     """The shocks that a plan survives and the plan of a larger budget does not."""
-    kept = set(shocks_survived(after))
-    return tuple(name for name in shocks_survived(before) if name not in kept)
+    kept = set(after.shocks_survived)
+    return tuple(name for name in before.shocks_survived if name not in kept)
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
@@ -476,18 +474,6 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
         return f"{title[0]} ({list_names(which, FEW)})"
     count, every = len(names), len(row.members)
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
-
-
-def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
-    """The stages and shocks whose permanent loss is survived for less than a year, in the last year of the horizon."""
-    ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
-    ordered = sorted(
-        ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
-    )
-    said = [f"{line.name}: {short(months)} months" for months, line in ordered[:most]]
-    if len(ordered) > most:
-        said.append(f"and {len(ordered) - most} more")
-    return tuple(said) if years else ()
 
 
 def dependence_sentence(instance: Instance, result: Result, line: float) -> str:

@@ -3,27 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from optimizer.disruptions.ensemble import VARIED
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import entry_name, list_names, percent, plural, shock_title
+from optimizer.report.format import list_names, plural, shock_title
 from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
-from optimizer.report.tables.explain import repair_title, shortage_text
+from optimizer.report.tables.explain import repair_words, shortage_text
 from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
 from optimizer.report.tables.share import core_text, share_headline, together_text
-from optimizer.report.tables.stress import reinforcement_name, share_survived, weak_spot
+from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
-from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
-from optimizer.studies.sharing.costs import CostShares
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si, si_up
@@ -118,22 +116,6 @@ def _dates(instance: Instance, found: Explanation) -> str:
     first = min(known, key=lambda each: str(each.anyhow))
     name = display_name(instance, first.option)
     return f"The first order that has to be placed is {name}, in {first.anyhow} at the latest."
-
-
-def repair_words(instance: Instance, repair: Repair) -> tuple[str, str, float | None]:
-    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
-    label, amount, money = repair_title(instance, repair), repair.amount, instance.money
-    if not repair.works or amount is None:
-        return label, "no size is enough" if repair.works is False else "not known", None
-    sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
-        "budget": lambda: (si_up(amount, money), None),
-        "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
-        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
-        "demand": lambda: (f"{percent(amount, 1)} less", amount),
-        "length": lambda: (f"{amount:g} months at most", None),
-        "sooner": lambda: (f"{amount:g} months", None),
-    }
-    return label, *sizes[repair.kind]()
 
 
 # Under attack.
@@ -270,11 +252,6 @@ def _stress(found: Stress) -> Sequence[str]:
                 f"Most would be gained by {reinforcement_name(found, additions[0])}: {saved}, for {outlay} of outlay."
             )
     return first, second, help_
-
-
-def varied_name(found: Stress, entry: str) -> str:
-    """The name of the shock that samples are variations of, or of their ensemble."""
-    return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
 
 
 # Who pays.

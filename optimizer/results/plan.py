@@ -72,6 +72,12 @@ class Plan:
     fills: Mapping[str, ByPeriod] = field(default_factory=dict)
     stocks: Mapping[str, ByPeriod] = field(default_factory=dict)
 
+    @property
+    def bought(self) -> tuple[str, ...]:
+        """The options that are bought, each once, in the order of the plan; stockpiles last."""
+        stockpiles = (o for o, row in self.fills.items() if any(fill > 0 for fill in row))
+        return tuple(dict.fromkeys([*(build.option for build in self.builds), *stockpiles]))
+
     def __repr__(self) -> str:
         lines = [f"{build.period}  {build.option}  {si(build.size)}" for build in self.builds]
         lines += [f"stock  {o}  at most {si(max(row, default=0.0), 't')}" for o, row in self.stocks.items() if any(row)]
@@ -471,9 +477,3 @@ class NoShockPlan:
     plan: Plan
     baseline: Flows
     costs: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def bought(self) -> tuple[str, ...]:
-        """The options that are bought, stockpiles included, each once."""
-        stockpiles = (o for o, row in self.plan.fills.items() if any(fill > 0 for fill in row))
-        return tuple(dict.fromkeys([*(build.option for build in self.plan.builds), *stockpiles]))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
-from optimizer.results.bands import Bands
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
@@ -28,7 +27,7 @@ from optimizer.results.plan import (
     Weakest,
     write_commitments,
 )
-from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, SavedPlan, digest, is_of_futures
+from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
 from optimizer.tolerances import least_whole
 from optimizer.units import si
 
@@ -126,6 +125,11 @@ class Result(SavedPlan):
     def survives(self) -> bool:
         """Whether the plan keeps every floor in every shock, but for samples that may fail."""
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
+
+    @property
+    def shocks_survived(self) -> tuple[str, ...]:
+        """The shocks in which the plan keeps every floor."""
+        return tuple(outcome.name for outcome in self.shocks if outcome.survives)
 
     @property
     def has_priced_gaps(self) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -31,7 +32,7 @@ from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
 from optimizer.studies.solve import solve_instance, tight_shocks
-from optimizer.studies.what_if import GAINS, LEAST_OUTLAY, WhatIfResult, WhatIfSolver, keep_gains
+from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 

@@ -37,7 +37,6 @@ from optimizer.studies.comparison import (
     BudgetStep,
     Comparison,
     ComparisonColumn,
-    shocks_survived,
     sizes_bought,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
@@ -370,4 +369,4 @@ def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[t
 
 
 def _set_of(result: Result) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(sizes_bought(result)), frozenset(shocks_survived(result))
+    return frozenset(sizes_bought(result)), frozenset(result.shocks_survived)

@@ -38,14 +38,9 @@ def years_bought(result: Result, option: str) -> tuple[int, ...]:
     return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
 
 
-def shocks_survived(result: Result) -> tuple[str, ...]:
-    """The shocks in which a plan keeps every floor."""
-    return tuple(outcome.name for outcome in result.shocks if outcome.survives)
-
-
 def _figures(result: Result) -> dict[str, Any]:
     """The figures of a plan, for JSON; null where there is none."""
-    whole, kept = result.to_dict(whole=False), shocks_survived(result)
+    whole, kept = result.to_dict(whole=False), result.shocks_survived
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
     names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "outlay", "mip_gap")
     return {name: whole[name] for name in names} | {
@@ -133,7 +128,7 @@ class Breakpoint:
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Options that are new and that go, shocks that are survived from then on and no longer."""
         some, more = sizes_bought(self.before), sizes_bought(self.after)
-        few, many = shocks_survived(self.before), shocks_survived(self.after)
+        few, many = self.before.shocks_survived, self.after.shocks_survived
         return {
             "added": tuple(o for o in more if o not in some),
             "dropped": tuple(o for o in some if o not in more),
@@ -231,7 +226,7 @@ def _of_least(least: CaseLeastOutlay) -> dict[str, Any]:
 
 
 def _of_step(step: BudgetStep) -> dict[str, Any]:
-    before, after = shocks_survived(step.before), shocks_survived(step.after)
+    before, after = step.before.shocks_survived, step.after.shocks_survived
     return {
         "case": step.case,
         "budget": step.budget,

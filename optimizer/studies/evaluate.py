@@ -14,9 +14,9 @@ from typing import Any, Literal
 from optimizer.errors import Finding
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
+from optimizer.io.plan_file import GivenPlan
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import FuturesResult
-from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible

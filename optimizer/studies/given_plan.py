@@ -17,13 +17,11 @@ from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.reduction import PlanReduction, including
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
-from optimizer.io.plan_file import load_plan, names_of, read_given_plan
+from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.results.futures import FuturesResult
-from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.comparison import shocks_survived
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.rules import lift_policy, lift_rules
 from optimizer.studies.solve import Timer, conclude
@@ -139,7 +137,7 @@ def plan_figures(result: Result) -> dict[str, Any]:
     """The figures of a plan as JSON, without its flows."""
     names = ("status", "total_cost", "outlay", "survival_gap", "worst_gap", "price_of_survival", "mip_gap", "costs")
     figures = result.to_dict(whole=False)
-    survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(shocks_survived(result))}
+    survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(result.shocks_survived)}
     return survived | {name: figures[name] for name in (*names, "builds", "purchases")}
 
 

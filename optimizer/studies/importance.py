@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from optimizer.extras import require_extra
-from optimizer.results.bands import Bands, Spread
 from optimizer.results.plan import Array
+from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import ROUNDING
 
 # Fewer samples than these say nothing.

@@ -16,8 +16,8 @@ from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import RULE, Instance
+from optimizer.io.plan_file import GivenPlan
 from optimizer.levers import Lever, Sized, Stock
-from optimizer.results.given import GivenPlan
 from optimizer.results.plan import Build
 from optimizer.solver import Clock, Settings
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING

@@ -26,8 +26,8 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, with_number
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.bands import Bands
 from optimizer.results.plan import Array, Plan
+from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube

@@ -21,14 +21,15 @@ from platform import python_version
 from typing import Any
 
 from optimizer import formulation
+from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit import Report, complete
+from optimizer.audit.figures import complete
+from optimizer.audit.report import Report
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -273,7 +274,7 @@ class PlanConclusion:
             services=services(instance, surveyed),
             price_of_survival=None if no_shock is None else cost - no_shock.total_cost,
             calm_cost=None if no_shock is None else no_shock.total_cost,
-            calm_builds=() if no_shock is None else no_shock.bought,
+            calm_builds=() if no_shock is None else no_shock.plan.bought,
             no_shock=no_shock,
             nothing=_nothing(instance, self.clock, evaluator),
             shares=supply_shares(instance, baseline),

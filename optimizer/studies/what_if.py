@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
+from optimizer.algorithms.choice import choose_strategy
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, outlay
 from optimizer.algorithms.reading import read_plan
@@ -26,7 +27,6 @@ from optimizer.results.plan import Plan
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
-LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 # Where a worker keeps what branching gained before it was started.
 GAINS = "gains"
 # So many variants keep their programmes warm.

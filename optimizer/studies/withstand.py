@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
@@ -28,7 +29,6 @@ from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
 from optimizer.studies.solve import Timer, conclude, open_evaluator
-from optimizer.studies.what_if import LEAST_OUTLAY
 from optimizer.units import MoneyLike, si
 
 

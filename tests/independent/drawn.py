@@ -284,3 +284,63 @@ def drawn(seed: int, odd: float = 0.0, attacked: bool = False) -> Data:
     if attacked:
         data["adversary"] = parts.adversary(list(processes), options)
     return data
+
+
+MEASURES = ("expected", "worst", "regret", {"cvar": 0.7}, {"cvar": 0.5, "weight": 0.4})
+
+
+def asked(data: Data, seed: int) -> Data:
+    """The same with one or two questions, in years, and a measure over the futures."""
+    draw = Draw(np.random.default_rng([seed, 11]))
+    years = list(range(data["horizon"]["start"], data["horizon"]["end"] + 1))
+    parts = Drawn(draw, data["horizon"]["step"], years)
+    changes: list[tuple[str, Callable[[], Any]]] = [
+        *((f"demands.{d}.quantity", lambda: parts.series(10, 70)) for d in data["demands"]),
+        *((f"demands.{d}.survival", draw.share) for d in data["demands"]),
+        *((f"processes.{p}.capacity", lambda: parts.series(5, 150)) for p in data["processes"]),
+        *((f"shocks.{s}.deliberate", lambda: draw.pick(True, False)) for s in data["shocks"]),
+        ("policy.budget", lambda: draw.amount(100, 2500)),
+    ]
+    if any(shock.get("probability") for shock in data["shocks"].values()):
+        changes += [(f"shocks.{s}.probability", lambda: draw.share(0, 1 / 3)) for s in data["shocks"]]
+    for o, option in data["options"].items():
+        if option["kind"] == "stockpile":
+            changes += [(f"options.{o}.price", lambda: parts.series(5, 90)), (f"options.{o}.loss", draw.share)]
+        else:
+            changes.append((f"options.{o}.capex", lambda: parts.series(2, 90)))
+            changes += [(f"options.{o}.lead_time", lambda: draw.pick(0, 6, 24)), (f"options.{o}.ramp", draw.share)]
+        if not {"earliest", "latest"} & set(option):
+            changes.append((f"options.{o}.latest", lambda: draw.pick(*years)))
+
+    def question(nested: bool) -> Data:
+        since, weight, branches = draw.pick(*years), draw.share(0.1, 0.9), {}
+        for i, p in enumerate((weight, 1 - weight)):
+            chosen = draw.some(tuple(changes), 0, 3)
+            branches[f"branch{i}"] = {"probability": p, "set": {path: made() for path, made in chosen}}
+        if nested:
+            later = question(False)
+            branches["branch0"]["futures"] = {"nested": later | {"from": max(since, later["from"])}}
+        return {"from": since, "branches": branches}
+
+    questions = {f"question{i}": question(draw.chance(0.3)) for i in range(draw.rng.integers(1, 3))}
+    objective = draw.pick(*MEASURES)
+    for path in ("force", "gap_price"):
+        data["policy"].pop(path, None)
+    return data | {"futures": questions, "policy": data["policy"] | {"objective": objective}}
+
+
+def ensemble(data: Data, seed: int) -> Data:
+    """The same with an ensemble, of which a share has to be survived."""
+    draw = Draw(np.random.default_rng([seed, 13]))
+    years = list(range(data["horizon"]["start"], data["horizon"]["end"] + 1))
+    parts = Drawn(draw, data["horizon"]["step"], years)
+    spread = {"severity": {"uniform": [draw.share(0, 0.5), draw.share(0.5)]}}
+    made: Data = {
+        "count": int(draw.rng.integers(2, 7)),
+        "seed": seed,
+        "survive": draw.share(),
+        "months": parts.months(),
+    }
+    made["cuts"] = [parts.cut(list(data["processes"]), list(data["processes"])) | spread]
+    made |= draw.maybe(0.5, lambda: True, "deliberate") | draw.maybe(0.4, lambda: draw.share(0, 0.2), "probability")
+    return data | {"ensembles": {"trouble": made}}

@@ -349,7 +349,7 @@ class FutureForm:
             self.lp.at_most(terms(*((1.0, each) for each in excuses)), fail)
 
     def _attacks(self) -> None:
-        """Every set of targets at every start; the worst that is not deterred is the gap of the start."""
+        """Every set of targets at every start, and none of them; the gap is that of the worst not deterred."""
         adversary = self.data.get("adversary")
         if not adversary:
             return
@@ -358,7 +358,7 @@ class FutureForm:
             worst = self.lp.column("worst attack", self.number, start)
             self.worst.append(worst)
             window = self._window(start, adversary["months"])
-            sets = itertools.chain(*(itertools.combinations(targets, n) for n in range(1, len(targets) + 1)))
+            sets = itertools.chain(*(itertools.combinations(targets, n) for n in range(len(targets) + 1)))
             for chosen in sets:
                 price = sum(targets[each]["price"] for each in chosen)
                 if price > purse:

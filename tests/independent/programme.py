@@ -51,8 +51,9 @@ class Programme:
         return Counter({j: 1.0})
 
     def fix(self, column: Terms, amount: float) -> None:
+        """To an amount that was rounded once or twice."""
         (j,) = column
-        self.lower[j] = self.upper[j] = amount
+        self.lower[j], self.upper[j] = max(0.0, amount - 1e-8), amount + 1e-8 if amount else 0.0
 
     def at_most(self, left: Mapping[int, float], right: float = 0.0) -> None:
         self.rows.append((Counter({j: v for j, v in left.items() if j != ONE and v}), right - left.get(ONE, 0.0)))
@@ -67,6 +68,9 @@ class Programme:
         lower, upper, whole = np.array(self.lower), np.array(self.upper), np.array(self.whole, dtype=bool)
         found = self._solved(objective, lower, upper, whole)
         if found.status == 2:
+            # Presolve has called programmes infeasible of which a solution was known.
+            found = self._solved(objective, lower, upper, whole, presolve=False)
+        if found.status == 2:
             return None
         assert found.status == 0, found.message
         if whole.any():
@@ -76,7 +80,13 @@ class Programme:
         return value(objective, found.x), found.x
 
     def _solved(
-        self, objective: Mapping[int, float], lower: np.ndarray, upper: np.ndarray, whole: np.ndarray
+        self,
+        objective: Mapping[int, float],
+        lower: np.ndarray,
+        upper: np.ndarray,
+        whole: np.ndarray,
+        *,
+        presolve: bool = True,
     ) -> OptimizeResult:
         cost = np.zeros(len(self.upper))
         for j, amount in objective.items():
@@ -90,5 +100,5 @@ class Programme:
             integrality=whole.astype(int),
             bounds=Bounds(lower, upper),
             constraints=LinearConstraint(matrix, -np.inf, np.array([right for _, right in self.rows])),
-            options={"mip_rel_gap": 0.0},
+            options={"mip_rel_gap": 0.0, "presolve": presolve},
         )

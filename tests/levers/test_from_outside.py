@@ -23,7 +23,7 @@ from optimizer.audit import levers as auditors
 from optimizer.cli.app import COMMANDS, app
 from optimizer.cli.plot import _KINDS as PLOTS
 from optimizer.errors import PluginError
-from optimizer.plugins import load_plugin
+from optimizer.extend import load_plugin
 from tests.conftest import Printed
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -72,7 +72,7 @@ def test_the_lever_took_one_file() -> None:
     texts = {path: path.read_bytes() for path in package.rglob("*.*") if path.suffix != ".pyc"}
     naming = [path for path, text in texts.items() if b"demand_response" in text]
     # The package names it in one text: where it says how a lever from outside is loaded.
-    assert [path.name for path in naming] == ["plugins.py"]
+    assert [path.name for path in naming] == ["extend.py"]
     assert [path.name for path in EXAMPLES.glob("*.py") if "DemandResponse" in path.read_text()] == [PLUGIN.name]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import optimizer as so
 from optimizer import levers as levers_module
-from optimizer.audit import ActivityAuditor, Holding, Operation, levers
+from optimizer.audit import levers
+from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.disruptions.shock import Path
 from optimizer.errors import ModelError

@@ -1,11 +1,13 @@
-"""The auditor of each kind of lever: the module of that name here, or one registered from outside."""
+"""The auditor of each kind of lever: the module of that name here, that of activities, or one from outside."""
 
 import pkgutil
 from functools import cache
 from importlib import import_module
 
-from optimizer.audit.auditor import Auditor
+from optimizer.audit.auditor import ActivityAuditor, Auditor
 
+# Kinds that are activities, and nothing more.
+_ACTIVITIES = ("ally", "recycling", "refining")
 # Auditors of levers from outside the package, by kind.
 _REGISTERED: dict[str, Auditor] = {}
 
@@ -17,9 +19,10 @@ def register_auditor(kind: str, auditor: Auditor) -> None:
 
 @cache
 def package_auditors() -> dict[str, Auditor]:
-    """The auditors of the package, by kind: each module of this folder holds one."""
+    """The auditors of the package, by kind: each module of this folder holds one, and activities share theirs."""
     kinds = sorted(each.name for each in pkgutil.iter_modules(__path__))
-    return {kind: _auditor_in(f"{__name__}.{kind}") for kind in kinds}
+    shared = dict.fromkeys(_ACTIVITIES, ActivityAuditor())
+    return {**shared, **{kind: _auditor_in(f"{__name__}.{kind}") for kind in kinds}}
 
 
 def _auditor_in(module: str) -> Auditor:

@@ -28,10 +28,10 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.format import DASH, percent, plural, shortened
 from optimizer.report.narrative import difference_text
-from optimizer.report.study_narrative import repair_words, varied_name
-from optimizer.report.tables.explain import Group, Groups, heading, worth_words
+from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
 from optimizer.report.tables.sensitivity import number_name
 from optimizer.report.tables.share import coalition_name, member_name, range_text
+from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
@@ -39,7 +39,7 @@ from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
-from optimizer.studies.sharing.costs import CostShares, MemberShare
+from optimizer.studies.sharing import CostShares, MemberShare
 from optimizer.studies.stress import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si

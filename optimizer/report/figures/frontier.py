@@ -24,7 +24,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived
+from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.frontier import Frontier
 from optimizer.units import si, si_up
 
@@ -119,7 +119,7 @@ def _by_budget(comparison: Comparison, above: "Axes", below: "Axes") -> Sequence
 
 
 def _survived_words(column: ComparisonColumn) -> str:
-    return f"{len(shocks_survived(column.result))} of {len(column.result.shocks)}"
+    return f"{len(column.result.shocks_survived)} of {len(column.result.shocks)}"
 
 
 def _annotate(panel: "Axes", text: str, at: tuple[float, float], offset: tuple[int, int], **look: Any) -> None:

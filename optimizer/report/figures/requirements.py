@@ -15,7 +15,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.format import percent, shortened
 from optimizer.report.tables.requirements import curve
-from optimizer.studies.requirements.study import Requirements
+from optimizer.studies.requirements import Requirements
 
 MARKS = "os^vDPX*"
 

@@ -12,7 +12,7 @@ from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
-from optimizer.studies.sharing.costs import CostShares
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 
 # Studies with a figure of their own.

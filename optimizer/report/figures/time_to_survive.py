@@ -10,6 +10,7 @@ from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Ca
 from optimizer.report.format import chokepoint_name, shortened
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
+from optimizer.units import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +49,18 @@ def lines(
     ending = [each for each in draw_time_to_survive.exposures if not is_endless(each)]
     before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
     return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
+
+
+def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
+    """The stages and shocks whose permanent loss is survived for less than a year, in the last year of the horizon."""
+    ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
+    ordered = sorted(
+        ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
+    )
+    said = [f"{line.name}: {short(months)} months" for months, line in ordered[:most]]
+    if len(ordered) > most:
+        said.append(f"and {len(ordered) - most} more")
+    return tuple(said) if years else ()
 
 
 def is_endless(exposure: Exposure) -> bool:

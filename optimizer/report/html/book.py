@@ -28,7 +28,7 @@ from optimizer.report.figures.survival import (
     shock_windows,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines
+from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines, shortest_times
 from optimizer.report.format import LINE
 from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
@@ -104,7 +104,7 @@ class PlanView:
             "build": [list(item) for item in narrative.to_build(self.moves, money)],
             "kept": list(kept),
             "failed": list(failed),
-            "shortest": list(narrative.shortest_times(self.after, list(instance.horizon.years))),
+            "shortest": list(shortest_times(self.after, list(instance.horizon.years))),
             "dependent": narrative.dependence_sentence(instance, result, LINE),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),

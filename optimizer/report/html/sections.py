@@ -34,7 +34,7 @@ from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
-from optimizer.studies.sharing.costs import CostShares
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si

@@ -21,7 +21,6 @@ from optimizer.studies.comparison import (
     BudgetStep,
     Comparison,
     ComparisonColumn,
-    shocks_survived,
     sizes_bought,
 )
 from optimizer.studies.folding import Fold, folds
@@ -213,8 +212,8 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
 def _survives(step: BudgetStep) -> str:
     if not step.is_known:
         return "?"
-    before, after, count = len(shocks_survived(step.before)), len(shocks_survived(step.after)), len(step.after.shocks)
-    if step.is_nothing and shocks_survived(step.before) != shocks_survived(step.after):
+    before, after, count = len(step.before.shocks_survived), len(step.after.shocks_survived), len(step.after.shocks)
+    if step.is_nothing and step.before.shocks_survived != step.after.shocks_survived:
         return DASH
     return f"{before} → {after}" if after != before else f"{after} of {count}"
 

@@ -24,7 +24,7 @@ from optimizer.report.tables.budgets import (
 from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn, shocks_survived, sizes_bought, years_bought
+from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought, years_bought
 from optimizer.studies.measure import Measure
 from optimizer.units import si
 
@@ -118,7 +118,7 @@ def _of_case(comparison: Comparison, case: str) -> str:
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Of plans that all fail: what the one with the most money survives."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
-    text = f"survives {len(shocks_survived(best))} of {plural(len(best.shocks), 'shock')}"
+    text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
     text += " so far" if is_stopped else " at best" if best.given is None else ""
     text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
@@ -131,7 +131,7 @@ def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
     below = [column for column in columns if not column.result.survives]
     if not below:
         return text
-    less, then = below[-1].budget or 0.0, len(shocks_survived(below[-1].result))
+    less, then = below[-1].budget or 0.0, len(below[-1].result.shocks_survived)
     return f"{text}; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
 
 
@@ -311,7 +311,7 @@ def _union(lists: Sequence[Sequence[str]]) -> list[str]:
 def _survived_cell(result: Result) -> Text:
     if result.baseline is None:
         return Text("no plan", style=FAILS)
-    count, all_ = len(shocks_survived(result)), len(result.shocks)
+    count, all_ = len(result.shocks_survived), len(result.shocks)
     doubt = " ?" if result.status == "stopped" else ""
     return Text(f"{count} of {all_}{doubt}", style=KEPT if result.survives else FAILS)
 

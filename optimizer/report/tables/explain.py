@@ -1,6 +1,6 @@
 """How an explanation looks: the plan's answer, then one finding after the other as they become known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
@@ -41,6 +41,22 @@ def repair_title(instance: Instance, repair: Repair) -> str:
     if repair.kind == "demand":
         return f"Less demand: {who or 'all'}"
     return TITLES[repair.kind]
+
+
+def repair_words(instance: Instance, repair: Repair) -> tuple[str, str, float | None]:
+    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
+    label, amount, money = repair_title(instance, repair), repair.amount, instance.money
+    if not repair.works or amount is None:
+        return label, "no size is enough" if repair.works is False else "not known", None
+    sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
+        "budget": lambda: (si_up(amount, money), None),
+        "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
+        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
+        "demand": lambda: (f"{percent(amount, 1)} less", amount),
+        "length": lambda: (f"{amount:g} months at most", None),
+        "sooner": lambda: (f"{amount:g} months", None),
+    }
+    return label, *sizes[repair.kind]()
 
 
 def shortage_text(instance: Instance, why: Reason) -> str:

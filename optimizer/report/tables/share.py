@@ -15,7 +15,7 @@ from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.sharing.costs import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
+from optimizer.studies.sharing import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
 from optimizer.studies.sharing.game import ProvenPayment, excess
 from optimizer.units import si
 

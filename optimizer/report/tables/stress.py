@@ -10,9 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.disruptions.ensemble import VARIED
 from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
-from optimizer.report.format import list_names, percent, plural, size_text
+from optimizer.report.format import entry_name, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
@@ -107,6 +108,11 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     assert found is not None
     name, outlay = reinforcement_name(stress, addition), si(best.outlay, stress.money)
     return f"{name}: {best.survived:,} of {found.checked:,} broken for {outlay} outlay"
+
+
+def varied_name(found: Stress, entry: str) -> str:
+    """The name of the shock that samples are variations of, or of their ensemble."""
+    return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
 
 
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:

@@ -28,7 +28,6 @@ from optimizer.studies.explain.part_values import (
     PartValue,
     PlanContext,
     PlanPart,
-    bought_options,
     deadline,
     plan_parts,
 )
@@ -288,7 +287,7 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
             lost |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Those of what nothing survives without come first.
-        yield from aside.deadlines(sorted(bought_options(result.plan), key=lambda o: lost.get(o) is not False), lost)
+        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: lost.get(o) is not False), lost)
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:

@@ -125,7 +125,7 @@ def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
     """Each option that is bought, and each kind with several options of which one is bought."""
-    bought, options = bought_options(context.plan), instance.options
+    bought, options = context.plan.bought, instance.options
     yield from (PlanPart("lever", o, (o,)) for o in bought)
     for kind in dict.fromkeys(options[o].kind for o in bought):
         some = [o for o, option in options.items() if option.kind == kind]
@@ -158,7 +158,7 @@ def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
     """Each build three months later, and sooner where it has a lead time."""
     horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
-    lead = {o: option.lead_time for o in bought_options(context.plan) if (option := instance.sized.get(o)) is not None}
+    lead = {o: option.lead_time for o in context.plan.bought if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
     yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
 
@@ -227,12 +227,6 @@ class PartValuation:
         """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""
         is_likely = any(event.probability > 0 for event in self.what.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
-
-
-def bought_options(plan: Plan) -> list[str]:
-    """The options that a plan buys, in its order; stockpiles last."""
-    piles = [o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)]
-    return list(dict.fromkeys([*(build.option for build in plan.builds), *piles]))
 
 
 def _finite(number: float) -> float | None:

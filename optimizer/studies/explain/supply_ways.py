@@ -16,7 +16,6 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Flows, Plan
-from optimizer.studies.explain.part_values import bought_options
 from optimizer.studies.explain.questions import BudgetBarrier
 from optimizer.tolerances import FULLY_USED, greatest_whole
 from optimizer.units import si
@@ -186,7 +185,7 @@ class Ways:
 
     def _is_spent_elsewhere(self, o: str) -> bool:
         """Whether the plan buys another option that the budget pays."""
-        others = [other for other in bought_options(self.plan) if other != o]
+        others = [other for other in self.plan.bought if other != o]
         return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
 
     def _working(self, o: str, option: Sized, t: int) -> float:

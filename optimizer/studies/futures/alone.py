@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from optimizer.algorithms.constraint_generation import choose_strategy
+from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, kept_instances
 from optimizer.algorithms.reading import read_plan
@@ -25,7 +25,8 @@ class Alone:
     Attributes:
         cost, bound: its cost with the price of its gap, and a proven lower bound; money.
         gap: its survival gap.
-        plan: None where there is none. shocks: names of those that its model held.
+        plan: None where none was found; there is none unless the search was stopped.
+        shocks: names of those that its model held.
         is_stopped: whether its search ended before the proof.
     """
 
@@ -40,7 +41,7 @@ class Alone:
     def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
         """What a search found in a future."""
         if solved.values is None:
-            return cls()
+            return cls(is_stopped=solved.status == "stopped")
         priced = (instance.policy.gap_price or 0.0) * solved.gap
         plan = read_plan(instance, solved.builder, solved.values.tolist())
         shocks = frozenset(path for path, _, _ in solved.builder.column_index())

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer import formulation
+from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Task
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant
@@ -23,8 +23,8 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit import Report
 from optimizer.audit.futures import check_futures
+from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
 from optimizer.instance.futures import for_each_future
@@ -45,11 +45,6 @@ from optimizer.units import MoneyLike
 # Of the time that is left, the share that goes to each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
-
-
-def is_adaptive(instance: Instance) -> bool:
-    """Whether a plan of it is one for several futures, or is judged by another measure than expected cost."""
-    return bool(instance.futures) or instance.policy.objective.kind != "expected"
 
 
 def solve(
@@ -99,7 +94,7 @@ def solve(
     clock = Clock(settings.time_limit)
     if not adversary:
         return solve_any(made.instance, settings, clock, listener, notes=made.notes)
-    if is_adaptive(made.instance):
+    if made.instance.is_adaptive:
         return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=True)
     return withstood(made.instance, None, settings, clock, listener, made.notes).result
 
@@ -114,7 +109,7 @@ def solve_any(
     load_seconds: float = 0.0,
 ) -> Result | FuturesResult:
     """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
-    find = solve_futures if is_adaptive(instance) else solve_instance
+    find = solve_futures if instance.is_adaptive else solve_instance
     return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
 
 
@@ -182,7 +177,7 @@ class _Search:
         alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
-            return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
+            return self._without_reference(alone)
         found = self._search(least, alone)
         if found.solved.values is None:
             return self._without_plan(found.solved)
@@ -261,7 +256,7 @@ class _Search:
             found = self.evaluator.search_futures(tasks, self.clock, report)
         finally:
             del memory[LISTENER]
-        return [each or Alone() for each in found]
+        return [each or Alone(is_stopped=True) for each in found]
 
     def _alone(self, number: int) -> Alone:
         """The least expected cost of a future against its adversary."""
@@ -285,10 +280,16 @@ class _Search:
         future = self.tree.futures[number]
         fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
         if fails and not alone.is_stopped:
-            raise InstanceError([self._without_reference(future)])
-        return Alone() if fails else alone
+            raise InstanceError([self._gap_of_reference(future)])
+        return Alone(is_stopped=True) if fails else alone
 
-    def _without_reference(self, future: Future) -> Finding:
+    def _without_reference(self, alone: Sequence[Alone]) -> FuturesResult:
+        """No plan, for a future has none alone, and so none with others; or time ran out before its least cost."""
+        if any(math.isinf(each.cost) and not each.is_stopped for each in alone):
+            return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
+        return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
+
+    def _gap_of_reference(self, future: Future) -> Finding:
         what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
         cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
         return Finding(self.instance.title, None, "policy.objective", what, cure)

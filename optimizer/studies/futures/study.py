@@ -264,7 +264,7 @@ def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Res
 
 def _as_alone(future: FutureResult) -> Alone:
     if future.least_cost is None:
-        return Alone()
+        return Alone(is_stopped=True)
     return Alone(future.least_cost, -math.inf if future.least_bound is None else future.least_bound)
 
 

@@ -1,1 +1,344 @@
-"""What falls short in conflicts, and the stocks to hold against it."""
+"""Stockpile requirements: what falls short, what would have to be held against it, and what money does in part.
+
+shortfall        t   of a material in a shock: demand that its floors require, less what is served with nothing bought;
+                     stocks that are held already are drawn (the do-nothing plan)
+amount to hold   t   the stock of the cheapest plan that buys stocks and nothing else, under no budget and no other rule
+                     of the policy; where floors cannot all be kept, of the plan with the least survival gap
+remains          t   the same shortfall under a plan: that of stocks alone, or the plan at hand, which may buy anything
+funding          a budget for stocks of a share of what the amounts to hold cost
+conflict case    shortfall and amount to hold of one shock alone, of longer, shorter, earlier and later windows, and
+                     under each scenario of the file
+
+Probabilities do not count: floors are kept in every shock, whatever its probability. Samples of an ensemble that may
+fail are no shortfall. Every plan is audited.
+
+Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requirements count the same way.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from optimizer.algorithms.reading import do_nothing_plan
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.edits import (
+    under,
+    with_budget,
+    with_only_shocks,
+    with_starts_moved,
+    with_window_lengths,
+    without_probabilities,
+)
+from optimizer.instance.removal import without
+from optimizer.instance.schema import Instance, Policy
+from optimizer.io.plan_file import GivenPlan
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.plan import Outcome
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Settings, interruptible
+from optimizer.studies.folding import entry_of
+from optimizer.studies.given_plan import operate_given
+from optimizer.studies.requirements import frames
+from optimizer.studies.requirements.frames import shortfall_by_material
+from optimizer.studies.solve import solve_instance
+from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import ROUNDING
+
+STOPPED = "Stopped before the end: what was not reached is left empty."
+# Shares of the money that the amounts to hold cost.
+FUNDED = (0.0, 0.25, 0.5, 0.75)
+# Lengths of windows, as multiples of those of the file; years by which all shocks come later.
+LENGTHS = {0.5: "windows half as long", 2.0: "windows twice as long"}
+MOVES = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
+
+CaseKind = Literal["one shock", "length of the conflict", "mobilisation period", "scenario"]
+
+
+@dataclass(frozen=True)
+class FundingStep:
+    """A share of the money for stocks, and the plan of stocks alone that it buys.
+
+    Attributes:
+        share: of what the amounts to hold cost.
+        money: for stocks, undiscounted, as far as the budget counts it.
+        result: the plan with the least survival gap, audited.
+    """
+
+    share: float
+    money: float
+    result: Result
+
+
+@dataclass(frozen=True)
+class ConflictCase:
+    """Other shocks than those of the file, or other assumptions.
+
+    Attributes:
+        kind: what differs. name: which of them.
+        nothing: the do-nothing plan, or what of it is about these shocks.
+        stocks: the plan of stocks alone; None where nothing falls short or the time ran out.
+    """
+
+    kind: CaseKind
+    name: str
+    instance: Instance = field(repr=False)
+    nothing: tuple[Outcome, ...] = field(repr=False)
+    stocks: Result | None = field(repr=False)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether anything falls short with nothing bought."""
+        return any(shortfall_by_material(self.instance, self.nothing).values())
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Stockpile requirements of an instance.
+
+    Attributes:
+        instance: the file's. plan: the plan at hand, in it.
+        alone: the instance in which stocks alone can be bought.
+        nothing: the do-nothing plan of `alone`. stocks: its cheapest plan, which has the amounts to hold.
+        funding: less money than that, the least first.
+        unfunded: by stock that is bought, the plan without buying it.
+        cases: other conflicts.
+        times: time to survive of every chokepoint; None where it was left out.
+        stopped: whether Ctrl-C or a time limit ended the study before all was known.
+        notes: what the user should know.
+    """
+
+    instance: Instance = field(repr=False)
+    plan: Result = field(repr=False)
+    alone: Instance = field(repr=False)
+    nothing: Result = field(repr=False)
+    stocks: Result = field(repr=False)
+    funding: tuple[FundingStep, ...] = ()
+    unfunded: Mapping[str, Result] = field(default_factory=dict, repr=False)
+    cases: tuple[ConflictCase, ...] = ()
+    times: TimeToSurvive | None = field(default=None, repr=False)
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+    frames = property(frames.of_requirements)
+
+    def __repr__(self) -> str:
+        short = sum(tonnes > 0 for tonnes in shortfall_by_material(self.alone, self.nothing.shocks).values())
+        return f"<Requirements {self.instance.title!r}: materials that fall short: {short}>"
+
+    @property
+    def steps(self) -> tuple[FundingStep, ...]:
+        """All shares of the money, from nothing to the whole."""
+        whole = FundingStep(1.0, self.stocks.outlay - self.nothing.outlay, self.stocks)
+        return (*self.funding, whole)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual: every frame as a list of its rows."""
+        frames = self.frames
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "status": self.plan.status,
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},
+        }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for JSON: null where a number is infinite."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def stocks_alone(instance: Instance) -> Instance:
+    """The instance in which stocks can be bought and nothing else.
+
+    It has no budget and no rule of the policy but what has to be bought of stocks; shocks have no probability.
+    """
+    others = [o for o in instance.options if o not in instance.stocks]
+    left = without(instance, others) if others else instance
+    return without_probabilities(left.replacing(policy=Policy(force=left.policy.force)))
+
+
+def find_requirements(
+    instance: Instance,
+    plan: Result,
+    *,
+    is_quick: bool = False,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+) -> Requirements:
+    """Find the shortfalls in an instance's shocks, the stocks to hold against them, and the effect of partial funding.
+
+    Args:
+        instance: one with shocks, of one future.
+        plan: the plan at hand, in the instance; `solve` gives one.
+        is_quick: leaves out funding in part, other conflicts, and times to survive.
+        settings: gap and limits; the time limit is that of the whole study.
+        listener: receives each plan that was found, and the rounds of each search.
+
+    Raises:
+        InstanceError: no shocks, several futures, or rules that contradict each other.
+        AuditError: a plan and its figures disagree.
+        SolverError: the solver failed.
+        KeyboardInterrupt: it was stopped before the amounts to hold were known.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> found = so.find_requirements(instance, so.solve(instance), is_quick=True)
+        >>> (row,) = found.frames.frame("materials").rows()
+        >>> row["material"], round(row["shortfall"]), round(row["hold"]), round(row["left"])
+        ('magnet', 140, 100, 40)
+    """
+    check_conflict(instance)
+    settings = settings or Settings()
+    clock = Clock(settings.time_limit)
+    with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
+        study = _Study(instance, solver)
+        found = Requirements(instance, plan, study.alone, study.nothing, study.hold("what to hold"))
+        if is_quick:
+            return replace(found, stopped=study.is_stopped, notes=tuple(study.notes))
+        cases = list(study.cases())
+        funding, unfunded = tuple(study.funding(found)), study.unfunded(found.stocks)
+        times = None if clock.is_over else time_to_survive(instance, None if plan.baseline is None else plan.plan)
+    is_stopped = study.is_stopped or clock.is_over
+    study.notes += [STOPPED] if is_stopped else []
+    return replace(found, funding=funding, unfunded=unfunded, cases=tuple(cases), times=times, stopped=is_stopped,
+                   notes=tuple(study.notes))  # fmt: skip
+
+
+def check_conflict(instance: Instance) -> None:
+    """Refuse an instance of which there is nothing to report, with every finding.
+
+    Raises:
+        InstanceError: several futures, no shocks, no demand.
+    """
+    found = []
+    if not instance.tree.is_single:
+        what, cure = "the instance has several futures", "Take one by --future, in Python by choose_future."
+        found.append(Finding(instance.title, None, "futures", what, cure))
+    if instance.tree.is_single and not instance.events:
+        what, cure = "there is no shock, so that nothing can fall short", "Add the conflict to plan for to `shocks`."
+        found.append(Finding(instance.title, None, "shocks", what, cure))
+    if not instance.demands:
+        what, cure = "there is no demand, so that nothing is required", "Add the segments that need a material."
+        found.append(Finding(instance.title, None, "demands", what, cure))
+    if found:
+        raise InstanceError(found)
+
+
+class _Study:
+    """The plans of the study, one after the other, with programmes that stay warm."""
+
+    def __init__(self, instance: Instance, solver: WhatIfSolver) -> None:
+        self.instance, self.solver = instance, solver
+        self.is_stopped, self.done, self.notes = False, 0, list[str]()
+        self.alone, self.nothing = self.do_nothing(stocks_alone(instance), "With nothing bought")
+
+    def do_nothing(self, alone: Instance, case: str) -> tuple[Instance, Result]:
+        """The do-nothing plan of an instance, audited; the instance is without forced running that it cannot keep."""
+        given = GivenPlan("nothing", do_nothing_plan(alone))
+        found = operate_given(alone, given, self.solver.settings, self.solver)
+        self.notes += [f"{case}: a rule is lifted: {rule.what}." for rule in found.rules]
+        return found.instance, found.result
+
+    def solve(self, alone: Instance, label: str) -> Result | None:
+        """The cheapest plan, audited; None where there was no time for one.
+
+        Raises:
+            InstanceError: rules contradict each other.
+        """
+        solver = self.solver
+        if solver.clock.is_over:
+            self.is_stopped = True
+            return None
+        result = solve_instance(
+            alone, solver.settings, solver.clock, solver.listener, evaluator=solver.evaluator(alone)
+        )
+        self.is_stopped |= result.status == "stopped"
+        if result.baseline is None and result.clash:
+            what = f"stocks alone make no plan: {'; '.join(result.clash)}"
+            raise InstanceError([Finding(self.instance.title, None, label, what, "Loosen one of these rules.")])
+        self.done += 1
+        solver.listener(Progress(task=label, done=self.done))
+        return None if result.baseline is None else result
+
+    def hold(self, label: str) -> Result:
+        """The plan that has the amounts to hold."""
+        found = self.solve(self.alone, label)
+        if found is None:
+            raise KeyboardInterrupt
+        return found
+
+    def funding(self, found: Requirements) -> Iterator[FundingStep]:
+        """Shares of the money for stocks."""
+        base, whole = found.nothing.outlay, found.stocks.outlay - found.nothing.outlay
+        for share in FUNDED if whole > 0 else ():
+            result = self.solve(with_budget(self.alone, base + share * whole), f"{100 * share:g} % of the money")
+            if result is not None:
+                yield FundingStep(share, share * whole, result)
+
+    def unfunded(self, stocks: Result) -> dict[str, Result]:
+        """By stock that is bought, the plan in which it is not."""
+        found = dict[str, Result]()
+        for o, fills in stocks.plan.fills.items():
+            if max(fills, default=0.0) <= ROUNDING:
+                continue
+            # What is held already stays.
+            option = self.alone.options[o].model_copy(update={"fill_rate": 0.0})
+            result = self.solve(self.alone.replacing(options={**self.alone.options, o: option}), f"without buying {o}")
+            if result is not None:
+                found[o] = result
+        return found
+
+    def cases(self) -> Iterator[ConflictCase]:
+        """Other conflicts."""
+        yield from self._one_shock()
+        whole = _periods(self.alone)
+        for factor, words in LENGTHS.items():
+            periods = factor * whole if factor > 1 else 0
+            yield from self._other("length of the conflict", words, with_window_lengths(self.alone, factor), periods)
+        for years, words in MOVES.items():
+            yield from self._other("mobilisation period", words, with_starts_moved(self.alone, years), whole)
+        for name in self.instance.scenarios:
+            try:
+                alone = stocks_alone(under(self.instance, name))
+            except InstanceError as error:
+                self.notes.append(f"Scenario {name} is left out: {error.findings[0]}")
+                continue
+            yield from self._other("scenario", name, alone)
+
+    def _one_shock(self) -> Iterator[ConflictCase]:
+        """Each entry of the file as the only conflict, where there are several."""
+        entries = dict.fromkeys(entry_of(self.alone, event) for event in self.alone.events)
+        owners = {event.name: entry_of(self.alone, event) for event in self.alone.events}
+        for entry in entries if len(entries) > 1 else ():
+            only = with_only_shocks(self.alone, [entry]).replacing(
+                ensembles={name: spec for name, spec in self.alone.ensembles.items() if name == entry}
+            )
+            nothing = tuple(each for each in self.nothing.shocks if owners[each.name] == entry)
+            yield self._against(ConflictCase("one shock", entry, only, nothing, None))
+
+    def _other(self, kind: CaseKind, name: str, alone: Instance, periods: float = 0.0) -> Iterator[ConflictCase]:
+        """A case with shocks of its own, of so many periods where the horizon has room; none where it has for none."""
+        step, left = alone.horizon.months, _periods(alone)
+        if not left:
+            self.notes.append(f"{kind.capitalize()}, {name}: there is no shock within the horizon.")
+        elif left < periods:
+            room = f"{left * step:,} of {periods * step:,.0f} months of shocks fit the horizon"
+            self.notes.append(f"{kind.capitalize()}, {name}: {room}.")
+        if not alone.events or self.solver.clock.is_over:
+            return
+        alone, nothing = self.do_nothing(alone, f"{kind.capitalize()}, {name}")
+        yield self._against(ConflictCase(kind, name, alone, nothing.shocks, None))
+
+    def _against(self, case: ConflictCase) -> ConflictCase:
+        """With the plan of stocks alone, where something falls short."""
+        return replace(case, stocks=self.solve(case.instance, case.name)) if case.is_short else case
+
+
+def _periods(instance: Instance) -> int:
+    """Periods of all windows together."""
+    return sum(len(event.periods) for event in instance.events)

@@ -1,7 +1,0 @@
-"""Recycling: an activity within what works of it and is not cut."""
-
-from optimizer.audit.auditor import ActivityAuditor
-
-
-class RecyclingAuditor(ActivityAuditor):
-    """The auditor of every lever that produces."""
