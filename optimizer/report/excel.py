@@ -2,8 +2,7 @@
 
 That of several futures has what is bought stage by stage, then the frames of each future one below another.
 
-A sheet begins with its title and the currency's label, with the year of its prices; numbers are numbers, shown with the
-unit that the head of their column names.
+A sheet begins with its title and the currency's label; numbers are numbers, shown with the unit that their head names.
 """
 
 import io
@@ -239,11 +238,8 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
     columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"),
                *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
                  for d in instance.demands))  # fmt: skip
-    note = (
-        "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-        f"{SERVED_IN_FULL}: all demand is served. "
-        f"Gap: demand below the floors at its shortage cost, in {currency}."
-    )
+    note = "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
+    note += f"{SERVED_IN_FULL}: all demand is served. Gap: demand below the floors at its shortage cost, in {currency}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
