@@ -12,9 +12,7 @@ import yaml
 
 import optimizer as so
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.discovery import draw_discovery, failure_plane
-from optimizer.report.figures.futures_study import worth_bars
-from optimizer.report.figures.studies import draw_study_plot
+from optimizer.report.figures.studies import draw_discovery, draw_study_plot, failure_plane, worth_bars
 from optimizer.report.html.sections import PageSection, section_of
 from optimizer.studies.discovery.boxes import Bounds, Box, score
 from optimizer.studies.discovery.discover import FailureBox, SampleDimension

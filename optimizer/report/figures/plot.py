@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
-from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall, world_map, years
+from optimizer.report.figures import supply_chain, survival, time_to_survive, waterfall, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.figures.years import stocks_in, years_of
@@ -63,7 +63,7 @@ def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
 
 def _timeline(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.moves), "nothing is bought: there is no timeline")
-    return timeline.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
+    return years.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
 
 
 def _survival(book: Book, choice: Choice) -> Canvas:
