@@ -190,11 +190,9 @@ class BendersLoop:
     def _branch(self) -> None:
         """Branch and cut, until all nodes are closed or promise to be too many."""
         self.reduced.release_integers()
-        relaxation = self.reduced.solve_relaxed()
+        relaxation = self.search.tighten(self.reduced, self.reduced.solve_relaxed())
         if relaxation.values is not None and relaxation.status == "optimal":
-            tree = Branching(
-                self.reduced, self.search.tighten(self.reduced, relaxation), separation=self, leaves=self.leaves
-            )
+            tree = Branching(self.reduced, relaxation, separation=self, leaves=self.leaves)
             self.leaves = tree.leaves if tree.is_closed else []
             # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
             self.is_proven = self._is_enough(STALLED_GAP if tree.is_closed else 0.0)

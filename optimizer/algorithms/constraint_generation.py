@@ -315,9 +315,11 @@ class ScenarioSearch(Search):
 
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
+        relaxation = self.tighten(self.model, relaxation)
+        # What follows for whole numbers may leave the relaxation no solution.
         if relaxation.status != "optimal" or relaxation.values is None:
             return None
-        branching = Branching(self.model, self.tighten(self.model, relaxation), phase)
+        branching = Branching(self.model, relaxation, phase)
         if branching.incumbent is None:
             return None
         if branching.is_proven:

@@ -38,6 +38,8 @@ DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
 COST_FACTORS = "Multiplier of cost during the shock, by process or option."
 FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
 RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
+# What happens beside the cuts.
+MEANWHILE = ("deliberate", "demand", "cost", "survival", "reliability")
 
 
 def as_tuple(value: Any) -> Any:
