@@ -34,6 +34,7 @@ _KINDS = (
     "alternatives",
     "sensitivity",
     "stress",
+    "share",
     "dependence",
     "waterfall",
     "endurance",

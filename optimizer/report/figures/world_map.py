@@ -217,8 +217,8 @@ def draw_map(
     ]  # fmt: skip
     add_footer(
         canvas,
-        "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a union "
-        f"of countries at its seat, any other below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
+        "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
+        f"union of countries at its seat, others below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
         handles,
     )
     return canvas
