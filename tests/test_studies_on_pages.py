@@ -412,10 +412,13 @@ def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     pictures = json.loads(done.stdout)["pictures"]
     text = page.read_text()
-    assert list(pictures) == ["map", "years", "drawdown"]
+    assert list(pictures) == ["map", "years", "drawdown", "sources"]
     assert all(f'id="with-{name}"' in text for name in pictures)
     assert pictures["map"]["maps"][0]["path"] == "baseline"
     spent = sum(sum(year["spent"].values()) for year in pictures["years"]["years"])
     assert spent == pytest.approx(json.loads(done.stdout)["points"][0]["outlay"])
     assert pictures["drawdown"]["stocks"][0]["before"] == pytest.approx(100)
+    calm, embargo = pictures["sources"]["paths"]
+    assert (calm["path"], embargo["path"], calm["segment"]) == ("baseline", "embargo@2027", "motors")
+    assert all(sum(each["tonnes"][key][0] for key in each["tonnes"]) == pytest.approx(100) for each in (calm, embargo))
     assert page.stat().st_size < 3e6

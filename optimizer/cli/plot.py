@@ -20,6 +20,7 @@ _KINDS = (
     "map",
     "years",
     "drawdown",
+    "sources",
     "timeline",
     "survival",
     "path",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
@@ -29,9 +30,10 @@ from optimizer.report.figures.canvas import (
     thin_ticks,
 )
 from optimizer.report.format import plural, shock_title, shortened
-from optimizer.results.plan import ByPeriod, Outcome
+from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase
+from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
@@ -260,3 +262,94 @@ def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: i
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
     return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
             "caption": "At the end of each period of the shock."}  # fmt: skip
+
+
+# Who delivers to a segment, from below; what is short lies on top.
+_SOURCES: Mapping[str, tuple[str, str]] = {
+    "from home": (BLUE, ""),
+    "from abroad": (SKY, ""),
+    "from stock": (ORANGE, "\\\\"),
+    "from scrap": (GREEN, ".."),
+    "by substitutes": (PURPLE, "///"),
+    "not served": (VERMILION, "xxx"),
+}
+
+
+@dataclass(frozen=True)
+class SegmentSources:
+    """Who delivers to a segment on a path: by source t in each period, which `labels` name."""
+
+    path: str
+    segment: str
+    labels: tuple[str, ...]
+    tonnes: Mapping[str, ByPeriod]
+
+
+def sources_of(instance: Instance, result: Result, outcome: Outcome, segment: str) -> tuple[SegmentSources, ...]:
+    """The sources of a segment in the periods of a shock: in the baseline, and in the shock.
+
+    A source is who delivers last: a plant at home that takes ore from abroad counts as home.
+    """
+    assert result.baseline is not None
+    assert outcome.flows is not None
+    shock = instance.path(instance.event(outcome.name))
+    return (
+        _sources(instance, result.baseline, instance.baseline, shock.periods, segment),
+        _sources(instance, outcome.flows, shock, shock.periods, segment),
+    )
+
+
+def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int], segment: str) -> SegmentSources:
+    tonnes = {source: [0.0] * len(periods) for source in _SOURCES}
+    for i, t in enumerate(periods):
+        drawn = chain(instance, flows, path, t, t)
+        places = {place.key: place for place in drawn.places}
+        for each in drawn.passages:
+            if each.target == f"segment:{segment}":
+                tonnes[_source(instance, places[each.source])][i] += each.tonnes * path.delta
+    labels = tuple(instance.horizon.label(t) for t in periods)
+    return SegmentSources(path.key, segment, labels, {key: tuple(row) for key, row in tonnes.items() if any(row)})
+
+
+def _source(instance: Instance, place: ChainPlace) -> str:
+    if place.sort == "activity":
+        return "from home" if place.region in (instance.home, "unnamed") else "from abroad"
+    named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "not served"}
+    return named[place.sort]
+
+
+def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources]) -> Canvas:
+    """Who delivers to a segment period by period, in the baseline above and in the shock below."""
+    from matplotlib.patches import Patch
+
+    canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
+    for panel, shown in zip(canvas.panels, both, strict=True):
+        below, places = [0.0] * len(shown.labels), range(len(shown.labels))
+        for source, row in shown.tonnes.items():
+            colour, hatch = _SOURCES[source]
+            panel.bar(places, row, bottom=below, width=0.84, color=colour, hatch=hatch)
+            below = [low + amount for low, amount in zip(below, row, strict=True)]
+        panel.set_title(path_title(instance, shown.path), fontsize=8.5, loc="left")
+        panel.set_ylabel(f"t a {instance.horizon.step}")
+        panel.grid(axis="y")
+        step = max(1, len(shown.labels) // 12)
+        panel.set_xticks(list(places)[::step], shown.labels[::step])
+    present = [source for source in _SOURCES if any(source in shown.tonnes for shown in both)]
+    handles = [Patch(facecolor=_SOURCES[key][0], hatch=_SOURCES[key][1], label=key) for key in present]
+    add_footer(canvas, f"By who delivers to the segment, not by where the ore is from. {of_plan(result)}", handles)
+    return canvas
+
+
+def path_title(instance: Instance, path: str) -> str:
+    """A path for readers: the baseline, or the shock by its name in the file."""
+    return "In the baseline" if path == BASELINE else f"In {shock_title(instance, path)}"
+
+
+def sources_tables(instance: Instance, both: Sequence[SegmentSources]) -> list[dict[str, Any]]:
+    """The sources as tables of a page, a path each."""
+    return [
+        {"head": ["t", *(f">{label}" for label in shown.labels)],
+         "rows": [[source, *map(si, row)] for source, row in shown.tonnes.items()],
+         "caption": f"{display_name(instance, shown.segment)}, {path_title(instance, shown.path).lower()}."}
+        for shown in both
+    ]  # fmt: skip

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from optimizer.extras import has_extra
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, maps_of
+from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
 from optimizer.report.figures.studies import Study, draw_study_plot, is_stopped
 from optimizer.report.figures.world_map import map_table
-from optimizer.report.figures.years import draw_down_table, years_of, years_table
+from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
 from optimizer.report.study_narrative import study_sentences
@@ -226,11 +226,22 @@ def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return data, [draw_down_table(book.instance, drawn.stocks, drawn.start)]
 
 
+def _segment_sources(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    both = hardest_sources(book)
+    return {"paths": [dict(vars(each)) for each in both]}, sources_tables(book.instance, both)
+
+
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, Any], list[dict[str, Any]]]]]] = {
     "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
     "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
+    "sources": (
+        "What serves the segment that goes shortest",
+        "In the baseline, and in the shock that leaves most of it unserved",
+        "Who serves",
+        _segment_sources,
+    ),
 }
 
 
