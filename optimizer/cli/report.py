@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -12,9 +12,9 @@ from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
+    from optimizer.algorithms.executor import Memory
     from optimizer.instance.schema import Instance
     from optimizer.report.brief.futures import SlipsByFuture
-    from optimizer.report.brief.structure import Brief
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
@@ -71,8 +71,6 @@ def command(
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
-    from optimizer.solver import Settings
-
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
@@ -80,20 +78,21 @@ def command(
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
-    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
+    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(instance, result, known, output)
-    frontier = _plans_by_budget(instance, result, known)
+            _write_book(subject, output, has_slips=not quick and not found.interrupted)
+    made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
 
+    from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
-    doubts = inputs.audit_warnings(instance, result)
-    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
-    studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
+    doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
+    studied = sections.make_sections(names, made, subject)
     with fits:
-        brief = _brief(instance, frontier, studied, known, doubts)
+        studies = _data_of(studied)
+        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
     from optimizer.report.html.sections import picture_data
@@ -102,7 +101,7 @@ def command(
     is_page = output.suffix.lower() in _PAGES
     pictures = _pictures(shown, is_page=is_page)
     data = shown.to_dict() | picture_data(pictures)
-    _print_either(data, studied, sentence(instance, result), json=json)
+    _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
 
@@ -115,59 +114,61 @@ def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
         return plan_pictures(shown) if is_page else ()
 
 
-def _brief(
-    instance: "Instance",
-    frontier: "Frontier",
-    studied: "Sequence[PageSection]",
-    known: "_Known",
-    doubts: tuple[str, ...],
-) -> "Brief":
-    """The first screen, with what a slip by a year does unless the report is a quick one."""
-    from optimizer.progress import Progress
-    from optimizer.report.brief.content import make_brief
-    from optimizer.report.brief.plan_parts import find_brief_slips
-
-    result = frontier.points[frontier.own].result
-    slips: tuple[Slip, ...] = ()
-    if not known.quick and not frontier.stopped:
-        # If the user stops the delays, the brief is written without them.
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            progress.display(instance.money, lists_tasks=True) as listener,
-        ):
-            slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
-    studies = {each.name: each.data for each in studied}
-    return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of plans of other budgets before they are searched for."""
-
-    interrupted: bool
-    quick: bool
-    amounts: list[float] | None
-    settings: "Settings"
-
-
-def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "Frontier":
-    """The plans of other budgets, where they are wanted; else the plan at hand."""
+def _carry_out(
+    subject: sections.StudySubject,
+    names: Sequence[str],
+    amounts: list[float] | None,
+    *,
+    quick: bool,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
+    from optimizer.algorithms.executor import Task
     from optimizer.studies.frontier import single_point
 
-    if known.quick or known.interrupted or result.baseline is None:
-        return replace(single_point(instance, result), stopped=known.interrupted)
-    return sections.find_frontier(instance, result, known.amounts, known.settings)
+    instance, result = subject.instance, subject.result
+    wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
+    tasks = sections.study_tasks(wanted, subject)
+    if not (quick or interrupted or result.baseline is None):
+        # Alone, the plans of other budgets take all processors.
+        settings = replace(subject, jobs=1 if wanted else None).settings
+        searched = (instance, result, settings)
+        tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
+    made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
+    is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
+    return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
+
+
+def _budgets(
+    memory: "Memory", instance: "Instance", result: "Result", settings: "Settings", amounts: list[float] | None
+) -> "Frontier":
+    """A task: the plans of other budgets."""
+    from optimizer.studies.frontier import frontier
+
+    return frontier(instance, result, amounts, settings, sections.listener_of(memory))
+
+
+def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "Settings") -> "tuple[Slip, ...]":
+    """A task: what a slip by a year does."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.plan_parts import find_brief_slips
+
+    listener = sections.listener_of(memory)
+    return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
     return any(each.is_stopped for each in studied)
 
 
-def _print_either(data: dict[str, object], studied: "Sequence[PageSection]", answer: str, *, json: bool) -> None:
+def _data_of(studied: "Sequence[PageSection]") -> dict[str, Any]:
+    return {each.name: each.data for each in studied}
+
+
+def _print_either(data: dict[str, object], studies: dict[str, Any], answer: str, *, json: bool) -> None:
     """The data of the page and of its studies, or the answer."""
     if json:
-        studies = {"studies": {each.name: each.data for each in studied}} if studied else {}
-        common.print_json(data | studies)
+        common.print_json(data | ({"studies": studies} if studies else {}))
     else:
         _print_answer(answer)
 
@@ -217,12 +218,14 @@ def _end_with_futures(
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
-    studied = sections.make_sections(names, subject, interrupted=is_interrupted)
+    wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
+    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
+    studied = sections.make_sections(names, made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
     comments = comments_of(source)
     data = futures_book(result, doubts, comments, slips)
-    _print_either(data, studied, answer, json=json)
+    _print_either(data, _data_of(studied), answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
         brief = make_futures_brief(instance, result, doubts, comments, slips)
@@ -284,17 +287,20 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(instance: "Instance", result: "Result", known: _Known, output: Path) -> NoReturn:
+def _write_book(subject: sections.StudySubject, output: Path, *, has_slips: bool) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
+    from optimizer.algorithms.executor import Task
+    from optimizer.report.brief.content import make_brief
     from optimizer.report.excel import workbook
     from optimizer.report.narrative import plan_headline
-    from optimizer.studies.frontier import single_point
 
+    instance, result = subject.instance, subject.result
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    only = replace(single_point(instance, result), stopped=known.interrupted)
-    content = workbook(instance, result, doubts, _brief(instance, only, (), known, doubts))
-    _end(result, output, content, doubts, stopped=False)
+    tasks = {"slips": Task(_slips, (instance, result, subject.settings))} if has_slips else {}
+    made = sections.carry_out_all(tasks, instance.money, 0.0)
+    brief = make_brief(instance, result, slips=made.get("slips", ()), warnings=doubts)
+    _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
 
 
 def _print_answer(answer: str) -> None:
