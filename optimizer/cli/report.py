@@ -81,7 +81,7 @@ def command(
     subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(subject, output, has_slips=not quick and not found.interrupted)
+            _write_book(subject, output, quick=quick, interrupted=found.interrupted)
     made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
 
     from optimizer.report.brief.content import make_brief
@@ -287,7 +287,7 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(subject: sections.StudySubject, output: Path, *, has_slips: bool) -> NoReturn:
+def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, interrupted: bool) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.algorithms.executor import Task
     from optimizer.report.brief.content import make_brief
@@ -297,7 +297,7 @@ def _write_book(subject: sections.StudySubject, output: Path, *, has_slips: bool
     instance, result = subject.instance, subject.result
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    tasks = {"slips": Task(_slips, (instance, result, subject.settings))} if has_slips else {}
+    tasks = {} if quick or interrupted else {"slips": Task(_slips, (instance, result, subject.settings))}
     made = sections.carry_out_all(tasks, instance.money, 0.0)
     brief = make_brief(instance, result, slips=made.get("slips", ()), warnings=doubts)
     _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
