@@ -386,9 +386,9 @@ class ScenarioModel(MeasuredModel):
         return result
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
-        """Shocks that fail by no more than the slack with which a gap is held, money."""
+        """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
         assert result.values is not None
-        slack, values = self.gap_limit - gap, result.values.tolist()
+        slack, values = 2.0 * (self.gap_limit - gap), result.values.tolist()
         gaps = self.shock_gaps(values)
         small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived

@@ -123,7 +123,8 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.discovery.discover import discover
 
-    return discover(subject.result, subject.instance, samples=SAMPLES, listener=listener, file=subject.source)
+    jobs, file = subject.jobs, subject.source
+    return discover(subject.result, subject.instance, samples=SAMPLES, jobs=jobs, listener=listener, file=file)
 
 
 def _explain(subject: StudySubject, listener: "Listener") -> "Study":
@@ -156,7 +157,8 @@ def _sensitivity(subject: StudySubject, listener: "Listener") -> "Study":
 def _stress(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.stress import stress
 
-    return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, listener=listener, file=subject.source)
+    jobs, file = subject.jobs, subject.source
+    return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, jobs=jobs, listener=listener, file=file)
 
 
 def _share(subject: StudySubject, listener: "Listener") -> "Study":
