@@ -407,7 +407,7 @@ class Commitment(Described):
     year: int | None = Field(default=None, ge=1900, le=2200, description="Calendar year of the payment or the pledge.")
     conditional: bool = Field(
         default=False,
-        description="Whether it still hangs on something, such as a permit, a loan agreement or equity to be raised.",
+        description="Whether it still depends on something, such as a permit, a loan agreement or equity to be raised.",
     )
 
 

@@ -27,9 +27,9 @@ def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
     assert ["magnet", "reserve,", "t", "–", "▲", "76.9", "◆", "76.9", "▲", "100", "100"] in words
     text = " ".join(done.stdout.split())
     assert "The least outlay that survives everything is 11.5M USD (proven: no plan keeps every floor for less" in text
-    # The dearest of the two starts.
+    # The costliest of the two starts.
     assert "embargo@2029 11.5M" in text
-    assert "dearest of 2" in text
+    assert "costliest of 2" in text
     assert "What the next 1M USD buys" in text
     assert "10M −7.69M 1 of 2 +1.43M magnet reserve +15.4 t" in text
     assert "4 of 4: 0 USD" not in done.stdout

@@ -60,7 +60,7 @@ def test_check_draws_the_tree_with_dates_and_probabilities(file: str, columns: i
         "            ├── late  50.0 %  same.late 37.5 %",
     ]
     words = " ".join(done.stdout.split())
-    assert "Probabilities are made up: the file gives none for plant" in words
+    assert "Probabilities are assumed: the file gives none for plant" in words
     assert "2026: 100, 2027: 120" in words
     assert max(map(len, lines)) <= columns
     # Nobody who ordered before 2028 could have a plant that works in 2028 or that is late by then: no warning of it.

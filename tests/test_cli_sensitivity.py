@@ -19,7 +19,7 @@ def test_the_answer_comes_first_and_fits() -> None:
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can break survival: policy budget.")
-        assert "What the outcome hangs on" in done.stdout
+        assert "What the outcome depends on" in done.stdout
 
 
 def test_json_has_bars_flips_and_samples() -> None:

@@ -135,7 +135,7 @@ HEAP = st.fixed_dictionaries(
 
 @st.composite
 def planned(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, tuple[int, float]]]:
-    """A chain whose links hang on options, and a plan: when each option is opened, and the share of its size."""
+    """A chain whose links depend on options, and a plan: when each option is opened, and the share of its size."""
     options = [draw(PLANT) | {"input": {}, "output": {commodity: 1.0}} for commodity in ("oxide", "heavy")]
     options += draw(st.lists(st.one_of(PLANT, PLANT, PLANT, SUBSTITUTE, HEAP), max_size=4))
     cuts = [{"region": draw(st.sampled_from(["friend", "rival"])), "severity": draw(SHARE)} for _ in range(2)]

@@ -308,7 +308,7 @@ def test_the_answer_comes_first() -> None:
     assert code == 0
     first = " ".join(line.strip("│ ") for line in shown.splitlines()[1:3])
     assert first == (
-        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; nobody would do better alone"
+        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no member would pay less alone"
     )
 
 

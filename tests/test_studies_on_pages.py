@@ -130,7 +130,7 @@ def test_a_section_has_what_the_screen_has(study: Any) -> None:
     kinds = [block["kind"] for block in section.blocks]
     assert kinds == ["answer", "said", "said", "figure", "folded"]
     assert section.blocks[0]["text"].startswith("Deciding later what can wait is worth 600k USD")
-    assert section.blocks[2]["text"] == "Hanging: extension (need: high): ordered before 2028 in some futures only."
+    assert section.blocks[2]["text"] == "Contingent: extension (need: high): ordered before 2028 in some futures only."
     tables = {block["title"]: block for block in section.blocks[-1]["blocks"] if block["kind"] == "table"}
     assert tables["Regret of each plan in each future, USD"]["rows"] == [["high", "0", "3.6M"], ["low", "✗", "0"]]
     orders = tables["Orders in the plans of the futures alone"]
@@ -332,7 +332,7 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     assert "home magnet plant: capex moves the total cost most" in said["sensitivity"]
     # 6M together; alone 1.95M, 3.25M and 3.9M, as tests/test_share.py works out by hand.
     assert said["share"] == (
-        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; nobody would do better alone. "
+        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no member would pay less alone. "
         "All together pay 6M USD, 3.1M USD or 34 % less than apart. "
         "The core is not empty: every coalition can save 975k USD at least."
     )

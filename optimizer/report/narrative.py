@@ -199,7 +199,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
-        over += "; a measure for the search, not a damage that can occur"
+        over += "; a measure for comparing plans, not a loss that can occur"
         yield "Survival gap", f"{gap} {over}{proven}"
     elif proven:
         yield "Survival gap", f"{gap}{proven}"
@@ -325,7 +325,7 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
     gap = ProvenDifference.of_gaps(before, after)
     if gap.is_proven:
         return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
-    return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}, no change that is proven"
+    return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}: no proven change"
 
 
 def budget_text(budget: float | None, money: str = "") -> str:

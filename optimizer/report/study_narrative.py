@@ -167,7 +167,7 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
     if not found.plans:
         is_stopped = found.status == "stopped"
         return "The search was stopped before it had found another plan." if is_stopped else (
-            "No plan among them differs from the cheapest by more than a trifle.")  # fmt: skip
+            "No plan among them differs from the cheapest by more than the tolerance of sizes.")  # fmt: skip
     other = found.plans[0].result
     costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = _other_options(instance, other, found.cheapest)

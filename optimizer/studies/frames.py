@@ -250,7 +250,7 @@ def commitments_frame(result: Result | FuturesResult) -> Frame:
         FrameColumn("standing", form="word", of=lambda each: "conditional" if each.conditional else "firm"),
         FrameColumn("source", is_shown=False),
     )
-    note = "Spent or pledged already, undiscounted: in no cost, outlay or budget. Conditional: hangs on something."
+    note = "Spent or pledged, undiscounted: in no cost, outlay or budget. Conditional: a condition is not met yet."
     return Frame.of_items("commitments", "Committed already", list_commitments(result.data), columns, note)
 
 
@@ -286,7 +286,7 @@ def bought_in_samples_frame(result: Result) -> Frame:
         FrameColumn("plan", "In the plan", form="word", of=lambda option: "bought" if option in own else "no"),
     )
     note = "Share of the samples in whose best plan the option is bought."
-    return Frame.of_items("bought_in_samples", "Bought in so many samples", shown, columns, note)
+    return Frame.of_items("bought_in_samples", "Share of samples in which it is bought", shown, columns, note)
 
 
 def flows(result: Result) -> Frame:

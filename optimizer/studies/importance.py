@@ -50,7 +50,7 @@ METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap interv
 
 @dataclass(frozen=True)
 class Weight:
-    """How much the outcome hangs on a number: S1, and the half width of its interval."""
+    """How much the outcome depends on a number: S1, and the half width of its interval."""
 
     number: str
     s1: float

@@ -198,7 +198,7 @@ class Summary:
         actual: what processes really made in some years, beside the baseline of the no-shock plan.
         fallbacks: processes that take months to restart, and run above their contracts in the no-shock plan.
         futures: all of them.
-        unweighted: the questions whose probabilities the file does not give, so that they are made up.
+        unweighted: the questions whose probabilities the file does not give, so that they are assumed.
     """
 
     counts: dict[str, int]

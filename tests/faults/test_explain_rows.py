@@ -37,7 +37,7 @@ def storms() -> tuple[so.Instance, so.Explanation]:
 def test_what_is_not_proven_is_a_dash(storms: tuple[so.Instance, so.Explanation]) -> None:
     lines = said(*storms)
     (row,) = (line for line in lines if line.startswith("storm/big "))
-    assert row.startswith("storm/big – no change that is proven: between −44.1k and 0")
+    assert row.startswith("storm/big – no proven change: between −44.1k and 0")
     assert not any("±" in line and "… 0" in line for line in lines)
 
 

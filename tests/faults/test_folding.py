@@ -228,7 +228,7 @@ def test_compare_shows_the_dearest_of_a_family(instance: so.Instance, poor: so.R
     compared = Comparison({"x": instance}, (ComparisonColumn("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
     text = text_of(lambda console: show_part("alone", compared, console))
     assert "embargo@2030Q3" in text
-    assert "dearest of 2" in text
+    assert "costliest of 2" in text
     assert "embargo@2030Q2" not in text
     assert "embargo@2030Q2" in text_of(lambda console: show_part("alone", compared, console, every=True))
 

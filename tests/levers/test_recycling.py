@@ -72,7 +72,7 @@ def test_recycler_stands_at_home_and_can_be_struck_there(cell: Cell, solve: Solv
 
 
 def test_recycler_may_give_several_things_back(cell: Cell, solve: Solve) -> None:
-    # Scrap gives 0.5 t of magnet alloy and 0.02 t of dysprosium: both floors hang on one plant. Dysprosium: 0.5 of 1 t
+    # Scrap gives 0.5 t of magnet alloy and 0.02 t of dysprosium: both floors need one plant. Dysprosium: 0.5 of 1 t
     # = 0.5 t needs 25 t of activity; magnets: 0.4*40 = 16 t need 32 t. Scrap 50 t. Size 32 at 5 = 160; baseline
     # 2*(40*10 + 1*100) = 1000. Total 1160.
     result = solve(

@@ -139,7 +139,7 @@ def test_the_command_faces_the_adversary_of_each_future(tmp_path: Path) -> None:
 
 @st.composite
 def besieged_futures(draw: st.DrawFn) -> dict[str, Any]:
-    """An instance with an adversary, whose means, targets or demand hang on one or two questions."""
+    """An instance with an adversary, whose means, targets or demand depend on one or two questions."""
     data, questions = draw(besieged()), {}
     sets = st.fixed_dictionaries(
         {},

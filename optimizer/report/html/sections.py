@@ -111,7 +111,7 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
 
 
 # The facts of a study of futures that are sentences of its section.
-_ORDERS = ("No regret", "Hanging")
+_ORDERS = ("No regret", "Contingent")
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def _parts(found: Alternatives) -> list[RenderableType]:
         parts.append(_plans(instance, found))
     elif found.ranges and found.status in ("proven", "bounded"):
         parts.append(
-            Text("There is no plan within the tolerance that differs from the cheapest by more than a trifle.")
+            Text("No plan within the tolerance differs from the cheapest by more than the tolerance of sizes.")
         )
     if found.status == "stopped":
         parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))

@@ -129,7 +129,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
 
 def _lone_title(row: Fold) -> str:
     """The dearest shock of a row: its members are in the order of their outlays."""
-    return row.members[0] + (f"\ndearest of {len(row.members)}" if row.is_many else "")
+    return row.members[0] + (f"\ncostliest of {len(row.members)}" if row.is_many else "")
 
 
 def _bars(
@@ -151,7 +151,7 @@ def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
 
 
 def _of_alone(rows: Sequence[Fold]) -> str:
-    said = "Were it the only shock that may come, whatever the budget; money serves several at a time."
+    said = "Outlay if this were the only shock, without a budget; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
     left = sum(len(row.members) for row in rows[MOST:])

@@ -313,7 +313,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     outlay = "" if value.outlay is None else f"; then outlay {si(value.outlay, money)}"
     if _is_nothing(value):
         low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
-        return title, DASH, f"no change that is proven: between {low} and {high}{outlay}"
+        return title, DASH, f"no proven change: between {low} and {high}{outlay}"
     return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"
 
 

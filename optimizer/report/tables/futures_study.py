@@ -155,7 +155,7 @@ def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:
 
 
 def _moves(found: FuturesStudy) -> Iterator[tuple[str, str]]:
-    """Orders of the plans of all futures alone, by what they hang on."""
+    """Orders of the plans of all futures alone, by what they depend on."""
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
@@ -164,7 +164,7 @@ def _moves(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     yield "No regret", list_names(safe, 6) or f"no order before {first} is in the plans of all futures"
     hanging = [_hanging(found, each) for each in urgent if each.hangs != "no regret"]
     if hanging:
-        yield "Hanging", f"{list_names(hanging, 6)}: ordered before {first} in some futures only"
+        yield "Contingent", f"{list_names(hanging, 6)}: ordered before {first} in some futures only"
 
 
 def _hanging(found: FuturesStudy, order: OwnOrder) -> str:
@@ -307,7 +307,7 @@ def _orders(found: FuturesStudy) -> Table:
         ["Made in", "Size", "Decide\nin", "Open then"],
         rows,
         caption="Size: of an order in all plans the smallest, else from the smallest to the largest. Decide in: the "
-        "first date in the plans that have it. Open then: questions on which it hangs, and when they are answered.",
+        "first date in the plans that have it. Open then: questions on which it depends, and when they are answered.",
         layouts={"Made in": shared, "Open then": shared, "Decide\nin": left},
         **WIDE,
     )

@@ -224,7 +224,7 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
-    lines = [f"{MEANING} Margin in points; the period that fails, or from which on."]
+    lines = [f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."]
     lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
     if any(d not in row.segments and d not in row.full for row in rows for d in segments):
         lines.append("–: not kept; it does not fail, and another segment is weaker.")

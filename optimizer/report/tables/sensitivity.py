@@ -132,7 +132,7 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     if found.measure is not None:
         of_gap = f" and survival gaps to {of_gaps(found.gap)}" if gaps else ""
         parts.append(f"Proven: costs to {in_tolerance([found.measure], money)}{of_gap};")
-        parts.append(f"{DASH} is no change that is proven.")
+        parts.append(f"{DASH}: no proven change.")
     if is_wide:
         parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
     parts.append(f"{_of_floors(found)}; ~ another set of options is bought.")
@@ -251,8 +251,9 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     ]
     sums = [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns.values()]
     total = (Text("all, each alone", "dim"), [Text(text, "dim") for text in sums])
-    shown = cross_table("What the outcome hangs on", "Uncertain number", list(columns), [*rows, total], caption=caption,
-                        labels={"ratio": 3}, layout={"no_wrap": True}, expand=True)  # fmt: skip
+    title, heads = "What the outcome depends on", list(columns)
+    shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
+                        layout={"no_wrap": True}, expand=True)  # fmt: skip
     return [*parts, shown, _bought(found, importance)]
 
 
@@ -270,4 +271,6 @@ def _bought(found: Sensitivity, importance: Importance) -> Table:
         if share > 0 or o in found.base.bought
     ]
     heads = ["Samples", "As it is"]
-    return cross_table("Bought in so many samples", "Option", heads, rows, caption="Best plan of each sample.")
+    return cross_table(
+        "Share of samples in which it is bought", "Option", heads, rows, caption="Best plan of each sample."
+    )

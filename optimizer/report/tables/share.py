@@ -1,4 +1,4 @@
-"""How shares of costs look: who pays what and whether anyone would do better alone, then members and coalitions."""
+"""How shares of costs look: who pays what and whether any member would pay less alone, then members and coalitions."""
 
 import math
 from collections.abc import Iterator
@@ -77,13 +77,13 @@ def _answer(found: CostShares) -> RenderableType:
 
 
 def share_headline(found: CostShares) -> str:
-    """Who pays what, and whether anyone would do better alone; why there is no answer where there is none."""
+    """Who pays what, and whether any member would pay less alone; why there is no answer where there is none."""
     if not found.shares:
         return _no_game(found)
     money = found.instance.money
     paid = ", ".join(_payment(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
-    verdict = "nobody would do better alone"
+    verdict = "no member would pay less alone"
     if leaving:
         (best, amount), *_ = leaving
         verdict = f"{coalition_name(found, best)} would save {si(amount, money)} by leaving"
@@ -133,10 +133,10 @@ def together_text(found: CostShares) -> str:
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
-    """Who would do better alone under a solution."""
+    """Who would pay less alone under a solution."""
     leaving = found.objections(solution)
     if not leaving:
-        return "no coalition would do better alone"
+        return "no coalition would pay less alone"
     names = list_names([f"{coalition_name(found, each)} {si(amount)}" for each, amount in leaving])
     return f"by leaving could save, {found.instance.money}: {names}"
 

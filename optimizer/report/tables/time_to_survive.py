@@ -56,12 +56,12 @@ def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure],
     return cross_table(
         "Time to survive",
         "Chokepoint",
-        [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Gives out first"],
+        [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Fails first"],
         [(_exposure_title(instance, exposure), cells(exposure)) for exposure in ending[:MOST]],
         caption=_caption(instance, found, ending),
         labels={"ratio": 3},
         layout={"no_wrap": True},
-        layouts={"Gives out first": {"overflow": "fold", "ratio": 2}},
+        layouts={"Fails first": {"overflow": "fold", "ratio": 2}},
         expand=True,
     )
 
@@ -70,7 +70,7 @@ def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure
     """What marks mean, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if ending[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Gives out first: in the worst year."]  # fmt: skip
+             "Fails first: in the worst year."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
         lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")

@@ -28,14 +28,14 @@ _Answers = Sequence[Mapping[str, Any]]
 
 
 def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[RenderableType]:
-    """The tree, what its branches change, and where probabilities are made up; nothing for a file without futures."""
+    """The tree, what its branches change, and where probabilities are assumed; nothing for a file without futures."""
     if not summary.futures:
         return
     yield Text("Futures", style="bold")
     yield _tree(instance, summary.futures)
     if summary.unweighted:
         names = list_names(summary.unweighted, 6)
-        words = f"Probabilities are made up: the file gives none for {names}, so the branches are equally likely."
+        words = f"Probabilities are assumed: the file gives none for {names}, so the branches are equally likely."
         yield Text(words, style="yellow")
     if any(answer["set"] for each in summary.futures for answer in each.answers):
         yield _changes(instance, summary.futures, width)

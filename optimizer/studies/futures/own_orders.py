@@ -1,4 +1,4 @@
-"""What the plans of all futures alone have in common: moves without regret, and orders that hang on answers.
+"""What the plans of all futures alone have in common: moves without regret, and orders that depend on answers.
 
 An order is all that a plan buys of an option before the first question is answered; of an option that no plan buys by
 then, all that it buys.
@@ -6,7 +6,7 @@ then, all that it buys.
 no regret     every future's own plan has it: at least the smallest size of them all
 one answer    it is in the own plans of all futures of some branches of one question, and in those of no other future
 several       anything else
-signpost      the first date of it in the plans that have it, and the questions it hangs on that are open at that date
+signpost      the first date of it in the plans that have it, and the questions it depends on that are open at that date
 """
 
 from collections.abc import Collection, Sequence
@@ -27,14 +27,14 @@ class OwnOrder:
 
     Attributes:
         option: what is bought.
-        hangs: on what it hangs.
+        hangs: on what it depends.
         futures: the futures whose own plans have it.
         common: size that all futures' own plans have; 0 where some have none.
         smallest, largest: sizes in the plans that have it; of a stockpile t that are bought.
         first, last: labels of the periods in which these plans first buy it.
         is_urgent: whether some plan buys it before the first answer; else all wait for it.
-        questions: the questions on which it hangs; none of an order without regret.
-        branches: of an order that hangs on one answer, the branches in which it is made.
+        questions: the questions on which it depends; none of an order without regret.
+        branches: of an order that depends on one answer, the branches in which it is made.
         open: those of the questions, and of the ones they arise from, that are open in `first`, each with the period
             from which its answer is known.
     """
@@ -130,7 +130,7 @@ def _open_questions(
 def _hangs_on(
     instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]
 ) -> tuple[OrderClass, list[TimedQuestion], tuple[str, ...]]:
-    """On what it hangs whether a future has something: how, on which questions, and on which branches of the one."""
+    """On what it depends whether a future has something: how, on which questions, and on which branches of the one."""
     if len(having) == len(instance.tree.futures):
         return "no regret", [], ()
     for question in questions:

@@ -5,7 +5,7 @@ static      ST, all decisions alike in all futures                  flexibility 
 perfect     WS, every answer known from the start                   information is worth RP − WS
 question    one question answered at the start, a year earlier, a year later, or never; all else as it is
 regret      the plan of each future alone, followed unchanged in every other one
-orders      what these plans have in common, and what hangs on which answer (`own_orders`)
+orders      what these plans have in common, and what depends on which answer (`own_orders`)
 
 Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
 of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival

@@ -114,7 +114,7 @@ def times_frame(found: Any) -> Frame:
         FrameColumn("year", "Worst year", form="year"),
         FrameColumn("months", "Floors hold, nothing built", "months", "amount"),
         FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
-        FrameColumn("segment", "Gives out first", form="name"),
+        FrameColumn("segment", "Fails first", form="name"),
     )
     ending = () if found.times is None else (each for each in found.times.exposures if _can_end(each))
     rows = (_time_row(found.instance, each) for each in ending)

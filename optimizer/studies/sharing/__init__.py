@@ -212,7 +212,7 @@ class CostShares:
         return {each.member: each.paid(solution).value for each in self.shares}
 
     def objections(self, solution: Solution) -> list[tuple[CoalitionCost, float]]:
-        """The coalitions that would do better alone under a solution and by how much, the largest first."""
+        """The coalitions that would pay less alone under a solution and by how much, the largest first."""
         if not self.shares:
             return []
         paid, nothing = self.payments(solution), SAME_VALUE * max(map(abs, self.costs.values()))
