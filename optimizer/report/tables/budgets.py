@@ -173,8 +173,8 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
         return None
     instance = next(iter(comparison.cases.values()))
     more = si(comparison.steps[0].more, instance.money, 4)
-    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH} is no change "
-    text += f"that is proven. {sure(comparison)}"
+    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH}: no proven "
+    text += f"change. {sure(comparison)}"
 
     def known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
         """A cell; of a step that buys nothing a dash, of one that is not known a question mark."""
