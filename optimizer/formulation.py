@@ -16,9 +16,8 @@ from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder, Sense
-from optimizer.model.expressions import Expression, total
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.model.joint import JointBuilder, MemberBuilder
-from optimizer.model.ledgers import Names
 from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
 
+from pydantic_core import PydanticCustomError
+
 # Characters that change how a terminal shows the rest of a text.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Characters of a value that a message repeats.
@@ -17,6 +19,11 @@ NEIGHBOURS = 40
 # Comparisons in all, some 10 to 50 µs each: a file with thousands of unknown words still ends within a second.
 MOST_COMPARISONS = 20_000
 MOST_LISTED = 8
+
+
+def finding(what: str, cure: str) -> PydanticCustomError:
+    """An error that carries its cure through pydantic."""
+    return PydanticCustomError("finding", "{what}", {"what": what, "cure": cure})
 
 
 def excerpt(value: object, most: int = EXCERPT) -> str:

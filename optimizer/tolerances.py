@@ -94,7 +94,7 @@ NEGLIGIBLE_PASSAGE = 1e-4
 ENDLESS_RATE = 1e-6
 
 # The audit. A row may be off by this share of its own largest term, or by `AUDIT_ABSOLUTE` of what its commodity is
-# needed for, or by `AUDIT_ROUNDING` of the largest demand of a period, whichever is largest (`audit.scales`). A row of
+# needed for, or by `AUDIT_ROUNDING` of the largest demand of a period, whichever is largest (`Scales`). A row of
 # nothing but the solver's errors has no term to be judged by. `AUDIT_ABSOLUTE` is a thousandth of `NEGLIGIBLE`.
 AUDIT_RELATIVE = 1e-6
 AUDIT_ABSOLUTE = 1e-9

@@ -34,7 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
 from optimizer.limits import NUMBER_LENGTH
-from optimizer.suggestions import excerpt
+from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_whole
 
 # One number, or an array with one for each of many shocks that are written together.
@@ -51,11 +51,6 @@ _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+
 _IN_A_YEAR = re.compile(
     r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
 )
-
-
-def finding(what: str, cure: str) -> PydanticCustomError:
-    """An error that carries its cure through pydantic."""
-    return PydanticCustomError("finding", "{what}", {"what": what, "cure": cure})
 
 
 def parse_amount(value: Any) -> float:

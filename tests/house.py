@@ -151,7 +151,7 @@ def repeated_names() -> dict[str, list[str]]:
 
 def lever_files() -> list[Path]:
     """The files that each hold the lever of one kind."""
-    shared = {"__init__", "base", "producing"}
+    shared = {"__init__", "base"}
     return [path for path in sorted((ROOT / "levers").glob("*.py")) if path.stem not in shared]
 
 

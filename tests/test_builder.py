@@ -15,8 +15,7 @@ from optimizer import formulation
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, total
-from optimizer.model.ledgers import Names
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.solver import Model, Settings, write_model
 from tests.conftest import Cell
 
@@ -499,7 +498,7 @@ def test_nothing_is_written_to_standard_output() -> None:
     # HiGHS prints a banner to file descriptor 1 when it is first made.
     code = (
         "from optimizer.horizon import Horizon\n"
-        "from optimizer.model.ledgers import Names\n"
+        "from optimizer.model.expressions import Names\n"
         "from optimizer.model.builder import ModelBuilder\n"
         "from optimizer.solver import Model, Settings\n"
         "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "

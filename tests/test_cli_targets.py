@@ -66,7 +66,7 @@ def test_a_folder_is_no_file_whatever_the_command(plan: str, tmp_path: Path) -> 
 
 
 def test_what_is_neither_file_nor_folder_is_left_alone() -> None:
-    refused(run("solve", TINY, "-o", "/dev/null"), "is no file that can be written")
+    refused(run("solve", TINY, "-o", "/dev/null"), "is not a file that can be written")
     assert not Path("/dev/null").is_file()
 
 

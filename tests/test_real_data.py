@@ -13,8 +13,7 @@ import optimizer as so
 from optimizer.errors import PlanFileError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
-from optimizer.io.excel_read import parse_workbook
-from optimizer.io.excel_write import dump_workbook
+from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.report.excel import workbook
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts

@@ -13,8 +13,7 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
-from optimizer.io.excel_read import parse_workbook
-from optimizer.io.excel_write import dump_workbook
+from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.solver import Clock, Settings
 from tests.conftest import Cell, Printed, Solve
 from tests.test_cli import diversify

@@ -113,6 +113,16 @@ def test_without_any_plan_there_is_nothing_to_move() -> None:
     assert (found.status, found.bars) == ("none", ())
 
 
+def test_numbers_with_small_effects_are_told_by_dual_values_alone() -> None:
+    ranges = "ranges={options.plant.capex: {low: 100k, high: 350k}, options.reserve.price: {low: 40k, high: 70k}}"
+    found = so.sensitivity(so.load("instances/tiny.yaml", [ranges]), flips=False, most=1)
+    assert [bar.number.name for bar in found.bars] == ["options.plant.capex"]
+    # 100 t at 65k each; the end farther from that is 40k.
+    (other,) = found.screened
+    assert (other.name, other.gap) == ("options.reserve.price", 0.0)
+    assert other.cost == pytest.approx(100 * (40e3 - 65e3))
+
+
 def test_too_few_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 60"):
         so.sensitivity(ranged(options__a__capex={"low": 5, "high": 20}), 10)

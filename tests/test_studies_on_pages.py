@@ -372,7 +372,7 @@ def test_all_takes_what_fits_and_quick_leaves_all_out(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)["studies"]
     assert list(made) == ["explain", "compare", "attack", "alternatives", "sensitivity", "stress", "discover"]
-    assert "study 1 of 7: explain" in done.stderr
+    assert "explain (2 of 9 done)" in done.stderr
     text = page.read_text()
     # Nothing fails in any sample, so there are no boxes to draw.
     assert text.count('<div class="bars"') == 6

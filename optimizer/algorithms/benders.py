@@ -23,8 +23,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from optimizer.algorithms.benders_evaluation import RecourseEstimates
-from optimizer.algorithms.benders_loop import BendersLoop, Evaluation, Incumbent, Objective
-from optimizer.algorithms.benders_master import CutPool, MasterProblem
+from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
+from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.measured_model import is_worst_case

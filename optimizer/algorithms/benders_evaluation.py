@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.batches import RecourseTask
-from optimizer.algorithms.benders_loop import Evaluation
-from optimizer.algorithms.benders_master import EstimateKind, MasterProblem, ShockGroups, group_shocks
+from optimizer.algorithms.benders_master import EstimateKind, Evaluation, MasterProblem, ShockGroups, group_shocks
 from optimizer.algorithms.extensive_form import GAP_ROOM
 from optimizer.algorithms.measured_model import Aim, negligible_gap
 from optimizer.algorithms.problem import LEAST_COST

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from optimizer.algorithms.benders_master import MasterProblem, pack_cuts, unpack_cuts
+from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.branching import Branching, BranchNode
 from optimizer.algorithms.search import Search
-from optimizer.algorithms.separation import Violation, select_most_violated
+from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver import SolveResult, Vector
@@ -29,39 +29,6 @@ from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 IN_OUT_STEP = 0.95
 # So many rounds in which neither bound improves: further cuts are then within the solver's tolerance.
 MOST_STALLED = 30
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The evaluation of a plan by the subproblems.
-
-    Attributes:
-        value: of the objective, with the recourse function in place of its outer approximation θ.
-        measured, expected: the measure of the costs, and the expected cost, where costs count; with the price of gaps.
-        cost: the measure without that price.
-        gap: the total gap, where it counts.
-        is_feasible: whether the plan may become the incumbent.
-        violated: shocks that are not survived.
-        new_cuts: how many cuts the master violated.
-        to_hold: shocks to add to the master, with their weights; the violated ones, unless given.
-        granted: where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
-    """
-
-    value: float
-    measured: float = math.nan
-    expected: float = math.nan
-    cost: float = math.nan
-    gap: float = 0.0
-    is_feasible: bool = True
-    violated: Sequence[Violation] = ()
-    new_cuts: int = 0
-    to_hold: Sequence[Violation] | None = None
-    granted: Vector | None = None
-
-    @property
-    def is_within_tolerance(self) -> bool:
-        """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
-        return not self.is_feasible and not self.new_cuts
 
 
 @dataclass(frozen=True)
@@ -223,11 +190,9 @@ class BendersLoop:
     def _branch(self) -> None:
         """Branch and cut, until all nodes are closed or promise to be too many."""
         self.reduced.release_integers()
-        relaxation = self.reduced.solve_relaxed()
+        relaxation = self.search.tighten(self.reduced, self.reduced.solve_relaxed())
         if relaxation.values is not None and relaxation.status == "optimal":
-            tree = Branching(
-                self.reduced, self.search.tighten(self.reduced, relaxation), separation=self, leaves=self.leaves
-            )
+            tree = Branching(self.reduced, relaxation, separation=self, leaves=self.leaves)
             self.leaves = tree.leaves if tree.is_closed else []
             # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
             self.is_proven = self._is_enough(STALLED_GAP if tree.is_closed else 0.0)

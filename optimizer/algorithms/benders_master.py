@@ -24,6 +24,7 @@ from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.measured_model import median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
+from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Future
 from optimizer.model.builder import ModelBuilder
@@ -435,3 +436,36 @@ def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
             parts: list[Any] = [arrays[f"cut {kind} {len(cuts)} {part}"] for part in PARTS]
             cuts.append(BendersCut(*parts))
     return result
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evaluation of a plan by the subproblems.
+
+    Attributes:
+        value: of the objective, with the recourse function in place of its outer approximation θ.
+        measured, expected: the measure of the costs, and the expected cost, where costs count; with the price of gaps.
+        cost: the measure without that price.
+        gap: the total gap, where it counts.
+        is_feasible: whether the plan may become the incumbent.
+        violated: shocks that are not survived.
+        new_cuts: how many cuts the master violated.
+        to_hold: shocks to add to the master, with their weights; the violated ones, unless given.
+        granted: where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
+    """
+
+    value: float
+    measured: float = math.nan
+    expected: float = math.nan
+    cost: float = math.nan
+    gap: float = 0.0
+    is_feasible: bool = True
+    violated: Sequence[Violation] = ()
+    new_cuts: int = 0
+    to_hold: Sequence[Violation] | None = None
+    granted: Vector | None = None
+
+    @property
+    def is_within_tolerance(self) -> bool:
+        """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
+        return not self.is_feasible and not self.new_cuts

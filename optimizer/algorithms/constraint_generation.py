@@ -25,7 +25,7 @@ from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.branching import Branching
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, PricedCost
 from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.fixed_excuses import CHOICES_SHARE, ExcusedPlan, best_excused_plan, counts_survival_alone
 from optimizer.algorithms.joint_recourse import (
     JointEvaluator,
@@ -39,21 +39,16 @@ from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_n
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.strategy import SearchResult, Strategy
-from optimizer.disruptions.shock import Shock
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
-from optimizer.solver.base import StrategyName
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
-# Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
-FEW_FLOORS, FEW_PERIODS = 8, 60
 
 
 @dataclass(frozen=True)
@@ -320,9 +315,11 @@ class ScenarioSearch(Search):
 
     def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
         """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
+        relaxation = self.tighten(self.model, relaxation)
+        # What follows for whole numbers may leave the relaxation no solution.
         if relaxation.status != "optimal" or relaxation.values is None:
             return None
-        branching = Branching(self.model, self.tighten(self.model, relaxation), phase)
+        branching = Branching(self.model, relaxation, phase)
         if branching.incumbent is None:
             return None
         if branching.is_proven:
@@ -459,42 +456,6 @@ def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> Gro
         return GroupPlans.of(instance, strategy.run(instance, group.settings, clock, ignore))
 
 
-def choose_strategy(
-    name: StrategyName,
-    instance: Instance,
-    evaluator: RecourseEvaluator | None = None,
-    first: frozenset[str] = frozenset(),
-    plans: tuple[Plan, ...] = (),
-    least_costs: tuple[float, ...] = (),
-    alone: tuple[Plan, ...] = (),
-) -> Strategy:
-    """The strategy of a name.
-
-    ``auto`` takes the extensive form for a handful of shocks, or for shocks with probabilities that last few periods in
-    all; else constraint generation, which turns to Benders decomposition where every shock counts.
-
-    Args:
-        name, instance: the name, and the instance to be solved.
-        evaluator: one that is already warm.
-        first: names of shocks that are likely to be violated. plans: by future, to start from. Both come from a problem
-            that was solved before.
-        least_costs: of the futures alone, for regret. alone: their best plans.
-    """
-    problem = ProblemVariant(least_costs=least_costs)
-    if name == "whole" or (name == "auto" and _is_small(instance)):
-        return ExtensiveForm(problem)
-    if name == "cuts" and is_estimable(instance):
-        return Benders(evaluator=evaluator, problem=problem)
-    return ConstraintGeneration(evaluator=evaluator, first=first, plans=plans, alone=alone, problem=problem)
-
-
 def is_estimable(instance: Instance) -> bool:
     """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))
-
-
-def _is_small(instance: Instance) -> bool:
-    events: Sequence[Shock] = instance.tree.events
-    if any(shock.probability > 0 for shock in events):
-        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
-    return len(events) <= FEW_FLOORS

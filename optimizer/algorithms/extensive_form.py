@@ -248,7 +248,7 @@ class ScenarioModel(MeasuredModel):
         """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
         self.require_floors()
         self.minimise("cost")
-        result = self._improve(self.solve_from_start(), self.problem.name)
+        result = self._improve(self.solve_from_start(), self.problem.name, self.known_bound)
         if result.status == "infeasible":
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
         return self.fall_back() if result.values is None else self.conclude(result)

@@ -131,12 +131,6 @@ class NearOptimalSearch(Search):
         finally:
             self._hold(before)
 
-    @contextlib.contextmanager
-    def hurried(self, seconds: float) -> Iterator[None]:
-        """Stop what is solved within after so many seconds."""
-        with self.clock.hurried(seconds):
-            yield
-
     def _hold(self, bounds: Mapping[str, tuple[float, float]]) -> None:
         for o, (lower, upper) in bounds.items():
             self.model.model.bound([self.columns[o]], lower, upper)
@@ -150,7 +144,7 @@ class NearOptimalSearch(Search):
     def limit(self, objective: Expression) -> float:
         """A lower bound on the objective of all plans, by the LP relaxation; infinite where there is no plan.
 
-        It ignores the time limit of `hurried`.
+        It ignores that the clock is hurried.
         """
         self.model.release_integers()
         self.model.model.minimise(objective)

@@ -15,7 +15,7 @@ from optimizer.audit.figures import Figures
 from optimizer.audit.report import Report
 from optimizer.audit.rows import cost_parts, options_without_auditor
 from optimizer.audit.shocks import Found
-from optimizer.disruptions.shock import expand
+from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
 from optimizer.results.ranking import first_largest, weakest
@@ -145,8 +145,7 @@ class Saved(Figures):
         first = event.periods.start
         spec = adversary.shock(targets, [self.horizon.label(first)])
         (own,) = expand(event.entry, spec, self.horizon)
-        parts = ("cuts", "deliberate", "demand", "cost", "survival", "reliability")
-        same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in parts)
+        same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in ("cuts", *MEANWHILE))
         known = same and own.periods == event.periods and not event.probability and first in starts
         self._holds(f"adversary.{name}", "it is another attack than its targets make", holds=known)
 

@@ -109,20 +109,16 @@ class Proof:
         return self.mip_gap if self.gap is None else self.gap
 
 
+def _accuracy_option(usual: float) -> Any:
+    text = f"Prove costs to this share of the price of survival ({usual})."
+    return search_option(metavar="SHARE", min=0, max=1, help=text, show_default=False)
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """The accuracy of costs where plans are compared; the MIP gap of each search follows from it."""
 
-    accuracy: Annotated[
-        float,
-        search_option(
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Prove costs to this share of the price of survival (0.02).",
-            show_default=False,
-        ),
-    ] = 0.02
+    accuracy: Annotated[float, _accuracy_option(0.02)] = 0.02
     gap: _Alias = None
 
     @property
@@ -135,16 +131,7 @@ class Accuracy:
 class FineAccuracy(Accuracy):
     """The accuracy of single what-ifs, finer than that of comparisons of plans."""
 
-    accuracy: Annotated[
-        float,
-        search_option(
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Prove costs to this share of the price of survival (0.005).",
-            show_default=False,
-        ),
-    ] = 0.005
+    accuracy: Annotated[float, _accuracy_option(0.005)] = 0.005
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, sections
+from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def command(
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
+    from optimizer.studies.frontier import frontier as find_frontier
     from optimizer.studies.frontier import single_point
 
     if kind in (*_STUDIES, "futures"):
@@ -104,7 +105,8 @@ def command(
         common.print_message(doubt)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        frontier = sections.find_frontier(instance, result, None, Settings(gap=accuracy.share))
+        with progress.display(instance.money, lists_tasks=True) as listener:
+            frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share), listener)
     with inputs.plan_that_fits(plan):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
@@ -139,7 +141,10 @@ def _draw_study(
         subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     for doubt in doubts:
         common.print_message(doubt)
-    _end_with_study(subject.plan if study is None else sections.carry_out(study, subject), output, doubts)
+    drawn = subject.plan
+    if study is not None:
+        drawn = sections.carry_out_all(sections.study_tasks([study], subject), subject.instance.money, 0.0)[study]
+    _end_with_study(drawn, output, doubts)
 
 
 def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearch) -> "FuturesResult":

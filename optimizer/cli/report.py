@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -12,15 +12,16 @@ from optimizer.cli import common, inputs, options, progress, sections
 from optimizer.extras import BRIEF_FORMS
 
 if TYPE_CHECKING:
+    from optimizer.algorithms.executor import Memory
     from optimizer.instance.schema import Instance
     from optimizer.report.brief.futures import SlipsByFuture
-    from optimizer.report.brief.structure import Brief
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
+    from optimizer.studies.requirements import Requirements
     from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
@@ -65,12 +66,10 @@ def command(
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
         without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
-        sections.check_requirements(source, changes, has_plan=plan is not None, left_out=without)
-        sections.end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
+        _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = _parse_budgets(budgets)
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
-
-    from optimizer.solver import Settings
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
@@ -82,17 +81,18 @@ def command(
     if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(instance, result, output)
-    known = _Known(found.interrupted, quick, amounts, Settings(gap=accuracy.share, time_limit=search.time_limit))
-    frontier = _plans_by_budget(instance, result, known)
+    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
+    made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
 
+    from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
-    doubts = inputs.audit_warnings(instance, result)
-    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
-    studied = sections.make_sections(names, subject, interrupted=frontier.stopped)
+    doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
+    studied = sections.make_sections(names, made, subject)
     with fits:
-        brief = _brief(instance, frontier, studied, known, doubts)
+        studies = _data_of(studied)
+        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
     from optimizer.report.html.sections import picture_data
@@ -101,7 +101,7 @@ def command(
     is_page = output.suffix.lower() in _PAGES
     pictures = _pictures(shown, is_page=is_page)
     data = shown.to_dict() | picture_data(pictures)
-    _print_either(data, studied, sentence(instance, result), json=json)
+    _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
 
@@ -114,59 +114,61 @@ def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
         return plan_pictures(shown) if is_page else ()
 
 
-def _brief(
-    instance: "Instance",
-    frontier: "Frontier",
-    studied: "Sequence[PageSection]",
-    known: "_Known",
-    doubts: tuple[str, ...],
-) -> "Brief":
-    """The first screen, with what a slip by a year does unless the report is a quick one."""
-    from optimizer.progress import Progress
-    from optimizer.report.brief.content import make_brief
-    from optimizer.report.brief.plan_parts import find_brief_slips
-
-    result = frontier.points[frontier.own].result
-    slips: tuple[Slip, ...] = ()
-    if not known.quick and not frontier.stopped:
-        # If the user stops the delays, the brief is written without them.
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            progress.display(instance.money, lists_tasks=True) as listener,
-        ):
-            slips = find_brief_slips(instance, result, known.settings, lambda task: listener(Progress(task=task)))
-    studies = {each.name: each.data for each in studied}
-    return make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of plans of other budgets before they are searched for."""
-
-    interrupted: bool
-    quick: bool
-    amounts: list[float] | None
-    settings: "Settings"
-
-
-def _plans_by_budget(instance: "Instance", result: "Result", known: _Known) -> "Frontier":
-    """The plans of other budgets, where they are wanted; else the plan at hand."""
+def _carry_out(
+    subject: sections.StudySubject,
+    names: Sequence[str],
+    amounts: list[float] | None,
+    *,
+    quick: bool,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
+    from optimizer.algorithms.executor import Task
     from optimizer.studies.frontier import single_point
 
-    if known.quick or known.interrupted or result.baseline is None:
-        return replace(single_point(instance, result), stopped=known.interrupted)
-    return sections.find_frontier(instance, result, known.amounts, known.settings)
+    instance, result = subject.instance, subject.result
+    wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
+    tasks = sections.study_tasks(wanted, subject)
+    if not (quick or interrupted or result.baseline is None):
+        # Alone, the plans of other budgets take all processors.
+        settings = replace(subject, jobs=1 if wanted else None).settings
+        searched = (instance, result, settings)
+        tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
+    made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
+    is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
+    return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
+
+
+def _budgets(
+    memory: "Memory", instance: "Instance", result: "Result", settings: "Settings", amounts: list[float] | None
+) -> "Frontier":
+    """A task: the plans of other budgets."""
+    from optimizer.studies.frontier import frontier
+
+    return frontier(instance, result, amounts, settings, sections.listener_of(memory))
+
+
+def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "Settings") -> "tuple[Slip, ...]":
+    """A task: what a slip by a year does."""
+    from optimizer.progress import Progress
+    from optimizer.report.brief.plan_parts import find_brief_slips
+
+    listener = sections.listener_of(memory)
+    return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
     return any(each.is_stopped for each in studied)
 
 
-def _print_either(data: dict[str, object], studied: "Sequence[PageSection]", answer: str, *, json: bool) -> None:
+def _data_of(studied: "Sequence[PageSection]") -> dict[str, Any]:
+    return {each.name: each.data for each in studied}
+
+
+def _print_either(data: dict[str, object], studies: dict[str, Any], answer: str, *, json: bool) -> None:
     """The data of the page and of its studies, or the answer."""
     if json:
-        studies = {"studies": {each.name: each.data for each in studied}} if studied else {}
-        common.print_json(data | studies)
+        common.print_json(data | ({"studies": studies} if studies else {}))
     else:
         _print_answer(answer)
 
@@ -215,11 +217,13 @@ def _end_with_futures(
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
-    studied = sections.make_sections(names, subject, interrupted=is_interrupted)
+    wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
+    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
+    studied = sections.make_sections(names, made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
     data = futures_book(result, doubts, comments_of(source), slips)
-    _print_either(data, studied, answer, json=json)
+    _print_either(data, _data_of(studied), answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
         content = workbook(instance, result, doubts)
@@ -304,3 +308,57 @@ def _end(
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
+
+
+# Stockpile requirements
+
+
+def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
+    """Refuse, before anything is solved, options that do not go with requirements, and what has none.
+
+    Raises:
+        InstanceError: no shocks, no demand, or several futures.
+    """
+    for option, is_given in left_out.items():
+        if is_given:
+            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
+            raise typer.BadParameter(what, param_hint=option)
+    if changes.future is None and inputs.is_futures_plan(source):
+        what = f"{source} is a plan of several futures: take one of them by --future NAME."
+        raise typer.BadParameter(what, param_hint="--requirements")
+    if has_plan or not inputs.is_saved_plan(source):
+        from optimizer.studies.requirements import check_conflict
+
+        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
+
+
+def _end_with_requirements(
+    found: inputs.PlanInput, search: options.PlanSearch, output: Path, *, quick: bool, json: bool
+) -> NoReturn:
+    """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
+    from optimizer.solver import Settings
+    from optimizer.studies.requirements import find_requirements
+
+    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
+    is_quick = quick or found.interrupted
+    with progress.display(found.instance.money, lists_tasks=True) as listener:
+        made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
+    if json:
+        common.print_json(made.to_dict())
+    else:
+        from optimizer.report.tables.requirements import show_requirements
+
+        show_requirements(made)
+    common.write_answer(output, _requirements_content(made, output, doubts))
+    for doubt in doubts:
+        common.print_message(doubt)
+    common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
+
+
+def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
+    from optimizer.report.excel import requirements_workbook
+    from optimizer.report.html.pages import requirements_page
+
+    is_book = output.suffix.lower() == ".xlsx"
+    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

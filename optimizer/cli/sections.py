@@ -1,13 +1,11 @@
 """Studies that stand on the page of a report where they are asked for: `report --with NAME[,NAME]`, or `--with all`.
 
-A study is refused, where it does not fit the instance, before anything is solved. `report --requirements` is a page or
-a workbook of its own.
+A study is refused, where it does not fit the instance, before anything is solved.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,21 +14,24 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.extras import require_extra
 
 if TYPE_CHECKING:
+    from optimizer.algorithms.executor import Memory, Task
     from optimizer.instance.schema import Instance
-    from optimizer.progress import Listener
+    from optimizer.progress import Listener, Progress
     from optimizer.report.figures.studies import Study
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import Frontier
-    from optimizer.studies.requirements import Requirements
 
 # Number of samples of `discover`, and of `stress`.
 SAMPLES, STRESS_SAMPLES = 1000, 10_000
+# So many uncertain numbers are solved for: a page shows those that decide.
+_MOST_NUMBERS = 10
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
 EVERY_STUDY = "all"
+# What takes longest begins first, so that all cores are busy to the end.
+_LONGEST = ("explain", "sensitivity", "alternatives", "budgets", "futures", "compare", "attack", "slips")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class StudySubject:
     Attributes:
         source: the file. instance: in which the plan is looked at. plan: of one future or of several.
         accuracy: to which costs are proven. time_limit: seconds of each study; None for any.
+        jobs: processes of each study; None for what it takes.
     """
 
     source: str
@@ -47,13 +49,20 @@ class StudySubject:
     plan: "Result | FuturesResult"
     accuracy: float
     time_limit: float | None
+    jobs: int | None = None
 
     @property
     def settings(self) -> "Settings":
         """The settings of its searches."""
         from optimizer.solver import Settings
 
-        return Settings(gap=self.accuracy, time_limit=self.time_limit)
+        return Settings(gap=self.accuracy, time_limit=self.time_limit, jobs=self.jobs, threads=self.jobs)
+
+    @property
+    def optimum(self) -> "Result | None":
+        """The plan, where it is the best of its instance as far as is proven; None where it is another one."""
+        is_best = self.result.given is None and self.result.adversary is None and self.result.bound is not None
+        return self.result if is_best and self.result.status in ("survives", "gap") else None
 
     @property
     def result(self) -> "Result":
@@ -120,7 +129,7 @@ def _discover(subject: StudySubject, listener: "Listener") -> "Study":
 def _explain(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.explain import explain
 
-    return explain(subject.instance, settings=subject.settings, listener=listener)
+    return explain(subject.instance, settings=subject.settings, listener=listener, known=subject.optimum)
 
 
 def _attack(subject: StudySubject, listener: "Listener") -> "Study":
@@ -132,13 +141,16 @@ def _attack(subject: StudySubject, listener: "Listener") -> "Study":
 def _alternatives(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.alternatives import alternatives
 
-    return alternatives(subject.instance, settings=subject.settings, listener=listener)
+    return alternatives(subject.instance, settings=subject.settings, listener=listener, known=subject.optimum)
 
 
 def _sensitivity(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.sensitivity import sensitivity
 
-    return sensitivity(subject.instance, flips=False, settings=subject.settings, listener=listener)
+    known, settings = subject.optimum, subject.settings
+    return sensitivity(
+        subject.instance, flips=False, settings=settings, listener=listener, known=known, most=_MOST_NUMBERS
+    )
 
 
 def _stress(subject: StudySubject, listener: "Listener") -> "Study":
@@ -232,20 +244,68 @@ def _fits(name: str, source: str, instance: "Instance") -> bool:
     return True
 
 
-def carry_out(name: str, subject: StudySubject) -> "Study":
-    """A study, or what is known of it when it is stopped."""
-    with progress.display(subject.instance.money, lists_tasks=True) as listener:
-        return STUDIES[name].make(subject, listener)
+def study_tasks(names: Sequence[str], subject: StudySubject) -> "dict[str, Task]":
+    """By name, the task that carries out a study."""
+    from optimizer.algorithms.executor import Task
+
+    return {name: Task(_study, (name, subject)) for name in names}
 
 
-def make_sections(
-    names: Sequence[str], subject: StudySubject, *, interrupted: bool = False
-) -> "tuple[PageSection, ...]":
-    """The sections of some studies, each with what was known when it was stopped.
+def _study(memory: "Memory", name: str, subject: StudySubject) -> "Study":
+    """A task: a study. Beside others, it takes one processor."""
+    subject = subject if "listener" in memory else replace(subject, jobs=1)
+    return STUDIES[name].make(subject, listener_of(memory))
 
-    There are none, and stderr says why, where the user stopped what came before or there is no plan to look at.
+
+def listener_of(memory: "Memory") -> "Listener":
+    """Of a task: who hears of its progress."""
+    from optimizer.progress import ignore
+
+    listener: Listener = memory.get("listener", ignore)
+    return listener
+
+
+def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> dict[str, Any]:
+    """What comes of some tasks, by name; those that had not begun when the user stopped them are left out.
+
+    Side by side where there are several and the plan took its time: `seconds`. `money` is a currency's symbol.
     """
+    from optimizer.algorithms.executor import size_for, start_executor
+    from optimizer.solver import Clock, interruptible
+
+    order = sorted(tasks, key=lambda name: _LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
+    size = min(size_for(None, seconds), len(tasks))
+    order = order if size > 1 else list(tasks)
+    if not tasks:
+        return {}
+    clock, found = Clock(), dict[str, Any]()
+    with progress.display(money, lists_tasks=True) as shown, start_executor(max(1, size)) as executor:
+
+        def hear(event: "Progress") -> None:
+            clock.interrupted |= event.is_stopping
+            shown(event)
+
+        if size <= 1:
+            executor.memory["listener"] = hear
+        with interruptible(clock, hear):
+            for number, answer in executor.as_completed([tasks[name] for name in order], clock):
+                found[order[number]] = answer
+                if len(tasks) > 1:
+                    common.print_message(f"{order[number]} ({len(found)} of {len(tasks)} done)")
+    return found
+
+
+def make_sections(names: Sequence[str], found: "Mapping[str, Any]", subject: StudySubject) -> "tuple[PageSection, ...]":
+    """The sections of studies that were carried out, each with what was known when it was stopped."""
     from optimizer.report.html.sections import section_of
+    from optimizer.results.result import Result
+
+    plan = subject.plan if isinstance(subject.plan, Result) else None
+    return tuple(section_of(found[name], plan, subject.time_limit) for name in names if name in found)
+
+
+def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: bool = False) -> tuple[str, ...]:
+    """The studies that are carried out; none where the search was stopped or has no plan, and stderr says so."""
     from optimizer.results.result import Result
 
     has_plan = subject.plan.baseline is not None if isinstance(subject.plan, Result) else bool(subject.plan.futures)
@@ -253,75 +313,4 @@ def make_sections(
         why = "the search was stopped" if interrupted else "there is no plan"
         common.print_message(f"left out: --with {','.join(names)}, as {why}.")
         return ()
-    made, plan = list["PageSection"](), subject.plan if isinstance(subject.plan, Result) else None
-    for number, name in enumerate(names, start=1):
-        common.print_message(f"study {number} of {len(names)}: {name}")
-        made.append(section_of(carry_out(name, subject), plan, subject.time_limit))
-    return tuple(made)
-
-
-def find_frontier(
-    instance: "Instance", result: "Result", budgets: list[float] | None, settings: "Settings"
-) -> "Frontier":
-    """Plans of other budgets, as far as they are known when the user stops the search."""
-    from optimizer.studies.frontier import frontier, single_point
-
-    try:
-        with progress.display(instance.money, lists_tasks=True) as listener:
-            return frontier(instance, result, budgets, settings, listener)
-    except KeyboardInterrupt:
-        return replace(single_point(instance, result), stopped=True)
-
-
-# Stockpile requirements
-
-
-def check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
-    """Refuse, before anything is solved, options that do not go with requirements, and what has none.
-
-    Raises:
-        InstanceError: no shocks, no demand, or several futures.
-    """
-    for option, is_given in left_out.items():
-        if is_given:
-            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
-            raise typer.BadParameter(what, param_hint=option)
-    if changes.future is None and inputs.is_futures_plan(source):
-        what = f"{source} is a plan of several futures: take one of them by --future NAME."
-        raise typer.BadParameter(what, param_hint="--requirements")
-    if has_plan or not inputs.is_saved_plan(source):
-        from optimizer.studies.requirements import check_conflict
-
-        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
-
-
-def end_with_requirements(
-    found: inputs.PlanInput, search: options.PlanSearch, output: Path, *, quick: bool, json: bool
-) -> NoReturn:
-    """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
-    from optimizer.solver import Settings
-    from optimizer.studies.requirements import find_requirements
-
-    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
-    settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
-    is_quick = quick or found.interrupted
-    with progress.display(found.instance.money, lists_tasks=True) as listener:
-        made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
-    if json:
-        common.print_json(made.to_dict())
-    else:
-        from optimizer.report.tables.requirements import show_requirements
-
-        show_requirements(made)
-    common.write_answer(output, _requirements_content(made, output, doubts))
-    for doubt in doubts:
-        common.print_message(doubt)
-    common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
-
-
-def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
-    from optimizer.report.excel import requirements_workbook
-    from optimizer.report.html.pages import requirements_page
-
-    is_book = output.suffix.lower() == ".xlsx"
-    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)
+    return tuple(names)

@@ -26,8 +26,9 @@ from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
 from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.limits import TARGETS
+from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING
-from optimizer.units import Described, Positive, Quantity, finding
+from optimizer.units import Described, Positive, Quantity
 
 # Up to this number of attacks, over all starts, each is evaluated.
 ENUMERATED = 1000

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 from optimizer import shapes
-from optimizer.suggestions import did_you_mean, excerpt
-from optimizer.units import a_share, finding, not_negative, parse_amount, positive
+from optimizer.suggestions import did_you_mean, excerpt, finding
+from optimizer.units import a_share, not_negative, parse_amount, positive
 
 Draws = NDArray[np.float64]
 

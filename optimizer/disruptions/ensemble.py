@@ -36,6 +36,7 @@ from optimizer.disruptions.shock import (
     DELIBERATE,
     DEMAND_FACTORS,
     FLOORS_MEANWHILE,
+    MEANWHILE,
     OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
     Cut,
@@ -45,8 +46,9 @@ from optimizer.disruptions.shock import (
     as_tuple,
 )
 from optimizer.horizon import Horizon
+from optimizer.suggestions import finding
 from optimizer.tolerances import least_whole
-from optimizer.units import Described, Quantity, Share, finding, parse_amount
+from optimizer.units import Described, Quantity, Share, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
@@ -98,7 +100,7 @@ class Event(Described):
     reliability: Mapping[str, Share] | None = Field(default=None, description=RELIABILITIES_MEANWHILE)
 
 
-INHERITED = ("months", "scale", "deliberate", "demand", "cost", "survival", "reliability")
+INHERITED = ("months", "scale", *MEANWHILE)
 
 
 class EnsembleSpec(Described):
@@ -218,8 +220,7 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
 
 
 def _like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
-    fields = ("deliberate", "demand", "cost", "survival", "reliability")
-    return {field: getattr(spec, field) for field in fields} | {
+    return {field: getattr(spec, field) for field in MEANWHILE} | {
         "weight": weight,
         "months": {"triangular": [0.5 * months, months, 2.0 * months]},
         "cuts": [cut.model_dump(exclude_none=True) for cut in spec.cuts],
@@ -301,7 +302,7 @@ def _shocks(
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
-    same = {field: getattr(event, field) for field in ("deliberate", "demand", "cost", "survival", "reliability")}
+    same = {field: getattr(event, field) for field in MEANWHILE}
     for first, length, duration, cuts in zip(
         begins[struck].tolist(), lengths, months, _cuts(chances, key, event, struck), strict=True
     ):

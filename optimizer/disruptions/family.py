@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from optimizer import shapes
 from optimizer.horizon import MONTHS, Horizon, Step
-from optimizer.suggestions import suggest
-from optimizer.units import Described, Positive, Share, finding, parse_amount, positive
+from optimizer.suggestions import finding, suggest
+from optimizer.units import Described, Positive, Share, parse_amount, positive
 
 _COARSE = {4: 12, 6: 3, 7: 1}
 _SPAN = ("from", "to", "every")

@@ -25,7 +25,8 @@ from pydantic_core.core_schema import ValidationInfo
 from optimizer import shapes
 from optimizer.disruptions.family import Axis, Durations, Grid, ShockStarts, title
 from optimizer.horizon import Horizon
-from optimizer.units import Described, Number, Quantity, Share, finding
+from optimizer.suggestions import finding
+from optimizer.units import Described, Number, Quantity, Share
 
 BASELINE = "baseline"
 Numbers = tuple[Number, ...]
@@ -37,6 +38,8 @@ DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
 COST_FACTORS = "Multiplier of cost during the shock, by process or option."
 FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
 RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
+# What happens beside the cuts.
+MEANWHILE = ("deliberate", "demand", "cost", "survival", "reliability")
 
 
 def as_tuple(value: Any) -> Any:

@@ -64,19 +64,18 @@ class Document:
         return Finding(self.file, line, where, what, cure, severity, cell)
 
 
-def parse(text: str, file: str, allowance: Allowance | None = None, *, cure: str = INSTANCE_KEYS) -> Document:
+def parse(text: str, file: str, *, cure: str = INSTANCE_KEYS) -> Document:
     """Text to data.
 
     Args:
         text: YAML or JSON; where the file's name ends in .json, JSON alone.
         file: its name.
-        allowance: of values, where several texts share one.
         cure: what to do about a text without any key.
 
     Raises:
         InstanceError: the text is neither, holds no mapping, or is beyond a limit.
     """
-    return _parse(text, file, allowance or Allowance(), is_json=file.lower().endswith(".json"), cure=cure)
+    return _parse(text, file, Allowance(), is_json=file.lower().endswith(".json"), cure=cure)
 
 
 def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: str = INSTANCE_KEYS) -> Document:
@@ -176,6 +175,16 @@ def _is_json(text: str) -> bool:
 def longest_key(names: Collection[str], parts: Sequence[str]) -> int:
     """How many parts of a dotted path the longest name has that is there, since names may hold dots; 0 without one."""
     return next((n for n in range(min(len(parts), NESTING), 0, -1) if ".".join(parts[:n]) in names), 0)
+
+
+def get_value(data: Any, place: Place) -> Any:
+    """What stands at a place; None where nothing does."""
+    for key in place:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
 
 
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from optimizer import shapes
 from optimizer.errors import Place
 from optimizer.horizon import Horizon
-from optimizer.suggestions import suggest
-from optimizer.units import Described, Share, a_share, finding, parse_amount, positive
+from optimizer.suggestions import finding, suggest
+from optimizer.units import Described, Share, a_share, parse_amount, positive
 
 FUTURES = "futures"
 

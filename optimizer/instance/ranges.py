@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, Place
-from optimizer.instance.document import Document, longest_key
+from optimizer.instance.document import Document, get_value, longest_key
 from optimizer.limits import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount
 
@@ -110,16 +110,6 @@ def _matching(items: Iterable[tuple[Any, Any]], parts: Sequence[str], place: Pla
     for key, item in items:
         if fnmatchcase(str(key), parts[0]):
             yield from find_places(item, parts[1:], (*place, key))
-
-
-def get_value(data: Any, place: Place) -> Any:
-    """What stands at a place; None where nothing does."""
-    for key in place:
-        try:
-            data = data[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data
 
 
 def parse_numbers(value: Any) -> list[float] | None:

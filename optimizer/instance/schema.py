@@ -12,17 +12,11 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
+from optimizer.instance.document import get_value
 from optimizer.instance.members import Member
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
-from optimizer.instance.ranges import (
-    RangeSpec,
-    Uncertain,
-    find_places,
-    get_value,
-    list_uncertain,
-    valid_ranges,
-)
+from optimizer.instance.ranges import RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers import Option, Sized, Stock
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process

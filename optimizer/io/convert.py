@@ -7,10 +7,9 @@ from optimizer.errors import OptimizerError
 from optimizer.files import write_whole
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
-from optimizer.io.excel_read import parse_workbook
-from optimizer.io.excel_write import dump_workbook
 from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
 from optimizer.io.load import WORKBOOK, open_document, read_comments
+from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.io.yaml_text import dump_yaml
 
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)

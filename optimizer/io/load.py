@@ -27,7 +27,7 @@ def open_document(path: str | FilePath) -> Document:
         InstanceError: the file cannot be read.
     """
     if is_workbook(path):
-        from optimizer.io.excel_read import parse_workbook
+        from optimizer.io.workbook import parse_workbook
 
         return parse_workbook(_content(path), str(path))[0]
     text = read_text(path)
@@ -102,7 +102,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
         InstanceError: the file cannot be read.
     """
     if is_workbook(path):
-        from optimizer.io.excel_read import parse_workbook
+        from optimizer.io.workbook import parse_workbook
 
         return parse_workbook(_content(path), str(path))[1]
     text = read_text(path)

@@ -28,8 +28,18 @@ from optimizer.instance.document import Document, parse
 from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance
 from optimizer.io.load import is_plan_file, is_workbook, read_text
-from optimizer.io.plan_entries import BUILDS, KEYS, PURCHASES, PlanEntry, entries_of, open_plan
-from optimizer.io.plan_futures import AnticipatedDecision, BranchKeyError, BranchKeys, find_anticipated
+from optimizer.io.plan_entries import (
+    BUILDS,
+    KEYS,
+    PURCHASES,
+    AnticipatedDecision,
+    BranchKeyError,
+    BranchKeys,
+    PlanEntry,
+    entries_of,
+    find_anticipated,
+    open_plan,
+)
 from optimizer.results.plan import Build, Plan
 from optimizer.suggestions import Vocabulary, excerpt
 from optimizer.tolerances import ROUNDING

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from optimizer.errors import Place
-from optimizer.instance.document import Document, parse, scalar
+from optimizer.instance.document import Document, get_value, parse, scalar
 from optimizer.limits import NESTING
 
 FOR_EDITORS = "yaml-language-server:"
@@ -174,12 +174,8 @@ def _indent(line: str) -> int:
 
 def value_at(data: Any, place: Place) -> Any:
     """The value at a place; None for an object of a section."""
-    for part in place:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return None if isinstance(data, Mapping) and len(place) <= 2 else data
+    value = get_value(data, place)
+    return None if isinstance(value, Mapping) and len(place) <= 2 else value
 
 
 def dump_flow(value: Any, *, quoted: bool = False) -> str:

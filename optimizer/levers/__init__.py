@@ -7,10 +7,9 @@ from typing import get_args
 from pydantic import SerializeAsAny
 
 from optimizer.levers.ally import Ally
-from optimizer.levers.base import Labels, Lever, Reference, Sized
+from optimizer.levers.base import Labels, Lever, Producing, Reference, Sized
 from optimizer.levers.leverage import Leverage
 from optimizer.levers.partnership import Partnership
-from optimizer.levers.producing import Producing
 from optimizer.levers.recycling import Recycling
 from optimizer.levers.refining import Refining
 from optimizer.levers.stockpile import Stock, Stockpile

@@ -1,12 +1,11 @@
 """Ally: equity or a loan buys capacity in a friendly region that our demand can call on.
 
-size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
+size   t/yr of activity; columns and rows as in `base`, x ≤ C·Δ·(1−σ)
 """
 
 from typing import ClassVar, Literal
 
-from optimizer.levers.base import Labels
-from optimizer.levers.producing import Producing
+from optimizer.levers.base import Labels, Producing
 
 
 class Ally(Producing):

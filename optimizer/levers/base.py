@@ -1,4 +1,4 @@
-"""What all levers share: when they may be bought, in what sizes, at what cost, and when they work.
+"""What levers share: when they may be bought, in what sizes, at what cost, when they work, and how they produce.
 
     n[a]   size        own unit      bought at decision point a                        column `size`
     Y[a]   by          0 or 1        whether a fixed-charge option is open by a        column `by`, integer
@@ -20,6 +20,14 @@ An option with a fixed cost or a minimum size is a **fixed-charge** (semi-contin
 once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
 `opened`: Y for every decision point of the horizon; and `in_force`: Y at the last one that is a lead time back.
+
+`Producing`, the base of ally, refining and recycling, is a lever and an activity:
+
+    x[t]   activity    t          σ share lost in this path
+
+It links `capacity`, C. On each path, in every period, beside what an activity does:
+    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.activity`; 1 without `restart_months`
+    run        x ≥ min_utilisation·C·Δ          baseline only
 """
 
 import math
@@ -30,11 +38,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import NameList, Path, as_tuple
+from optimizer.disruptions.shock import NameList, Path, as_tuple, largest
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
+from optimizer.network.activity import Activity
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
 from optimizer.units import COMMITTED, Commitments, Described, Number, Quantity, QuantitySeries, Series, Share
@@ -361,3 +370,53 @@ class Sized(Lever):
                 current = Expression(terms)
             result[t] = current
         return result
+
+
+class Producing(Sized, Activity):
+    """An option that is a process."""
+
+    is_activity: ClassVar[bool] = True
+    shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
+
+    def references(self) -> Iterator[Reference]:
+        """What it takes and gives, and the options that it is tied to."""
+        for side in ("input", "output"):
+            yield from (Reference((side, commodity), commodity, "commodities") for commodity in getattr(self, side))
+        yield from super().references()
+
+    @property
+    def price_cure(self) -> str:
+        """The fields that may hold its price."""
+        return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
+
+    @property
+    def capex_group(self) -> str | None:
+        """That of all plants."""
+        return "plants"
+
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy capacity and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        """Run within what works and is left; in the baseline at least at the minimum utilisation."""
+        capacity, delta = model.linked(self.id, "capacity"), path.delta
+        most = dict.fromkeys(path.periods, self.max_size * delta)
+        activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
+        for t in path.periods:
+            working = delta * capacity[t]
+            lost = largest(path.lost(self.id, t), 1.0 - self.restart_share(path, t))
+            model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
+            model.gate(self.id, t, activity[t])
+            if path.is_baseline and self.min_utilisation > 0:
+                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Its activity."""
+        return (Flow("activity", "activity", gives=self.output, takes=self.input),)
+
+    @property
+    def kind_name(self) -> str:
+        """The lever's kind, for policy shares."""
+        return str(getattr(self, "kind", ""))

@@ -24,7 +24,8 @@ from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
-from optimizer.units import Quantity, Share, finding
+from optimizer.suggestions import finding
+from optimizer.units import Quantity, Share
 
 # The largest strength; a larger number is a percentage or a typing error.
 LARGEST_STRENGTH = 100

@@ -1,14 +1,13 @@
 """Recycling: a process fed by a scrap commodity, limited by its capacity and by the scrap that `end_of_life` supplies.
 
-size   t/yr of activity; columns and rows as in `producing`, x ≤ C·Δ·(1−σ)
+size   t/yr of activity; columns and rows as in `base`, x ≤ C·Δ·(1−σ)
 
 The limit by scrap is the balance of the scrap commodity, like that of any other input.
 """
 
 from typing import ClassVar, Literal
 
-from optimizer.levers.base import Labels
-from optimizer.levers.producing import Producing
+from optimizer.levers.base import Labels, Producing
 
 
 class Recycling(Producing):

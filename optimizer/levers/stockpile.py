@@ -35,7 +35,8 @@ from optimizer.model.expressions import Expression
 from optimizer.network.activity import Activity
 from optimizer.network.price_response import PriceResponse
 from optimizer.results.plan import ByPeriod, Flow
-from optimizer.units import Quantity, QuantitySeries, Series, Share, finding
+from optimizer.suggestions import finding
+from optimizer.units import Quantity, QuantitySeries, Series, Share
 
 
 class Stock(Lever):

@@ -1,8 +1,8 @@
 """What a formulation is written to before a solver sees it: columns, rows, ledgers and linking terms.
 
 Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
-(`ledgers`). `problem()` passes all of it to PuLP in units chosen from the data, so that neither grams of dysprosium nor
-billions of dollars fall below the solver's tolerances.
+(`expressions`). `problem()` passes all of it to PuLP in units chosen from the data, so that neither grams of dysprosium
+nor billions of dollars fall below the solver's tolerances.
 
 A **linking term** is how the plan enters operation: for each period an affine expression in the plan's columns. Where
 the plan is fixed, it is a parameter (a **given** column) instead; a lever writes the same rows in both cases.
@@ -20,8 +20,7 @@ import pulp
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
-from optimizer.model.expressions import Expression, is_nothing
-from optimizer.model.ledgers import Ledgers, Names
+from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 

@@ -1,15 +1,31 @@
-"""Affine expressions in numbered columns: linear terms by column number, independent of any solver.
+"""Affine expressions in numbered columns, independent of any solver, and the ledgers that sum them.
 
-A coefficient is a number, or an array with one number for each of many shocks that are written together.
+A coefficient is a number, or an array with one number for each of many shocks that are written together. Ledgers are
+partial sums by key, to which levers and the network add their terms; keys and units are checked.
+
+ledger      key                                     unit                written by
+outlay      year                                    money, the budget's levers; activities (support)
+spend       period; T is the end of the horizon     money               levers
+operating   path, period                            money               activities, substitution, network, releases
+support     period                                  money               activities, inside operating
+capacity    path, existing process, period          t                   network, partnership, leverage
+accident    path, existing process, period          t                   network, partnership
+supply      path, commodity, period                 t                   activities, substitution, releases, scrap
+substituted path, segment, period                   t                   substitution
+production  path, commodity, region, kind, period   t                   activities
+below       path, segment, period                   t, below its floor  network
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import contains
 from typing import Any
 
 import numpy as np
 
 from optimizer.errors import ModelError
+from optimizer.horizon import Horizon
 from optimizer.units import Number
 
 
@@ -70,3 +86,104 @@ def total(parts: Iterable[Expression | Number]) -> Expression:
     for part in parts:
         result.add(part)
     return result
+
+
+LEDGERS: dict[str, tuple[str, ...]] = {
+    "outlay": ("year",),
+    "spend": ("moment",),
+    "operating": ("path", "period"),
+    "support": ("period",),
+    "capacity": ("path", "process", "period"),
+    "accident": ("path", "process", "period"),
+    "supply": ("path", "commodity", "period"),
+    "substituted": ("path", "segment", "period"),
+    "production": ("path", "commodity", "region", "kind", "period"),
+    "below": ("path", "segment", "period"),
+}
+Key = tuple[str | int, ...]
+
+
+@dataclass
+class Names:
+    """What may stand in a ledger's key."""
+
+    commodity: frozenset[str]
+    process: frozenset[str]
+    segment: frozenset[str]
+    path: set[str] = field(default_factory=set)
+
+    def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The names that do not depend on the paths."""
+        return self.commodity, self.process, self.segment
+
+
+class Ledgers:
+    """The ledgers of one programme: sums of expressions by key.
+
+    Args:
+        horizon: the axis of time.
+        names: what the keys may be.
+    """
+
+    def __init__(self, horizon: Horizon, names: Names) -> None:
+        self.horizon = horizon
+        self.names = names
+        self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}
+        self._parts: dict[str, Container[str | int]] = {
+            "commodity": names.commodity,
+            "process": names.process,
+            "segment": names.segment,
+            "path": names.path,
+            "period": horizon.periods,
+            "year": horizon.years,
+            "moment": range(len(horizon.periods) + 1),
+            "region": _TEXTS,
+            "kind": _TEXTS,
+        }
+        self._shapes = {ledger: tuple(self._parts[part] for part in shape) for ledger, shape in LEDGERS.items()}
+
+    def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
+        """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
+
+        Raises:
+            ModelError: no such ledger, or a key that does not belong there.
+        """
+        accounts = self._books.get(ledger, {})
+        if key not in accounts:
+            self._check(ledger, key)
+        if is_nothing(times):
+            return
+        account = accounts.get(key)
+        if account is None:
+            account = accounts[key] = Expression()
+        account.add(amount, times)
+
+    def booked(self, ledger: str, *key: str | int) -> Expression:
+        """What stands in an account so far; 0 where nothing was booked."""
+        account = self._books.get(ledger, {}).get(key)
+        if account is None:
+            self._check(ledger, key)
+            return Expression()
+        return account
+
+    def accounts(self, ledger: str) -> Mapping[Key, Expression]:
+        """All accounts of a ledger, by key."""
+        self._check(ledger)
+        return self._books[ledger]
+
+    def _check(self, ledger: str, key: Key | None = None) -> None:
+        parts = self._shapes.get(ledger)
+        if parts is None:
+            raise ModelError(f'there is no ledger "{ledger}"')
+        if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
+            raise ModelError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
+
+
+class _Texts:
+    """Any text at all."""
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, str)
+
+
+_TEXTS = _Texts()

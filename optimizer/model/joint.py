@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Sequence
 from optimizer.disruptions.shock import BASELINE
 from optimizer.horizon import Horizon
 from optimizer.model.builder import Column, Mark, ModelBuilder, Row
-from optimizer.model.ledgers import Names
+from optimizer.model.expressions import Names
 
 # Of futures and a period: the smallest number among those that cannot be distinguished.
 NodeOf = Callable[[int, int], int]

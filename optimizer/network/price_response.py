@@ -28,7 +28,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from optimizer import shapes
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.units import Amount, Described, Positive, Quantity, finding
+from optimizer.suggestions import finding
+from optimizer.units import Amount, Described, Positive, Quantity
 
 PIECES = 8
 SURCHARGE = "surcharge"

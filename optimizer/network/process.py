@@ -28,6 +28,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.network.activity import ZERO_SERIES, Activity
 from optimizer.network.price_response import PriceResponse
+from optimizer.suggestions import finding
 from optimizer.units import (
     COMMITTED,
     Commitments,
@@ -37,7 +38,6 @@ from optimizer.units import (
     QuantitySeries,
     Share,
     ShareSeries,
-    finding,
     parse_amount,
 )
 

@@ -190,7 +190,19 @@ def _sensitivity(found: Sensitivity) -> Sequence[str]:
         return ("No number was looked at before the search was stopped.",)
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     first = f"Of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}."
-    return first, _moves_most(found), _changes(found)
+    return first, _moves_most(found), " ".join([*filter(None, (_changes(found), _screened(found)))])
+
+
+def _screened(found: Sensitivity) -> str:
+    """What is known of numbers that were not solved for."""
+    if not found.screened:
+        return ""
+    effects = [("total cost", max(abs(each.cost) for each in found.screened))]
+    if found.base.gap > 0:
+        effects.insert(0, ("survival gap", max(abs(each.gap) for each in found.screened)))
+    most = " or ".join(f"the {what} by more than {si(amount, found.instance.money)}" for what, amount in effects)
+    count = plural(len(found.screened), "other number")
+    return f"{count} stayed unsolved: at first order, which proves nothing, none moves {most}."
 
 
 def _moves_most(found: Sensitivity) -> str:

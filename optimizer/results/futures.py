@@ -21,23 +21,11 @@ from optimizer.units import si
 
 # Fields that the JSON object holds unchanged, in this order.
 WRITTEN_FIGURES = (
-    *("format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap"),
-    *(
-        "worst_cost",
-        "worst_future",
-        "best_cost",
-        "best_future",
-        "worst_gap",
-        "outlay",
-        "bound",
-        "gap_bound",
-        "mip_gap",
-        "price_of_survival",
-        "first_question",
-    ),
-    *("are_probabilities_given", "clash", "notes", "audit", "seconds", "versions", "settings", "history"),
-)
-
+    "format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
+    "worst_cost", "worst_future", "best_cost", "best_future", "worst_gap", "outlay", "bound", "gap_bound", "mip_gap",
+    "price_of_survival", "first_question", "are_probabilities_given", "clash", "notes", "audit", "seconds", "versions",
+    "settings", "history",
+)  # fmt: skip
 MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
 
 

@@ -19,7 +19,6 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
@@ -34,8 +33,9 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
-from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure, tight_shocks
-from optimizer.tolerances import HELD_NEAR_OPTIMAL, ROUNDING
+from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure
+from optimizer.studies.what_if import shaping_shocks
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, PLAN_GAP, ROUNDING
 from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
@@ -141,6 +141,7 @@ def alternatives(
     patience: float = RANGE_SECONDS,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    known: Result | None = None,
 ) -> Alternatives:
     """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
 
@@ -159,6 +160,7 @@ def alternatives(
             the end is shown with its bound, and the plan is the best by then.
         listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
         scenario: of the instance, or several in the order given.
+        known: its best plan, where that was solved for before.
 
     Returns:
         Ranges and plans; with ``stopped`` those that were known when the time ran out.
@@ -180,26 +182,20 @@ def alternatives(
     with open_evaluator(instance, settings, None) as evaluator:
         evaluator.histories = {}
         # The least cost has to be known more closely than the tolerance of plans near to it.
-        first, near_cost = before_measure(settings), partial(_part_of, allowed)
-        cheapest, measure = solve_to_measure(instance, settings, first, evaluator, clock, listener, near=near_cost)
+        first, near_cost = before_measure(settings), lambda measure: COST_PART * allowed.money(measure)
+        cheapest, measure = solve_to_measure(
+            instance, settings, first, evaluator, clock, listener, near=near_cost, known=known
+        )
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
-            share = allowed.of(measure)
-            return Alternatives(status, share, most, settings.gap, cheapest, seconds=_elapsed(clock), measure=measure)
+            share, seconds = allowed.of(measure), time.perf_counter() - clock.started
+            return Alternatives(status, share, most, settings.gap, cheapest, seconds=seconds, measure=measure)
         near = replace(settings, gap=min(settings.gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
-
-
-def _part_of(allowed: CostTolerance, measure: Measure) -> float:
-    return COST_PART * allowed.money(measure)
-
-
-def _elapsed(clock: Clock) -> float:
-    return time.perf_counter() - clock.started
 
 
 def _around(
@@ -214,17 +210,7 @@ def _around(
     listener: Listener,
 ) -> Alternatives:
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
-    gap = cheapest.survival_gap if cheapest.status == "gap" and not has_price else 0.0
-    near = NearOptimalSearch(
-        instance,
-        settings,
-        clock,
-        lambda step: None,
-        evaluator,
-        _with_tolerance(most),
-        gap * (1.0 + HELD_NEAR_OPTIMAL),
-        tight_shocks(cheapest),
-    )
+    near = _near_search(instance, cheapest, most, settings, clock, evaluator)
     near.taken(cheapest.plan, cheapest.priced_cost)
     of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
@@ -252,7 +238,28 @@ def _around(
         found,
         tuple(results),
         len(near.found),
-        _elapsed(clock),
+        time.perf_counter() - clock.started,
+    )
+
+
+def _near_search(
+    instance: Instance, cheapest: Result, most: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
+) -> NearOptimalSearch:
+    """The plans that cost no more than `most`, in a model of the shocks that shape the cheapest."""
+    has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
+    gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
+    if cheapest.survives and cheapest.bound is not None:
+        near_bound = replace(settings, gap=max(settings.gap, PLAN_GAP, cheapest.mip_gap or 0.0))
+        shocks = shaping_shocks(instance, cheapest.plan, cheapest.bound, near_bound, clock, evaluator)
+    return NearOptimalSearch(
+        instance,
+        settings,
+        clock,
+        lambda step: None,
+        evaluator,
+        most + ROUNDING * abs(most),
+        gap * (1.0 + HELD_NEAR_OPTIMAL),
+        shocks,
     )
 
 
@@ -261,11 +268,6 @@ def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
     if cheapest.bound is None:
         return solved
     return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
-
-
-def _with_tolerance(most: float) -> float:
-    """A tolerance of 0 still lets the cheapest plan through."""
-    return most + ROUNDING * abs(most)
 
 
 class _Apart:
@@ -292,7 +294,7 @@ class _Apart:
             listener(Progress(task="plans that differ", done=k, total=count))
             if self.near.clock.is_over:
                 break
-            with self.near.hurried(self.patience):
+            with self.near.clock.hurried(self.patience):
                 self._unlike(selected)
             known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
             known = self._move_apart(known, selected)

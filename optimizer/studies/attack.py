@@ -35,9 +35,8 @@ from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.fitting import fit_plan
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, no_shock_cost
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, finite_or_none, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
-from optimizer.studies.solve import tight_shocks
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.studies.withstand import (
     LeastOutlay,
@@ -409,14 +408,14 @@ class _AttackedPlan:
         settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.histories = self.histories
-            solver.learn(result.plan, tight_shocks(result) & {event.name for event in instance.events})
+            solver.learn(result.plan, frozenset())
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
         worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
-            found.cost, found.gap, saved.value, worst, _finite_or_none(saved.low), _finite_or_none(saved.high)
+            found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
         )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
 
@@ -461,7 +460,3 @@ def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[Att
         if best is None or damage.gap > best.gap * (1.0 + SAME_VALUE):
             best = damage
     return best
-
-
-def _finite_or_none(number: float) -> float | None:
-    return number if math.isfinite(number) else None

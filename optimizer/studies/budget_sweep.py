@@ -31,7 +31,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
 from optimizer.studies.measure import Measure, before_measure, no_shock_cost
-from optimizer.studies.solve import solve_instance, tight_shocks
+from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
@@ -39,8 +39,6 @@ from optimizer.units import rounded_up, si
 SearchStatus = Literal["optimal", "stopped", "infeasible"]
 # A case and a budget, None for any.
 BudgetKey = tuple[str, float | None]
-# The shocks that a model holds at the start, and a plan that bounds the search.
-SearchStart = tuple[frozenset[str], Plan | None]
 # The default budgets, as shares of the least outlay.
 BUDGET_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Budgets whose relative difference is smaller are one.
@@ -95,21 +93,15 @@ class KnownPlans:
 
     points: list[BudgetPoint] = field(default_factory=list)
 
-    def add(self, budget: float | None, result: Result) -> None:
-        """Add the best plan of a budget."""
-        self.points.append(BudgetPoint(budget, result))
-
     def proven_plan(self, budget: float | None) -> Result | None:
         """The proven best plan of this budget or a larger one, where this budget pays it."""
         larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
         return _best(each for each in larger if each.status != "stopped" and _pays(budget, each))
 
-    def start(self, budget: float | None) -> SearchStart:
-        """The start of a search: the tight shocks of the nearest larger budget, and the best plan that it pays."""
-        larger = [each for each in self.points if _amount(each.budget) >= _amount(budget)] or self.points
-        nearest = min(larger, key=lambda each: abs(_amount(each.budget, 1e300) - _amount(budget, 1e300)), default=None)
+    def start(self, budget: float | None) -> Plan | None:
+        """The start of a search: the best plan that a budget pays. The few shocks that bind are soon found."""
         best = _best(each.result for each in self.points if _pays(budget, each.result))
-        return tight_shocks(nearest.result) if nearest else frozenset(), best.plan if best else None
+        return best.plan if best else None
 
     def best(self, budget: float | None, own: Result) -> Result:
         """The best of all plans that a budget pays; its own where that is as good."""
@@ -123,8 +115,8 @@ class KnownPlans:
         return min(surviving, key=lambda result: result.outlay, default=None)
 
 
-def _amount(budget: float | None, any_budget: float = math.inf) -> float:
-    return any_budget if budget is None else budget
+def _amount(budget: float | None) -> float:
+    return math.inf if budget is None else budget
 
 
 def _pays(budget: float | None, result: Result) -> bool:
@@ -171,7 +163,6 @@ class BudgetSweep:
             are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
-        side_by_side: whether searches may run in several processes. In turn, each one starts from all before it.
 
     Attributes:
         known: by case, its plans.
@@ -184,8 +175,6 @@ class BudgetSweep:
         settings: Settings,
         clock: Clock,
         listener: Listener = ignore,
-        *,
-        side_by_side: bool = True,
     ) -> None:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
         self.known = {case: KnownPlans() for case in cases}
@@ -195,8 +184,7 @@ class BudgetSweep:
         self._done = self._total = 0
         # What branching gained in this process, for workers.
         self._gains: Gains = {}
-        self._side_by_side = side_by_side
-        self._executor = self._start_executor((settings.jobs or 1) if side_by_side else 1)
+        self._executor = self._start_executor(settings.jobs or 1)
 
     def __enter__(self) -> Self:
         return self
@@ -250,10 +238,9 @@ class BudgetSweep:
         """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
         settings = replace(self.working, gap=min(self.working.gap, gap))
         known = [self.known[case].least_outlay() for case in self.cases]
-        starts = [(frozenset[str](), None) if each is None else (tight_shocks(each), each.plan) for each in known]
         calls = [
-            Task(ask_least_outlay, (instance, settings, *start))
-            for instance, start in zip(self.cases.values(), starts, strict=True)
+            Task(ask_least_outlay, (instance, settings, None if each is None else each.plan))
+            for instance, each in zip(self.cases.values(), known, strict=True)
         ]
         labels = ["the least outlay that survives everything"] * len(calls)
         found = dict(self.answers(calls, labels))
@@ -271,13 +258,11 @@ class BudgetSweep:
     def cheapest_call(self, least: CaseLeastOutlay) -> Task:
         """The search for the cheapest plan of a case with its least outlay."""
         assert least.outlay is not None
-        first, plan = self.known[least.case].start(None)
+        plan = self._least_plans.get(least.case, self.known[least.case].start(None))
         instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
         # It keeps all floors; gaps that have a price could be left where that is cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
-        return Task(
-            ask_best_plan, (instance, self.measuring(least.case), first, self._least_plans.get(least.case, plan))
-        )
+        return Task(ask_best_plan, (instance, self.measuring(least.case), plan))
 
     def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
         """What calls return, as it comes; the listener receives each."""
@@ -294,9 +279,9 @@ class BudgetSweep:
     def _keep(self, case: str, budget: float | None, result: Result) -> None:
         self._results[case, budget] = result
         if result.baseline is not None:
-            self.known[case].add(budget, result)
+            self.known[case].points.append(BudgetPoint(budget, result))
 
-    def _find(self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, SearchStart] | None = None) -> None:
+    def _find(self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, Plan] | None = None) -> None:
         """Solve for what is not known yet, each from its start, or from what is known."""
         calls, keys = [], []
         for case, budget in dict.fromkeys(wanted):
@@ -307,7 +292,7 @@ class BudgetSweep:
                 self._results[case, budget] = settled
                 continue
             start = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Task(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), *start)))
+            calls.append(Task(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), start)))
             keys.append((case, budget))
         began = time.perf_counter()
         for number, result in self.answers(calls, [self._label(*key) for key in keys]):
@@ -326,7 +311,7 @@ class BudgetSweep:
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
                 self.known[case] = KnownPlans()
-        self._find(list(before), {key: (tight_shocks(each), each.plan) for key, each in before.items()})
+        self._find(list(before), {key: each.plan for key, each in before.items()})
         for (case, budget), result in before.items():
             if not self.has(case, budget) or self._results[case, budget].status == "stopped":
                 self._keep(case, budget, result)
@@ -334,7 +319,7 @@ class BudgetSweep:
 
     def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
-        size = size_for(self.settings.jobs, seconds / max(1, count)) if self._side_by_side else 1
+        size = size_for(self.settings.jobs, seconds / max(1, count))
         if size > self._executor.size == 1:
             if "solver" in self._executor.memory:
                 self._gains = self._executor.memory["solver"].gains
@@ -359,21 +344,19 @@ def ask_best_plan(
     memory: Memory,
     instance: Instance,
     settings: Settings,
-    first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
 ) -> Result:
-    """The best plan of an instance, audited; `first` are shocks that the model holds at the start."""
+    """The best plan of an instance, audited; `plan` is one that is known."""
     with _clock(memory, settings) as clock:
         evaluator = _solver(memory, instance, settings).evaluator(instance)
         listener = _listener(memory)
-        return solve_instance(instance, settings, clock, listener, evaluator=evaluator, held_shocks=first, plan=plan)
+        return solve_instance(instance, settings, clock, listener, evaluator=evaluator, plan=plan)
 
 
 def ask_least_outlay(
     memory: Memory,
     instance: Instance,
     settings: Settings,
-    first: frozenset[str] = frozenset(),
     plan: Plan | None = None,
 ) -> WhatIfResult:
     """The least outlay at which every floor is kept, whatever the budget.
@@ -384,7 +367,7 @@ def ask_least_outlay(
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings)
         solver.clock, solver.listener = clock, _listener(memory)
-        solver.learn(plan or Plan(), first)
+        solver.learn(plan or Plan(), frozenset())
         found = solver.ask(free, LEAST_OUTLAY, settings)
         if found.status != "stopped" or not np.isfinite(found.value):
             return found

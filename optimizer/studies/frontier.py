@@ -91,7 +91,7 @@ def frontier(
     settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.gap)
     least: CaseLeastOutlay | None = None
-    sweep = BudgetSweep({CASE: instance}, settings, clock, listener, side_by_side=False)
+    sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
     with interruptible(clock, listener), sweep:
         sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:
@@ -109,9 +109,9 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
     own = sweep.cases[CASE].policy.budget
     # The largest first: what it buys may be all that the next one buys.
     missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
-    for budget in missing:
+    for some in (missing[:1], missing[1:]):
         if not sweep.clock.interrupted:
-            sweep.best([(CASE, budget)])
+            sweep.best([(CASE, budget) for budget in some])
     found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
     found.sort(key=lambda budget: math.inf if budget is None else budget)
     return [(budget, sweep.result(CASE, budget)) for budget in found]

@@ -10,15 +10,32 @@ interval holds 0 is not significant; slightly negative ones are noise.
 Sources: Tarantola, Gatelli, Mara: Random balance designs for the estimation of first order global sensitivity indices,
 Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tissot, Prieur: Bias correction, ibid. 107,
 2012; as in SALib.
+
+Which numbers are worth a search at all is told by the dual values of the best plan:
+
+    L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x)      f: total cost, or the survival gap where floors fail
+    x, y      the plan with its operation, and its dual values, with its integers held
+    effect    L(n) − L: by how much f changes at first order where a number is at the end farther from its value
+
+No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from optimizer import formulation
+from optimizer.algorithms.executor import Memory
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.errors import InstanceError
 from optimizer.extras import require_extra
+from optimizer.instance.edits import with_numbers
+from optimizer.instance.ranges import Uncertain
+from optimizer.instance.schema import Instance
+from optimizer.model.builder import Mark
+from optimizer.model.expressions import Expression
 from optimizer.results.plan import Array
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import ROUNDING
@@ -138,3 +155,108 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
     rows = zip(names, found["S1"], found["S1_conf"], strict=True)
     weights = (Weight(name, float(s1), float(margin)) for name, s1, margin in rows)
     return tuple(sorted(weights, key=lambda weight: -weight.s1))
+
+
+@dataclass(frozen=True)
+class UncertainNumber:
+    """An uncertain number, or several that move together.
+
+    `position` runs from −1 (low) over 0 (the value) to 1 (high).
+    """
+
+    name: str
+    members: tuple[Uncertain, ...]
+
+    def at(self, position: float) -> dict[str, float]:
+        """The number, or factor, of each member, by path."""
+        return {each.path: each.at(position) for each in self.members}
+
+    def across(self, share: float) -> dict[str, float]:
+        """The same at a share of the way from low to high."""
+        return {each.path: each.low + share * (each.high - each.low) for each in self.members}
+
+    @property
+    def first(self) -> Uncertain:
+        """The member that stands for all."""
+        return self.members[0]
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether all members have the same range."""
+        return len({(each.low, each.high, each.value, each.is_factor) for each in self.members}) == 1
+
+
+def numbers_of(instance: Instance) -> list[UncertainNumber]:
+    """The uncertain numbers of an instance; those that share a `draw` are one."""
+    groups: dict[str, list[Uncertain]] = {}
+    for each in instance.uncertain:
+        groups.setdefault(each.draw or each.path, []).append(each)
+    return [UncertainNumber(name, tuple(members)) for name, members in groups.items()]
+
+
+@dataclass(frozen=True)
+class FirstOrderEffect:
+    """By how much a number changes the optimum at the end farther from its value, at first order.
+
+    `gap` and `cost` are money; where floors fail, `cost` is without what follows from the change of the gap.
+    """
+
+    name: str
+    gap: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class DualScreen:
+    """A plan with its operation and its dual values, by column and row of its model.
+
+    Attributes:
+        values, duals: by mark. shocks: those of the model. counts_gap: whether the duals are those of the survival gap.
+    """
+
+    values: Mapping[Mark, float] = field(repr=False)
+    duals: Mapping[Mark, float] = field(repr=False)
+    shocks: frozenset[str]
+    counts_gap: bool
+
+    @classmethod
+    def of(cls, found: SearchResult) -> "DualScreen | None":
+        """That of a plan; None where it has no dual values."""
+        if found.duals is None:
+            return None
+        builder, duals = found.duals.builder, found.duals
+        values = {column.mark: value for column, value in zip(builder.columns, duals.values.tolist(), strict=False)}
+        priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
+        return cls(values, priced, frozenset(row.mark.path for row in builder.rows), found.gap > 0)
+
+    def value(self, instance: Instance) -> tuple[float, float]:
+        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values."""
+        shocks = [event for event in instance.events if event.name in self.shocks]
+        model = formulation.extensive_form_model(instance, shocks)
+        values = [self.values.get(column.mark, 0.0) for column in model.columns]
+        rows = (row for row in model.rows if row.mark in self.duals)
+        priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
+        gap = formulation.gap(model, instance).value(values)
+        cost = formulation.cost(model, instance, shocks).value(values)
+        return (gap + priced, cost) if self.counts_gap else (gap, cost + priced)
+
+
+def first_order_effect(
+    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, base: tuple[float, float]
+) -> FirstOrderEffect:
+    """A task: the effect of a number; infinite where the instance is none with it at that end."""
+    first = number.first
+    end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
+    try:
+        gap, cost = screen.value(with_numbers(instance, number.at(end)))
+    except InstanceError:
+        return FirstOrderEffect(number.name, float("inf"), float("inf"))
+    return FirstOrderEffect(number.name, gap - base[0], cost - base[1])
+
+
+def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> set[str]:
+    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost."""
+    of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
+    of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
+    chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
+    return set(list(chosen)[:most])

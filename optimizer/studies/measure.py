@@ -98,6 +98,11 @@ class Measure:
         return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
 
 
+def finite_or_none(number: float) -> float | None:
+    """For JSON, where what is not known is null."""
+    return number if math.isfinite(number) else None
+
+
 def before_measure(settings: Settings) -> Settings:
     """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
     return replace(settings, gap=min(settings.gap, GAP_SHARE), tolerance=None)

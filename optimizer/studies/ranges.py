@@ -94,7 +94,7 @@ class RangeSearch:
             for o, search in self.searches.items():
                 task = f"{what} size of {display_name(near.instance, o)}"
                 listener(Progress(task=task, done=done, total=size))
-                with near.hurried(patience):
+                with near.clock.hurried(patience):
                     search.settle_least() if what == "least" else search.settle_greatest()
                 near.narrow(o, search.low, search.high)
                 done += 1

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
@@ -27,10 +28,22 @@ from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
+from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
-from optimizer.studies.importance import FEWEST, Importance, importance, latin_hypercube
+from optimizer.studies.importance import (
+    FEWEST,
+    DualScreen,
+    FirstOrderEffect,
+    Importance,
+    UncertainNumber,
+    first_order_effect,
+    importance,
+    latin_hypercube,
+    most_effective,
+    numbers_of,
+)
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
@@ -91,35 +104,6 @@ class VariantOutcome:
 
 
 @dataclass(frozen=True)
-class UncertainNumber:
-    """An uncertain number, or several that move together.
-
-    `position` runs from −1 (low) over 0 (the value) to 1 (high).
-    """
-
-    name: str
-    members: tuple[Uncertain, ...]
-
-    def at(self, position: float) -> dict[str, float]:
-        """The number, or factor, of each member, by path."""
-        return {each.path: each.at(position) for each in self.members}
-
-    def across(self, share: float) -> dict[str, float]:
-        """The same at a share of the way from low to high."""
-        return {each.path: each.low + share * (each.high - each.low) for each in self.members}
-
-    @property
-    def first(self) -> Uncertain:
-        """The member that stands for all."""
-        return self.members[0]
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether all members have the same range."""
-        return len({(each.low, each.high, each.value, each.is_factor) for each in self.members}) == 1
-
-
-@dataclass(frozen=True)
 class SwitchingValue:
     """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
 
@@ -163,14 +147,6 @@ class TornadoBar:
         return {"name": self.number.name, "members": members, **ends, "flips": flips}
 
 
-def numbers_of(instance: Instance) -> list[UncertainNumber]:
-    """The uncertain numbers of an instance; those that share a `draw` are one."""
-    groups: dict[str, list[Uncertain]] = {}
-    for each in instance.uncertain:
-        groups.setdefault(each.draw or each.path, []).append(each)
-    return [UncertainNumber(name, tuple(members)) for name, members in groups.items()]
-
-
 def ask_moved(
     memory: dict[str, Any],
     instance: Instance,
@@ -182,7 +158,9 @@ def ask_moved(
 ) -> VariantOutcome:
     """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
     try:
-        variant = _with_moved_numbers(instance, numbers) if lists_attacks else with_numbers(instance, numbers)
+        variant = with_numbers(without_attacks(instance) if lists_attacks else instance, numbers)
+        # What the adversary can afford, and what its attacks cut, may be uncertain as well.
+        variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
         return VariantOutcome("unusable")
     clock = Clock(settings.time_limit)
@@ -199,11 +177,6 @@ def stopping_all(memory: dict[str, Any]) -> Listener:
             memory["clock"].interrupted = True
 
     return stop
-
-
-def _with_moved_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
-    """What the adversary can afford, and what its attacks cut, may be uncertain as well."""
-    return with_listed_attacks(with_numbers(without_attacks(instance), numbers))[0]
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -239,6 +212,7 @@ class Sensitivity:
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not computed.
         measure: what costs are measured by; None without any plan.
+        screened: numbers that were not solved for, as their first-order effect is smaller; none unless asked for.
     """
 
     status: SensitivityStatus
@@ -249,6 +223,7 @@ class Sensitivity:
     bars: tuple[TornadoBar, ...] = ()
     sampled: Importance | None = None
     measure: Measure | None = None
+    screened: tuple[FirstOrderEffect, ...] = ()
 
     frames = property(study_frames.of_sensitivity)
 
@@ -264,6 +239,7 @@ class Sensitivity:
             "base": self.base.to_dict(),
             "numbers": [bar.to_dict() for bar in self.bars],
             "sampled": None if self.sampled is None else self.sampled.to_dict(),
+            "screened": [asdict(each) for each in self.screened],
         }
 
 
@@ -279,6 +255,8 @@ def sensitivity(
     adversary: bool = False,
     settings: Settings | None = None,
     listener: Listener = ignore,
+    known: Result | None = None,
+    most: int | None = None,
 ) -> Sensitivity:
     """Find which uncertain numbers change cost, survival or the plan most.
 
@@ -295,6 +273,8 @@ def sensitivity(
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
             for one search, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
+        known: the best plan of the instance, where that was solved for before.
+        most: so many numbers are solved for at their ends, those with the largest first-order effect; None for all.
 
     Raises:
         WorkerError: a process died.
@@ -318,17 +298,19 @@ def sensitivity(
     clock = Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
-        base = search.begin()
+        base = search.begin(known)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
         with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
             search.executor.memory["clock"] = clock
+            screened = search.screen(most)
             bars = search.tornado()
             bars = search.with_switching_values(bars, resolution) if flips else bars
             sampled = search.sampled(samples, seed) if samples else None
     ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    return Sensitivity(status, instance, settings.gap, resolution, base, tuple(ordered), sampled, search.measure)
+    shown = tuple(ordered)
+    return Sensitivity(status, instance, settings.gap, resolution, base, shown, sampled, search.measure, screened)
 
 
 def find_bands(
@@ -403,12 +385,18 @@ class _SensitivitySearch:
         self.found = WhatIfResult("stopped")
         self.base = VariantOutcome("stopped")
         self.measure: Measure | None = None
+        self._duals: DualScreen | None = None
 
-    def begin(self) -> VariantOutcome:
+    def begin(self, known: Result | None = None) -> VariantOutcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
         with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
-            self.found = solver.ask()
+            if known is not None and known.survives and known.bound is not None:
+                # What remains to be found are the shocks that shape it.
+                solver.learn(known.plan, frozenset())
+                self.found = solver.ask(bound=known.bound)
+            else:
+                self.found = solver.ask()
             if math.isfinite(self.found.cost):
                 least = no_shock_cost(self.instance, settings, self.clock)
                 measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
@@ -418,7 +406,21 @@ class _SensitivitySearch:
                     measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
+            self._duals = None if solver.latest is None else DualScreen.of(solver.latest)
         return self.base
+
+    def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
+        """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first."""
+        if most is None or len(self.numbers) <= most or self._duals is None:
+            return ()
+        base, what = self._duals.value(self.instance), "which numbers matter at first order"
+        calls = [Task(first_order_effect, (self.instance, self._duals, number, base)) for number in self.numbers]
+        self.listener(Progress(task=what, total=len(calls)))
+        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock)]
+        kept = most_effective(effects, most, negligible_gap(self.instance))
+        self.numbers = [number for number in self.numbers if number.name in kept]
+        left = [each for each in effects if each.name not in kept]
+        return tuple(sorted(left, key=lambda each: (-abs(each.gap), -abs(each.cost), each.name)))
 
     def answers(self, variants: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
@@ -473,10 +475,9 @@ class _SensitivitySearch:
         return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
 
     def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
-        names = [number.name for number in self.numbers]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
         bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
-        return importance(names, drawn, columns, bought, samples, seed)
+        return importance([number.name for number in self.numbers], drawn, columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each member, by path, at shares of the ways from low to high."""

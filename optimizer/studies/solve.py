@@ -21,8 +21,8 @@ from platform import python_version
 from typing import Any
 
 from optimizer import formulation
+from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
@@ -43,7 +43,7 @@ from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.faced import with_costs, with_worst_attack
-from optimizer.studies.measure import Measure, no_shock_cost
+from optimizer.studies.measure import Measure, finite_or_none, no_shock_cost
 from optimizer.studies.outcomes import (
     Survey,
     actual_outputs,
@@ -296,7 +296,7 @@ class PlanConclusion:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
-        bound, gap_bound = _finite(solved.bound), _finite(min(solved.gap_bound, gap))
+        bound, gap_bound = finite_or_none(solved.bound), finite_or_none(min(solved.gap_bound, gap))
         distance = relative_distance(cost, bound, gap, gap_bound)
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"
@@ -330,10 +330,6 @@ def _gap(solved: SearchResult, left: float) -> float:
     """
     does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 def relative_distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
@@ -431,6 +427,7 @@ def solve_to_measure(
     listener: Listener,
     notes: tuple[str, ...] = (),
     near: Callable[[Measure], float] = lambda measure: math.inf,
+    known: Result | None = None,
 ) -> tuple[Result, Measure | None]:
     """The best plan of an instance, and what its cost is measured by.
 
@@ -443,6 +440,7 @@ def solve_to_measure(
         first_settings: those of the first search.
         evaluator, clock, listener, notes: as for `solve_instance`.
         near: money to which the cost is proven at least, of a measure.
+        known: the best plan of the instance that is known, in place of a first search.
 
     Returns:
         The plan; the measure is None where there is no plan.
@@ -451,7 +449,7 @@ def solve_to_measure(
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
-    found = solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
+    found = known or solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
     if found.baseline is None:
         return found, None
     least = no_shock_cost(instance, settings, clock)
@@ -466,7 +464,6 @@ def solve_to_measure(
         listener,
         notes=notes,
         evaluator=evaluator,
-        held_shocks=tight_shocks(found),
         plan=found.plan,
     )
     found = again if again.status == found.status else found

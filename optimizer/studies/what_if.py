@@ -6,15 +6,14 @@ stay warm where the variant differs in its policy only. Answers are plans proven
 not audited, for they are not reported as plans.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
+from optimizer.algorithms.choice import choose_strategy
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, outlay
 from optimizer.algorithms.reading import read_plan
@@ -87,6 +86,8 @@ class WhatIfSolver:
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
         self.histories: BranchingHistories = {}
+        # What the last search found.
+        self.latest: SearchResult | None = None
 
     def __enter__(self) -> "WhatIfSolver":
         return self
@@ -125,12 +126,12 @@ class WhatIfSolver:
         Raises:
             SolverError: the solver failed.
         """
-        with self._deadline(within):
+        with self.clock.hurried(math.inf if within is None else within):
             return self._solve(variant or self.instance, problem, settings or self.settings, bound)
 
     def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float) -> WhatIfResult:
         began = time.perf_counter()
-        evaluator, first = self.evaluator(instance), self._active_shocks(instance)
+        evaluator, first = self.evaluator(instance), self._active & {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
         if problem.is_default:
             strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
@@ -138,23 +139,11 @@ class WhatIfSolver:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         if isinstance(strategy, ConstraintGeneration):
             strategy = replace(strategy, bound=bound)
-        solved = strategy.run(instance, settings, self.clock, self.listener)
+        self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float | None) -> Iterator[None]:
-        """Inside, the clock runs out after so many seconds at the latest."""
-        limit = self.clock.limit
-        if seconds is not None:
-            end = time.perf_counter() - self.clock.started + seconds
-            self.clock.limit = end if limit is None else min(limit, end)
-        try:
-            yield
-        finally:
-            self.clock.limit = limit
 
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
         """One that is warm for the instance, whatever its policy."""
@@ -170,8 +159,17 @@ class WhatIfSolver:
             old.close()
         return made
 
-    def _active_shocks(self, instance: Instance) -> frozenset[str]:
-        return self._active & {event.name for event in instance.events}
+
+def shaping_shocks(
+    instance: Instance, plan: Plan, bound: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
+) -> frozenset[str]:
+    """The shocks that a model has to hold for its best plan to survive all.
+
+    `plan` is the best of the instance, and `bound` is proven of its cost: what remains are linear programmes.
+    """
+    search = ConstraintGeneration(evaluator=evaluator, plans=(plan,), bound=bound)
+    found = what_if_result(instance, LEAST_COST, search.run(instance, settings, clock, ignore))
+    return found.active if found.status == "optimal" else frozenset(event.name for event in instance.events)
 
 
 def keep_gains(memory: Memory, gains: Gains) -> None:

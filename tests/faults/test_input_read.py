@@ -12,8 +12,8 @@ import pytest
 import optimizer as so
 from optimizer.instance.document import scalar
 from optimizer.instance.reading import check_document
-from optimizer.io.excel_read import parse_workbook
 from optimizer.io.load import open_document
+from optimizer.io.workbook import parse_workbook
 from optimizer.suggestions import excerpt, nearest
 from tests.faults.running import INPUT, ROOT, TINY
 

@@ -21,7 +21,7 @@ from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
 from optimizer.results.plan import Service
 from optimizer.results.ranking import by_gap
-from optimizer.studies.sensitivity import UncertainNumber
+from optimizer.studies.importance import UncertainNumber
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent

@@ -104,7 +104,7 @@ class Drawn:
             found[d] = {
                 "commodity": draw.pick("magnet", "magnet", "magnet", "oxide"), "quantity": self.series(10, 60),
                 "survival": {year: draw.share(0.2) for year in self.years[::2]} if draw.chance(0.3) else draw.share(),
-                "shortage_cost": draw.amount(60, 900),
+                "shortage_cost": 0 if draw.chance(draw.odd / 5) else draw.amount(60, 900),
             }  # fmt: skip
             if draw.chance(0.6):
                 found[d]["end_of_life"] = {"commodity": "scrap", "after_years": draw.pick(1, 1, 2, 7)}
@@ -138,8 +138,8 @@ class Drawn:
         if kind == "stockpile":
             made = {"commodity": draw.pick("magnet", "magnet", "oxide", "ore"), "price": self.series(5, 80)}
             made |= draw.maybe(0.5, lambda: draw.amount(0.1, 3), "holding_cost") | self.common()
-            made |= draw.maybe(0.3, lambda: draw.share(0, 0.3), "loss")
-            made |= draw.maybe(0.4, lambda: draw.amount(5, 60), "release_rate")
+            made |= draw.maybe(0.3, lambda: draw.share(0, draw.pick(0.3, 0.3, 1)), "loss")
+            made |= draw.maybe(0.4, lambda: draw.amount(draw.pick(0, 5), 60), "release_rate")
             made |= draw.maybe(0.3, lambda: draw.amount(1, 9), "release_cost")
             made |= draw.maybe(0.5, lambda: draw.amount(10, 80), "fill_rate")
             made |= draw.maybe(0.6, lambda: draw.amount(10, 80), "max_size")
@@ -219,7 +219,7 @@ class Drawn:
 
     def policy(self, options: Data) -> Data:
         draw, years = self.draw, self.years
-        made = draw.maybe(0.4, lambda: draw.amount(20, 2500), "budget")
+        made = draw.maybe(0.4, lambda: 0 if draw.chance(draw.odd / 5) else draw.amount(20, 2500), "budget")
         made |= draw.maybe(0.25, lambda: self.series(20, 900), "annual_budget")
         for key, share in (("max_share", draw.share(0.4)), ("min_share", draw.share(0, 0.2))):
             if draw.chance(0.12):
@@ -267,7 +267,7 @@ def drawn(seed: int, odd: float = 0.0, attacked: bool = False) -> Data:
     parts = Drawn(draw, step, years)
     horizon: Data = {"start": years[0], "end": years[-1], "step": step}
     if step != "year" and draw.chance(0.4):
-        horizon["decide"] = "quarter"
+        horizon["decide"] = draw.pick("quarter", step)
     processes, demands = parts.processes(), parts.demands()
     options = parts.options(list(demands), list(processes))
     shocks = {f"shock{i}": parts.shock(list(demands), list(processes), options) for i in range(draw.rng.integers(1, 4))}

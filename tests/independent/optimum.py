@@ -108,11 +108,13 @@ def _optimum(data: Data, measure: Any, least: tuple[float, ...], purchases: Purc
     expected_gap = terms(*zip(weights, gaps, strict=True))
     if price is not None:
         return best(None)
-    rows = len(lp.rows)
-    lp.at_most(terms(*((1e-3, gap) for gap in gaps)), 0.0)
+    rows, upper = len(lp.rows), lp.upper.copy()
+    for name, j in lp.named.items():
+        lp.upper[j] = 0.0 if name[0] == "v" else lp.upper[j]
     if (found := best(0.0)) is not None:
         return found
     del lp.rows[rows:]
+    lp.upper = upper
     if measure in ("worst", "regret"):
         largest = lp.column("largest gap")
         for gap in gaps:
@@ -123,7 +125,7 @@ def _optimum(data: Data, measure: Any, least: tuple[float, ...], purchases: Purc
     if (found := lp.minimise(expected_gap)) is None:
         return None
     gap = found[0]
-    lp.at_most(terms((1e-3, expected_gap)), 1e-3 * gap * (1 + 1e-7))
+    lp.at_most(terms((1e-3, expected_gap)), 1e-3 * (gap * (1 + 1e-7) + 1e-6))
     return best(gap)
 
 

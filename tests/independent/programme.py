@@ -53,7 +53,7 @@ class Programme:
     def fix(self, column: Terms, amount: float) -> None:
         """To an amount that was rounded once or twice."""
         (j,) = column
-        self.lower[j], self.upper[j] = max(0.0, amount - 1e-8), amount + 1e-8 if amount else 0.0
+        self.lower[j], self.upper[j] = amount, amount + 1e-7 * max(1.0, amount) if amount else 0.0
 
     def at_most(self, left: Mapping[int, float], right: float = 0.0) -> None:
         self.rows.append((Counter({j: v for j, v in left.items() if j != ONE and v}), right - left.get(ONE, 0.0)))

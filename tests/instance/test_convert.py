@@ -19,9 +19,8 @@ from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.convert import convert_file
 from optimizer.io.excel_layout import from_cell, to_cell
-from optimizer.io.excel_read import parse_workbook
-from optimizer.io.excel_write import dump_workbook
 from optimizer.io.load import open_document, read_comments
+from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.io.yaml_text import Comment, dump_flow, dump_yaml
 from tests.instance.test_json_schema import complaints
 from tests.strategies import instances

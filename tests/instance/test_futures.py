@@ -185,8 +185,7 @@ def test_futures_go_to_another_form_and_back(form: str, tmp_path: Path) -> None:
 
 
 def test_a_workbook_is_blamed_by_sheet_and_cell() -> None:
-    from optimizer.io.excel_read import parse_workbook
-    from optimizer.io.excel_write import dump_workbook
+    from optimizer.io.workbook import dump_workbook, parse_workbook
 
     data = _parse(TEXT)
     data["futures"]["licences"]["branches"]["ease"]["probability"] = 0.5

@@ -17,6 +17,7 @@ from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver.base import StrategyName
 
 
 def sites(
@@ -105,6 +106,26 @@ def test_floors_ask_for_whole_sites() -> None:
     (row,) = known
     assert len(row.terms) == 4
     assert [value / row.rhs for value in row.terms.values()] == pytest.approx([1 / 3] * 4)
+
+
+@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+def test_whole_units_that_the_budget_does_not_pay_for_leave_a_gap(strategy: StrategyName) -> None:
+    # The floor asks for 15 t, 150 USD. Units of 10 t make that two, 200 USD of a budget of 180; one leaves 5 t at 100.
+    instance = so.read(
+        {
+            "horizon": {"start": 2027, "end": 2028, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 30}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 30, "survival": 0.5, "shortage_cost": 100}},
+            "options": {
+                "works": {"kind": "refining", "output": {"magnet": 1}, "capex": 10, "unit_size": 10, "max_size": 40}
+            },
+            "shocks": {"ban": {"start": 2028, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+            "policy": {"budget": 180},
+        }
+    )
+    result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))
+    assert (result.survival_gap, result.total_cost) == (pytest.approx(500), pytest.approx(100))
 
 
 def test_a_shadow_price_is_that_of_the_floor_not_of_its_rounding() -> None:

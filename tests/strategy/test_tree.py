@@ -14,8 +14,7 @@ from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, leaving_out
 from optimizer.horizon import Horizon
 from optimizer.instance.edits import with_budget, with_floors
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, total
-from optimizer.model.ledgers import Names
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.progress import ignore
 from optimizer.solver import BranchingHistory, Clock, Model, Settings
 from optimizer.studies.what_if import WhatIfSolver

@@ -12,8 +12,8 @@ from optimizer.report.format import DASH, list_names, percent, plural, share_tex
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import cross_table, print_parts, screen_table
-from optimizer.studies.importance import Importance, Weight
-from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, UncertainNumber, VariantOutcome
+from optimizer.studies.importance import Importance, UncertainNumber, Weight
+from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, VariantOutcome
 from optimizer.units import EXACT, short, si
 
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")

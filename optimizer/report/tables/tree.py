@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from optimizer.instance.ranges import find_places, get_value
+from optimizer.instance.document import get_value
+from optimizer.instance.ranges import find_places
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.report.format import list_names, percent, plural

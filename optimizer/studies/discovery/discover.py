@@ -40,8 +40,7 @@ from optimizer.studies.discovery.boxes import (
 from optimizer.studies.discovery.frames import discovery_frames
 from optimizer.studies.discovery.states import LAST_SAMPLE_SEED, DrawnShock, StateOutcome, evaluate_all, sample_states
 from optimizer.studies.fitting import fit_plan
-from optimizer.studies.importance import FEWEST
-from optimizer.studies.sensitivity import UncertainNumber, numbers_of
+from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
 from optimizer.studies.withstand import with_listed_attacks
 
 DISCOVERY_METHOD = (

@@ -24,9 +24,9 @@ from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.solver import Clock, interruptible
 from optimizer.studies.fitting import place_plan
-from optimizer.studies.importance import latin_hypercube
+from optimizer.studies.importance import UncertainNumber, latin_hypercube
 from optimizer.studies.outcomes import survey
-from optimizer.studies.sensitivity import UncertainNumber, stopping_all
+from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.stress import worst_cut
 from optimizer.studies.withstand import with_listed_attacks
 

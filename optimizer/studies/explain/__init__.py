@@ -214,6 +214,7 @@ def explain(
     on_part: Callable[[ExplanationPart], None] = lambda part: None,
     notes: tuple[str, ...] = (),
     scenario: ScenarioNames | None = None,
+    known: Result | None = None,
 ) -> Explanation:
     """Solve an instance, and explain the plan: what each part is worth, or why nothing survives and what would help.
 
@@ -225,6 +226,7 @@ def explain(
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
         scenario: of the instance, or several in the order given.
+        known: its best plan, where that was solved for before; explained as it is.
 
     Returns:
         All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
@@ -249,7 +251,7 @@ def explain(
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
         evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
-        result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes)
+        result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes, known=known)
         on_part(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":

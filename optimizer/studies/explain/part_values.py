@@ -32,6 +32,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
+from optimizer.studies.measure import finite_or_none
 from optimizer.tolerances import NEGLIGIBLE
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
@@ -217,7 +218,7 @@ class PartValuation:
         elif self._can_only_cost(thing.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
-        return PartValue(thing.kind, thing.of, True, change, _finite(low), _finite(high), found.outlay)
+        return PartValue(thing.kind, thing.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
 
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
         """Whether every plan that is possible then is one now, at no higher cost."""
@@ -227,10 +228,6 @@ class PartValuation:
         """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""
         is_likely = any(event.probability > 0 for event in self.what.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:

@@ -46,13 +46,12 @@ from optimizer.studies.futures.tasks import (
     FollowedPlan,
     MeasuredCost,
     ValueStatus,
-    finite_or_none,
     follow_plans,
     solve_alone_in_full,
     solve_retimed,
     value_of_result,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
 from optimizer.tolerances import EXACT_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
 

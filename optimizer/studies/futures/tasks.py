@@ -23,7 +23,7 @@ from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.question_timing import Dates, retimed
 from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.measure import ProvenDifference, finite_or_none
 from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
@@ -94,11 +94,6 @@ class FollowedPlan:
         names = ("plan", "future", "cost", "gap", "regret", "survives")
         rules = [{"where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.rules]
         return {name: getattr(self, name) for name in names} | {"rules": rules}
-
-
-def finite_or_none(value: float) -> float | None:
-    """For JSON, which has no infinity."""
-    return value if math.isfinite(value) else None
 
 
 def solve_retimed(

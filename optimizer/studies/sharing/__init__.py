@@ -1,4 +1,4 @@
-"""Who pays what of a plan that several members make together.
+"""Cost shares of members in a joint plan.
 
 alone        every member by itself; their price of survival together is what costs are measured by
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
