@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.near_optimal import NearOptimalPlan
-from optimizer.algorithms.problem import ProblemVariant, at_most, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, size
 from optimizer.formulation import cost
+from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
 from optimizer.studies.alternatives import Alternatives, _Apart
@@ -85,6 +86,12 @@ def test_gaps_with_a_price_by_hand() -> None:
     compared = so.compare(cheap, budgets=[0, 700], settings=EXACT)
     assert compared.least[0].outlay == pytest.approx(600)
     assert {each.result.outlay for each in compared.columns} == {0}
+    assert "survives 0 of 1 shock, as leaving a gap at its price costs less," in comparison_headline(compared)
+    # Without a, all 60 t are missed at 630, for b costs more: cost and bound are those of nothing bought.
+    with WhatIfSolver(so.read(data), EXACT) as solver:
+        found_without = solver.ask(problem=ProblemVariant(rows=(leaving_out(["a"]),)))
+    assert (found_without.gap, found_without.cost) == (pytest.approx(60_000), pytest.approx(0))
+    assert found_without.bound == pytest.approx(0, abs=1e-3)
     all_missed = by_option(so.alternatives(so.read(data), 0.05, settings=EXACT, patience=math.inf))
     assert all_missed["a"].least.size == pytest.approx(0, abs=1e-3)
 

@@ -9,20 +9,18 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.benders import Benders
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.solver import Clock
 from optimizer.solver.base import StrategyName
 from tests.independent import Data, Optimum, optimum
-from tests.independent.drawn import asked, drawn, ensemble
+from tests.independent.drawn import asked, crowded, drawn, ensemble
 
 STRATEGIES: tuple[StrategyName, ...] = ("whole", "scenarios", "cuts")
-SEEDS, ODD, ATTACKED, SAMPLED, ASKED = (
-    range(30),
-    range(1000, 1010),
-    range(2000, 2012),
-    range(3000, 3010),
-    range(4000, 4010),
-)
+SEEDS, ODD, ATTACKED = range(30), range(1000, 1010), range(2000, 2012)
+SAMPLED, ASKED, CROWDED = range(3000, 3010), range(4000, 4010), range(5000, 5006)
 # What a plan file has beside its evidence: shadow prices, and the record of the run.
 NO_EVIDENCE = {"binding", "data", "seconds", "versions", "settings", "history", "notes", "format", "digest"}
 
@@ -101,9 +99,21 @@ def test_as_many_samples_fail_as_may(seed: int) -> None:
         assert differs(data, solved(data, strategy)[1], known) is None, strategy
 
 
-@pytest.mark.parametrize("seed", ASKED)
-def test_what_is_decided_before_an_answer_is_the_same_in_all_futures(seed: int) -> None:
-    data = asked(drawn(seed), seed)
+@pytest.mark.parametrize("seed", CROWDED)
+def test_many_shocks_one_in_a_round(seed: int) -> None:
+    data = crowded(drawn(seed, 0.2), seed)
+    known = optimum(data)
+    for strategy in (ConstraintGeneration(add=1, few=0), Benders(add=1, few=0)):
+        found = strategy.run(so.read(data), so.Settings(gap=0.0), Clock(), lambda event: None)
+        assert (found.values is None) == (known is None)
+        if known is not None:
+            assert near(priced(data, found.cost, found.gap), known.measure)
+            assert "gap_price" in data["policy"] or near(found.gap, known.gap)
+
+
+@pytest.mark.parametrize(("seed", "makes_many"), [*((seed, False) for seed in ASKED), (265, True)])
+def test_what_is_decided_before_an_answer_is_the_same_in_all_futures(seed: int, *, makes_many: bool) -> None:
+    data = asked(crowded(drawn(seed, 0.2), seed) if makes_many else drawn(seed), seed)
     known = optimum(data)
     instance, exact = so.read(data), so.Settings(gap=0.0, jobs=1)
     if known is None and data["policy"]["objective"] == "regret":

@@ -66,6 +66,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("map", Choice(), ["Baseline, 2026: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
         # 20 t/yr · 200k + 1M and 60 t · 65k; then 40 t · 65k.
         ("years", Choice(), ["8.9M", "2.6M", "builds decided", "stock in the year in which it is bought"]),
+        ("sources", Choice(), ["What serves", "In the baseline", "not served"]),
         ("drawdown", Choice(), ["Stocks in embargo", "magnet reserve: 100 t to 0 t", "before"]),
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
         ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "tightest by name"]),
@@ -209,6 +210,7 @@ def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None
     assert place_of(us, "united_kingdom") is not None
     assert place_of(us, "other_allies") is None
     assert place_of(us, "outside_china") is None
+    assert place_of(us, "eu") == place_of(us, "belgium") is not None
 
 
 def test_years_and_draw_down_by_hand(tiny: Book) -> None:

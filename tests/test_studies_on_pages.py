@@ -12,9 +12,7 @@ import yaml
 
 import optimizer as so
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.discovery import draw_discovery, failure_plane
-from optimizer.report.figures.futures_study import worth_bars
-from optimizer.report.figures.studies import draw_study_plot
+from optimizer.report.figures.studies import draw_discovery, draw_study_plot, failure_plane, worth_bars
 from optimizer.report.html.sections import PageSection, section_of
 from optimizer.studies.discovery.boxes import Bounds, Box, score
 from optimizer.studies.discovery.discover import FailureBox, SampleDimension
@@ -246,6 +244,7 @@ ADVERSARY = {
     "starts": 2028,
     "targets": {"rival": {"name": "rival's ban", "price": 1, "cuts": [{"region": "rival", "severity": 1}]}},
 }
+SENTENCES = ("explain", "compare", "attack", "alternatives", "sensitivity", "stress", "share")
 QUESTIONS: dict[str, Any] = {
     "adversary": ADVERSARY,
     "ranges": {"options.plant.capex": {"low": "100k", "high": "400k"}},
@@ -271,6 +270,7 @@ def found() -> dict[str, Any]:
         "sensitivity": so.sensitivity(instance, flips=False, settings=settings),
         "stress": so.stress(plan, instance, samples=200, seed=1, jobs=1),
         "fails": so.explain(instance, "1M", settings=settings),
+        "share": so.share_costs(so.load(ROOT / "examples" / "allies.yaml"), settings=settings),
     }
 
 
@@ -296,7 +296,7 @@ def forms_of(data: Any) -> set[str]:
 AMOUNT = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?: %|[kMB]\b)?")
 
 
-@pytest.mark.parametrize("name", ["explain", "compare", "attack", "alternatives", "sensitivity", "stress", "fails"])
+@pytest.mark.parametrize("name", [*SENTENCES, "fails"])
 def test_every_number_of_a_section_is_in_the_json_of_its_command(found: dict[str, Any], name: str) -> None:
     """Those of the sentences, and of the rows of the figure. Differences are those of two costs of the JSON."""
     section = section_of(found[name])
@@ -330,6 +330,12 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     assert said["attack"].startswith("No attack that 2 USD can buy breaks a floor.")
     assert "buys home magnet plant, magnet reserve." in said["alternatives"]
     assert "home magnet plant: capex moves the total cost most" in said["sensitivity"]
+    # 6M together; alone 1.95M, 3.25M and 3.9M, as tests/test_share.py works out by hand.
+    assert said["share"] == (
+        "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; nobody would do better alone. "
+        "All together pay 6M USD, 3.1M USD or 34 % less than apart. "
+        "The core is not empty: every coalition can save 975k USD at least."
+    )
     assert said["stress"].startswith("The plan survives 135 of 200 sampled shocks: 67.5 %")
 
 
@@ -383,6 +389,17 @@ def test_all_takes_what_fits_and_quick_leaves_all_out(tmp_path: Path) -> None:
     assert list(json.loads(done.stdout)["studies"]) == ["attack"]
 
 
+def test_who_pays_is_a_study_of_files_with_members(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    file = str(ROOT / "examples" / "allies.yaml")
+    done = diversify("report", file, "--quick", "--with", "share", "--output", str(page), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["studies"]["share"]["saving"]["value"] == pytest.approx(3.1e6)
+    assert 'id="with-share"' in page.read_text()
+    refused = diversify("report", TINY, "--quick", "--with", "share", "--output", str(page))
+    assert (refused.returncode, "no members" in refused.stderr) == (3, True)
+
+
 def test_the_figures_of_studies_are_drawn_by_plot(tmp_path: Path) -> None:
     done = diversify("plot", TINY, "stress", "--output", str(tmp_path / "stress.pdf"))
     assert done.returncode == 0, done.stderr
@@ -395,10 +412,13 @@ def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     pictures = json.loads(done.stdout)["pictures"]
     text = page.read_text()
-    assert list(pictures) == ["map", "years", "drawdown"]
+    assert list(pictures) == ["map", "years", "drawdown", "sources"]
     assert all(f'id="with-{name}"' in text for name in pictures)
     assert pictures["map"]["maps"][0]["path"] == "baseline"
     spent = sum(sum(year["spent"].values()) for year in pictures["years"]["years"])
     assert spent == pytest.approx(json.loads(done.stdout)["points"][0]["outlay"])
     assert pictures["drawdown"]["stocks"][0]["before"] == pytest.approx(100)
+    calm, embargo = pictures["sources"]["paths"]
+    assert (calm["path"], embargo["path"], calm["segment"]) == ("baseline", "embargo@2027", "motors")
+    assert all(sum(each["tonnes"][key][0] for key in each["tonnes"]) == pytest.approx(100) for each in (calm, embargo))
     assert page.stat().st_size < 3e6

@@ -12,7 +12,9 @@ import openpyxl
 import pytest
 
 import optimizer as so
+from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
+from optimizer.report.brief.content import make_brief
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -39,7 +41,7 @@ def rows(sheet: Any) -> list[dict[str, Any]]:
 
 def test_sheets_state_the_currency_and_its_year_and_keep_their_heads(book: Any) -> None:
     assert book.sheetnames == [
-        "answer", "builds", "stock", "survival", "segments", "concentration", "dependence", "costs", "outlays",
+        "answer", "brief", "builds", "stock", "survival", "segments", "concentration", "dependence", "costs", "outlays",
         "limits", "flows", "sources", "run",
     ]  # fmt: skip
     for sheet in book.worksheets:
@@ -51,6 +53,16 @@ def test_answer_comes_first(book: Any) -> None:
     said = {row[0].value: row[1].value for row in book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES all 2 shocks"
     assert said["Total cost"].startswith("43.6M USD, present value at the start of 2026, in USD of 2025")
+
+
+def test_the_brief_is_a_sheet_of_its_own(book: Any, result: so.Result) -> None:
+    said = [[cell for cell in row if cell] for row in book["brief"].iter_rows(min_row=HEAD + 2, values_only=True)]
+    brief = make_brief(instance_of(result), result).to_dict()
+    assert book["brief"]["A2"].value.startswith(brief["sentence"])
+    for part in brief["parts"].values():
+        assert all([part["title"], sentence] in said for sentence in part["sentences"])
+        assert all([part["title"], *filter(None, row)] in said for row in (part["table"] or {"rows": []})["rows"])
+    assert ["Decisions due in 2026", "home magnet plant, 20 t/yr", "5M", "2026", "2028"] in said
 
 
 def test_builds_are_those_worked_by_hand(book: Any) -> None:

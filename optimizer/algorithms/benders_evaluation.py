@@ -215,12 +215,13 @@ class RecourseEstimates(Search):
             of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
             costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
             violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
-            if gap_limits is not None and self.has_priced_gaps:
+            if gap_limits is not None:
                 # Each shock counts with the gap that it leaves at that cost: it may be less than it is allowed.
                 alone = ~np.isnan(gap_limits)
                 granted = np.where(alone, of_costs.gap, np.nan)
-                left = np.where(alone, of_costs.gap, of_gaps.gap)
-                gaps = np.bincount(self._owners, left, len(self.tree.futures)).tolist()
+                if self.has_priced_gaps:
+                    left = np.where(alone, of_costs.gap, of_gaps.gap)
+                    gaps = np.bincount(self._owners, left, len(self.tree.futures)).tolist()
         worth = self._measured(master, point, costs, gaps)
         gap = master.weighted(gaps) if "gap" in master.groups else 0.0
         is_feasible = not violated and gap <= limit and max(gaps) <= self._held(self.worst_gap)

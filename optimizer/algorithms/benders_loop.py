@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
-from optimizer.algorithms.branching import Branching, BranchNode
+from optimizer.algorithms.branching import branch_and_cut
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver import SolveResult, Vector
+from optimizer.solver.tree import TreeNode
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
 # Subproblems are solved at this share of the way from the stability centre (the in-point) to the master's proposal.
@@ -91,7 +92,7 @@ class BendersLoop:
         self.relaxation: Vector | None = None
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
-        self.leaves: list[BranchNode] = []
+        self.leaves: list[TreeNode] = []
         self._evaluated = set[bytes]()
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))
@@ -192,10 +193,11 @@ class BendersLoop:
         self.reduced.release_integers()
         relaxation = self.search.tighten(self.reduced, self.reduced.solve_relaxed())
         if relaxation.values is not None and relaxation.status == "optimal":
-            tree = Branching(self.reduced, relaxation, separation=self, leaves=self.leaves)
-            self.leaves = tree.leaves if tree.is_closed else []
+            tree = branch_and_cut(self.reduced, relaxation, self, self.leaves)
+            is_closed = tree is not None and tree.status == "optimal"
+            self.leaves = tree.leaves if tree is not None and is_closed else []
             # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
-            self.is_proven = self._is_enough(STALLED_GAP if tree.is_closed else 0.0)
+            self.is_proven = self._is_enough(STALLED_GAP if is_closed else 0.0)
 
     def cut(self, relaxed: SolveResult) -> bool:
         """Add cuts to the master that proposes at a solution with fractions; whether there were any."""

@@ -17,13 +17,13 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.branching import Branching
-from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, PricedCost
+from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.fixed_excuses import CHOICES_SHARE, ExcusedPlan, best_excused_plan, counts_survival_alone
@@ -44,7 +44,7 @@ from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import BranchingHistories, Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
@@ -135,7 +135,12 @@ class ScenarioSearch(Search):
 
     def _scenario_model(self, **samples: Any) -> ScenarioModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ScenarioModel(*known, histories=self.evaluator.histories, **samples)
+        return ScenarioModel(*known, histories=self.histories, **samples)
+
+    @cached_property
+    def histories(self) -> BranchingHistories:
+        """What branching gained in similar models: in all that share the evaluator, or in this search."""
+        return {} if self.evaluator.histories is None else self.evaluator.histories
 
     def run(self) -> SearchResult:
         """Relaxation first, then integers; the least gap where floors cannot all be kept."""
@@ -224,11 +229,11 @@ class ScenarioSearch(Search):
             return
         self.relaxation = result
         if self.problem.is_default and self.tree.is_single and self._is_expected and not self.instance.rules:
-            start, self.model.start = self.model.start, None
-            found = self._branch(result, None)
-            if found is not None and found.values is not None and found.status == "optimal":
+            rounded = self.model.solve_rounded(result.values)
+            if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):
+                found = self.model.conclude(rounded)
+                assert found.values is not None
                 self.no_shock = read_no_shock(self.instance, found.builder, found.values.tolist(), found.cost)
-            self.model.start = start
         violated = self.listed.violations(self.evaluator.do_nothing(self.clock).violated)
         self.report_round("relaxation", result.objective, result.bound, violated)
         if violated:
@@ -283,10 +288,11 @@ class ScenarioSearch(Search):
 
     def _solve_held(self) -> SearchResult | None:
         relaxation, self._next = self._next or self.model.solve_relaxation(), None
-        found = self._decompose(relaxation) if self._is_apart else self._branch_once(relaxation)
-        if found is None and self._is_first and self.evaluator.histories is None:
+        if self._is_apart and (found := self._decompose(relaxation)) is not None:
+            return found
+        if self._is_first and self.evaluator.histories is None:
             self._drop_shocks_without_duals(relaxation)
-        return found or self.model.minimise_cost()
+        return self.model.minimise_cost()
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
@@ -306,28 +312,6 @@ class ScenarioSearch(Search):
     def _add_integers(self, violated: Sequence[Violation]) -> None:
         self.add_most_violated(violated, 2 * self.add)
         self._save("integers")
-
-    def _branch_once(self, relaxation: SolveResult) -> SearchResult | None:
-        """`_branch`, unless a plan bounds the search of a large group of futures, or what branching gained is known."""
-        is_group = isinstance(self.problem.objective, PricedCost) and not self.tree.is_single
-        is_left = self.evaluator.histories is not None or (is_group and self.plans)
-        return None if is_left else self._branch(relaxation, self.problem.name)
-
-    def _branch(self, relaxation: SolveResult, phase: str | None) -> SearchResult | None:
-        """The plan that a relaxation leads to, if a few branches prove it; else the search begins with it."""
-        relaxation = self.tighten(self.model, relaxation)
-        # What follows for whole numbers may leave the relaxation no solution.
-        if relaxation.status != "optimal" or relaxation.values is None:
-            return None
-        branching = Branching(self.model, relaxation, phase)
-        if branching.incumbent is None:
-            return None
-        if branching.is_proven:
-            return self.model.conclude(replace(branching.incumbent, status="optimal", bound=branching.bound))
-        if self.clock.is_over:
-            return self.model.conclude(replace(branching.incumbent, status="stopped", bound=branching.bound))
-        self.model.start, self.model.known_bound = branching.integers, max(self.model.known_bound, branching.bound)
-        return None
 
     @property
     def _is_apart(self) -> bool:

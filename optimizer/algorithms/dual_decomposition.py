@@ -49,7 +49,7 @@ MOST_STEPS, MOST_IN_GROUP = 6, 3
 LEAST_GROUPS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PricedCost:
     """The expected cost of some futures, and by future what it is charged for decisions that are shared outside.
 

@@ -16,11 +16,10 @@ from functools import partial
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.diving import dive
 from optimizer.algorithms.measured_model import Aim, MeasuredModel
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.relaxation import ValidInequalities, is_wide
+from optimizer.algorithms.relaxation import ValidInequalities, dive, is_wide
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
@@ -386,9 +385,9 @@ class ScenarioModel(MeasuredModel):
         return result
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
-        """Shocks that fail by no more than the slack with which a gap is held, money."""
+        """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
         assert result.values is not None
-        slack, values = self.gap_limit - gap, result.values.tolist()
+        slack, values = 2.0 * (self.gap_limit - gap), result.values.tolist()
         gaps = self.shock_gaps(values)
         small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
@@ -496,5 +495,5 @@ class ExtensiveForm:
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
-        model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, problem=self.problem)
-        return model.minimise_cost() or model.minimise_gap()
+        run = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, self.problem, histories={})
+        return run.minimise_cost() or run.minimise_gap()

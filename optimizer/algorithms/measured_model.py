@@ -198,7 +198,8 @@ class MeasuredModel:
     def measured(self, values: Vector) -> tuple[float, float]:
         """What a result reports as its cost: without the price of gaps. And the objective, with it."""
         numbers = values.tolist()
-        if not self.problem.is_default or (self.policy.objective.kind == "expected" and not self.future_gaps):
+        is_cost = self.problem.objective is formulation.cost
+        if not is_cost or (self.policy.objective.kind == "expected" and not self.future_gaps):
             cost = self.cost.value(numbers)
             return cost, cost
         costs = [each.at(numbers) for each in self.costs()]

@@ -288,7 +288,7 @@ class _RobustSearch(ScenarioSearch):
         model = WorstAttackModel(
             self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem
         )
-        model.histories = self.evaluator.histories
+        model.histories = self.histories
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model

@@ -20,6 +20,7 @@ _KINDS = (
     "map",
     "years",
     "drawdown",
+    "sources",
     "timeline",
     "survival",
     "path",
@@ -34,6 +35,7 @@ _KINDS = (
     "alternatives",
     "sensitivity",
     "stress",
+    "share",
     "dependence",
     "waterfall",
     "endurance",
@@ -41,7 +43,7 @@ _KINDS = (
 )
 # Kinds of figures that need a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
-_KINDS_IN_HELP = ", ".join(kind for kind in _KINDS if kind not in _STUDIES) + ", or a study."
+_KINDS_IN_HELP = f"A study, or {', '.join(kind for kind in _KINDS if kind not in _STUDIES)}."
 # By option, the kinds of figures that use it.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey", "map", "drawdown"),

@@ -78,10 +78,10 @@ def command(
     found = _find(source, plan, changes, search)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
+    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(instance, result, output)
-    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
+            _write_book(subject, output, quick=quick, interrupted=found.interrupted)
     made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
 
     from optimizer.report.brief.content import make_brief
@@ -206,6 +206,7 @@ def _end_with_futures(
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of
+    from optimizer.report.brief.futures import make_futures_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.excel import workbook
     from optimizer.report.html.pages import futures_book, futures_page
@@ -222,11 +223,13 @@ def _end_with_futures(
     studied = sections.make_sections(names, made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
-    data = futures_book(result, doubts, comments_of(source), slips)
+    comments = comments_of(source)
+    data = futures_book(result, doubts, comments, slips)
     _print_either(data, _data_of(studied), answer, json=json)
     content: str | bytes
     if output.suffix.lower() == _BOOK:
-        content = workbook(instance, result, doubts)
+        brief = make_futures_brief(instance, result, doubts, comments, slips)
+        content = workbook(instance, result, doubts, brief)
     elif output.suffix.lower() in BRIEF_FORMS:
         content = write_brief(data["brief"], output.suffix)
     else:
@@ -284,14 +287,20 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(instance: "Instance", result: "Result", output: Path) -> NoReturn:
+def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, interrupted: bool) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
+    from optimizer.algorithms.executor import Task
+    from optimizer.report.brief.content import make_brief
     from optimizer.report.excel import workbook
     from optimizer.report.narrative import plan_headline
 
+    instance, result = subject.instance, subject.result
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    _end(result, output, workbook(instance, result, doubts), doubts, stopped=False)
+    tasks = {} if quick or interrupted else {"slips": Task(_slips, (instance, result, subject.settings))}
+    made = sections.carry_out_all(tasks, instance.money, 0.0)
+    brief = make_brief(instance, result, slips=made.get("slips", ()), warnings=doubts)
+    _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
 
 
 def _print_answer(answer: str) -> None:

@@ -28,7 +28,7 @@ SAMPLES, STRESS_SAMPLES = 1000, 10_000
 # So many uncertain numbers are solved for: a page shows those that decide.
 _MOST_NUMBERS = 10
 # Studies that ignore an adversary; and the word for every study that fits.
-_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare")
+_UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
 # What takes longest begins first, so that all cores are busy to the end.
 _LONGEST = ("explain", "sensitivity", "alternatives", "budgets", "futures", "compare", "attack", "slips")
@@ -123,7 +123,8 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.discovery.discover import discover
 
-    return discover(subject.result, subject.instance, samples=SAMPLES, listener=listener, file=subject.source)
+    jobs, file = subject.jobs, subject.source
+    return discover(subject.result, subject.instance, samples=SAMPLES, jobs=jobs, listener=listener, file=file)
 
 
 def _explain(subject: StudySubject, listener: "Listener") -> "Study":
@@ -156,7 +157,15 @@ def _sensitivity(subject: StudySubject, listener: "Listener") -> "Study":
 def _stress(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.stress import stress
 
-    return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, listener=listener, file=subject.source)
+    jobs, file = subject.jobs, subject.source
+    return stress(subject.result, subject.instance, samples=STRESS_SAMPLES, jobs=jobs, listener=listener, file=file)
+
+
+def _share(subject: StudySubject, listener: "Listener") -> "Study":
+    from optimizer.studies.sharing import SHARING_SHARE, share_costs
+
+    settings = replace(subject.settings, gap=min(subject.accuracy, SHARING_SHARE))
+    return share_costs(subject.instance, settings=settings, listener=listener)
 
 
 def _compare(subject: StudySubject, listener: "Listener") -> "Study":
@@ -189,6 +198,8 @@ STUDIES = {
     "stress": _PageStudy(
         _needs("shocks", "Leave out stress, or add a shock or an ensemble.",
                lambda instance: bool(instance.shocks or instance.ensembles)), _stress),
+    "share": _PageStudy(
+        _needs("members", "Leave out share, or add two members.", lambda instance: len(instance.members) > 1), _share),
     "futures": _PageStudy(_check_futures, _study_futures),
     "discover": _PageStudy(_check_discovery, _discover),
 }  # fmt: skip

@@ -2,8 +2,7 @@
 
 That of several futures has what is bought stage by stage, then the frames of each future one below another.
 
-A sheet begins with its title and the currency's label, with the year of its prices; numbers are numbers, shown with the
-unit that the head of their column names.
+A sheet begins with its title and the currency's label; numbers are numbers, shown with the unit that their head names.
 """
 
 import io
@@ -19,6 +18,9 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.structure import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
@@ -72,14 +74,17 @@ class OutputSheet:
     margins_from: int | None = None
 
 
-def sheets(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
-    """All sheets of a plan, the answer first; without a plan the answer and the record."""
+def sheets(
+    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str], brief: Brief
+) -> Iterator[OutputSheet]:
+    """All sheets of a plan, the answer first, then the brief; without a plan the answer and the record."""
     if isinstance(result, FuturesResult):
-        yield from _of_futures(instance, result, warnings)
+        yield from _of_futures(instance, result, warnings, brief)
         yield _run(result)
         return
     yield _answer(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
     if result.baseline is not None:
+        yield _brief(brief, result.currency)
         yield from _of_plan(instance, result)
     if result.comments:
         yield _sources(result)
@@ -88,35 +93,33 @@ def sheets(instance: Instance, result: Result | FuturesResult, warnings: Sequenc
 
 def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     """The frames of a plan, each on a sheet of its own."""
-    money, frame = result.currency, result.frames.frame
-    note = f"Money in {money}, undiscounted. {frame('builds').note}"
-    yield _sheet(instance, frame("builds"), "builds", "What is bought, and when", note)
+    frame = result.frames.frame
+    yield _sheet(instance, frame("builds"), title="What is bought, and when")
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
         yield _stock(result)
     if result.shocks:
         yield _margins(instance, result.currency, {"": result})
-        note = f"{frame('survival').note} Money: {money}."
-        segments = _sheet(instance, frame("survival"), "segments", "Every segment in every shock", note)
-        yield replace(segments, frozen=2)
+        yield replace(_sheet(instance, frame("survival"), "segments", "Every segment in every shock"), frozen=2)
     yield _concentration(instance, result)
-    note = f"Where each commodity is made in the baseline. HHI: concentration, 0 to 1. Money: {money}."
-    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region", note)
+    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region")
     yield _costs(instance, result)
     yield _outlays(instance, result)
     for name in (name for name in OPTIONAL_FILES if len(frame(name))):
-        note = f"{frame(name).note} Money: {money}."
-        yield _sheet(instance, frame(name), name, frame(name).title, note)
+        yield _sheet(instance, frame(name))
     if result.binding:
-        note = f"{frame('limits').note} Money: {money}."
-        yield replace(_sheet(instance, frame("limits"), "limits", "What binds", note), is_list=False)
+        yield replace(_sheet(instance, frame("limits"), title="What binds"), is_list=False)
     yield _flows(instance, result)
 
 
-def _of_futures(instance: Instance, result: FuturesResult, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+def _of_futures(
+    instance: Instance, result: FuturesResult, warnings: Sequence[str], brief: Brief
+) -> Iterator[OutputSheet]:
     """The answer; what is bought stage by stage, each future, and the frames of all futures one below another."""
     stages, futures, money = find_stages(result), result.futures, result.currency
     facts_of_all = futures_facts(instance, result, stages)
     yield _answer(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
+    if brief.parts:
+        yield _brief(brief, result.currency)
     if len(futures) == 1:
         # Of a file without questions: its plan, as of any other.
         yield from _of_plan(instance, futures[0].result)
@@ -135,12 +138,11 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
     """The frames of all futures, one below another."""
     money = result.currency
     notes = {
-        "survival": f"Every segment in every shock. Money: {money}.",
+        "survival": "",
         "stock": f"Tonnes at the end of each period of the baseline. Money: {money}.",
         "costs": f"Present value in {money}. The parts of a future add to its cost.",
         "outlays": f"Money that counts towards the budget, undiscounted, in {money}.",
-        "yearly_dependence": f"Where each commodity is made in the baseline. HHI: 0 to 1. Money: {money}.",
-        **dict.fromkeys(OPTIONAL_FILES, f"Money: {money}."),
+        **dict.fromkeys(("yearly_dependence", *OPTIONAL_FILES), ""),
     }
     for name, note in notes.items():
         frame = frame_of_futures(result, name)
@@ -167,12 +169,16 @@ def _each_future(instance: Instance, result: FuturesResult) -> OutputSheet:
     names = [column.name for column in frame.columns]
     chart = Chart("column", f"Cost, present value, and outlay, undiscounted, by future, {result.currency}",
                   result.money, (names.index("cost"), names.index("outlay")))  # fmt: skip
-    note = f"{frame.note} Money: {result.currency}."
-    return replace(_sheet(instance, frame, "futures", frame.title, note), chart=chart)
+    return replace(_sheet(instance, frame), chart=chart)
 
 
-def _sheet(instance: Instance, frame: Frame, name: str, title: str, note: str) -> OutputSheet:
-    """A frame as a list: every column, keys by their names; of an object the key in the file as well."""
+def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
+    """A frame as a list: every column, keys by their names; of an object the key in the file as well.
+
+    Name, title and note are those of the frame where they are left out, the note with the currency's label.
+    """
+    name, title = name or frame.name, title or frame.title
+    note = note or f"{frame.note} Money: {instance.currency}."
     columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
         is_key = column.form in ("name", "object", "region", "yes")
@@ -193,6 +199,19 @@ def _answer(
     note = f"Money in {result.currency}, {result.money} throughout; t are tonnes. Made by diversify."
     columns = (FrameColumn("what", " "), FrameColumn("said", " "))
     return OutputSheet(Frame.of_rows("answer", result.instance, columns, rows, note), frozen=0)
+
+
+def _brief(brief: Brief, currency: str) -> OutputSheet:
+    """The parts of the brief one below another, as it has them in its other forms."""
+    rows = list[list[str]]()
+    for part in brief.to_dict()["parts"].values():
+        rows += [[part["title"], sentence] for sentence in part["sentences"]]
+        if table := part["table"]:
+            drawn = [[head.lstrip(">") for head in table["head"]], *table["rows"], [table["caption"]]]
+            rows += [[part["title"], *texts] for texts in drawn if any(texts)]
+    columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, max(map(len, rows)))))
+    full = [[*row, *[None] * (len(columns) - len(row))] for row in rows]
+    return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}."))
 
 
 def _stock(result: Result) -> OutputSheet:
@@ -219,11 +238,8 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
     columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"),
                *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
                  for d in instance.demands))  # fmt: skip
-    note = (
-        "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-        f"{SERVED_IN_FULL}: all demand is served. "
-        f"Gap: demand below the floors at its shortage cost, in {currency}."
-    )
+    note = "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
+    note += f"{SERVED_IN_FULL}: all demand is served. Gap: demand below the floors at its shortage cost, in {currency}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
@@ -234,10 +250,9 @@ def _margin(service: Service | None) -> float | str | None:
 
 def _concentration(instance: Instance, result: Result) -> OutputSheet:
     """By year, the share of the region that makes most of each commodity."""
-    frame = result.frames.frame("yearly_dependence")
-    largest: dict[str, dict[int, float]] = {c: {} for c in frame["commodity"]}
-    for row in frame.rows():
-        of_year = largest[row["commodity"]]
+    largest: dict[str, dict[int, float]] = {}
+    for row in result.frames.frame("yearly_dependence").rows():
+        of_year = largest.setdefault(row["commodity"], {})
         of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
     rows = ((year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years)
     heads = {c: display_name(instance, c) for c in largest} | {" line": f"{percent(LINE)} line"}
@@ -252,8 +267,7 @@ def _concentration(instance: Instance, result: Result) -> OutputSheet:
 def _costs(instance: Instance, result: Result) -> OutputSheet:
     chart = Chart("bar", f"Total cost by part, present value in {result.currency}", result.money, (1,))
     note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {result.money}."
-    made = _sheet(instance, result.frames.frame("costs"), "costs", "What it costs", note)
-    return replace(made, chart=chart, is_list=False)
+    return replace(_sheet(instance, result.frames.frame("costs"), note=note), chart=chart, is_list=False)
 
 
 def _outlays(instance: Instance, result: Result) -> OutputSheet:
@@ -261,7 +275,7 @@ def _outlays(instance: Instance, result: Result) -> OutputSheet:
     chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", result.money, (1,))
     limit = f" The budget is {budget:,.0f} {result.money}." if budget is not None else ""
     note = f"Money that counts towards the budget, undiscounted, in {result.currency}.{limit}"
-    return replace(_sheet(instance, frame, "outlays", frame.title, note), chart=chart, is_list=False)
+    return replace(_sheet(instance, frame, note=note), chart=chart, is_list=False)
 
 
 def _flows(instance: Instance, result: Result) -> OutputSheet:
@@ -283,7 +297,7 @@ def _sources(result: Result) -> OutputSheet:
         is_shown = value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool))
         place = ".".join(map(str, comment["place"])) or "the file"
         rows.append((place, value if is_shown else str(value), comment["text"]))
-    columns = (*map(FrameColumn, ("about", "value")), FrameColumn("text", "What the file says"))
+    columns = (FrameColumn("about"), FrameColumn("value"), FrameColumn("text", "What the file says"))
     note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
     return OutputSheet(Frame.of_rows("sources", "Where the numbers come from", columns, rows, note), is_list=True)
 
@@ -312,22 +326,27 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
         OSError: the file cannot be written.
     """
     instance = instance_of(result)
-    if warnings is None:
-        found = audit_plan(instance, result)
-        warnings = [f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}"] if found else []
-    write_whole(path, workbook(instance, result, warnings))
+    write_whole(path, workbook(instance, result, plan_warnings(instance, result) if warnings is None else warnings))
 
 
-def audit_plan(instance: Instance, result: Result | FuturesResult) -> Sequence[str]:
-    """Where a plan of one future or of several and plain arithmetic disagree."""
+def plan_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    """What has to be said first where a plan of one future or of several and plain arithmetic disagree."""
     if isinstance(result, FuturesResult):
-        return verify_futures_plan(instance, result, "arithmetic").report.disagreements
-    return verify(instance, result).disagreements
+        found = verify_futures_plan(instance, result, "arithmetic").report.disagreements
+    else:
+        found = verify(instance, result).disagreements
+    return (f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}",) if found else ()
 
 
-def workbook(instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = ()) -> bytes:
-    """The content of the file."""
-    return _book(result.instance, result.currency, sheets(instance, result, warnings))
+def workbook(
+    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = (), brief: Brief | None = None
+) -> bytes:
+    """The content of the file; where the brief is left out, it is one without studies."""
+    if isinstance(result, FuturesResult):
+        known = brief or make_futures_brief(instance, result, warnings)
+    else:
+        known = brief or make_brief(instance, result, warnings=warnings)
+    return _book(result.instance, result.currency, sheets(instance, result, warnings, known))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
@@ -339,9 +358,8 @@ def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[O
     instance, frames = found.instance, found.frames
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
     yield _answer(instance, found.stocks, said, warnings)
-    for frame in (frame for name in frames if len(frame := frames.frame(name))):
-        note = f"{frame.note} Money: {instance.currency}."
-        made = _sheet(instance, frame, frame.name, frame.title, note)
+    for frame in filter(len, map(frames.frame, frames)):
+        made = _sheet(instance, frame)
         if frame.name == "funding":
             names = [column.name for column in frame.columns]
             title = f"Gap that is left, {instance.currency}, by share of the money for stocks"

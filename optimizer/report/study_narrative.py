@@ -12,6 +12,7 @@ from optimizer.report.narrative import difference_text, outcome_headline, signed
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
 from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
+from optimizer.report.tables.share import core_text, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
@@ -20,6 +21,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bou
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si, si_up
@@ -39,6 +41,7 @@ def study_sentences(found: Any) -> tuple[str, ...]:
         Sensitivity: _sensitivity,
         Stress: _stress,
         Comparison: _comparison,
+        CostShares: _cost_shares,
     }
     return tuple(each for each in makers[type(found)](found) if each)
 
@@ -261,6 +264,16 @@ def _stress(found: Stress) -> Sequence[str]:
                 f"Most would be gained by {reinforcement_name(found, additions[0])}: {saved}, for {outlay} of outlay."
             )
     return first, second, help_
+
+
+# Who pays.
+
+
+def _cost_shares(found: CostShares) -> Sequence[str]:
+    if not found.shares:
+        return (f"{share_headline(found)}.",)
+    core = core_text(found)
+    return f"{share_headline(found)}.", f"All together pay {together_text(found)}.", f"The core is {core}."
 
 
 # Scenarios.

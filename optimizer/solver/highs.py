@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pulp
-from highspy import HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
+from highspy import HighsModelStatus, HighsVarType, kHighsInf
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense
 from optimizer.solver.base import (
     BoundsListener,
-    BranchingHistory,
     Clock,
     Indices,
     RawResult,
@@ -26,7 +25,6 @@ from optimizer.solver.base import (
     Vector,
     Verdict,
 )
-from optimizer.solver.tree import Relaxed, TreeSearch
 from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
 INFEASIBLE_STATUSES = (
@@ -53,8 +51,6 @@ COSTLY = (
     "mip_heuristic_run_rins",
     "mip_heuristic_run_root_reduced_cost",
 )
-# After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
-MOST_FAILURES = 2
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -166,8 +162,6 @@ class HighsBackEnd:
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         is_mip = len(request.integers) > 0
-        if is_mip and request.history is not None and not request.is_wide:
-            return self._search(request, clock, listener)
         self._pass_on(request, clock)
         self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
@@ -209,58 +203,6 @@ class HighsBackEnd:
             # With the integers fixed, the basis that was optimal before them is a better start than none.
             self._highs.setBasis(self._basis)
             self._basis = None
-
-    def _search(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """By a tree of our own from what similar searches learned; by HiGHS's where that does not end soon."""
-        history = request.history
-        assert history is not None
-        plain = replace(request, history=None)
-        if history.failures >= MOST_FAILURES:
-            return self.run(plain, clock, listener)
-        tree = self._grow_tree(request, history, clock, listener)
-        history.failures = history.failures + 1 if tree.status == "given up" else 0
-        if tree.status != "given up":
-            return tree.result()
-        # HiGHS looks for what is better than that.
-        known = tree.limit
-        raw = self.run(replace(plain, cutoff=known), clock, listener)
-        bound = max(tree.bound, min(known, raw.bound))
-        if tree.values is None or (raw.values is not None and float(raw.values @ request.costs) <= tree.best):
-            return raw if raw.values is None else replace(raw, bound=max(bound, raw.bound))
-        return RawResult("stopped" if raw.status == "stopped" else "optimal", tree.values, bound, None)
-
-    def _grow_tree(
-        self, request: SolveRequest, history: BranchingHistory, clock: Clock, listener: BoundsListener
-    ) -> TreeSearch:
-        self._pass_on(replace(request, integers=request.integers[:0], cutoff=math.inf, enough=-math.inf), clock)
-        self._highs.setOptionValue("simplex_strategy", DUAL)
-        gains, distance = history.read(request.keys), history.distance / request.money
-        tree = TreeSearch(request, gains, distance, _Relaxations(self, request, clock), self._settings, listener)
-        try:
-            tree.run()
-        finally:
-            self._highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
-            self._highs.setOptionValue("objective_bound", math.inf)
-        self._last, self._basis = None, tree.best_basis
-        history.write(request.keys, tree.gains)
-        if tree.values is not None:
-            history.distance = (tree.best - tree.root) * request.money
-            if not self._agrees_with(tree.best, tree.values, request.costs):
-                raise SolverError("HiGHS reports an objective that is not that of its solution.")
-        return tree
-
-    def relax(self, clock: Clock, *, is_probe: bool) -> tuple[Relaxed, int]:
-        """Solve the linear programme up to the objective and the iterations that are set; and its iterations."""
-        self._run(clock)
-        info, status = self._highs.getInfo(), self._highs.getModelStatus()
-        spent = int(info.simplex_iteration_count)
-        if status == HighsModelStatus.kObjectiveBound:
-            return Relaxed(self._highs.getOptionValue("objective_bound")[1]), spent
-        if self._verdict() == "infeasible":
-            return Relaxed(math.inf), spent
-        is_solved = status in OPTIMAL_STATUSES
-        objective = info.objective_function_value if is_solved or is_probe else -math.inf
-        return Relaxed(objective, np.array(self._highs.getSolution().col_value) if is_solved else None), spent
 
     def _choose_method(self, request: SolveRequest) -> None:
         """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
@@ -411,36 +353,6 @@ class HighsBackEnd:
 
 def _are_whole(integers: Vector) -> bool:
     return bool((np.abs(integers - np.round(integers)) <= FEASIBILITY).all())
-
-
-class _Relaxations:
-    """The linear programmes of a tree, by bounds of its integers."""
-
-    def __init__(self, back: HighsBackEnd, request: SolveRequest, clock: Clock) -> None:
-        self._back, self._places, self._clock = back, request.integers, clock
-        self.iterations = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is."""
-        return self._clock.is_over
-
-    @property
-    def basis(self) -> Any:
-        """That of the last one."""
-        return self._back.highs.getBasis()
-
-    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
-        """Solve one; see `Relaxations`."""
-        highs = self._back.highs
-        highs.changeColsBounds(len(self._places), self._places, lower, upper)
-        if basis is not None:
-            highs.setBasis(basis)
-        highs.setOptionValue("objective_bound", limit)
-        highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
-        found, spent = self._back.relax(self._clock, is_probe=iterations > 0)
-        self.iterations += spent
-        return found
 
 
 @contextlib.contextmanager

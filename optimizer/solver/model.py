@@ -26,7 +26,7 @@ from optimizer.solver.base import (
     Vector,
 )
 from optimizer.solver.cbc import CbcBackEnd
-from optimizer.solver.highs import HighsBackEnd
+from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.tolerances import FINE_ROUNDING
 
 
@@ -112,7 +112,7 @@ class Model:
         self._implied = ImpliedBounds(builder.rows)
         self._problem = builder.problem("diversify", columns, rows)
         back_ends: dict[str, Callable[[], BackEnd]] = {
-            "highs": lambda: HighsBackEnd(self._problem, settings),
+            "highs": lambda: TreeBackEnd(self._problem, settings),
             "cbc": lambda: CbcBackEnd(self._problem, settings),
         }
         self._objective = Expression()

@@ -1,82 +1,129 @@
-"""Branch and bound on one linear programme that stays warm, with pseudo-costs carried from one search to the next.
+"""Branch and bound: one tree of bounds of integers, over linear programmes that stay warm.
 
     node     bounds of the integers, its LP relaxation, and the basis of that
-    branch   on the integer whose pseudo-costs promise most, by the product of both gains; strong branching, a few
-             candidates for a few iterations, where an integer has none yet
-    order    into the child with the lower relaxation until that is closed, then the open node with the least one
+    branch   on the integer whose pseudo-costs promise most, by the product of both gains; where an integer has none
+             yet, both children of a few candidates are tried (strong branching); one that is closed decides its
+             integer without a branch
+    order    into the nearer child until that is closed, then the open node with the least bound
+    bounds   by reduced costs: an integer that would cost more than is left stays where it is
+    cuts     where a programme estimates something: at whole solutions until nothing is violated, and at fractional ones
+             for as long as that raises bounds
 
 A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known,
 nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too
 low, they are opened again.
 
-Similar questions to one model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes
-of a few dozen iterations prove what a solver that begins from nothing proves after presolve, cuts and strong branching.
+Where the linear programmes come from, and who keeps solutions, is left open (`Relaxations`). Similar questions to one
+model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes of a few dozen iterations
+prove what a solver that begins from nothing proves after cuts and strong branching.
 
-Sources: Achterberg, Koch, Martin: Branching rules revisited, Operations Research Letters 33, 2005; Ralphs, Güzelsoy:
-Duality and warm starting in integer programming, NSF Design, Service and Manufacturing Conference, 2006.
+Sources: Achterberg, Koch, Martin: Branching rules revisited, Operations Research Letters 33(1), 2005 (pseudo-costs,
+strong branching); Ralphs, Güzelsoy: Duality and warm starting in integer programming, NSF Design, Service and
+Manufacturing Conference, 2006; Fischetti, Ljubić, Sinnl: Redesigning Benders decomposition for large-scale facility
+location, Management Science 63(7), 2017 (cuts in the tree); Hendel, Anderson, Le Bodic, Pfetsch: Estimating the size of
+branch-and-bound trees, INFORMS Journal on Computing 34(2), 2022 (the weight of leaves).
 """
 
 import heapq
 import math
-import time
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from optimizer.solver.base import BoundsListener, Integers, RawResult, Settings, SolveRequest, Vector, Verdict
+from optimizer.solver.base import Vector
 from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 
-# Candidates for strong branching at a node, and iterations for each of their relaxations.
-CANDIDATES, PROBE = 4, 200
-# So many simplex iterations at most; beyond, the relaxation is too weak for this search.
-MOST_ITERATIONS = 80_000
+# Candidates for strong branching at a node, and iterations for each of their relaxations; with cuts, from which node.
+CANDIDATES, PROBE, STRONG_FROM = 4, 200, 6
 # Gains above this share of the objective count as much as this: a child without a solution has no finite one.
 MOST_GAIN = 0.01
 # How much farther from the first relaxation than the last time solutions are guessed to be, and than the last guess.
 GUESS, WIDER = 1.25, 2.0
 # The first guess, a share of the objective; and the least, a share of the way to a cutoff.
 FIRST_GUESS, GUESSED_PART = 0.02, 0.3
+# Cuts at fractional nodes have to close this share of what is left, on average; each weighs so much in that average.
+WORTHWHILE_SHARE, RECENT_WEIGHT = 0.1, 0.3
+# So often a node with a whole solution is solved again, with the cuts that it violates.
+MOST_REPEATS = 100
+
+
+BranchDecision = tuple[int, bool, float, float]
+TreeStatus = Literal["optimal", "stopped", "given up"]
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A linear programme of the tree: infinite where it has no solution; without values where it was left early.
+
+    Attributes:
+        values, reduced_costs: of the integers. solution: what the source knows of it.
+    """
+
+    objective: float
+    values: Vector | None = None
+    reduced_costs: Vector | None = None
+    solution: Any = None
 
 
 @dataclass(order=True)
 class TreeNode:
-    """A part of the integers' ranges: `bound` holds for all its solutions."""
+    """A part of the integers' ranges: `bound` holds for all its solutions.
+
+    Attributes:
+        number: the order in which nodes came.
+        weight: the share of the tree below it, if all its nodes had two children.
+        relaxed: its relaxation; None where it is not known. basis: of that, or its parent's.
+        cuts: how many rounds of cuts its relaxation has. repeats: how often it was solved again.
+        decision: the integer whose bounds differ from its parent's, whether it went up, by how much, and the parent's
+            bound; None at roots.
+    """
 
     bound: float
     number: int
     lower: Vector = field(compare=False)
     upper: Vector = field(compare=False)
-    # Of its relaxation; None where that is not solved yet.
-    values: Vector | None = field(default=None, compare=False)
+    weight: float = field(default=1.0, compare=False)
+    relaxed: Relaxed | None = field(default=None, compare=False)
     basis: Any = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """A linear programme of the tree: infinite where it has no solution; without values where it was left early."""
-
-    objective: float
-    values: Vector | None = None
+    cuts: int = field(default=0, compare=False)
+    repeats: int = field(default=0, compare=False)
+    decision: BranchDecision | None = field(default=None, compare=False)
 
 
 class Relaxations(Protocol):
-    """The linear programmes of a tree.
+    """The linear programmes of a tree, and the best solution.
 
     Attributes:
-        iterations: of all so far. basis: that of the last one. is_over: whether the time is.
+        has_cuts: whether they estimate something, by cuts. Then whole solutions are evaluated.
     """
 
-    iterations: int
+    has_cuts: bool
+
+    @property
+    def families(self) -> Sequence[Sequence[int]]:
+        """Places of integers that are decided together: the first one says whether any is opened."""
+        ...
 
     @property
     def basis(self) -> Any:
-        """Of the last one."""
+        """Of the last linear programme; None where the source keeps it by itself."""
         ...
 
     @property
     def is_over(self) -> bool:
-        """Whether no time is left."""
+        """Whether no time is left, or a solution is good enough."""
+        ...
+
+    @property
+    def target(self) -> float:
+        """Solutions at or above it are of no use."""
+        ...
+
+    @property
+    def reach(self) -> float:
+        """Leaves hold every solution below it."""
         ...
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
@@ -84,9 +131,25 @@ class Relaxations(Protocol):
 
         Args:
             lower, upper: bounds of the integers. basis: to start from; None for the last one.
-            limit: it is left once its objective is no lower; the result is that limit, without values.
-            iterations: at most so many; 0 for any number.
+            limit: it may be left once its objective is no lower; the result is that limit, without values.
+            iterations: of the simplex method, as many as are enough to compare candidates; 0 for any number.
         """
+        ...
+
+    def take(self, relaxed: Relaxed) -> bool:
+        """Keep a solution with whole numbers if it is the best; whether there are new cuts."""
+        ...
+
+    def cut(self, relaxed: Relaxed) -> bool:
+        """Add cuts at a solution with fractions; whether there were any."""
+        ...
+
+    def is_too_large(self, solved: int, closed: float) -> bool:
+        """Whether the tree promises to be, after so many relaxations, by the share of it that is closed."""
+        ...
+
+    def raise_bound(self, bound: float) -> None:
+        """No solution is below this."""
         ...
 
 
@@ -94,233 +157,269 @@ class TreeSearch:
     """One search.
 
     Args:
-        request: what is solved, in the solver's units.
+        source: the relaxations.
+        roots: of the tree; their bounds hold.
         gains: pseudo-costs by integer, in their order, as a history keeps them; they are updated.
         distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
-        programmes: the relaxations.
-        settings: how near an incumbent has to be to its bound, where the request does not say.
-        report: hears (incumbent, bound).
 
     Attributes:
-        status: ``optimal``, without values where nothing better than the cutoff by what is allowed is left to be found;
-            ``infeasible`` (nothing below the cutoff), ``stopped``, or ``given up``.
-        best, values: the incumbent. bound: proven for all solutions that are not above the cutoff.
-        root: the first relaxation.
+        status: ``optimal``, where all nodes are closed; ``stopped``, or ``given up``.
+        bound: proven for all solutions below the target. root: the first relaxation.
+        solved: how many relaxations were. leaves: the closed nodes; all solutions within reach are in them.
     """
 
-    def __init__(
-        self,
-        request: SolveRequest,
-        gains: Vector,
-        distance: float,
-        programmes: Relaxations,
-        settings: Settings,
-        report: BoundsListener,
-    ) -> None:
-        self.request, self.gains, self.programmes, self.settings = request, gains, programmes, settings
-        self.report, self._began = report, time.perf_counter()
-        self.places: Integers = request.integers.astype(np.intp)
-        self.status, self.best, self.bound, self.root = "optimal", math.inf, math.inf, -math.inf
-        self.values: Vector | None = None
-        self.best_basis: Any = None
-        self._distance, self._guess = distance, math.inf
-        self._open: list[TreeNode] = []
-        self._postponed: list[TreeNode] = []
-        self._count, self._scale = 0, 1.0
-
-    @property
-    def limit(self) -> float:
-        """Solutions at or above it are of no use."""
-        best = math.inf if self.values is None else self.best - self._allowed(self.best)
-        cutoff, tolerance = self.request.cutoff, self.request.tolerance
-        if tolerance is not None and math.isfinite(cutoff):
-            # The cutoff comes from a solution of this cost.
-            cutoff += tolerance - self._allowed(cutoff + tolerance)
-        return min(cutoff, best)
-
-    def _allowed(self, cost: float) -> float:
-        """How far a solution of some cost may be from its bound."""
-        relative, tolerance, patience = self.settings.gap * abs(cost), self.request.tolerance, self.settings.patience
-        if tolerance is None:
-            return relative
-        is_long = patience is not None and time.perf_counter() - self._began > patience
-        return max(tolerance, relative) if is_long else tolerance
+    def __init__(self, source: Relaxations, roots: Sequence[TreeNode], gains: Vector, distance: float = 0.0) -> None:
+        self.source, self.gains = source, gains
+        self.status: TreeStatus = "optimal"
+        self.bound, self.root, self.solved = -math.inf, -math.inf, 0
+        self.leaves: list[TreeNode] = []
+        self._distance, self._guess, self._scale = distance, math.inf, 1.0
+        self._open, self._postponed = list(roots), list[TreeNode]()
+        self._least_closed, self._closed, self._cuts, self._share, self._count = math.inf, 0.0, 0, 1.0, 0
+        alone = set(range(len(gains))).difference(*source.families)
+        self._families = [*source.families, *([k] for k in sorted(alone))]
 
     def run(self) -> None:
         """Search until everything is closed, or one of the limits is reached."""
-        lower, upper = self.request.lower[self.places], self.request.upper[self.places]
-        first = self.programmes.solve(lower, upper, None, self.limit)
-        if first.values is None:
-            self.status, self.bound = "optimal" if first.objective >= self.limit else "stopped", first.objective
-            self._conclude([])
-            return
-        self.root = first.objective
-        root = TreeNode(self.root, 0, lower, upper, first.values[self.places], self.programmes.basis)
-        way = self.limit - self.root if self.limit < math.inf else 0.0
-        self._guess = self._wider(max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way))
-        self._scale = self._width()
-        self._round(root)
-        node = root if self._place(root, first) else None
+        node: TreeNode | None = self._open.pop(0)
+        assert node is not None
+        heapq.heapify(self._open)
+        if node.relaxed is None and not self._solve(node):
+            node = None
+        else:
+            self._begin(node)
         while node is not None and self._goes_on():
-            node = self._branch(node) or self._next()
-        self._conclude([node] if node is not None else [])
-
-    def _conclude(self, left: list[TreeNode]) -> None:
-        """The bound, with the nodes that are left open; and whether there is a solution."""
-        bounds = [each.bound for each in (*left, *self._open, *self._postponed)]
-        self.bound = min([self.bound, self.best, *bounds])
-        if self.status == "optimal" and self.values is None and self.bound >= self.request.cutoff:
-            self.status = "infeasible"
-
-    def result(self) -> RawResult:
-        """What was found, as a solver of integer programmes would return it."""
-        if self.status == "infeasible":
-            return RawResult("infeasible", None, math.inf, None)
-        verdict: Verdict = "optimal" if self.status == "optimal" else "stopped"
-        # What is dearer than the cutoff was not searched.
-        return RawResult(verdict, self.values, min(self.bound, self.request.cutoff), None)
-
-    def _goes_on(self) -> bool:
-        is_enough = self.values is not None and self.best <= self.request.enough
-        if is_enough or self.programmes.is_over:
+            node = self._step(node) or self._next()
+        left = [each.bound for each in (node, *self._open, *self._postponed) if each is not None]
+        if left and self.status == "optimal":
             self.status = "stopped"
-        elif self.programmes.iterations > MOST_ITERATIONS:
-            self.status = "given up"
-        return self.status == "optimal"
+        self.bound = min([self._least_closed, *left])
+        self.source.raise_bound(self.bound)
 
-    def _next(self) -> TreeNode | None:
-        """The open node with the least bound; those closed at a guess that proved too low are opened again."""
-        while True:
-            while self._open:
-                node = heapq.heappop(self._open)
-                self.report(self.best, min(node.bound, self.best))
-                if node.bound >= self.limit:
-                    self.bound = min(self.bound, node.bound)
-                elif node.values is not None or self._solve(node):
-                    return node
-            if not self._postponed or self.programmes.is_over:
-                return None
-            self._guess = self._wider(WIDER * (self._guess - self.root))
-            self._open, self._postponed = sorted(self._postponed), []
+    def _begin(self, node: TreeNode) -> None:
+        """Guess how far solutions are, and try the nearest whole numbers, then the next larger ones."""
+        assert node.relaxed is not None
+        assert node.relaxed.values is not None
+        self.root, limit = node.relaxed.objective, self.source.target
+        if not self.source.has_cuts:
+            way = limit - self.root if limit < math.inf else 0.0
+            self._guess = self._wider(max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way))
+            values = node.relaxed.values
+            self._try(node, np.round(values))
+            self._try(node, np.ceil(values - INTEGRALITY))
+        width = self._limit - self.root
+        self._scale = width if 0.0 < width < math.inf else 1.0
 
-    def _width(self) -> float:
-        """The way from the first relaxation to where solutions are sought; 1 where that is not limited."""
-        width = min(self.limit, self._guess) - self.root
-        return width if 0.0 < width < math.inf else 1.0
+    def _try(self, node: TreeNode, whole: Vector) -> None:
+        whole = np.clip(whole, node.lower, node.upper)
+        found = self.source.solve(whole, whole, node.basis, self._limit)
+        if found.values is not None:
+            self.source.take(found)
+
+    @property
+    def _limit(self) -> float:
+        """Nodes whose relaxation reaches it are closed or postponed."""
+        return min(self.source.target, self._guess)
 
     def _wider(self, distance: float) -> float:
         guess = self.root + distance
         return guess if guess > self.root + ROUNDING * abs(self.root) else math.inf
 
-    def _solve(self, node: TreeNode) -> bool:
-        """Solve the relaxation of a node; whether it is to be branched."""
-        found = self.programmes.solve(node.lower, node.upper, node.basis, min(self.limit, self._guess))
-        return self._place(node, found)
+    def _goes_on(self) -> bool:
+        if self.source.is_over:
+            self.status = "stopped"
+        elif self.source.is_too_large(self.solved, self._closed):
+            self.status = "given up"
+        return self.status == "optimal"
 
-    def _place(self, node: TreeNode, found: Relaxed) -> bool:
-        """Close a node or postpone it, or take its solution; whether it is to be branched."""
-        node.bound = max(node.bound, found.objective)
-        if found.values is None:
-            if node.bound < self.limit:
-                self._postponed.append(node)
-            else:
-                self.bound = min(self.bound, node.bound)
-            return False
-        node.values = np.clip(found.values[self.places], node.lower, node.upper)
-        node.basis, fractions = self.programmes.basis, _fractions(node.values)
-        if not fractions.any():
-            self._take(found)
-            return self._close(node)
-        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
-            # Nearly whole numbers may save what whole ones cost.
-            whole = np.round(node.values)
-            self._take(self.programmes.solve(whole, whole, node.basis, self.limit))
-        return node.bound < self.limit or self._close(node)
+    def _next(self) -> TreeNode | None:
+        """The open node with the least bound; those closed at a guess that proved too low are opened again."""
+        while self._open or (self._postponed and not self.source.is_over):
+            if not self._open:
+                self._guess = self._wider(WIDER * (self._guess - self.root))
+                self._open, self._postponed = sorted(self._postponed), []
+            node = heapq.heappop(self._open)
+            bound = min(node.bound, self._least_closed)
+            if bound > self.bound + ROUNDING * abs(bound):
+                self.bound = bound
+                self.source.raise_bound(bound)
+            if node.bound < self.source.target:
+                return node
+            self._close(node)
+        return None
 
-    def _take(self, found: Relaxed) -> None:
-        if found.values is not None and found.objective < self.best and found.objective <= self.request.cutoff:
-            self.best, self.values, self.best_basis = found.objective, found.values, self.programmes.basis
+    # Nodes.
 
-    def _round(self, node: TreeNode) -> None:
-        """Try the nearest whole numbers, and the next larger ones."""
-        assert node.values is not None
-        for whole in (np.round(node.values), np.ceil(node.values - INTEGRALITY)):
-            whole = np.clip(whole, node.lower, node.upper)
-            self._take(self.programmes.solve(whole, whole, node.basis, min(self.limit, self._guess)))
-
-    def _branch(self, node: TreeNode) -> TreeNode | None:
-        """Solve both children; the one with the lower relaxation comes next, if there is one."""
-        assert node.values is not None
-        chosen = self._choose(node)
-        children = []
-        for is_up in (False, True):
-            child = self._child(node, chosen, is_up=is_up)
-            found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess))
-            self._learn(node, chosen, found.objective, is_up=is_up)
-            children += [child] if self._place(child, found) else []
-        for child in children:
-            heapq.heappush(self._open, child)
-        if not children:
+    def _step(self, node: TreeNode) -> TreeNode | None:
+        """Solve a node; the next one to plunge into, which may be this one again, or None where it is closed."""
+        is_fresh = node.relaxed is not None and node.cuts == self._cuts
+        if not (is_fresh or self._solve(node)) or not (self._is_whole(node) or self._cut(node)):
             return None
-        nearest = min(children)
-        self._open.remove(nearest)
-        heapq.heapify(self._open)
-        return nearest if nearest.bound < self.limit or self._close(nearest) else None
+        if node.bound < self.source.target:
+            if not self._is_whole(node):
+                return self._branch(node)
+            assert node.relaxed is not None
+            node.repeats += 1
+            if self.source.take(node.relaxed):
+                self._cuts += 1
+                if node.repeats < MOST_REPEATS:
+                    return node
+        self._close(node)
+        return None
 
-    def _close(self, node: TreeNode) -> bool:
-        self.bound = min(self.bound, node.bound)
+    def _solve(self, node: TreeNode, iterations: int = 0) -> bool:
+        """Solve a relaxation; whether the node is open: else it is closed or postponed."""
+        found = self.source.solve(node.lower, node.upper, node.basis, self._limit, iterations)
+        self.solved += 1
+        if node.decision is not None and node.relaxed is None:
+            self._learn(node.decision, found.objective)
+        node.bound = max(node.bound, found.objective)
+        if found.values is not None:
+            node.relaxed, node.basis, node.cuts = found, self.source.basis, self._cuts
+        if node.bound >= self.source.target:
+            self._close(node)
+        elif found.values is None and (not iterations or node.bound >= self._guess):
+            self._postponed.append(node)
+        else:
+            return True
         return False
 
-    def _child(self, node: TreeNode, chosen: int, *, is_up: bool) -> TreeNode:
-        assert node.values is not None
-        self._count += 1
-        lower, upper = node.lower.copy(), node.upper.copy()
-        if is_up:
-            lower[chosen] = math.ceil(node.values[chosen])
-        else:
-            upper[chosen] = math.floor(node.values[chosen])
-        return TreeNode(node.bound, self._count, lower, upper)
+    def _close(self, node: TreeNode) -> None:
+        self._closed += node.weight
+        self._least_closed = min(self._least_closed, node.bound)
+        self.leaves.append(replace(node, relaxed=None, basis=None))
 
-    def _choose(self, node: TreeNode) -> int:
-        """The integer to branch on."""
-        assert node.values is not None
-        fractions = _fractions(node.values)
-        candidates = np.flatnonzero(fractions > min(INTEGRALITY, 0.5 * fractions.max()))
-        scores = self._scores(candidates, fractions)
-        order = candidates[np.argsort(-scores, kind="stable")]
-        unknown = [j for j in order.tolist() if self.gains[j, 1] == 0 or self.gains[j, 3] == 0][:CANDIDATES]
-        for j in unknown:
-            for is_up in (False, True):
-                child = self._child(node, j, is_up=is_up)
-                found = self.programmes.solve(child.lower, child.upper, node.basis, min(self.limit, self._guess), PROBE)
-                self._learn(node, j, found.objective, is_up=is_up)
-        if unknown:
-            scores = self._scores(candidates, fractions)
-        return int(candidates[np.argmax(scores)])
+    def _cut(self, node: TreeNode) -> bool:
+        """Add cuts at a fractional solution where they are worth it; whether the node is still open."""
+        assert node.relaxed is not None
+        before = node.relaxed.objective
+        left = self.source.target - before
+        if not self.source.has_cuts or self._share < WORTHWHILE_SHARE or not self.source.cut(node.relaxed):
+            return True
+        self._cuts += 1
+        is_open = self._solve(node)
+        gain = 1.0 if not math.isfinite(left) else min(1.0, (node.bound - before) / left)
+        self._share += RECENT_WEIGHT * (gain - self._share)
+        return is_open
 
-    def _scores(self, candidates: Integers, fractions: Vector) -> Vector:
-        score = np.ones(len(candidates))
-        for k, part in ((0, fractions[candidates]), (2, 1.0 - fractions[candidates])):
-            total, count = self.gains[:, k], self.gains[:, k + 1]
-            known = count > 0
-            mean = float((total[known] / count[known]).mean()) if known.any() else 1.0
-            gain = np.where(known, total / np.maximum(count, 1.0), mean)[candidates] * part
+    def _fractions(self, node: TreeNode) -> Vector:
+        """The parts of the integers above whole numbers; 0 where they are whole."""
+        assert node.relaxed is not None
+        assert node.relaxed.values is not None
+        tolerance = INTEGRALITY if self.source.has_cuts else WHOLE
+        values = np.clip(node.relaxed.values, node.lower, node.upper)
+        parts = values - np.floor(values + tolerance)
+        return np.where(parts < tolerance, 0.0, parts)
+
+    def _is_whole(self, node: TreeNode) -> bool:
+        return not self._fractions(node).any()
+
+    # Branching.
+
+    def _branch(self, node: TreeNode) -> TreeNode | None:
+        """Two children of a node: the nearer one comes next, the other one stays open."""
+        self._tighten(node)
+        fractions = self._fractions(node)
+        self._try_nearest(node, fractions)
+        candidates = self._candidates(fractions)
+        tried = self._strong_branch(node, candidates, fractions)
+        if isinstance(tried, list):
+            # What is decided by this needs no branch.
+            return tried[0] if tried else None
+        place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
+        nearest, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
+        self._open += [child for child in others if child is not None]
+        heapq.heapify(self._open)
+        return nearest
+
+    def _ordered(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
+        """Those that are open, the nearer one first; before cuts change the relaxations, all. None stands for none."""
+        if not self.source.has_cuts:
+            return sorted(each for each in children if each.relaxed is not None or self._solve(each)) or [None]
+        return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision[2])
+
+    def _try_nearest(self, node: TreeNode, fractions: Vector) -> None:
+        """Nearly whole numbers may save what whole ones cost."""
+        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
+            assert node.relaxed is not None
+            assert node.relaxed.values is not None
+            self._try(node, np.round(node.relaxed.values))
+
+    def _strong_branch(
+        self, node: TreeNode, candidates: Sequence[int], fractions: Vector
+    ) -> dict[int, list[TreeNode]] | list[TreeNode]:
+        """Both children of a few integers that were never tried; those that are left where one is closed."""
+        tried = dict[int, list[TreeNode]]()
+        for place in self._unknown(candidates, fractions):
+            tried[place] = self._children(node, place, fractions[place])
+            left = [child for child in tried[place] if self._solve(child, PROBE)]
+            if len(left) < 2:
+                return left
+        return tried
+
+    def _candidates(self, fractions: Vector) -> list[int]:
+        """The fractional integers that may be decided next: of each family the first, or that with most to decide."""
+        distances = np.minimum(fractions, 1.0 - fractions)
+        least = min(INTEGRALITY, 0.5 * distances.max())
+        result = []
+        for family in self._families:
+            most = family[0] if distances[family[0]] > least else max(family, key=lambda k: distances[k])
+            if distances[most] > least:
+                result.append(most)
+        return result
+
+    def _unknown(self, candidates: Sequence[int], fractions: Vector) -> list[int]:
+        """The most promising integers of which a child was never solved."""
+        if self.source.has_cuts and self.solved < STRONG_FROM:
+            return []
+        order = np.argsort(-self._scores(candidates, fractions), kind="stable").tolist()
+        places = [candidates[k] for k in order]
+        return [place for place in places if self.gains[place, 1] == 0 or self.gains[place, 3] == 0][:CANDIDATES]
+
+    def _children(self, node: TreeNode, place: int, fraction: float) -> list[TreeNode]:
+        """The one rounded down, the one rounded up."""
+        assert node.relaxed is not None
+        assert node.relaxed.values is not None
+        result, below = [], round(float(np.clip(node.relaxed.values, node.lower, node.upper)[place]) - fraction)
+        for is_up, distance in ((False, fraction), (True, 1.0 - fraction)):
+            self._count += 1
+            lower, upper = node.lower.copy(), node.upper.copy()
+            (lower if is_up else upper)[place] = below + is_up
+            decision = (place, is_up, distance, node.bound)
+            child = TreeNode(node.bound, self._count, lower, upper, node.weight / 2, decision=decision)
+            child.basis = node.basis
+            result.append(child)
+        return result
+
+    def _tighten(self, node: TreeNode) -> None:
+        """Bounds that follow from reduced costs: what would cost more than is left is out of reach."""
+        relaxed = node.relaxed
+        assert relaxed is not None
+        room = self.source.reach - relaxed.objective
+        if relaxed.reduced_costs is None or relaxed.values is None or not math.isfinite(room):
+            return
+        at, reduced, lower, upper = relaxed.values, relaxed.reduced_costs, node.lower, node.upper
+        steps = np.floor(room / np.maximum(np.abs(reduced), ROUNDING * room) + INTEGRALITY)
+        is_low = (reduced > 0) & (at <= lower + INTEGRALITY)
+        is_high = (reduced < 0) & (at >= upper - INTEGRALITY)
+        node.upper = np.where(is_low, np.minimum(upper, lower + steps), upper)
+        node.lower = np.where(is_high, np.maximum(lower, upper - steps), lower)
+
+    def _scores(self, candidates: Sequence[int], fractions: Vector) -> Vector:
+        """The product of what both roundings are expected to add; where nothing is known, by the fraction alone."""
+        places = np.array(candidates, dtype=np.intp)
+        score = np.ones(len(places))
+        for k, part in ((0, fractions[places]), (2, 1.0 - fractions[places])):
+            sums, counts = self.gains[:, k], self.gains[:, k + 1]
+            known = counts > 0
+            mean = float((sums[known] / counts[known]).mean()) if known.any() else 1.0
+            gain = np.where(known, sums / np.maximum(counts, 1.0), mean)[places] * part
             score *= np.maximum(gain, LEAST_GAIN)
         return score
 
-    def _learn(self, node: TreeNode, chosen: int, objective: float, *, is_up: bool) -> None:
-        assert node.values is not None
-        fraction = float(node.values[chosen] - math.floor(node.values[chosen]))
-        if not INTEGRALITY < fraction < 1.0 - INTEGRALITY:
-            return
-        most = MOST_GAIN * abs(node.bound)
-        gain = min(max(0.0, objective - node.bound), most) / self._scale
-        k = 2 * is_up
-        self.gains[chosen, k] += gain / (1.0 - fraction if is_up else fraction)
-        self.gains[chosen, k + 1] += 1.0
-
-
-def _fractions(values: Vector) -> Vector:
-    """The parts of values above whole numbers; 0 where they are whole."""
-    parts = values - np.floor(values + WHOLE)
-    return np.where(parts < WHOLE, 0.0, parts)
+    def _learn(self, decision: BranchDecision, objective: float) -> None:
+        """Note what a decision added to the bound of its node."""
+        place, is_up, distance, bound = decision
+        if distance > INTEGRALITY:
+            added = min(max(0.0, objective - bound), MOST_GAIN * abs(bound))
+            self.gains[place, 2 * is_up : 2 * is_up + 2] += added / self._scale / distance, 1.0

@@ -18,7 +18,7 @@ from optimizer.instance.derived import region_name
 from optimizer.instance.edits import with_budget
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
-from optimizer.report.figures.timeline import timeline
+from optimizer.report.figures.years import timeline
 from optimizer.report.format import percent, share_text
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary

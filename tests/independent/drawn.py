@@ -286,6 +286,24 @@ def drawn(seed: int, odd: float = 0.0, attacked: bool = False) -> Data:
     return data
 
 
+def crowded(data: Data, seed: int) -> Data:
+    """The same with many shocks, whole units and a budget, so that plans are found in rounds."""
+    draw = Draw(np.random.default_rng([seed, 17]), 0.3)
+    years = list(range(data["horizon"]["start"], data["horizon"]["end"] + 1))
+    parts, likely = Drawn(draw, data["horizon"]["step"], years), "probability" in data["shocks"]["shock0"]
+    for i in range(int(draw.rng.integers(4, 14))):
+        shock = parts.shock(list(data["demands"]), list(data["processes"]), data["options"])
+        data["shocks"][f"more{i}"] = shock | ({"probability": draw.share(0, 0.05)} if likely else {})
+    for option in data["options"].values():
+        if option["kind"] not in ("stockpile", "leverage") and "min_size" not in option and draw.chance(0.5):
+            option["unit_size"] = draw.pick(5, 7.5, 10, option["max_size"] / 2)
+            option["max_size"] = max(option["max_size"], option["unit_size"])
+    if draw.chance(0.5):
+        data["policy"]["budget"] = draw.amount(100, 1500)
+    data["policy"].pop("force", None)
+    return data
+
+
 MEASURES = ("expected", "worst", "regret", {"cvar": 0.7}, {"cvar": 0.5, "weight": 0.4})
 
 

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms import branching
-from optimizer.algorithms.branching import Branching
+from optimizer.algorithms.branching import MasterRelaxations
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.diving import dive
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.relaxation import dive
+from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Settings, SolveResult, highs_tree
 from optimizer.solver.highs import DUAL, PRIMAL
 from tests.strategies import instances
 
@@ -45,61 +45,46 @@ def country(fixed_cost: float) -> so.Instance:
     )
 
 
-def branched(
-    instance: so.Instance, gap: float, steps: list[Progress] | None = None, limit: float = math.inf
-) -> Branching:
-    run = ScenarioModel(
-        instance, instance.events, Settings(gap=gap), Clock(), (steps if steps is not None else []).append
-    )
-    loose = run.solve_relaxation()
-    assert loose.status == "optimal"
-    return Branching(run, loose, "cost", limit)
+def branched(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> SearchResult:
+    found = model(instance, gap, steps).minimise_cost()
+    assert found is not None
+    return found
 
 
-def test_what_the_relaxation_rounds_to_is_proven_by_its_branches() -> None:
+def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> ScenarioModel:
+    listener = (steps if steps is not None else []).append
+    return ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), listener, histories={})
+
+
+def integers(found: SearchResult) -> list[float]:
+    assert found.values is not None
+    return [value for value, column in zip(found.values, found.builder.columns, strict=False) if column.integer]
+
+
+def test_what_the_relaxation_rounds_to_is_proven_by_the_tree() -> None:
     # Relaxed, 0.6 of the plant: 60 + 0.6 · 100 = 120. Whole, 160; without it 3 · 60 = 180.
     steps: list[Progress] = []
     found = branched(country(100), 1e-7, steps)
-    assert found.incumbent is not None
-    assert found.incumbent.objective == pytest.approx(160)
-    assert found.bound == pytest.approx(160)
-    assert found.integers.tolist() == [1, 1]
-    assert [(step.best, step.bound) for step in steps] == [
-        (math.inf, pytest.approx(120)),
-        (pytest.approx(160), pytest.approx(120)),
-        (pytest.approx(160), pytest.approx(160)),
-    ]
+    assert (found.cost, found.bound) == (pytest.approx(160), pytest.approx(160))
+    assert integers(found)[-1] == 1
+    assert (steps[-1].best, steps[-1].bound) == (pytest.approx(160), pytest.approx(160))
+    assert all(step.bound <= 160 * (1 + 1e-9) for step in steps)
 
 
 def test_a_branch_may_lead_to_a_cheaper_plan() -> None:
     # Relaxed 60 + 0.6 · 150 = 150, which rounds to 210; the store alone costs 180.
     found = branched(country(150), 1e-7)
-    assert found.incumbent is not None
-    assert (found.incumbent.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
-    assert found.integers.tolist() == [0, 0]
+    assert (found.cost, found.bound) == (pytest.approx(180), pytest.approx(180))
+    assert integers(found) == [0, 0]
 
 
-def test_the_plan_to_start_from_counts_where_it_is_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The relaxation rounds to 210, and no branch is asked; that the store costs 180 is known.
-    monkeypatch.setattr(branching, "NODES", (0, 0))
-    instance = country(150)
-    run = ScenarioModel(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
+def test_the_plan_to_start_from_bounds_the_tree() -> None:
+    # That the store alone costs 180 is known: nothing is cheaper.
+    run = model(country(150), 1e-7)
     run.start = np.zeros(2)
-    found = Branching(run, run.solve_relaxation())
-    assert found.incumbent is not None
-    assert (found.incumbent.objective, found.bound) == (pytest.approx(180), pytest.approx(150))
-    assert not found.is_proven
-
-
-def test_what_is_no_cheaper_than_the_limit_is_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The least is 180.
-    below, above = (branched(country(150), 1e-7, limit=limit).result for limit in (170, 200))
-    assert below is not None
-    assert (below.status, below.values, below.bound) == ("infeasible", None, 170)
-    assert above is not None
-    assert (above.status, above.objective, above.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
-    monkeypatch.setattr(branching, "NODES", (0, 0))
-    assert branched(country(150), 1e-7, limit=170).result is None
+    found = run.minimise_cost()
+    assert found is not None
+    assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
 
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
@@ -109,26 +94,43 @@ def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked(
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
 
-def test_no_branch_is_asked_where_the_gap_is_wide_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branching, "NODES", (0, 0))
-    found = branched(country(150), 0.5)
-    assert found.incumbent is not None
+def test_the_first_plan_ends_the_tree_where_the_gap_is_wide_enough() -> None:
     # Another plan would have to cost less than half of 210, and none costs less than 150.
-    assert (found.incumbent.objective, found.bound) == (pytest.approx(210), pytest.approx(150))
+    found = branched(country(150), 0.5)
+    assert found.cost in (pytest.approx(210), pytest.approx(180))
+    assert found.bound <= 180 * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(("fixed_cost", "cost"), [(100, 160), (150, 180)])
-def test_where_branches_do_not_suffice_the_solver_is_asked(
+def test_where_a_tree_is_given_up_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(branching, "NODES", (0, 0))
-    instance, steps = country(fixed_cost), list[Progress]()
-    assert not branched(instance, 1e-7).is_proven
-    found = ConstraintGeneration().run(instance, Settings(gap=1e-7), Clock(), steps.append)
-    assert found.cost == pytest.approx(cost)
-    assert found.status == "optimal"
-    # The solver begins anew, and knows nothing at first.
-    assert any(step.phase == "cost" and step.bound == -math.inf for step in steps)
+    monkeypatch.setattr(highs_tree, "MOST_ITERATIONS", -1)
+    found = ConstraintGeneration().run(country(fixed_cost), Settings(gap=1e-7), Clock(), lambda step: None)
+    assert (found.status, found.cost) == ("optimal", pytest.approx(cost))
+
+
+def test_options_are_decided_before_their_time() -> None:
+    # Of the two integers of the plant, `by 2026` and `by 2027`, the later one says whether it is ever opened.
+    run = model(country(100), 1e-7)
+    assert MasterRelaxations(run, _Nothing()).families == [[1, 0]]
+
+
+class _Nothing:
+    """What estimates nothing."""
+
+    def cutoff(self) -> float:
+        return math.inf
+
+    best = cutoff
+
+    def evaluate(self, proposed: SolveResult) -> bool:
+        return False
+
+    cut = evaluate
+
+    def raise_bound(self, bound: float) -> None:
+        pass
 
 
 def test_without_shocks_the_search_finds_the_no_shock_plan() -> None:
@@ -146,19 +148,17 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
         if "output" in option:
             option.setdefault("fixed_cost", 50.0)
     instance = so.read(data)
-    run = ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
+    run = model(instance, gap)
     loose = run.solve_relaxation()
     assume(loose.values is not None)
-    found = Branching(run, loose)
+    found = run.minimise_cost()
     least = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
-    if found.incumbent is not None:
-        assert least.gap == 0
-        assert found.incumbent.objective >= least.cost * (1 - 1e-6) - 1e-6
-    if least.gap == 0:
+    assert (found is None) == (least.gap > 0)
+    if found is not None:
+        assert found.status == "optimal"
+        assert found.cost >= least.cost * (1 - 1e-6) - 1e-6
         assert found.bound <= least.cost * (1 + 1e-6) + 1e-6
-    if found.is_proven:
-        assert found.incumbent is not None
-        assert found.incumbent.objective <= least.cost * (1 + gap + 1e-6) + 1e-6
+        assert found.cost <= least.cost * (1 + gap + 1e-6) + 1e-6
     # Its integers are free again.
     again = run.solve_relaxation()
     assert again.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)
@@ -194,16 +194,6 @@ def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
     assert (found.gap, found.gap_bound) == (pytest.approx(30_000), pytest.approx(30_000))
     assert run.start is not None
     assert run.start.tolist() == [0, 0]
-
-
-def test_a_bound_that_is_known_spares_the_branches() -> None:
-    # The plan that rounding finds costs 160, and 159 is known: near enough for 1 %, not for 0.1 %.
-    for gap, bound, is_searched in ((0.01, 159.0, False), (0.001, 160.0, True)):
-        instance = country(100)
-        run = ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), lambda step: None)
-        run.known_bound = 159.0
-        found = Branching(run, run.solve_relaxation(), "cost")
-        assert (found.bound, found.solved > 0) == (pytest.approx(bound), is_searched)
 
 
 def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:

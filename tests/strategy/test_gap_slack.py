@@ -83,6 +83,17 @@ def test_a_shock_that_can_be_survived_is_survived(strategy: Strategy, gap: float
 
 
 @each_strategy
+@pytest.mark.parametrize("quantity", [10_077.7, 10_932.4])
+def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Strategy, quantity: float) -> None:
+    # A plant of 0.002 t, 2,000 USD: without it the gap is 2 USD, and the slack 0.8 or 0.9.
+    data = country().to_dict()
+    data["demands"]["large"]["quantity"] = data["processes"]["steelworks"]["capacity"] = quantity
+    data["shocks"]["strike"]["cuts"][0]["severity"] = 0.20002
+    found = strategy.run(so.read(data), Settings(gap=0.0), Clock(), lambda event: None)
+    assert found.cost == pytest.approx(30 * (quantity + 100) + 2000, abs=0.02)
+
+
+@each_strategy
 def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: Strategy) -> None:
     # A plant with a fixed cost: the slack would save all of it, for 0.5 USD is less than 0.8.
     instance = country(fixed_cost=100)

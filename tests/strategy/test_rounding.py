@@ -197,7 +197,7 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
-        patch.setattr(branching, "NODES_WITH_CUTS", nodes)
+        patch.setattr(branching, "NODES", nodes)
         found = Benders().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)

@@ -118,7 +118,7 @@ def test_no_time_is_no_proof() -> None:
 def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = Sites(6)
     known = sites.model([]).solve()
-    monkeypatch.setattr("optimizer.solver.tree.MOST_ITERATIONS", most)
+    monkeypatch.setattr("optimizer.solver.highs_tree.MOST_ITERATIONS", most)
     history = BranchingHistory()
     for failures in (1, 2, 2):
         found = sites.model([]).solve(history=history)

@@ -186,12 +186,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
     texts, where = _slip_texts(views, slips)
-    rows = [(*_order_row(some, len(views)), texts.get((some[0].option,))) for some in ordered[:MOST_ORDERS]]
-    if len(ordered) > MOST_ORDERS:
-        rows.append((f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 5))
-    sums = [math.fsum(order.money for order in view.orders) for view in views]
-    together = max(texts, key=len, default=())
-    rows.append((f"All decisions ({len(ordered)})", _amounts(sums), None, None, None, texts.get(together)))
+    rows = list(_order_rows(views, ordered, texts))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"Money in {year}, {result.money}"),
@@ -209,6 +204,19 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         missing = "What a slip by a year does: leave out --quick."
     frame = Frame.of_rows("orders", title, columns, rows, note)
     return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,))
+
+
+def _order_rows(
+    views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[tuple[str, ...], str]
+) -> Iterator[tuple[Any, ...]]:
+    """The first decisions, how many more there are, and all of them together; what the slip of each does comes last."""
+    for some in ordered[:MOST_ORDERS]:
+        yield *_order_row(some, len(views)), texts.get((some[0].option,))
+    if len(ordered) > MOST_ORDERS:
+        yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 5
+    sums = [math.fsum(order.money for order in view.orders) for view in views]
+    together = max(texts, key=len, default=())
+    yield f"All decisions ({len(ordered)})", _amounts(sums), None, None, None, texts.get(together)
 
 
 def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:

@@ -30,6 +30,7 @@ from optimizer.report.format import DASH, percent, plural, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
 from optimizer.report.tables.sensitivity import number_name
+from optimizer.report.tables.share import coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
@@ -38,6 +39,7 @@ from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
+from optimizer.studies.sharing import CostShares, MemberShare
 from optimizer.studies.stress import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The studies that are drawn as rows of bars.
-ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison
+ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison | CostShares
 Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
 BarPart = tuple[float, float, Tone]
 _LOOKS: Mapping[Tone, tuple[str, str]] = {
@@ -160,6 +162,7 @@ def chart_of(found: ChartedStudy) -> AnswerChart:
         Sensitivity: _sensitivity,
         Stress: _stress,
         Comparison: _comparison,
+        CostShares: _cost_shares,
     }
     chart = makers[type(found)](found)
     if not chart.rows:
@@ -423,6 +426,50 @@ def _stress(found: Stress) -> AnswerChart:
         "share",
         left=left,
     )
+
+
+# Who pays.
+
+
+def _cost_shares(found: CostShares) -> AnswerChart:
+    """What each member pays with its proven range, and what each coalition costs alone."""
+    instance, money = found.instance, found.instance.money
+    rows = [
+        ChartRow(
+            member_name(found, each.member),
+            f"pays {range_text(each.shapley)}, alone {range_text(each.alone)}, saves {si(each.saved('shapley').value)}",
+            ((0.0, each.shapley.value, "own"), *_proven_between(each)),
+            "Who pays, by the Shapley value",
+            each.alone.value,
+        )
+        for each in found.shares
+    ]
+    leaving = {each.key: amount for each, amount in found.objections("shapley")}
+    for each in found.coalitions if found.shares else ():
+        cost = found.costs[each.key]
+        more = f", would save {si(leaving[each.key])} by leaving" if each.key in leaving else ""
+        tone: Tone = "broken" if more else "dearer"
+        group = "What each coalition costs alone"
+        rows.append(ChartRow(coalition_name(found, each), f"{si(cost)}{more}", ((0.0, cost, tone),), group))
+    shown, left = _limited(rows)
+    return AnswerChart(
+        f"{instance.title}: who pays what",
+        shown,
+        {
+            "own": "pays",
+            "range": "between these ends, as costs are proven",
+            "dearer": "costs alone",
+            "broken": "pays more than it costs alone",
+        },
+        f"Present value, {money} ({instance.currency}), beyond what each costs alone without shocks. Diamond: alone.",
+        left=left,
+    )
+
+
+def _proven_between(each: MemberShare) -> tuple[BarPart, ...]:
+    """The ends of what a member pays, where they read as two."""
+    low, high = each.shapley.low, each.shapley.high
+    return ((low, high, "range"),) if si(low) != si(high) else ()
 
 
 # Scenarios side by side.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
-from optimizer.report.figures import supply_chain, survival, time_to_survive, timeline, waterfall, world_map, years
+from optimizer.report.figures import supply_chain, survival, time_to_survive, waterfall, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.figures.years import stocks_in, years_of
@@ -63,7 +63,7 @@ def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
 
 def _timeline(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.moves), "nothing is bought: there is no timeline")
-    return timeline.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
+    return years.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
 
 
 def _survival(book: Book, choice: Choice) -> Canvas:
@@ -217,10 +217,34 @@ def _draw_down(book: Book, choice: Choice) -> Canvas:
     return years.draw_down(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
 
 
+def hardest_sources(book: Book) -> tuple[years.SegmentSources, ...]:
+    """Who delivers to the segment of which most is unserved in a shock, at shortage cost.
+
+    Raises:
+        ValueError: the flows of no shock are kept, or in none of them is anything unserved. Its text says so.
+    """
+    kept = [each for each in book.own.result.shocks if each.flows is not None]
+    unserved = {
+        (outcome.name, d): book.instance.demands[d].shortage_cost * service.shortage
+        for outcome in kept
+        for d, service in outcome.segments.items()
+        if service.shortage > 0
+    }
+    _require(bool(unserved), "in no shock whose flows are kept does any demand go unserved")
+    name, segment = max(unserved, key=lambda key: unserved[key])
+    outcome = next(each for each in kept if each.name == name)
+    return years.sources_of(book.instance, book.own.result, outcome, segment)
+
+
+def _sources(book: Book, choice: Choice) -> Canvas:
+    return years.draw_sources(book.instance, book.own.result, hardest_sources(book))
+
+
 DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
     "map": _map,
     "years": _years,
     "drawdown": _draw_down,
+    "sources": _sources,
     "timeline": _timeline,
     "survival": _survival,
     "path": _path,

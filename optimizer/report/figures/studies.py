@@ -1,18 +1,373 @@
-"""The print figures of studies, and of plans of several futures; each is drawn from the object that the study gives."""
+"""Print figures of studies, and of plans of several futures; each is drawn from the object that the study gives."""
 
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, draw_answer
-from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
-from optimizer.report.figures.discovery import draw_discovery
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    OTHERS,
+    QUIET,
+    STYLE,
+    VERMILION,
+    Canvas,
+    add_footer,
+    file_bytes,
+    in_money,
+    new_canvas,
+    use_all_fonts,
+)
 from optimizer.report.figures.futures import draw_futures
-from optimizer.report.figures.futures_study import draw_worth
+from optimizer.report.format import percent, plural, shortened
+from optimizer.report.tables.discovery import conditions_of, dimension_name, value_of_dimension
+from optimizer.report.tables.futures_study import timing_text, worth_text
+from optimizer.report.tables.requirements import curve
 from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import Array
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
+from optimizer.studies.discovery.boxes import Flags
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
-from optimizer.studies.futures.study import FuturesStudy
+from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
+from optimizer.studies.requirements import Requirements
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
+
+MARKS = "os^vDPX*"
+
+
+def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
+    """The figure as a file: ``svg``, ``png`` or ``pdf``.
+
+    Raises:
+        ValueError: no money was spent on stocks, so there is nothing to draw.
+    """
+    from matplotlib import rc_context
+
+    if not found.funding:
+        raise ValueError("There is no money for stocks to draw.")
+    with rc_context(dict(STYLE)), use_all_fonts():
+        return file_bytes(_draw_funding(found), suffix)
+
+
+def _draw_funding(found: Requirements) -> Canvas:
+    drawn = curve(found)
+    canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
+    (panel,) = canvas.panels
+    panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0, label="value of all, over all shocks")
+    colours = (BLUE, *OTHERS)
+    for i, (c, left) in enumerate(drawn["left"].items()):
+        label = shortened(display_name(found.instance, c), 36)
+        colour, mark = colours[i % len(colours)], MARKS[i % len(MARKS)]
+        panel.plot(drawn["money"], left, color=colour, marker=mark, markersize=4, linewidth=1.0, label=label)
+    panel.set_ylim(0, 1.04)
+    panel.set_xlim(left=0)
+    panel.set_ylabel("shortfall that is left")
+    panel.yaxis.set_major_formatter(lambda value, _: percent(value))
+    in_money(panel.xaxis)
+    panel.grid(visible=True)
+    footer = (
+        f"Money for stocks, undiscounted, {found.instance.currency}. Materials: t below the floors in the worst shock, "
+        "as a share of what falls short with nothing bought."
+    )
+    add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
+    return canvas
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TIMINGS = {
+    "start": "known at the start",
+    "earlier": "known a year earlier",
+    "later": "known a year later",
+    "never": "never known",
+}
+
+
+@dataclass(frozen=True)
+class WorthBar:
+    """An amount that is known between two bounds.
+
+    Attributes:
+        label: of its row. group: the question that it is about; empty for all of them together.
+        is_loss: whether it is what a later answer costs; else what an earlier one, or a later decision, is worth.
+        low, high: money, 0 or more; None where it is not known.
+        words: the amount as tables write it.
+    """
+
+    label: str
+    group: str
+    is_loss: bool
+    low: float | None
+    high: float | None
+    words: str
+
+
+def worth_bars(found: FuturesStudy) -> tuple[WorthBar, ...]:
+    """Flexibility and perfect information, then each question at each other date."""
+    bars = []
+    for name, label in (("flexibility", "deciding later"), ("information", "knowing every answer at the start")):
+        band = getattr(found, name)
+        ends = (None, None) if band is None else _ends(band.low, band.high)
+        bars.append(WorthBar(label, "", False, *ends, worth_text(found, name)))
+    return (*bars, *(_of_question(found, each) for each in found.questions))
+
+
+def _of_question(found: FuturesStudy, each: QuestionTiming) -> WorthBar:
+    band = each.difference
+    ends = (None, None) if band is None else _ends(band.low, band.high)
+    label = f"{each.question}: {_TIMINGS[each.timing]}"
+    return WorthBar(label, each.question, not each.is_earlier, *ends, timing_text(found, each))
+
+
+def _ends(low: float, high: float) -> tuple[float | None, float | None]:
+    """What is proven, 0 where nothing is; and the most that it may be, None where that has no limit."""
+    return max(0.0, low) if math.isfinite(low) else 0.0, high if math.isfinite(high) else None
+
+
+def draw_worth(found: FuturesStudy) -> Canvas:
+    """The amounts as bars: full up to what is proven, pale up to what it may be."""
+    bars = worth_bars(found)
+    heading = f"{found.instance.title}: what it is worth to decide later and to know earlier"
+    canvas = new_canvas(heading, 0.5 + 0.24 * len(bars))
+    (panel,) = canvas.panels
+    ends = [end for bar in bars for end in (bar.low, bar.high) if end is not None]
+    most, above = max([*ends, 0.0]), ""
+    for row, bar in enumerate(bars):
+        _draw_worth_bar(panel, row, bar, most)
+        if bar.group != above:
+            panel.axhline(row - 0.5, color=QUIET, linewidth=0.5)
+            above = bar.group
+    panel.set_yticks(range(len(bars)), [shortened(bar.label, 48) for bar in bars])
+    panel.set_ylim(len(bars) - 0.5, -0.5)
+    panel.set_xlim(0, 1.3 * most or 1.0)
+    panel.tick_params(axis="y", length=0)
+    in_money(panel.xaxis)
+    panel.grid(axis="x")
+    add_footer(
+        canvas,
+        f"Difference in {found.measure}, present value, {found.instance.currency}. Full: at least, proven; pale: at "
+        "most. ✗: one of both plans leaves a survival gap.",
+        _worth_handles(),
+    )
+    return canvas
+
+
+def _draw_worth_bar(panel: "Axes", row: int, bar: WorthBar, most: float) -> None:
+    if bar.low is not None:
+        colour, hatch = (ORANGE, "////") if bar.is_loss else (GREEN, "")
+        high = most if bar.high is None else bar.high
+        panel.barh(row, high, color=colour, height=0.6, alpha=0.35)
+        panel.barh(row, bar.low, color=colour, height=0.6, hatch=hatch)
+        panel.text(high, row, f" {bar.words}", va="center", fontsize=7.5)
+    else:
+        panel.text(0, row, f" {bar.words}", va="center", fontsize=7.5, color=QUIET, fontstyle="italic")
+
+
+def _worth_handles() -> list[object]:
+    from matplotlib.patches import Patch
+
+    return [
+        Patch(facecolor=GREEN, label="saved by it"),
+        Patch(facecolor=ORANGE, hatch="////", label="cost of it"),
+    ]
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# More points than these are one image inside a drawing, whose file would be large otherwise.
+MOST_DRAWN_POINTS = 2000
+# Inches of the plane, and characters of the name of an axis.
+_HEIGHT, _NAME = 3.6, 80
+# Characters of a legend that fit, and by how much whole numbers are spread.
+_WORDS, _SPREAD = 105, 0.35
+_LINES = ("-", "--", ":")
+
+
+@dataclass(frozen=True)
+class PlaneBox:
+    """A box in the plane.
+
+    Attributes:
+        x, y: from and to along each axis; infinite where it has no bound there.
+        words: all of its conditions.
+        is_cut: whether it has conditions that are on neither axis, so that points outside of it lie within its lines.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    words: str
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class FailurePlane:
+    """The samples held back, and the boxes, by two dimensions.
+
+    Attributes:
+        across, up: numbers of the dimensions; `up` is None where the boxes restrict one alone: then it is the gap.
+        x, y: by sample. failed: whether the plan fails in it.
+        boxes: the best first.
+    """
+
+    across: int
+    up: int | None
+    x: Array
+    y: Array
+    failed: Flags
+    boxes: tuple[PlaneBox, ...]
+
+
+def failure_plane(found: Discovery) -> FailurePlane | None:
+    """The plane of the two dimensions that restrict most; None without any box.
+
+    A dimension restricts by as many samples as the boxes would hold beyond their own if its bounds were dropped.
+    """
+    if not found.boxes:
+        return None
+    points, gap = (rows[found.rows.held_back] for rows in (found.rows.points, found.rows.gap))
+    across, *others = _restricting(found, points)
+    up = others[0] if others else None
+    boxes = []
+    for each in found.boxes:
+        bounds = {b.column: (b.low, b.high) for b in each.box.bounds}
+        words, is_cut = " and ".join(conditions_of(found, each)), bool(bounds.keys() - {across, up})
+        boxes.append(PlaneBox(_along(found, across, bounds), _along(found, up, bounds), words, is_cut))
+    y = gap if up is None else _spread(found, up, points[:, up])
+    x = _spread(found, across, points[:, across])
+    return FailurePlane(across, up, x, y, found.rows.failed[found.rows.held_back], tuple(boxes))
+
+
+def _is_discrete(found: Discovery, column: int) -> bool:
+    return found.dimensions[column].kind in ("months", "start", "event")
+
+
+def _spread(found: Discovery, column: int, values: Array) -> Array:
+    """The values; those of a dimension that has few are spread about each, so that points do not hide each other."""
+    if not _is_discrete(found, column):
+        return values
+    moved = np.random.default_rng([found.seed, column]).uniform(-_SPREAD, _SPREAD, len(values))
+    return np.asarray(values + moved)
+
+
+def _along(found: Discovery, column: int | None, bounds: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
+    """From and to along an axis; of whole numbers the ends lie halfway to the next."""
+    low, high = (-math.inf, math.inf) if column is None else bounds.get(column, (-math.inf, math.inf))
+    half = 1 / 2 if column is not None and found.dimensions[column].kind in ("months", "start") else 0.0
+    return low + half, high + half
+
+
+def _restricting(found: Discovery, points: Array) -> list[int]:
+    """The dimensions that have bounds, those first that restrict most."""
+    excluded = dict[int, int]()
+    for each in found.boxes:
+        inside = each.box.holds(points)
+        for bounds in each.box.bounds:
+            others = np.ones(len(points), dtype=bool)
+            for other in each.box.bounds:
+                others &= other.hold(points) | (other.column == bounds.column)
+            excluded[bounds.column] = excluded.get(bounds.column, 0) + int((others & ~inside).sum())
+    return sorted(excluded, key=lambda column: (-excluded[column], column))
+
+
+def draw_discovery(found: Discovery) -> Canvas:
+    """The plane: a mark for each sample, and the lines of each box.
+
+    Raises:
+        ValueError: there are no boxes. Its text says so.
+    """
+    plane = failure_plane(found)
+    if plane is None:
+        raise ValueError("no few conditions tell where the plan fails: there are no boxes to draw")
+    heading = f"{found.instance.title}: where the plan fails, {plural(len(plane.x), 'sample')} that judge the boxes"
+    canvas = new_canvas(heading, _HEIGHT)
+    (panel,) = canvas.panels
+    handles = [*_draw_points(panel, plane), *_draw_boxes(panel, plane)]
+    _label_axis(found, panel.xaxis, plane.across)
+    _label_axis(found, panel.yaxis, plane.up)
+    panel.grid()
+    add_footer(canvas, " ".join(_remarks(found, plane)), handles)
+    return canvas
+
+
+def _remarks(found: Discovery, plane: FailurePlane) -> Iterator[str]:
+    yield f"Samples held back, {found.rows.held_back.sum():,} of {found.used:,}; seed {found.seed}."
+    if any(box.is_cut for box in plane.boxes):
+        yield "A box with conditions on neither axis holds only some of the points within its lines."
+    if any(_is_discrete(found, column) for column in (plane.across, plane.up) if column is not None):
+        yield "Points of one whole number, or of one event, are spread about it."
+    yield f"Money: {found.instance.currency}."
+
+
+def _draw_points(panel: "Axes", plane: FailurePlane) -> list[Any]:
+    """A circle for each sample that the plan survives, and a cross for each other one."""
+    is_image = len(plane.x) > MOST_DRAWN_POINTS
+    kept, failed = ~plane.failed, plane.failed
+    more: dict[str, Any] = {"s": 9, "linewidth": 0.7, "rasterized": is_image}
+    kept_label, failed_label = f"survives: {int(kept.sum()):,}", f"fails: {int(failed.sum()):,}"
+    return [
+        panel.scatter(plane.x[kept], plane.y[kept], facecolor="none", edgecolor=BLUE, label=kept_label, **more),
+        panel.scatter(plane.x[failed], plane.y[failed], marker="x", color=VERMILION, label=failed_label, **more),
+    ]
+
+
+def _draw_boxes(panel: "Axes", plane: FailurePlane) -> list[Any]:
+    """The lines of each box; one without a bound reaches to the end of the plane."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+    panel.margins(0.03)
+    (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
+    handles = []
+    for number, box in enumerate(plane.boxes, 1):
+        line = _LINES[(number - 1) % len(_LINES)]
+        x, y = _within(box.x, left, right), _within(box.y, bottom, top)
+        panel.add_patch(
+            Rectangle(
+                (x[0], y[0]), x[1] - x[0], y[1] - y[0],
+                facecolor=VERMILION, alpha=0.1, linewidth=0, zorder=0.5,
+            )
+        )  # fmt: skip
+        panel.add_patch(
+            Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], fill=False, edgecolor=INK, linewidth=1.3, linestyle=line)
+        )
+        panel.text(x[0], y[1], f" {number}", va="top", fontsize=9, fontweight="bold")
+        handles.append(
+            Line2D([], [], color=INK, linewidth=1.3, linestyle=line, label=f"{number}: {shortened(box.words, _WORDS)}")
+        )
+    panel.set_xlim(left, right)
+    panel.set_ylim(bottom, top)
+    return handles
+
+
+def _within(ends: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    return max(ends[0], low), min(ends[1], high)
+
+
+def _label_axis(found: Discovery, axis: Any, column: int | None) -> None:
+    """What runs along an axis, in the words of the table."""
+    from matplotlib.ticker import FuncFormatter
+
+    if column is None:
+        axis.set_label_text(f"survival gap of the sample, {found.instance.money}")
+        in_money(axis)
+        return
+    dimension = found.dimensions[column]
+    axis.set_label_text(shortened(dimension_name(found.instance, dimension), _NAME))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: value_of_dimension(dimension, value)))
+
 
 # Studies with a figure of their own.
 Study = FuturesStudy | Discovery | ChartedStudy
@@ -46,6 +401,8 @@ def is_stopped(subject: FuturesResult | Study) -> bool:
         return not subject.is_complete
     if isinstance(subject, AttackResult):
         return subject.is_unproven
+    if isinstance(subject, CostShares):
+        return subject.stopped
     if isinstance(subject, Comparison):
         return not subject.is_proven or not subject.columns
     return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

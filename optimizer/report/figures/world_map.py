@@ -1,8 +1,8 @@
 """A world map of one path: what each region makes, what crosses from region to region, what is built where.
 
 Outlines and names of countries come with the package countryinfo. A region stands at the country that its key or its
-printed name names, and nowhere else: a region that is no country, such as "other allies", stands below the map with its
-figures. Goods of all stages are added up in tonnes a year.
+printed name names, and a union of countries at its seat; any other region, such as "other allies", stands below the
+map with its figures. Goods of all stages are added up in tonnes a year.
 """
 
 import json
@@ -45,6 +45,10 @@ _FOLDERS = ("data", "data_no_iso")
 _LAND, _SHORE = "#e6e8eb", "#ffffff"
 # Regions with a name of less than this share of all that is made have none on the map.
 _NAMED = 5e-3
+
+
+# By the name of a union of countries, the country in which it stands on the map: that of its secretariat.
+_SEATS = {"european union": "belgium", "eu": "belgium", "nordic countries": "denmark", "nordic": "denmark"}
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,9 @@ def _plain_name(name: str) -> str:
 
 
 def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
-    """Longitude and latitude of the country that a region names; None where it names none."""
-    wanted = {_plain_name(region), _plain_name(region_name(instance, region))}
+    """Longitude and latitude of the country that a region names, or of a union's seat; None where it names none."""
+    names = (_plain_name(region), _plain_name(region_name(instance, region)))
+    wanted = {_SEATS.get(name, name) for name in names}
     return next((country.place for country in countries() if wanted & country.names), None)
 
 
@@ -212,8 +217,8 @@ def draw_map(
     ]  # fmt: skip
     add_footer(
         canvas,
-        "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names; one "
-        f"that is no country stands below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
+        "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
+        f"union of countries at its seat, others below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
         handles,
     )
     return canvas

@@ -1,10 +1,11 @@
-"""What is bought and spent year by year, and how stocks are drawn down within a shock."""
+"""What is bought and spent year by year, when it is at work, and how stocks are drawn down within a shock."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optimizer.disruptions.shock import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
@@ -12,6 +13,7 @@ from optimizer.report.figures.canvas import (
     BLUE,
     GREEN,
     GREY,
+    INK,
     ORANGE,
     PURPLE,
     QUIET,
@@ -24,13 +26,84 @@ from optimizer.report.figures.canvas import (
     lever_colours,
     new_canvas,
     of_plan,
+    plain,
+    thin_ticks,
 )
-from optimizer.report.format import plural, shock_title
-from optimizer.results.plan import ByPeriod, Outcome
+from optimizer.report.format import plural, shock_title, shortened
+from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase
+from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def _handles(moves: Sequence[Purchase]) -> list[Any]:
+    """The legend: a colour for each kind of lever, and the pattern of lead times."""
+    from matplotlib.patches import Patch
+
+    kinds = dict.fromkeys(move.kind for move in moves)
+    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
+    if any(move.first > move.t and not move.purchases for move in moves):
+        handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
+    return handles
+
+
+def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
+    """Every purchase with its lead time and ramp; bars are as high as the share of the size that works."""
+    horizon = instance.horizon
+    moves = sorted(moves, key=lambda move: (move.t, -move.paid))
+    canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
+    (panel,) = canvas.panels
+    for row, move in enumerate(moves):
+        _draw_move(panel, row, move, len(horizon.periods), stocks.get(move.option, ()))
+    count = len(horizon.periods)
+    panel.set_xlim(0, count)
+    panel.set_ylim(len(moves) - 0.4, -0.6)
+    panel.set_yticks(range(len(moves)), [shortened(move.name, 44) for move in moves])
+    panel.grid(axis="x")
+    right = panel.twinx()
+    right.set_ylim(panel.get_ylim())
+    right.set_yticks(range(len(moves)), [f"{move.size_words}, {si(move.paid, result.money)}" for move in moves])
+    plain(panel)
+    plain(right)
+    right.tick_params(right=False)
+    add_footer(
+        canvas,
+        "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
+        f"purchase. Size; money undiscounted, {result.currency}.",
+        _handles(moves),
+    )
+    starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
+    thin_ticks(canvas, panel, starts, [str(year) for year in horizon.years])
+    for label in panel.get_xticklabels():
+        label.set_horizontalalignment("left")
+    return canvas
+
+
+def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
+    from matplotlib.patches import Rectangle
+
+    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
+    if move.purchases:
+        top = max(stock, default=0.0) or 1.0
+        for t, held in enumerate(stock):
+            panel.add_patch(Rectangle((t, base), 1, -0.72 * held / top, facecolor=colour, alpha=0.45, linewidth=0))
+        for t, fill in enumerate(move.purchases):
+            if fill > 0:
+                panel.plot([t + 0.5], [base - 0.06], marker="|", color=INK, markersize=4, markeredgewidth=0.9)
+        return
+    if move.first > move.t:
+        lead = Rectangle((move.t, row - 0.12), move.first - move.t, 0.24, facecolor="white", edgecolor=QUIET)
+        lead.set(hatch="//////", linewidth=0.5, hatchcolor=QUIET)
+        panel.add_patch(lead)
+    ends = [*(t for t, _ in move.steps[1:]), count]
+    for (t, share), end in zip(move.steps, ends, strict=True):
+        panel.add_patch(Rectangle((t, base), end - t, -0.72 * share, facecolor=colour, linewidth=0))
+
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,3 +262,94 @@ def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: i
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
     return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
             "caption": "At the end of each period of the shock."}  # fmt: skip
+
+
+# Who delivers to a segment, from below; what is short lies on top.
+_SOURCES: Mapping[str, tuple[str, str]] = {
+    "from home": (BLUE, ""),
+    "from abroad": (SKY, ""),
+    "from stock": (ORANGE, "\\\\"),
+    "from scrap": (GREEN, ".."),
+    "by substitutes": (PURPLE, "///"),
+    "not served": (VERMILION, "xxx"),
+}
+
+
+@dataclass(frozen=True)
+class SegmentSources:
+    """Who delivers to a segment on a path: by source t in each period, which `labels` name."""
+
+    path: str
+    segment: str
+    labels: tuple[str, ...]
+    tonnes: Mapping[str, ByPeriod]
+
+
+def sources_of(instance: Instance, result: Result, outcome: Outcome, segment: str) -> tuple[SegmentSources, ...]:
+    """The sources of a segment in the periods of a shock: in the baseline, and in the shock.
+
+    A source is who delivers last: a plant at home that takes ore from abroad counts as home.
+    """
+    assert result.baseline is not None
+    assert outcome.flows is not None
+    shock = instance.path(instance.event(outcome.name))
+    return (
+        _sources(instance, result.baseline, instance.baseline, shock.periods, segment),
+        _sources(instance, outcome.flows, shock, shock.periods, segment),
+    )
+
+
+def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int], segment: str) -> SegmentSources:
+    tonnes = {source: [0.0] * len(periods) for source in _SOURCES}
+    for i, t in enumerate(periods):
+        drawn = chain(instance, flows, path, t, t)
+        places = {place.key: place for place in drawn.places}
+        for each in drawn.passages:
+            if each.target == f"segment:{segment}":
+                tonnes[_source(instance, places[each.source])][i] += each.tonnes * path.delta
+    labels = tuple(instance.horizon.label(t) for t in periods)
+    return SegmentSources(path.key, segment, labels, {key: tuple(row) for key, row in tonnes.items() if any(row)})
+
+
+def _source(instance: Instance, place: ChainPlace) -> str:
+    if place.sort == "activity":
+        return "from home" if place.region in (instance.home, "unnamed") else "from abroad"
+    named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "not served"}
+    return named[place.sort]
+
+
+def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources]) -> Canvas:
+    """Who delivers to a segment period by period, in the baseline above and in the shock below."""
+    from matplotlib.patches import Patch
+
+    canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
+    for panel, shown in zip(canvas.panels, both, strict=True):
+        below, places = [0.0] * len(shown.labels), range(len(shown.labels))
+        for source, row in shown.tonnes.items():
+            colour, hatch = _SOURCES[source]
+            panel.bar(places, row, bottom=below, width=0.84, color=colour, hatch=hatch)
+            below = [low + amount for low, amount in zip(below, row, strict=True)]
+        panel.set_title(path_title(instance, shown.path), fontsize=8.5, loc="left")
+        panel.set_ylabel(f"t a {instance.horizon.step}")
+        panel.grid(axis="y")
+        step = max(1, len(shown.labels) // 12)
+        panel.set_xticks(list(places)[::step], shown.labels[::step])
+    present = [source for source in _SOURCES if any(source in shown.tonnes for shown in both)]
+    handles = [Patch(facecolor=_SOURCES[key][0], hatch=_SOURCES[key][1], label=key) for key in present]
+    add_footer(canvas, f"By who delivers to the segment, not by where the ore is from. {of_plan(result)}", handles)
+    return canvas
+
+
+def path_title(instance: Instance, path: str) -> str:
+    """A path for readers: the baseline, or the shock by its name in the file."""
+    return "In the baseline" if path == BASELINE else f"In {shock_title(instance, path)}"
+
+
+def sources_tables(instance: Instance, both: Sequence[SegmentSources]) -> list[dict[str, Any]]:
+    """The sources as tables of a page, a path each."""
+    return [
+        {"head": ["t", *(f">{label}" for label in shown.labels)],
+         "rows": [[source, *map(si, row)] for source, row in shown.tonnes.items()],
+         "caption": f"{display_name(instance, shown.segment)}, {path_title(instance, shown.path).lower()}."}
+        for shown in both
+    ]  # fmt: skip

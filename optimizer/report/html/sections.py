@@ -15,16 +15,17 @@ from rich.text import Text
 
 from optimizer.extras import has_extra
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, maps_of
+from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
 from optimizer.report.figures.studies import Study, draw_study_plot, is_stopped
 from optimizer.report.figures.world_map import map_table
-from optimizer.report.figures.years import draw_down_table, years_of, years_table
+from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
 from optimizer.report.study_narrative import study_sentences
 from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
+from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
@@ -33,6 +34,7 @@ from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
+from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
@@ -73,6 +75,7 @@ _TITLES: Mapping[type, tuple[str, str, str]] = {
     Stress: ("stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks"),
     Comparison: ("compare", "What does the plan become under other scenarios?", "Scenarios"),
     FuturesStudy: ("futures", "What is it worth to decide later, or to know earlier?", "Deciding later"),
+    CostShares: ("share", "Who pays what of the joint plan?", "Who pays"),
     Discovery: ("discover", "Under which conditions does the plan fail?", "Where it fails"),
 }
 
@@ -103,7 +106,8 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
         rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
         return [*every[:count], *figure, *rest]
     first, *more = study_sentences(found)
-    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found)]
+    rest = [_folded("share", [*page_blocks(cost_share_tables(found))])] if isinstance(found, CostShares) else []
+    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *rest]
 
 
 # The facts of a study of futures that are sentences of its section.
@@ -222,11 +226,22 @@ def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return data, [draw_down_table(book.instance, drawn.stocks, drawn.start)]
 
 
+def _segment_sources(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    both = hardest_sources(book)
+    return {"paths": [dict(vars(each)) for each in both]}, sources_tables(book.instance, both)
+
+
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, Any], list[dict[str, Any]]]]]] = {
     "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
     "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
+    "sources": (
+        "What serves the segment that goes shortest",
+        "In the baseline, and in the shock that leaves most of it unserved",
+        "Who serves",
+        _segment_sources,
+    ),
 }
 
 

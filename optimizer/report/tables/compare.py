@@ -119,7 +119,8 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Of plans that all fail: what the one with the most money survives."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
-    text += " so far" if is_stopped else " at best" if best.given is None else ""
+    at_best = ", as leaving a gap at its price costs less," if best.has_priced_gaps else " at best"
+    text += " so far" if is_stopped else at_best if best.given is None else ""
     text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 

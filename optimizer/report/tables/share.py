@@ -51,36 +51,45 @@ def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
     return f"{low} to {high} {money}".rstrip()
 
 
-def _name(found: CostShares, member: str) -> str:
+def member_name(found: CostShares, member: str) -> str:
+    """A member for readers."""
     return found.instance.members[member].name or member
 
 
-def _names(found: CostShares, each: CoalitionCost) -> str:
-    return " + ".join(_name(found, member) for member in each.members)
+def coalition_name(found: CostShares, each: CoalitionCost) -> str:
+    """The members of a coalition."""
+    return " + ".join(member_name(found, member) for member in each.members)
 
 
 def _payment(found: CostShares, each: MemberShare) -> str:
-    paid = each.shapley
+    name, paid = member_name(found, each.member), each.shapley
     if paid.value < 0:
-        return f"{_name(found, each.member)} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
-    return f"{_name(found, each.member)} pays {range_text(paid)}"
+        return f"{name} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+    return f"{name} pays {range_text(paid)}"
 
 
 def _answer(found: CostShares) -> RenderableType:
     title = found.instance.title
     if not found.shares:
-        return answer_panel(title, _no_game(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
-    money, state = found.instance.money, found.core_state
+        return answer_panel(title, share_headline(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
+    is_settled = found.core_state == "not empty" and not found.objections("shapley")
+    return answer_panel(title, share_headline(found), list(_lines(found)), "green" if is_settled else "yellow")
+
+
+def share_headline(found: CostShares) -> str:
+    """Who pays what, and whether anyone would do better alone; why there is no answer where there is none."""
+    if not found.shares:
+        return _no_game(found)
+    money = found.instance.money
     paid = ", ".join(_payment(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
     verdict = "nobody would do better alone"
     if leaving:
         (best, amount), *_ = leaving
-        verdict = f"{_names(found, best)} would save {si(amount, money)} by leaving"
+        verdict = f"{coalition_name(found, best)} would save {si(amount, money)} by leaving"
     if apart:
         verdict = f"all together pay more than apart, and {verdict}"
-    style = "green" if state == "not empty" and not leaving else "yellow"
-    return answer_panel(title, f"{paid} {money} by the Shapley value; {verdict}", list(_lines(found)), style)
+    return f"{paid} {money} by the Shapley value; {verdict}"
 
 
 def _no_game(found: CostShares) -> str:
@@ -96,27 +105,31 @@ def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
         reason = (
             f"cannot keep its floors: a gap of {si(gap, money)}" if each.result.baseline else "no plan obeys its rules"
         )
-        yield _names(found, each), reason
+        yield coalition_name(found, each), reason
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
         yield "What to do", cure
 
 
 def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
-    money, saving = found.instance.money, found.saving
-    assert saving is not None
-    assert found.core is not None
+    money = found.instance.money
     apart = math.fsum(each.alone.value for each in found.shares)
-    whole = math.fsum(each.shapley.value for each in found.shares)
     counted = "beyond what each costs alone without shocks" if any(each.no_shock for each in found.shares) else "in all"
     yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}"
-    yield "Together", f"{si(whole, money)}, {_saving(saving, apart, money)}{_in_peace(found)}{_survival(found.joint)}"
+    yield "Together", together_text(found)
     if any(each.no_shock for each in found.shares):
-        base = ", ".join(f"{_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
+        base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
     yield "Joint plan", _plan(found)
-    yield "Core", _core(found)
+    yield "Core", core_text(found)
     yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+
+
+def together_text(found: CostShares) -> str:
+    """What the joint plan costs, and what it saves against plans apart."""
+    money = found.instance.money
+    whole = math.fsum(each.shapley.value for each in found.shares)
+    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{_survival(found.joint)}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
@@ -124,7 +137,7 @@ def _leaving(found: CostShares, solution: Solution) -> str:
     leaving = found.objections(solution)
     if not leaving:
         return "no coalition would do better alone"
-    names = list_names([f"{_names(found, each)} {si(amount)}" for each, amount in leaving])
+    names = list_names([f"{coalition_name(found, each)} {si(amount)}" for each, amount in leaving])
     return f"by leaving could save, {found.instance.money}: {names}"
 
 
@@ -140,11 +153,13 @@ def _filled(joint: Result) -> list[str]:
     return [o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row)]
 
 
-def _saving(saving: ProvenPayment, apart: float, money: str) -> str:
+def _saving(found: CostShares) -> str:
+    money, saving, share = found.instance.money, found.saving, found.saving_share
+    assert saving is not None
     if saving.value < 0:
         more = ProvenPayment(-saving.value, -saving.high, -saving.low)
         return f"{range_text(more, money)} more than apart"
-    less = f" or {percent(saving.value / apart)}" if apart > 0 else ""
+    less = "" if share is None else f" or {percent(share)}"
     return f"{range_text(saving, money)}{less} less than apart"
 
 
@@ -159,7 +174,8 @@ def _survival(joint: Result | None) -> str:
     return f"; a gap of {si(joint.survival_gap, joint.money)} is left, and is in the cost at its price"
 
 
-def _core(found: CostShares) -> str:
+def core_text(found: CostShares) -> str:
+    """Whether costs can be shared so that no coalition does better alone."""
     money = found.instance.money
     assert found.core is not None
     if found.core_state == "not empty":
@@ -173,7 +189,7 @@ def _core(found: CostShares) -> str:
 def _members(found: CostShares) -> Table:
     rows = [
         (
-            Text(_name(found, each.member)),
+            Text(member_name(found, each.member)),
             [
                 range_text(each.alone),
                 *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value))),
@@ -197,7 +213,7 @@ def _coalitions(found: CostShares) -> Table:
         f"What each coalition costs, {found.instance.money}",
         "Coalition",
         heads,
-        [(Text(_names(found, each)), _coalition_cells(found, each)) for each in found.coalitions],
+        [(Text(coalition_name(found, each)), _coalition_cells(found, each)) for each in found.coalitions],
         caption="Costs: present value beyond the no-shock costs of its members, gaps at their price."
         if found.shares
         else f"Costs: present value, no-shock costs included. {DASH} floors fail, and gaps have no price.",

@@ -183,6 +183,12 @@ class CostShares:
         return math.fsum(each.cost for each in alone), math.fsum(each.bound for each in alone)
 
     @property
+    def saving_share(self) -> float | None:
+        """`saving` as a share of what all pay alone beyond their no-shock costs; None where that is 0, or no game."""
+        apart = math.fsum(each.alone.value for each in self.shares)
+        return self.saving.value / apart if self.saving is not None and apart > 0 else None
+
+    @property
     def saving_without_shocks(self) -> float | None:
         """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
         calm = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
@@ -222,6 +228,7 @@ class CostShares:
             "coalitions": [_coalition(self, each) for each in self.coalitions],
             "core": {"state": self.core_state, "value": _ends(self.core)},
             "saving": _ends(self.saving),
+            "saving_share": self.saving_share,
             "saving_without_shocks": self.saving_without_shocks,
             "objections": {
                 solution: [

@@ -1,0 +1,254 @@
+"""HiGHS's integers, or a tree of our own over what HiGHS's presolve leaves of the model, where that ends soon.
+
+Presolve leaves about half of the rows, and a stronger relaxation. The best basis of a node's parent is at hand, but its
+edge weights are not: HiGHS computes them anew, so the fewer rows the faster each node.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from highspy import Highs, HighsModelStatus, HighsPresolveStatus, HighsSolution, HighsVarType, kHighsIInf
+
+from optimizer.solver.base import (
+    BoundsListener,
+    BranchingHistory,
+    Clock,
+    Indices,
+    RawResult,
+    Settings,
+    SolveRequest,
+    Vector,
+)
+from optimizer.solver.highs import DUAL, OPTIMAL_STATUSES, HighsBackEnd
+from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
+from optimizer.tolerances import REPORTED_OBJECTIVE
+
+# So many simplex iterations at most; beyond, the relaxation is too weak for this search.
+MOST_ITERATIONS = 80_000
+# So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
+FINE, FINE_SHARE = 200, 0.1
+# After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
+MOST_FAILURES = 2
+
+
+class TreeBackEnd(HighsBackEnd):
+    """HiGHS, and trees for searches with a history."""
+
+    def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
+        """Minimise: by a tree from what similar searches learned; by HiGHS's where that does not end soon."""
+        history, plain = request.history, replace(request, history=None)
+        if history is None or not _has_tree(request, history):
+            return super().run(plain, clock, listener)
+        tree, source = self._grow_tree(request, clock, listener)
+        history.failures = history.failures + 1 if tree.status == "given up" else 0
+        known = self._restricted(plain, source, clock, listener)
+        if source.values is not None and known is None:
+            return super().run(plain, clock, listener)
+        bound = min(tree.bound, source.best)
+        if tree.status == "given up":
+            return self._improve(plain, source, known, bound, clock, listener)
+        if known is None and tree.status == "optimal" and bound >= request.cutoff:
+            return RawResult("infeasible", None, math.inf, None)
+        # What is dearer than the cutoff was not searched.
+        return RawResult(tree.status, known, min(bound, request.cutoff), None)
+
+    def _improve(
+        self,
+        request: SolveRequest,
+        source: "HighsRelaxations",
+        known: Vector | None,
+        bound: float,
+        clock: Clock,
+        listener: BoundsListener,
+    ) -> RawResult:
+        """Let HiGHS look for what is better than a solution that is known, with a bound that is proven."""
+        raw = super().run(replace(request, cutoff=source.target), clock, listener)
+        bound = max(bound, min(source.target, raw.bound))
+        if known is None or (raw.values is not None and float(raw.values @ request.costs) <= source.best):
+            return raw if raw.values is None else replace(raw, bound=max(bound, raw.bound))
+        return RawResult("stopped" if raw.status == "stopped" else "optimal", known, bound, None)
+
+    def _restricted(
+        self, request: SolveRequest, source: "HighsRelaxations", clock: Clock, listener: BoundsListener
+    ) -> Vector | None:
+        """The solution of the whole model with the integers that a tree found; None without any."""
+        if source.values is None:
+            return None
+        whole, lower, upper = np.round(source.values[request.integers]), request.lower.copy(), request.upper.copy()
+        lower[request.integers] = upper[request.integers] = whole
+        fixed = replace(request, lower=lower, upper=upper, integers=request.integers[:0])
+        values = super().run(fixed, Clock(), listener).values
+        sizes = 0.0 if values is None else float(np.abs(values * request.costs).sum())
+        if values is None or float(values @ request.costs) - source.best > REPORTED_OBJECTIVE * max(1.0, sizes):
+            return None
+        source.best = float(values @ request.costs)
+        return values
+
+    def _grow_tree(
+        self, request: SolveRequest, clock: Clock, listener: BoundsListener
+    ) -> tuple[TreeSearch, "HighsRelaxations"]:
+        history = request.history
+        assert history is not None
+        self._pass_on(request, clock)
+        with self._presolved(request) as (presolved, integers, places):
+            source = HighsRelaxations(self, request, self._settings, clock, listener, integers)
+            lp = self._highs.getLp()
+            lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
+            keys = [request.keys[k] for k in places]
+            gains, distance = history.read(keys), history.distance / request.money
+            tree = TreeSearch(source, [TreeNode(-math.inf, 0, lower, upper)], gains, distance)
+            tree.run()
+            history.write(keys, gains)
+            if source.values is not None:
+                history.distance = (source.best - tree.root) * request.money
+                source.values = _postsolved(presolved, source.values)
+        return tree, source
+
+    @contextlib.contextmanager
+    def _presolved(self, request: SolveRequest) -> Iterator[tuple[Any, Indices, Sequence[int]]]:
+        """What presolve leaves of the model, in place of it; its integers, and their places in the request."""
+        whole, presolved = self._highs, Highs()
+        presolved.passOptions(whole.getOptions())
+        presolved.passModel(whole.getLp())
+        for place, column in enumerate(request.integers.tolist()):
+            presolved.passColName(column, f"i{place}")
+        presolved.presolve()
+        self._highs = Highs()
+        try:
+            self._highs.passOptions(whole.getOptions())
+            is_reduced = presolved.getModelPresolveStatus() == HighsPresolveStatus.kReduced
+            lp = presolved.getPresolvedLp() if is_reduced else whole.getLp()
+            whole_numbers = [j for j, kind in enumerate(lp.integrality_) if kind == HighsVarType.kInteger]
+            places = [int(lp.col_names_[j][1:]) for j in whole_numbers] if is_reduced else range(len(request.integers))
+            self._highs.passModel(lp)
+            integers = np.array(whole_numbers, dtype=np.int32)
+            # Presolve finds columns that are whole by themselves.
+            columns = np.arange(lp.num_col_, dtype=np.int32)
+            self._highs.changeColsIntegrality(len(columns), columns, np.full(len(columns), HighsVarType.kContinuous))
+            for option, value in (("presolve", "off"), ("simplex_strategy", DUAL)):
+                self._highs.setOptionValue(option, value)
+            yield presolved if is_reduced else None, integers, places
+        finally:
+            self._highs = whole
+
+    def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
+        """Solve the linear programme up to the objective and the iterations that are set; its solution if complete."""
+        self._run(clock)
+        info, status = self._highs.getInfo(), self._highs.getModelStatus()
+        if status == HighsModelStatus.kObjectiveBound:
+            return self._highs.getOptionValue("objective_bound")[1], None
+        if self._verdict() == "infeasible":
+            return math.inf, None
+        is_solved = status in OPTIMAL_STATUSES
+        objective = info.objective_function_value if is_solved or is_probe else -math.inf
+        return objective, self._highs.getSolution() if is_solved else None
+
+
+def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
+    """Whether a tree of our own promises to end soon."""
+    return len(request.integers) > 0 and not request.is_wide and history.failures < MOST_FAILURES
+
+
+def _postsolved(presolved: Any, values: Vector) -> Vector:
+    """A solution of the model before presolve; None stands for no presolve."""
+    if presolved is None:
+        return values
+    solution = HighsSolution()
+    solution.col_value = values.tolist()
+    presolved.postsolve(solution)
+    return np.array(presolved.getSolution().col_value)
+
+
+class HighsRelaxations:
+    """The linear programmes of a tree, by bounds of its integers.
+
+    Attributes:
+        best, values: the incumbent.
+    """
+
+    has_cuts = False
+    families: Sequence[Sequence[int]] = ()
+
+    def __init__(
+        self,
+        back: TreeBackEnd,
+        request: SolveRequest,
+        settings: Settings,
+        clock: Clock,
+        report: BoundsListener,
+        integers: Indices,
+    ) -> None:
+        self._back, self._request, self._clock, self._report, self._integers = back, request, clock, report, integers
+        self._settings = replace(settings, tolerance=request.tolerance)
+        self._began, self._iterations, self._solved = time.perf_counter(), 0, 0
+        self.best = math.inf
+        self.values: Vector | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is, or a solution is good enough."""
+        return self._clock.is_over or self.best <= self._request.enough
+
+    @property
+    def target(self) -> float:
+        """Solutions at or above it are of no use."""
+        best = self.best if self.values is None else self.best - self._allowed(self.best)
+        cutoff, tolerance = self._request.cutoff, self._request.tolerance
+        if tolerance is not None and math.isfinite(cutoff):
+            # The cutoff comes from a solution of this cost.
+            cutoff += tolerance - self._allowed(cutoff + tolerance)
+        return min(cutoff, best)
+
+    @property
+    def reach(self) -> float:
+        """Leaves hold every solution below it."""
+        return self.target
+
+    def _allowed(self, cost: float) -> float:
+        """How far a solution of some cost may be from its bound."""
+        share = FINE_SHARE if self._solved < FINE else 1.0
+        return share * self._settings.slack(cost, time.perf_counter() - self._began)
+
+    @property
+    def basis(self) -> Any:
+        """That of the last one."""
+        return self._back.highs.getBasis()
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        """Solve one; see `Relaxations`."""
+        highs, chosen = self._back.highs, self._integers
+        highs.changeColsBounds(len(chosen), chosen, lower, upper)
+        if basis is not None:
+            highs.setBasis(basis)
+        highs.setOptionValue("objective_bound", limit)
+        highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
+        objective, found = self._back.relax(self._clock, is_probe=iterations > 0)
+        self._solved += 1
+        self._iterations += int(highs.getInfo().simplex_iteration_count)
+        if found is None:
+            return Relaxed(objective)
+        values = np.array(found.col_value)
+        return Relaxed(objective, values[chosen], np.array(found.col_dual)[chosen], values)
+
+    def take(self, relaxed: Relaxed) -> bool:
+        """Keep a solution with whole numbers if it is the best."""
+        if relaxed.objective < self.best and relaxed.objective <= self._request.cutoff:
+            self.best, self.values = relaxed.objective, relaxed.solution
+        return False
+
+    def cut(self, relaxed: Relaxed) -> bool:
+        """There are none."""
+        return False
+
+    def is_too_large(self, solved: int, closed: float) -> bool:
+        """Whether the tree took so many iterations."""
+        return self._iterations > MOST_ITERATIONS
+
+    def raise_bound(self, bound: float) -> None:
+        """Report it."""
+        self._report(self.best, min(bound, self.best))
