@@ -39,13 +39,14 @@ def test_nothing_is_bought_without_shocks_but_recycling_where_there_is_scrap(nam
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # Lynas's clean dysprosium where plants are late and licences tight, dysprosium metal where plants are on time and
-    # would stand without it, and alloy of samarium where licences tighten for good.
+    # Dysprosium of Lynas and of bought clay where plants are late, dysprosium metal where plants are on time and would
+    # stand without it, and alloy of samarium where licences tighten for good.
+    dysprosium = {"lynas_heavies", "serra_verde_offtake", "mp_third_party_heavies"}
     ordered = {
         "tighten.on_time": {"lcm_heavy_expansion", "lcm_smco_expansion"},
-        "tighten.late": {"lynas_heavies", "lcm_smco_expansion"},
+        "tighten.late": {*dysprosium, "lcm_smco_expansion"},
         "ease.on_time": {"lcm_heavy_expansion"},
-        "ease.late": set(),
+        "ease.late": dysprosium,
     }
     futures = so.load(US_2027).tree.futures
     assert {future.name: summarise(future.instance).bought_in_peace.keys() for future in futures} == ordered
@@ -99,6 +100,7 @@ def test_committed_plants_are_supply_and_no_options() -> None:
     instance = so.load(US)
     committed = {
         "mp_10x",
+        "independence_expansion",
         "stillwater_1",
         "white_mesa_phase_2",
         "mp_samarium",
