@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -226,7 +227,9 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
         assert found.bound >= model.known_bound
     model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
     stopped = model._improve(dear, "cost")
-    assert (stopped.status, stopped.bound, stopped.objective) == ("stopped", best.objective * 0.5, dear.objective)
+    # The relaxation is solved before the search, and its bound is known however soon that ends.
+    assert (stopped.status, stopped.objective) == ("stopped", dear.objective)
+    assert best.objective * 0.5 <= stopped.bound <= best.objective * (1 + 1e-7)
 
 
 def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,8 +285,18 @@ def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
         for each in result["futures"]:
             each.pop("seconds", None), each["result"].pop("seconds", None) if "result" in each else None
         answers.append(result)
-    assert answers[0] == answers[1]
+    # What a process learned from one search guides its next one: the last digits may differ.
+    assert answers[0] == _nearly(answers[1])
     assert answers[0]["total_cost"] == pytest.approx(ANSWERS[name]["total_cost"], rel=1e-6)
+
+
+def _nearly(value: Any) -> Any:
+    """Equal to the same with numbers that differ by a millionth of themselves at most, or by a millionth."""
+    if isinstance(value, dict):
+        return {key: _nearly(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_nearly(each) for each in value)
+    return pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True) if isinstance(value, float) else value
 
 
 def _only_in(memory: Memory, process: int) -> int:

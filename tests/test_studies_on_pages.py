@@ -170,8 +170,8 @@ def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
     text = page.read_text()
     for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage (95 %)"):
         assert each in text, each
-    # The map, the years, the stocks within a shock, and the boxes.
-    assert text.count('<img class="drawn"') == 4
+    # The map, the years, the stocks within a shock, who delivers, and the boxes.
+    assert text.count('<img class="drawn"') == 5
     assert diversify("plot", TINY, "discover", *RANGES, "--output", str(figure)).returncode == 0
     assert f"{said['held_back']['samples']} of {said['used']:,}" in words(figure.read_bytes())
 

@@ -137,12 +137,12 @@ class ScenarioModel(MeasuredModel):
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
-        self.report(phase, math.inf, -math.inf)
         relaxation = self.solve_relaxed()
+        least = relaxation.objective if relaxation.status == "optimal" else -math.inf
+        self.report(phase, math.inf, least)
         tolerance = None if "gap" in self.aim else self.settings.tolerance
-        enough, bound = -math.inf, self.known_bound if self.aim == "cost" else -math.inf
-        if math.isfinite(bound):
-            enough = bound + self.settings.slack(bound)
+        bound = self.known_bound if self.aim == "cost" else -math.inf
+        enough = bound + self.settings.slack(bound) if math.isfinite(bound) else -math.inf
         result = self.model.solve(
             listener=partial(self.report, phase),
             cutoff=cutoff,
@@ -151,13 +151,14 @@ class ScenarioModel(MeasuredModel):
             enough=enough,
             is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
         )
-        result = self._with_known_bound(result, enough, bound)
+        # A search that is stopped may not have solved its first relaxation.
+        result = self._with_known_bound(result, enough, max(bound, least))
         if result.values is not None:
             self.report(phase, result.objective, result.bound)
         return result
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
-        """A result whose bound is at least one that was proven elsewhere."""
+        """A result whose bound is at least one that is known."""
         if result.values is None:
             return replace(result, bound=max(bound, result.bound))
         status = "optimal" if result.objective <= enough else result.status

@@ -3,6 +3,7 @@
 A study is refused, where it does not fit the instance, before anything is solved.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -290,7 +291,11 @@ def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> di
     if not tasks:
         return {}
     clock, found = Clock(), dict[str, Any]()
-    with progress.display(money, lists_tasks=True) as shown, start_executor(max(1, size)) as executor:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        progress.display(money, lists_tasks=True) as shown,
+        start_executor(max(1, size)) as executor,
+    ):
 
         def hear(event: "Progress") -> None:
             clock.interrupted |= event.is_stopping

@@ -39,7 +39,7 @@ def test_page_is_quiet_asks_for_nothing_and_fits(
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize(("which", "pictures"), [("futures", 2), ("fails", 4)])
+@pytest.mark.parametrize(("which", "pictures"), [("futures", 2), ("fails", 5)])
 def test_studies_and_futures_fit_in_both_themes(
     opened: Open, request: pytest.FixtureRequest, which: str, pictures: int, width: int, theme: str
 ) -> None:

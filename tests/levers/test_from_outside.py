@@ -234,9 +234,9 @@ def test_reinforcement_adds_to_it() -> None:
     assert "contracts" in {mend.option for mend in found.reinforcements.additions}
 
 
-# A plan of one future has no tree of futures, the instance here no scenarios; the frontier and the conditions of
-# failure are asked of an instance.
-OF_OTHERS = ("compare", "frontier", "futures", "information", "discover")
+# A plan of one future has no tree of futures, the instance here no scenarios and no members; the frontier and the
+# conditions of failure are asked of an instance.
+OF_OTHERS = ("compare", "frontier", "futures", "information", "discover", "share")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PLOTS if kind not in OF_OTHERS])
