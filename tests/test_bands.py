@@ -57,6 +57,19 @@ def test_the_band_of_one_number_is_that_of_its_range() -> None:
     assert found.bought == {"plant": 1.0}
 
 
+def test_a_band_leaves_out_the_samples_in_which_contracts_ask_for_more_than_there_is() -> None:
+    # The line is bound to 10 t of oxide, of which the mine has 9 to 19 t: in a tenth of 60 samples too little.
+    processes = (
+        "processes: {mine: {region: home, output: {oxide: 1}, capacity: 15}, "
+        "line: {region: home, input: {oxide: 1}, output: {magnet: 1}, capacity: 10, min_utilisation: 1}, "
+    )
+    text = TEXT.replace("processes: {", processes).replace("{magnet: {}}", "{magnet: {}, oxide: {}}")
+    text = text.replace("ranges: {", "ranges: {processes.mine.capacity: {low: 9, high: 19}, ")
+    found = find_bands(so.read(yaml.safe_load(text)))
+    assert found is not None
+    assert (found.samples, found.used) == (60, 54)
+
+
 def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     instance = made()
     result = so.solve(instance)

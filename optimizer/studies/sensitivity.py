@@ -464,13 +464,13 @@ class _SensitivitySearch:
         return at.status != "stopped" and at.state != self.base.state
 
     def sampled(self, samples: int, seed: int) -> Importance | None:
-        """All numbers together; None without numbers, and where too few samples have a plan."""
+        """All numbers together; None without numbers, and where fewer than half of the least samples have a plan."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
         found = self.answers([self._sample(row) for row in drawn.tolist()], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
-        if len(usable) < FEWEST:
+        if 2 * len(usable) < FEWEST:
             return None
         return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
 
