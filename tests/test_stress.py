@@ -276,13 +276,7 @@ def test_json_is_clean_and_files_hold_every_sample(plan_file: str, tmp_path: Pat
     assert done.exit_code == 4, done.output
     found = json.loads(done.stdout)
     assert (found["samples"], found["survived"], found["seed"]) == (200, 131, 7)
-    assert set(found["reinforcements"]["additions"][0]["best"]) == {
-        "size",
-        "outlay",
-        "survived",
-        "gap_removed",
-        "per_survived",
-    }
+    assert set(found["mending"]["mends"][0]["best"]) == {"size", "outlay", "mended", "gap_removed", "per_mended"}
     rows = pd.read_csv(csv)
     assert len(rows) == 200
     assert rows["survived"].sum() == 131

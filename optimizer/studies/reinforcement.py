@@ -12,6 +12,7 @@ before or after what it is tied to, fill rate and room of a stockpile. Budgets a
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,10 @@ class Trial:
         """Outlay for each shock survived."""
         return self.outlay / self.survived if self.survived else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, under the keys of its first version."""
+        return {"size": self.size, "outlay": self.outlay, "mended": self.survived, "gap_removed": self.gap_removed}
+
 
 @dataclass(frozen=True)
 class Reinforcement:
@@ -69,6 +74,12 @@ class Reinforcement:
     best: Trial
     trials: tuple[Trial, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        own = {name: value for name, value in vars(self).items() if name not in ("best", "trials")}
+        best = self.best.to_dict() | {"per_mended": self.best.per_survived}
+        return own | {"best": best, "trials": [trial.to_dict() for trial in self.trials]}
+
 
 @dataclass(frozen=True)
 class Reinforcements:
@@ -87,6 +98,11 @@ class Reinforcements:
     gap: float
     promising: int
     additions: tuple[Reinforcement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, under the keys of its first version."""
+        own = {name: value for name, value in vars(self).items() if name != "additions"}
+        return own | {"mends": [addition.to_dict() for addition in self.additions]}
 
 
 @dataclass(frozen=True)

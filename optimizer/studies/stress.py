@@ -304,16 +304,12 @@ class Stress:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual: all but the samples themselves."""
-        data = {name: value for name, value in vars(self).items() if name not in ("rows", "against")}
+        data = {name: value for name, value in vars(self).items() if name not in ("rows", "against", "reinforcements")}
         data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
         data["worst"] = [asdict(broken) for broken in self.worst]
         data["groups"] = [asdict(group) | {"share": group.share} for group in self.groups]
-        if self.reinforcements is not None:
-            data["reinforcements"] = asdict(self.reinforcements)
-            for each, row in zip(self.reinforcements.additions, data["reinforcements"]["additions"], strict=True):
-                row["best"]["per_survived"] = each.best.per_survived
-        return data
+        return data | {"mending": None if self.reinforcements is None else self.reinforcements.to_dict()}
 
 
 def stress(
