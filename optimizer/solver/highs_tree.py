@@ -123,11 +123,16 @@ class TreeBackEnd(HighsBackEnd):
             self._highs.passOptions(whole.getOptions())
             is_reduced = presolved.getModelPresolveStatus() == HighsPresolveStatus.kReduced
             lp = presolved.getPresolvedLp() if is_reduced else whole.getLp()
-            whole_numbers = [j for j, kind in enumerate(lp.integrality_) if kind == HighsVarType.kInteger]
-            places = [int(lp.col_names_[j][1:]) for j in whole_numbers] if is_reduced else range(len(request.integers))
+            # Presolve finds columns that are whole by themselves, and have no name.
+            names = lp.col_names_ or [""] * lp.num_col_
+            whole_numbers = [
+                j
+                for j, kind in enumerate(lp.integrality_)
+                if kind == HighsVarType.kInteger and (names[j] or not is_reduced)
+            ]
+            places = [int(names[j][1:]) for j in whole_numbers] if is_reduced else range(len(request.integers))
             self._highs.passModel(lp)
             integers = np.array(whole_numbers, dtype=np.int32)
-            # Presolve finds columns that are whole by themselves.
             columns = np.arange(lp.num_col_, dtype=np.int32)
             self._highs.changeColsIntegrality(len(columns), columns, np.full(len(columns), HighsVarType.kContinuous))
             for option, value in (("presolve", "off"), ("simplex_strategy", DUAL)):
