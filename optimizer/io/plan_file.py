@@ -213,7 +213,7 @@ def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[s
 
 
 class _PlanReader:
-    """Takes the entries of a plan one by one; what is wrong with any of them is told at the end."""
+    """Takes the entries of a plan one by one; what is wrong with any of them is reported at the end."""
 
     def __init__(self, instance: Instance, document: Document) -> None:
         self.instance, self.document = instance, document

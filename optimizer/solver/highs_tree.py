@@ -123,14 +123,10 @@ class TreeBackEnd(HighsBackEnd):
             self._highs.passOptions(whole.getOptions())
             is_reduced = presolved.getModelPresolveStatus() == HighsPresolveStatus.kReduced
             lp = presolved.getPresolvedLp() if is_reduced else whole.getLp()
-            # Presolve finds columns that are whole by themselves, and have no name.
-            names = lp.col_names_ or [""] * lp.num_col_
-            whole_numbers = [
-                j
-                for j, kind in enumerate(lp.integrality_)
-                if kind == HighsVarType.kInteger and (names[j] or not is_reduced)
-            ]
-            places = [int(names[j][1:]) for j in whole_numbers] if is_reduced else range(len(request.integers))
+            if is_reduced:
+                whole_numbers, places = _named_integers(lp)
+            else:
+                whole_numbers, places = request.integers.tolist(), list(range(len(request.integers)))
             self._highs.passModel(lp)
             integers = np.array(whole_numbers, dtype=np.int32)
             columns = np.arange(lp.num_col_, dtype=np.int32)
@@ -152,6 +148,19 @@ class TreeBackEnd(HighsBackEnd):
         is_solved = status in OPTIMAL_STATUSES
         objective = info.objective_function_value if is_solved or is_probe else -math.inf
         return objective, self._highs.getSolution() if is_solved else None
+
+
+def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
+    """The integers of a presolved model: their columns, and the places that their names ``i0, i1 …`` say.
+
+    Presolve finds further columns that are whole wherever the others are. They have no name, and need no branch.
+    """
+    named = [
+        (column, int(name[1:]))
+        for column, (kind, name) in enumerate(zip(lp.integrality_, lp.col_names_, strict=False))
+        if kind == HighsVarType.kInteger and name
+    ]
+    return [column for column, _ in named], [place for _, place in named]
 
 
 def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:

@@ -11,7 +11,7 @@ Sources: Tarantola, Gatelli, Mara: Random balance designs for the estimation of 
 Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tissot, Prieur: Bias correction, ibid. 107,
 2012; as in SALib.
 
-Which numbers are worth a search at all is told by the dual values of the best plan:
+Which numbers are worth a search at all follows from the dual values of the best plan:
 
     L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x)      f: total cost, or the survival gap where floors fail
     x, y      the plan with its operation, and its dual values, with its integers held

@@ -464,7 +464,7 @@ class _SensitivitySearch:
         return at.status != "stopped" and at.state != self.base.state
 
     def sampled(self, samples: int, seed: int) -> Importance | None:
-        """All numbers together; None without numbers, and where fewer than half of the least samples have a plan."""
+        """All numbers together; None without numbers, and where too few samples have a plan: half of `FEWEST`."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)

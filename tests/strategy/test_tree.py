@@ -1,10 +1,12 @@
 """Branch and bound that learns from search to search: the optima of HiGHS's integers, whatever was learned before."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from highspy import HighsVarType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.progress import ignore
 from optimizer.solver import BranchingHistory, Clock, Model, Settings
+from optimizer.solver.highs_tree import _named_integers
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
 
@@ -168,3 +171,12 @@ def test_nearly_whole_numbers_are_not_whole() -> None:
     found = Model(builder, 30.0 * unit + served + 20.0 * unserved, EXACT).solve(history=BranchingHistory())
     assert found.objective == pytest.approx(20.0)
     assert found.bound == pytest.approx(20.0)
+
+
+def test_presolve_finds_whole_numbers_that_need_no_branch() -> None:
+    whole, any_number = HighsVarType.kInteger, HighsVarType.kContinuous
+    # Presolve has reordered two integers, dropped one, and found that an unnamed column is whole as well.
+    presolved = SimpleNamespace(integrality_=[whole, any_number, whole, whole], col_names_=["i2", "", "", "i0"])
+    assert _named_integers(presolved) == ([0, 3], [2, 0])
+    # Without any integer left, HiGHS may keep no names.
+    assert _named_integers(SimpleNamespace(integrality_=[any_number], col_names_=[])) == ([], [])

@@ -1,7 +1,7 @@
 """A world map of one path: what each region makes, what crosses from region to region, what is built where.
 
 Outlines and names of countries come with the package countryinfo. A region stands at the country that its key or its
-printed name names, and a union of countries at its seat; any other region, such as "other allies", stands below the
+printed name names, and a union of countries at its capital; any other region, such as "other allies", stands below the
 map with its figures. Goods of all stages are added up in tonnes a year.
 """
 
@@ -150,7 +150,7 @@ def _plain_name(name: str) -> str:
 
 
 def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
-    """Longitude and latitude of the country that a region names, or of a union's seat; None where it names none."""
+    """Longitude and latitude of the country that a region names, or of a union's capital; None where it names none."""
     names = (_plain_name(region), _plain_name(region_name(instance, region)))
     wanted = {_SEATS.get(name, name) for name in names}
     return next((country.place for country in countries() if wanted & country.names), None)
@@ -218,7 +218,7 @@ def draw_map(
     add_footer(
         canvas,
         "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
-        f"union of countries at its seat, others below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
+        f"union at its capital, others below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
         handles,
     )
     return canvas
