@@ -47,6 +47,7 @@ from optimizer.studies.importance import (
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 
 
@@ -363,6 +364,21 @@ class _Interval:
         return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
 
 
+def _bound_of(known: Result, instance: Instance) -> float:
+    """What is proven of the least cost with all floors kept, or with gaps at their price; nothing where floors fail."""
+    price = instance.policy.gap_price
+    if known.bound is None or (price is None and not known.survives):
+        return -math.inf
+    return known.bound + (0.0 if price is None else price * known.survival_gap)
+
+
+def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
+    """An answer that is the plan that was known, with what was proven of that."""
+    if known.bound is None or not math.isclose(found.cost, known.total_cost, rel_tol=SAME_VALUE):
+        return found
+    return replace(found, status="optimal", bound=max(found.bound, min(known.bound, found.cost)))
+
+
 def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[TornadoBar]:
     result = list(bars)
     for way in ways:
@@ -391,14 +407,18 @@ class _SensitivitySearch:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
         with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
-            if known is not None and known.survives and known.bound is not None:
-                # What remains to be found are the shocks that shape it.
+            least = None
+            if known is not None and known.bound is not None:
+                # What remains to be found are the shocks that shape it, and its dual values.
                 solver.learn(known.plan, frozenset())
-                self.found = solver.ask(bound=known.bound)
+                self.found, least = (
+                    _with_bounds_of(known, solver.ask(bound=_bound_of(known, self.instance))),
+                    known.calm_cost,
+                )
             else:
                 self.found = solver.ask()
             if math.isfinite(self.found.cost):
-                least = no_shock_cost(self.instance, settings, self.clock)
+                least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
                 measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
@@ -406,7 +426,7 @@ class _SensitivitySearch:
                     measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
-            self._duals = None if solver.latest is None else DualScreen.of(solver.latest)
+            self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)
         return self.base
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
