@@ -227,8 +227,8 @@ def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _segment_sources(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    both = hardest_sources(book)
-    return {"paths": [dict(vars(each)) for each in both]}, sources_tables(book.instance, both)
+    both, chosen = hardest_sources(book)
+    return {"paths": [dict(vars(each)) for each in both], "chosen": chosen}, sources_tables(book.instance, both, chosen)
 
 
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
