@@ -21,7 +21,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.audit.futures import check_futures
+from optimizer.audit.figures import check_futures
 from optimizer.errors import OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.progress import Progress
