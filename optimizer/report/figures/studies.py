@@ -28,9 +28,9 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.format import percent, plural, shortened
-from optimizer.report.tables.discovery import conditions_of, dimension_name, value_of_dimension
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.requirements import curve
+from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
 from optimizer.studies.attack import AttackResult

@@ -22,9 +22,9 @@ from optimizer.report.figures.years import draw_down_table, sources_tables, year
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
 from optimizer.report.study_narrative import study_sentences
-from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
+from optimizer.report.tables.sensitivity import discovery_tables
 from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives

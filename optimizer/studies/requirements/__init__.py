@@ -37,8 +37,8 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Outcome
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.folding import entry_of
 from optimizer.studies.given_plan import operate_given
+from optimizer.studies.outcomes import entry_of
 from optimizer.studies.requirements import frames
 from optimizer.studies.requirements.frames import shortfall_by_material
 from optimizer.studies.solve import solve_instance
