@@ -249,3 +249,7 @@ class BackEnd(Protocol):
     def recall(self, name: str) -> None:
         """Let the next linear programme start from a basis that was kept, if it was."""
         ...
+
+    def begin_anew(self) -> None:
+        """Let the next linear programme start from nothing, by presolve; it may do nothing."""
+        ...
