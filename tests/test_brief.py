@@ -30,7 +30,7 @@ from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import single_point
 from optimizer.studies.slips import find_slips, slip_by_a_year
-from optimizer.studies.sourcing import basis_of, find_numbers, weighted_basis
+from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"

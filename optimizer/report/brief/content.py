@@ -20,7 +20,7 @@ from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
-from optimizer.studies.sourcing import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 

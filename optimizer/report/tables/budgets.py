@@ -23,7 +23,7 @@ from optimizer.studies.comparison import (
     ComparisonColumn,
     sizes_bought,
 )
-from optimizer.studies.folding import Fold, folds
+from optimizer.studies.outcomes import Fold, folds
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16

@@ -23,8 +23,8 @@ from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.solver import Clock, interruptible
-from optimizer.studies.fitting import place_plan
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
+from optimizer.studies.purchases import place_plan
 from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.stress import worst_cut
 from optimizer.studies.withstand import with_listed_attacks

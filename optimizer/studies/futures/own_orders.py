@@ -16,7 +16,7 @@ from typing import Any, Literal
 from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import Decision
-from optimizer.studies.futures.question_timing import TimedQuestion, question_of, timed_questions, ways_of
+from optimizer.studies.futures.tasks import TimedQuestion, question_of, timed_questions, ways_of
 
 OrderClass = Literal["no regret", "one answer", "several answers"]
 

@@ -27,28 +27,26 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures import study_frames
+from optimizer.studies.futures import frames as futures_frames
 from optimizer.studies.futures.alone import Alone, by_expected_cost
 from optimizer.studies.futures.own_orders import OwnOrder, own_orders
-from optimizer.studies.futures.question_timing import (
+from optimizer.studies.futures.solve import purchases_of, solve_futures
+from optimizer.studies.futures.tasks import (
     Dates,
+    FollowedPlan,
+    MeasuredCost,
     TimedQuestion,
     Timing,
+    ValueStatus,
+    follow_plans,
     known_at_once,
     never_known,
     nodes,
     other_dates,
     retimed,
-    timed_questions,
-)
-from optimizer.studies.futures.solve import purchases_of, solve_futures
-from optimizer.studies.futures.tasks import (
-    FollowedPlan,
-    MeasuredCost,
-    ValueStatus,
-    follow_plans,
     solve_alone_in_full,
     solve_retimed,
+    timed_questions,
     value_of_result,
 )
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
@@ -115,7 +113,7 @@ class FuturesStudy:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    frames = property(study_frames.of_futures_study)
+    frames = property(futures_frames.of_futures_study)
 
     @property
     def flexibility(self) -> ProvenDifference | None:
@@ -197,8 +195,7 @@ def futures_study(
     Args:
         instance: with futures.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out),
-            `time_limit` holds for the whole, and `jobs` is the number of processes.
+        settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         scenario: of the instance, or several in the order given.
 
@@ -217,10 +214,8 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    settings, made = (
-        settings or Settings(gap=MEASURE_SHARE),
-        apply_arguments(instance, budget=budget, scenario=scenario),
-    )
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings(gap=MEASURE_SHARE)
     return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
 
