@@ -228,11 +228,7 @@ class DualScreen:
         builder, duals = found.duals.builder, found.duals
         values = {column.mark: value for column, value in zip(builder.columns, duals.values.tolist(), strict=False)}
         priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
-        # A shock without dual values, and without demand below its floors, has no part in the sum; nor one whose cost
-        # does not count.
-        fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
-        counted = {event.name for event in instance.events if event.probability > 0}
-        shocks = frozenset({mark.path for mark in priced} | fails | counted)
+        shocks = _counted_shocks(instance, values, priced)
         if instance.policy.gap_price is not None:
             return cls(values, priced, shocks, "priced")
         return cls(values, priced, shocks, "gap" if found.gap > 0 else "cost")
@@ -252,6 +248,13 @@ class DualScreen:
         if instance.policy.gap_price is not None and self.counts == "priced":
             return 0.0, cost + priced + instance.policy.gap_price * gap
         return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+
+
+def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
+    """The shocks with a part in L: with dual values, with demand below floors, or with a probability."""
+    fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
+    likely = {event.name for event in instance.events if event.probability > 0}
+    return frozenset({mark.path for mark in priced} | fails | likely)
 
 
 def first_order_effect(

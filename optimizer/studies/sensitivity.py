@@ -44,7 +44,14 @@ from optimizer.studies.importance import (
     most_effective,
     numbers_of,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
+from optimizer.studies.measure import (
+    MEASURE_SHARE,
+    Measure,
+    ProvenDifference,
+    before_measure,
+    no_shock_cost,
+    proven_objective,
+)
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import SAME_VALUE
@@ -364,19 +371,10 @@ class _Interval:
         return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
 
 
-def _bound_of(known: Result, instance: Instance) -> float:
-    """What is proven of the least cost with all floors kept, or with gaps at their price; nothing where floors fail."""
-    price = instance.policy.gap_price
-    if known.bound is None or (price is None and not known.survives):
-        return -math.inf
-    return known.bound + (0.0 if price is None else price * known.survival_gap)
-
-
 def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
-    """An answer that is the plan that was known, with what was proven of that."""
-    if known.bound is None or not math.isclose(found.cost, known.total_cost, rel_tol=SAME_VALUE):
-        return found
-    return replace(found, status="optimal", bound=max(found.bound, min(known.bound, found.cost)))
+    """An answer, with what was proven of the plan that was known where it is that."""
+    is_same = known.bound is not None and math.isclose(found.cost, known.total_cost, rel_tol=SAME_VALUE)
+    return replace(found, status="optimal", bound=max(found.bound, known.bound or 0.0)) if is_same else found
 
 
 def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[TornadoBar]:
@@ -407,17 +405,14 @@ class _SensitivitySearch:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
         with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
-            least = None
             if known is not None and known.bound is not None:
                 # What remains to be found are the shocks that shape it, and its dual values.
                 solver.learn(known.plan, frozenset())
-                self.found, least = (
-                    _with_bounds_of(known, solver.ask(bound=_bound_of(known, self.instance))),
-                    known.calm_cost,
-                )
+                self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known, self.instance)))
             else:
                 self.found = solver.ask()
             if math.isfinite(self.found.cost):
+                least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
                 measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
