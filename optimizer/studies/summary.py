@@ -364,6 +364,7 @@ def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[fl
             yield Shortage(d, label(worst), short[worst], float(demand[worst]))
 
 
+# On what the numbers of an instance rest.
 BASES = ("source", "derived", "assumption", "unexplained")
 # Sections that describe the world.
 WORLD_SECTIONS = (

@@ -41,6 +41,9 @@ Timing = Literal["start", "earlier", "later", "never"]
 Dates = Mapping[Place, int | None]
 
 
+# Other dates of answers.
+
+
 @dataclass(frozen=True)
 class TimedQuestion:
     """A question of a file.
