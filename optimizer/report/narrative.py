@@ -27,8 +27,8 @@ from optimizer.report.format import (
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
+from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down

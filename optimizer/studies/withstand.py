@@ -20,8 +20,14 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_attacks
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import (
+    ScenarioNames,
+    apply_arguments,
+    for_each_future,
+    with_attacks,
+    with_budget,
+    without_attacks,
+)
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore

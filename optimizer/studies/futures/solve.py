@@ -23,11 +23,10 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit.futures import check_futures
+from optimizer.audit.figures import check_futures
 from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
