@@ -183,11 +183,11 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: model.booked("outlay", year) for year in years}
     if policy.budget is not None:
-        model.require("policy", "budget", None, total(outlay.values()), "<=", policy.budget, unit="USD")
+        model.require("policy", "budget", None, total(outlay.values()), "<=", policy.budget, unit="money")
     if policy.annual_budget is not None:
         for year in years:
             bound = policy.annual_budget.at(year)
-            model.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="USD")
+            model.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="money")
     made = _made(model) if policy.max_share or policy.min_share else {}
     for i, rule in enumerate(policy.max_share):
         _share(model, made, f"max_share_{i}", rule, "<=")

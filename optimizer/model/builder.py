@@ -24,7 +24,7 @@ from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
-Unit = Literal["t", "USD", "1"]
+Unit = Literal["t", "money", "1"]
 Sense = Literal["<=", ">=", "=="]
 LONGEST_NAME = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")

@@ -35,12 +35,12 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
+from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery.boxes import Flags
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements import Requirements
-from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 
 MARKS = "os^vDPX*"

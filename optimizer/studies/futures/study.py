@@ -195,8 +195,7 @@ def futures_study(
     Args:
         instance: with futures.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out),
-            `time_limit` holds for the whole, and `jobs` is the number of processes.
+        settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         scenario: of the instance, or several in the order given.
 
@@ -215,10 +214,8 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    settings, made = (
-        settings or Settings(gap=MEASURE_SHARE),
-        apply_arguments(instance, budget=budget, scenario=scenario),
-    )
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings(gap=MEASURE_SHARE)
     return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
 
