@@ -188,7 +188,7 @@ def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, resul
     assert "--with alternatives" in parts["alternatives"]["missing"]
     assert "no ranges" in parts["figures"]["missing"]
     ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
-    assert "--with sensitivity" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
+    assert "--quick" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
     silent = replace(result, comments=())
     assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
 

@@ -297,6 +297,9 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
     return made, report
 
 
+# The plan of several futures.
+
+
 def check_futures(instance: Instance, result: FuturesResult) -> Report:
     """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
     report, tree = Report(), instance.tree

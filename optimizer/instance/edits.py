@@ -45,6 +45,8 @@ from optimizer.instance.schema import RULE, Future, FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
 
+# The tree of futures: every way through the questions, and the instance at the end of each.
+
 
 def make_tree(instance: Instance) -> FutureTree:
     """The futures of a checked instance.

@@ -331,6 +331,9 @@ def _show_value(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+# Ways through the questions of a file, and the file at the end of each.
+
+
 @dataclass(frozen=True)
 class Way:
     """One way through the questions, with the place and the content of each branch on it."""

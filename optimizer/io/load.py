@@ -13,8 +13,6 @@ from optimizer.instance.document import Document, parse
 from optimizer.instance.overrides import apply_override
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
-from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
-from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.io.yaml_text import Comment, dump_yaml, parse_comments
 from optimizer.limits import FILE_BYTES
 from optimizer.results.saved import is_of_futures
@@ -220,6 +218,7 @@ def inspect_document(
     return instance, findings, document
 
 
+# The same instance in another form.
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
 
@@ -246,9 +245,13 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
     document, comments = open_document(source), read_comments(source)
     instance, _ = check_document(document)
     if form == WORKBOOK:
+        from optimizer.io.workbook import dump_workbook, parse_workbook
+
         content = dump_workbook(document.data, comments)
         again = parse_workbook(content, str(target))[0]
     else:
+        from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
+
         has_schema = (FilePath(target).parent / SCHEMA_FILE).exists()
         text = (
             json.dumps(document.data, indent=1, ensure_ascii=False) + "\n"

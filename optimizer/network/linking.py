@@ -50,7 +50,7 @@ def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Se
         rows: those of the path.
     """
     gates = model.take_gates()
-    if not gates or path.is_baseline:
+    if not gates or path.is_baseline or not model.offers_valid:
         return
     asked = _asked_for(rows)
     for t in path.periods:

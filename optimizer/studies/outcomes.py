@@ -292,6 +292,9 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> So
     return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))
 
 
+# Families and ensembles as one row each; other shocks stay as they are.
+
+
 @dataclass(frozen=True)
 class Fold:
     """Shocks that share a row.
@@ -421,6 +424,9 @@ def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
     ordered = sorted(rows, key=lambda row: urgency(row.worst))
     kept = {row.fold.name for row in ordered[:most]}
     return tuple(row for row in rows if row.fold.name in kept)
+
+
+# The adversary: what its attacks leave, and what they cost it under the plan.
 
 
 def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float]) -> Faced:

@@ -138,6 +138,9 @@ Words = tuple[str, str, str]
 STOCK = Stock.labels.noun
 
 
+# Whether a plan could have been made in an instance.
+
+
 @dataclass(frozen=True)
 class FittedPlan:
     """A plan as an instance would have it, its stock paths worked out anew, and remarks on what differs."""

@@ -38,6 +38,7 @@ from optimizer.instance.overrides import find_ways
 from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
+from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
 from optimizer.solver import Clock, Settings
 from optimizer.studies.outcomes import actual_outputs, entry_of, folds, survey
@@ -240,22 +241,10 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     found = _hits(instance)
     measured = _spread(instance.events, MEASURED)
     builder = extensive_form_model(instance, measured)
-    columns, rows = builder.scales()
-    matrix = (
-        value * columns[j] / scale
-        for row, scale in zip(builder.rows, rows, strict=True)
-        for j, value in row.terms.items()
-    )
-    objective = cost(builder, instance, measured)
-    ranges = {
-        "matrix": _range(matrix),
-        "objective": _range(value * columns[j] for j, value in objective.terms.items()),
-        "right-hand side": _range(row.rhs / scale for row, scale in zip(builder.rows, rows, strict=True)),
-    }
     bought, rules, shortages, actual, fallbacks = _no_shock_plan(instance)
     return Summary(
         counts=_counts(instance) | _size(instance, builder, len(measured)),
-        ranges=ranges,
+        ranges=_ranges(builder, cost(builder, instance, measured)),
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
         struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
         previews=previews(instance),
@@ -265,6 +254,17 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         actual=actual,
         fallbacks=fallbacks,
     )
+
+
+def _ranges(builder: ModelBuilder, objective: Expression) -> dict[str, tuple[float, float]]:
+    """The coefficients that the solver sees: between the smallest and the largest of each part of the model."""
+    columns, scales = builder.scales()
+    rows = list(zip(builder.rows, scales, strict=True))
+    return {
+        "matrix": _range(value * columns[j] / scale for row, scale in rows for j, value in row.terms.items()),
+        "objective": _range(value * columns[j] for j, value in objective.terms.items()),
+        "right-hand side": _range(row.rhs / scale for row, scale in rows),
+    }
 
 
 def _range(values: Iterable[float]) -> tuple[float, float]:
@@ -364,6 +364,7 @@ def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[fl
             yield Shortage(d, label(worst), short[worst], float(demand[worst]))
 
 
+# On what the numbers of an instance rest.
 BASES = ("source", "derived", "assumption", "unexplained")
 # Sections that describe the world.
 WORLD_SECTIONS = (

@@ -166,6 +166,9 @@ def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
             yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"
 
 
+# Decisions: what may and has to be bought, what the policy asks for, how the adversary may attack.
+
+
 def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
     instance = unchecked.instance

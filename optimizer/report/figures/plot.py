@@ -3,7 +3,7 @@
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
@@ -232,18 +232,28 @@ def hardest_sources(
     _require_kept(book, shock, list(outcomes))
     demands = book.instance.demands
     _require(segment is None or segment in demands, f"there is no segment {segment!r}; one of: {', '.join(demands)}")
-    unserved = {
-        (outcome.name, d): demands[d].shortage_cost * service.shortage
-        for outcome in outcomes.values()
-        for d, service in outcome.segments.items()
-        if service.shortage > 0 and shock in (None, outcome.name) and segment in (None, d)
-    }
+    unserved = {pair: value for pair, value in _unserved(book, outcomes).items() if _is_asked(pair, shock, segment)}
     if shock is not None and segment is not None:
         chosen, words = (shock, segment), "Shock and segment as asked for."
     else:
         _require(bool(unserved), "nothing goes unserved there: name --shock and --segment")
         chosen, words = max(unserved, key=lambda key: unserved[key]), _CHOSEN[shock is not None, segment is not None]
     return years.sources_of(book.instance, book.own.result, outcomes[chosen[0]], chosen[1]), words
+
+
+def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, str], float]:
+    """By shock and segment what goes unserved, at shortage cost, money; where something does."""
+    demands = book.instance.demands
+    return {
+        (name, d): demands[d].shortage_cost * service.shortage
+        for name, outcome in outcomes.items()
+        for d, service in outcome.segments.items()
+        if service.shortage > 0
+    }
+
+
+def _is_asked(pair: tuple[str, str], shock: str | None, segment: str | None) -> bool:
+    return shock in (None, pair[0]) and segment in (None, pair[1])
 
 
 # How a figure chose what was not asked for, by whether a shock was, and a segment.

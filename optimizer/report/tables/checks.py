@@ -270,6 +270,9 @@ _DRAWN = 40
 _Answers = Sequence[Mapping[str, Any]]
 
 
+# The tree of the futures of a file.
+
+
 def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[RenderableType]:
     """The tree, what its branches change, and where probabilities are assumed; nothing for a file without futures."""
     if not summary.futures:

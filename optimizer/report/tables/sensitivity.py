@@ -288,6 +288,9 @@ WORST_SHOCKS = 3
 COUNTS = {2: "Two", 3: "Three"}
 
 
+# Under which conditions a plan fails.
+
+
 def show_discovery(found: Discovery, console: Console | None = None) -> None:
     """Print where the plan fails: the answer first."""
     print_parts(list(discovery_tables(found)), console or Screen())
