@@ -166,8 +166,6 @@ class RawResult:
     reduced_costs: Vector | None = None
 
 
-# So many branches of other searches count at most, for each integer and direction.
-MOST_COUNTED = 2.0
 # Of branching, by key of an integer.
 Gains = dict[Hashable, Vector]
 
@@ -188,11 +186,9 @@ class BranchingHistory:
     failures: int = 0
 
     def read(self, keys: Sequence[Hashable]) -> Vector:
-        """A row for each key. What others gained counts as a few branches at most: the own gains soon outweigh it."""
+        """A row for each key."""
         none = np.zeros(4)
-        rows = np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
-        counts = np.repeat(rows[:, 1::2], 2, axis=1)
-        return rows * (np.minimum(counts, MOST_COUNTED) / np.maximum(counts, 1.0))
+        return np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
 
     def write(self, keys: Sequence[Hashable], gains: Vector) -> None:
         """Keep the rows of some keys."""
