@@ -104,8 +104,7 @@ class ScenarioModel(MeasuredModel):
 
     def fix_integers(self, values: Vector) -> None:
         """Fix the integers at values, in their order; those of shocks that came later at 0."""
-        whole = np.zeros(len(self.model.integers))
-        whole[: len(values)] = values
+        whole = np.pad(values, (0, len(self.model.integers) - len(values)))
         self.model.bound(self.model.integers, whole, whole)
         self.valid.release(self.model)
 
@@ -390,8 +389,7 @@ class ScenarioModel(MeasuredModel):
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
         assert result.values is not None
-        slack, values = 2.0 * (self.gap_limit - gap), result.values.tolist()
-        gaps = self.shock_gaps(values)
+        slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
         small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
 
