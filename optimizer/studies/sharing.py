@@ -89,9 +89,9 @@ def find_cost_shares(
     between: Sequence[str] | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener = ignore,
+    listener: Listener,
     *,
-    notes: tuple[str, ...] = (),
+    notes: tuple[str, ...],
 ) -> CostShares:
     """`share_costs` for commands, which share a clock; at Ctrl-C, what is known until then."""
     began, members = time.perf_counter(), _members(instance, between)
