@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -28,8 +29,8 @@ from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
-from optimizer.studies.frontier import single_point
-from optimizer.studies.slips import find_slips, slip_by_a_year
+from optimizer.studies.frontier import frontier, single_point
+from optimizer.studies.slips import Slip, find_slips, slip_by_a_year
 from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent
@@ -162,24 +163,25 @@ def test_orders_are_those_of_the_first_year_and_add_to_its_outlay(tiny: so.Insta
 
 def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brief: Brief) -> None:
     orders = part(brief, "orders")["table"]["rows"]
-    assert orders[0] == [
+    # The reserve comes first: a year late it leaves more below the floors than the plant does.
+    assert orders[0][:4] == ["magnet reserve, 100 t", "3.9", "6.5", "2026"]
+    assert orders[1] == [
         "home magnet plant, 20 t/yr",
-        "5M",
+        "5",
+        "5",
         "2026",
         "2028",
-        "20 t more below floors, 10M USD; 1 more shock fails",
+        "20 t more below floors, 10M USD in embargo, from 2027; 1 more shock fails",
     ]
-    assert orders[-1][:2] == ["All decisions (2)", "8.9M"]
+    assert orders[-1][:3] == ["All decisions (2)", "8.9", "11.5"]
     money = part(brief, "money")
-    assert money["table"]["rows"] == [["2026", "8.9M"], ["2028", "2.6M"]]
+    assert money["table"]["rows"] == [["2026", "8.9"], ["2028", "2.6"]]
     # 8.9M is the longest bar.
     assert money["bars"] == [[1.0], [pytest.approx(2.6 / 8.9)]]
     # Of 100 t a year 30 in 2027 and 50 in 2028 are served, 20 of them from the plant: 120 t go short, all above floors.
-    assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60M", "embargo · 2027"]]
-    assert part(brief, "survival")["table"]["rows"] == [
-        ["embargo · 2027, worst of 2", "✓ all held", "0", "0", "120", "60M"]
-    ]
-    assert part(brief, "worst")["sentences"][0] == "embargo · 2027 (2027 to 2028)."
+    assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60", "embargo, from 2027"]]
+    assert part(brief, "survival")["table"]["rows"] == [["embargo, 2 dates", "✓ all held", "0", "0", "120", "60"]]
+    assert part(brief, "worst")["sentences"][0] == "embargo (2027 to 2028)."
 
 
 def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, result: so.Result) -> None:
@@ -218,9 +220,9 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     found = {"base": base, "measure": {"tolerance": 2e6}, "numbers": bars, "screened": []}
     part = make_brief(tiny, result, studies={"sensitivity": found}).to_dict()["parts"]["figures"]
     # The cost at the low end is 0 to 20M less, and a gap within the tolerance is none.
-    assert part["table"]["rows"][0][3:] == ["–", "+1.9B"]
+    assert part["table"]["rows"][0][3:] == ["–", "+1,900"]
     assert part["table"]["rows"][0][0] == "Users stocks (quantity of 2 figures together)"
-    assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55M"]
+    assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
     assert "Of 2 ranges in the file" in part["table"]["caption"]
 
 
@@ -234,9 +236,72 @@ def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
 
 def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     found = so.solve(tiny, budget=5e6)
-    said = " ".join(part(make_brief(tiny, found), "worst")["sentences"])
-    assert "of demand below survival floors, a gap of" in said
-    assert "missed" in said
+    worst = part(make_brief(tiny, found), "worst")
+    assert "of demand below survival floors, a gap of" in " ".join(worst["sentences"])
+    assert worst["title"] == "Where floors fail, worst first"
+    (row,) = worst["values"]
+    assert row["gap"] == pytest.approx(found.worst_gap)
+    assert row["gap"] == pytest.approx(500e3 * row["below_floor"])
+
+
+def test_every_segment_below_its_floor_is_listed_and_adds_to_the_gap(tiny: so.Instance) -> None:
+    """A floor of 60 % for a second segment that nothing serves: both are listed, and their sum is the gap."""
+    other = "demands.wind={commodity: magnet, quantity: 40, survival: 0.6, shortage_cost: 200k}"
+    instance = so.load(TINY, [other])
+    found = so.solve(instance, budget=0)
+    worst = part(make_brief(instance, found), "worst")
+    *rows, together = worst["values"]
+    assert {row["segment"] for row in rows} == {"motors", "wind"}
+    assert together["segment"] == "Together"
+    assert together["gap"] == pytest.approx(found.worst_gap)
+    assert together["gap"] == pytest.approx(sum(row["gap"] for row in rows))
+    assert together["below_floor"] == pytest.approx(sum(row["below_floor"] for row in rows))
+    assert worst["strong"] == [2]
+
+
+def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:
+    """The reserve is cheaper than the plant, but a year without it costs more."""
+    orders = orders_of(tiny, result, 2026)
+    slips = [Slip((order.option,), (), "embargo@2027", 1e6 * i, 1.0, 1.0, 1e6 * i, 0.0) for i, order in
+             enumerate(orders)]  # fmt: skip
+    rows = make_brief(tiny, result, slips=slips).to_dict()["parts"]["orders"]["values"]
+    assert [row["order"].partition(",")[0] for row in rows[:2]] == [orders[1].name, orders[0].name]
+    assert rows[0]["on_line"] == "bought until 2028"
+    assert (rows[0]["money"], rows[0]["total"]) == (pytest.approx(3.9e6), pytest.approx(6.5e6))
+
+
+def test_decisions_of_later_years_are_counted_below_with_their_money(tiny: so.Instance, result: so.Result) -> None:
+    """The plant is moved to 2028: it follows the reserve of 100 t at 65k; 20 t at 200k and 1M fixed are 5M."""
+    builds = tuple(replace(build, t=2, year=2028, period="2028") for build in result.plan.builds)
+    later = replace(result, plan=replace(result.plan, builds=builds))
+    rows = make_brief(tiny, later).to_dict()["parts"]["orders"]["values"]
+    assert [row["order"] for row in rows][1:] == ["Later: 1 more decision, from 2028 on"]
+    assert rows[-1]["total"] == pytest.approx(5e6)
+
+
+def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instance, result: so.Result) -> None:
+    """10 more t are wanted than the imports of 100 t bring: 10 of 110 t go unserved in each year till the plant works.
+
+    The plant, ordered in 2026, works from 2028 on. Of the budget of 50M, what is not spent is left.
+    """
+    instance = so.load(TINY, ["demands.motors.quantity=110", "policy.budget=50M", "processes.imports.capacity=100"])
+    found = so.solve(instance)
+    assert found.lacks
+    note = make_brief(instance, found).to_dict()["notes"][0]
+    assert note.startswith("Short already without a shock: motors, 2026 to 20")
+    assert "up to 9 %" in note
+    assert "of the budget is left" in note
+    assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")
+
+
+def test_nothing_bought_is_compared_where_its_plan_is_known(tiny: so.Instance, result: so.Result) -> None:
+    points = frontier(tiny, result, [0.0])
+    rows = make_brief(tiny, result, frontier=points).to_dict()["parts"]["alternatives"]["values"]
+    nothing = next(point.result for point in points.points if point.budget == 0)
+    assert rows[-1]["plan"] == "Do nothing"
+    assert rows[-1]["more"] == pytest.approx(nothing.total_cost - result.total_cost)
+    rows = make_brief(tiny, result).to_dict()["parts"]["alternatives"]["values"]
+    assert rows[-1]["more"] is None
 
 
 # Its forms.
@@ -249,7 +314,7 @@ def texts(data: dict[str, Any]) -> list[str]:
         for each in data["parts"].values()
         for text in [*each["sentences"], *(cell for row in (each["table"] or {"rows": []})["rows"] for cell in row)]
     ]
-    return [text for text in [data["sentence"], *cells] if any(sign.isdigit() for sign in text)]
+    return [text for text in [data["sentence"], *data["notes"], *cells] if any(sign.isdigit() for sign in text)]
 
 
 def flat(text: str) -> str:
@@ -284,6 +349,12 @@ def test_page_shows_all_that_the_json_says(data: dict[str, Any], brief: Brief) -
     before = flat(unescape(shown[: shown.index('<script type="application/json"')]))
     assert len(texts(data["brief"])) > 20
     assert [text for text in texts(data["brief"]) if flat(text) not in before] == []
+
+
+@pytest.mark.parametrize("suffix", BRIEF_FORMS)
+def test_files_hold_no_word_of_the_command_line(data: dict[str, Any], suffix: str) -> None:
+    assert "--" in json.dumps([part["missing"] for part in data["brief"]["parts"].values()])
+    assert re.search(r"--[a-z]", read(write_brief(data["brief"], suffix), suffix)) is None
 
 
 @pytest.mark.parametrize("suffix", BRIEF_FORMS)
@@ -323,7 +394,9 @@ def test_command_writes_the_brief_and_prints_it_as_json(suffix: str, tmp_path: P
 
 def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:
     so.write_report(result, tmp_path / "brief.md", budgets=[5e6])
-    assert "20 t more below floors, 10M USD" in (tmp_path / "brief.md").read_text(encoding="utf-8")
+    assert "20 t more below floors, 10M USD in embargo, from 2027" in (tmp_path / "brief.md").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".docx"])
@@ -359,12 +432,12 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
     )
     parts = found["parts"]
-    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "every future"]
-    assert parts["money"]["table"]["rows"] == [["2027", "2M", "2M"], ["2028", "–", "6M"]]
+    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "every future"]
+    assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
         ["high", "50 %", "✓ 1 of 1", "0", "0"],
-        ["low", "50 %", "✓ 1 of 1", "0", "30M"],
+        ["low", "50 %", "✓ 1 of 1", "0", "30"],
     ]
     assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
 
@@ -376,9 +449,9 @@ def test_every_future_has_a_brief_of_its_own_and_what_slips(futures: so.FuturesR
     data = futures_book(futures, slips=slips)
     (high, low) = data["briefs"]
     assert (high["future"], low["label"]) == ("high", "low, 50 %")
-    assert high["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2M"], ["2028", "6M"]]
-    assert low["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2M"]]
-    assert data["brief"]["parts"]["orders"]["table"]["head"][-1] == "If it slips by a year"
+    assert high["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2"], ["2028", "6"]]
+    assert low["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2"]]
+    assert data["brief"]["parts"]["orders"]["table"]["head"][-1] == "If ordered a year later"
     assert data["brief"]["parts"]["orders"]["missing"] == ""
     page_text = futures_page(futures, data)
     assert page_text.count('<option value="high"') == page_text.count('data-future="high"') == 1
@@ -389,8 +462,8 @@ def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
     high, low = futures.futures
     none = replace(low, result=replace(low.result, plan=Plan()))
     found = make_futures_brief(instance_of(futures), replace(futures, futures=(high, none))).to_dict()
-    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2M", "2027", "2028", "1 of 2 futures"]
-    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2M"
+    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "1 of 2 futures"]
+    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2"
 
 
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])

@@ -16,7 +16,7 @@ from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commit
 from optimizer.results.saved import Bands
 from optimizer.studies.outcomes import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
-from optimizer.units import fixed, si
+from optimizer.units import fixed, short, si
 
 LINE = 0.65
 # What an empty cell shows.
@@ -42,6 +42,22 @@ def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
 def in_full(instance: Instance, event: Shock) -> str:
     """The full name of a shock: ``Full embargo · 2028Q1``."""
     return " · ".join(part for part in entry_title(instance, event) if part)
+
+
+def dated(instance: Instance, event: Shock) -> str:
+    """The full name of a shock in a sentence: ``Full embargo, from 2028Q1``; without a date as `in_full` has it."""
+    title, which = entry_title(instance, event)
+    return f"{title}, from {which}" if is_date(instance, which) else in_full(instance, event)
+
+
+def is_date(instance: Instance, which: str) -> bool:
+    """Whether a text is the label of a period."""
+    return which in map(instance.horizon.label, instance.horizon.periods)
+
+
+def in_millions(amount: float, digits: int = 3) -> str:
+    """Money in millions, to so many digits: ``4,490``, ``0.345``, ``−37.6``."""
+    return short(float(f"{amount / 1e6:.{digits}g}"), digits)
 
 
 def shock_title(instance: Instance, key: str) -> str:

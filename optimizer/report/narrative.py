@@ -13,6 +13,7 @@ from optimizer.report.format import (
     abroad,
     band_words,
     committed_words,
+    dated,
     entry_title,
     in_full,
     in_percent,
@@ -369,7 +370,7 @@ def sentence(instance: Instance, result: Result) -> str:
         if price <= ROUNDING * abs(result.total_cost):
             beyond = "; it costs no more than the same supply would if no shock ever came"
         else:
-            beyond = f"; in total it costs {si(price, result.money, 4)} more than the same supply would if no shock "
+            beyond = f"; in total it costs {si(price, result.money)} more than the same supply would if no shock "
             beyond += f"ever came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
@@ -382,7 +383,7 @@ def _bought(result: Result) -> str:
     things += [plural(stores, Stock.labels.noun)] if stores else []
     if not things:
         return "With nothing bought"
-    return f"With {' and '.join(things)} for {si(result.outlay, result.money, 4)} of outlay"
+    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay"
 
 
 def _floors_kept(instance: Instance, result: Result) -> str:
@@ -399,7 +400,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
-        f"{_title(instance, worst.name)}{gap}, where {where} against a floor of {floor} %"
+        f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
     )
 
 
@@ -450,10 +451,6 @@ def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
     failed = [outcome.name for outcome in hardest_of(result.shocks) if outcome.fails]
     return _group_shocks(instance, kept), _group_shocks(instance, failed)
-
-
-def _title(instance: Instance, name: str) -> str:
-    return in_full(instance, instance.event(name))
 
 
 def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:

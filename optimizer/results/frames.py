@@ -32,11 +32,12 @@ Form = Literal[
     "count",  # a whole number
     "amount",  # a number, to three digits
     "exact",  # a number, to four digits
+    "millions",  # money, in millions, to three digits
     "percent",  # a share, as per cent
     "tenth",  # a share, as per cent to one decimal
     "yes",  # whether something holds
 ]
-NUMBER_FORMS = ("count", "amount", "exact", "percent", "tenth")
+NUMBER_FORMS = ("count", "amount", "exact", "millions", "percent", "tenth")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import audit_text, list_names, percent, plural
-from optimizer.report.narrative import signed_amount
+from optimizer.report.format import audit_text, in_millions, list_names, percent, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -34,16 +34,16 @@ def confidence_part(
     Args:
         result: the plan.
         comments: of its file, as `Result.comments` holds them.
-        proof: what is proven of its cost, a sentence.
+        proof: what is proven of its cost, the end of a sentence.
         spent: by option, what is spent on it.
     """
     title = "How sure this is"
-    said = (*_range_sentence(result), f"{proof} Audit: {audit_text(result.audit)}.")
+    said = (*_range_sentence(result), f"{_checked(result.audit)}; {proof}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
         cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
-        missing = f"Sources: the plan holds no comments of its file; {cure}."
-        return BriefPart("confidence", title, said, None, missing)
+        lacks = "Sources: the plan holds no comments of its file"
+        return BriefPart("confidence", title, said, None, f"{lacks}; {cure}.", lacks=f"{lacks}.")
     basis = basis_of(numbers)
     of_all = f"{percent(basis.assumption)} of the {len(numbers):,} numbers of the file are assumptions, "
     said = (f"{of_all}{percent(basis.source)} rest on a source.", *said)
@@ -64,18 +64,87 @@ def confidence_part(
 
 
 def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
-    """What becomes of the best plan where every number is anywhere in its range, where samples are known."""
+    """The outlay of the best plan where every number is anywhere in its range, where samples are known."""
     bands = result.bands if isinstance(result, Result) else None
     if bands is not None:
         outlay = f"{si(bands.outlay.p5, result.money, 2)} to {si(bands.outlay.p95, result.money, 2)}"
-        kept = f"survives everything in {percent(bands.survived)} of {bands.used:,} samples"
-        yield f"With all numbers anywhere in their ranges the best plan {kept}, for {outlay} (5 % to 95 %) of outlay."
+        yield f"With all numbers anywhere in their ranges the best plans take {outlay} of outlay (5 % to 95 %)."
+
+
+def _checked(audit: Mapping[str, Any]) -> str:
+    """What the audit found, the beginning of a sentence."""
+    if not audit.get("rows"):
+        return "The arithmetic is not checked"
+    return f"The arithmetic is checked: {audit_text(audit)}"
+
+
+def _notes(instance: Instance, result: Result) -> Iterator[str]:
+    """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    if ordered:
+        names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
+                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
+        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
+        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
+    bands = result.bands
+    if bands is not None and result.shocks:
+        kept = sum(not outcome.fails for outcome in result.shocks)
+        yield (
+            f"With the numbers as assumed {kept:,} of {plural(len(result.shocks), 'shock')} are survived; with all "
+            f"numbers anywhere in their ranges the best plan for each sample survives everything in "
+            f"{percent(bands.survived)} of {plural(bands.used, 'sample')}."
+        )
+
+
+def _when_short(instance: Instance, result: Result, d: str) -> str:
+    """The first and the last period in which the baseline leaves a segment short, and how many, unless all between."""
+    assert result.baseline is not None
+    short = [t for t, tonnes in enumerate(result.baseline[d, "unserved"]) if tonnes > NEGLIGIBLE]
+    if not short:
+        return result.lacks[d].period
+    span = windowed(instance.horizon.label(short[0]), instance.horizon.label(short[-1]))
+    is_whole = short[-1] - short[0] + 1 == len(short)
+    return span if is_whole else f"{len(short)} periods of {span}"
+
+
+def _why_short(instance: Instance, result: Result, d: str) -> str:
+    """What is left of the budget, and from when on what is ordered can help a segment: facts, without a cause."""
+    budget, left = instance.policy.budget, ""
+    if budget is not None and budget - result.outlay > SHOWN_SHARE * budget:
+        left = f"{si(budget - result.outlay, result.money)} of the budget is left. "
+    ways = _supply_of(instance, d)
+    firsts = [move.first for move in purchases(instance, result) if not move.purchases and move.option in ways]
+    if not firsts:
+        return f"{left}No project that is ordered is on its supply chain.".rstrip()
+    name = display_name(instance, d)
+    if min(firsts) >= len(instance.horizon.periods):
+        return f"{left}No project ordered for {name} is on line in the period."
+    when = instance.horizon.label(min(firsts))
+    return f"{left}The earliest project ordered on the supply chain of {name} is on line in {when}."
+
+
+def _supply_of(instance: Instance, d: str) -> set[str]:
+    """The processes and options from which material can reach a segment, with deals on them and what replaces it."""
+    reached, found = {instance.demands[d].commodity}, set[str]()
+    while True:
+        makers = {a for a, each in instance.activities.items() if reached & set(each.output)} - found
+        if not makers:
+            break
+        found |= makers
+        reached |= {c for a in makers for c in instance.activities[a].input}
+    for o, option in instance.options.items():
+        if getattr(option, "process", None) in found or d == getattr(option, "demand", None):
+            found.add(o)
+    return found
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
     return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
 
 
+# So many segments are named that are short without a shock.
+MOST_LACKS = 2
+NO_RANGES = "The file gives no ranges of its numbers."
 # So many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
 
@@ -89,36 +158,46 @@ def alternatives_part(
     """
     near = [] if found is None else list(found.get("plans", ()))[:MOST_PLANS]
     others = _by_budget(result, frontier) if len(near) < MOST_PLANS else []
-    rows = _plan_rows(instance, result, near, others)
+    rows = _plan_rows(instance, result, near, others, _cost_of_nothing(result, frontier))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
-        FrameColumn("outlay", unit=result.money, form="amount"),
-        FrameColumn("more", "Cost more", result.money, "amount"),
+        FrameColumn("outlay", unit=result.money, form="millions"),
+        FrameColumn("more", "Cost more", result.money, "millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
-        FrameColumn("worst_gap", "Worst gap", result.money, "amount"),
+        FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
     lacks = [] if near or others else ["Other budgets: leave out --quick."]
     lacks += [] if near else ["Plans nearly as cheap: add --with alternatives."]
-    missing = " ".join(lacks)
+    missing, on_paper = " ".join(lacks), "" if near or others else "Plans of other budgets are not computed."
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
     note = "Cost more: present value, than this plan."
     return BriefPart(
-        "alternatives", title, (), Frame.of_rows("alternatives", title, columns, rows, note), missing, strong=(0,)
+        "alternatives",
+        title,
+        (),
+        Frame.of_rows("alternatives", title, columns, rows, note),
+        missing,
+        strong=(0,),
+        lacks=on_paper,
     )
 
 
 def _plan_rows(
-    instance: Instance, result: Result, near: Sequence[Mapping[str, Any]], others: Sequence[tuple[Any, ...]]
+    instance: Instance,
+    result: Result,
+    near: Sequence[Mapping[str, Any]],
+    others: Sequence[tuple[Any, ...]],
+    nothing: float | None,
 ) -> list[tuple[Any, ...]]:
     """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
     rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
     rows += [_near_row(instance, result, i, plan) for i, plan in enumerate(near, start=1)]
     has_nothing = result.nothing is not None and len(near) < MOST_PLANS
     rows += others[: MOST_PLANS - len(near) - has_nothing]
-    return [*rows, _nothing_row(result)] if has_nothing else rows
+    return [*rows, _nothing_row(result, nothing)] if has_nothing else rows
 
 
 def _plan_figures(result: Result, more: float) -> tuple[float, float, int, float]:
@@ -171,10 +250,18 @@ def _is_alike(one: Result, other: Result) -> bool:
     return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
 
 
-def _nothing_row(result: Result) -> tuple[Any, ...]:
+def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
+    """What buying nothing costs more than the plan, where a plan of a budget that buys nothing is known."""
+    for point in frontier.points if frontier is not None else ():
+        if point.result.baseline is not None and not _bought(point.result):
+            return point.result.total_cost - result.total_cost
+    return None
+
+
+def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
     nothing = result.nothing
     assert nothing is not None
-    return "Do nothing", 0.0, None, nothing.shocks_failed, nothing.worst_gap, ""
+    return "Do nothing", 0.0, more, nothing.shocks_failed, nothing.worst_gap, ""
 
 
 def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | None) -> BriefPart:
@@ -182,15 +269,17 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
     title = "The figures that decide"
     if found is None or not found["numbers"]:
         missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
-        missing = missing if instance.uncertain else "The file gives no ranges of its numbers."
-        return BriefPart("figures", title, (), None, missing)
+        missing = missing if instance.uncertain else NO_RANGES
+        return BriefPart(
+            "figures", title, (), None, missing, lacks="Not computed." if instance.uncertain else NO_RANGES
+        )
     rows = [_figure_row(instance, found, bar) for bar in found["numbers"][:MOST_FIGURES]]
     columns = (
         FrameColumn("figure", is_index=True),
         FrameColumn("value"),
         FrameColumn("range"),
-        FrameColumn("at_low", f"At low, {result.money}"),
-        FrameColumn("at_high", f"At high, {result.money}"),
+        FrameColumn("at_low", f"At low, M {result.money}"),
+        FrameColumn("at_high", f"At high, M {result.money}"),
     )
     count = len(found["numbers"]) + len(found["screened"])
     note = f"Of {plural(count, 'range')} in the file, those first that decide whether floors hold. What the best plan "
@@ -226,12 +315,16 @@ def _end_text(found: Mapping[str, Any], end: Mapping[str, Any]) -> str:
         return "no plan"
     change = end["gap"] - base["gap"]
     cost = ProvenDifference.of(base["cost"], base["bound"], end["cost"], end["bound"])
-    words = [signed_amount(cost.value, 2)] if cost.is_proven else []
+    words = [_signed_millions(cost.value)] if cost.is_proven else []
     if base["gap"] > 0 >= end["gap"]:
         words.append("floors hold")
     elif abs(change) > max(NEGLIGIBLE * max(base["gap"], end["gap"]), found["measure"]["tolerance"]):
-        words.append(f"gap {signed_amount(change, 2)}")
+        words.append(f"gap {_signed_millions(change)}")
     return ", ".join(words) or "–"
+
+
+def _signed_millions(amount: float) -> str:
+    return f"{'+' if amount > 0 else ''}{in_millions(amount, 2)}"
 
 
 def make_brief(
@@ -264,6 +357,7 @@ def make_brief(
         sentence=narrative.sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),
+        notes=tuple(_notes(instance, result)) if result.baseline is not None else (),
     )
 
 
@@ -286,6 +380,4 @@ def _parts(
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
     proven = narrative.proof(result).strip("()")
-    yield confidence_part(
-        result, result.comments, f"Total cost {si(result.total_cost, result.money, 4)}: {proven}.", spent
-    )
+    yield confidence_part(result, result.comments, f"total cost {si(result.total_cost, result.money)}, {proven}", spent)

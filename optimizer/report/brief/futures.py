@@ -8,13 +8,17 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import confidence_part, make_brief
+from optimizer.report.brief.content import NO_RANGES, confidence_part, make_brief
 from optimizer.report.brief.plan_parts import (
+    IF_LATE,
+    LATE_LACKS,
     MOST_ORDERS,
     Order,
     committed_sentence,
+    event_window,
     find_brief_slips,
     first_year,
+    new_money_part,
     orders_of,
     slip_text,
     unserved_part,
@@ -23,7 +27,7 @@ from optimizer.report.brief.plan_parts import (
     years_with_money,
 )
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import in_full, plural
+from optimizer.report.format import in_millions, plural
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
@@ -90,7 +94,7 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     if result.price_of_survival is not None and result.price_of_survival > 0:
-        more = si(result.price_of_survival, result.money, 4)
+        more = si(result.price_of_survival, result.money)
         text += f"; {more} more in total, expected, than the same supply would cost if no shock ever came"
     text += f" (present value, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
@@ -112,7 +116,7 @@ def _floors_kept(result: FuturesResult) -> str:
 
 
 def _range_text(amounts: Sequence[float], money: str = "") -> str:
-    low, high = si(min(amounts), "", 4), si(max(amounts), "", 4)
+    low, high = si(min(amounts)), si(max(amounts))
     return f"{high} {money}" if low == high else f"{low} to {high} {money}"
 
 
@@ -140,11 +144,12 @@ def _parts(
         "alternatives",
         "Alternatives",
         missing=f"What waiting is worth: add --with futures. Plans nearly as cheap: {which} --with alternatives.",
+        lacks="What waiting is worth, and plans nearly as cheap, are not computed.",
     )
-    missing = f"Not computed: {which} --with sensitivity."
+    missing, lacks = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
-        missing = "The file gives no ranges of its numbers."
-    yield BriefPart("figures", "The figures that decide", missing=missing)
+        missing = lacks = NO_RANGES
+    yield BriefPart("figures", "The figures that decide", missing=missing, lacks=lacks)
     yield _confidence_part(result, comments, views)
 
 
@@ -190,21 +195,21 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     rows = list(_order_rows(views, ordered, texts))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
-        FrameColumn("money", f"Money in {year}, {result.money}"),
+        FrameColumn("money", f"In {year}, M {result.money}"),
         FrameColumn("when", "Decide by", form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("futures", "In"),
-        FrameColumn("slip", "If it slips by a year"),
+        FrameColumn("slip", IF_LATE),
     )
     note = "Money: outlay of the year, undiscounted, the least and the most by future. Sizes: likewise."
-    missing = ""
+    missing, lacks = "", ""
     if texts:
-        note += f" Slip: in the future {where}; nothing is bought in its place."
+        note += f" A year later: in the future {where}; nothing is bought in its place."
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-        missing = "What a slip by a year does: leave out --quick."
+        missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,))
+    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,), lacks=lacks)
 
 
 def _order_rows(
@@ -224,16 +229,12 @@ def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dic
     """By options, what their slip does in the future that has the slip of each; and the name of that future."""
     view = max(views, key=lambda view: len(slips.get(view.future.name, ())))
     found = slips.get(view.future.name, ())
-    shock = next((slip.shock for slip in found if len(slip.options) > 1), None)
-    texts = {
-        slip.options: slip_text(view.instance, view.future.result, slip, shock if len(slip.options) == 1 else None)
-        for slip in found
-    }
+    texts = {slip.options: slip_text(view.instance, view.future.result, slip) for slip in found}
     return texts, view.future.name
 
 
 def _amounts(amounts: Sequence[float]) -> str:
-    low, high = si(min(amounts)), si(max(amounts))
+    low, high = in_millions(min(amounts)), in_millions(max(amounts))
     return high if low == high else f"{low} to {high}"
 
 
@@ -248,7 +249,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
         name,
         _amounts([order.money for order in some]),
         min(whens),
-        f"to {on_line}" if some[0].is_stock else on_line,
+        f"bought until {on_line}" if some[0].is_stock else on_line,
         where,
     )
 
@@ -258,19 +259,15 @@ def _money_part(result: FuturesResult) -> BriefPart:
     commitments = list_commitments(result.data)
     columns = [
         FrameColumn("year", form="word", is_index=True),
-        FrameColumn("least", "New, least", result.money, "amount"),
-        FrameColumn("new", "New, most", result.money, "amount"),
+        FrameColumn("least", "New, least", result.money, "millions"),
+        FrameColumn("new", "New, most", result.money, "millions"),
     ]
-    if commitments:
-        columns.append(FrameColumn("committed", "Committed", result.money, "amount"))
+    columns.append(FrameColumn("committed", "Committed", result.money, "millions"))
     years = years_with_money([each.result.outlays for each in result.futures], commitments)
-    rows = [
-        (year, min(spent) or None, max(spent) or None, committed)[: len(columns)] for year, spent, committed in years
-    ]
+    rows = [(year, min(spent) or None, max(spent) or None, committed) for year, spent, committed in years]
     said = [f"New, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
     said += committed_sentence(commitments, result.money)
-    frame = Frame.of_rows("money", "Money by year", columns, rows, "Years without money are left out.")
-    return BriefPart("money", "Money by year", tuple(said), frame if rows else None, bars=("new", "committed"))
+    return new_money_part(columns, rows, tuple(said))
 
 
 def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> BriefPart:
@@ -281,8 +278,8 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("future", is_index=True),
         FrameColumn("probability", unit="share", form="percent"),
         FrameColumn("floors", "Shocks survived"),
-        FrameColumn("worst_gap", "Worst gap", result.money, "amount"),
-        FrameColumn("shortage_cost", "Most unserved", result.money, "amount"),
+        FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
+        FrameColumn("shortage_cost", "Most unserved", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
     said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
@@ -323,9 +320,9 @@ def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
     view = _hardest(views)
     found = worst_part(view.instance, view.future.result)
     event = worst_event(view.instance, view.future.result)
-    where = f"{in_full(view.instance, view.instance.event(event.name))} ({windowed(event.first, event.last)})"
+    where = event_window(view.instance, event)
     first = f"{where}, in the future {view.future.name}." if len(views) > 1 else f"{where}."
-    return BriefPart(found.name, found.title, (first, *found.sentences[1:]))
+    return replace(found, sentences=(first, *found.sentences[1:]))
 
 
 def _unserved_part(views: Sequence[_FutureView]) -> BriefPart:
@@ -342,6 +339,5 @@ def _confidence_part(
     for view in views:
         for move in purchases(view.instance, view.future.result):
             spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
-    measure = result.measure[:1].upper() + result.measure[1:]
     proven = proof_of_gap(result.mip_gap).strip("()")
-    return confidence_part(result, comments, f"{measure} {si(result.total_cost, result.money, 4)}: {proven}.", spent)
+    return confidence_part(result, comments, f"{result.measure} {si(result.total_cost, result.money)}, {proven}", spent)

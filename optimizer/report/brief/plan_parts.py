@@ -9,9 +9,9 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.structure import BriefPart
-from optimizer.report.format import in_full, in_percent, list_names, percent, plural
+from optimizer.report.format import dated, entry_title, in_percent, is_date, plural
 from optimizer.results.frames import Frame, FrameColumn
-from optimizer.results.plan import CommittedMoney, Outcome, list_commitments
+from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Settings
@@ -23,6 +23,8 @@ from optimizer.units import si
 
 # Orders that are listed: more do not fit on one page.
 MOST_ORDERS = 7
+# What is said of orders a year later.
+IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later does"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Order:
         when: label of the period of the first decision of the year.
         on_line: label of the period in which it works, or of the last purchase of a stockpile.
         size: with its unit.
-        money: what it takes of the budget in that year, undiscounted.
+        money: what it takes of the budget in that year, undiscounted. total: in all years.
         is_stock: whether it is bought in parts.
     """
 
@@ -44,6 +46,7 @@ class Order:
     on_line: str
     size: str
     money: float
+    total: float
     is_stock: bool
 
 
@@ -58,7 +61,7 @@ def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...
     due = [move for move in purchases(instance, result) if horizon.year(move.t) == year]
     found = [
         Order(move.option, move.name, move.decided, move.on_line, move.size_words,
-              _spent_in(instance, move, year), bool(move.purchases))
+              _spent_in(instance, move, year), move.counted, bool(move.purchases))
         for move in due
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda order: -order.money))
@@ -114,66 +117,77 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     orders, title = orders_of(instance, result, year), f"Decisions due in {year}"
     if not orders:
         return BriefPart("orders", title, ("Nothing is bought.",))
-    rows = list(_order_rows(instance, result, orders, {slip.options: slip for slip in slips}))
+    found = {slip.options: slip for slip in slips}
+    later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
+    rows = list(_order_rows(instance, result, orders, found))
+    if later:
+        rows.append(_later_row(instance, later))
     columns = [
         FrameColumn("order", "Decide", is_index=True),
-        FrameColumn("money", f"Money in {year}", result.money, "amount"),
+        FrameColumn("money", f"In {year}", result.money, "millions"),
+        FrameColumn("total", "All years", result.money, "millions"),
         FrameColumn("when", "Decide by", form="period"),
         FrameColumn("on_line", "On line"),
-        FrameColumn("slip", "If it slips by a year"),
+        FrameColumn("slip", IF_LATE),
     ]
-    note = "Money: outlay of the year, undiscounted. On line: of a stock, its last purchase."
-    missing = ""
+    note, missing, lacks = "Money: outlay, undiscounted.", "", ""
     if slips:
-        note += " Slip: nothing is bought in its place; the shock is that of the last row where none is named."
+        note += " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-        missing = "" if result.adversary is not None else "What a slip by a year does: leave out --quick."
+        if result.adversary is None:
+            missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,) if len(orders) > 1 else ())
+    strong = (len(rows) - 1 - bool(later),) if len(orders) > 1 else ()
+    return BriefPart("orders", title, (), frame, missing, strong=strong, lacks=lacks)
 
 
 def _order_rows(
     instance: Instance, result: Result, orders: Sequence[Order], slips: Mapping[tuple[str, ...], Slip]
 ) -> Iterator[tuple[Any, ...]]:
-    """The largest orders, how much the others are, and all of them together."""
+    """The largest orders, those whose delay does the most damage first; how much the others are, and all together."""
     together = slips.get(_options(orders))
-    for order in orders[:MOST_ORDERS]:
-        yield _order_row(instance, result, order, slips.get((order.option,)), together)
-    rest = orders[MOST_ORDERS:]
+    shown, rest = orders[:MOST_ORDERS], orders[MOST_ORDERS:]
+    for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
+        yield _order_row(instance, result, order, slips.get((order.option,)))
     if rest:
-        yield f"and {plural(len(rest), 'more decision')}", _sum(rest), None, None, None
+        yield f"and {plural(len(rest), 'more decision')}", *_sums(rest), None, None, None
     if len(orders) > 1:
         text = None if together is None else slip_text(instance, result, together)
-        yield f"All decisions ({len(orders)})", _sum(orders), None, None, text
+        yield f"All decisions ({len(orders)})", *_sums(orders), None, None, text
+
+
+def _damage(slip: Slip | None) -> tuple[float, float]:
+    """What ranks a slip: how much the gap grows, then how much more goes unserved, money."""
+    return (0.0, 0.0) if slip is None else (slip.gap, slip.shortage_cost)
+
+
+def _later_row(instance: Instance, later: Sequence[Purchase]) -> tuple[Any, ...]:
+    first = min(instance.horizon.year(move.t) for move in later)
+    name = f"Later: {plural(len(later), 'more decision')}, from {first} on"
+    return name, None, math.fsum(move.counted for move in later), None, None, None
 
 
 def _options(orders: Iterable[Order]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(order.option for order in orders))
 
 
-def _order_row(
-    instance: Instance, result: Result, order: Order, slip: Slip | None, together: Slip | None
-) -> tuple[Any, ...]:
-    known = together.shock if together is not None else None
-    text = None if slip is None else slip_text(instance, result, slip, known)
-    on_line = f"to {order.on_line}" if order.is_stock else order.on_line
-    return f"{order.name}, {order.size}", order.money, order.when, on_line, text
+def _order_row(instance: Instance, result: Result, order: Order, slip: Slip | None) -> tuple[Any, ...]:
+    text = None if slip is None else slip_text(instance, result, slip)
+    on_line = f"bought until {order.on_line}" if order.is_stock else order.on_line
+    return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, text
 
 
-def _sum(orders: Iterable[Order]) -> float:
-    return math.fsum(order.money for order in orders)
+def _sums(orders: Sequence[Order]) -> tuple[float, float]:
+    return math.fsum(order.money for order in orders), math.fsum(order.total for order in orders)
 
 
-def slip_text(instance: Instance, result: Result, slip: Slip, known: str | None = None) -> str:
-    """What a slip does: shocks that fail besides, the gap that grows most, or what more goes unserved.
-
-    The shock is named unless it is `known`.
-    """
+def slip_text(instance: Instance, result: Result, slip: Slip) -> str:
+    """What a slip does: shocks that fail besides, the gap that grows most and in which, or what more goes unserved."""
     if slip.shock is None:
         more = f"; it costs {si(slip.cost, result.money)} more" if slip.cost > 0 else ""
         return f"nothing more goes unserved{more}"
-    where = "" if slip.shock == known else f" in {in_full(instance, instance.event(slip.shock))}"
+    where = f" in {dated(instance, instance.event(slip.shock))}"
     if slip.gap > NEGLIGIBLE * max(1.0, slip.shortage_cost):
         text = f"{si(slip.below_floor, 't')} more below floors, {si(slip.gap, result.money)}{where}"
     else:
@@ -184,20 +198,39 @@ def slip_text(instance: Instance, result: Result, slip: Slip, known: str | None 
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:
-    """Money by calendar year: the outlay of the plan, and what others have committed already."""
+    """New money by calendar year; what others have committed already in a sentence, its years among the values."""
     commitments = list_commitments(result.data)
     columns = [
         FrameColumn("year", form="word", is_index=True),
-        FrameColumn("new", "New", result.money, "amount"),
-        FrameColumn("committed", "Committed", result.money, "amount"),
+        FrameColumn("new", "New", result.money, "millions"),
+        FrameColumn("committed", "Committed", result.money, "millions"),
     ]
     years = years_with_money([result.outlays], commitments)
     rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in years]
-    if not commitments:
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    sentences = tuple(_money_sentences(instance, result, commitments))
-    frame = Frame.of_rows("money", "Money by year", columns, rows, "Years without money are left out.")
-    return BriefPart("money", "Money by year", sentences, frame if rows else None, bars=("new", "committed"))
+    return new_money_part(columns, rows, tuple(_money_sentences(instance, result, commitments)))
+
+
+def new_money_part(
+    columns: Sequence[FrameColumn], rows: Sequence[tuple[Any, ...]], sentences: tuple[str, ...]
+) -> BriefPart:
+    """Money by year of which years with new money are drawn: columns and rows end in what others have committed."""
+    title, note, at = (
+        "Money by year",
+        "Years without new money are left out.",
+        [each.name for each in columns].index("new"),
+    )
+    has_others = any(row[-1] is not None for row in rows)
+    every = Frame.of_rows("money", title, *((columns, rows) if has_others else _first(columns, rows)), note)
+    drawn = Frame.of_rows("money", title, *_first(columns, [row for row in rows if row[at]]), note)
+    shown = bool(drawn.values[0])
+    return BriefPart("money", title, sentences, every if rows else None, bars=("new",) if shown else (), drawn=drawn)
+
+
+def _first(
+    columns: Sequence[FrameColumn], rows: Sequence[tuple[Any, ...]]
+) -> tuple[Sequence[FrameColumn], list[tuple[Any, ...]]]:
+    """All columns but the last."""
+    return columns[:-1], [row[:-1] for row in rows]
 
 
 def years_with_money(
@@ -219,8 +252,8 @@ def years_with_money(
 
 def _money_sentences(instance: Instance, result: Result, commitments: Sequence[CommittedMoney]) -> Iterator[str]:
     budget, money = instance.policy.budget, result.money
-    of_budget = "" if budget is None else f", of a budget of {si(budget, money, 4)}"
-    yield f"New: {si(result.outlay, money, 4)} in all, undiscounted{of_budget}."
+    of_budget = "" if budget is None else f", of a budget of {si(budget, money)}"
+    yield f"New: {si(result.outlay, money)} in all, undiscounted{of_budget}."
     yield from committed_sentence(commitments, money)
 
 
@@ -229,12 +262,12 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
     if commitments:
         total = math.fsum(each.amount for each in commitments)
         conditional = math.fsum(each.amount for each in commitments if each.conditional)
-        of_which = f", of which {si(conditional, digits=4)} is conditional" if conditional > 0 else ""
-        yield f"Committed already, by any party, in no cost here: {si(total, money, 4)}{of_which}."
+        of_which = f", of which {si(conditional)} is conditional" if conditional > 0 else ""
+        yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
 
 
 # Rows at most: more do not fit on one page.
-MOST_SHOCKS, MOST_SEGMENTS = 6, 5
+MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
 
 
 def survival_part(instance: Instance, result: Result) -> BriefPart:
@@ -247,9 +280,9 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("shock", is_index=True),
         FrameColumn("verdict", "Floors"),
         FrameColumn("below_floor", "Below floors", "t", "amount"),
-        FrameColumn("gap", "Survival gap", result.money, "amount"),
+        FrameColumn("gap", "Survival gap", result.money, "millions"),
         FrameColumn("shortage", "Unserved in all", "t", "amount"),
-        FrameColumn("shortage_cost", "Value", result.money, "amount"),
+        FrameColumn("shortage_cost", "Value", result.money, "millions"),
     )
     frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.members if name in outcomes])
                   for row in shown]  # fmt: skip
@@ -258,8 +291,8 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     said = [f"{kept:,} of {plural(len(result.shocks), 'shock')} survived."]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
-        said.append(f"{plural(len(rest), 'more entry')} not shown, {which}.".replace("entrys", "entries"))
-    note = "Floor: the share of demand that has to be served in a shock. Of a family the worst shock. Unserved in all: "
+        said.append(f"{plural(sum(len(row.fold.members) for row in rest), 'more shock')} not shown, {which}.")
+    note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
     note += "above floors as well. Gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
@@ -268,11 +301,13 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
     """A row of the shocks of an entry: the gap of its worst, and the most that goes unserved in one of them."""
     worst = row.worst
-    name = in_full(instance, instance.event(worst.name))
+    name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         lost = row.failed + row.excused
         verdict = f"✗ {row.count_text}" if row.failed else f"✓ {row.count_text if lost else 'all held'}"
-        name += f", worst of {len(row.fold.members):,}"
+        title, which = entry_title(instance, instance.event(worst.name))
+        kind = "date" if is_date(instance, which) else "shock"
+        name = f"{title}, {plural(len(row.fold.members), kind)}" if which else name
     else:
         verdict = "✓ held" if row.survives else "✗ missed"
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
@@ -289,8 +324,7 @@ def worst_event(instance: Instance, result: Result) -> Outcome:
 def worst_part(instance: Instance, result: Result) -> BriefPart:
     """The worst shock, and the one that leaves most unserved where that is another."""
     worst, money = worst_event(instance, result), result.money
-    where = f"{in_full(instance, instance.event(worst.name))} ({windowed(worst.first, worst.last)})"
-    said = [f"{where}."]
+    said = [f"{event_window(instance, worst)}."]
     below = sum(each.below_floor for each in worst.segments.values())
     if worst.gap > 0 or below > 0:
         said.append(f"{si(below, 't')} of demand below survival floors, a gap of {si(worst.gap, money)}.")
@@ -298,19 +332,66 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
         said.append(
             f"In all {si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}."
         )
-        d, service = max(worst.segments.items(), key=lambda item: (item[1].gap, _value(instance, *item)))
-        served, floor = in_percent(service.worst_service, service.floor)
-        against = f"a floor of {floor} %, {'missed' if service.first_failure else 'held'}"
-        where = f"{served} % served in {service.worst_period} against {against}"
-        said.append(f"Hardest hit: {display_name(instance, d)}, {where}.")
+        if not worst.fails:
+            said.append(_hardest_hit(instance, worst))
     else:
         said.append("All demand is served in it.")
     most = max(result.shocks, key=lambda each: unserved_money(instance, each))
     if unserved_money(instance, most) > unserved_money(instance, worst):
         amount = f"{si(unserved_tonnes(most), 't')}, {si(unserved_money(instance, most), money)}"
         held = ", though floors hold" if most.survives else ""
-        said.append(f"Most goes unserved in {in_full(instance, instance.event(most.name))}: {amount}{held}.")
-    return BriefPart("worst", "The worst single event", tuple(said))
+        said.append(f"Largest loss by value: {dated(instance, instance.event(most.name))}: {amount}{held}.")
+    frame = _floors_frame(instance, result, worst)
+    title = "The worst single event" if frame is None else "Where floors fail, worst first"
+    strong = () if frame is None or len(frame.values[0]) < 2 else (len(frame.values[0]) - 1,)
+    return BriefPart("worst", title, tuple(said), frame, strong=strong)
+
+
+def _hardest_hit(instance: Instance, worst: Outcome) -> str:
+    """The segment of which most goes unserved, at shortage cost, in a shock in which floors hold."""
+    d, service = max(worst.segments.items(), key=lambda item: _value(instance, *item))
+    served, floor = in_percent(service.worst_service, service.floor)
+    where = f"{served} % served in {service.worst_period} against a floor of {floor} %, held"
+    return f"Hardest hit: {display_name(instance, d)}, {where}."
+
+
+def event_window(instance: Instance, outcome: Outcome) -> str:
+    """A shock by its name, and its periods: ``Full embargo (2028Q1 to 2028Q4)``."""
+    event = instance.event(outcome.name)
+    title, which = entry_title(instance, event)
+    name = title if is_date(instance, which) else dated(instance, event)
+    return f"{name} ({windowed(outcome.first, outcome.last)})"
+
+
+def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame | None:
+    """Every segment below its floor in a shock, the largest gap first, and their sum; None where there is none."""
+    below = {d: service for d, service in worst.segments.items() if service.first_failure is not None}
+    if not below:
+        return None
+    ordered = sorted(below, key=lambda d: (-below[d].gap, -below[d].below_floor))
+    shown, rest = ordered[:MOST_BELOW], ordered[MOST_BELOW:]
+    rows: list[tuple[Any, ...]] = [
+        (display_name(instance, d), *_served_and_floor(below[d]), below[d].below_floor, below[d].gap) for d in shown
+    ]
+    for name, some in ((f"and {plural(len(rest), 'more segment')}", rest), ("Together", ordered)):
+        if len(some) > (name == "Together"):
+            figures = (sum(below[d].below_floor for d in some), sum(below[d].gap for d in some))
+            rows.append((name, None, None, *figures))
+    columns = (
+        FrameColumn("segment", is_index=True),
+        FrameColumn("served", "Served", "share"),
+        FrameColumn("floor", "Floor", "share"),
+        FrameColumn("below_floor", "Below floor", "t", "amount"),
+        FrameColumn("gap", "Gap", result.money, "millions"),
+    )
+    note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
+    return Frame.of_rows("worst", "Where floors fail, worst first", columns, rows, note)
+
+
+def _served_and_floor(service: Service) -> tuple[str, str]:
+    served, floor = in_percent(service.worst_service, service.floor)
+    mark = "✗" if service.first_failure else "✓"
+    return f"{served} %", f"{floor} % {mark}" if service.floor > NEGLIGIBLE else "none"
 
 
 def _value(instance: Instance, d: str, service: Any) -> float:
@@ -326,9 +407,9 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: -_value(instance, d, hardest[d][1]))
     title = "Who goes short, even where floors hold"
-    said = [*_baseline_lacks(instance, result)]
+    said = list[str]()
     if not ordered:
-        return BriefPart("unserved", title, (*said, "In no shock does any demand go unserved."))
+        return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
     if len(ordered) > MOST_SEGMENTS:
         said.append(f"{plural(len(ordered) - MOST_SEGMENTS, 'more segment')} go short of less.")
@@ -337,7 +418,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("served", "Served", "share"),
         FrameColumn("floor", "Floor", "share"),
         FrameColumn("shortage", "Unserved", "t", "amount"),
-        FrameColumn("shortage_cost", "Value", result.money, "amount"),
+        FrameColumn("shortage_cost", "Value", result.money, "millions"),
         FrameColumn("shock", "In"),
     )
     note = "Each segment in the shock that leaves most of it unserved; served: % of demand in its weakest period."
@@ -352,15 +433,6 @@ _NONE = _NoService()
 
 
 def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Any) -> tuple[Any, ...]:
-    served, floor = in_percent(service.worst_service, service.floor)
-    mark = "✗" if service.first_failure else "✓"
-    against = f"{floor} % {mark}" if service.floor > NEGLIGIBLE else "none"
-    where = in_full(instance, instance.event(outcome.name))
-    return display_name(instance, d), f"{served} %", against, service.shortage, _value(instance, d, service), where
-
-
-def _baseline_lacks(instance: Instance, result: Result) -> Iterator[str]:
-    if result.lacks:
-        worst = sorted(result.lacks.items(), key=lambda item: -item[1].share)
-        names = [f"{display_name(instance, d)} (up to {percent(lack.share)})" for d, lack in worst]
-        yield f"Short even without a shock: {list_names(names, 3)}."
+    where = dated(instance, instance.event(outcome.name))
+    value = _value(instance, d, service)
+    return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where

@@ -17,7 +17,9 @@ class BriefPart:
         name: in code. title: for readers.
         sentences: what it says.
         frame: its table; None where it has none.
+        drawn: the part of the table that is drawn, where not all of it is.
         missing: how to get what was not computed; empty where nothing is missing.
+        lacks: the same for paper: what was not computed, without a word of how to get it.
         bars: the columns that are drawn as bars, one after the other.
         strong: the places of rows that stand out: a sum, or this plan.
     """
@@ -27,8 +29,15 @@ class BriefPart:
     sentences: tuple[str, ...] = ()
     frame: Frame | None = None
     missing: str = ""
+    lacks: str = ""
+    drawn: Frame | None = None
     bars: tuple[str, ...] = ()
     strong: tuple[int, ...] = ()
+
+    @property
+    def shown(self) -> Frame | None:
+        """The table that is drawn."""
+        return self.drawn or self.frame
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Brief:
         title, about: of the instance; the period, and in what money is counted.
         survives: whether every floor holds in every shock that counts.
         verdict, sentence: the answer, in a few words and in a sentence.
+        notes: what belongs beside it: what is short already, and how sure the answer is.
         parts: in the order in which they are read.
         warnings: what has to be said first.
     """
@@ -52,6 +62,7 @@ class Brief:
     sentence: str
     parts: tuple[BriefPart, ...]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON and for writers: of each table its texts (`table`), its values by column, and its bars."""
@@ -61,6 +72,7 @@ class Brief:
             "survives": self.survives,
             "verdict": self.verdict,
             "sentence": self.sentence,
+            "notes": list(self.notes),
             "warnings": list(self.warnings),
             "parts": {part.name: self._part(part) for part in self.parts},
         }
@@ -70,7 +82,8 @@ class Brief:
             "title": part.title,
             "sentences": list(part.sentences),
             "missing": part.missing,
-            "table": None if part.frame is None else page_table(self.instance, part.frame),
+            "lacks": part.lacks,
+            "table": None if part.shown is None else page_table(self.instance, part.shown),
             "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
             "bars": _bars(part),
             "strong": list(part.strong),
@@ -79,9 +92,9 @@ class Brief:
 
 def _bars(part: BriefPart) -> list[list[float]]:
     """The bars of each row, as shares of the longest row; none where the part has none."""
-    if part.frame is None or not part.bars:
+    if part.shown is None or not part.bars:
         return []
-    drawn = part.frame.select(part.bars)
+    drawn = part.shown.select(part.bars)
     rows = [[float(amount or 0.0) for amount in row.values()] for row in drawn.rows()]
     longest = max(map(sum, rows)) or 1.0
     return [[amount / longest for amount in row] for row in rows]

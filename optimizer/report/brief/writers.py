@@ -21,14 +21,16 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
     for warning in data["warnings"]:
         yield from (f"**{_plain(warning)}**", "")
     yield from (f"**{_plain(data['verdict'])}**", "", _plain(data["sentence"]), "")
+    for note in data["notes"]:
+        yield from (_plain(note), "")
     for part in data["parts"].values():
         yield from (f"## {_plain(part['title'])}", "")
         for sentence in part["sentences"]:
             yield from (_plain(sentence), "")
         if part["table"] is not None:
             yield from _table(part["table"], part["strong"])
-        if part["missing"]:
-            yield from (f"*{_plain(part['missing'])}*", "")
+        if part["lacks"]:
+            yield from (f"*{_plain(part['lacks'])}*", "")
 
 
 def _table(table: Mapping[str, Any], strong: Sequence[int]) -> Iterator[str]:
@@ -71,15 +73,16 @@ def brief_docx(data: Mapping[str, Any]) -> bytes:
     document.add_paragraph(data["about"])
     for warning in (*data["warnings"], data["verdict"]):
         document.add_paragraph().add_run(warning).bold = True
-    document.add_paragraph(data["sentence"])
+    for text in (data["sentence"], *data["notes"]):
+        document.add_paragraph(text)
     for part in data["parts"].values():
         document.add_heading(part["title"], 2)
         for sentence in part["sentences"]:
             document.add_paragraph(sentence)
         if part["table"] is not None:
             _add_table(document, part["table"], part["strong"])
-        if part["missing"]:
-            document.add_paragraph().add_run(part["missing"]).italic = True
+        if part["lacks"]:
+            document.add_paragraph().add_run(part["lacks"]).italic = True
     content = io.BytesIO()
     document.save(content)
     return content.getvalue()
@@ -183,6 +186,8 @@ def _draw_head(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
         column.text(warning, size + 1, is_bold=True, colour=_BAD)
     column.text(data["verdict"], size + 2, is_bold=True, colour=_GOOD if data["survives"] else _BAD, above=1.0)
     column.text(data["sentence"], size + 2)
+    for note in data["notes"]:
+        column.text(note, size, above=0.6)
     return column.y + 1.0
 
 
@@ -199,8 +204,8 @@ def _draw_part(column: "_Column", name: str, part: Mapping[str, Any], data: Mapp
         column.table(part["table"], part["bars"], part["strong"])
         if part["table"]["caption"]:
             column.text(part["table"]["caption"], size - 1, colour=_QUIET)
-    if part["missing"]:
-        column.text(part["missing"], size - 1, colour=_QUIET)
+    if part["lacks"]:
+        column.text(part["lacks"], size - 1, colour=_QUIET)
     column.y += 1.2
     return column.y
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from optimizer.files import starts_formula, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, percent, shock_title
+from optimizer.report.format import DASH, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import si
@@ -38,6 +38,7 @@ def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
         "count": lambda number: f"{number:,}",
         "amount": si,
         "exact": lambda number: si(number, digits=4),
+        "millions": in_millions,
         "percent": percent,
         "tenth": lambda share: percent(share, 1),
         "yes": lambda holds: "yes" if holds else "no",
@@ -194,7 +195,8 @@ def _page_head(column: FrameColumn) -> str:
 
 def _shown_unit(column: FrameColumn) -> str:
     """The unit that a head names; empty where its numbers have none, or show it."""
-    return column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
+    unit = column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
+    return f"M {unit}" if column.form == "millions" else unit
 
 
 def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
