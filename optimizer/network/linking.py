@@ -18,6 +18,7 @@ Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems,
 Van Roy, Wolsey: Valid linear inequalities for fixed charge problems, Operations Research 33(4), 1985.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ MOST_GATES = 4
 BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]
+_Column = tuple[int, int]
 _Vector = npt.NDArray[np.float64]
 _Places = npt.NDArray[np.intp]
 
@@ -86,7 +88,7 @@ class _PathNetwork:
     """The network on a path, in the periods in which an option is a gate. A node is a commodity in one of these.
 
     Attributes:
-        columns: by place, the period and the number of the column that flows.
+        nodes: the period and the commodity of each. columns: by place, the period and the number of what flows.
         useful: by place and shock, U. is_reducible: by place, whether it does nothing but serve.
         sources, uses: by node and place, t per t that flow in and out.
         free, need: by node and shock, the scrap that there is and what segments ask for, t.
@@ -101,27 +103,31 @@ class _PathNetwork:
         own: Mapping[int, tuple[str, Expression]],
     ) -> None:
         self.model = model
-        gated = {model.columns[j].t for j in own}
-        nodes = [(t, c) for t in path.periods if t in gated for c in sorted(model.names.commodity)]
-        supply = [model.booked("supply", path.key, c, t) for t, c in nodes]
-        self.columns = sorted({(t, j) for (t, _), booked in zip(nodes, supply, strict=True) for j in booked.terms})
-        place = {key: k for k, key in enumerate(self.columns)}
+        periods = sorted({model.columns[j].t for j in own}.intersection(path.periods))
+        self.nodes = list(itertools.product(periods, sorted(model.names.commodity)))
+        supply = [model.booked("supply", path.key, c, t) for t, c in self.nodes]
         flows = [
-            (n, place[nodes[n][0], j], rate) for n, booked in enumerate(supply) for j, rate in booked.terms.items()
+            (n, (self.nodes[n][0], j), rate) for n, booked in enumerate(supply) for j, rate in booked.terms.items()
         ]
-        self.sources, self.uses = _flows(flows, 1.0), _flows(flows, -1.0)
-        need = dict.fromkeys(nodes, 0.0)
-        for demand in demands:
-            for t in gated.intersection(path.periods):
-                need[t, demand.commodity] = need[t, demand.commodity] + path.demanded(demand.id, t)
-        upper = [model.columns[j].upper for _, j in self.columns]
-        table = _table([*upper, *(booked.constant for booked in supply), *need.values()])
-        self.useful, self.free, self.need = np.split(table, np.cumsum([len(place), len(nodes)]))
-        earning = {t: model.booked("operating", path.key, t).terms for t, _ in nodes}
-        self.is_reducible = np.array(
-            [j not in asked and not _is_any(earning[t].get(j, 0.0) < 0.0) for t, j in self.columns], dtype=bool
-        )
-        self.own = {place[key]: option for j, option in own.items() if (key := (model.columns[j].t, j)) in place}
+        self.columns = sorted({key for _, key, _ in flows})
+        place = {key: k for k, key in enumerate(self.columns)}
+        self.sources, self.uses = _flows(flows, place, 1.0), _flows(flows, place, -1.0)
+        upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
+        table = _table([*upper, *scrap, *self._needs(path, periods, demands)])
+        self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
+        self.is_reducible = ~np.array([self._has_other_use(path, t, j, asked) for t, j in self.columns], dtype=bool)
+        known = {(model.columns[j].t, j): option for j, option in own.items()}
+        self.own = {place[key]: known[key] for key in known.keys() & place.keys()}
+        self.openings = {(self.columns[k][0], name): opened for k, (name, opened) in self.own.items()}
+
+    def _has_other_use(self, path: Path, t: int, j: int, asked: set[int]) -> bool:
+        return j in asked or _is_any(self.model.booked("operating", path.key, t).terms.get(j, 0.0) < 0.0)
+
+    def _needs(self, path: Path, periods: Iterable[int], demands: Iterable[Demand]) -> Iterable[Number]:
+        need: dict[tuple[int, str], Number] = dict.fromkeys(self.nodes, 0.0)
+        for t, demand in itertools.product(periods, tuple(demands)):
+            need[t, demand.commodity] = need[t, demand.commodity] + path.demanded(demand.id, t)
+        return need.values()
 
     def write(self) -> None:
         """Propagate, and write a row where it says more than capacity does."""
@@ -131,16 +137,22 @@ class _PathNetwork:
                 break
         is_lower = (self.useful < BELOW_CAPACITY * capacity).any(axis=1)
         is_finite = np.isfinite(self.useful).all(axis=1)
-        openings = {(self.columns[k][0], name): opened for k, (name, opened) in self.own.items()}
         for k, gates in sorted(self._gates().items()):
-            t, j = self.columns[k]
-            known = frozenset([self.own[k][0]]) if k in self.own and not is_lower[k] else None
-            worth = [gate for gate in gates if gate != known and not any(other < gate for other in gates)]
-            most = self.useful[k] if np.ptp(self.useful[k]) else float(self.useful[k][0])
-            for number, gate in enumerate(sorted(worth, key=sorted) if is_finite[k] else ()):
-                opened = total(openings[t, name] for name in sorted(gate))
-                what = f"linked{number + 1}" if number else "linked"
-                self.model.offer(self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened)
+            if is_finite[k]:
+                # Its own opening alone says no more than capacity does.
+                known = set[Gate]() if is_lower[k] else self._own_gate(k)
+                self._offer(k, gates - known - {each for each in gates if any(other < each for other in gates)})
+
+    def _own_gate(self, k: int) -> set[Gate]:
+        return {frozenset([self.own[k][0]])} if k in self.own else set()
+
+    def _offer(self, k: int, gates: Iterable[Gate]) -> None:
+        t, j = self.columns[k]
+        most = self.useful[k] if np.ptp(self.useful[k]) else float(self.useful[k][0])
+        for number, gate in enumerate(sorted(gates, key=sorted)):
+            opened = total(self.openings[t, name] for name in sorted(gate))
+            what = f"linked{number + 1}" if number else "linked"
+            self.model.offer(self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened)
 
     def _limit_by_need(self) -> bool:
         """U ≤ what is needed of the output that is needed most, for activities that only serve."""
@@ -171,25 +183,27 @@ class _PathNetwork:
 
     def _gates(self) -> dict[int, set[Gate]]:
         """By place, the sets of options of which it needs one: its own, and those of all sources of an input."""
-        gates = {k: {frozenset([name])} for k, (name, _) in self.own.items()}
+        gates = {k: self._own_gate(k) for k in self.own}
         sources, uses = _places(self.sources), _places(self.uses)
-        is_live = self.useful.any(axis=1)
-        nodes = [n for n in uses if n in sources and not self.free[n].any()]
+        nodes = [n for n in uses.keys() & sources.keys() if not self.free[n].any()]
         for _ in range(SWEEPS):
-            found = sum(len(each) for each in gates.values())
+            count = sum(map(len, gates.values()))
             for n in nodes:
-                gate = self._gate_of([k for k in sources[n] if is_live[k]], gates)
-                for k in uses[n] if gate else ():
-                    gates.setdefault(k, set()).add(gate)
-            if sum(len(each) for each in gates.values()) == found:
+                self._pass_on(self._gate_of(sources[n], gates), uses[n], gates)
+            if sum(map(len, gates.values())) == count:
                 break
         return gates
 
+    def _pass_on(self, gate: Gate, uses: Iterable[int], gates: dict[int, set[Gate]]) -> None:
+        for k in uses if gate else ():
+            gates.setdefault(k, set()).add(gate)
+
     def _gate_of(self, sources: Sequence[int], gates: Mapping[int, set[Gate]]) -> Gate:
         """The options of all sources of a commodity; none where some source needs none, or they are many."""
-        if not all(k in gates for k in sources):
+        live = [k for k in sources if self.useful[k].any()]
+        if not all(k in gates for k in live):
             return frozenset()
-        gate = frozenset[str]().union(*(min(gates[k], key=_smallest) for k in sources))
+        gate = frozenset[str]().union(*(min(gates[k], key=_smallest) for k in live))
         return gate if len(gate) <= MOST_GATES else frozenset()
 
 
@@ -197,9 +211,9 @@ def _smallest(gate: Gate) -> tuple[int, list[str]]:
     return len(gate), sorted(gate)
 
 
-def _flows(flows: Iterable[tuple[int, int, float]], sign: float) -> _Flows:
+def _flows(flows: Iterable[tuple[int, _Column, float]], place: Mapping[_Column, int], sign: float) -> _Flows:
     """Those of a sign."""
-    kept = [(n, k, sign * rate) for n, k, rate in flows if sign * rate > 0]
+    kept = [(n, place[key], sign * rate) for n, key, rate in flows if sign * rate > 0]
     return _Flows(*(np.array([each[part] for each in kept], dtype=kind) for part, kind in enumerate((int, int, float))))
 
 
