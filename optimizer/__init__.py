@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from optimizer.studies.attack import attack
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
+    from optimizer.studies.cost_shares import CostShares as CostShares
     from optimizer.studies.discovery.discover import Discovery as Discovery
     from optimizer.studies.discovery.discover import discover
     from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
     from optimizer.studies.requirements import find_requirements
     from optimizer.studies.sensitivity import Sensitivity as Sensitivity
     from optimizer.studies.sensitivity import sensitivity
-    from optimizer.studies.sharing import CostShares as CostShares
     from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
@@ -95,7 +95,8 @@ _HOMES = {
     "studies.futures.study": ("FuturesStudy", "futures_study"),
     "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
-    "studies.sharing": ("CostShares", "share_costs"),
+    "studies.cost_shares": ("CostShares",),
+    "studies.sharing": ("share_costs",),
     "studies.futures.solve": ("solve",),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),

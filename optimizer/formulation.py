@@ -59,9 +59,9 @@ def first_stages_model(tree: FutureTree) -> ModelBuilder:
     return model
 
 
-def extensive_form_model(instance: Instance, shocks: Iterable[Shock]) -> ModelBuilder:
-    """The plan, the baseline, policy, and every shock given."""
-    return Writer(instance).extensive_form_model(shocks)
+def extensive_form_model(instance: Instance, shocks: Iterable[Shock], *, offers_valid: bool = True) -> ModelBuilder:
+    """The plan, the baseline, policy, and every shock given; without valid inequalities where nothing is searched."""
+    return Writer(instance, offers_valid=offers_valid).extensive_form_model(shocks)
 
 
 class Writer:
@@ -71,9 +71,10 @@ class Writer:
         first_stage: the first stages of all futures. tree: the futures.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, *, offers_valid: bool = True) -> None:
         self.tree = instance.tree
         self.first_stage = first_stages_model(self.tree)
+        self.first_stage.offers_valid = offers_valid
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)
         for future, member in zip(self.tree.futures, model.members, strict=True):
@@ -183,11 +184,11 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: model.booked("outlay", year) for year in years}
     if policy.budget is not None:
-        model.require("policy", "budget", None, total(outlay.values()), "<=", policy.budget, unit="USD")
+        model.require("policy", "budget", None, total(outlay.values()), "<=", policy.budget, unit="money")
     if policy.annual_budget is not None:
         for year in years:
             bound = policy.annual_budget.at(year)
-            model.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="USD")
+            model.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="money")
     made = _made(model) if policy.max_share or policy.min_share else {}
     for i, rule in enumerate(policy.max_share):
         _share(model, made, f"max_share_{i}", rule, "<=")

@@ -72,18 +72,13 @@ class Vocabulary:
         near = self.like(word)
         return near[0] if near else None
 
-    def like(self, word: str, cutoff: float = 0.6) -> list[str]:
-        """The three names at most that are most like a word, the most similar first.
-
-        Args:
-            word: what stands in the file.
-            cutoff: the least similarity, 0 … 1, as `difflib` measures it.
-        """
+    def like(self, word: str) -> list[str]:
+        """The three names at most that are most like a word, the most similar first."""
         candidates = self._candidates(word) if len(word) <= EXCERPT else []
         if len(candidates) > self._left:
             return []
         self._left -= len(candidates)
-        return difflib.get_close_matches(word, candidates, cutoff=cutoff)
+        return difflib.get_close_matches(word, candidates)
 
     def cure(self, word: str) -> str:
         """What to do about a word that is none of the names."""

@@ -184,11 +184,13 @@ def _names_in_code(tree: ast.Module) -> set[str]:
 
 TRACE = """
 import sys, threading
+from inspect import CO_OPTIMIZED
 root = sys.argv.pop(1)
 ran = set()
 def note(frame, event, argument):
     code = frame.f_code
-    if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(root):
+    # Of code that runs, a function alone is optimized: the body of a module or class is not.
+    if event == "call" and code.co_flags & CO_OPTIMIZED and code.co_filename.startswith(root):
         ran.add(code.co_filename)
 from optimizer.__main__ import main
 threading.setprofile(note); sys.setprofile(note)

@@ -30,7 +30,7 @@ from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import single_point
 from optimizer.studies.slips import find_slips, slip_by_a_year
-from optimizer.studies.sourcing import basis_of, find_numbers, weighted_basis
+from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"
@@ -188,7 +188,7 @@ def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, resul
     assert "--with alternatives" in parts["alternatives"]["missing"]
     assert "no ranges" in parts["figures"]["missing"]
     ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
-    assert "--with sensitivity" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
+    assert "--quick" in make_brief(ranged, result).to_dict()["parts"]["figures"]["missing"]
     silent = replace(result, comments=())
     assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
 

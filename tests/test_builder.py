@@ -267,7 +267,7 @@ def test_answers_come_back_in_the_units_of_the_file(builder: ModelBuilder, mass:
     x = builder.variable("a", "activity", 0, upper=5.0 * mass)
     y = builder.variable("b", "activity", 0)
     builder.require("magnet", "balance", 0, x + y, ">=", 20.0 * mass)
-    builder.require("policy", "budget", None, money * x + 3 * money * y, "<=", 1000.0 * mass * money, unit="USD")
+    builder.require("policy", "budget", None, money * x + 3 * money * y, "<=", 1000.0 * mass * money, unit="money")
     answer = Model(builder, money * x + 3 * money * y + 7.0 * money, Settings()).solve()
     assert answer.values is not None
     assert answer.values.tolist() == pytest.approx([5 * mass, 15 * mass])
@@ -285,7 +285,7 @@ def test_scales_follow_the_data(mass: int, money: int) -> None:
     builder = ModelBuilder(HORIZON, 0.0, Names(frozenset({"magnet"}), frozenset(), frozenset()))
     x = builder.variable("a", "activity", 0, upper=5.0 * 10.0**mass)
     builder.require("magnet", "balance", 0, x, ">=", 20.0 * 10.0**mass)
-    builder.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="USD")
+    builder.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="money")
     problem = builder.problem("model", *builder.scales())
     seen = [abs(value) for row in problem.constraints() for value in (*dict(row.items()).values(), row.constant)]
     assert all(1e-4 <= value <= 1e7 for value in seen)

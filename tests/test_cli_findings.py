@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.io.convert import convert_file
+from optimizer.io.load import convert_file
 from tests.test_cli import TINY, diversify
 
 

@@ -29,6 +29,20 @@ def test_quick_report_of_a_plan(plan: str, tmp_path: Path) -> None:
     assert "made with --quick" in (tmp_path / "out" / "page.html").read_text()
 
 
+def test_the_figures_that_decide_stand_there_without_a_study(tmp_path: Path) -> None:
+    ranged = ["--set", "ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}", "-o", str(tmp_path / "x.md")]
+    line = ["report", str(TINY), "--budgets", "0", *ranged, "--json"]
+    made = json.loads(CliRunner().invoke(app, line).stdout)
+    (row,) = made["brief"]["parts"]["figures"]["table"]["rows"]
+    assert row[:3] == ["motors: quantity", "×1", "×0.7 to ×1.2"]
+    # The same as the study prints, which is no section of the page.
+    done = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--with", "sensitivity", *ranged, "--json"])
+    assert json.loads(done.stdout)["brief"]["parts"]["figures"]["table"]["rows"] == [row]
+    assert "studies" not in made
+    done = CliRunner().invoke(app, ["report", str(TINY), "--quick", *ranged, "--json"])
+    assert "--quick" in json.loads(done.stdout)["brief"]["parts"]["figures"]["missing"]
+
+
 def test_report_of_an_instance_with_a_frontier(tmp_path: Path) -> None:
     line = ["report", TINY, "--budgets", "0,5M", "-o", str(tmp_path / "page.html"), "--json"]
     done = CliRunner().invoke(app, line)

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import for_each_future
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from optimizer.studies.futures.alone import by_expected_cost
-from optimizer.studies.futures.own_orders import own_orders
-from optimizer.studies.futures.question_timing import nodes, retimed, timed_questions
+from optimizer.studies.futures.answers import nodes, own_orders, retimed, timed_questions
 from optimizer.studies.futures.study import FuturesStudy, study_futures
 
 CASES = Path(__file__).parent / "cases" / "futures"

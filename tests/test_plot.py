@@ -66,7 +66,10 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("map", Choice(), ["Baseline, 2026: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
         # 20 t/yr · 200k + 1M and 60 t · 65k; then 40 t · 65k.
         ("years", Choice(), ["8.9M", "2.6M", "builds decided", "stock in the year in which it is bought"]),
-        ("sources", Choice(), ["What serves", "In the baseline", "not served"]),
+        ("sources", Choice(), ["What serves", "In the baseline", "not served", "Chosen: the segment and the shock"]),
+        ("sources", Choice(shock="embargo@2029"), ["In embargo@2029", "Shock as asked for; chosen: the segment"]),
+        ("sources", Choice(segment="motors"), ["What serves motors", "Segment as asked for; chosen: the shock"]),
+        ("sources", Choice(shock="embargo@2029", segment="motors"), ["Shock and segment as asked for."]),
         ("drawdown", Choice(), ["Stocks in embargo", "magnet reserve: 100 t to 0 t", "before"]),
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
         ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "tightest by name"]),
@@ -105,6 +108,8 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
         ("path", Choice(segment="ships"), "no segment 'ships'.*motors"),
         ("map", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("drawdown", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
+        ("sources", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
+        ("sources", Choice(segment="ships"), "no segment 'ships'.*motors"),
         ("sankey", Choice(shock="flood"), "no shock 'flood'.*embargo@2027"),
         ("dependence", Choice(commodity="ore"), "no 'ore'.*magnet"),
         ("endurance", Choice(year=2050), "from 2026 to 2030"),
@@ -115,7 +120,7 @@ def test_what_is_not_there_is_refused_with_what_is(tiny: Book, kind: str, choice
         draw_plot(tiny, kind, choice, "svg")
 
 
-@pytest.mark.parametrize("kind", ["path", "sankey", "map", "drawdown"])
+@pytest.mark.parametrize("kind", ["path", "sankey", "map", "drawdown", "sources"])
 def test_a_shock_without_flows_is_said_to_have_none(result: so.Result, kind: str) -> None:
     instance = so.load(TINY)
     first, second = result.shocks
@@ -155,7 +160,11 @@ def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
 @pytest.mark.parametrize(
     ("kind", "words", "said"),
     [
-        ("timeline", ("--shock", "embargo@2027"), "a timeline has none; it is for path, sankey, map and drawdown."),
+        (
+            "timeline",
+            ("--shock", "embargo@2027"),
+            "a timeline has none; it is for path, sankey, map, drawdown and sources.",
+        ),
         ("path", ("--year", "2028"), "a path has none; it is for endurance."),
         ("survival", ("--end",), "a survival has none; it is for sankey and map."),
     ],

@@ -18,8 +18,8 @@ from optimizer.progress import Progress
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.studies.requirements import STOPPED, Requirements, find_requirements
-from optimizer.studies.requirements.clauses import CLAUSES
-from optimizer.studies.requirements.frames import NO_OPTION
+from optimizer.studies.requirements_assessment import CLAUSES
+from optimizer.studies.requirements_frames import NO_OPTION
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import without_shocks
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.instance.schema import RULE, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression

@@ -34,7 +34,7 @@ from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.futures import with_tree
+from optimizer.instance.edits import with_tree
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression

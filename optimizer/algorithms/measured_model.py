@@ -95,7 +95,7 @@ class MeasuredModel:
         self.future_gaps: list[Expression] = []
         self.update_expressions()
         if math.isfinite(self.problem.cost_limit):
-            self.builder.require("question", "cost", None, self.cost, "<=", self.problem.cost_limit, unit="USD")
+            self.builder.require("question", "cost", None, self.cost, "<=", self.problem.cost_limit, unit="money")
 
     def update_expressions(self) -> None:
         """Objectives and shortage columns, once the shocks of the builder are known; and which of them may fail."""

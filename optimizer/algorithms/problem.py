@@ -77,7 +77,7 @@ def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
 
 def _bounded(objective: ObjectiveBuilder, bound: float, what: str, sense: Sense) -> Rows:
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        builder.require("question", what, None, objective(builder, instance, shocks), sense, bound, unit="USD")
+        builder.require("question", what, None, objective(builder, instance, shocks), sense, bound, unit="money")
 
     return write
 

@@ -28,6 +28,8 @@ from optimizer.tolerances import INTEGRALITY, VIOLATED
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
 WIDE_RELAXATION = 0.3
+# What the basis of a relaxation is kept under.
+RELAXATION = "relaxation"
 # So many rows are passed to the solver together.
 ROWS_AT_ONCE = 200
 # Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
@@ -52,7 +54,10 @@ def is_wide(
     if relaxation.values is None or not len(model.integers) or not _is_far(relaxation.objective, cutoff):
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
+    model.keep(RELAXATION)
+    model.begin_anew()
     rounded = solve_rounded(relaxation.values)
+    model.recall(RELAXATION)
     model.lower, model.upper = lower, upper
     known = cutoff if rounded is None else min(cutoff, rounded.objective)
     return math.isfinite(known) and _is_far(relaxation.objective, known)

@@ -94,6 +94,11 @@ class Saved(Figures):
             self._holds("bound", "nothing is proven of a plan that was given", holds=not stated)
         if result.gap_bound is not None:
             self.report.at_most("gap_bound", 0.0, result.gap_bound)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        """A search that was stopped has not reached what was required."""
+        result = self.result
         required, faced = result.settings.get("gap"), result.adversary
         if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
             open_ = result.mip_gap > required or (faced is not None and faced.sets is None)

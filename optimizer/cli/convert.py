@@ -20,7 +20,7 @@ def command(
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md
     """
-    from optimizer.io.convert import FORMS, convert_file
+    from optimizer.io.load import FORMS, convert_file
 
     if target.suffix.lower() not in FORMS:
         raise typer.BadParameter(f"write a name that ends in {', '.join(FORMS)}.", param_hint="TARGET")

@@ -188,7 +188,7 @@ def _clashes(
     amounts: "Sequence[Edit]",
 ) -> "tuple[Finding, ...]":
     """Warnings about values that a later change replaces; branches of futures apply last."""
-    from optimizer.instance.futures import branch_edits
+    from optimizer.instance.edits import branch_edits
     from optimizer.instance.overrides import Edit, clashes, scenario_edits, set_edits
 
     first = [*set_edits(changes.set_ or ()), *scenario_edits(instance, names)]

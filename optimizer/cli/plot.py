@@ -46,8 +46,8 @@ _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES
 _KINDS_IN_HELP = f"A study, or {', '.join(kind for kind in _KINDS if kind not in _STUDIES)}."
 # By option, the kinds of figures that use it.
 _KINDS_OF_OPTION = {
-    "shock": ("path", "sankey", "map", "drawdown"),
-    "segment": ("path",),
+    "shock": ("path", "sankey", "map", "drawdown", "sources"),
+    "segment": ("path", "sources"),
     "commodity": ("dependence",),
     "year": ("endurance",),
     "end": ("sankey", "map"),
@@ -61,8 +61,12 @@ _figure_option = partial(typer.Option, rich_help_panel="Figure")
 class _Choice:
     """What a figure shows of a plan; each part is for some kinds."""
 
-    shock: Annotated[str | None, _figure_option(metavar="NAME", help="Shock (path, sankey, map, drawdown).")] = None
-    segment: Annotated[str | None, _figure_option(metavar="NAME", help="Segment (path); else the tightest.")] = None
+    shock: Annotated[
+        str | None, _figure_option(metavar="NAME", help="Shock (path, sankey, map, drawdown, sources).")
+    ] = None
+    segment: Annotated[
+        str | None, _figure_option(metavar="NAME", help="Segment (path, sources); else the hardest hit.")
+    ] = None
     commodity: Annotated[str | None, _figure_option(metavar="NAME", help="Commodity (dependence); else all.")] = None
     year: Annotated[int | None, _figure_option(metavar="YEAR", help="Year of the cut (endurance); else the last.")] = (
         None

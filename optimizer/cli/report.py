@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
     from optimizer.studies.frontier import Frontier
     from optimizer.studies.requirements import Requirements
+    from optimizer.studies.sensitivity import Sensitivity
     from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
@@ -92,7 +93,8 @@ def command(
     studied = sections.make_sections(names, made, subject)
     with fits:
         studies = _data_of(studied)
-        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=studies, warnings=doubts)
+        known = studies if (figures := made.get("figures")) is None else studies | {"sensitivity": figures.to_dict()}
+        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=known, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
     from optimizer.report.html.sections import picture_data
@@ -134,6 +136,8 @@ def _carry_out(
         settings = replace(subject, jobs=1 if wanted else None).settings
         searched = (instance, result, settings)
         tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
+        if "sensitivity" not in tasks:
+            tasks["figures"] = Task(_figures, (replace(subject, jobs=1 if wanted else None),))
     made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
@@ -155,6 +159,13 @@ def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "
 
     listener = sections.listener_of(memory)
     return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
+
+
+def _figures(memory: "Memory", subject: sections.StudySubject) -> "Sensitivity | None":
+    """A task: the uncertain numbers that decide, for the first screen."""
+    from optimizer.report.brief.content import MOST_FIGURES
+
+    return sections.find_deciding_figures(subject, sections.listener_of(memory), MOST_FIGURES)
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -297,9 +308,10 @@ def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, in
     instance, result = subject.instance, subject.result
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    tasks = {} if quick or interrupted else {"slips": Task(_slips, (instance, result, subject.settings))}
-    made = sections.carry_out_all(tasks, instance.money, 0.0)
-    brief = make_brief(instance, result, slips=made.get("slips", ()), warnings=doubts)
+    tasks = {"slips": Task(_slips, (instance, result, subject.settings)), "figures": Task(_figures, (subject,))}
+    made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0)
+    studies = {} if (figures := made.get("figures")) is None else {"sensitivity": figures.to_dict()}
+    brief = make_brief(instance, result, slips=made.get("slips", ()), studies=studies, warnings=doubts)
     _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
 
 

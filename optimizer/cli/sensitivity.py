@@ -174,7 +174,7 @@ def _discover(
 
 
 def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None:
-    from optimizer.report.tables.discovery import show_discovery, write_discovery_csv
+    from optimizer.report.tables.sensitivity import show_discovery, write_discovery_csv
 
     if json:
         common.print_json(found.to_dict())

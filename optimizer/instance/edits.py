@@ -3,6 +3,7 @@
 in terms of the file        under, forcing, with_value, with_budget               checked like a file
 of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
+of futures                  make_tree, future_of, for_each_future, with_tree
 
 An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
 same number to different values the later one holds, and `clashes` names the key, both sources and both values.
@@ -12,9 +13,10 @@ options: a budget is a number or text such as "250M"; scenarios are a name, name
 stack in the order given.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
@@ -22,20 +24,107 @@ from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
-from optimizer.instance.futures import branch_edits, future_of
+from optimizer.instance.document import Document
 from optimizer.instance.overrides import (
+    BRANCH,
     SCENARIOS,
     Edit,
+    Way,
+    apply_branches,
     apply_scenarios,
     assign,
     clashes,
+    find_ways,
     scenario_edits,
     unknown_scenario,
 )
+from optimizer.instance.questions import Question
 from optimizer.instance.ranges import RANGES, set_number
-from optimizer.instance.reading import as_document, check_document, read
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.reading import as_document, check_document, read, read_document
+from optimizer.instance.schema import RULE, Future, FutureTree, Instance
+from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
+
+# The tree of futures: every way through the questions, and the instance at the end of each.
+
+
+def make_tree(instance: Instance) -> FutureTree:
+    """The futures of a checked instance.
+
+    Raises:
+        InstanceError: what a branch sets no longer fits, since the instance was changed after it was checked.
+    """
+    if not instance.futures:
+        return FutureTree((Future("", 1.0, (), instance),))
+    document = as_document(instance.to_dict(), instance.title)
+    made = dict[str, Instance]()
+    futures = []
+    for way in find_ways(instance.futures, instance.horizon):
+        key = json.dumps([branch.set for _, branch in way.changes], default=str)
+        if key not in made:
+            made[key] = _at_the_end(document, way)
+        futures.append(Future(way.name, way.probability, way.answers, made[key]))
+    return FutureTree(tuple(futures), _are_weighted(instance.futures))
+
+
+def future_of(instance: Instance, name: str) -> Future:
+    """The future of a name.
+
+    Raises:
+        InstanceError: there is none of this name; with the nearest that there is.
+    """
+    found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
+    if found is None:
+        names = [each.name for each in instance.tree.futures if each.name]
+        cure = "The file has none: add `futures:`, or leave it out."
+        if names:
+            cure = did_you_mean(name, names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
+        raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
+    return found
+
+
+def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
+    """By name of a future what its branches set, in their order."""
+    return {
+        way.name: [
+            Edit(f"{BRANCH} {place[-1]} of {place[-3]}", path, value)
+            for place, branch in way.changes
+            for path, value in branch.set.items()
+        ]
+        for way in find_ways(instance.futures, instance.horizon)
+    }
+
+
+def _at_the_end(document: Document, way: Way) -> Instance:
+    instance, findings = read_document(apply_branches(document, way.changes))
+    if instance is None or findings:
+        raise InstanceError(findings)
+    return instance
+
+
+def _are_weighted(questions: Mapping[str, Question]) -> bool:
+    return all(
+        question.is_weighted and all(_are_weighted(branch.futures) for branch in question.branches.values())
+        for question in questions.values()
+    )
+
+
+def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
+    """The instance with a change made in every future of its tree; its own sections stay, apart from scenarios."""
+    tree = instance.tree
+    made = {id(future.instance): change(future.instance) for future in tree.futures}
+    return with_tree(
+        instance,
+        replace(tree, futures=tuple(replace(future, instance=made[id(future.instance)]) for future in tree.futures)),
+    )
+
+
+def with_tree(instance: Instance, tree: FutureTree) -> Instance:
+    """The instance whose futures are those of a tree, whatever its questions say."""
+    copy = instance.replacing()
+    copy.__dict__["tree"] = tree
+    return copy
+
 
 # One scenario or several.
 ScenarioNames = str | Sequence[str]

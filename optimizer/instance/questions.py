@@ -4,7 +4,7 @@ Question        answered at the start of a period, by one of its branches
 QuestionBranch  an answer: its probability, what it changes in the file, and the questions that arise only there
 RiskMeasure     `policy.objective`
 
-`optimizer.instance.futures` makes the tree of them.
+`optimizer.instance.edits` makes the tree of them.
 """
 
 from collections.abc import Collection, Iterator, Mapping

@@ -2,12 +2,13 @@
 
 document    text to data, with lines                              (`document`, `text`)
 sections    each object on its own, so that one fault does not hide another
-passes      the checks, over all objects that are well formed     (`validation`)
+passes      the checks, over all objects that are well formed     (`PASSES`, `validation`)
+            those that would only report the effect of a name that does not exist run once all names resolve
 futures     the same in each future of the file
 ends        the same with all uncertain numbers low, then high; and under each scenario of the file
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,19 +20,20 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, walk
-from optimizer.instance.members import MEMBERS, Member
 from optimizer.instance.overrides import (
     SCENARIOS,
+    apply_branches,
     apply_scenarios,
     check_scenarios,
+    find_ways,
     findings_of_scenario,
     missing_entry,
     sound_scenarios,
 )
 from optimizer.instance.questions import FUTURES, Question, count_futures
 from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
-from optimizer.instance.schema import Commodity, Instance, Policy, Region
-from optimizer.instance.validation import find_problems
+from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
+from optimizer.instance.validation import decisions, lint, names, supply
 from optimizer.instance.validation.futures import (
     attribute,
     branch_variants,
@@ -41,7 +43,6 @@ from optimizer.instance.validation.futures import (
 )
 from optimizer.instance.validation.names import shared_names
 from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
-from optimizer.instance.ways import apply_branches, find_ways
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
@@ -49,6 +50,47 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
 
+Check = Callable[[Unchecked], Iterator[Problem]]
+_NAMES: tuple[Check, ...] = (names.names_resolve, names.shock_names_resolve)
+_ONCE_NAMES_RESOLVE: tuple[Check, ...] = (
+    decisions.cuts_match,
+    supply.floors_have_a_source,
+    supply.inputs_can_be_had,
+    supply.commodities_are_of_use,
+)
+PASSES: tuple[Check, ...] = (
+    *_NAMES,
+    names.names_are_distinct,
+    decisions.windows_are_possible,
+    decisions.sizes_are_possible,
+    decisions.ties_are_between_lumpy_options,
+    decisions.shocks_are_inside_the_horizon,
+    decisions.shock_names_are_distinct,
+    decisions.probabilities_add_up,
+    decisions.outcomes_exclude_each_other,
+    decisions.cuts_match,
+    decisions.rules_ask_something,
+    decisions.adversary_can_act,
+    decisions.forced_purchases_are_possible,
+    names.members_add_up,
+    supply.floors_have_a_source,
+    supply.inputs_can_be_had,
+    supply.commodities_are_of_use,
+    supply.actual_outputs_can_be_compared,
+    supply.restarts_take_time,
+    names.regions_are_named,
+    lint.floors_have_a_price,
+    lint.options_are_as_their_levers_want,
+    lint.options_do_something,
+    lint.display_names_are_distinct,
+    lint.running_costs_something,
+    lint.buying_costs_something,
+    lint.stock_that_is_paid_back_is_there,
+    lint.magnitudes_are_plausible,
+    lint.ids_are_told_apart,
+    lint.regions_are_told_apart,
+    lint.home_is_somewhere,
+)
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
@@ -110,13 +152,13 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         InstanceError: with every finding.
     """
     instance, own = _examine_whole(document)
-    findings, names = list(own), list(sound_scenarios(document))
-    some = names[: max(1, _affordable(document) // _examined(instance))]
+    findings, scenarios = list(own), list(sound_scenarios(document))
+    some = scenarios[: max(1, _affordable(document) // _examined(instance))]
     for name in some:
         if len(findings) < FINDINGS:
             findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
-    if len(some) < len(names):
-        what = f"only the first {len(some):,} of {len(names):,} scenarios are checked, for the file is large"
+    if len(some) < len(scenarios):
+        what = f"only the first {len(some):,} of {len(scenarios):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _at_the_ends(document, instance, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
@@ -375,3 +417,32 @@ def _region(value: Any, home: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_region(item, home) for item in value]
     return home if value == "home" else value
+
+
+def find_problems(unchecked: Unchecked) -> Iterator[Problem]:
+    """All that is wrong or suspicious; of an instance that is too large to be checked, only that it is."""
+    too_large = list(decisions.sizes_can_be_handled(unchecked))
+    yield from too_large
+    for check in PASSES if not too_large else ():
+        if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
+            continue
+        found = _limit(check(unchecked))
+        if check in _NAMES and any(severity == "error" for *_, severity in found):
+            unchecked = replace(unchecked, resolved=False)
+        yield from found
+
+
+def _limit(problems: Iterable[Problem]) -> list[Problem]:
+    """As many problems of one check as are reported, and that there are more; no error is left out for warnings."""
+    found: list[Problem] = []
+    counts = {"error": 0, "warning": 0}
+    for problem in problems:
+        place, *_, severity = problem
+        counts[severity] += 1
+        if counts[severity] <= FINDINGS:
+            found.append(problem)
+        elif counts[severity] == FINDINGS + 1:
+            found.append((place, f"more {severity}s of this sort are left out", "Correct the others first.", severity))
+            if severity == "error":
+                break
+    return found

@@ -13,9 +13,8 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_o
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import Edited
-from optimizer.instance.members import Member
 from optimizer.instance.questions import questions_without
-from optimizer.instance.schema import RULE, Instance, Policy
+from optimizer.instance.schema import RULE, Instance, Member, Policy
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
 from optimizer.suggestions import did_you_mean

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from optimizer import shapes
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
-from optimizer.disruptions.shock import DELIBERATE, Cuts, Path, PermanentCuts, Shock, ShockSpec, expand
+from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.document import get_value
-from optimizer.instance.members import Member
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
@@ -21,6 +21,42 @@ from optimizer.levers import Option, Sized, Stock
 from optimizer.network.activity import Activity
 from optimizer.network.process import Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
+
+MEMBERS = "members"
+
+
+def _as_shares(value: Any) -> Any:
+    """Names of processes that a member brings whole, as a mapping of names to shares."""
+    if isinstance(value, (list, tuple)):
+        return dict.fromkeys(map(str, value), 1.0)
+    return {str(value): 1.0} if isinstance(value, (str, int)) else value
+
+
+class Member(Described):
+    """One of those who may plan together.
+
+    A coalition has the demand of its members, the processes and options that they bring, and all that no member brings.
+    """
+
+    demands: NameList = Field(
+        default=(), description="Demand segments of this member: one or a list. Every segment belongs to one member."
+    )
+    processes: Annotated[
+        Mapping[str, Share],
+        BeforeValidator(_as_shares),
+        WithJsonSchema(
+            {"anyOf": [shapes.one_or_more(shapes.NAME), {"type": "object", "additionalProperties": shapes.SHARE}]}
+        ),
+    ] = Field(
+        default_factory=dict,
+        description="Existing processes that this member brings: one, a list, or {process: share of its capacity}.",
+    )
+    options: NameList = Field(
+        default=(), description="Options that only coalitions with this member can buy: one or a list."
+    )
+    budget: Quantity | None = Field(
+        default=None, description="What this member adds to the budget of a coalition, undiscounted, money."
+    )
 
 
 class Commodity(Described):
@@ -210,7 +246,7 @@ class Instance(Described):
         Raises:
             InstanceError: what a branch sets does not fit an instance that was changed since it was checked.
         """
-        made: FutureTree = import_module("optimizer.instance.futures").make_tree(self)
+        made: FutureTree = import_module("optimizer.instance.edits").make_tree(self)
         return made
 
     @cached_property

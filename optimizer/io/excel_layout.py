@@ -25,10 +25,9 @@ from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.document import parse_value
-from optimizer.instance.members import Member
 from optimizer.instance.questions import Question, QuestionBranch
 from optimizer.instance.ranges import RangeSpec
-from optimizer.instance.schema import Commodity, Policy, Region, ShareRule, SurvivalRule
+from optimizer.instance.schema import Commodity, Member, Policy, Region, ShareRule, SurvivalRule
 from optimizer.instance.text import Allowance
 from optimizer.io.json_schema import build_schema, takes_number
 from optimizer.io.yaml_text import Comment, dump_flow

@@ -24,7 +24,7 @@ from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
-Unit = Literal["t", "USD", "1"]
+Unit = Literal["t", "money", "1"]
 Sense = Literal["<=", ">=", "=="]
 LONGEST_NAME = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
@@ -85,8 +85,10 @@ class ModelBuilder(Ledgers):
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
-        # Rows that every plan keeps: a model holds those that its relaxation violates.
+        # Rows that every plan keeps: a model holds those that its relaxation violates. Where nothing is searched for,
+        # none are written.
         self.valid: list[Row] = []
+        self.offers_valid = True
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
@@ -219,7 +221,7 @@ class ModelBuilder(Ledgers):
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        copied._links, copied._used = dict(self._links), set(self._used)
+        copied._links, copied._used, copied.offers_valid = dict(self._links), set(self._used), self.offers_valid
         return copied
 
     @property
@@ -242,6 +244,7 @@ class ModelBuilder(Ledgers):
         Every linking term of this one is a given number there, for the period before the shock as well.
         """
         model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
+        model.offers_valid = self.offers_valid
         for owner, what in self._links:
             first = len(model.columns)
             model.columns += [

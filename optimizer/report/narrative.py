@@ -27,8 +27,8 @@ from optimizer.report.format import (
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.ranking import by_gap, hardest_of
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
+from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
@@ -350,6 +350,8 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
 ENTRIES = 16
 # Of a family at most so many are listed; of more, how many there are.
 FEW = 6
+# Moves of a plan that a sentence each says; the others are added up.
+MOVES_SAID = 6
 # The facts that count from the no-shock plan.
 PRICES = ("Price of survival", "Price of the plan")
 
@@ -401,11 +403,11 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     )
 
 
-def to_build(moves: Sequence[Purchase], money: str, most: int = 6) -> tuple[tuple[str, str], ...]:
+def to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], ...]:
     """The largest moves by money: what, and when, how much of it and for how much."""
     ordered = sorted(moves, key=lambda move: -move.paid)
-    said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:most]]
-    rest = ordered[most:]
+    said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:MOVES_SAID]]
+    rest = ordered[MOVES_SAID:]
     if rest:
         said.append((f"and {plural(len(rest), 'more move')}", si(sum(move.paid for move in rest), money)))
     return tuple(said)

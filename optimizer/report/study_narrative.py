@@ -18,10 +18,10 @@ from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
+from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
-from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si, si_up

@@ -100,7 +100,8 @@ class Settings:
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
-        gap: relative MIP gap to which plans are proven; some functions read it as a share of the price of survival.
+        gap: relative MIP gap to which plans are proven; where plans are compared, the share of the price of survival
+            to which costs are.
         tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
         patience: seconds of one search with integers after which `gap` is enough in place of `tolerance`; None where
             `tolerance` holds throughout.
@@ -247,4 +248,8 @@ class BackEnd(Protocol):
 
     def recall(self, name: str) -> None:
         """Let the next linear programme start from a basis that was kept, if it was."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Let the next linear programme start from nothing, by presolve; it may do nothing."""
         ...

@@ -60,6 +60,9 @@ class CbcBackEnd:
     def recall(self, name: str) -> None:
         """Nothing is kept."""
 
+    def begin_anew(self) -> None:
+        """Each programme starts from nothing."""
+
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         variables = self._problem.variables()

@@ -137,6 +137,11 @@ class HighsBackEnd:
         if name in self._kept:
             self._basis, self._last = self._kept[name]
 
+    def begin_anew(self) -> None:
+        """Let the next linear programme start from nothing, by presolve."""
+        self._basis = self._last = None
+        self._highs.clearSolver()
+
     def _log(self, event: Any) -> None:
         if self._listener is not None:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))

@@ -189,6 +189,10 @@ class Model:
         """Let the next linear programme start from a basis that was kept, if it was."""
         self._back.recall(name)
 
+    def begin_anew(self) -> None:
+        """Let the next linear programme start from nothing: with its integers fixed, presolve leaves little of it."""
+        self._back.begin_anew()
+
     def solve(
         self,
         *,

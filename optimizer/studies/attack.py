@@ -34,9 +34,9 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies import study_frames
-from optimizer.studies.fitting import fit_plan
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, finite_or_none, no_shock_cost
 from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.purchases import fit_plan
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.studies.withstand import (
     LeastOutlay,

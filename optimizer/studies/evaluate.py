@@ -292,10 +292,10 @@ def evaluate_plans(
     given: Sequence[GivenPlan],
     settings: Settings,
     clock: Clock,
-    listener: Listener = ignore,
-    notes: tuple[str, ...] = (),
+    listener: Listener,
+    notes: tuple[str, ...],
     *,
-    is_quick: bool = False,
+    is_quick: bool,
 ) -> PlanEvaluation | FuturesEvaluation:
     """`evaluate` of plans that were read; at Ctrl-C, what is known until then."""
     began = time.perf_counter()

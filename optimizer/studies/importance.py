@@ -22,7 +22,7 @@ No bound: where a number moves far, the plan may become another. A model is writ
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -211,34 +211,50 @@ class DualScreen:
     """A plan with its operation and its dual values, by column and row of its model.
 
     Attributes:
-        values, duals: by mark. shocks: those of the model. counts_gap: whether the duals are those of the survival gap.
+        values, duals: by mark. shocks: those whose rows have dual values, or whose floors fail.
+        counts: what the dual values are of: survival gap, total cost, or cost with gaps at their price.
     """
 
     values: Mapping[Mark, float] = field(repr=False)
     duals: Mapping[Mark, float] = field(repr=False)
     shocks: frozenset[str]
-    counts_gap: bool
+    counts: Literal["gap", "cost", "priced"]
 
     @classmethod
-    def of(cls, found: SearchResult) -> "DualScreen | None":
-        """That of a plan; None where it has no dual values."""
+    def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
+        """That of a plan of an instance; None where it has no dual values."""
         if found.duals is None:
             return None
         builder, duals = found.duals.builder, found.duals
         values = {column.mark: value for column, value in zip(builder.columns, duals.values.tolist(), strict=False)}
         priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
-        return cls(values, priced, frozenset(row.mark.path for row in builder.rows), found.gap > 0)
+        shocks = _counted_shocks(instance, values, priced)
+        if instance.policy.gap_price is not None:
+            return cls(values, priced, shocks, "priced")
+        return cls(values, priced, shocks, "gap" if found.gap > 0 else "cost")
 
     def value(self, instance: Instance) -> tuple[float, float]:
-        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values."""
+        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
+
+        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0.
+        """
         shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks)
+        model = formulation.extensive_form_model(instance, shocks, offers_valid=False)
         values = [self.values.get(column.mark, 0.0) for column in model.columns]
         rows = (row for row in model.rows if row.mark in self.duals)
         priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
         gap = formulation.gap(model, instance).value(values)
         cost = formulation.cost(model, instance, shocks).value(values)
-        return (gap + priced, cost) if self.counts_gap else (gap, cost + priced)
+        if instance.policy.gap_price is not None and self.counts == "priced":
+            return 0.0, cost + priced + instance.policy.gap_price * gap
+        return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+
+
+def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
+    """The shocks with a part in L: with dual values, with demand below floors, or with a probability."""
+    fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
+    likely = {event.name for event in instance.events if event.probability > 0}
+    return frozenset({mark.path for mark in priced} | fails | likely)
 
 
 def first_order_effect(

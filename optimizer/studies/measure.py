@@ -98,6 +98,14 @@ class Measure:
         return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
 
 
+def proven_objective(known: Result, instance: Instance) -> float:
+    """What is proven of the least cost with all floors kept, or with gaps at their price; nothing where floors fail."""
+    price = instance.policy.gap_price
+    if known.bound is None or (price is None and not known.survives):
+        return -math.inf
+    return known.bound + (0.0 if price is None else price * known.survival_gap)
+
+
 def finite_or_none(number: float) -> float | None:
     """For JSON, where what is not known is null."""
     return number if math.isfinite(number) else None

@@ -1,8 +1,11 @@
-"""What the flows of a plan mean: the service in every shock, and shortages and sources in the baseline.
+"""What the flows of a plan mean: the service in every shock, what attacks leave, and shortages in the baseline.
 
 `survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
+Families and ensembles are folded into one row each, of which the worst member stands for all: a `Fold` is the shocks
+that share a row, whatever the plan, and `Folded` the same shocks under a plan.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.batches import BatchResponse
+from optimizer.algorithms.deterrence import levels_under
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.disruptions.shock import Numbers
+from optimizer.disruptions.shock import Numbers, Shock
 from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
     ActualOutput,
     Array,
+    Faced,
     Flows,
     Lack,
     ManyFlows,
@@ -30,7 +36,8 @@ from optimizer.results.plan import (
     SourceShare,
     Weakest,
 )
-from optimizer.results.ranking import first_largest, rank, weakest
+from optimizer.results.ranking import first_largest, rank, weakest, weakest_of, weakness
+from optimizer.results.result import Result
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 
@@ -283,3 +290,162 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> So
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
     return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))
+
+
+# Families and ensembles as one row each; other shocks stay as they are.
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Shocks that share a row.
+
+    Attributes:
+        name: of the family or the ensemble in the file; of a shock alone its own name.
+        members: the names of the shocks, in the order of the instance.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it is a family or an ensemble of several shocks."""
+        return len(self.members) > 1
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The shocks of a row under a plan.
+
+    Attributes:
+        fold: which they are.
+        worst: the one with the largest gap, of equal gaps the one with the weakest service.
+        failed: how many are not survived and have to be. excused: how many are not and may fail.
+        required: of an ensemble of which a share has to be survived, how many samples; else None.
+        segments: by segment, the `weakest` of the services that the shocks name, and whose it is.
+        partial: the segments that may be weaker in a shock that does not name them; there they do not fail, and another
+            is weaker still.
+        full: the segments that are served in full in all of the shocks, whether these name them or not.
+    """
+
+    fold: Fold
+    worst: Outcome
+    failed: int
+    excused: int
+    segments: Mapping[str, tuple[str, Service]]
+    partial: frozenset[str]
+    full: frozenset[str]
+    required: int | None = None
+
+    @property
+    def survives(self) -> bool:
+        """Whether all of the shocks are survived, but for samples that may fail."""
+        return not self.failed
+
+    @property
+    def count_text(self) -> str:
+        """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
+        count, lost = len(self.fold.members), self.failed + self.excused
+        if lost and self.required is not None:
+            return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
+        return f"{self.failed:,} of {count:,} fail" if lost else f"{count:,} shocks"
+
+
+def entry_of(instance: Instance, event: Shock) -> str:
+    """The entry of the file that an event comes from: a shock, or an ensemble."""
+    return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
+
+
+def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
+    """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
+    owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
+    members: dict[str, list[str]] = {}
+    for name in names:
+        # A shock that bears the name of a family is none of it.
+        members.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
+    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in members.values())
+
+
+def urgency(outcome: Outcome) -> tuple[float, float, float]:
+    """What shocks are sorted by, the worst first: the largest gap, then the weakest service."""
+    return (-outcome.gap, *weakness(list(outcome.segments.values())))
+
+
+def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
+    """Rows under a plan; a row of which the plan has no shock is left out."""
+    known = {outcome.name: outcome for outcome in result.shocks}
+    whole = frozenset(d for d, service in result.services.items() if service.is_full)
+    there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
+    every = frozenset(result.services)
+    folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
+    return _with_required(folded, result)
+
+
+def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]:
+    required = result.required_samples
+    return tuple(replace(row, required=required.get(row.fold.name)) for row in rows)
+
+
+def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
+    by_segment: dict[str, list[tuple[str, Service]]] = {}
+    # Of services that are alike that of the shock that is named counts.
+    worst = min(outcomes, key=urgency)
+    for outcome in [worst, *outcomes]:
+        for d, service in outcome.segments.items():
+            by_segment.setdefault(d, []).append((outcome.name, service))
+    segments = {d: some[weakest_of([each for _, each in some])] for d, some in by_segment.items()}
+    return Folded(
+        fold=row,
+        worst=worst,
+        failed=sum(outcome.fails for outcome in outcomes),
+        excused=sum(outcome.excused for outcome in outcomes),
+        segments=segments,
+        partial=frozenset(
+            d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)
+        ),
+        full=full,
+    )
+
+
+def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
+    """Whether a segment that some shock does not name may be weaker in it: that shock's weakest has to be."""
+    least = weakness([service])
+    others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
+    return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)
+
+
+def _is_full(outcome: Outcome) -> bool:
+    """Whether all demand is served: a shock names its weakest segment."""
+    return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
+
+
+def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
+    """At most so many rows, those of the worst shocks, in the order in which they were."""
+    ordered = sorted(rows, key=lambda row: urgency(row.worst))
+    kept = {row.fold.name for row in ordered[:most]}
+    return tuple(row for row in rows if row.fold.name in kept)
+
+
+# The adversary: what its attacks leave, and what they cost it under the plan.
+
+
+def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float]) -> Faced:
+    """The adversary with the worst of its attacks, and with what the worst at each start leaves."""
+    place, at_start = first_largest([gaps[name] for name in faced.attacks]), dict[int, float]()
+    for name in faced.attacks:
+        start = instance.event(name).periods.start
+        at_start[start] = max(gaps[name], at_start.get(start, 0.0))
+    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=math.fsum(at_start.values()))
+
+
+def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, columns: Sequence[float]) -> Faced | None:
+    """The adversary with what each attack costs it under a plan, by the columns of its first-stage model."""
+    adversary, costs = instance.adversary, dict[str, float]()
+    if faced is None or adversary is None:
+        return faced
+    for name in (*faced.attacks, *faced.deterred):
+        made = adversary.attack(name, instance.horizon)
+        if made is not None:
+            levels = levels_under(plan, columns, adversary.deterrence(made.targets), made.start)
+            costs[name] = adversary.cost(made.targets, levels)
+    return replace(faced, costs=costs)

@@ -44,9 +44,17 @@ from optimizer.studies.importance import (
     most_effective,
     numbers_of,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, no_shock_cost
+from optimizer.studies.measure import (
+    MEASURE_SHARE,
+    Measure,
+    ProvenDifference,
+    before_measure,
+    no_shock_cost,
+    proven_objective,
+)
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.studies.withstand import with_listed_attacks
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 
 
@@ -363,6 +371,12 @@ class _Interval:
         return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
 
 
+def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
+    """An answer, with what was proven of the plan that was known where it is that."""
+    is_same = known.bound is not None and math.isclose(found.cost, known.total_cost, rel_tol=SAME_VALUE)
+    return replace(found, status="optimal", bound=max(found.bound, known.bound or 0.0)) if is_same else found
+
+
 def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[TornadoBar]:
     result = list(bars)
     for way in ways:
@@ -391,14 +405,15 @@ class _SensitivitySearch:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
         with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
-            if known is not None and known.survives and known.bound is not None:
-                # What remains to be found are the shocks that shape it.
+            if known is not None and known.bound is not None:
+                # What remains to be found are the shocks that shape it, and its dual values.
                 solver.learn(known.plan, frozenset())
-                self.found = solver.ask(bound=known.bound)
+                self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known, self.instance)))
             else:
                 self.found = solver.ask()
             if math.isfinite(self.found.cost):
-                least = no_shock_cost(self.instance, settings, self.clock)
+                least = None if known is None else known.calm_cost
+                least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
                 measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
@@ -406,7 +421,7 @@ class _SensitivitySearch:
                     measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
-            self._duals = None if solver.latest is None else DualScreen.of(solver.latest)
+            self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)
         return self.base
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:

@@ -17,12 +17,13 @@ from optimizer.results.plan import Price
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 POINT = 0.01
+MOST_PRICES = 12
 # What is limited and a step of it, in words; the step's size, or its shadow price.
 StepSize = tuple[str, str, float]
 
 
-def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> tuple[Price, ...]:
-    """The `most` largest shadow prices, of groups of rows and bounds that belong together; empty without prices."""
+def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...]:
+    """The largest shadow prices, of groups of rows and bounds that belong together; empty without prices."""
     duals = solved.duals
     if duals is None:
         return ()
@@ -34,7 +35,7 @@ def binding_limits(instance: Instance, solved: SearchResult, most: int = 12) -> 
     total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
     known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
     prices = (Price(what, step, float(price)) for (what, step), price in known)
-    return tuple(sorted(prices, key=lambda price: -price.worth)[:most])
+    return tuple(sorted(prices, key=lambda price: -price.worth)[:MOST_PRICES])
 
 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:

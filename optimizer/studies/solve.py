@@ -42,7 +42,6 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.faced import with_costs, with_worst_attack
 from optimizer.studies.measure import Measure, finite_or_none, no_shock_cost
 from optimizer.studies.outcomes import (
     Survey,
@@ -53,6 +52,8 @@ from optimizer.studies.outcomes import (
     services,
     supply_shares,
     survey,
+    with_costs,
+    with_worst_attack,
 )
 from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK

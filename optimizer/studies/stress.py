@@ -36,8 +36,8 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames
-from optimizer.studies.fitting import fit_plan
 from optimizer.studies.outcomes import Survey, survey
+from optimizer.studies.purchases import fit_plan
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
 from optimizer.studies.solve import open_evaluator
 

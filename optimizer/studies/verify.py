@@ -29,8 +29,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.audit.figures import DETERRING
-from optimizer.audit.futures import check_futures
+from optimizer.audit.figures import DETERRING, check_futures
 from optimizer.audit.report import Report
 from optimizer.audit.saved import verify
 from optimizer.disruptions.shock import Path, Shock

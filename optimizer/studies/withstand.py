@@ -20,8 +20,14 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_attacks
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import (
+    ScenarioNames,
+    apply_arguments,
+    for_each_future,
+    with_attacks,
+    with_budget,
+    without_attacks,
+)
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore
@@ -157,7 +163,7 @@ def listed_shocks_only(instance: Instance) -> Instance:
     return for_each_future(instance, without_attacks) if instance.futures else without_attacks(instance)
 
 
-def with_listed_attacks(instance: Instance, settings: Settings | None = None) -> tuple[Instance, str]:
+def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
     """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
 
     Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
@@ -166,14 +172,14 @@ def with_listed_attacks(instance: Instance, settings: Settings | None = None) ->
     Raises:
         InstanceError: the instance has no adversary, one with too many attacks to list, or one that can be deterred.
     """
-    listed, clock = listed_shocks_only(instance), Clock()
-    adversary, settings = listed.adversary, settings or Settings()
+    listed = listed_shocks_only(instance)
+    adversary = listed.adversary
     assert adversary is not None
     if adversary.deterrents:
         what = "which attacks are affordable depends on the plan, for leverage deters some: they cannot be listed"
         cure = "Use `solve --adversary` or `attack`, or remove `deterrence` from the targets."
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
-    attacks = AttackOracle(listed, settings, clock).candidates()
+    attacks = AttackOracle(listed, Settings(), Clock()).candidates()
     if attacks is None:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."

@@ -24,8 +24,8 @@ from optimizer.report.tables.stress import show_stress
 from optimizer.results.ranking import weakness
 from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.folding import fold_outcomes, folds, worst_rows
 from optimizer.studies.frontier import Frontier, single_point
+from optimizer.studies.outcomes import fold_outcomes, folds, worst_rows
 from optimizer.studies.summary import summarise
 
 FAMILIES = Path(__file__).parent / "families.yaml"

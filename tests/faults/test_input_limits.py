@@ -14,8 +14,7 @@ from optimizer import limits
 from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
-from optimizer.io.convert import convert_file
-from optimizer.io.load import read_comments
+from optimizer.io.load import convert_file, read_comments
 from optimizer.results.result import Result
 from optimizer.solver import Settings
 from tests.faults.running import INPUT, ROOT, TINY, run

@@ -17,9 +17,8 @@ import optimizer as so
 from optimizer.errors import OptimizerError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
-from optimizer.io.convert import convert_file
 from optimizer.io.excel_layout import from_cell, to_cell
-from optimizer.io.load import open_document, read_comments
+from optimizer.io.load import convert_file, open_document, read_comments
 from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.io.yaml_text import Comment, dump_flow, dump_yaml
 from tests.instance.test_json_schema import complaints

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.futures import FutureTree
+from optimizer.instance.edits import FutureTree
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.reading import check_document
 
@@ -169,8 +169,7 @@ def test_futures_survive_every_way_of_copying_an_instance() -> None:
 
 @pytest.mark.parametrize("form", [".xlsx", ".json", ".yaml"])
 def test_futures_go_to_another_form_and_back(form: str, tmp_path: Path) -> None:
-    from optimizer.io.convert import convert_file
-    from optimizer.io.load import open_document, read_comments
+    from optimizer.io.load import convert_file, open_document, read_comments
 
     text = TEXT.replace("on_time: {}", "on_time: {set: {}, note: as planned}")
     text = text.replace("ease: {probability: 0.6}", "ease: {set: {policy.budget: 250M}, probability: 0.6}  # the rest")

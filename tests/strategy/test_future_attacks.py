@@ -16,8 +16,7 @@ from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.robust import RobustPlans, WorstAttackModel, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
-from optimizer.instance.edits import with_attacks
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import for_each_future, with_attacks
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_yaml

@@ -19,7 +19,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit.futures import _outcomes
+from optimizer.audit.figures import _outcomes
 from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.risk import CostOutcome, FutureCosts, measured_cost

@@ -17,7 +17,7 @@ from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.floors import relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.shares import Excuses, do_nothing_shortfalls
-from optimizer.audit.futures import check_futures
+from optimizer.audit.figures import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares
 from optimizer.progress import Progress

@@ -15,12 +15,10 @@ from optimizer.disruptions.shock import Shock, expand
 from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon, windowed
 from optimizer.instance.document import Document
-from optimizer.instance.members import MEMBERS
-from optimizer.instance.overrides import SCENARIOS
+from optimizer.instance.overrides import SCENARIOS, FutureFinding, Way
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
-from optimizer.instance.schema import RULE, Instance
-from optimizer.instance.validation.windows import has_events
-from optimizer.instance.ways import FutureFinding, Way
+from optimizer.instance.schema import MEMBERS, RULE, Instance
+from optimizer.instance.validation.decisions import has_events
 from optimizer.levers import Lever
 from optimizer.limits import EVENTS, MOST_FUTURES
 from optimizer.tolerances import ROUNDING

@@ -7,8 +7,7 @@ from functools import cached_property
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import entries_with_cuts, named_regions
-from optimizer.instance.members import MEMBERS
-from optimizer.instance.schema import RULE, ShareRule
+from optimizer.instance.schema import MEMBERS, RULE, ShareRule
 from optimizer.instance.validation.unchecked import Unchecked
 from optimizer.levers import KINDS
 from optimizer.limits import MEMBERS_AT_ONCE

@@ -12,7 +12,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import audit_text, list_names
+from optimizer.report.format import audit_text, list_names, plural
 from optimizer.report.narrative import signed_amount
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -20,7 +20,7 @@ from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
-from optimizer.studies.sourcing import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
@@ -167,12 +167,9 @@ def _nothing_row(result: Result) -> tuple[Any, ...]:
 def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | None) -> BriefPart:
     """The uncertain numbers that move the answer most, from the JSON of `sensitivity`."""
     title = "The figures that decide"
-    if found is None:
-        missing = (
-            "Not computed: add --with sensitivity."
-            if instance.uncertain
-            else "The file gives no ranges of its numbers."
-        )
+    if found is None or not found["numbers"]:
+        missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
+        missing = missing if instance.uncertain else "The file gives no ranges of its numbers."
         return BriefPart("figures", title, (), None, missing)
     rows = [_figure_row(instance, found["base"], bar) for bar in found["numbers"][:MOST_FIGURES]]
     columns = (
@@ -182,7 +179,9 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
         FrameColumn("at_low", f"At low, {result.money}"),
         FrameColumn("at_high", f"At high, {result.money}"),
     )
-    note = "Those first that decide whether floors hold. What the best plan costs more, and what its gap grows by."
+    count = len(found["numbers"]) + len(found["screened"])
+    note = f"Of {plural(count, 'range')} in the file, those first that decide whether floors hold. What the best plan "
+    note += "then costs more, and what its gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
@@ -197,7 +196,8 @@ def _figure_row(instance: Instance, base: Mapping[str, Any], bar: Mapping[str, A
 def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
     """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
     if len(bar["members"]) > 1:
-        return f"{bar['name']} ({len(bar['members'])} figures together)"
+        words = str(bar["name"]).replace("_", " ")
+        return f"{words[:1].upper()}{words[1:]} ({len(bar['members'])} figures together)"
     _, *place = str(bar["members"][0]["path"]).split(".")
     known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
     if len(place) < 2 or place[0] not in known:

@@ -15,7 +15,7 @@ from optimizer.results.plan import CommittedMoney, Outcome, list_commitments
 from optimizer.results.ranking import hardest_of
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.folding import Folded, fold_outcomes, folds, urgency
+from optimizer.studies.outcomes import Folded, fold_outcomes, folds, urgency
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.slips import Slip, find_slips, unserved_money, unserved_tonnes
 from optimizer.tolerances import NEGLIGIBLE

@@ -35,11 +35,11 @@ from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
+from optimizer.studies.cost_shares import CostShares, MemberShare
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
-from optimizer.studies.sharing import CostShares, MemberShare
 from optimizer.studies.stress import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si

@@ -3,7 +3,7 @@
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
@@ -23,11 +23,11 @@ class Choice:
     """What a figure shows; parts that are None are chosen by the figure.
 
     Attributes:
-        shock: of path and sankey.
-        segment: of path.
+        shock: of path, sankey, map, drawdown and sources.
+        segment: of path and sources.
         commodity: of dependence.
         year: of endurance, the year of the cut.
-        end: of sankey, the last year and not the first.
+        end: of sankey and map, the last year and not the first.
     """
 
     shock: str | None = None
@@ -217,27 +217,56 @@ def _draw_down(book: Book, choice: Choice) -> Canvas:
     return years.draw_down(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
 
 
-def hardest_sources(book: Book) -> tuple[years.SegmentSources, ...]:
-    """Who delivers to the segment of which most is unserved in a shock, at shortage cost.
+def hardest_sources(
+    book: Book, shock: str | None = None, segment: str | None = None
+) -> tuple[tuple[years.SegmentSources, ...], str]:
+    """Who delivers to a segment in a shock, and a sentence that says who chose the two.
+
+    What is not named is where most goes unserved, at shortage cost.
 
     Raises:
-        ValueError: the flows of no shock are kept, or in none of them is anything unserved. Its text says so.
+        ValueError: there is no such shock or segment, its flows are not kept, or nothing goes unserved by which the
+            figure could choose. Its text says so.
     """
-    kept = [each for each in book.own.result.shocks if each.flows is not None]
-    unserved = {
-        (outcome.name, d): book.instance.demands[d].shortage_cost * service.shortage
-        for outcome in kept
+    outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
+    _require_kept(book, shock, list(outcomes))
+    demands = book.instance.demands
+    _require(segment is None or segment in demands, f"there is no segment {segment!r}; one of: {', '.join(demands)}")
+    unserved = {pair: value for pair, value in _unserved(book, outcomes).items() if _is_asked(pair, shock, segment)}
+    if shock is not None and segment is not None:
+        chosen, words = (shock, segment), "Shock and segment as asked for."
+    else:
+        _require(bool(unserved), "nothing goes unserved there: name --shock and --segment")
+        chosen, words = max(unserved, key=lambda key: unserved[key]), _CHOSEN[shock is not None, segment is not None]
+    return years.sources_of(book.instance, book.own.result, outcomes[chosen[0]], chosen[1]), words
+
+
+def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, str], float]:
+    """By shock and segment what goes unserved, at shortage cost, money; where something does."""
+    demands = book.instance.demands
+    return {
+        (name, d): demands[d].shortage_cost * service.shortage
+        for name, outcome in outcomes.items()
         for d, service in outcome.segments.items()
         if service.shortage > 0
     }
-    _require(bool(unserved), "in no shock whose flows are kept does any demand go unserved")
-    name, segment = max(unserved, key=lambda key: unserved[key])
-    outcome = next(each for each in kept if each.name == name)
-    return years.sources_of(book.instance, book.own.result, outcome, segment)
+
+
+def _is_asked(pair: tuple[str, str], shock: str | None, segment: str | None) -> bool:
+    return shock in (None, pair[0]) and segment in (None, pair[1])
+
+
+# How a figure chose what was not asked for, by whether a shock was, and a segment.
+_CHOSEN = {
+    (False, False): "Chosen: the segment and the shock with most unserved, at shortage cost.",
+    (True, False): "Shock as asked for; chosen: the segment with most unserved in it, at shortage cost.",
+    (False, True): "Segment as asked for; chosen: the shock with most of it unserved.",
+}
 
 
 def _sources(book: Book, choice: Choice) -> Canvas:
-    return years.draw_sources(book.instance, book.own.result, hardest_sources(book))
+    both, words = hardest_sources(book, choice.shock, choice.segment)
+    return years.draw_sources(book.instance, book.own.result, both, words)
 
 
 DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {

@@ -28,19 +28,19 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.format import percent, plural, shortened
-from optimizer.report.tables.discovery import conditions_of, dimension_name, value_of_dimension
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.requirements import curve
+from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
+from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery.boxes import Flags
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements import Requirements
-from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 
 MARKS = "os^vDPX*"

@@ -47,7 +47,7 @@ from optimizer.report.format import (
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
 from optimizer.results.ranking import weakest_of
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
+from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -318,8 +318,8 @@ def _source(instance: Instance, place: ChainPlace) -> str:
     return named[place.sort]
 
 
-def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources]) -> Canvas:
-    """Who delivers to a segment period by period, in the baseline above and in the shock below."""
+def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources], chosen: str) -> Canvas:
+    """Who delivers to a segment period by period, in the baseline above and in the shock below; who `chosen` them."""
     from matplotlib.patches import Patch
 
     canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
@@ -336,7 +336,11 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
         panel.set_xticks(list(places)[::step], shown.labels[::step])
     present = [source for source in _SOURCES if any(source in shown.tonnes for shown in both)]
     handles = [Patch(facecolor=_SOURCES[key][0], hatch=_SOURCES[key][1], label=key) for key in present]
-    add_footer(canvas, f"By who delivers to the segment, not by where the ore is from. {of_plan(result)}", handles)
+    add_footer(
+        canvas,
+        f"{chosen} By who delivers to the segment last, not by where the ore is from. {of_plan(result)}",
+        handles,
+    )
     return canvas
 
 
@@ -345,11 +349,11 @@ def path_title(instance: Instance, path: str) -> str:
     return "In the baseline" if path == BASELINE else f"In {shock_title(instance, path)}"
 
 
-def sources_tables(instance: Instance, both: Sequence[SegmentSources]) -> list[dict[str, Any]]:
+def sources_tables(instance: Instance, both: Sequence[SegmentSources], chosen: str) -> list[dict[str, Any]]:
     """The sources as tables of a page, a path each."""
     return [
         {"head": ["t", *(f">{label}" for label in shown.labels)],
          "rows": [[source, *map(si, row)] for source, row in shown.tonnes.items()],
-         "caption": f"{display_name(instance, shown.segment)}, {path_title(instance, shown.path).lower()}."}
+         "caption": f"{display_name(instance, shown.segment)}, {path_title(instance, shown.path).lower()}. {chosen}"}
         for shown in both
     ]  # fmt: skip

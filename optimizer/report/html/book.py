@@ -35,9 +35,8 @@ from optimizer.report.narrative import losses
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.folding import Fold, Folded, fold_outcomes
 from optimizer.studies.frontier import Frontier
-from optimizer.studies.outcomes import yearly_supply_shares
+from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain
 from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive

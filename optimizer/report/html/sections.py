@@ -22,19 +22,19 @@ from optimizer.report.figures.years import draw_down_table, sources_tables, year
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
 from optimizer.report.study_narrative import study_sentences
-from optimizer.report.tables.discovery import discovery_tables
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
+from optimizer.report.tables.sensitivity import discovery_tables
 from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
+from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
-from optimizer.studies.sharing import CostShares
 from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
@@ -227,8 +227,8 @@ def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _segment_sources(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    both = hardest_sources(book)
-    return {"paths": [dict(vars(each)) for each in both]}, sources_tables(book.instance, both)
+    both, chosen = hardest_sources(book)
+    return {"paths": [dict(vars(each)) for each in both], "chosen": chosen}, sources_tables(book.instance, both, chosen)
 
 
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.

@@ -23,7 +23,7 @@ from optimizer.studies.comparison import (
     ComparisonColumn,
     sizes_bought,
 )
-from optimizer.studies.folding import Fold, folds
+from optimizer.studies.outcomes import Fold, folds
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16
@@ -105,16 +105,20 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     rows = folds(instance, order, every=every)
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
     bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
+
+    def line(name: str | Text, cells: Sequence[Text], outlay: float | None) -> tuple[str | Text, Sequence[str | Text]]:
+        return name, [*cells, *([] if bar is None else [bar(outlay)])]
+
     heads = ["Least outlay"] if len(cases) == 1 else cases
     lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        bars = [] if bar is None else [bar(dearest[0].outlay if dearest[0] else None)]
-        lines.append((_lone_title(row), [*map(_cell, dearest), *bars]))
+        lines.append(
+            line(_lone_title(row), [_cell(each) for each in dearest], dearest[0].outlay if dearest[0] else None)
+        )
     if together:
         amounts = [Text(_amount(together.get(case)), style="bold") for case in cases]
-        bars = [] if bar is None else [bar(together.get(cases[0]))]
-        lines += [None, (Text("all of them", style="bold"), [*amounts, *bars])]
+        lines += [None, line(Text("all of them", style="bold"), amounts, together.get(cases[0]))]
     return cross_table(
         f"Least outlay for each shock alone, {instance.money}",
         "Shock",

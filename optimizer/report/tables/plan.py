@@ -40,7 +40,7 @@ from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.folding import Folded, fold_outcomes, folds, worst_rows
+from optimizer.studies.outcomes import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -58,6 +58,7 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flo
 # Those that are written where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 # Why shocks can be expected to cost less than the baseline.
+NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
@@ -224,13 +225,14 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
-    lines = [f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."]
-    lines += [FOLDED] if any(row.fold.is_many for row in rows) else []
-    if any(d not in row.segments and d not in row.full for row in rows for d in segments):
-        lines.append("–: not kept; it does not fail, and another segment is weaker.")
-    if any(_is_partial(row, d) for row in rows for d in row.segments):
-        lines.append(PARTLY)
-    return "\n".join([*lines, *([left_out(hidden)] if hidden else [])])
+    first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
+    said = {
+        FOLDED: any(row.fold.is_many for row in rows),
+        NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
+        PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
+        left_out(hidden): hidden > 0,
+    }
+    return "\n".join([first, *(text for text, applies in said.items() if applies)])
 
 
 def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:

@@ -14,9 +14,9 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
+from optimizer.studies.cost_game import ProvenPayment, excess
+from optimizer.studies.cost_shares import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.sharing import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
-from optimizer.studies.sharing.game import ProvenPayment, excess
 from optimizer.units import si
 
 _DIGITS = 3

@@ -39,8 +39,8 @@ from optimizer.studies.discovery.boxes import (
 )
 from optimizer.studies.discovery.frames import discovery_frames
 from optimizer.studies.discovery.states import LAST_SAMPLE_SEED, DrawnShock, StateOutcome, evaluate_all, sample_states
-from optimizer.studies.fitting import fit_plan
 from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
+from optimizer.studies.purchases import fit_plan
 from optimizer.studies.withstand import with_listed_attacks
 
 DISCOVERY_METHOD = (

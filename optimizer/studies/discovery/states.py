@@ -23,9 +23,8 @@ from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.ranking import first_largest
 from optimizer.solver import Clock, interruptible
-from optimizer.studies.fitting import place_plan
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
-from optimizer.studies.outcomes import survey
+from optimizer.studies.purchases import place_plan
 from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.stress import worst_cut
 from optimizer.studies.withstand import with_listed_attacks
@@ -143,16 +142,16 @@ def _outcome(instance: Instance, plan: Plan, state: SampleState, clock: Clock, *
         first = error.findings[0]
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
+    # Nothing is searched for, and every sample has programmes of its own.
+    evaluator.subproblems.plan.offers_valid = False
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
-    replies = evaluator.serve_most(values, clock, np.ones(len(there.events), dtype=bool))
-    surveyed = survey(there, evaluator, replies)
-    gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
-    worst = first_largest(np.where(fails, gaps, 0.0).tolist())
-    if worst is None and fails.any():
-        worst = int(np.argmax(fails))
+    left = evaluator.gaps(values, clock)
+    worst = first_largest(np.where(left.fails, left.gap, 0.0).tolist())
+    if worst is None and left.fails.any():
+        worst = int(np.argmax(left.fails))
     event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
     shock = None if event is None else event.entry if event is drawn else event.name
-    return StateOutcome(bool(fails.any()), float(gaps.sum()), shock, _features(there, drawn))
+    return StateOutcome(bool(left.fails.any()), float(left.gap.sum()), shock, _features(there, drawn))
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:

@@ -169,10 +169,10 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
     assert given is not None
 
     def loosen(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> None:
-        added = builder.variable("question", "added", 0, unit="USD")
+        added = builder.variable("question", "added", 0, unit="money")
         for year in variant.horizon.years:
             spent = builder.booked("outlay", year) - added
-            builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="USD")
+            builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="money")
 
     problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
     return what.ask(words, without_annual_budget(instance), problem, settings)

@@ -21,9 +21,9 @@ from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.reduction import PlanReduction, including
-from optimizer.audit.futures import check_futures, measure_of_futures
+from optimizer.audit.figures import check_futures, measure_of_futures
 from optimizer.errors import AuditError
-from optimizer.instance.futures import for_each_future, with_tree
+from optimizer.instance.edits import for_each_future, with_tree
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.progress import Listener

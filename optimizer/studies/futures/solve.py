@@ -23,11 +23,10 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.separation.future_attacks import attack_oracles
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit.futures import check_futures
+from optimizer.audit.figures import check_futures
 from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_disruptions
-from optimizer.instance.futures import for_each_future
+from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
@@ -92,25 +91,11 @@ def solve(
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
     clock = Clock(settings.time_limit)
-    if not adversary:
-        return solve_any(made.instance, settings, clock, listener, notes=made.notes)
     if made.instance.is_adaptive:
-        return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=True)
-    return withstood(made.instance, None, settings, clock, listener, made.notes).result
-
-
-def solve_any(
-    instance: Instance,
-    settings: Settings,
-    clock: Clock,
-    listener: Listener = ignore,
-    *,
-    notes: tuple[str, ...] = (),
-    load_seconds: float = 0.0,
-) -> Result | FuturesResult:
-    """`solve_instance` or `solve_futures`, as the instance needs it; arguments and errors as there."""
-    find = solve_futures if instance.is_adaptive else solve_instance
-    return find(instance, settings, clock, listener, notes=notes, load_seconds=load_seconds)
+        return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=adversary)
+    if adversary:
+        return withstood(made.instance, None, settings, clock, listener, made.notes).result
+    return solve_instance(made.instance, settings, clock, listener, notes=made.notes)
 
 
 def solve_futures(

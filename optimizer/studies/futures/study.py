@@ -27,17 +27,18 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures import study_frames
+from optimizer.studies.futures import frames as futures_frames
 from optimizer.studies.futures.alone import Alone, by_expected_cost
-from optimizer.studies.futures.own_orders import OwnOrder, own_orders
-from optimizer.studies.futures.question_timing import (
+from optimizer.studies.futures.answers import (
     Dates,
+    OwnOrder,
     TimedQuestion,
     Timing,
     known_at_once,
     never_known,
     nodes,
     other_dates,
+    own_orders,
     retimed,
     timed_questions,
 )
@@ -115,7 +116,7 @@ class FuturesStudy:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    frames = property(study_frames.of_futures_study)
+    frames = property(futures_frames.of_futures_study)
 
     @property
     def flexibility(self) -> ProvenDifference | None:
@@ -197,8 +198,7 @@ def futures_study(
     Args:
         instance: with futures.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out),
-            `time_limit` holds for the whole, and `jobs` is the number of processes.
+        settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         scenario: of the instance, or several in the order given.
 
@@ -217,10 +217,8 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    settings, made = (
-        settings or Settings(gap=MEASURE_SHARE),
-        apply_arguments(instance, budget=budget, scenario=scenario),
-    )
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings(gap=MEASURE_SHARE)
     return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
 

@@ -20,7 +20,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.futures.alone import Alone
-from optimizer.studies.futures.question_timing import Dates, retimed
+from optimizer.studies.futures.answers import Dates, retimed
 from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference, finite_or_none

@@ -2,22 +2,18 @@
 
 alone        every member by itself; their price of survival together is what costs are measured by
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
-game         Shapley value, core and nucleolus of their costs                                         (`game`)
+game         Shapley value, core and nucleolus of their costs                                    (`cost_game`)
 
 The instance of a coalition is an edit of the file (`optimizer.instance.edits.coalition`). Its cost is the total cost of
 its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is audited. Without that
 price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions are named.
-
-Amounts that are shared count from what each member costs alone without shocks. To subtract that from the costs of all
-coalitions of a member, and from what it pays, changes nothing in any of the three solutions.
 """
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.errors import Finding, InstanceError
@@ -28,247 +24,24 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.measure import Measure, ProvenDifference, before_measure
-from optimizer.studies.sensitivity import stopping_all
-from optimizer.studies.sharing import frames as sharing_frames
-from optimizer.studies.sharing.game import (
+from optimizer.studies.cost_game import (
     Coalition,
-    Payments,
     ProvenPayment,
     coalitions,
     core_ends,
-    excess,
     least_core,
     nucleolus_ends,
     shapley_ends,
 )
+from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare
+from optimizer.studies.measure import Measure, before_measure
+from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance, tight_shocks
-from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 
 # Costs are proven to this share of what all members together pay for survival alone.
 SHARING_SHARE = 0.005
-CoreState = Literal["not empty", "empty", "not proven"]
-Solution = Literal["shapley", "nucleolus"]
-SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
-
-
-@dataclass(frozen=True)
-class CoalitionCost:
-    """What a coalition costs.
-
-    Attributes:
-        members: in the order of the file.
-        cost: total cost of its plan with its gaps at their price, money; infinite where it has no plan, or a gap
-            without a price.
-        bound: proven lower bound on it; infinite likewise.
-        result: its plan, audited.
-    """
-
-    members: tuple[str, ...]
-    cost: float
-    bound: float
-    result: Result = field(repr=False)
-
-    @classmethod
-    def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
-        """The cost of a plan, where gaps have a price or none."""
-        if result.baseline is None or (price is None and not result.survives):
-            return cls(members, math.inf, math.inf, result)
-        priced = (price or 0.0) * result.survival_gap
-        bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
-        return cls(members, result.total_cost + priced, bound + priced, result)
-
-    @property
-    def has_cost(self) -> bool:
-        """Whether it has a plan, and every gap has a price."""
-        return math.isfinite(self.cost)
-
-    @property
-    def key(self) -> Coalition:
-        """The coalition as a set."""
-        return frozenset(self.members)
-
-
-@dataclass(frozen=True)
-class MemberShare:
-    """What one member pays. Amounts are beyond `no_shock`, money.
-
-    Attributes:
-        member: its name.
-        no_shock: what it costs alone without shocks, present value; what the amounts count from.
-        alone: what it pays alone.
-        shapley, nucleolus: what it pays by each solution.
-    """
-
-    member: str
-    no_shock: float
-    alone: ProvenPayment
-    shapley: ProvenPayment
-    nucleolus: ProvenPayment
-
-    def paid(self, solution: Solution) -> ProvenPayment:
-        """What it pays by a solution."""
-        return self.shapley if solution == "shapley" else self.nucleolus
-
-    def saved(self, solution: Solution) -> ProvenDifference:
-        """What it saves against being alone, by a solution; between the ends of both amounts."""
-        paid = self.paid(solution)
-        return ProvenDifference(self.alone.value - paid.value, self.alone.low - paid.high, self.alone.high - paid.low)
-
-
-@dataclass(frozen=True)
-class CostShares:
-    """The cost of every coalition, and what each member pays by each rule.
-
-    Attributes:
-        instance: with its members.
-        members: their names.
-        coalitions: what each costs, the small ones first; those that were not reached are left out.
-        shares: what each member pays; empty where there is no game.
-        core: the core value, money: below 0, each coalition saves that much at least; above, the core is empty.
-        tolerance: money to which costs are proven.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
-    """
-
-    instance: Instance = field(repr=False)
-    members: tuple[str, ...]
-    coalitions: tuple[CoalitionCost, ...] = field(default=(), repr=False)
-    shares: tuple[MemberShare, ...] = ()
-    core: ProvenPayment | None = None
-    tolerance: float | None = None
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    frames = property(sharing_frames.of_cost_shares)
-
-    @cached_property
-    def costs(self) -> Mapping[Coalition, float]:
-        """What each coalition costs beyond the no-shock costs of its members, money."""
-        base = {each.member: each.no_shock for each in self.shares}
-        return {each.key: each.cost - math.fsum(base[i] for i in each.members) for each in self.coalitions}
-
-    @property
-    def joint(self) -> Result | None:
-        """The plan of all members together; None where it was not reached."""
-        found = [each.result for each in self.coalitions if len(each.members) == len(self.members)]
-        return found[0] if found else None
-
-    @property
-    def unpriced(self) -> tuple[CoalitionCost, ...]:
-        """The coalitions that have no cost: they cannot keep their floors, or obey the rules.
-
-        Of a search that was stopped nothing is known.
-        """
-        return tuple(each for each in self.coalitions if not each.has_cost and each.result.status != "stopped")
-
-    @property
-    def saving(self) -> ProvenPayment | None:
-        """What all members together save by planning together, money; None where there is no game."""
-        if not self.shares:
-            return None
-        whole = self.coalitions[-1]
-        alone, least = self.apart
-        nothing = FINEST_SHARE * abs(alone)
-        ends = (alone - whole.cost, least - whole.cost, alone - whole.bound)
-        return ProvenPayment(*(0.0 if abs(end) <= nothing else end for end in ends))
-
-    @property
-    def apart(self) -> tuple[float, float]:
-        """What all members cost that plan each for itself, and a lower bound on it, money."""
-        alone = self.coalitions[: len(self.members)]
-        return math.fsum(each.cost for each in alone), math.fsum(each.bound for each in alone)
-
-    @property
-    def saving_share(self) -> float | None:
-        """`saving` as a share of what all pay alone beyond their no-shock costs; None where that is 0, or no game."""
-        apart = math.fsum(each.alone.value for each in self.shares)
-        return self.saving.value / apart if self.saving is not None and apart > 0 else None
-
-    @property
-    def saving_without_shocks(self) -> float | None:
-        """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
-        calm = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
-        if not self.shares or len(calm) < len(self.coalitions):
-            return None
-        alone, together = math.fsum(calm[: len(self.members)]), calm[-1]
-        return alone - together if abs(alone - together) > SAME_VALUE * abs(alone) else 0.0
-
-    @property
-    def core_state(self) -> CoreState | None:
-        """Whether some way to pay leaves no coalition better off alone; None where there is no game."""
-        if self.core is None:
-            return None
-        nothing = SAME_VALUE * max(map(abs, self.costs.values()))
-        if self.core.high <= nothing:
-            return "not empty"
-        return "empty" if self.core.low > nothing else "not proven"
-
-    def payments(self, solution: Solution) -> Payments:
-        """What each member pays by a solution, money."""
-        return {each.member: each.paid(solution).value for each in self.shares}
-
-    def objections(self, solution: Solution) -> list[tuple[CoalitionCost, float]]:
-        """The coalitions that would pay less alone under a solution and by how much, the largest first."""
-        if not self.shares:
-            return []
-        paid, nothing = self.payments(solution), SAME_VALUE * max(map(abs, self.costs.values()))
-        more = [(each, excess(self.costs, paid, each.key)) for each in self.coalitions[:-1]]
-        return sorted(((each, amount) for each, amount in more if amount > nothing), key=lambda pair: -pair[1])
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "members": [_member(each) for each in self.shares] or [{"member": name} for name in self.members],
-            "coalitions": [_coalition(self, each) for each in self.coalitions],
-            "core": {"state": self.core_state, "value": _ends(self.core)},
-            "saving": _ends(self.saving),
-            "saving_share": self.saving_share,
-            "saving_without_shocks": self.saving_without_shocks,
-            "objections": {
-                solution: [
-                    {"members": list(each.members), "saves": amount} for each, amount in self.objections(solution)
-                ]
-                for solution in SOLUTIONS
-            },
-            "undefined_without": [list(each.members) for each in self.unpriced],
-            "gap_price": self.instance.policy.gap_price,
-            "tolerance": self.tolerance,
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-
-def _ends(found: ProvenPayment | ProvenDifference | None) -> dict[str, float | None] | None:
-    if found is None:
-        return None
-    ends = {"value": found.value, "low": found.low, "high": found.high}
-    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
-
-
-def _member(each: MemberShare) -> dict[str, Any]:
-    by: dict[str, Any] = {s: {"pays": _ends(each.paid(s)), "saves": _ends(each.saved(s))} for s in SOLUTIONS}
-    return {"member": each.member, "no_shock_cost": each.no_shock, "alone": _ends(each.alone), **by}
-
-
-def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
-    is_known = math.isfinite(each.bound)
-    return {
-        "members": list(each.members),
-        "cost": each.cost if each.has_cost else None,
-        "bound": each.bound if is_known else None,
-        "beyond_no_shock": found.costs[each.key] if found.shares else None,
-        "status": each.result.status,
-        "survives": each.result.survives,
-        "survival_gap": None if each.result.baseline is None else each.result.survival_gap,
-        "outlay": None if each.result.baseline is None else each.result.outlay,
-    }
 
 
 def share_costs(
@@ -287,8 +60,7 @@ def share_costs(
         between: names of members, or one text with commas; all of them where it is left out. The others, their demand
             and what they bring are left out.
         budget: undiscounted outlay of every coalition, a number or text such as "250M"; None keeps the file's.
-        settings: `gap` is the share of the price of survival, of all members alone, to which costs are proven (0.5 %
-            where left out), `time_limit` holds for the whole, and `jobs` is the number of processes.
+        settings: `gap` is a share of the price of survival of all members alone; 0.5 % where left out.
         listener: receives each coalition that was solved for, and the rounds of searches in this process.
         scenario: of the instance, or several in the order given.
 
@@ -306,10 +78,8 @@ def share_costs(
         >>> [(each.member, round(each.shapley.value)) for each in found.shares]
         [('north', 1300000), ('east', 2025000), ('south', 2675000)]
     """
-    settings, made = (
-        settings or Settings(gap=SHARING_SHARE),
-        apply_arguments(instance, budget=budget, scenario=scenario),
-    )
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings(gap=SHARING_SHARE)
     names = [word.strip() for word in between.split(",")] if isinstance(between, str) else between
     return find_cost_shares(made.instance, names, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
@@ -319,9 +89,9 @@ def find_cost_shares(
     between: Sequence[str] | None,
     settings: Settings,
     clock: Clock,
-    listener: Listener = ignore,
+    listener: Listener,
     *,
-    notes: tuple[str, ...] = (),
+    notes: tuple[str, ...],
 ) -> CostShares:
     """`share_costs` for commands, which share a clock; at Ctrl-C, what is known until then."""
     began, members = time.perf_counter(), _members(instance, between)

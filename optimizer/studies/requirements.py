@@ -37,10 +37,10 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Outcome
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.folding import entry_of
+from optimizer.studies import requirements_frames as frames
 from optimizer.studies.given_plan import operate_given
-from optimizer.studies.requirements import frames
-from optimizer.studies.requirements.frames import shortfall_by_material
+from optimizer.studies.outcomes import entry_of
+from optimizer.studies.requirements_frames import shortfall_by_material
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive
 from optimizer.studies.what_if import WhatIfSolver

@@ -1,0 +1,292 @@
+"""What the members of a joint plan pay: the cost of every coalition, the share of each member, and their frames.
+
+Amounts that are shared count from what each member costs alone without shocks. To subtract that from the costs of all
+coalitions of a member, and from what it pays, changes nothing in any of the solutions of the game (`cost_game`).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import methodcaller
+from typing import Any, Literal
+
+from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.result import Result
+from optimizer.studies.cost_game import Coalition, Payments, ProvenPayment, excess
+from optimizer.studies.measure import ProvenDifference
+from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
+
+CoreState = Literal["not empty", "empty", "not proven"]
+Solution = Literal["shapley", "nucleolus"]
+SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
+
+
+@dataclass(frozen=True)
+class CoalitionCost:
+    """What a coalition costs.
+
+    Attributes:
+        members: in the order of the file.
+        cost: total cost of its plan with its gaps at their price, money; infinite where it has no plan, or a gap
+            without a price.
+        bound: proven lower bound on it; infinite likewise.
+        result: its plan, audited.
+    """
+
+    members: tuple[str, ...]
+    cost: float
+    bound: float
+    result: Result = field(repr=False)
+
+    @classmethod
+    def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
+        """The cost of a plan, where gaps have a price or none."""
+        if result.baseline is None or (price is None and not result.survives):
+            return cls(members, math.inf, math.inf, result)
+        priced = (price or 0.0) * result.survival_gap
+        bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
+        return cls(members, result.total_cost + priced, bound + priced, result)
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether it has a plan, and every gap has a price."""
+        return math.isfinite(self.cost)
+
+    @property
+    def key(self) -> Coalition:
+        """The coalition as a set."""
+        return frozenset(self.members)
+
+
+@dataclass(frozen=True)
+class MemberShare:
+    """What one member pays. Amounts are beyond `no_shock`, money.
+
+    Attributes:
+        member: its name.
+        no_shock: what it costs alone without shocks, present value; what the amounts count from.
+        alone: what it pays alone.
+        shapley, nucleolus: what it pays by each solution.
+    """
+
+    member: str
+    no_shock: float
+    alone: ProvenPayment
+    shapley: ProvenPayment
+    nucleolus: ProvenPayment
+
+    def paid(self, solution: Solution) -> ProvenPayment:
+        """What it pays by a solution."""
+        return self.shapley if solution == "shapley" else self.nucleolus
+
+    def saved(self, solution: Solution) -> ProvenDifference:
+        """What it saves against being alone, by a solution; between the ends of both amounts."""
+        paid = self.paid(solution)
+        return ProvenDifference(self.alone.value - paid.value, self.alone.low - paid.high, self.alone.high - paid.low)
+
+
+@dataclass(frozen=True)
+class CostShares:
+    """The cost of every coalition, and what each member pays by each rule.
+
+    Attributes:
+        instance: with its members.
+        members: their names.
+        coalitions: what each costs, the small ones first; those that were not reached are left out.
+        shares: what each member pays; empty where there is no game.
+        core: the core value, money: below 0, each coalition saves that much at least; above, the core is empty.
+        tolerance: money to which costs are proven.
+        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
+        notes: what the user should know.
+        seconds: that it took.
+    """
+
+    instance: Instance = field(repr=False)
+    members: tuple[str, ...]
+    coalitions: tuple[CoalitionCost, ...] = field(default=(), repr=False)
+    shares: tuple[MemberShare, ...] = ()
+    core: ProvenPayment | None = None
+    tolerance: float | None = None
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def frames(self) -> Frames:
+        """All tables as pandas frames: shares, coalitions."""
+        return Frames({"shares": member_shares, "coalitions": coalition_costs}, self)
+
+    @cached_property
+    def costs(self) -> Mapping[Coalition, float]:
+        """What each coalition costs beyond the no-shock costs of its members, money."""
+        base = {each.member: each.no_shock for each in self.shares}
+        return {each.key: each.cost - math.fsum(base[i] for i in each.members) for each in self.coalitions}
+
+    @property
+    def joint(self) -> Result | None:
+        """The plan of all members together; None where it was not reached."""
+        found = [each.result for each in self.coalitions if len(each.members) == len(self.members)]
+        return found[0] if found else None
+
+    @property
+    def unpriced(self) -> tuple[CoalitionCost, ...]:
+        """The coalitions that have no cost: they cannot keep their floors, or obey the rules.
+
+        Of a search that was stopped nothing is known.
+        """
+        return tuple(each for each in self.coalitions if not each.has_cost and each.result.status != "stopped")
+
+    @property
+    def saving(self) -> ProvenPayment | None:
+        """What all members together save by planning together, money; None where there is no game."""
+        if not self.shares:
+            return None
+        whole = self.coalitions[-1]
+        alone, least = self.apart
+        nothing = FINEST_SHARE * abs(alone)
+        ends = (alone - whole.cost, least - whole.cost, alone - whole.bound)
+        return ProvenPayment(*(0.0 if abs(end) <= nothing else end for end in ends))
+
+    @property
+    def apart(self) -> tuple[float, float]:
+        """What all members cost that plan each for itself, and a lower bound on it, money."""
+        alone = self.coalitions[: len(self.members)]
+        return math.fsum(each.cost for each in alone), math.fsum(each.bound for each in alone)
+
+    @property
+    def saving_share(self) -> float | None:
+        """`saving` as a share of what all pay alone beyond their no-shock costs; None where that is 0, or no game."""
+        apart = math.fsum(each.alone.value for each in self.shares)
+        return self.saving.value / apart if self.saving is not None and apart > 0 else None
+
+    @property
+    def saving_without_shocks(self) -> float | None:
+        """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
+        calm = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
+        if not self.shares or len(calm) < len(self.coalitions):
+            return None
+        alone, together = math.fsum(calm[: len(self.members)]), calm[-1]
+        return alone - together if abs(alone - together) > SAME_VALUE * abs(alone) else 0.0
+
+    @property
+    def core_state(self) -> CoreState | None:
+        """Whether some way to pay leaves no coalition better off alone; None where there is no game."""
+        if self.core is None:
+            return None
+        nothing = SAME_VALUE * max(map(abs, self.costs.values()))
+        if self.core.high <= nothing:
+            return "not empty"
+        return "empty" if self.core.low > nothing else "not proven"
+
+    def payments(self, solution: Solution) -> Payments:
+        """What each member pays by a solution, money."""
+        return {each.member: each.paid(solution).value for each in self.shares}
+
+    def objections(self, solution: Solution) -> list[tuple[CoalitionCost, float]]:
+        """The coalitions that would pay less alone under a solution and by how much, the largest first."""
+        if not self.shares:
+            return []
+        paid, nothing = self.payments(solution), SAME_VALUE * max(map(abs, self.costs.values()))
+        more = [(each, excess(self.costs, paid, each.key)) for each in self.coalitions[:-1]]
+        return sorted(((each, amount) for each, amount in more if amount > nothing), key=lambda pair: -pair[1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "members": [_member(each) for each in self.shares] or [{"member": name} for name in self.members],
+            "coalitions": [_coalition(self, each) for each in self.coalitions],
+            "core": {"state": self.core_state, "value": _ends(self.core)},
+            "saving": _ends(self.saving),
+            "saving_share": self.saving_share,
+            "saving_without_shocks": self.saving_without_shocks,
+            "objections": {
+                solution: [
+                    {"members": list(each.members), "saves": amount} for each, amount in self.objections(solution)
+                ]
+                for solution in SOLUTIONS
+            },
+            "undefined_without": [list(each.members) for each in self.unpriced],
+            "gap_price": self.instance.policy.gap_price,
+            "tolerance": self.tolerance,
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+
+def _ends(found: ProvenPayment | ProvenDifference | None) -> dict[str, float | None] | None:
+    if found is None:
+        return None
+    ends = {"value": found.value, "low": found.low, "high": found.high}
+    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
+
+
+def _member(each: MemberShare) -> dict[str, Any]:
+    by: dict[str, Any] = {s: {"pays": _ends(each.paid(s)), "saves": _ends(each.saved(s))} for s in SOLUTIONS}
+    return {"member": each.member, "no_shock_cost": each.no_shock, "alone": _ends(each.alone), **by}
+
+
+def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
+    is_known = math.isfinite(each.bound)
+    return {
+        "members": list(each.members),
+        "cost": each.cost if each.has_cost else None,
+        "bound": each.bound if is_known else None,
+        "beyond_no_shock": found.costs[each.key] if found.shares else None,
+        "status": each.result.status,
+        "survives": each.result.survives,
+        "survival_gap": None if each.result.baseline is None else each.result.survival_gap,
+        "outlay": None if each.result.baseline is None else each.result.outlay,
+    }
+
+
+def member_shares(found: CostShares) -> Frame:
+    """One row a member: what it pays alone and by each solution, beyond its own cost without shocks."""
+    money = found.instance.money
+
+    def end_column(name: str, end: str, of: Callable[[Any], Any]) -> FrameColumn:
+        return FrameColumn(name, unit=money, form="exact", of=lambda each: getattr(of(each), end))
+
+    def ends(name: str, of: Callable[[Any], Any]) -> list[FrameColumn]:
+        return [
+            end_column(f"{name}{tail}", end, of) for tail, end in (("", "value"), ("_low", "low"), ("_high", "high"))
+        ]
+
+    columns = [
+        FrameColumn("member", is_index=True),
+        FrameColumn("no_shock", unit=money, form="exact"),
+        *ends("alone", lambda each: each.alone),
+    ]
+    for solution in SOLUTIONS:
+        columns += ends(f"{solution}_pays", methodcaller("paid", solution))
+        columns += ends(f"{solution}_saves", methodcaller("saved", solution))
+    return Frame.of_items("shares", "Who pays what", found.shares, columns)
+
+
+def coalition_costs(found: CostShares) -> Frame:
+    """One row a coalition: its cost, what is proven of it, and what it would save alone under each solution."""
+    money = found.instance.money
+
+    def paid(solution: Solution) -> FrameColumn:
+        def of(each: Any) -> float | None:
+            payments = found.payments(solution)
+            return sum(payments[name] for name in each.members) if payments else None
+
+        return FrameColumn(f"{solution}_pays", unit=money, form="exact", of=of)
+
+    columns = [
+        FrameColumn("coalition", is_index=True, of=lambda each: " + ".join(each.members)),
+        FrameColumn("cost", unit=money, form="exact", of=lambda each: each.cost if each.has_cost else None),
+        FrameColumn("bound", unit=money, form="exact", of=lambda each: each.bound if each.has_cost else None),
+        FrameColumn("beyond_no_shock", unit=money, form="exact",
+                    of=lambda each: found.costs[each.key] if found.shares else None),
+        *map(paid, SOLUTIONS),
+        FrameColumn("survival_gap", unit=money, form="amount", of=lambda each: each.result.survival_gap),
+        FrameColumn("outlay", unit=money, form="exact", of=lambda each: each.result.outlay),
+        FrameColumn("status", of=lambda each: each.result.status),
+    ]  # fmt: skip
+    return Frame.of_items("coalitions", "What each coalition costs", found.coalitions, columns)
