@@ -104,8 +104,7 @@ class ScenarioModel(MeasuredModel):
 
     def fix_integers(self, values: Vector) -> None:
         """Fix the integers at values, in their order; those of shocks that came later at 0."""
-        whole = np.zeros(len(self.model.integers))
-        whole[: len(values)] = values
+        whole = np.pad(values, (0, len(self.model.integers) - len(values)))
         self.model.bound(self.model.integers, whole, whole)
         self.valid.release(self.model)
 
@@ -290,6 +289,7 @@ class ScenarioModel(MeasuredModel):
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
+        self.model.begin_anew()
         result = self._improve(cheapest, "cost under the gap")
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
@@ -309,6 +309,7 @@ class ScenarioModel(MeasuredModel):
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
+        self.model.begin_anew()
         for slack in (HELD_GAP, 10 * HELD_GAP):
             self.allow_shortages(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()
@@ -388,8 +389,7 @@ class ScenarioModel(MeasuredModel):
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
         assert result.values is not None
-        slack, values = 2.0 * (self.gap_limit - gap), result.values.tolist()
-        gaps = self.shock_gaps(values)
+        slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
         small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
         return small - self.survived
 

@@ -301,7 +301,8 @@ class _ComparisonBuilder:
         more = self.step or default_step([budget for _, budget in columns])
         if columns and more:
             planned = [key for key in columns if self.sweep.is_planned(*key)]
-            self.sweep.best([(case, budget + more) for case, budget in planned])
+            # Gaps that are nearly closed take longest.
+            self.sweep.best([(case, budget + more) for case, budget in reversed(planned)])
             self.found = replace(self.found, steps=tuple(self._steps(planned, more)))
             self.on_part("next", self.known())
 
