@@ -207,6 +207,23 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
 
 
+def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Result) -> None:
+    end = {"cost": 7.05e9, "bound": 7.04e9, "gap": 446e6}
+    base = {"cost": 7.06e9, "bound": 7.05e9, "gap": 445e6}
+    member = {"path": "demands.motors.quantity", "low": 0.5, "value": 1.0, "high": 2.0, "factor": True}
+    bars = [
+        {"name": "users_stocks", "members": [member, member], "low": end, "high": end | {"cost": 9e9, "bound": 8.9e9}},
+        {"name": "x", "members": [member], "low": end | {"gap": 0.0}, "high": end | {"gap": 500e6}},
+    ]
+    found = {"base": base, "measure": {"tolerance": 2e6}, "numbers": bars, "screened": []}
+    part = make_brief(tiny, result, studies={"sensitivity": found}).to_dict()["parts"]["figures"]
+    # The cost at the low end is 0 to 20M less, and a gap within the tolerance is none.
+    assert part["table"]["rows"][0][3:] == ["–", "+1.9B"]
+    assert part["table"]["rows"][0][0] == "Users stocks (quantity of 2 figures together)"
+    assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55M"]
+    assert "Of 2 ranges in the file" in part["table"]["caption"]
+
+
 def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
     share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
     none = so.load(TINY, [share, "processes.imports.min_utilisation=1"])

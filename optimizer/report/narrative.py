@@ -273,9 +273,9 @@ def difference_text(difference: ProvenDifference) -> str:
     return f"{signed_amount(low)} to {signed_amount(high)}"
 
 
-def signed_amount(amount: float) -> str:
+def signed_amount(amount: float, digits: int = 3) -> str:
     """An amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
-    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount))}"
+    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount), digits=digits)}"
 
 
 def in_tolerance(measures: Iterable[Measure], money: str) -> str:

@@ -12,12 +12,13 @@ from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import audit_text, list_names, plural
+from optimizer.report.format import audit_text, list_names, percent, plural
 from optimizer.report.narrative import signed_amount
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
+from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
 from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
@@ -37,13 +38,16 @@ def confidence_part(
         spent: by option, what is spent on it.
     """
     title = "How sure this is"
-    said = (f"{proof} Audit: {audit_text(result.audit)}.",)
+    said = (*_range_sentence(result), f"{proof} Audit: {audit_text(result.audit)}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
         cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
         missing = f"Sources: the plan holds no comments of its file; {cure}."
         return BriefPart("confidence", title, said, None, missing)
-    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis_of(numbers))]
+    basis = basis_of(numbers)
+    of_all = f"{percent(basis.assumption)} of the {len(numbers):,} numbers of the file are assumptions, "
+    said = (f"{of_all}{percent(basis.source)} rest on a source.", *said)
+    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):
         bought = weighted_basis(numbers, spent)
         rows.append(_basis_row(f"The {bought.numbers:,} of what is bought, by its money", bought))
@@ -51,12 +55,21 @@ def confidence_part(
         FrameColumn("of", "Rests on", is_index=True),
         FrameColumn("source", "a source", "share", "percent"),
         FrameColumn("derived", "other numbers", "share", "percent"),
-        FrameColumn("assumption", "assumptions", "share", "percent"),
+        FrameColumn("assumption", "assumed", "share", "percent"),
         FrameColumn("unexplained", "nothing written", "share", "percent"),
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
     note = "A number that cites a source and assumes something as well counts as an assumption."
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
+
+
+def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
+    """What becomes of the best plan where every number is anywhere in its range, where samples are known."""
+    bands = result.bands if isinstance(result, Result) else None
+    if bands is not None:
+        outlay = f"{si(bands.outlay.p5, result.money, 2)} to {si(bands.outlay.p95, result.money, 2)}"
+        kept = f"survives everything in {percent(bands.survived)} of {bands.used:,} samples"
+        yield f"With all numbers anywhere in their ranges the best plan {kept}, for {outlay} (5 % to 95 %) of outlay."
 
 
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
@@ -171,7 +184,7 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
         missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
         missing = missing if instance.uncertain else "The file gives no ranges of its numbers."
         return BriefPart("figures", title, (), None, missing)
-    rows = [_figure_row(instance, found["base"], bar) for bar in found["numbers"][:MOST_FIGURES]]
+    rows = [_figure_row(instance, found, bar) for bar in found["numbers"][:MOST_FIGURES]]
     columns = (
         FrameColumn("figure", is_index=True),
         FrameColumn("value"),
@@ -185,19 +198,20 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
-def _figure_row(instance: Instance, base: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
+def _figure_row(instance: Instance, found: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
     member = bar["members"][0]
     value, low, high = (si(member[key], digits=4) for key in ("value", "low", "high"))
     times = "×" if member["factor"] else ""
-    ends = (_end_text(base, bar["low"]), _end_text(base, bar["high"]))
+    ends = (_end_text(found, bar["low"]), _end_text(found, bar["high"]))
     return _figure_name(instance, bar), f"{times}{value}", f"{times}{low} to {times}{high}", *ends
 
 
 def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
     """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
     if len(bar["members"]) > 1:
-        words = str(bar["name"]).replace("_", " ")
-        return f"{words[:1].upper()}{words[1:]} ({len(bar['members'])} figures together)"
+        words, last = str(bar["name"]).replace("_", " "), {str(each["path"]).split(".")[-1] for each in bar["members"]}
+        what = f"{last.pop().replace('_', ' ')} of " if len(last) == 1 else ""
+        return f"{words[:1].upper()}{words[1:]} ({what}{len(bar['members'])} figures together)"
     _, *place = str(bar["members"][0]["path"]).split(".")
     known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
     if len(place) < 2 or place[0] not in known:
@@ -205,14 +219,19 @@ def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
     return f"{display_name(instance, place[0])}: {' '.join(place[1:]).replace('_', ' ')}"
 
 
-def _end_text(base: Mapping[str, Any], end: Mapping[str, Any]) -> str:
-    """What an end of a range does to the cost, and to the gap where that moves."""
+def _end_text(found: Mapping[str, Any], end: Mapping[str, Any]) -> str:
+    """What an end of a range does to the cost, and to the gap where that moves: as far as it is proven, two digits."""
+    base = found["base"]
     if end["cost"] is None or base["cost"] is None:
         return "no plan"
-    cost, change = signed_amount(end["cost"] - base["cost"]), end["gap"] - base["gap"]
-    if math.isclose(change, 0.0, abs_tol=NEGLIGIBLE * max(base["gap"], end["gap"])):
-        return cost
-    return f"{cost}, floors hold" if end["gap"] <= 0 else f"{cost}, gap {signed_amount(change)}"
+    change = end["gap"] - base["gap"]
+    cost = ProvenDifference.of(base["cost"], base["bound"], end["cost"], end["bound"])
+    words = [signed_amount(cost.value, 2)] if cost.is_proven else []
+    if base["gap"] > 0 >= end["gap"]:
+        words.append("floors hold")
+    elif abs(change) > max(NEGLIGIBLE * max(base["gap"], end["gap"]), found["measure"]["tolerance"]):
+        words.append(f"gap {signed_amount(change, 2)}")
+    return ", ".join(words) or "–"
 
 
 def make_brief(

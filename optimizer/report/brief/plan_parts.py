@@ -259,7 +259,8 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
         said.append(f"{plural(len(rest), 'more entry')} not shown, {which}.".replace("entrys", "entries"))
-    note = "Of a family the worst shock. Unserved in all: above floors as well. Gap and value: at shortage cost."
+    note = "Floor: the share of demand that has to be served in a shock. Of a family the worst shock. Unserved in all: "
+    note += "above floors as well. Gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
 
@@ -299,8 +300,9 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
         )
         d, service = max(worst.segments.items(), key=lambda item: (item[1].gap, _value(instance, *item)))
         served, floor = in_percent(service.worst_service, service.floor)
-        name, against = display_name(instance, d), "missed" if service.first_failure else "held"
-        said.append(f"Hardest hit: {name}, {served} % served in {service.worst_period}, floor {floor} % {against}.")
+        against = f"a floor of {floor} %, {'missed' if service.first_failure else 'held'}"
+        where = f"{served} % served in {service.worst_period} against {against}"
+        said.append(f"Hardest hit: {display_name(instance, d)}, {where}.")
     else:
         said.append("All demand is served in it.")
     most = max(result.shocks, key=lambda each: unserved_money(instance, each))
