@@ -18,15 +18,16 @@ Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems,
 Van Roy, Wolsey: Valid linear inequalities for fixed charge problems, Operations Research 33(4), 1985.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import ModelBuilder, Row
-from optimizer.model.expressions import Expression, is_nothing, total
+from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.units import Number
 
@@ -38,6 +39,9 @@ MOST_GATES = 4
 BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]
+_Column = tuple[int, int]
+_Vector = npt.NDArray[np.float64]
+_Places = npt.NDArray[np.intp]
 
 
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
@@ -50,14 +54,8 @@ def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Se
         rows: those of the path.
     """
     gates = model.take_gates()
-    if not gates or path.is_baseline or not model.offers_valid:
-        return
-    asked = _asked_for(rows)
-    for t in path.periods:
-        need: dict[str, Any] = {}
-        for demand in demands:
-            need[demand.commodity] = need.get(demand.commodity, 0.0) + path.demanded(demand.id, t)
-        _Period(model, path, t, need, asked, gates).write()
+    if gates and not path.is_baseline and model.offers_valid:
+        _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
 
 
 def _asked_for(rows: Iterable[Row]) -> set[int]:
@@ -66,133 +64,171 @@ def _asked_for(rows: Iterable[Row]) -> set[int]:
     for row in rows:
         if row.mark.what == "balance":
             continue
-        for j, value in row.terms.items():
-            if row.sense == "==" or (np.any(value > 0) if row.sense == ">=" else np.any(value < 0)):
-                found.add(j)
+        if row.sense == "==":
+            found.update(row.terms)
+            continue
+        sign = -1.0 if row.sense == "<=" else 1.0
+        found.update(j for j, value in row.terms.items() if _is_any(sign * value > 0.0))
     return found
 
 
-@dataclass(frozen=True)
-class _Flow:
-    """A column's flow of a commodity, t per t."""
-
-    column: int
-    rate: float
+def _is_any(found: Any) -> bool:
+    return bool(found.any()) if isinstance(found, np.ndarray) else bool(found)
 
 
-class _Period:
-    """The network in one period of a path.
+class _Flows(NamedTuple):
+    """Of nodes and places: t per t."""
+
+    node: _Places
+    place: _Places
+    rate: _Vector
+
+
+class _PathNetwork:
+    """The network on a path, in the periods in which an option is a gate. A node is a commodity in one of these.
 
     Attributes:
-        sources, uses: by commodity, the flows into it and out of it. free: by commodity, scrap, t.
-        useful: by column, U. gates: by column, the options without which it cannot run, any of them.
+        nodes: the period and the commodity of each. columns: by place, the period and the number of what flows.
+        useful: by place and shock, U. is_reducible: by place, whether it does nothing but serve.
+        sources, uses: by node and place, t per t that flow in and out.
+        free, need: by node and shock, the scrap that there is and what segments ask for, t.
     """
 
     def __init__(
         self,
         model: ModelBuilder,
         path: Path,
-        t: int,
-        need: Mapping[str, Number],
+        demands: Iterable[Demand],
         asked: set[int],
         own: Mapping[int, tuple[str, Expression]],
     ) -> None:
-        self.model, self.t, self.need = model, t, need
-        supply = {c: model.booked("supply", path.key, c, t) for c in sorted(model.names.commodity)}
-        self.free: dict[str, Any] = {c: account.constant for c, account in supply.items()}
-        self.sources = {c: _flows(account, 1.0) for c, account in supply.items()}
-        self.uses = {c: _flows(account, -1.0) for c, account in supply.items()}
-        self._read_columns({j for account in supply.values() for j in account.terms}, path, asked)
-        self._read_gates({j: gate for j, gate in own.items() if j in self.useful})
+        self.model = model
+        periods = sorted({model.columns[j].t for j in own}.intersection(path.periods))
+        self.nodes = list(itertools.product(periods, sorted(model.names.commodity)))
+        supply = [model.booked("supply", path.key, c, t) for t, c in self.nodes]
+        flows = [
+            (n, (self.nodes[n][0], j), rate) for n, booked in enumerate(supply) for j, rate in booked.terms.items()
+        ]
+        self.columns = sorted({key for _, key, _ in flows})
+        place = {key: k for k, key in enumerate(self.columns)}
+        self.sources, self.uses = _flows(flows, place, 1.0), _flows(flows, place, -1.0)
+        upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
+        table = _table([*upper, *scrap, *self._needs(path, periods, demands)])
+        self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
+        self.is_reducible = ~np.array([self._has_other_use(path, t, j, asked) for t, j in self.columns], dtype=bool)
+        known = {(model.columns[j].t, j): option for j, option in own.items()}
+        self.own = {place[key]: known[key] for key in known.keys() & place.keys()}
+        self.openings = {(self.columns[k][0], name): opened for k, (name, opened) in self.own.items()}
 
-    def _read_columns(self, columns: set[int], path: Path, asked: set[int]) -> None:
-        self.useful: dict[int, Any] = {j: self.model.columns[j].upper for j in columns}
-        earning = self.model.booked("operating", path.key, self.t).terms
-        self.reducible = {j for j in columns - asked if not np.any(earning.get(j, 0.0) < 0)}
+    def _has_other_use(self, path: Path, t: int, j: int, asked: set[int]) -> bool:
+        return j in asked or _is_any(self.model.booked("operating", path.key, t).terms.get(j, 0.0) < 0.0)
 
-    def _read_gates(self, own: Mapping[int, tuple[str, Expression]]) -> None:
-        self.openings = dict(own.values())
-        self.own = {j: frozenset([name]) for j, (name, _) in own.items()}
-        self.gates: dict[int, set[Gate]] = {j: {self.own[j]} if j in self.own else set() for j in self.useful}
+    def _needs(self, path: Path, periods: Iterable[int], demands: Iterable[Demand]) -> Iterable[Number]:
+        need: dict[tuple[int, str], Number] = dict.fromkeys(self.nodes, 0.0)
+        for t, demand in itertools.product(periods, tuple(demands)):
+            need[t, demand.commodity] = need[t, demand.commodity] + path.demanded(demand.id, t)
+        return need.values()
 
     def write(self) -> None:
         """Propagate, and write a row where it says more than capacity does."""
-        if not self.openings:
-            return
-        capacity = dict(self.useful)
+        capacity = self.useful.copy()
         for _ in range(SWEEPS):
-            if not (self._limit_by_need() | self._limit_by_inputs() | self._pass_gates_on()):
+            if not (self._limit_by_need() | self._limit_by_inputs()):
                 break
-        for j in sorted(self.gates):
-            owner = self.model.columns[j].mark.owner
-            for k, gate in enumerate(self._worth_a_row(j, capacity[j])):
-                opened = total(self.openings[name] for name in sorted(gate))
-                what = f"linked{k + 1}" if k else "linked"
-                self.model.offer(owner, what, self.t, Expression({j: 1.0}), self.useful[j] * opened)
+        is_lower = (self.useful < BELOW_CAPACITY * capacity).any(axis=1)
+        is_finite = np.isfinite(self.useful).all(axis=1)
+        for k, gates in sorted(self._gates().items()):
+            if is_finite[k]:
+                # Its own opening alone says no more than capacity does.
+                known = set[Gate]() if is_lower[k] else self._own_gate(k)
+                self._offer(k, gates - known - {each for each in gates if any(other < each for other in gates)})
 
-    def _worth_a_row(self, j: int, capacity: Number) -> list[Gate]:
-        """The gates of a column that no other one implies; its own only where U is below capacity."""
-        if not np.all(np.isfinite(self.useful[j])):
-            return []
-        is_lower = bool(np.any(self.useful[j] < BELOW_CAPACITY * capacity))
-        gates = [gate for gate in self.gates[j] if not any(other < gate for other in self.gates[j])]
-        return sorted((gate for gate in gates if is_lower or gate != self.own.get(j)), key=sorted)
+    def _own_gate(self, k: int) -> set[Gate]:
+        return {frozenset([self.own[k][0]])} if k in self.own else set()
+
+    def _offer(self, k: int, gates: Iterable[Gate]) -> None:
+        t, j = self.columns[k]
+        most = self.useful[k] if np.ptp(self.useful[k]) else float(self.useful[k][0])
+        for number, gate in enumerate(sorted(gates, key=sorted)):
+            opened = total(self.openings[t, name] for name in sorted(gate))
+            what = f"linked{number + 1}" if number else "linked"
+            self.model.offer(self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened)
 
     def _limit_by_need(self) -> bool:
         """U ≤ what is needed of the output that is needed most, for activities that only serve."""
-        needed: dict[int, Any] = {}
-        for commodity, flows in self.sources.items():
-            used = _sum(flow.rate * self.useful[flow.column] for flow in self.uses[commodity])
-            for flow in flows:
-                most = (self.need.get(commodity, 0.0) + used) / flow.rate
-                needed[flow.column] = np.maximum(needed.get(flow.column, 0.0), most)
-        return sum(self._lower(j, most) for j, most in needed.items() if j in self.reducible) > 0
+        sources = self.sources
+        most = self._with_flows(self.need, self.uses)[sources.node] / sources.rate[:, None]
+        needed = np.zeros_like(self.useful)
+        np.maximum.at(needed, sources.place, most)
+        serving = np.unique(sources.place)
+        return self._lower(serving[self.is_reducible[serving]], needed)
 
     def _limit_by_inputs(self) -> bool:
         """U ≤ what there can be of each input."""
-        changes = False
-        for commodity, flows in self.uses.items():
-            there = self.free[commodity] + _sum(f.rate * self.useful[f.column] for f in self.sources[commodity])
-            for flow in flows:
-                changes |= self._lower(flow.column, there / flow.rate)
-        return changes
+        there = self._with_flows(self.free, self.sources)[self.uses.node] / self.uses.rate[:, None]
+        most = np.full_like(self.useful, np.inf)
+        np.minimum.at(most, self.uses.place, there)
+        return self._lower(np.arange(len(self.columns)), most)
 
-    def _lower(self, j: int, most: Number) -> bool:
-        changes = bool(np.any(most < BELOW_CAPACITY * self.useful[j]))
-        if changes:
-            self.useful[j] = np.minimum(self.useful[j], most)
-        return changes
+    def _with_flows(self, amounts: _Vector, flows: _Flows) -> _Vector:
+        """Amounts by node and what flows can add to them."""
+        result = amounts.copy()
+        np.add.at(result, flows.node, flows.rate[:, None] * self.useful[flows.place])
+        return result
 
-    def _pass_gates_on(self) -> bool:
-        """Uses of a commodity all of whose sources need options need these too."""
-        changes = False
-        for commodity, flows in self.uses.items():
-            gate = self._gate_of(commodity)
-            for flow in flows if gate else ():
-                changes |= gate not in self.gates[flow.column]
-                self.gates[flow.column].add(gate)
-        return changes
+    def _lower(self, places: _Places, most: _Vector) -> bool:
+        changed = places[(most[places] < BELOW_CAPACITY * self.useful[places]).any(axis=1)]
+        self.useful[changed] = np.minimum(self.useful[changed], most[changed])
+        return len(changed) > 0
 
-    def _gate_of(self, commodity: str) -> Gate:
+    def _gates(self) -> dict[int, set[Gate]]:
+        """By place, the sets of options of which it needs one: its own, and those of all sources of an input."""
+        gates = {k: self._own_gate(k) for k in self.own}
+        sources, uses = _places(self.sources), _places(self.uses)
+        nodes = [n for n in uses.keys() & sources.keys() if not self.free[n].any()]
+        for _ in range(SWEEPS):
+            count = sum(map(len, gates.values()))
+            for n in nodes:
+                self._pass_on(self._gate_of(sources[n], gates), uses[n], gates)
+            if sum(map(len, gates.values())) == count:
+                break
+        return gates
+
+    def _pass_on(self, gate: Gate, uses: Iterable[int], gates: dict[int, set[Gate]]) -> None:
+        for k in uses if gate else ():
+            gates.setdefault(k, set()).add(gate)
+
+    def _gate_of(self, sources: Sequence[int], gates: Mapping[int, set[Gate]]) -> Gate:
         """The options of all sources of a commodity; none where some source needs none, or they are many."""
-        if not is_nothing(self.free[commodity]):
+        live = [k for k in sources if self.useful[k].any()]
+        if not all(k in gates for k in live):
             return frozenset()
-        parts = list[Gate]()
-        for flow in self.sources[commodity]:
-            if not is_nothing(self.useful[flow.column]):
-                parts.append(min(self.gates[flow.column], key=len, default=frozenset()))
-        if not all(parts):
-            return frozenset()
-        gate = frozenset().union(*parts)
+        gate = frozenset[str]().union(*(min(gates[k], key=_smallest) for k in live))
         return gate if len(gate) <= MOST_GATES else frozenset()
 
 
-def _flows(supply: Expression, sign: float) -> list[_Flow]:
-    return [_Flow(j, sign * rate) for j, rate in supply.terms.items() if sign * rate > 0]
+def _smallest(gate: Gate) -> tuple[int, list[str]]:
+    return len(gate), sorted(gate)
 
 
-def _sum(parts: Iterable[Any]) -> Any:
-    result: Any = 0.0
-    for part in parts:
-        result = result + part
+def _flows(flows: Iterable[tuple[int, _Column, float]], place: Mapping[_Column, int], sign: float) -> _Flows:
+    """Those of a sign."""
+    kept = [(n, place[key], sign * rate) for n, key, rate in flows if sign * rate > 0]
+    return _Flows(*(np.array([each[part] for each in kept], dtype=kind) for part, kind in enumerate((int, int, float))))
+
+
+def _table(amounts: Sequence[Number]) -> _Vector:
+    """A row for each amount, and as many columns as shocks are written together."""
+    size = max((len(each) for each in amounts if isinstance(each, np.ndarray)), default=1)
+    result = np.empty((len(amounts), size))
+    for row, amount in zip(result, amounts, strict=True):
+        row[:] = amount
+    return result
+
+
+def _places(flows: _Flows) -> dict[int, list[int]]:
+    """By node, the places of its flows."""
+    result = dict[int, list[int]]()
+    for n, k in zip(flows.node.tolist(), flows.place.tolist(), strict=True):
+        result.setdefault(n, []).append(k)
     return result

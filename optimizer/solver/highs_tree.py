@@ -30,8 +30,9 @@ from optimizer.solver.highs import DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
-# So many simplex iterations at most; beyond, the relaxation is too weak for this search.
-MOST_ITERATIONS = 80_000
+# So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
+# rounds to and nothing was learned, so many times those of the first relaxation: less than a solver's first cuts take.
+MOST_ITERATIONS, FIRST_TRY = 80_000, 4
 # So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
 FINE, FINE_SHARE = 200, 0.1
 # HiGHS's number for Devex weights.
@@ -180,9 +181,8 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
 
 
 def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
-    """Whether a tree of our own promises to end soon; where the relaxation is far, if similar ones taught it."""
-    is_promising = not request.is_wide or len(history.gains) > 0
-    return len(request.integers) > 0 and is_promising and history.failures < MOST_FAILURES
+    """Whether a tree of our own may end soon."""
+    return len(request.integers) > 0 and history.failures < MOST_FAILURES
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:
@@ -216,7 +216,8 @@ class HighsRelaxations:
     ) -> None:
         self._back, self._request, self._clock, self._report, self._integers = back, request, clock, report, integers
         self._settings = replace(settings, tolerance=request.tolerance)
-        self._began, self._iterations, self._solved = time.perf_counter(), 0, 0
+        self._began, self._iterations, self._first, self._solved = time.perf_counter(), 0, 0, 0
+        self._is_taught = request.history is not None and len(request.history.gains) > 0
         self.best = math.inf
         self.values: Vector | None = None
         # The basis that HiGHS holds, with its factors; None where it is not known.
@@ -265,6 +266,7 @@ class HighsRelaxations:
         objective, found = self._back.relax(self._clock, is_first=self._solved == 0, is_probe=iterations > 0)
         self._solved += 1
         self._iterations += int(highs.getInfo().simplex_iteration_count)
+        self._first = self._first or self._iterations
         if found is None:
             return Relaxed(objective)
         values = np.array(found.col_value)
@@ -282,7 +284,8 @@ class HighsRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree took so many iterations."""
-        return self._iterations > MOST_ITERATIONS
+        is_try = self._request.is_wide and not self._is_taught
+        return self._iterations > (min(MOST_ITERATIONS, FIRST_TRY * self._first) if is_try else MOST_ITERATIONS)
 
     def raise_bound(self, bound: float) -> None:
         """Report it."""

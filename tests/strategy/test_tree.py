@@ -19,7 +19,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.progress import ignore
 from optimizer.solver import BranchingHistory, Clock, Model, Settings
-from optimizer.solver.highs_tree import TreeBackEnd, _named_integers
+from optimizer.solver.highs_tree import _named_integers
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
 
@@ -130,21 +130,17 @@ def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pyte
         assert found.bound == pytest.approx(known.objective, rel=1e-6)
 
 
-def test_a_relaxation_that_is_far_is_for_a_tree_that_others_taught(monkeypatch: pytest.MonkeyPatch) -> None:
-    sites, trees, grow = Sites(7), list[int](), TreeBackEnd._grow_tree
+@pytest.mark.parametrize(("times", "failures"), [(0, 1), (1000, 0)])
+def test_where_the_relaxation_is_far_a_tree_is_tried_for_a_while(
+    times: int, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites, history = Sites(7), BranchingHistory()
     known = sites.model([]).solve()
-
-    def listening(back: TreeBackEnd, *given: Any) -> Any:
-        trees.append(1)
-        return grow(back, *given)
-
-    monkeypatch.setattr(TreeBackEnd, "_grow_tree", listening)
-    history = BranchingHistory()
-    for is_wide, grown in ((True, 0), (False, 1), (True, 2)):
-        found = sites.model([]).solve(history=history, is_wide=is_wide)
-        assert len(trees) == grown
-        assert found.objective == pytest.approx(known.objective, rel=1e-9)
-        assert found.bound == pytest.approx(known.objective, rel=1e-6)
+    monkeypatch.setattr("optimizer.solver.highs_tree.FIRST_TRY", times)
+    found = sites.model([]).solve(history=history, is_wide=True)
+    assert history.failures == failures
+    assert found.objective == pytest.approx(known.objective, rel=1e-9)
+    assert found.bound == pytest.approx(known.objective, rel=1e-6)
 
 
 @FEW
