@@ -167,22 +167,16 @@ def alternatives_part(
         FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
-    lacks = [] if near or others else ["Other budgets: leave out --quick."]
-    lacks += [] if near else ["Plans nearly as cheap: add --with alternatives."]
-    missing, on_paper = " ".join(lacks), "" if near or others else "Plans of other budgets are not computed."
+    missing = "" if near else "Plans nearly as cheap: add --with alternatives."
+    lacks = "" if near or others else "Plans of other budgets are not computed."
+    if lacks:
+        missing = f"Other budgets: leave out --quick. {missing}"
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
     note = "Cost more: present value, than this plan."
-    return BriefPart(
-        "alternatives",
-        title,
-        (),
-        Frame.of_rows("alternatives", title, columns, rows, note),
-        missing,
-        strong=(0,),
-        lacks=on_paper,
-    )
+    frame = Frame.of_rows("alternatives", title, columns, rows, note)
+    return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
 
 def _plan_rows(

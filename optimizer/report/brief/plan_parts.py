@@ -286,16 +286,19 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     )
     frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.members if name in outcomes])
                   for row in shown]  # fmt: skip
-    failed = sum(outcome.fails for outcome in result.shocks)
-    kept = len(result.shocks) - failed
+    kept = len(result.shocks) - [outcome.fails for outcome in result.shocks].count(True)
     said = [f"{kept:,} of {plural(len(result.shocks), 'shock')} survived."]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
-        said.append(f"{plural(sum(len(row.fold.members) for row in rest), 'more shock')} not shown, {which}.")
+        said.append(f"{plural(_count(rest), 'more shock')} not shown, {which}.")
     note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
     note += "above floors as well. Gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
+
+
+def _count(rows: Iterable[Folded]) -> int:
+    return sum(len(row.fold.members) for row in rows)
 
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
@@ -336,15 +339,21 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
             said.append(_hardest_hit(instance, worst))
     else:
         said.append("All demand is served in it.")
+    said += _largest_loss(instance, result, worst)
+    frame = _floors_frame(instance, result, worst)
+    if frame is None:
+        return BriefPart("worst", "The worst single event", tuple(said))
+    count = len(frame.values[0])
+    return BriefPart("worst", frame.title, tuple(said), frame, strong=(count - 1,) if count > 1 else ())
+
+
+def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
+    """The shock that leaves most unserved, at shortage cost; nothing where none leaves more than the worst does."""
     most = max(result.shocks, key=lambda each: unserved_money(instance, each))
     if unserved_money(instance, most) > unserved_money(instance, worst):
-        amount = f"{si(unserved_tonnes(most), 't')}, {si(unserved_money(instance, most), money)}"
+        amount = f"{si(unserved_tonnes(most), 't')}, {si(unserved_money(instance, most), result.money)}"
         held = ", though floors hold" if most.survives else ""
-        said.append(f"Largest loss by value: {dated(instance, instance.event(most.name))}: {amount}{held}.")
-    frame = _floors_frame(instance, result, worst)
-    title = "The worst single event" if frame is None else "Where floors fail, worst first"
-    strong = () if frame is None or len(frame.values[0]) < 2 else (len(frame.values[0]) - 1,)
-    return BriefPart("worst", title, tuple(said), frame, strong=strong)
+        yield f"Largest loss by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
 
 
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
