@@ -33,20 +33,32 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "at_most"),
-    [("us-magnets.yaml", set()), ("us-magnets-embedded.yaml", {"cyclic_expansion", "lcm_heavy_expansion"})],
+    [
+        ("us-magnets.yaml", {"mp_store_toll", "gbd_ev"}),
+        ("us-magnets-embedded.yaml", {"mp_store_toll", "cyclic_expansion", "lcm_heavy_expansion"}),
+    ],
 )
-def test_little_is_bought_without_shocks_and_only_in_the_larger_case(name: str, at_most: set[str]) -> None:
+def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
     assert summarise(so.load(INSTANCES / name)).bought_in_peace.keys() <= at_most
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # Samarium of White Mesa where plants are late, works for dysprosium metal where they are on time and would stand
-    # without it, and alloy for samarium-cobalt where licences tighten for good.
+    # Mountain Pass's store, as the nearest clean samarium, magnets of Narva where plants are late, alloy and clay where
+    # licences tighten, dysprosium metal where plants are on time.
+    store, narva = "mp_store_toll", "narva_phase_2"
     ordered = {
-        "tighten.on_time": {"us_heavy_works", "lcm_smco_expansion"},
-        "tighten.late": {"lynas_heavies", "lcm_smco_expansion", "white_mesa_samarium"},
-        "ease.on_time": {"lcm_heavy_expansion"},
-        "ease.late": {"white_mesa_samarium"},
+        "tighten.on_time": {
+            store,
+            "serra_verde_offtake",
+            "mp_third_party_heavies",
+            "lcm_heavy_expansion",
+            "lcm_smco_expansion",
+            "gbd_ev",
+            "gbd_robots",
+        },
+        "tighten.late": {store, narva, "lynas_heavies", "lcm_smco_expansion", "mp_third_party_heavies"},
+        "ease.on_time": {store, "lcm_heavy_expansion", "gbd_ev", "gbd_robots"},
+        "ease.late": {store, narva},
     }
     futures = so.load(US_2027).tree.futures
     assert {future.name: summarise(future.instance).bought_in_peace.keys() for future in futures} == ordered
@@ -161,7 +173,6 @@ def test_doing_nothing_fails(result: so.Result) -> None:
 
 
 def test_a_quarter_of_the_money_leaves_a_larger_gap_and_another_plan(result: so.Result) -> None:
-    # Half of it would do: what is bought to be sold in peace (Eneabba) is left out first.
     quarter = so.solve(so.load(US), budget=result.outlay / 4, settings=so.Settings(gap=1e-2))
     assert quarter.survival_gap > result.survival_gap
     assert {build.option for build in quarter.plan.builds} != {build.option for build in result.plan.builds}
