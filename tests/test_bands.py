@@ -151,6 +151,9 @@ def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
     assert again == computed
     assert "5 % to 95 % of 60 samples" in " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
     assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
+    brief = tmp_path / "brief.md"
+    assert diversify("report", str(file), "--quick", "-o", str(brief)).returncode == 0
+    assert "of 60 samples" in brief.read_text(encoding="utf-8")
     # Another budget is another instance.
     other = json.loads(diversify("solve", str(file), "--budget", "1M", "--json").stdout)
     assert "bands" not in other

@@ -371,7 +371,10 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
-    return PlanInput(instance, with_comments(result, file), interrupted=clock.interrupted)
+    result = with_comments(result, file)
+    if not search.adversary:
+        result = with_stored_bands(result, made.instance, file)
+    return PlanInput(instance, result, interrupted=clock.interrupted)
 
 
 def search_plan(
@@ -409,6 +412,15 @@ def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
         common.fail(f"{file}: the search was stopped before there was a plan.", ExitCode.STOPPED)
     rules = "; ".join(found.result.clash)
     common.fail(f"{file}: no plan exists{': ' + rules if rules else ''}.", ExitCode.NO_PLAN_SURVIVES)
+
+
+def with_stored_bands(result: "Result", instance: "Instance", file: str) -> "Result":
+    """The result of an instance with the band stored beside its file, if that belongs to exactly this instance."""
+    from optimizer.results.saved import stored_bands
+
+    if result.baseline is None or not instance.ranges:
+        return result
+    return replace(result, bands=stored_bands(file, instance.to_dict()))
 
 
 def with_comments(result: "Result", file: str) -> "Result":

@@ -121,13 +121,12 @@ def _with_bands(
 ) -> "Result | FuturesResult":
     """The result with its band: computed, or the one stored beside the file if it belongs to exactly this instance."""
     from optimizer.results.result import Result
-    from optimizer.results.saved import stored_bands
     from optimizer.solver import Settings
 
     if not isinstance(result, Result) or result.baseline is None or not instance.ranges:
         return result
     if not computes:
-        return result if adversary else replace(result, bands=stored_bands(file, instance.to_dict()))
+        return result if adversary else inputs.with_stored_bands(result, instance, file)
     from optimizer.studies.measure import MEASURE_SHARE
     from optimizer.studies.sensitivity import find_bands
 
