@@ -50,6 +50,14 @@ class Order:
     is_stock: bool
 
 
+# What a table of segments begins with.
+_SERVICE_COLUMNS = (
+    FrameColumn("segment", is_index=True),
+    FrameColumn("served", "Served", "share"),
+    FrameColumn("floor", "Floor", "share"),
+)
+
+
 def first_year(instance: Instance, result: Result) -> int:
     """The calendar year of the first decisions: that in which the horizon starts, where something is decided in it."""
     return min((instance.horizon.year(move.t) for move in purchases(instance, result)), default=instance.horizon.start)
@@ -387,9 +395,7 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
             figures = (sum(below[d].below_floor for d in some), sum(below[d].gap for d in some))
             rows.append((name, None, None, *figures))
     columns = (
-        FrameColumn("segment", is_index=True),
-        FrameColumn("served", "Served", "share"),
-        FrameColumn("floor", "Floor", "share"),
+        *_SERVICE_COLUMNS,
         FrameColumn("below_floor", "Below floor", "t", "amount"),
         FrameColumn("gap", "Gap", result.money, "millions"),
     )
@@ -423,9 +429,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     if len(ordered) > MOST_SEGMENTS:
         said.append(f"{plural(len(ordered) - MOST_SEGMENTS, 'more segment')} go short of less.")
     columns = (
-        FrameColumn("segment", is_index=True),
-        FrameColumn("served", "Served", "share"),
-        FrameColumn("floor", "Floor", "share"),
+        *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),
         FrameColumn("shortage_cost", "Value", result.money, "millions"),
         FrameColumn("shock", "In"),
