@@ -19,8 +19,10 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.discovery.discover import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.importance import numbers_of
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
@@ -44,6 +46,24 @@ def study_sentences(found: Any) -> tuple[str, ...]:
         CostShares: _cost_shares,
     }
     return tuple(each for each in makers[type(found)](found) if each)
+
+
+def reached_text(found: Any) -> str:
+    """How far a study came that was stopped; empty where it has no parts that are counted."""
+    if isinstance(found, Discovery):
+        return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
+    if isinstance(found, Sensitivity):
+        wanted = len(numbers_of(found.instance)) - len(found.screened)
+        return f"{len(found.bars):,} of {plural(wanted, 'number')} solved for at both ends"
+    if isinstance(found, Comparison):
+        return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
+    if isinstance(found, Alternatives):
+        proven = sum(each.proven for each in found.ranges)
+        return f"the sizes of {proven:,} of {plural(len(found.ranges), 'option')} proven" if found.ranges else ""
+    if isinstance(found, Explanation) and found.result.status == "survives":
+        levers = sum(each.kind == "lever" for each in found.worths)
+        return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
+    return ""
 
 
 # Why this plan, or why none.

@@ -270,9 +270,12 @@ def first_order_effect(
     return FirstOrderEffect(number.name, gap - base[0], cost - base[1])
 
 
-def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> set[str]:
-    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost."""
+def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
+    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
+
+    Those on the gap come first, the largest effect before all.
+    """
     of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
     of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
-    return set(list(chosen)[:most])
+    return list(chosen)[:most]

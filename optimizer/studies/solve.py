@@ -59,7 +59,7 @@ from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.
-WHERE = ("jobs", "cluster", "checkpoint")
+WHERE = ("until", "jobs", "cluster", "checkpoint")
 
 
 @dataclass
