@@ -22,11 +22,21 @@ from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
-from optimizer.report.brief.plan_parts import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.plan_parts import (
+    MOST_ORDERS,
+    MOST_SEGMENTS,
+    MOST_SHOCKS,
+    MOST_YEARS,
+    find_brief_slips,
+    first_year,
+    new_money_part,
+    orders_of,
+)
 from optimizer.report.brief.structure import Brief
-from optimizer.report.brief.writers import brief_pdf, write_brief
+from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
+from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import frontier, single_point
@@ -368,6 +378,36 @@ def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
     assert [round(float(side) * 25.4 / 72) for side in (only.mediabox.width, only.mediabox.height)] == [210, 297]
 
 
+def lengthened(data: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    """A brief with so many rows in tables, all with a long name."""
+    parts = dict(data["parts"])
+    for name, count in counts.items():
+        table = parts[name]["table"]
+        rows = [[f"{table['rows'][0][0]} with a long name for paper {i}", *table["rows"][0][1:]] for i in range(count)]
+        bars = [[1.0]] * count if parts[name]["bars"] else []
+        parts[name] = {**parts[name], "table": {**table, "rows": rows}, "bars": bars, "strong": []}
+    return {**data, "parts": parts}
+
+
+def test_longest_lists_keep_to_one_page_of_smaller_type(data: dict[str, Any]) -> None:
+    most = {"orders": MOST_ORDERS + 3, "survival": MOST_SHOCKS, "unserved": MOST_SEGMENTS, "money": MOST_YEARS}
+    brief = data["brief"]
+    longest = lengthened(brief, {name: count for name, count in most.items() if brief["parts"][name]["table"]})
+    assert len(PdfReader(io.BytesIO(brief_pdf(longest))).pages) == 1
+    assert 0.7 <= paper_scale(longest) <= paper_scale(brief) <= 1.0
+    assert paper_scale(lengthened(brief, {"orders": 60})) < 1.0
+
+
+def test_years_that_are_too_many_are_one_row_with_their_money() -> None:
+    columns = (FrameColumn("year", is_index=True), FrameColumn("new", "New", "USD", "millions"),
+               FrameColumn("committed", "Committed", "USD", "millions"))  # fmt: skip
+    drawn = new_money_part(columns, [(str(2027 + i), 1e6 * (i + 1), None) for i in range(13)], ()).shown
+    assert drawn is not None
+    rows = [tuple(row.values()) for row in drawn.rows()]
+    # The first nine, and 10 + 11 + 12 + 13 = 46 of the last four.
+    assert (len(rows), rows[-1]) == (10, ("and 4 later years", 46e6))
+
+
 def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None:
     table = data["brief"]["parts"]["orders"]["table"]
     longer = {**table, "rows": [[f"option {i}", *table["rows"][0][1:]] for i in range(120)]}
@@ -375,6 +415,7 @@ def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None
     more = {**data["brief"], "parts": {**parts, "orders": {**parts["orders"], "table": longer}}}
     content = brief_pdf(more)
     assert len(PdfReader(io.BytesIO(content)).pages) > 1
+    assert "This answer takes more than one page." in read(content, ".pdf").replace("\n", " ")
     written = flat(read(content, ".pdf"))
     assert all(f"option{i}" in written for i in range(120))
     assert [text for text in texts(more) if flat(text) not in written] == []

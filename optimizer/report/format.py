@@ -126,6 +126,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def case_title(case: str) -> str:
+    """The name of a case of a comparison for readers: its words; the file itself where no scenario is applied."""
+    return "the file as it is" if case == "plain" else case.replace("_", " ")
+
+
+def all_of(count: int, nouns: str) -> str:
+    """``both shocks``, ``all 3 shocks``."""
+    return f"both {nouns}" if count == 2 else f"all {count:,} {nouns}"
+
+
 def left_out(count: int) -> str:
     """The sentence on shocks that are not shown; some of them may be equally bad."""
     return "1 more shock is not shown: it is no worse." if count == 1 else (

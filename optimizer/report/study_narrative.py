@@ -7,11 +7,11 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import list_names, plural, shock_title
+from optimizer.report.format import case_title, list_names, plural, shock_title
 from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
-from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
+from optimizer.report.tables.sensitivity import deciding_text, number_range, number_title
 from optimizer.report.tables.share import core_text, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.results.result import Result
@@ -239,13 +239,13 @@ def _moves_most(found: Sensitivity) -> str:
         return "No number moves the total cost by an amount that is proven."
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
-    name = number_name(found.instance, most.number)
+    name = number_title(found.instance, most.number)
     return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
 
 
 def _changes(found: Sensitivity) -> str:
     ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
-    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
+    names = list_names([number_title(found.instance, bar.number) for bar in ends], _NAMES)
     if not ends:
         is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
         return "At no end of a range are other options bought." if is_known else ""
@@ -310,7 +310,7 @@ def _comparison(found: Comparison) -> Sequence[str]:
 
 
 def _surviving_cases(found: Comparison) -> str:
-    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
+    failing, count = [case_title(each.case) for each in found.columns if not each.result.survives], len(found.columns)
     which = f"; not {list_names(failing, _NAMES)}" if failing else ""
     return f"{count - len(failing)} of {count} cases survive everything{which}."
 
@@ -320,7 +320,8 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     dear = max(known, key=lambda each: each.result.total_cost)
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
-    return f"Dearest is {dear.case}: {costs} ({change} {money} in cost beside {plain.case})."
+    beside = f"{change} {money} in cost beside {case_title(plain.case)}"
+    return f"Dearest is {case_title(dear.case)}: {costs} ({beside})."
 
 
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:

@@ -27,7 +27,7 @@ from optimizer.report.brief.plan_parts import (
     years_with_money,
 )
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import in_millions, plural
+from optimizer.report.format import all_of, in_millions, plural
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
@@ -105,7 +105,7 @@ def _floors_kept(result: FuturesResult) -> str:
     if not failed and len(result.futures) == 1:
         return "every survival floor holds"
     if not failed:
-        return f"every survival floor holds in all {plural(len(result.futures), 'future')}"
+        return f"every survival floor holds in {all_of(len(result.futures), 'futures')}"
     worst = max(failed, key=lambda each: each.result.survival_gap)
     in_future = f", most in {worst.name}" if worst.name else ""
     outcomes = worst.result.shocks

@@ -21,8 +21,8 @@ from optimizer.studies.slips import Slip, find_slips, unserved_money, unserved_t
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-# Orders that are listed: more do not fit on one page.
-MOST_ORDERS = 7
+# Orders, and years with new money, that are listed: more do not fit on one page.
+MOST_ORDERS, MOST_YEARS = 7, 10
 # What is said of orders a year later.
 IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later does"
 
@@ -141,6 +141,7 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     note, missing, lacks = "Money: outlay, undiscounted.", "", ""
     if slips:
         note += " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
+        note += "" if found.keys() >= set(slip_groups(orders)) else " –: not looked at in the time there was."
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         if result.adversary is None:
@@ -229,9 +230,20 @@ def new_money_part(
     )
     has_others = any(row[-1] is not None for row in rows)
     every = Frame.of_rows("money", title, *((columns, rows) if has_others else _first(columns, rows)), note)
-    drawn = Frame.of_rows("money", title, *_first(columns, [row for row in rows if row[at]]), note)
+    spent = [row for row in rows if row[at]]
+    drawn = Frame.of_rows("money", title, *_first(columns, _with_later_years(spent, at)), note)
     shown = bool(drawn.values[0])
     return BriefPart("money", title, sentences, every if rows else None, bars=("new",) if shown else (), drawn=drawn)
+
+
+def _with_later_years(rows: Sequence[tuple[Any, ...]], at: int) -> list[tuple[Any, ...]]:
+    """The first years, and all later ones in one row, where there are too many; `at` is the place of the new money."""
+    if len(rows) <= MOST_YEARS:
+        return list(rows)
+    shown, rest = rows[: MOST_YEARS - 1], rows[MOST_YEARS - 1 :]
+    later: list[Any] = [None] * len(rest[0])
+    later[0], later[at] = f"and {plural(len(rest), 'later year')}", math.fsum(row[at] for row in rest)
+    return [*shown, tuple(later)]
 
 
 def _first(
