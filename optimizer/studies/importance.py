@@ -20,7 +20,7 @@ Which numbers are worth a search at all follows from the dual values of the best
 No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -95,6 +95,11 @@ class Importance:
         parts = ("p5", "p50", "p95", "mean")
         data = asdict(self) | {"method": METHOD, "bought": dict(self.bought)}
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap", "outlay")}
+
+
+def shares_bought(options: Iterable[str], bought: Sequence[frozenset[str]]) -> dict[str, float]:
+    """By option, in which share of samples it is bought; `bought` has the options of each sample."""
+    return {o: float(np.mean([o in each for each in bought])) for o in options}
 
 
 def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:

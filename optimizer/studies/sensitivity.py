@@ -43,6 +43,7 @@ from optimizer.studies.importance import (
     latin_hypercube,
     most_effective,
     numbers_of,
+    shares_bought,
 )
 from optimizer.studies.measure import (
     MEASURE_SHARE,
@@ -484,13 +485,13 @@ class _SensitivitySearch:
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
-        found = self.answers([self._sample(row) for row in drawn.tolist()], "all numbers together")
+        found = self.answers([*map(self._sample, drawn.tolist())], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if 2 * len(usable) < FEWEST:
             return None
         outcomes = [found[i] for i in usable]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
-        bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
+        bought = shares_bought(self.instance.options, [each.bought for each in outcomes])
         return importance([number.name for number in self.numbers], drawn[usable], columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:

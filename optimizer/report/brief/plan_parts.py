@@ -140,8 +140,7 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     ]
     note, missing, lacks = "Money: outlay, undiscounted.", "", ""
     if slips:
-        note += " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
-        note += "" if found.keys() >= set(slip_groups(orders)) else " –: not looked at in the time there was."
+        note += _late_note(is_whole=found.keys() >= set(slip_groups(orders)))
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         if result.adversary is None:
@@ -149,6 +148,12 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     frame = Frame.of_rows("orders", title, columns, rows, note)
     strong = (len(rows) - 1 - bool(later),) if len(orders) > 1 else ()
     return BriefPart("orders", title, (), frame, missing, strong=strong, lacks=lacks)
+
+
+def _late_note(*, is_whole: bool) -> str:
+    """What is said of delays; whether all of them were looked at."""
+    said = " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
+    return said if is_whole else f"{said} –: not looked at in the time there was."
 
 
 def _order_rows(
