@@ -37,7 +37,7 @@ from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.results.frames import FrameColumn
-from optimizer.results.plan import Build, Plan
+from optimizer.results.plan import Build, Lack, Plan
 from optimizer.solver import Settings
 from optimizer.studies.frontier import frontier, single_point
 from optimizer.studies.slips import Slip, find_slips, slip_by_a_year
@@ -473,7 +473,14 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
     )
     parts = found["parts"]
-    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "every future"]
+    rows = parts["orders"]["table"]["rows"]
+    assert rows[0] == ["plant, 40 t/yr", "2", "2", "2027", "2028", "every future"]
+    # Of all years 2M of the plant in either future, and 6M of the extension where need is high.
+    assert [row[:3] for row in rows[1:]] == [
+        ["All decisions (1)", "2", "2"],
+        ["Later decisions, from 2028 on", "–", "0 to 6"],
+    ]
+    assert found["notes"] == []
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
@@ -503,8 +510,16 @@ def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
     high, low = futures.futures
     none = replace(low, result=replace(low.result, plan=Plan()))
     found = make_futures_brief(instance_of(futures), replace(futures, futures=(high, none))).to_dict()
-    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "1 of 2 futures"]
-    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2"
+    assert found["parts"]["orders"]["table"]["rows"][0] == [
+        "plant, 40 t/yr",
+        "2",
+        "2",
+        "2027",
+        "2028",
+        "1 of 2 futures",
+    ]
+    sums = next(row for row in found["parts"]["orders"]["table"]["rows"] if row[0].startswith("All"))
+    assert sums[1:3] == ["0 to 2", "0 to 2"]
 
 
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])
@@ -521,3 +536,12 @@ def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesRes
     part = make_futures_brief(instance_of(futures), futures).to_dict()["parts"]["confidence"]
     assert part["table"] is None
     assert "report the file itself" in part["missing"]
+
+
+def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) -> None:
+    high, low = futures.futures
+    lacks = {"motors": Lack(0.25, "2027", 25.0)}
+    short = replace(low, result=replace(low.result, lacks=lacks))
+    notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
+    assert notes[0] == "In 1 of 2 futures demand is short without a shock, most in low."
+    assert notes[1].startswith("Short already without a shock: motors, 2027, up to 25 %.")

@@ -59,7 +59,7 @@ def confidence_part(
         FrameColumn("unexplained", "nothing written", "share", "percent"),
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
-    note = "A number that cites a source and assumes something as well counts as an assumption."
+    note = "Shares are rounded. A number that cites a source and assumes something as well counts as an assumption."
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
 
@@ -80,12 +80,7 @@ def _checked(audit: Mapping[str, Any]) -> str:
 
 def _notes(instance: Instance, result: Result) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
-    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
-    if ordered:
-        names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
-                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
-        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
-        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
+    yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
         kept = sum(not outcome.fails for outcome in result.shocks)
@@ -94,6 +89,16 @@ def _notes(instance: Instance, result: Result) -> Iterator[str]:
             f"numbers anywhere in their ranges the best plan for each sample survives everything in "
             f"{percent(bands.survived)} of {plural(bands.used, 'sample')}."
         )
+
+
+def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
+    """What is short without any shock, and from when on what is ordered can help; nothing where nothing is."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    if ordered:
+        names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
+                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
+        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
+        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import NO_RANGES, confidence_part, make_brief
+from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief
 from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_LACKS,
@@ -19,6 +19,7 @@ from optimizer.report.brief.plan_parts import (
     find_brief_slips,
     first_year,
     new_money_part,
+    order_sums,
     orders_of,
     slip_text,
     unserved_part,
@@ -85,7 +86,21 @@ def make_futures_brief(
         sentence=sentence,
         parts=tuple(_parts(instance, result, views, year, comments, slips or {})) if views else (),
         warnings=tuple(warnings),
+        notes=tuple(_notes(views)),
     )
+
+
+def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What is short without any shock, in the future in which most is, and in how many futures something is."""
+    short = [view for view in views if view.future.result.lacks]
+    if not short:
+        return
+    worst = max(short, key=lambda view: max(lack.share for lack in view.future.result.lacks.values()))
+    where = f", most in {worst.future.name}" if len(views) > 1 else ""
+    said = lacks_note(worst.instance, worst.future.result)
+    if len(views) > 1:
+        yield f"In {len(short):,} of {plural(len(views), 'future')} demand is short without a shock{where}."
+    yield from said
 
 
 def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
@@ -192,16 +207,18 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
     texts, where = _slip_texts(views, slips)
-    rows = list(_order_rows(views, ordered, texts))
+    later = list(_later_row(views))
+    rows = [*_order_rows(views, ordered, texts), *later]
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
+        FrameColumn("total", f"All years, M {result.money}"),
         FrameColumn("when", "Decide by", form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    note = "Money: outlay of the year, undiscounted, the least and the most by future. Sizes: likewise."
+    note = "Money: outlay, undiscounted, the least and the most of the futures that buy it. Sizes: likewise."
     missing, lacks = "", ""
     if texts:
         note += f" A year later: in the future {where}; nothing is bought in its place."
@@ -209,7 +226,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,), lacks=lacks)
+    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1 - len(later),), lacks=lacks)
 
 
 def _order_rows(
@@ -219,10 +236,22 @@ def _order_rows(
     for some in ordered[:MOST_ORDERS]:
         yield *_order_row(some, len(views)), texts.get((some[0].option,))
     if len(ordered) > MOST_ORDERS:
-        yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 5
-    sums = [math.fsum(order.money for order in view.orders) for view in views]
+        yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
+    sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
     together = max(texts, key=len, default=())
-    yield f"All decisions ({len(ordered)})", _amounts(sums), None, None, None, texts.get(together)
+    name = f"All decisions ({len(ordered)})"
+    yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+
+
+def _later_row(views: Sequence[_FutureView]) -> Iterator[tuple[Any, ...]]:
+    """What is decided after the first year, where something is in some future."""
+    moves = [(view, move) for view in views for move in purchases(view.instance, view.future.result)]
+    later = [(view, move) for view, move in moves if move.option not in {order.option for order in view.orders}]
+    if not later:
+        return
+    first = min(view.instance.horizon.year(move.t) for view, move in later)
+    spent = [math.fsum(move.counted for each, move in later if each is view) for view in views]
+    yield f"Later decisions, from {first} on", None, _amounts(spent), None, None, None, None
 
 
 def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:
@@ -248,6 +277,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
     return (
         name,
         _amounts([order.money for order in some]),
+        _amounts([order.total for order in some]),
         min(whens),
         f"bought until {on_line}" if some[0].is_stock else on_line,
         where,

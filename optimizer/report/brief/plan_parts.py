@@ -165,10 +165,10 @@ def _order_rows(
     for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
         yield _order_row(instance, result, order, slips.get((order.option,)))
     if rest:
-        yield f"and {plural(len(rest), 'more decision')}", *_sums(rest), None, None, None
+        yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None
     if len(orders) > 1:
         text = None if together is None else slip_text(instance, result, together)
-        yield f"All decisions ({len(orders)})", *_sums(orders), None, None, text
+        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, text
 
 
 def _damage(slip: Slip | None) -> tuple[float, float]:
@@ -192,7 +192,8 @@ def _order_row(instance: Instance, result: Result, order: Order, slip: Slip | No
     return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, text
 
 
-def _sums(orders: Sequence[Order]) -> tuple[float, float]:
+def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
+    """What orders take of the budget in their year, and in all years."""
     return math.fsum(order.money for order in orders), math.fsum(order.total for order in orders)
 
 
