@@ -53,8 +53,9 @@ def reached_text(found: Any) -> str:
     if isinstance(found, Discovery):
         return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
     if isinstance(found, Sensitivity):
-        wanted = len(numbers_of(found.instance)) - len(found.screened)
-        return f"{len(found.bars):,} of {plural(wanted, 'number')} solved for at both ends"
+        every, seen = numbers_of(found.instance), len(found.bars) + len(found.screened)
+        looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
+        return f"{looked}{len(found.bars):,} solved for at both ends"
     if isinstance(found, Comparison):
         return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
     if isinstance(found, Alternatives):

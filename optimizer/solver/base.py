@@ -132,6 +132,11 @@ class Settings:
         """Whether all searches together have to be over."""
         return self.until is not None and time.time() >= self.until
 
+    @property
+    def halfway(self) -> float:
+        """When half of what is left before `until` is over, seconds since 1970; infinite without it."""
+        return math.inf if self.until is None else (time.time() + self.until) / 2
+
     def clock(self) -> Clock:
         """The time of a search that begins now, in whichever process."""
         left = None if self.until is None else max(0.0, self.until - time.time())

@@ -20,6 +20,8 @@ Which numbers are worth a search at all follows from the dual values of the best
 No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved.
 """
 
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -263,9 +265,16 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Ma
 
 
 def first_order_effect(
-    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, base: tuple[float, float]
-) -> FirstOrderEffect:
-    """A task: the effect of a number; infinite where the instance is none with it at that end."""
+    memory: Memory,
+    instance: Instance,
+    screen: DualScreen,
+    number: UncertainNumber,
+    base: tuple[float, float],
+    until: float = math.inf,
+) -> FirstOrderEffect | None:
+    """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
+    if time.time() > until:
+        return None
     first = number.first
     end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
     try:

@@ -305,8 +305,7 @@ def sensitivity(
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings = settings or Settings(gap=MEASURE_SHARE)
-    clock = Clock()
+    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
@@ -394,7 +393,7 @@ class _SensitivitySearch:
         strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
         self.instance, self.numbers = instance, numbers_of(instance)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
-        self.clock, self.listener, self.lists_attacks = clock, listener, lists_attacks
+        self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)
         self.found = WhatIfResult("stopped")
         self.base = VariantOutcome("stopped")
@@ -428,10 +427,11 @@ class _SensitivitySearch:
         """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first."""
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
-        base, what = self._duals.value(self.instance), "which numbers matter at first order"
-        calls = [Task(first_order_effect, (self.instance, self._duals, number, base)) for number in self.numbers]
-        self.listener(Progress(task=what, total=len(calls)))
-        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock)]
+        base, half = self._duals.value(self.instance), self.settings.halfway
+        calls = [Task(first_order_effect, (self.instance, self._duals, each, base, half)) for each in self.numbers]
+        self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
+        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock) if effect is not None]
+        self.is_whole = len(effects) == len(calls)
         kept = most_effective(effects, most, negligible_gap(self.instance))
         self.numbers = sorted(
             (each for each in self.numbers if each.name in kept), key=lambda each: kept.index(each.name)
@@ -453,8 +453,8 @@ class _SensitivitySearch:
 
     def tornado(self) -> list[TornadoBar]:
         """Every number at both ends."""
-        ends = [number.at(end) for number in self.numbers for end in (-1.0, 1.0)]
-        found = self.answers(ends, "each number at its ends")
+        at_ends = [number.at(end) for number in self.numbers for end in (-1.0, 1.0)]
+        found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
 
@@ -472,9 +472,9 @@ class _SensitivitySearch:
         return _with_flips(bars, ways)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
-        """Whether no search was stopped."""
+        """Whether no search was stopped, and all numbers were looked at."""
         ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
-        return not self.clock.interrupted and "stopped" not in ends
+        return self.is_whole and not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Whether it is known that the plan is another one there."""

@@ -18,6 +18,7 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.frontier import Frontier
+from optimizer.studies.importance import numbers_of
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
 from optimizer.studies.slips import Slip
@@ -280,9 +281,11 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count = len(found["numbers"]) + len(found["screened"])
-    note = f"Of {plural(count, 'range')} in the file, those first that decide whether floors hold. What the best plan "
-    note += "then costs more, and what its gap grows by, each alone at an end of its range."
+    count, every = len(found["numbers"]) + len(found["screened"]), len(numbers_of(instance))
+    every = max(count, every)
+    of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
+    note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "
+    note += "What the best plan then costs more, and what its gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
