@@ -29,8 +29,8 @@ from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
-from optimizer.studies.frontier import frontier, single_point
-from optimizer.studies.slips import Slip, find_slips, slip_by_a_year
+from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
 from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent

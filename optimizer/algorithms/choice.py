@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import Strategy
+from optimizer.algorithms.strategy import ProblemVariant, Strategy
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan

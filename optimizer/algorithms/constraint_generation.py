@@ -5,7 +5,7 @@ segment below its floor by more than `VIOLATED` of its demand.
 
     relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
                  that are worst under the do-nothing plan
-    integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`branching`)
+    integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`benders_loop`)
                  where these suffice
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
@@ -34,12 +34,11 @@ from optimizer.algorithms.joint_recourse import (
     evaluator_of,
     kept_instances,
 )
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult
 from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore

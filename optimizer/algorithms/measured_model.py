@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.shares import Excuses, Shortfalls
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance, Policy
 from optimizer.model.expressions import Expression, total

@@ -32,7 +32,7 @@ from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.futures.frames import decisions_frame, frame_of_futures
+from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import verify_futures_plan

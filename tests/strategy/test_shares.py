@@ -16,7 +16,8 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.floors import relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.shares import Excuses, do_nothing_shortfalls
+from optimizer.algorithms.separation import do_nothing_shortfalls
+from optimizer.algorithms.shares import Excuses
 from optimizer.audit.figures import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares

@@ -7,7 +7,7 @@ from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.unchecked import Unchecked
-from optimizer.network.activity import Activity
+from optimizer.network.process import Activity
 from optimizer.tolerances import ROUNDING
 
 

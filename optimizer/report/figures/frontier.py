@@ -24,8 +24,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.frontier import Frontier
+from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier
 from optimizer.units import si, si_up
 
 if TYPE_CHECKING:

@@ -34,10 +34,10 @@ from optimizer.report.tables.sensitivity import conditions_of, dimension_name, v
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
 from optimizer.studies.attack import AttackResult
+from optimizer.studies.boxes import Flags
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.boxes import Flags
-from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements import Requirements

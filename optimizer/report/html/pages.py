@@ -40,8 +40,8 @@ from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.frontier import frontier, single_point
-from optimizer.studies.futures.frames import decisions_frame
+from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
 from optimizer.units import MoneyLike, money

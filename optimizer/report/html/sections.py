@@ -31,7 +31,7 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity

@@ -27,7 +27,7 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures import frames as futures_frames
+from optimizer.studies.frames import of_futures_study
 from optimizer.studies.futures.alone import Alone, by_expected_cost
 from optimizer.studies.futures.answers import (
     Dates,
@@ -116,7 +116,7 @@ class FuturesStudy:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    frames = property(futures_frames.of_futures_study)
+    frames = property(of_futures_study)
 
     @property
     def flexibility(self) -> ProvenDifference | None:

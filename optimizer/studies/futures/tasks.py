@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import formulation
-from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
+from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
