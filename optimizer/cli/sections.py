@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import Finding, InstanceError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task

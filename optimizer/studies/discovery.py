@@ -19,8 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from optimizer.extras import BRIEF_FORMS, has_extra
+from optimizer.errors import BRIEF_FORMS, has_extra
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance

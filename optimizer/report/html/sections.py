@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.extras import has_extra
+from optimizer.errors import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
