@@ -223,4 +223,4 @@ def test_the_house_does_not_grow() -> None:
     assert len(FILES) <= 235
     assert house.lines(FILES) <= 62_250
     assert house.depth(import_graph()) <= 27
-    assert len(house.files_of_a_solve()) <= 87
+    assert len(house.files_of_a_solve()) <= 81
