@@ -14,10 +14,9 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer import extras
+from optimizer import errors as extras
 from optimizer.cli.app import app
-from optimizer.errors import ExitCode
-from optimizer.extras import BRIEF_FORMS
+from optimizer.errors import BRIEF_FORMS, ExitCode
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief

@@ -23,8 +23,8 @@ from tests.house import (
 )
 
 FLOORS = [
-    {"errors", "limits", "progress", "shapes", "tolerances"},
-    {"extras", "files", "suggestions"},
+    {"errors", "tolerances", "progress", "shapes"},
+    {"errors", "files", "suggestions"},
     {"units"},
     {"horizon"},
     {"disruptions", "results"},
@@ -220,7 +220,7 @@ def test_few_functions_are_complex() -> None:
 
 def test_the_house_does_not_grow() -> None:
     """Lowered with every change that makes it smaller; `python -m tests.house` prints the goals."""
-    assert len(FILES) <= 239
-    assert house.lines(FILES) <= 62_300
-    assert house.depth(import_graph()) <= 30
-    assert len(house.files_of_a_solve()) <= 87
+    assert len(FILES) <= 235
+    assert house.lines(FILES) <= 62_250
+    assert house.depth(import_graph()) <= 27
+    assert len(house.files_of_a_solve()) <= 81

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from optimizer.errors import ExitCode
-from optimizer.extras import require_extra, require_extra_for
+from optimizer.errors import ExitCode, require_extra, require_extra_for
 from optimizer.files import INSTANCES, write_whole
 
 if TYPE_CHECKING:

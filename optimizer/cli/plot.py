@@ -12,7 +12,7 @@ from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.report.figures.studies import Study
+    from optimizer.report.html.sections import Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
@@ -164,7 +164,7 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
     """The figure of a plan of several futures, or of a study."""
-    from optimizer.report.figures.studies import draw_study_plot, is_stopped
+    from optimizer.report.html.sections import draw_study_plot, is_stopped
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)

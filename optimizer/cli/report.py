@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from optimizer.cli import common, inputs, options, sections
-from optimizer.extras import BRIEF_FORMS
+from optimizer.errors import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import Finding, InstanceError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener, Progress
-    from optimizer.report.figures.studies import Study
-    from optimizer.report.html.sections import PageSection
+    from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import ExitCode
-from optimizer.extras import require_extra
+from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.discovery import Discovery

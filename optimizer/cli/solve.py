@@ -99,7 +99,7 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
 
 def _check_bands(instance: "Instance", file: str) -> None:
     """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
-    from optimizer.extras import require_extra
+    from optimizer.errors import require_extra
 
     require_extra("sensitivity", "--bands")
     if not instance.ranges:

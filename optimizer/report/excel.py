@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit.saved import verify
-from optimizer.extras import require_extra
+from optimizer.errors import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name

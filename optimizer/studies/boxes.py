@@ -38,8 +38,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.ensemble import sample_names
 from optimizer.disruptions.shock import Shock
-from optimizer.errors import InstanceError
-from optimizer.extras import require_extra
+from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress

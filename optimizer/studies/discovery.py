@@ -19,8 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
@@ -71,8 +70,10 @@ def boxes_frame(found: "Discovery") -> Frame:
 
 
 def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
-    scored = [(f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)]
-    if len(scored) > 1:
+    scored: list[tuple[str, str, BoxScore, bool | None]] = [
+        (f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
+    ]
+    if found.together is not None and len(scored) > 1:
         scored.append(("any", "in one of them or more", found.together, None))
     for name, text, of, confirmed in scored:
         coverage, density = (of.coverage, *of.coverage_interval), (of.density, *of.density_interval)

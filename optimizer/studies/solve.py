@@ -21,8 +21,8 @@ from platform import python_version
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor

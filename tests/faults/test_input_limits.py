@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer import limits
+from optimizer import tolerances as limits
 from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError

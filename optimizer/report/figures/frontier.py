@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimizer.extras import has_extra, require_extra
+from optimizer.errors import has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (

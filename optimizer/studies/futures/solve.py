@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Task
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor

@@ -29,27 +29,25 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.frames import of_futures_study
 from optimizer.studies.futures.alone import Alone, by_expected_cost
-from optimizer.studies.futures.answers import (
+from optimizer.studies.futures.solve import purchases_of, solve_futures
+from optimizer.studies.futures.tasks import (
     Dates,
+    FollowedPlan,
+    MeasuredCost,
     OwnOrder,
     TimedQuestion,
     Timing,
+    ValueStatus,
+    follow_plans,
     known_at_once,
     never_known,
     nodes,
     other_dates,
     own_orders,
     retimed,
-    timed_questions,
-)
-from optimizer.studies.futures.solve import purchases_of, solve_futures
-from optimizer.studies.futures.tasks import (
-    FollowedPlan,
-    MeasuredCost,
-    ValueStatus,
-    follow_plans,
     solve_alone_in_full,
     solve_retimed,
+    timed_questions,
     value_of_result,
 )
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
