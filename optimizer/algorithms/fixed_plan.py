@@ -47,9 +47,7 @@ class FixedPlan:
     """The baseline of an instance, and some shocks, beside a plan that keeps its rules of buying.
 
     Args:
-        instance: the instance.
         plan: what is bought.
-        settings: solver.
         clock: where the solver's seconds are counted; it never stops this.
         shocks: those that are part of the programme.
     """
