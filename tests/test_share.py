@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
-from optimizer.studies import cost_game as game
+from optimizer.studies import cost_shares as game
 from optimizer.studies.cost_shares import CostShares, MemberShare
 
 ROOT = Path(__file__).parent.parent

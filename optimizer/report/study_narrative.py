@@ -19,7 +19,7 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.importance import numbers_of
