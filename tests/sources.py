@@ -10,9 +10,10 @@ one above. It counts as
     bare         there is none
 
 Horizons, the length of a shock, and a 0 or 1 (all of it, none of it, one t a t) say what is asked or counted, and are
-left out. The list by influence is the tornado of `diversify sensitivity`: a solve for either end of each range.
+left out. The list by influence ranks all ranges by the dual values of the best plan, and solves both ends of those that
+do most by them. A first-order effect says nothing of an option that is not bought.
 
-Run: python -m tests.sources [--influence] [FILE …]
+Run: python -m tests.sources [--influence [N]] [FILE …]
 """
 
 import argparse
@@ -127,7 +128,8 @@ def main() -> None:
     """Print the counts of the files, and on demand what their ranges do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--influence", action="store_true", help="list the ranges by what they do to the answer")
+    help_text = "list the ranges by what they do to the answer, the first N of them solved"
+    parser.add_argument("--influence", type=int, nargs="?", const=12, default=0, metavar="N", help=help_text)
     args = parser.parse_args()
     paths = args.files or sorted(INSTANCES.glob("*.yaml"))
     CONSOLE.print(f"{'instance':24}{'numbers':>9}" + "".join(f"{kind:>12}" for kind in KINDS) + f"{'in a range':>12}")
@@ -142,19 +144,24 @@ def main() -> None:
             if number.kind == "bare":
                 CONSOLE.print(f"  {path.name}:{number.line}: {number.path} has neither a source nor a reason")
     for path in paths if args.influence else ():
-        _print_influence(path)
+        _print_influence(path, args.influence)
 
 
-def _print_influence(path: Path) -> None:
+def _print_influence(path: Path, most: int) -> None:
+    """The ranges that do most, each solved at both ends; then all others by their first-order effect."""
     instance = so.load(path)
     if not instance.ranges:
         CONSOLE.print(f"\n{path.stem}: no ranges")
         return
-    found = so.sensitivity(instance, flips=False)
+    found = so.sensitivity(instance, flips=False, most=most)
     CONSOLE.print(f"\n{path.stem}, by influence ({found.status}): cost and survival gap at either end, million")
     for bar in found.bars:
         ends = "".join(f"{end.cost / 1e6:12,.0f}{end.gap / 1e6:10,.0f}" for end in (bar.low, bar.high))
         CONSOLE.print(f"  {bar.number.name:55}{ends}")
+    if found.screened:
+        CONSOLE.print("  not solved: cost with gaps at its first-order change at the end farther away, million")
+    for each in sorted(found.screened, key=lambda each: -abs(each.gap + each.cost)):
+        CONSOLE.print(f"  {each.name:55}{(each.gap + each.cost) / 1e6:+12,.1f}")
 
 
 if __name__ == "__main__":
