@@ -15,8 +15,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -28,6 +26,8 @@ from optimizer.algorithms.executor import (
     core_count,
 )
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
+from optimizer.algorithms.shares import dominators
+from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
