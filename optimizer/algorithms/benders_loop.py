@@ -24,6 +24,7 @@ import numpy as np
 
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.measured_model import RELAXATION
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -133,11 +134,15 @@ def branch_and_cut(
     source = MasterRelaxations(model, separation)
     bounds = model.model.lower[source.places], model.model.upper[source.places]
     separation.raise_bound(relaxation.objective)
+    # What follows from whole numbers leads far from the relaxation; the tree begins there.
+    model.model.keep(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
             separation.evaluate(known)
-    if model.known_bound >= separation.cutoff():
-        separation.raise_bound(model.known_bound)
+    model.model.recall(RELAXATION)
+    bound = max(model.known_bound, relaxation.objective)
+    if bound >= separation.cutoff():
+        separation.raise_bound(bound)
         return None
     weight, roots = 1.0 / max(1, len(leaves)), [replace(each, bound=relaxation.objective) for each in leaves]
     roots = [replace(each, number=-k, weight=weight, cuts=0, repeats=0, decision=None) for k, each in enumerate(roots)]

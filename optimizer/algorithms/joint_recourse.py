@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from optimizer.algorithms.executor import (
     DaskExecutor,
@@ -179,8 +178,8 @@ class JointEvaluator(RecourseEvaluator):
             value[:size] += part.value
             limit[:size] += part.gap_limit
             by_gap[:size] += part.by_gap
-            spread = csr_array((np.ones(len(places)), (np.arange(len(places)), places)), shape=(len(places), self.size))
-            subgradient[:size] += part.subgradient @ spread
+            for joint, own in zip(subgradient, part.subgradient, strict=False):
+                joint += np.bincount(places, own, self.size)
         gap, fails, cost = (
             np.concatenate([getattr(part, name) for part in found]) for name in ("gap", "fails", "cost")
         )

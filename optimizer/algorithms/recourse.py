@@ -259,7 +259,7 @@ class RecourseEvaluator:
             for group, (part, subgradient) in answer.cuts.items():
                 value[group] += part
                 by_term[group] += subgradient
-        subgradient = np.asarray((self.subproblems.technology.matrix.T @ by_term.T).T)
+        subgradient = self.subproblems.technology.by_plan(by_term)
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def least_costs(self) -> Vector:

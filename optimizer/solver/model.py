@@ -270,7 +270,7 @@ class Model:
         self._height += len(rhs)
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme under a name, until the model grows."""
+        """Keep the basis of the last linear programme under a name, until the model gets columns."""
         self._back.keep(name)
 
     def recall(self, name: str) -> None:

@@ -251,7 +251,7 @@ class _Drawing:
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
                 demanded = self._rate(self.path.demanded(d, t) for t in self.periods)
-            found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
+                found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
