@@ -429,7 +429,7 @@ class _SensitivitySearch:
         base, half = self._duals.value(self.instance), self.settings.halfway
         calls = [Task(first_order_effect, (self.instance, self._duals, each, base, half)) for each in self.numbers]
         self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
-        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock) if effect is not None]
+        effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
         self.is_whole = len(effects) == len(calls)
         kept = most_effective(effects, most, negligible_gap(self.instance))
         self.numbers = sorted(
