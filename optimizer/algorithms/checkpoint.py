@@ -24,9 +24,9 @@ import numpy.typing as npt
 from optimizer.errors import CheckpointError
 from optimizer.files import read_archive, write_whole
 from optimizer.instance.schema import Instance
-from optimizer.limits import CHECKPOINT_BYTES
 from optimizer.progress import Progress
 from optimizer.solver import Settings, versions
+from optimizer.tolerances import CHECKPOINT_BYTES
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -44,7 +44,6 @@ class Checkpoint:
 
     Args:
         folder: where it lies; made if it is not there.
-        instance: the instance.
         settings: how it is solved; workers, time limit and the folder itself do not matter.
 
     Raises:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -27,6 +26,7 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.reading import own_columns, plan_values
 from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
+from optimizer.algorithms.strategy import BatchResponse, RecourseTask, ShockBatch
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
@@ -71,7 +71,6 @@ class JointEvaluator(RecourseEvaluator):
     """Evaluates plans in the shocks of all futures of an instance.
 
     Args:
-        instance: the instance.
         executor: from `recourse_executor`.
         jobs: how many whole searches of futures run at a time; None starts processes once these take long.
 

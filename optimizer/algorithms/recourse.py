@@ -15,8 +15,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -28,6 +26,8 @@ from optimizer.algorithms.executor import (
     core_count,
 )
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
+from optimizer.algorithms.shares import dominators
+from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
@@ -87,7 +87,6 @@ class RecourseEvaluator:
     """Evaluates plans in all the shocks of an instance without questions.
 
     Args:
-        instance: the instance.
         executor: from `recourse_executor`; this process where it is left out.
         future: the number of the instance among those for which the executor was made.
 
@@ -336,7 +335,6 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     """An executor whose workers keep the subproblems of an instance.
 
     Args:
-        instance: the instance.
         jobs: processes; where that is left open, one for each core once there are many shocks.
         cluster: address of a Dask scheduler, in their place.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def command(
     jobs: options.Jobs = None,
     every: options.Every = False,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
     output: options.PlanOutput = None,
 ) -> None:
     """What does a given plan cost, survive, lack and waste?
@@ -50,7 +50,7 @@ def command(
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = evaluate_plans(
             made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
         )

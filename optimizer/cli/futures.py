@@ -1,10 +1,8 @@
 """diversify futures: what it is worth to decide later, and to know earlier."""
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 
@@ -15,7 +13,7 @@ def command(
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
 ) -> None:
     """What is it worth to decide later, or to know earlier?
 
@@ -34,7 +32,7 @@ def command(
     from optimizer.studies.futures.study import study_futures
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = study_futures(made.instance, settings, Clock(time_limit), listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())

@@ -1,10 +1,9 @@
 """diversify share: who pays what of a plan that several members make together."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 
 def command(
@@ -18,7 +17,7 @@ def command(
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
 ) -> None:
     """How do allies share the cost of a joint plan?
 
@@ -35,7 +34,7 @@ def command(
 
     names = None if between is None else [word.strip() for word in between.split(",")]
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = find_cost_shares(made.instance, names, settings, Clock(time_limit), listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())

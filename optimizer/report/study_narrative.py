@@ -19,7 +19,7 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.importance import numbers_of
@@ -53,9 +53,7 @@ def reached_text(found: Any) -> str:
     if isinstance(found, Discovery):
         return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
     if isinstance(found, Sensitivity):
-        every, seen = numbers_of(found.instance), len(found.bars) + len(found.screened)
-        looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
-        return f"{looked}{len(found.bars):,} solved for at both ends"
+        return _numbers_reached(found)
     if isinstance(found, Comparison):
         return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
     if isinstance(found, Alternatives):
@@ -65,6 +63,12 @@ def reached_text(found: Any) -> str:
         levers = sum(each.kind == "lever" for each in found.worths)
         return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
     return ""
+
+
+def _numbers_reached(found: Sensitivity) -> str:
+    every, seen = numbers_of(found.instance), len(found.bars) + len(found.screened)
+    looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
+    return f"{looked}{len(found.bars):,} solved for at both ends"
 
 
 # Why this plan, or why none.

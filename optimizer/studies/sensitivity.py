@@ -277,8 +277,7 @@ def sensitivity(
         seed: of the samples.
         flips: whether switching values are computed.
         resolution: how near a flip is found, a share of the way from the value to the end.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        scenario: of the instance, or several in the order given.
+        budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
@@ -430,7 +429,7 @@ class _SensitivitySearch:
         base, half = self._duals.value(self.instance), self.settings.halfway
         calls = [Task(first_order_effect, (self.instance, self._duals, each, base, half)) for each in self.numbers]
         self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
-        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock) if effect is not None]
+        effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
         self.is_whole = len(effects) == len(calls)
         kept = most_effective(effects, most, negligible_gap(self.instance))
         self.numbers = sorted(

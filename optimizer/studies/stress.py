@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import (
     RecourseEvaluator,
@@ -22,6 +21,7 @@ from optimizer.algorithms.recourse import (
     bottleneck,
     scarcity_prices,
 )
+from optimizer.algorithms.strategy import BatchResponse
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
@@ -31,8 +31,7 @@ from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
-from optimizer.results.ranking import weakest
-from optimizer.results.result import Result
+from optimizer.results.result import Result, weakest
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames
@@ -352,7 +351,8 @@ def stress(
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
-        raise PlanFileError("there is no plan to stress: " + _why(result))
+        why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
+        raise PlanFileError(f"there is no plan to stress: {why}")
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
@@ -378,10 +378,6 @@ def stress(
         against=drawn,
         **made,
     )
-
-
-def _why(result: Result) -> str:
-    return "no plan exists" if result.status == "none" else "the search was stopped before there was one"
 
 
 def _currencies(instance: Instance, result: Result) -> tuple[str, ...]:

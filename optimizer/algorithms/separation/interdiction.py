@@ -45,8 +45,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.deterrence import LEVEL_LINK
-from optimizer.algorithms.dominance import compared, exposure
+from optimizer.algorithms.floors import LEVEL_LINK
+from optimizer.algorithms.shares import compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
@@ -219,7 +219,6 @@ def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str,
     """By commodity, an upper bound on the value of a tonne of it, money; None where a loop leaves it unbounded.
 
     Args:
-        instance: the instance.
         shortage: by segment, the cost of a tonne short below its floor.
     """
     found = dict.fromkeys(instance.commodities, 0.0)

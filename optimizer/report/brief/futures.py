@@ -36,8 +36,8 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
 from optimizer.solver import Settings
 from optimizer.studies.futures.alone import by_expected_cost
+from optimizer.studies.given_plan import Slip, unserved_money
 from optimizer.studies.purchases import purchases
-from optimizer.studies.slips import Slip, unserved_money
 from optimizer.units import si
 
 # By the name of a future, the slips that were looked at in it.
@@ -245,13 +245,19 @@ def _order_rows(
 
 def _later_row(views: Sequence[_FutureView]) -> Iterator[tuple[Any, ...]]:
     """What is decided after the first year, where something is in some future."""
-    moves = [(view, move) for view in views for move in purchases(view.instance, view.future.result)]
-    later = [(view, move) for view, move in moves if move.option not in {order.option for order in view.orders}]
-    if not later:
-        return
-    first = min(view.instance.horizon.year(move.t) for view, move in later)
-    spent = [math.fsum(move.counted for each, move in later if each is view) for view in views]
-    yield f"Later decisions, from {first} on", None, _amounts(spent), None, None, None, None
+    later = [list(_later_moves(view)) for view in views]
+    years = [year for some in later for year, _ in some]
+    if years:
+        spent = _amounts([math.fsum(amount for _, amount in some) for some in later])
+        yield f"Later decisions, from {min(years)} on", None, spent, None, None, None, None
+
+
+def _later_moves(view: _FutureView) -> Iterator[tuple[int, float]]:
+    """Year and outlay of what is bought of options that are not decided in the first year."""
+    first = {order.option for order in view.orders}
+    for move in purchases(view.instance, view.future.result):
+        if move.option not in first:
+            yield view.instance.horizon.year(move.t), move.counted
 
 
 def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:

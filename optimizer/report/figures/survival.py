@@ -45,8 +45,7 @@ from optimizer.report.format import (
     standing,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
-from optimizer.results.ranking import weakest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, weakest_of
 from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
 
 if TYPE_CHECKING:
@@ -162,7 +161,6 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
     row is among the shocks.
 
     Args:
-        instance: the instance.
         result: the plan at hand; whatever other plans a report holds, its shocks are those that a plot of it shows.
         every: whether each shock has a row of its own.
     """

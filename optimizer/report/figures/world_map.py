@@ -308,14 +308,22 @@ def _draw_regions(
         each.region: _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest) / _DEGREE
         for each in regions
     }
-    # By what text is kept from: ends and middle, and half of the height, degrees.
+    named = [each for each in regions if max(each.makes - _NAMED * most, each.spent, each.short) > 0]
+    _write_names(panel, instance, named, regions, radius)
+
+
+def _write_names(
+    panel: "Axes",
+    instance: Instance,
+    named: Sequence[MapRegion],
+    regions: Sequence[MapRegion],
+    radius: Mapping[str, float],
+) -> None:
+    """The names of regions, each clear of the marks of others and of names before it; `radius` of marks, degrees."""
     taken = {each.region: _around(each, min(radius[each.region], _CIRCLE / _DEGREE)) for each in regions}
-    for each in regions:
-        if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
-            others = [box for region, box in taken.items() if region != each.region]
-            taken[f"text {each.region}"] = _write(
-                panel, each, _region_words(instance, each), radius[each.region], others
-            )
+    for each in named:
+        others = [box for region, box in taken.items() if region != each.region]
+        taken[f"text {each.region}"] = _write(panel, each, _region_words(instance, each), radius[each.region], others)
 
 
 def _around(each: MapRegion, radius: float) -> _Box:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from optimizer.extras import require_extra
+from optimizer.errors import require_extra
 from optimizer.report.brief.writers import paper_scale
 
 

@@ -13,9 +13,8 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
-from optimizer.studies.futures.answers import OwnOrder
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost
+from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost, OwnOrder
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
@@ -64,10 +63,6 @@ def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
     if low <= 0:
         return f"at most {si_up(high, money, digits)}"
     return f"{si_down(low, '', digits)} to {si_up(high, money, digits)}"
-
-
-def _cost(value: MeasuredCost, money: str) -> str:
-    return band_text(value.bound, value.cost, money, FINE_DIGITS)
 
 
 def _difference(band: ProvenDifference, money: str, reference: float) -> str:
@@ -142,7 +137,7 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
         return f"no such plan obeys the rules ({meaning})"
     if not value.survives:
         return f"FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
-    return f"{found.measure} {_cost(value, money)} ({meaning})"
+    return f"{found.measure} {band_text(value.bound, value.cost, money, FINE_DIGITS)} ({meaning})"
 
 
 def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:

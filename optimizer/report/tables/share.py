@@ -14,8 +14,15 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
-from optimizer.studies.cost_game import ProvenPayment, excess
-from optimizer.studies.cost_shares import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
+from optimizer.studies.cost_shares import (
+    SOLUTIONS,
+    CoalitionCost,
+    CostShares,
+    MemberShare,
+    ProvenPayment,
+    Solution,
+    excess,
+)
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
@@ -144,13 +151,10 @@ def _leaving(found: CostShares, solution: Solution) -> str:
 def _plan(found: CostShares) -> str:
     joint = found.joint
     assert joint is not None
-    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *_filled(joint)])
+    filled = (o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row))
+    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *filled])
     names = [display_name(found.instance, o) for o in bought]
     return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
-
-
-def _filled(joint: Result) -> list[str]:
-    return [o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row)]
 
 
 def _saving(found: CostShares) -> str:
