@@ -377,7 +377,8 @@ class _FuturesEvaluationSearch:
             return None, ()
         for future, each in zip(self.tree.futures, alone, strict=True):
             if policy.objective.kind == "regret" and policy.gap_price is None and each.gap > 0:
-                what = f"No optimum: policy.objective is regret, and the future {future.name} cannot be survived alone."
+                who = f"the future {future.name} cannot be survived alone" if future.name else "it cannot be survived"
+                what = f"No optimum: policy.objective is regret, and {who}."
                 return None, (what,)
         self.listener(Progress(task="the adaptive optimum"))
         return solve_futures(self.instance, self.settings, self.clock, self.listener, alone=alone), ()

@@ -275,7 +275,8 @@ class _Search:
         return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
 
     def _gap_of_reference(self, future: Future) -> Finding:
-        what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
+        who = f'the future "{future.name}" cannot be survived alone' if future.name else "it cannot be survived"
+        what = f"{who}, so that there is no least cost to regret"
         cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
         return Finding(self.instance.title, None, "policy.objective", what, cure)
 
