@@ -243,13 +243,13 @@ class BackEnd(Protocol):
         ...
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme, until the model grows; it may do nothing."""
+        """Keep the basis of the last linear programme, until the model gets columns; it may do nothing."""
         ...
 
     def recall(self, name: str) -> None:
         """Let the next linear programme start from a basis that was kept, if it was."""
         ...
 
-    def begin_anew(self) -> None:
-        """Let the next linear programme start from nothing, by presolve; it may do nothing."""
+    def doubt_basis(self) -> None:
+        """Let the next linear programme leave its basis where that is far from the optimum; it may do nothing."""
         ...

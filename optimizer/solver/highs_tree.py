@@ -26,7 +26,7 @@ from optimizer.solver.base import (
     SolveRequest,
     Vector,
 )
-from optimizer.solver.highs import DUAL, OPTIMAL_STATUSES, HighsBackEnd
+from optimizer.solver.highs import DEVEX, DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
@@ -35,8 +35,6 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 MOST_ITERATIONS, FIRST_TRY = 80_000, 4
 # So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
 FINE, FINE_SHARE = 200, 0.1
-# HiGHS's number for Devex weights.
-DEVEX = 1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -87,7 +85,7 @@ class TreeBackEnd(HighsBackEnd):
         whole, lower, upper = np.round(source.values[request.integers]), request.lower.copy(), request.upper.copy()
         lower[request.integers] = upper[request.integers] = whole
         fixed = replace(request, lower=lower, upper=upper, integers=request.integers[:0])
-        self.begin_anew()
+        self.doubt_basis()
         values = super().run(fixed, Clock(), listener).values
         sizes = 0.0 if values is None else float(np.abs(values * request.costs).sum())
         if values is None or float(values @ request.costs) - source.best > REPORTED_OBJECTIVE * max(1.0, sizes):

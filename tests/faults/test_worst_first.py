@@ -11,7 +11,7 @@ from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, plan_headline, sentence
 from optimizer.report.tables.compare import comparison_headline as of_comparison
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 
 TINY = Path(__file__).parent.parent.parent / "instances" / "tiny.yaml"
 
@@ -60,7 +60,9 @@ def test_one_shock_is_no_sum() -> None:
 
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
-    assert "worst in embargo, from 2029 with a gap of 70M USD, where motors gets 0 % in 2029" in sentence(instance, result)
+    assert "worst in embargo, from 2029 with a gap of 70M USD, where motors gets 0 % in 2029" in sentence(
+        instance, result
+    )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Survival gap"]
     notebook = result._repr_html_()
