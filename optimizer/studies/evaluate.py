@@ -257,19 +257,16 @@ def evaluate(
         instance: the instance.
         plans: one or several: the name of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
             a result, or the plan of one. They may have been made for another instance.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         is_quick: leaves out the optimum, what is missing and what is wasted.
         settings: solver, gap, limits.
         listener: receives every step.
-        scenario: of the instance, or several in the order given.
 
     Raises:
         GivenPlanError: a plan cannot stand in the instance, or needs an answer before it is known; with every finding
             about all plans.
-        AuditError: a plan and its figures disagree.
-        SolverError: the solver failed.
+        AuditError, SolverError, ValueError: as for `solve`.
         InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so

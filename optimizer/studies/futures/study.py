@@ -195,18 +195,15 @@ def futures_study(
 
     Args:
         instance: with futures.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
-        scenario: of the instance, or several in the order given.
 
     Raises:
         InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
             scenario that the instance does not have.
-        AuditError: a plan and its figures disagree.
+        AuditError, SolverError, ValueError: as for `solve`.
         WorkerError: a process died.
-        SolverError: the solver failed.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
