@@ -326,7 +326,7 @@ def _no_shock_plan(
     instance: Instance,
 ) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...], tuple[Fallback, ...]]:
     """What the no-shock plan buys, the rules that leave none, its shortages, its outputs beside actual ones."""
-    undisrupted = without_disruptions(instance)
+    undisrupted = without_disruptions(instance.by_expected_cost())
     found = ExtensiveForm().run(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), (), ()

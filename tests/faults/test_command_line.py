@@ -438,6 +438,10 @@ def costs(found: Any) -> list[float]:
     return [cost for value in found for cost in costs(value)] if isinstance(found, list) else []
 
 
+def test_a_file_with_questions_is_checked_whatever_its_measure() -> None:
+    run("check", "examples/wait_or_commit.yaml", "--set", "policy.objective=regret")
+
+
 def test_one_future_is_judged_by_its_expected_cost() -> None:
     options = (
         "examples/wait_or_commit.yaml",
