@@ -397,7 +397,9 @@ class _AttackedPlan:
         )
 
     def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:
-        """With the plan for the listed shocks alone."""
+        """With the plan for the listed shocks alone; unchanged where no plan exists."""
+        if made.result.baseline is None:
+            return made
         self.listener(Progress(task="the plan for the listed shocks alone"))
         instance, result = self.instance, made.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
