@@ -19,6 +19,7 @@ from optimizer.network.process import Demand
 from optimizer.progress import Listener
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Settings, Vector
+from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
 
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
@@ -54,6 +55,7 @@ class MeasuredModel:
         may_excuse: whether samples may fail of which only a share has to be survived; else each that it holds counts.
         shortfalls: of samples that may fail, under the do-nothing plan, where they are known.
         histories: what branching gained in similar models, by what they minimised; None where none is kept.
+        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
@@ -73,6 +75,7 @@ class MeasuredModel:
     may_excuse: bool = True
     shortfalls: Shortfalls = field(default_factory=dict, repr=False)
     histories: BranchingHistories | None = field(default=None, repr=False)
+    keeper: ModelKeeper | None = field(default=None, repr=False)
 
     @property
     def branching_history(self) -> BranchingHistory | None:

@@ -17,12 +17,13 @@ with integers that begins with it proves the gap sooner.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.solver import Integers, Model, SolveResult, Vector
 from optimizer.tolerances import INTEGRALITY, VIOLATED
 
@@ -30,8 +31,6 @@ from optimizer.tolerances import INTEGRALITY, VIOLATED
 WIDE_RELAXATION = 0.3
 # What the basis of a relaxation is kept under.
 RELAXATION = "relaxation"
-# So many rows are passed to the solver together.
-ROWS_AT_ONCE = 200
 # Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
 NEARLY, BARELY = 0.7, 0.05
 # So many linear programmes are solved at most.
@@ -96,9 +95,15 @@ class ValidInequalities:
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
         new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
         self._held[new] = True
-        for first in range(0, len(new), ROWS_AT_ONCE):
-            self._pass_on(model, new[first : first + ROWS_AT_ONCE])
+        if len(new):
+            model.add_rows([self._with_slack(builder.valid[n]) for n in new])
         return len(new)
+
+    def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
+        """Those with some marks, as the solver holds them: it has had them from a similar model."""
+        self._read(builder)
+        self._held = np.array([row.mark in marks for row in builder.valid], dtype=bool)
+        return [self._with_slack(builder.valid[n]) for n in np.flatnonzero(self._held)]
 
     def _read(self, builder: ModelBuilder) -> None:
         """Keep the rows that are new as arrays."""
@@ -113,13 +118,8 @@ class ValidInequalities:
         self._rhs = np.concatenate([self._rhs, [row.rhs for row in more]])
         self._held = np.concatenate([self._held, np.zeros(len(more), dtype=bool)])
 
-    def _pass_on(self, model: Model, chosen: Integers) -> None:
-        terms = np.flatnonzero(np.isin(self._rows, chosen))
-        columns, places = np.unique(self._columns[terms], return_inverse=True)
-        dense = np.zeros((len(chosen), len(columns) + 1))
-        dense[np.searchsorted(chosen, self._rows[terms]), places] = self._values[terms]
-        dense[:, -1] = -1.0
-        model.extend(np.append(columns, self._slack), dense, self._rhs[chosen])
+    def _with_slack(self, row: Row) -> Row:
+        return replace(row, terms={**row.terms, self._slack: -1.0})
 
     def hold(self, model: Model) -> None:
         """Hold those that were passed on."""
