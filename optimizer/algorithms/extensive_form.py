@@ -289,7 +289,7 @@ class ScenarioModel(MeasuredModel):
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
-        self.model.begin_anew()
+        self.model.doubt_basis()
         result = self._improve(cheapest, "cost under the gap")
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
@@ -309,7 +309,7 @@ class ScenarioModel(MeasuredModel):
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
-        self.model.begin_anew()
+        self.model.doubt_basis()
         for slack in (HELD_GAP, 10 * HELD_GAP):
             self.allow_shortages(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()

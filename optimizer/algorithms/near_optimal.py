@@ -164,7 +164,7 @@ class NearOptimalSearch(Search):
         """The plan with the same integers and the least objective; None where it fails a shock not written out."""
         self.model.fix_integers(known.integers)
         self.model.model.minimise(objective)
-        self.model.model.begin_anew()
+        self.model.model.doubt_basis()
         result = self.model.solve_lp()
         if result.values is None:
             return None

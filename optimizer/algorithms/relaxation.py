@@ -54,7 +54,7 @@ def is_wide(
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
     model.keep(RELAXATION)
-    model.begin_anew()
+    model.doubt_basis()
     rounded = solve_rounded(relaxation.values)
     model.recall(RELAXATION)
     model.lower, model.upper = lower, upper
@@ -127,6 +127,8 @@ class ValidInequalities:
 
     def release(self, model: Model) -> None:
         """Let go of all."""
+        if not self._held.any():
+            return
         model.bound([self._slack], 0.0, np.inf)
 
 

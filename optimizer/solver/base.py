@@ -250,6 +250,6 @@ class BackEnd(Protocol):
         """Let the next linear programme start from a basis that was kept, if it was."""
         ...
 
-    def begin_anew(self) -> None:
-        """Let the next linear programme start from nothing, by presolve; it may do nothing."""
+    def doubt_basis(self) -> None:
+        """Let the next linear programme leave its basis where that is far from the optimum; it may do nothing."""
         ...

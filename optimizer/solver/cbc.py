@@ -60,7 +60,7 @@ class CbcBackEnd:
     def recall(self, name: str) -> None:
         """Nothing is kept."""
 
-    def begin_anew(self) -> None:
+    def doubt_basis(self) -> None:
         """Each programme starts from nothing."""
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:

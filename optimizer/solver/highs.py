@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pulp
-from highspy import HighsModelStatus, HighsVarType, kHighsInf
+from highspy import HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense
@@ -51,6 +51,9 @@ COSTLY = (
     "mip_heuristic_run_rins",
     "mip_heuristic_run_root_reduced_cost",
 )
+# So many simplex iterations by row may lead from a doubtful basis to the optimum; presolve and a fresh start take less
+# time than more of them. In a small model this many are always allowed.
+DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 
 
@@ -90,8 +93,11 @@ class HighsBackEnd:
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         self._listener: BoundsListener | None = None
         self._has_ended_early = False
-        # That of the linear programme before the integers.
+        # That of the linear programme before the integers; and whether it may be far from what comes next.
         self._basis: Any = None
+        self._is_doubtful = False
+        # The last linear programme and its solution.
+        self._solved: tuple[SolveRequest, RawResult] | None = None
         # What the last linear programme minimised, and its solution; None without one, or since the model has grown.
         self._last: tuple[Vector, Vector] | None = None
         self._highs.cbMipLogging += self._log
@@ -143,7 +149,7 @@ class HighsBackEnd:
 
     def _forget(self) -> None:
         """Where the model grows, no basis that was kept is one any more."""
-        self._basis = self._last = None
+        self._basis = self._last = self._solved = None
         self._kept = {}
 
     def keep(self, name: str) -> None:
@@ -157,10 +163,9 @@ class HighsBackEnd:
         if name in self._kept:
             self._basis, self._last = self._kept[name]
 
-    def begin_anew(self) -> None:
-        """Let the next linear programme start from nothing, by presolve."""
-        self._basis = self._last = None
-        self._highs.clearSolver()
+    def doubt_basis(self) -> None:
+        """Let the next linear programme start from nothing, by presolve, where the basis does not lead to it soon."""
+        self._is_doubtful = True
 
     def _log(self, event: Any) -> None:
         if self._listener is not None:
@@ -187,6 +192,8 @@ class HighsBackEnd:
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         is_mip = len(request.integers) > 0
+        if not is_mip and self._solved is not None and _are_same(request, self._solved[0]):
+            return self._solved[1]
         self._pass_on(request, clock)
         self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
@@ -194,7 +201,7 @@ class HighsBackEnd:
         self._has_ended_early = False
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
-            self._run(clock)
+            self._run_soon(clock, is_doubtful=self._is_doubtful and not is_mip)
             raw = self._search_finely(clock, self._read(is_mip=is_mip), request)
             self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
@@ -238,6 +245,7 @@ class HighsBackEnd:
         """Keep what a linear programme found."""
         if not len(request.integers):
             self._last = None if raw.values is None else (request.costs, raw.values)
+            self._solved, self._is_doubtful = (request, raw) if raw.status == "optimal" else None, False
 
     def _is_feasible(self, request: SolveRequest) -> bool:
         """Whether something else is minimised, and the last solution keeps the bounds: its basis is primal feasible."""
@@ -303,6 +311,21 @@ class HighsBackEnd:
         """Run in a thread of its own, so that Ctrl-C reaches this one and stops HiGHS with its best solution."""
         self._attempt(clock)
         self.persist(clock)
+
+    def _run_soon(self, clock: Clock, *, is_doubtful: bool) -> None:
+        """Run; from nothing where a doubtful basis does not lead to the optimum soon."""
+        highs = self._highs
+        if is_doubtful and highs.getBasis().valid:
+            limit = max(DOUBTFUL_LEAST, int(DOUBTFUL_SHARE * highs.getNumRow()))
+            highs.setOptionValue("simplex_iteration_limit", limit)
+            self._attempt(clock)
+            highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
+            if highs.getModelStatus() != HighsModelStatus.kIterationLimit:
+                self.persist(clock)
+                return
+            highs.clearSolver()
+            highs.setOptionValue("simplex_strategy", DUAL)
+        self._run(clock)
 
     def persist(self, clock: Clock) -> None:
         """Solve again where HiGHS ended without a verdict."""
@@ -374,6 +397,11 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+def _are_same(one: SolveRequest, other: SolveRequest) -> bool:
+    """Whether two linear programmes of one model are the same."""
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("costs", "lower", "upper"))
 
 
 def _are_whole(integers: Vector) -> bool:

@@ -205,9 +205,12 @@ class Model:
         """Let the next linear programme start from a basis that was kept, if it was."""
         self._back.recall(name)
 
-    def begin_anew(self) -> None:
-        """Let the next linear programme start from nothing: with its integers fixed, presolve leaves little of it."""
-        self._back.begin_anew()
+    def doubt_basis(self) -> None:
+        """Let the next linear programme start from nothing where its basis does not lead to the optimum soon.
+
+        With its integers fixed, presolve may leave little of it.
+        """
+        self._back.doubt_basis()
 
     def solve(
         self,

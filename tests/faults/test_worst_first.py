@@ -60,7 +60,9 @@ def test_one_shock_is_no_sum() -> None:
 
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
-    assert "worst in embargo, from 2029 with a gap of 70M USD, where motors gets 0 % in 2029" in sentence(instance, result)
+    assert "worst in embargo, from 2029 with a gap of 70M USD, where motors gets 0 % in 2029" in sentence(
+        instance, result
+    )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Survival gap"]
     notebook = result._repr_html_()
