@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
@@ -55,7 +56,6 @@ class Search:
         self.tree = instance.tree
         self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
-        self.writer = Writer(instance)
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []
@@ -67,6 +67,11 @@ class Search:
         if self.resumed:
             self.evaluator.recall(self.resumed.arrays)
             self.history = [Progress(**event) for event in self.resumed.facts["history"]]
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Writes the models of the instance."""
+        return Writer(self.instance)
 
     @property
     def phase(self) -> str:

@@ -9,6 +9,7 @@ not audited, for they are not reported as plans.
 import math
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from optimizer import formulation
@@ -98,6 +99,11 @@ class WhatIfSolver:
         for _, evaluator in self._warm:
             evaluator.close()
 
+    @cached_property
+    def _writer(self) -> formulation.Writer:
+        """Of models of the instance that most questions are about."""
+        return formulation.Writer(self.instance)
+
     @property
     def gains(self) -> Gains:
         """What branching gained so far, for a solver in another process."""
@@ -141,7 +147,8 @@ class WhatIfSolver:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         if isinstance(strategy, ConstraintGeneration):
             keeper = self.keeper if instance.tree.is_single else None
-            strategy = replace(strategy, bound=bound, keeper=keeper)
+            writer = self._writer if instance is self.instance else None
+            strategy = replace(strategy, bound=bound, keeper=keeper, writer=writer)
         self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
