@@ -68,3 +68,14 @@ def test_dual_values_of_a_kept_model_are_those_of_a_new_one() -> None:
     assert new.duals is not None
     assert found[1].objective == pytest.approx(new.objective)
     assert found[1].duals == pytest.approx(new.duals, rel=1e-5, abs=1e-3)
+
+
+def test_a_right_hand_side_alone_may_change() -> None:
+    """A larger budget changes one number: the model is solved again, not remembered."""
+    instance, keeper, found = so.load("instances/tiny.yaml"), ModelKeeper(), list[float]()
+    for budget in (12e6, 11.2e6, 12e6):
+        variant = with_budget(instance, budget)
+        known = (variant, variant.events, Settings(), Clock(), lambda step: None)
+        found += [ScenarioModel(*known, keeper=each).solve_relaxation().objective for each in (keeper, None)]
+    assert found[::2] == pytest.approx(found[1::2])
+    assert found[2] > found[0]
