@@ -89,13 +89,17 @@ class ConstraintGeneration:
         if self.problem.is_default and likely and is_estimable(instance):
             return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
-        search.known_bound, search.keeper = self.bound, self.keeper
-        search.writer = self.writer or search.writer
+        self._teach(search)
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
+
+    def _teach(self, search: "ScenarioSearch") -> None:
+        """Give a search what is known before it."""
+        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
+        search.known_bound, search.keeper = self.bound, self.keeper
+        search.writer = self.writer or search.writer
 
 
 class ScenarioSearch(Search):

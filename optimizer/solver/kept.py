@@ -76,9 +76,12 @@ class KeptModel(Model):
         return keys[order], (values * self._column_scale[columns] / self._scales[at])[order]
 
     def solve(self, *, relaxed: bool = False, **how: Any) -> SolveResult:
-        """As `Model.solve`. The basis of a relaxation is one to begin with."""
+        """As `Model.solve`. A relaxation begins with the basis of the last one, not with that of fixed integers."""
+        is_relaxation = relaxed and bool(np.any(self.lower[self.integers] < self.upper[self.integers]))
+        if is_relaxation:
+            self._back.recall(PREVIOUS_BASIS)
         result = super().solve(relaxed=relaxed, **how)
-        if relaxed and result.values is not None and np.any(self.lower[self.integers] < self.upper[self.integers]):
+        if is_relaxation and result.values is not None:
             self._back.keep(PREVIOUS_BASIS)
         return result
 
