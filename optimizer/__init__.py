@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.cost_shares import CostShares as CostShares
-    from optimizer.studies.discovery.discover import Discovery as Discovery
-    from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.discovery import Discovery as Discovery
+    from optimizer.studies.discovery import discover
     from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate
@@ -90,7 +90,7 @@ _HOMES = {
     "studies.comparison": ("Comparison",),
     "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
-    "studies.discovery.discover": ("Discovery", "discover"),
+    "studies.discovery": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
     "studies.requirements": ("Requirements", "find_requirements"),

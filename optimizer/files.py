@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path as FilePath
 from typing import Any
 
-from optimizer.limits import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
+from optimizer.tolerances import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
 
 # How the names of instances end; no answer has such a name.
 INSTANCES = (".yaml", ".yml", ".xlsx")

@@ -33,9 +33,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
-from optimizer.limits import NUMBER_LENGTH
 from optimizer.suggestions import excerpt, finding
-from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, ROUNDING, greatest_whole
+from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING, greatest_whole
 
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]

@@ -10,15 +10,17 @@ one above. It counts as
     bare         there is none
 
 Horizons, the length of a shock, and a 0 or 1 (all of it, none of it, one t a t) say what is asked or counted, and are
-left out. The list by influence is the tornado of `diversify sensitivity`: a solve for either end of each range.
+left out. The list by influence ranks all ranges by what the dual values of the best plan, with shocks and without, say
+of the price of survival and of gaps, and solves both ends of those that do most. What could be bought instead, dual
+values do not see.
 
-Run: python -m tests.sources [--influence] [FILE …]
+Run: python -m tests.sources [--influence [N]] [FILE …]
 """
 
 import argparse
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -28,6 +30,8 @@ from pydantic_core import PydanticCustomError
 from rich.console import Console
 
 import optimizer as so
+from optimizer.instance.edits import with_numbers
+from optimizer.studies.importance import numbers_of
 from optimizer.units import parse_amount
 
 INSTANCES = Path(__file__).parent.parent / "instances"
@@ -127,7 +131,8 @@ def main() -> None:
     """Print the counts of the files, and on demand what their ranges do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--influence", action="store_true", help="list the ranges by what they do to the answer")
+    help_text = "list the ranges by what they do to the answer, the first N of them solved"
+    parser.add_argument("--influence", type=int, nargs="?", const=12, default=0, metavar="N", help=help_text)
     args = parser.parse_args()
     paths = args.files or sorted(INSTANCES.glob("*.yaml"))
     CONSOLE.print(f"{'instance':24}{'numbers':>9}" + "".join(f"{kind:>12}" for kind in KINDS) + f"{'in a range':>12}")
@@ -142,19 +147,47 @@ def main() -> None:
             if number.kind == "bare":
                 CONSOLE.print(f"  {path.name}:{number.line}: {number.path} has neither a source nor a reason")
     for path in paths if args.influence else ():
-        _print_influence(path)
+        _print_influence(path, args.influence)
 
 
-def _print_influence(path: Path) -> None:
+def _print_influence(path: Path, most: int) -> None:
+    """The ranges that do most, each solved at both ends; then all others by their first-order effect."""
     instance = so.load(path)
-    if not instance.ranges:
-        CONSOLE.print(f"\n{path.stem}: no ranges")
-        return
-    found = so.sensitivity(instance, flips=False)
-    CONSOLE.print(f"\n{path.stem}, by influence ({found.status}): cost and survival gap at either end, million")
-    for bar in found.bars:
-        ends = "".join(f"{end.cost / 1e6:12,.0f}{end.gap / 1e6:10,.0f}" for end in (bar.low, bar.high))
-        CONSOLE.print(f"  {bar.number.name:55}{ends}")
+    effects = first_order_effects(instance)
+    CONSOLE.print(
+        f"\n{path.stem}, by influence, million: price of survival, gaps and outlay at the low and at the high end"
+    )
+    numbers = {number.name: number for number in numbers_of(instance)}
+    for name in list(effects)[:most]:
+        CONSOLE.print(f"  {name:50}" + "".join(_answer(instance, numbers[name].at(end)) for end in (-1.0, 1.0)))
+    CONSOLE.print("  not solved: first-order change of price and gaps together at the farther end, million")
+    for name in list(effects)[most:]:
+        CONSOLE.print(f"  {name:50}{effects[name] / 1e6:+12,.1f}")
+
+
+def first_order_effects(instance: so.Instance) -> dict[str, float]:
+    """What each range does to the price of survival and gaps together at first order, money, the largest first.
+
+    That is what it does to cost with gaps at their price, less what it does to the cost of the instance without shocks.
+    """
+    kept = {name: each for name, each in instance.ranges.items() if not name.startswith(("shocks.", "adversary."))}
+    calm = instance.replacing(shocks={}, ensembles={}, adversary=None, ranges=kept)
+    with_shocks, without = (
+        {each.name: each.gap + each.cost for each in so.sensitivity(case, flips=False, most=0).screened}
+        for case in (instance, calm)
+    )
+    effects = {name: effect - without.get(name, 0.0) for name, effect in with_shocks.items()}
+    return dict(sorted(effects.items(), key=lambda item: -abs(item[1])))
+
+
+def _answer(instance: so.Instance, numbers: Mapping[str, float]) -> str:
+    try:
+        found = so.solve(with_numbers(instance, numbers), settings=so.Settings(gap=1e-3))
+    except so.InstanceError:
+        return f"{'no plan':>30}"
+    price = found.price_of_survival
+    figures = (price, found.survival_gap, found.outlay)
+    return "".join(f"{'none' if each is None else format(each / 1e6, ',.0f'):>10}" for each in figures)
 
 
 if __name__ == "__main__":

@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: py
 
         yield press
 
-    monkeypatch.setattr("optimizer.cli.progress.display", impatient)
+    monkeypatch.setattr("optimizer.cli.common.display", impatient)
     done = CliRunner().invoke(app, ["attack", siege, "--json"])
     assert pressed
     assert done.exit_code == 5, done.output

@@ -16,7 +16,7 @@ from optimizer.report.format import band_words
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts
 from optimizer.results.saved import Bands, Spread, bands_path, store_bands, stored_bands
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 from optimizer.studies.sensitivity import find_bands
 from tests.test_cli import diversify
 

@@ -14,10 +14,9 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer import extras
+from optimizer import errors as extras
 from optimizer.cli.app import app
-from optimizer.errors import ExitCode
-from optimizer.extras import BRIEF_FORMS
+from optimizer.errors import BRIEF_FORMS, ExitCode
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
@@ -29,8 +28,8 @@ from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Settings
-from optimizer.studies.frontier import frontier, single_point
-from optimizer.studies.slips import Slip, find_slips, slip_by_a_year
+from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
 from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent

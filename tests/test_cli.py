@@ -124,7 +124,7 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
 
         yield press
 
-    monkeypatch.setattr("optimizer.cli.progress.display", impatient)
+    monkeypatch.setattr("optimizer.cli.common.display", impatient)
     done = CliRunner().invoke(app, ["solve", US, "--mip-gap", "0", "--strategy", "whole", "--json"])
     assert pressed
     assert done.exit_code == 5, done.output

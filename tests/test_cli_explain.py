@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
-from optimizer.cli.progress import Display
+from optimizer.cli.common import Display
 from optimizer.progress import Progress
 from tests.test_cli import TINY, diversify
 

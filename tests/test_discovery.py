@@ -9,7 +9,7 @@ import pytest
 import optimizer as so
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.progress import Progress
-from optimizer.studies.discovery.boxes import (
+from optimizer.studies.boxes import (
     Bounds,
     Box,
     clopper_pearson,

@@ -12,7 +12,7 @@ from optimizer.report.html.book import book
 from optimizer.report.tables.plan import show_plan, write_csv
 from optimizer.results.frames import Frame, FrameColumn, with_units
 from optimizer.studies import frames
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 # Every name that a result has, and an index that it is read by.

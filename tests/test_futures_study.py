@@ -11,8 +11,8 @@ from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from optimizer.studies.futures.alone import by_expected_cost
-from optimizer.studies.futures.answers import nodes, own_orders, retimed, timed_questions
 from optimizer.studies.futures.study import FuturesStudy, study_futures
+from optimizer.studies.futures.tasks import nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(gap=1e-8, jobs=1)

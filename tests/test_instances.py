@@ -34,8 +34,8 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "at_most"),
     [
-        ("us-magnets.yaml", {"mp_store_toll", "gbd_ev"}),
-        ("us-magnets-embedded.yaml", {"mp_store_toll", "cyclic_expansion", "lcm_heavy_expansion"}),
+        ("us-magnets.yaml", {"white_mesa_samarium"}),
+        ("us-magnets-embedded.yaml", {"white_mesa_samarium"}),
     ],
 )
 def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
@@ -43,22 +43,15 @@ def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # Mountain Pass's store, as the nearest clean samarium, magnets of Narva where plants are late, alloy and clay where
-    # licences tighten, dysprosium metal where plants are on time.
-    store, narva = "mp_store_toll", "narva_phase_2"
+    # White Mesa's, as the nearest clean samarium, alloy and clay where licences tighten, Lynas's heavies where plants
+    # are late too, dysprosium metal where plants are on time.
+    samarium = "white_mesa_samarium"
+    tight = {samarium, "lcm_smco_expansion", "mp_third_party_heavies"}
     ordered = {
-        "tighten.on_time": {
-            store,
-            "serra_verde_offtake",
-            "mp_third_party_heavies",
-            "lcm_heavy_expansion",
-            "lcm_smco_expansion",
-            "gbd_ev",
-            "gbd_robots",
-        },
-        "tighten.late": {store, narva, "lynas_heavies", "lcm_smco_expansion", "mp_third_party_heavies"},
-        "ease.on_time": {store, "lcm_heavy_expansion", "gbd_ev", "gbd_robots"},
-        "ease.late": {store, narva},
+        "tighten.on_time": {*tight, "serra_verde_offtake", "lcm_heavy_expansion"},
+        "tighten.late": {*tight, "lynas_heavies"},
+        "ease.on_time": {samarium, "lcm_heavy_expansion"},
+        "ease.late": {samarium},
     }
     futures = so.load(US_2027).tree.futures
     assert {future.name: summarise(future.instance).bought_in_peace.keys() for future in futures} == ordered

@@ -18,7 +18,7 @@ from optimizer.report.excel import workbook
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts
 from optimizer.report.tables.futures import futures_facts
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 from tests.test_cli import diversify
 
 # Demand of 60 t: works makes all of it in the baseline, at 2 t of magnets per t of activity, for it is cheaper.

@@ -21,8 +21,7 @@ from optimizer.report.html.provenance import fingerprint
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import dependence_table, survival_tables
 from optimizer.studies.budget_sweep import BudgetPoint
-from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.frontier import Frontier, frontier, single_point
+from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, frontier, single_point
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"

@@ -12,10 +12,10 @@ import yaml
 
 import optimizer as so
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.studies import draw_discovery, draw_study_plot, failure_plane, worth_bars
-from optimizer.report.html.sections import PageSection, section_of
-from optimizer.studies.discovery.boxes import Bounds, Box, score
-from optimizer.studies.discovery.discover import FailureBox, SampleDimension
+from optimizer.report.figures.studies import draw_discovery, failure_plane, worth_bars
+from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
+from optimizer.studies.boxes import Bounds, Box, score
+from optimizer.studies.discovery import FailureBox, SampleDimension
 from optimizer.units import fixed, si, si_up
 from tests.test_cli import TINY, diversify
 from tests.test_discovery import drawn, late

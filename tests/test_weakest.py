@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.results.ranking import weakest, weakest_of
+from optimizer.results.result import weakest, weakest_of
 
 # A ban cuts everything; what is in store is given out so that each floor just holds: 0.7 in 2027, 0.4 in 2028.
 TIED = """

@@ -28,11 +28,10 @@ from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProbl
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.measured_model import is_worst_case
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.algorithms.separation import select_most_violated
-from optimizer.algorithms.strategy import DualValues, SearchResult
+from optimizer.algorithms.strategy import LEAST_COST, DualValues, ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance

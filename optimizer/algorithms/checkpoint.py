@@ -24,9 +24,9 @@ import numpy.typing as npt
 from optimizer.errors import CheckpointError
 from optimizer.files import read_archive, write_whole
 from optimizer.instance.schema import Instance
-from optimizer.limits import CHECKPOINT_BYTES
 from optimizer.progress import Progress
 from optimizer.solver import Settings, versions
+from optimizer.tolerances import CHECKPOINT_BYTES
 
 Arrays = dict[str, npt.NDArray[Any]]
 

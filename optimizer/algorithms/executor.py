@@ -36,8 +36,7 @@ from dataclasses import dataclass
 from typing import Any, Self, override
 
 from optimizer.algorithms.workers import start_worker
-from optimizer.errors import WorkerError
-from optimizer.extras import require_extra
+from optimizer.errors import WorkerError, require_extra
 from optimizer.solver import Clock
 
 ATTEMPTS = 3

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
-from optimizer.algorithms.batches import BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -28,6 +26,7 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.reading import own_columns, plan_values
 from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
+from optimizer.algorithms.strategy import BatchResponse, RecourseTask, ShockBatch
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
@@ -180,8 +179,8 @@ class JointEvaluator(RecourseEvaluator):
             value[:size] += part.value
             limit[:size] += part.gap_limit
             by_gap[:size] += part.by_gap
-            spread = csr_array((np.ones(len(places)), (np.arange(len(places)), places)), shape=(len(places), self.size))
-            subgradient[:size] += part.subgradient @ spread
+            for joint, own in zip(subgradient, part.subgradient, strict=False):
+                joint += np.bincount(places, own, self.size)
         gap, fails, cost = (
             np.concatenate([getattr(part, name) for part in found]) for name in ("gap", "fails", "cost")
         )

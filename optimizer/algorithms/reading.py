@@ -11,7 +11,7 @@ from optimizer.instance.paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
 from optimizer.model.builder import Column, ModelBuilder
-from optimizer.network.price_response import SURCHARGE
+from optimizer.network.process import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.solver import Integers, Vector
 from optimizer.tolerances import ROUNDING_SIZE

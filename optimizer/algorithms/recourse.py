@@ -15,8 +15,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -28,6 +26,8 @@ from optimizer.algorithms.executor import (
     core_count,
 )
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
+from optimizer.algorithms.shares import dominators
+from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.instance.schema import Instance
@@ -260,7 +260,7 @@ class RecourseEvaluator:
             for group, (part, subgradient) in answer.cuts.items():
                 value[group] += part
                 by_term[group] += subgradient
-        subgradient = np.asarray((self.subproblems.technology.matrix.T @ by_term.T).T)
+        subgradient = self.subproblems.technology.by_plan(by_term)
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def least_costs(self) -> Vector:

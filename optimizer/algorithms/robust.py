@@ -10,7 +10,7 @@ like any other:
 With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Leverage may deter an attack instead (`deterrence`): the model decides which of the attacks that it holds are survived
+Leverage may deter an attack instead (`floors`): the model decides which of the attacks that it holds are survived
 and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets may be
 deterred while a part of it is not: then that part is found, and added as an attack of its own.
 
@@ -40,17 +40,15 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch
-from optimizer.algorithms.deterrence import write_deterrence
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation
-from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.algorithms.separation.future_attacks import FutureAttacks
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchRequest, BatchResponse, RecourseTask, ShockBatch, batches
 from optimizer.algorithms.reading import read_many
+from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch, batches
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import first_stage_model

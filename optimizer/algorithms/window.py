@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.errors import ModelError
@@ -44,12 +43,19 @@ class TechnologyMatrix:
                 rows += [row] * len(amount.terms)
                 columns += list(amount.terms)
                 values += [float(value) for value in amount.terms.values()]
-        shape = (len(self.constant), len(plan.columns))
-        self.matrix = csr_array((values, (rows, columns)), shape=shape)
+        # Its coefficients by row and column. A sparse array of scipy would take longer to import than to use.
+        self._rows, self._columns = np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)
+        self._values, self._width = np.array(values, dtype=np.float64), len(plan.columns)
 
     def linking_terms(self, plan: Vector) -> Vector:
         """The linking terms under a plan; negative rounding errors count as 0, for capacities cannot be negative."""
-        return np.asarray(self.matrix @ np.maximum(plan[: self.matrix.shape[1]], 0.0) + self.constant)
+        lent = self._values * np.maximum(plan, 0.0)[self._columns]
+        return np.bincount(self._rows, lent, len(self.constant)) + self.constant
+
+    def by_plan(self, by_term: Vector) -> Vector:
+        """Derivatives in the plan's columns, from those in its linking terms; a row for each function."""
+        parts = (np.bincount(self._columns, self._values * each[self._rows], self._width) for each in by_term)
+        return np.array(list(parts)).reshape(len(by_term), self._width)
 
 
 class ScenarioTable:

@@ -18,8 +18,7 @@ from optimizer.audit.shocks import Found
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Outcome, Plan
-from optimizer.results.ranking import first_largest, weakest
-from optimizer.results.result import FIGURES, Result
+from optimizer.results.result import FIGURES, Result, first_largest, weakest
 from optimizer.results.saved import FORMAT
 
 

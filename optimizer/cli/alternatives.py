@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
@@ -55,7 +55,7 @@ def command(
     from optimizer.studies.alternatives import alternatives
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(instance.money) as listener:
+    with common.display(instance.money) as listener:
         found = alternatives(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     if json:
         common.print_json(found.to_dict())

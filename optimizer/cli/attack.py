@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     pass
@@ -43,7 +43,7 @@ def command(
         made = inputs.read_instance(file, changes)
         instance, remarks, saved = made.instance, made.remarks, None
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
-    with progress.display(instance.money) as listener:
+    with common.display(instance.money) as listener:
         found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
     if json:
         common.print_json(found.to_dict())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def command(
     from optimizer.studies.compare import FACTS, compare
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
+    with common.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = compare(
                 cases,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = evaluate_plans(
             made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
         )

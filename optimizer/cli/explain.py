@@ -1,6 +1,6 @@
 """diversify explain: why this plan, or why none survives and what would."""
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 
 def command(
@@ -28,7 +28,7 @@ def command(
 
     shown = Explaining(made.instance, every=every)
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         on_finding = (lambda part: None) if json else listener.pausing(shown.show)
         found = explain(made.instance, settings=settings, listener=listener, on_part=on_finding, notes=made.remarks)
     if json:

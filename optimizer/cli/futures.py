@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 
@@ -34,7 +34,7 @@ def command(
     from optimizer.studies.futures.study import study_futures
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = study_futures(made.instance, settings, Clock(time_limit), listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())

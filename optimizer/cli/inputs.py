@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from optimizer.cli import common, options, progress
+from optimizer.cli import common, options
 from optimizer.cli.options import Changes, PlanSearch
 from optimizer.errors import ExitCode
 
@@ -280,7 +280,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
         return None
     announce(made)
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
-    with progress.display(made.instance.money) as listener:
+    with common.display(made.instance.money) as listener:
         return solve_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
 
 
@@ -367,7 +367,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
     from optimizer.solver import Clock, Settings
 
     settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
-    with progress.display(made.instance.money) as listener:
+    with common.display(made.instance.money) as listener:
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress, sections
+from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.report.figures.studies import Study
+    from optimizer.report.html.sections import Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
@@ -97,8 +97,8 @@ def command(
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import frontier as find_frontier
-    from optimizer.studies.frontier import single_point
+    from optimizer.studies.comparison import frontier as find_frontier
+    from optimizer.studies.comparison import single_point
 
     if kind in (*_STUDIES, "futures"):
         _draw_study(plan, kind, changes, search, accuracy.share, output)
@@ -111,7 +111,7 @@ def command(
         common.print_message(doubt)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        with progress.display(instance.money, lists_tasks=True) as listener:
+        with common.display(instance.money, lists_tasks=True) as listener:
             frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share), listener)
     with inputs.plan_that_fits(plan):
         # Any event of a family may be named as the shock, so each is kept.
@@ -164,7 +164,7 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
     """The figure of a plan of several futures, or of a study."""
-    from optimizer.report.figures.studies import draw_study_plot, is_stopped
+    from optimizer.report.html.sections import draw_study_plot, is_stopped
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress, sections
-from optimizer.extras import BRIEF_FORMS
+from optimizer.cli import common, inputs, options, sections
+from optimizer.errors import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
-    from optimizer.studies.frontier import Frontier
+    from optimizer.studies.comparison import Frontier
+    from optimizer.studies.given_plan import Slip
     from optimizer.studies.requirements import Requirements
     from optimizer.studies.sensitivity import Sensitivity
-    from optimizer.studies.slips import Slip
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -126,7 +126,7 @@ def _carry_out(
 ) -> dict[str, Any]:
     """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
     from optimizer.algorithms.executor import Task
-    from optimizer.studies.frontier import single_point
+    from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result
     wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
@@ -147,7 +147,7 @@ def _budgets(
     memory: "Memory", instance: "Instance", result: "Result", settings: "Settings", amounts: list[float] | None
 ) -> "Frontier":
     """A task: the plans of other budgets."""
-    from optimizer.studies.frontier import frontier
+    from optimizer.studies.comparison import frontier
 
     return frontier(instance, result, amounts, settings, sections.listener_of(memory))
 
@@ -253,7 +253,7 @@ def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFut
     from optimizer.progress import Progress
     from optimizer.report.brief.futures import find_futures_slips
 
-    with contextlib.suppress(KeyboardInterrupt), progress.display(result.money, lists_tasks=True) as listener:
+    with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
         return find_futures_slips(result, settings, lambda task: listener(Progress(task=task)))
     return {}
 
@@ -363,7 +363,7 @@ def _end_with_requirements(
     doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
     settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
     is_quick = quick or found.interrupted
-    with progress.display(found.instance.money, lists_tasks=True) as listener:
+    with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
     if json:
         common.print_json(made.to_dict())

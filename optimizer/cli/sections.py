@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
-from optimizer.errors import Finding, InstanceError
-from optimizer.extras import require_extra
+from optimizer.cli import common, inputs, options
+from optimizer.errors import Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task
     from optimizer.instance.schema import Instance
     from optimizer.progress import Listener, Progress
-    from optimizer.report.figures.studies import Study
-    from optimizer.report.html.sections import PageSection
+    from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Settings
@@ -88,7 +86,7 @@ def _check_futures(source: str, instance: "Instance") -> None:
 
 
 def _check_discovery(source: str, instance: "Instance") -> None:
-    from optimizer.studies.discovery.discover import check_subject
+    from optimizer.studies.discovery import check_subject
 
     require_extra("sensitivity", "--with discover")
     check_subject(instance, source)
@@ -127,7 +125,7 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
 
 
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":
-    from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.discovery import discover
 
     jobs, file = subject.jobs, subject.source
     return discover(subject.result, subject.instance, samples=SAMPLES, jobs=jobs, listener=listener, file=file)
@@ -306,7 +304,7 @@ def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> di
     clock, found = Clock(), dict[str, Any]()
     with (
         contextlib.suppress(KeyboardInterrupt),
-        progress.display(money, lists_tasks=True) as shown,
+        common.display(money, lists_tasks=True) as shown,
         start_executor(max(1, size)) as executor,
     ):
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
-from optimizer.errors import ExitCode
-from optimizer.extras import require_extra
+from optimizer.cli import common, inputs, options
+from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
-    from optimizer.studies.discovery.discover import Discovery
+    from optimizer.studies.discovery import Discovery
     from optimizer.studies.sensitivity import Sensitivity
 
 RESOLUTION = 0.01
@@ -82,7 +81,7 @@ def command(
     from optimizer.studies.sensitivity import sensitivity
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(instance.money) as listener:
+    with common.display(instance.money) as listener:
         moved = sensitivity(
             instance,
             samples,
@@ -142,7 +141,7 @@ def _read_plan(
     file: str, plan: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool
 ) -> inputs.PlanInput:
     """The plan that is looked at, and the instance in which; one that has to be solved for is checked first."""
-    from optimizer.studies.discovery.discover import check_subject
+    from optimizer.studies.discovery import check_subject
 
     if plan is not None or inputs.is_saved_plan(file):
         return inputs.read_judged_plan(file, plan, changes, options.PlanSearch(time_limit=time_limit))
@@ -158,9 +157,9 @@ def _read_plan(
 def _discover(
     judged: inputs.PlanInput, samples: int, seed: int, jobs: int | None, file: str, *, adversary: bool
 ) -> "Discovery":
-    from optimizer.studies.discovery.discover import discover
+    from optimizer.studies.discovery import discover
 
-    with progress.display(judged.instance.money) as listener:
+    with common.display(judged.instance.money) as listener:
         return discover(
             judged.result,
             judged.instance,

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 
 def command(
@@ -35,7 +35,7 @@ def command(
 
     names = None if between is None else [word.strip() for word in between.split(",")]
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
-    with progress.display(made.instance.money, lists_tasks=True) as listener:
+    with common.display(made.instance.money, lists_tasks=True) as listener:
         found = find_cost_shares(made.instance, names, settings, Clock(time_limit), listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -99,7 +99,7 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
 
 def _check_bands(instance: "Instance", file: str) -> None:
     """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
-    from optimizer.extras import require_extra
+    from optimizer.errors import require_extra
 
     require_extra("sensitivity", "--bands")
     if not instance.ranges:
@@ -131,7 +131,7 @@ def _with_bands(
     from optimizer.studies.sensitivity import find_bands
 
     common.print_message("samples of all numbers with a range:")
-    with progress.display(instance.money) as listener:
+    with common.display(instance.money) as listener:
         limits = Settings(gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
 
@@ -154,7 +154,7 @@ def _find(
     from optimizer.solver import Clock
 
     clock = Clock(settings.time_limit)
-    with progress.display(made.instance.money) as listener:
+    with common.display(made.instance.money) as listener:
         if made.instance.is_adaptive:
             from optimizer.studies.futures.solve import solve_futures
 

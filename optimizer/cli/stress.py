@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
-from optimizer.errors import ExitCode
-from optimizer.extras import require_extra
+from optimizer.cli import common, inputs, options
+from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.stress import Stress
@@ -59,7 +58,7 @@ def command(
         found = _read(plan, instance, changes, search)
     else:
         found = inputs.read_judged_plan(plan, other, changes, search)
-    with progress.display(found.instance.money) as listener:
+    with common.display(found.instance.money) as listener:
         try:
             stressed = stress(
                 found.result,

@@ -32,7 +32,7 @@ def command(
     if not found.is_saved:
         _print_status(result)
 
-    from optimizer.report.tables.time_to_survive import show_time_to_survive, time_to_survive_csv
+    from optimizer.report.tables.stress import show_time_to_survive, time_to_survive_csv
     from optimizer.studies.time_to_survive import time_to_survive
 
     survival = time_to_survive(instance, None if result.baseline is None else result.plan)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optimizer.cli import common, inputs, options, progress
+from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
     from optimizer.studies.verify import Extent
@@ -38,7 +38,7 @@ def command(
     if prove and isinstance(result, FuturesResult):
         raise typer.BadParameter("leave it out: a plan of several futures is not proven again.", param_hint="--prove")
     instance = read(result.data, plan)
-    with progress.display(instance.money) as listener:
+    with common.display(instance.money) as listener:
         if isinstance(result, FuturesResult):
             found = verify_futures_plan(instance, result, extent, listener=listener)
         else:

@@ -25,9 +25,8 @@ from pydantic import Field, field_validator
 from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
 from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
-from optimizer.limits import TARGETS
 from optimizer.suggestions import finding
-from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING
+from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS
 from optimizer.units import Described, Positive, Quantity
 
 # Up to this number of attacks, over all starts, each is evaluated.

@@ -15,8 +15,8 @@ import yaml
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.files import UndecodableTextError, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml, read_simple
-from optimizer.limits import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
 from optimizer.suggestions import excerpt
+from optimizer.tolerances import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
 
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")

@@ -26,8 +26,7 @@ from optimizer.disruptions.shock import (
     split_cuts,
 )
 from optimizer.horizon import Horizon
-from optimizer.network.activity import Activity
-from optimizer.network.process import Demand, Process
+from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import Number
 
 FIELDS = ("process", "commodity", "stage", "region")

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, Place
 from optimizer.instance.document import Document, get_value, longest_key
-from optimizer.limits import RANGE_VALUES
+from optimizer.tolerances import RANGE_VALUES
 from optimizer.units import Amount, Described, parse_amount
 
 RANGES = "ranges"

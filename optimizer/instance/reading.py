@@ -42,13 +42,13 @@ from optimizer.instance.validation.futures import (
     questions_are_sound,
 )
 from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.unchecked import Unchecked, describe_error, no_mapping, noun
+from optimizer.instance.validation.supply import Unchecked, describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
-from optimizer.limits import FINDINGS, SCENARIO_VALUES
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.suggestions import excerpt, suggest
+from optimizer.tolerances import FINDINGS, SCENARIO_VALUES
 
 Check = Callable[[Unchecked], Iterator[Problem]]
 _NAMES: tuple[Check, ...] = (names.names_resolve, names.shock_names_resolve)

@@ -18,8 +18,7 @@ from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, 
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers import Option, Sized, Stock
-from optimizer.network.activity import Activity
-from optimizer.network.process import Demand, Process
+from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
 MEMBERS = "members"

@@ -17,8 +17,8 @@ import yaml
 
 from optimizer.errors import Place
 from optimizer.files import SURROGATE, character
-from optimizer.limits import KEY_LENGTH, NESTING, VALUES
 from optimizer.suggestions import CONTROL, excerpt
+from optimizer.tolerances import KEY_LENGTH, NESTING, VALUES
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -16,13 +16,20 @@ from datetime import date, time, timedelta
 from functools import cache
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, require_extra
 from optimizer.files import SURROGATE, character
 from optimizer.instance.document import Document
 from optimizer.io.excel_layout import COMMENT, SHEETS
-from optimizer.limits import CELL_LENGTH, CELLS, FINDINGS, NUMBER_LENGTH, WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS
 from optimizer.suggestions import did_you_mean, excerpt
+from optimizer.tolerances import (
+    CELL_LENGTH,
+    CELLS,
+    FINDINGS,
+    NUMBER_LENGTH,
+    WORKBOOK_BYTES,
+    WORKBOOK_PARTS,
+    WORKBOOK_TAGS,
+)
 
 _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"

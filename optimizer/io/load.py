@@ -14,8 +14,8 @@ from optimizer.instance.overrides import apply_override
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, dump_yaml, parse_comments
-from optimizer.limits import FILE_BYTES
 from optimizer.results.saved import is_of_futures
+from optimizer.tolerances import FILE_BYTES
 
 WORKBOOK = ".xlsx"
 

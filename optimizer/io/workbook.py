@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.errors import Finding, InstanceError, OptimizerError, Place
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, OptimizerError, Place, require_extra
 from optimizer.files import character, starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
@@ -39,8 +38,8 @@ from optimizer.io.excel_layout import (
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
 from optimizer.levers import KINDS
-from optimizer.limits import CELL_LENGTH, FINDINGS
 from optimizer.suggestions import CONTROL, did_you_mean, excerpt
+from optimizer.tolerances import CELL_LENGTH, FINDINGS
 
 # Empty lines between those of a header, at most.
 _MOST_EMPTY = 100

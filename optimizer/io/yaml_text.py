@@ -21,7 +21,7 @@ import yaml
 
 from optimizer.errors import Place
 from optimizer.instance.document import Document, get_value, parse, scalar
-from optimizer.limits import NESTING
+from optimizer.tolerances import NESTING
 
 FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")

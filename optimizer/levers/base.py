@@ -43,7 +43,7 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import Expression, total
-from optimizer.network.activity import Activity
+from optimizer.network.process import Activity
 from optimizer.results.plan import Flow
 from optimizer.tolerances import greatest_whole
 from optimizer.units import COMMITTED, Commitments, Described, Number, Quantity, QuantitySeries, Series, Share

@@ -11,7 +11,7 @@
 `Stock` is what is bought and held. Plan, in every period:
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
-    price_k   e ≥ ψ(f), piece by piece, with `price_response` (`optimizer.network.price_response`); else e = 0
+    price_k   e ≥ ψ(f), piece by piece, with `price_response` (`optimizer.network.process`); else e = 0
     spend[T] −= salvage·price(last year)·k[T−1]
     links `stock`: k.
 
@@ -32,8 +32,7 @@ from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Lever, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.network.activity import Activity
-from optimizer.network.price_response import PriceResponse
+from optimizer.network.process import Activity, PriceResponse
 from optimizer.results.plan import ByPeriod, Flow
 from optimizer.suggestions import finding
 from optimizer.units import Quantity, QuantitySeries, Series, Share

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import Path
 from optimizer.errors import Problem
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder
-from optimizer.network.activity import ZERO_SERIES
+from optimizer.network.process import ZERO_SERIES
 from optimizer.results.plan import Flow
 from optimizer.units import AmountSeries, Ratio, Series, Share
 

@@ -126,7 +126,7 @@ class ModelBuilder(Ledgers):
         """A new column of one period, 0 or more, at most `upper`.
 
         `follows` marks a column of the plan that is no decision but follows from decisions and from these data: futures
-        that cannot be distinguished share it where the data are equal (`joint`).
+        that cannot be distinguished share it where the data are equal (`formulation`).
         """
         mark = self._mark("column", owner, what, self.horizon.label(t))
         return Expression({self._enter(Column(mark, unit, 0.0, upper, integer, t), follows): 1.0})

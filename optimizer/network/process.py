@@ -14,32 +14,223 @@ On each path, in every period:
     balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
     demand    u + z ≤ D
     floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
+
+Price response: the more is bought a year, the dearer it all becomes.
+
+    q      t/yr     what is bought, at the rate of a period: its amount divided by Δ
+    M      t/yr     `reference`, what the market turns over in a year
+    n      t/yr     `included`, what the price in the file is for; what is bought above it comes on top of M
+    ε      1        `elasticity` of what the market supplies to its price
+    p      USD/t    the price in the file
+
+Of constant elasticity: q t a year cost p·(1 + max(0, q − n)/M)^(1/ε) a tonne, all of them. Above p·q that is p times
+
+    ψ(q) = q·((1 + max(0, q − n)/M)^(1/ε) − 1)      t/yr      the surcharge, in tonnes at the price in the file
+
+ψ is convex for every ε above 0 where (1 − 1/ε)·n ≤ 2M. It is drawn linear between `PIECES` + 1 points of equal distance
+from n to the most that can be bought, so that it is never less than ψ and equal to it at the points.
+
+Column and rows, in every period with an amount a, one for each piece from q to q' with slope s:
+    surcharge   e ≥ 0           e ≥ s·(a − q·Δ) + ψ(q)·Δ                     row `price_<piece>`
+    cost       += p·e
+
+An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
+
+    x[t]   activity   t          tonnes of activity in period t
+           input      t per t    taken from each commodity
+           output     t per t    given to each commodity; joint products in fixed proportions
+    r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
+    u      floor      share      `min_utilisation`, what contracts keep running in the baseline
+    κ      cost       USD per t  times the path's multiplier
+    η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
+
+On one path, in each period:
+    supply[c]      += output·x − input·x
+    operating      += κ·x  (+ η·x in the baseline)
+    outlay[year]   += budget_share·η·x         in the baseline
+    production     += output·x                 in the baseline, by region and kind
+
+Restart: k months after a shock begins at most u + (1−u)·min(1, k/n) of capacity runs, n = `restart_months`. Of a period
+from month a to month b of the window r is the mean of that, r = u + (1−u)·(R(b) − R(a))/(b − a), where R(k) = k²/2n up
+to n and k − n/2 from there. In a state that lasts (`Path.is_steady`), r = u: floors hold from its first day on. The
+plan does not enter r; what the baseline runs beyond its floor does not count, for no recourse knows it.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
+from optimizer import shapes
 from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
-from optimizer.network.activity import ZERO_SERIES, Activity
-from optimizer.network.price_response import PriceResponse
 from optimizer.suggestions import finding
 from optimizer.units import (
     COMMITTED,
+    Amount,
+    AmountSeries,
     Commitments,
     Described,
+    Number,
+    Positive,
     Quantity,
     QuantityByYear,
     QuantitySeries,
+    Ratio,
+    Series,
     Share,
     ShareSeries,
     parse_amount,
 )
+
+ZERO_SERIES = Series.constant(0.0)
+MONTHS_A_YEAR = 12
+
+
+class Activity(Described):
+    """The fields that existing processes and process options have in common."""
+
+    id: str = Field(exclude=True)
+    region: str | None = Field(default=None, description="Region of the activity; cuts and policy shares refer to it.")
+    stage: str | None = Field(
+        default=None, description="Stage of the chain, such as mine, separation, metal or magnet; cuts refer to it."
+    )
+    input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t of activity.")
+    output: Mapping[str, Ratio] = Field(
+        default_factory=dict,
+        description="Output by commodity, t per t of activity; several where an ore yields several commodities.",
+    )
+    cost: AmountSeries = Field(
+        default=ZERO_SERIES,
+        description="Total operating cost, money per t of activity; a series. Negative where a surplus is sold.",
+    )
+    support: QuantitySeries = Field(
+        default=ZERO_SERIES,
+        description="Price support paid on baseline activity, money per t; a series. It counts against the budget.",
+    )
+    min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")
+    restart_months: Quantity = Field(
+        default=0.0,
+        description="Months from the start of a shock to full operation: utilisation rises from min_utilisation to 1.",
+    )
+
+    def restart_share(self, path: Path, t: int) -> float:
+        """The share r of capacity that may run in a period of a path."""
+        if path.is_baseline or self.restart_months == 0:
+            return 1.0
+        rising = 0.0 if path.is_steady else self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
+        return self.min_utilisation + (1.0 - self.min_utilisation) * rising
+
+    def _risen(self, offset: int, length: float) -> float:
+        """The mean of min(1, k/n) over the months k of a period of the window, counted from 0."""
+        n, ends = self.restart_months, (offset * length, (offset + 1) * length)
+        first, last = (k * k / (2.0 * n) if k < n else k - n / 2.0 for k in ends)
+        return (last - first) / length
+
+    def run(
+        self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
+    ) -> Mapping[int, Expression]:
+        """Write the activity's columns on one path and book its flows and costs.
+
+        Args:
+            model: where its columns and rows are written.
+            path: baseline or one shock.
+            kind: what policy shares call it: ``existing`` or the lever's kind.
+            budget_share: the part of its support that is the budget's.
+            upper: bound of each column, t per period.
+
+        Returns:
+            x[t], in t, for each period of the path.
+        """
+        activity = {t: model.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
+        multiplier = path.multiplier.get(self.id, 1.0)
+        for t, x in activity.items():
+            model.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
+            for commodity, share in self.output.items():
+                model.book("supply", path.key, commodity, t, amount=x, times=share)
+            for commodity, share in self.input.items():
+                model.book("supply", path.key, commodity, t, amount=x, times=-share)
+            if path.is_baseline:
+                self._settle(model, path, t, x, kind, budget_share)
+        return activity
+
+    def _settle(self, model: ModelBuilder, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
+        year = model.horizon.year(t)
+        rate = self.support.at(year)
+        if rate:
+            paid = rate * x
+            model.book("operating", path.key, t, amount=paid)
+            model.book("support", t, amount=paid)
+            model.book("outlay", year, amount=budget_share * paid)
+        for commodity, share in self.output.items():
+            model.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)
+
+
+PIECES = 8
+SURCHARGE = "surcharge"
+
+
+def _rising(elasticity: float) -> float:
+    if elasticity <= 0:
+        what = f"with {elasticity:g} more would be cheaper: the cost is not convex, and no least cost can be proven"
+        raise finding(what, "Write an elasticity above 0; a discount for quantity is an option with a fixed_cost.")
+    return elasticity
+
+
+class PriceResponse(Described):
+    """How a price rises with what is bought a year."""
+
+    elasticity: Annotated[Amount, AfterValidator(_rising), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
+        description="Price elasticity of supply, above 0: of 0.5, 1 % more bought of the reference costs 2 % more."
+    )
+    reference: Positive = Field(description="What the market turns over, t per year, beside which purchases count.")
+    included: Quantity = Field(
+        default=0.0, description="Purchases that the price in the file is for, t per year. Default 0."
+    )
+
+    @model_validator(mode="after")
+    def _stays_convex(self) -> "PriceResponse":
+        if (1.0 - 1.0 / self.elasticity) * self.included > 2.0 * self.reference:
+            what = (
+                f"included ({self.included:g}) is so much of reference ({self.reference:g}) that the cost is not convex"
+            )
+            raise finding(what, "Write as reference what the whole market turns over; included is a part of it.")
+        return self
+
+    def surcharge(self, rate: float, most: float) -> float:
+        """ψ of a rate, as drawn, t/yr; `most` is the largest rate."""
+        return max([0.0, *(slope * (rate - first) + base for first, base, slope in self._pieces(most))])
+
+    def write(
+        self, model: ModelBuilder, owner: str, t: int, amount: Expression, delta: float, most: float
+    ) -> Expression | None:
+        """The column e of an amount, t, with its rows; None where the most that can be bought never moves the price."""
+        pieces = list(self._pieces(most))
+        if not pieces:
+            return None
+        extra = model.variable(owner, SURCHARGE, t)
+        for k, (first, base, slope) in enumerate(pieces):
+            constant = (base - slope * first) * delta
+            model.require(owner, f"price_{k}", t, extra - slope * amount, ">=", constant)
+        return extra
+
+    def _pieces(self, most: float) -> Iterator[tuple[float, float, float]]:
+        """By piece the rate at which it begins, ψ there, and its slope; none where `most` is within `included`."""
+        if most <= self.included:
+            return
+        step = (most - self.included) / PIECES
+        points = [(rate, self._at(rate)) for rate in (self.included + k * step for k in range(PIECES + 1))]
+        for (first, base), (last, top) in pairwise(points):
+            yield first, base, (top - base) / (last - first)
+
+    def _at(self, rate: float) -> float:
+        """ψ itself."""
+        return rate * (math.pow(1.0 + (rate - self.included) / self.reference, 1.0 / self.elasticity) - 1.0)
 
 
 class Process(Activity):

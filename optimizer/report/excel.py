@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit.saved import verify
-from optimizer.extras import require_extra
+from optimizer.errors import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -32,7 +32,7 @@ from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service
 from optimizer.results.result import Result
-from optimizer.studies.futures.frames import decisions_frame, frame_of_futures
+from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import verify_futures_plan

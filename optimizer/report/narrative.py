@@ -26,8 +26,7 @@ from optimizer.report.format import (
     with_shock_titles,
 )
 from optimizer.results.plan import Faced, Outcome
-from optimizer.results.ranking import by_gap, hardest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase

@@ -11,8 +11,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.report.tables.render import page_table
-from optimizer.results.ranking import hardest_of, weakest_of, weakness
-from optimizer.results.result import Result
+from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12

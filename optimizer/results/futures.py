@@ -155,7 +155,7 @@ class FuturesResult(SavedPlan):
     def frames(self) -> Frames:
         """All tables as pandas frames: decisions (a row for each purchase of a stage and its branches), futures."""
         # Frames need the options' units, whose package lies above `results`: imported when first read.
-        made: Frames = import_module("optimizer.studies.futures.frames").futures_frames(self)
+        made: Frames = import_module("optimizer.studies.frames").futures_frames(self)
         return made
 
     @property

@@ -243,7 +243,7 @@ class BackEnd(Protocol):
         ...
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme, until the model grows; it may do nothing."""
+        """Keep the basis of the last linear programme, until the model gets columns; it may do nothing."""
         ...
 
     def recall(self, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pulp
-from highspy import HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
+from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
 
 from optimizer.errors import SolverError
 from optimizer.model.builder import Sense
@@ -43,6 +43,8 @@ STOPPED_STATUSES = (
 )
 # HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
 DUAL, PRIMAL = 1, 4
+# And for the edge weights of the dual one: what it chooses itself, steepest edge as a rule, and Devex.
+CHOSEN_BY_HIGHS, DEVEX = -1, 1
 # Restarts, and smaller integer programmes inside the search. Where the relaxation is near the optimum they cost more
 # than they find, for rounding finds good plans and branching closes what is left; where it is far, they are needed.
 COSTLY = (
@@ -55,6 +57,7 @@ COSTLY = (
 # time than more of them. In a small model this many are always allowed.
 DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
+Solved = tuple[SolveRequest, RawResult]
 
 
 class HighsBackEnd:
@@ -94,20 +97,20 @@ class HighsBackEnd:
         self._listener: BoundsListener | None = None
         self._has_ended_early = False
         # That of the linear programme before the integers; and whether it may be far from what comes next.
+        # Then whether columns were the last to come, not cuts.
         self._basis: Any = None
-        self._is_doubtful = False
-        # The last linear programme and its solution.
-        self._solved: tuple[SolveRequest, RawResult] | None = None
-        # What the last linear programme minimised, and its solution; None without one, or since the model has grown.
-        self._last: tuple[Vector, Vector] | None = None
+        self._is_doubtful = self._has_grown = False
+        # The last linear programme and its solution; None without one, or since the model has grown.
+        self._last: Solved | None = None
         self._highs.cbMipLogging += self._log
-        # By name a basis, and what its linear programme minimised, with its solution.
-        self._kept: dict[str, tuple[Any, tuple[Vector, Vector]]] = {}
+        # By name a basis, and its linear programme with its solution; None where rows came after it.
+        self._kept: dict[str, tuple[Any, Solved | None]] = {}
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
         self._forget()
+        self._has_grown = True
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
@@ -122,8 +125,13 @@ class HighsBackEnd:
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`; bases that were kept get them."""
+        kept = self._kept
         self._forget()
+        self._has_grown = False
+        for name, (basis, _) in kept.items():
+            basis.row_status = [*basis.row_status, *[HighsBasisStatus.kBasic] * len(rhs)]
+            self._kept[name] = basis, None
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
         lower = np.full(len(rhs), -kHighsInf)
@@ -148,12 +156,12 @@ class HighsBackEnd:
             self._basis = None
 
     def _forget(self) -> None:
-        """Where the model grows, no basis that was kept is one any more."""
-        self._basis = self._last = self._solved = None
+        """Where the model gets columns, no basis that was kept is one any more."""
+        self._basis = self._last = None
         self._kept = {}
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme, until the model grows."""
+        """Keep the basis of the last linear programme, until the model gets columns."""
         basis = self._highs.getBasis()
         if basis.valid and self._last is not None:
             self._kept[name] = (basis, self._last)
@@ -192,8 +200,8 @@ class HighsBackEnd:
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
         is_mip = len(request.integers) > 0
-        if not is_mip and self._solved is not None and _are_same(request, self._solved[0]):
-            return self._solved[1]
+        if (known := self._known(request)) is not None:
+            return known
         self._pass_on(request, clock)
         self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
@@ -236,24 +244,37 @@ class HighsBackEnd:
             self._highs.setBasis(self._basis)
             self._basis = None
 
+    def _known(self, request: SolveRequest) -> RawResult | None:
+        """The result of the last linear programme, where this is the same."""
+        if len(request.integers) or self._last is None:
+            return None
+        before, result = self._last
+        pairs = ((request.costs, before.costs), (request.lower, before.lower), (request.upper, before.upper))
+        return result if all(np.array_equal(*pair) for pair in pairs) else None
+
     def _choose_method(self, request: SolveRequest) -> None:
-        """The dual simplex method; the primal one where the basis is feasible and something else is minimised."""
+        """The dual simplex method; the primal one where the basis is feasible and something else is minimised.
+
+        Where the model has grown, steepest-edge weights of the basis would take longer to compute than they save.
+        """
         is_primal = not len(request.integers) and self._is_feasible(request)
         self._highs.setOptionValue("simplex_strategy", PRIMAL if is_primal else DUAL)
+        is_devex = not len(request.integers) and self._has_grown and self._highs.getBasis().valid
+        self._highs.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX if is_devex else CHOSEN_BY_HIGHS)
 
     def _remember(self, request: SolveRequest, raw: RawResult) -> None:
         """Keep what a linear programme found."""
         if not len(request.integers):
-            self._last = None if raw.values is None else (request.costs, raw.values)
-            self._solved, self._is_doubtful = (request, raw) if raw.status == "optimal" else None, False
+            self._last, self._is_doubtful = None if raw.values is None else (request, raw), False
 
     def _is_feasible(self, request: SolveRequest) -> bool:
         """Whether something else is minimised, and the last solution keeps the bounds: its basis is primal feasible."""
         if self._last is None or not self._highs.getBasis().valid:
             return False
-        costs, values = self._last
+        before, values = self._last[0], self._last[1].values
+        assert values is not None
         is_within = np.all(values >= request.lower - FEASIBILITY) and np.all(values <= request.upper + FEASIBILITY)
-        return bool(is_within) and not np.array_equal(costs, request.costs)
+        return bool(is_within) and not np.array_equal(before.costs, request.costs)
 
     def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
         """Pass costs, bounds, integers and options to HiGHS."""
@@ -397,11 +418,6 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
-
-
-def _are_same(one: SolveRequest, other: SolveRequest) -> bool:
-    """Whether two linear programmes of one model are the same."""
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("costs", "lower", "upper"))
 
 
 def _are_whole(integers: Vector) -> bool:

@@ -26,7 +26,7 @@ from optimizer.solver.base import (
     SolveRequest,
     Vector,
 )
-from optimizer.solver.highs import DUAL, OPTIMAL_STATUSES, HighsBackEnd
+from optimizer.solver.highs import DEVEX, DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
@@ -35,8 +35,6 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 MOST_ITERATIONS, FIRST_TRY = 80_000, 4
 # So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
 FINE, FINE_SHARE = 200, 0.1
-# HiGHS's number for Devex weights.
-DEVEX = 1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 

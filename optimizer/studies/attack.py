@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.algorithms.deterrence import levels_under
+from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack

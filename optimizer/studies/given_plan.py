@@ -3,24 +3,28 @@
 result     the cheapest operation of the plan, every shock under it, audited: a `Result` like that of `solve`
 rules      of the instance that the plan breaks (`rules`): named, and not enforced
 need       the cheapest purchases beside the plan with which every floor is kept, whatever the budget
-waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.reduction`)
+waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.fixed_plan`)
+slips      what happens if decisions slip by a year, everything else of the plan held
+
+Of a slip, a build is decided at the first decision point a year later, or not within the horizon; all purchases of a
+stockpile move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place
+of what is late. So each slip costs linear programmes only.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
-from optimizer.algorithms.problem import ProblemVariant
-from optimizer.algorithms.reduction import PlanReduction, including
+from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
+from optimizer.algorithms.strategy import ProblemVariant
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Build, Plan
-from optimizer.results.result import Result
+from optimizer.results.plan import Build, Outcome, Plan
+from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.rules import lift_policy, lift_rules
@@ -289,3 +293,136 @@ def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[flo
     """What a plan buys of a stockpile by period, in one calendar year alone."""
     fills = plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
     return [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What comes of some decisions a year later.
+
+    Attributes:
+        options: those whose decisions of the year slip.
+        failed: names of the shocks that are not survived then and are with the plan, the largest gap first.
+        shock: the shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where
+            nothing more goes unserved.
+        gap: by how much its gap grows, money. below_floor: t. shortage, shortage_cost: by how much what it leaves
+            unserved grows, t, and at shortage cost.
+        cost: what the plan costs more, present value, money; less where it is negative.
+        rules: those of the instance that the plan breaks then.
+    """
+
+    options: tuple[str, ...]
+    failed: tuple[str, ...]
+    shock: str | None
+    gap: float
+    below_floor: float
+    shortage: float
+    shortage_cost: float
+    cost: float
+    rules: tuple[Finding, ...] = ()
+
+
+def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
+    """The plan with what it decides of some options in a calendar year a year later."""
+    late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
+    builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
+    for build in plan.builds:
+        if (build.option, build.t) in late:
+            _add_late(instance, builds, build)
+    fills = {o: _later(row, instance.horizon.per_year) if o in options else row for o, row in plan.fills.items()}
+    # Stocks follow from the purchases.
+    return Plan(tuple(builds.values()), fills, {})
+
+
+def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: Build) -> None:
+    """Add a build at the first decision point a year later, to one that is there where there is one."""
+    horizon = instance.horizon
+    t = next((t for t in horizon.decisions if t >= build.t + horizon.per_year), None)
+    if t is None:
+        return
+    there = builds.get((build.option, t))
+    size, opened = build.size + (there.size if there else 0.0), build.opened or bool(there and there.opened)
+    moved = replace(build, t=t, year=horizon.year(t), period=horizon.label(t), size=size, opened=opened)
+    builds[build.option, t] = moved
+
+
+def _later(row: Sequence[float], periods: int) -> tuple[float, ...]:
+    return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
+
+
+def find_slips(
+    instance: Instance,
+    result: Result,
+    groups: Iterable[Sequence[str]],
+    year: int,
+    settings: Settings,
+    step: Callable[[Sequence[str]], None] = lambda options: None,
+) -> tuple[Slip, ...]:
+    """What comes of each group of options whose decisions of a year slip together.
+
+    Args:
+        instance, result: the plan, in its instance.
+        groups: of options that the plan buys.
+        year: calendar year of the decisions.
+        settings: solver.
+        step: hears each group before it is looked at.
+
+    Raises:
+        GivenPlanError: an option cannot be bought a year later, whatever the rules.
+        SolverError: the solver failed. AuditError: a plan and its figures disagree.
+    """
+    found = []
+    with WhatIfSolver(instance, settings) as solver:
+        for options in groups:
+            step(options)
+            moved = slip_by_a_year(instance, result.plan, options, year)
+            late = operate_given(instance, read_plans([moved], instance)[0], settings, solver)
+            found.append(_compare(instance, result, late.result, tuple(options), late.rules))
+    return tuple(found)
+
+
+def _compare(
+    instance: Instance, before: Result, after: Result, options: tuple[str, ...], rules: tuple[Finding, ...]
+) -> Slip:
+    was = {outcome.name: outcome for outcome in before.shocks}
+    pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
+    failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
+    cost = after.total_cost - before.total_cost
+    worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
+    if worst is None:
+        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
+    now, late = worst
+    return Slip(
+        options,
+        failed,
+        late.name,
+        late.gap - now.gap,
+        _below_floors(late) - _below_floors(now),
+        unserved_tonnes(late) - unserved_tonnes(now),
+        unserved_money(instance, late) - unserved_money(instance, now),
+        cost,
+        rules,
+    )
+
+
+def _most(
+    pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
+) -> tuple[Outcome, Outcome] | None:
+    """The shock, as it was and as it is, in which a figure grows most; None where it grows in none."""
+    most = max(pairs, key=lambda pair: figure(pair[1]) - figure(pair[0]), default=None)
+    if most is None or figure(most[1]) - figure(most[0]) <= NEGLIGIBLE * max(1.0, figure(most[1])):
+        return None
+    return most
+
+
+def _below_floors(outcome: Outcome) -> float:
+    return sum(each.below_floor for each in outcome.segments.values())
+
+
+def unserved_tonnes(outcome: Outcome) -> float:
+    """What a shock leaves unserved, t, whether floors hold or not; of a line, of the segments that it names."""
+    return sum(each.shortage for each in outcome.segments.values())
+
+
+def unserved_money(instance: Instance, outcome: Outcome) -> float:
+    """The same at shortage cost, money."""
+    return sum(instance.demands[d].shortage_cost * each.shortage for d, each in outcome.segments.items())

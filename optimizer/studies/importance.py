@@ -29,8 +29,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.errors import InstanceError
-from optimizer.extras import require_extra
+from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchResponse
-from optimizer.algorithms.deterrence import levels_under
+from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.strategy import BatchResponse
 from optimizer.disruptions.shock import Numbers, Shock
 from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
@@ -36,8 +36,7 @@ from optimizer.results.plan import (
     SourceShare,
     Weakest,
 )
-from optimizer.results.ranking import first_largest, rank, weakest, weakest_of, weakness
-from optimizer.results.result import Result
+from optimizer.results.result import Result, first_largest, rank, weakest, weakest_of, weakness
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 

@@ -2,7 +2,7 @@
 
 alone        every member by itself; their price of survival together is what costs are measured by
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
-game         Shapley value, core and nucleolus of their costs                                    (`cost_game`)
+game         Shapley value, core and nucleolus of their costs                                    (`cost_shares`)
 
 The instance of a coalition is an edit of the file (`optimizer.instance.edits.coalition`). Its cost is the total cost of
 its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is audited. Without that
@@ -24,8 +24,11 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.cost_game import (
+from optimizer.studies.cost_shares import (
     Coalition,
+    CoalitionCost,
+    CostShares,
+    MemberShare,
     ProvenPayment,
     coalitions,
     core_ends,
@@ -33,7 +36,6 @@ from optimizer.studies.cost_game import (
     nucleolus_ends,
     shapley_ends,
 )
-from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare
 from optimizer.studies.measure import Measure, before_measure
 from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance, tight_shocks

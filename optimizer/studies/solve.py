@@ -4,7 +4,7 @@ strategy     the plan, its cost and bound                                      `
 recourse     every shock under the plan                                        `outcomes`
 no-shock     the cheapest plan without shocks, from which the price of survival counts
 nothing      the shocks under the do-nothing plan
-prices       the limits with the largest shadow prices                         `shadow_prices`
+prices       the limits with the largest shadow prices                         `measure`
 audit        all of it again, without the solver                               `audit`
 
 `solve` proves the cost to a relative MIP gap; `solve_to_measure` proves it to a share of the price of survival, for
@@ -21,8 +21,8 @@ from platform import python_version
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
@@ -42,7 +42,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, finite_or_none, no_shock_cost
+from optimizer.studies.measure import Measure, binding_limits, finite_or_none, no_shock_cost
 from optimizer.studies.outcomes import (
     Survey,
     actual_outputs,
@@ -55,7 +55,6 @@ from optimizer.studies.outcomes import (
     with_costs,
     with_worst_attack,
 )
-from optimizer.studies.shadow_prices import binding_limits
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.

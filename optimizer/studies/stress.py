@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.batches import BatchResponse
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import (
     RecourseEvaluator,
@@ -22,6 +21,7 @@ from optimizer.algorithms.recourse import (
     bottleneck,
     scarcity_prices,
 )
+from optimizer.algorithms.strategy import BatchResponse
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.errors import Finding, InstanceError, PlanFileError
@@ -31,8 +31,7 @@ from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan
-from optimizer.results.ranking import weakest
-from optimizer.results.result import Result
+from optimizer.results.result import Result, weakest
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames

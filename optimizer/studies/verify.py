@@ -43,8 +43,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, ignore
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
-from optimizer.results.ranking import weakest
-from optimizer.results.result import Result
+from optimizer.results.result import Result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.studies.futures.solve import decisions

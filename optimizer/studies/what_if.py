@@ -13,13 +13,11 @@ from functools import cached_property
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import Memory
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult, outlay
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan

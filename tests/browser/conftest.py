@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.io.load import comments_of
 from optimizer.report.html.book import Book, book
 from optimizer.report.html.pages import page as written
-from optimizer.studies.frontier import frontier, single_point
+from optimizer.studies.comparison import frontier, single_point
 from tests.browser import browser
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,8 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import optimizer as so
-from optimizer.errors import MissingExtraError
-from optimizer.extras import EXTRAS
+from optimizer.errors import EXTRAS, MissingExtraError
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")

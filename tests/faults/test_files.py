@@ -19,8 +19,7 @@ from optimizer.files import write_whole
 from optimizer.report.excel import unit_format, workbook
 from optimizer.report.tables.plan import write_csv
 from optimizer.report.tables.render import frame_csv, to_csv
-from optimizer.report.tables.stress import write_stress_csv
-from optimizer.report.tables.time_to_survive import time_to_survive_csv
+from optimizer.report.tables.stress import time_to_survive_csv, write_stress_csv
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive

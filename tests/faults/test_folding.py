@@ -21,10 +21,9 @@ from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_part
 from optimizer.report.tables.plan import show_plan
 from optimizer.report.tables.stress import show_stress
-from optimizer.results.ranking import weakness
+from optimizer.results.result import weakness
 from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
-from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.frontier import Frontier, single_point
+from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, single_point
 from optimizer.studies.outcomes import fold_outcomes, folds, worst_rows
 from optimizer.studies.summary import summarise
 

@@ -10,7 +10,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.report.html.pages import page
-from optimizer.studies.frontier import Frontier, frontier
+from optimizer.studies.comparison import Frontier, frontier
 from tests.test_plot import words
 
 # Without shocks a cheap plant pays for itself, under a budget of 400 USD and more: the no-shock plan of a budget of 0

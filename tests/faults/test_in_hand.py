@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.choice import choose_strategy
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.robust import robust_plan
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.progress import Progress

@@ -24,10 +24,9 @@ from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import show_summary
 from optimizer.report.tables.compare import show_grid
 from optimizer.report.tables.plan import costs_table, dependence_table
-from optimizer.report.tables.stress import show_stress
-from optimizer.report.tables.time_to_survive import show_time_to_survive
+from optimizer.report.tables.stress import show_stress, show_time_to_survive
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 from optimizer.studies.stress import stress
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive

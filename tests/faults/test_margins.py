@@ -19,7 +19,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.report.notebook import result_html
 from optimizer.report.tables.plan import show_plan
-from optimizer.results.ranking import rank, weakest, weakest_of
+from optimizer.results.result import rank, weakest, weakest_of
 from optimizer.results.saved import SINCE
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 

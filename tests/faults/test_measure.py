@@ -21,8 +21,7 @@ from optimizer.report.tables.attack import attack_parts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare
-from optimizer.studies.comparison import BudgetStep
-from optimizer.studies.frontier import frontier
+from optimizer.studies.comparison import BudgetStep, frontier
 from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
 from optimizer.studies.sensitivity import VariantOutcome, sensitivity
 from tests.test_cli import diversify

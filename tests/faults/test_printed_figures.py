@@ -20,7 +20,7 @@ from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
 from optimizer.results.plan import Service
-from optimizer.results.ranking import by_gap
+from optimizer.results.result import by_gap
 from optimizer.studies.importance import UncertainNumber
 from optimizer.units import short, si
 

@@ -12,7 +12,7 @@ CASE = str(Path(__file__).parents[1] / "cases" / "generated" / "108.yaml")
 # Runs the command, and sends itself a signal at the end of a round, several times over.
 SIGNALLED = """
 import contextlib, signal, sys
-from optimizer.cli import progress
+from optimizer.cli import common
 from optimizer.__main__ import main
 
 name, round_, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -26,7 +26,7 @@ def display(money):
                 signal.raise_signal(getattr(signal, name))
     yield hear
 
-progress.display = display
+common.display = display
 main()
 """
 

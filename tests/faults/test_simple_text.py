@@ -10,7 +10,7 @@ import optimizer as so
 from optimizer.instance import document
 from optimizer.instance.document import parse, scalar
 from optimizer.instance.text import Allowance, read_simple
-from optimizer.limits import KEY_LENGTH, NESTING
+from optimizer.tolerances import KEY_LENGTH, NESTING
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for folder in ("instances", "tests") for path in (ROOT / folder).rglob("*.yaml"))

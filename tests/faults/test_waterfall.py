@@ -24,7 +24,7 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.results.saved import SINCE
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 from tests.test_plot import words
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, plan_headline, sentence
 from optimizer.report.tables.compare import comparison_headline as of_comparison
 from optimizer.studies.compare import compare
-from optimizer.studies.frontier import single_point
+from optimizer.studies.comparison import single_point
 
 TINY = Path(__file__).parent.parent.parent / "instances" / "tiny.yaml"
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.choice import choose_strategy
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.strategy import Strategy
 from optimizer.progress import Progress

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.branching import MasterRelaxations
+from optimizer.algorithms.benders_loop import MasterRelaxations
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
-from optimizer.algorithms.relaxation import dive
+from optimizer.algorithms.measured_model import dive
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
@@ -59,6 +59,11 @@ def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None
 def integers(found: SearchResult) -> list[float]:
     assert found.values is not None
     return [value for value, column in zip(found.values, found.builder.columns, strict=False) if column.integer]
+
+
+def held() -> ScenarioModel:
+    instance = country(100)
+    return ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
 
 
 def test_what_the_relaxation_rounds_to_is_proven_by_the_tree() -> None:
@@ -204,8 +209,7 @@ def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
 
 def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method() -> None:
     # 60 t cost 120 relaxed, and no less than 3 · 60 without the plant; the largest gap is that of doing nothing.
-    instance = country(100)
-    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    run = held()
     method: Any = lambda: run.model._back._highs.getOptionValue("simplex_strategy")[1]  # type: ignore[attr-defined]  # noqa: E731
     assert (run.solve_relaxation().objective, method()) == (pytest.approx(120), DUAL)
     run.allow_shortages(math.inf)
@@ -217,3 +221,29 @@ def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method
     # The solution before opens 0.6 of the plant, which is out of bounds now.
     run.fix_integers(np.zeros(2))
     assert (run.solve_lp().objective, method()) == (pytest.approx(180), DUAL)
+
+
+def test_a_basis_that_was_kept_gets_the_rows_that_come_later() -> None:
+    # Without the plant 60 t cost 180; the relaxation before is at hand, and no row of zeros moves it.
+    run = held()
+    assert run.solve_relaxation().objective == pytest.approx(120)
+    run.model.keep("before")
+    run.fix_integers(np.zeros(2))
+    assert run.solve_lp().objective == pytest.approx(180)
+    run.model.extend(run.model.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
+    run.release_integers()
+    run.model.recall("before")
+    assert run.solve_relaxed().objective == pytest.approx(120)
+    assert run.model._back.highs.getInfo().simplex_iteration_count == 0  # type: ignore[attr-defined]
+
+
+def test_a_doubtful_basis_and_a_programme_that_was_just_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    # However few iterations it is given, a doubtful basis ends at the 180 of no plant; asked again, nothing is run.
+    monkeypatch.setattr("optimizer.solver.highs.DOUBTFUL_LEAST", 0)
+    run = held()
+    run.solve_relaxation()
+    run.fix_integers(np.zeros(2))
+    run.model.doubt_basis()
+    assert run.solve_lp().objective == pytest.approx(180)
+    monkeypatch.delattr("optimizer.solver.highs.HighsBackEnd._attempt")
+    assert run.solve_lp().objective == pytest.approx(180)

@@ -13,11 +13,11 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.batches import BatchRequest
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
+from optimizer.algorithms.strategy import BatchRequest
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.strategy.test_cuts import starts

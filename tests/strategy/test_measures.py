@@ -16,9 +16,8 @@ import optimizer as so
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import is_estimable
 from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.strategy import ProblemVariant, SearchResult
 from optimizer.audit.figures import _outcomes
 from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult

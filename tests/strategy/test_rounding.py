@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms import branching
+from optimizer.algorithms import benders_loop
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.rounding import RoundedFloors
+from optimizer.algorithms.search import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
@@ -197,7 +197,7 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
-        patch.setattr(branching, "NODES", nodes)
+        patch.setattr(benders_loop, "NODES", nodes)
         found = Benders().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)

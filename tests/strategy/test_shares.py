@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.choice import choose_strategy
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.floors import relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.shares import Excuses, do_nothing_shortfalls
+from optimizer.algorithms.search import do_nothing_shortfalls
+from optimizer.algorithms.shares import Excuses
 from optimizer.audit.figures import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares

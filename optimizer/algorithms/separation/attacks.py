@@ -19,10 +19,12 @@ that set:
 
 Source: Moreno-Centeno, Karp: The implicit hitting set approach to solve combinatorial optimization problems with an
 application to multigenome alignment, Operations Research 61(2), 2013.
+
+The adversaries of several futures are one oracle: each attacks its own future's part of a joint plan.
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched, islice
 from typing import Literal
@@ -30,6 +32,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.reading import own_columns
 from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.separation.interdiction import (
     AttackProgrammes,
@@ -41,8 +44,8 @@ from optimizer.algorithms.separation.interdiction import (
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
-from optimizer.formulation import blank_model
-from optimizer.instance.schema import Instance
+from optimizer.formulation import blank_model, first_stages_model
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings, Vector
@@ -344,3 +347,67 @@ class _Cover:
         """From now on, one of a group at least."""
         columns = np.flatnonzero(group).astype(np.int32)
         self._model.extend(columns, -np.ones((1, len(columns))), np.array([-1.0]))
+
+
+class FutureAttacks:
+    """Finds the worst attacks on joint plans.
+
+    Args:
+        tree: the futures, some of which have an adversary.
+        oracles: by number of the future; None where it has no adversary. Futures with one instance may share one.
+    """
+
+    def __init__(self, tree: FutureTree, oracles: Sequence[AttackOracle | None]) -> None:
+        self.tree, self.oracles = tree, tuple(oracles)
+        members = first_stages_model(tree).members
+        self._places = {
+            number: (oracle, own_columns(oracle.programmes.plan, members[number]))
+            for number, oracle in enumerate(self.oracles)
+            if oracle is not None
+        }
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether every attack is tried, whatever the plan and the time."""
+        return all(oracle.is_exhaustive for oracle, _ in self._places.values())
+
+    def parts(self, plan: Vector) -> Iterator[tuple[int, AttackOracle, Vector]]:
+        """By future with an adversary, its oracle and its part of a plan (values of `first_stages_model`, or more)."""
+        for number, (oracle, places) in self._places.items():
+            yield number, oracle, plan[places]
+
+    def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
+        """In each future, at each start where some attack violates a floor, the worst one; none of those held."""
+        own = self.tree.own_shocks(held)
+        return [
+            Violation(self.tree.shock(number, each.shock), each.gap)
+            for number, oracle, part in self.parts(plan)
+            for each in oracle.separate(part, own[number], enough)
+        ]
+
+    def damaging(self, plan: Vector) -> list[list[AttackImpact]]:
+        """By future, at each start where some attack leaves a gap, the worst one."""
+        found: list[list[AttackImpact]] = [[] for _ in self.oracles]
+        for number, oracle, part in self.parts(plan):
+            found[number] = oracle.damaging(part, 0.0)
+        return found
+
+    def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:
+        """Attacks of a future as violated scenarios."""
+        oracle = self.oracles[number]
+        found = [] if oracle is None else oracle.violations(impacts)
+        return [Violation(self.tree.shock(number, each.shock), each.gap) for each in found]
+
+    def attacks(self, shocks: Collection[Shock]) -> list[tuple[Attack, ...]]:
+        """By future, those of some scenarios that are its attacks."""
+        parts = zip(self.oracles, self.tree.own_shocks(shocks), strict=True)
+        return [() if oracle is None else oracle.attacks(own) for oracle, own in parts]
+
+
+def attack_oracles(tree: FutureTree, settings: Settings, clock: Clock) -> list[AttackOracle | None]:
+    """An oracle for each future that has an adversary; one for all futures with the same instance."""
+    made: dict[int, AttackOracle | None] = {}
+    for instance in (future.instance for future in tree.futures):
+        if id(instance) not in made:
+            made[id(instance)] = None if instance.adversary is None else AttackOracle(instance, settings, clock)
+    return [made[id(future.instance)] for future in tree.futures]

@@ -12,10 +12,9 @@ from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import entries_with_cuts, whole_entries
 from optimizer.instance.schema import RULE, Instance, SurvivalRule
-from optimizer.instance.validation.unchecked import Unchecked
+from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import Lever, Sized, Stock
-from optimizer.limits import COLUMNS, EVENTS
-from optimizer.tolerances import ROUNDING, least_whole
+from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
 from optimizer.units import rounded_up
 
 

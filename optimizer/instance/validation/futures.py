@@ -20,8 +20,7 @@ from optimizer.instance.questions import FUTURES, Question, QuestionBranch, coun
 from optimizer.instance.schema import MEMBERS, RULE, Instance
 from optimizer.instance.validation.decisions import has_events
 from optimizer.levers import Lever
-from optimizer.limits import EVENTS, MOST_FUTURES
-from optimizer.tolerances import ROUNDING
+from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short
 
 # Keys that a branch cannot change, since all futures share them or they are needed to make the futures.

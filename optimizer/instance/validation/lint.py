@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from optimizer.errors import Place, Problem
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.unchecked import Unchecked
+from optimizer.instance.validation.supply import Unchecked
 from optimizer.units import Series
 
 

@@ -8,11 +8,10 @@ from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import entries_with_cuts, named_regions
 from optimizer.instance.schema import MEMBERS, RULE, ShareRule
-from optimizer.instance.validation.unchecked import Unchecked
+from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import KINDS
-from optimizer.limits import MEMBERS_AT_ONCE
 from optimizer.suggestions import Vocabulary, did_you_mean
-from optimizer.tolerances import ROUNDING
+from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING
 from optimizer.units import short
 
 

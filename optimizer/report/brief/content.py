@@ -17,10 +17,10 @@ from optimizer.report.format import audit_text, in_millions, list_names, percent
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.frontier import Frontier
+from optimizer.studies.comparison import Frontier
+from optimizer.studies.given_plan import Slip
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
-from optimizer.studies.slips import Slip
 from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si

@@ -35,8 +35,8 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
 from optimizer.solver import Settings
 from optimizer.studies.futures.alone import by_expected_cost
+from optimizer.studies.given_plan import Slip, unserved_money
 from optimizer.studies.purchases import purchases
-from optimizer.studies.slips import Slip, unserved_money
 from optimizer.units import si
 
 # By the name of a future, the slips that were looked at in it.

@@ -12,12 +12,11 @@ from optimizer.report.brief.structure import BriefPart
 from optimizer.report.format import dated, entry_title, in_percent, is_date, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
-from optimizer.results.ranking import hardest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Settings
+from optimizer.studies.given_plan import Slip, find_slips, unserved_money, unserved_tonnes
 from optimizer.studies.outcomes import Folded, fold_outcomes, folds, urgency
 from optimizer.studies.purchases import Purchase, purchases
-from optimizer.studies.slips import Slip, find_slips, unserved_money, unserved_tonnes
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 

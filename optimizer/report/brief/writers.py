@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from optimizer.extras import BRIEF_FORMS, require_extra
+from optimizer.errors import BRIEF_FORMS, require_extra
 
 
 def brief_markdown(data: Mapping[str, Any]) -> str:

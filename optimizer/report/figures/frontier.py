@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimizer.extras import has_extra, require_extra
+from optimizer.errors import has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
@@ -24,8 +24,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.frontier import Frontier
+from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier
 from optimizer.units import si, si_up
 
 if TYPE_CHECKING:

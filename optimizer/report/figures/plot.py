@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
-from optimizer.report.figures import supply_chain, survival, time_to_survive, waterfall, world_map, years
+from optimizer.report.figures import supply_chain, survival, time_to_survive, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.figures.years import stocks_in, years_of
 from optimizer.report.html.book import Book
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
-from optimizer.results.ranking import weakest_of
-from optimizer.studies.frontier import Frontier
+from optimizer.results.result import weakest_of
+from optimizer.studies.comparison import Frontier
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _dependence(book: Book, choice: Choice) -> Canvas:
 
 def _waterfall(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.parts), "there are no costs")
-    return waterfall.waterfall(book.instance, book.own.result)
+    return years.waterfall(book.instance, book.own.result)
 
 
 def _time_to_survive(book: Book, choice: Choice) -> Canvas:

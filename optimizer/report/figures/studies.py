@@ -1,4 +1,4 @@
-"""Print figures of studies, and of plans of several futures; each is drawn from the object that the study gives."""
+"""Print figures of studies with data of their own; each is drawn from the object that the study gives."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.instance.derived import display_name
-from optimizer.instance.reading import instance_of
-from optimizer.report.figures.answers import ChartedStudy, draw_answer
 from optimizer.report.figures.canvas import (
     BLUE,
     GREEN,
@@ -26,22 +24,15 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     use_all_fonts,
 )
-from optimizer.report.figures.futures import draw_futures
 from optimizer.report.format import percent, plural, shortened
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.requirements import curve
 from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
-from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Array
-from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison
-from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.boxes import Flags
-from optimizer.studies.discovery.discover import Discovery
-from optimizer.studies.explain import Explanation
+from optimizer.studies.boxes import Flags
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements import Requirements
-from optimizer.studies.stress import Stress
 
 MARKS = "os^vDPX*"
 
@@ -367,42 +358,3 @@ def _label_axis(found: Discovery, axis: Any, column: int | None) -> None:
     dimension = found.dimensions[column]
     axis.set_label_text(shortened(dimension_name(found.instance, dimension), _NAME))
     axis.set_major_formatter(FuncFormatter(lambda value, _: value_of_dimension(dimension, value)))
-
-
-# Studies with a figure of their own.
-Study = FuturesStudy | Discovery | ChartedStudy
-
-
-def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
-    """The figure of a plan of several futures, or of a study, as a file: ``svg``, ``png`` or ``pdf``.
-
-    Raises:
-        ValueError: there is nothing to draw. Its text says so.
-    """
-    from matplotlib import rc_context
-
-    with rc_context(dict(STYLE)), use_all_fonts():
-        return file_bytes(_draw(subject), suffix)
-
-
-def _draw(subject: FuturesResult | Study) -> Canvas:
-    if isinstance(subject, FuturesResult):
-        return draw_futures(instance_of(subject), subject)
-    if isinstance(subject, FuturesStudy):
-        return draw_worth(subject)
-    return draw_discovery(subject) if isinstance(subject, Discovery) else draw_answer(subject)
-
-
-def is_stopped(subject: FuturesResult | Study) -> bool:
-    """Whether its search was stopped before it was done, or something in it is not proven for lack of time."""
-    if isinstance(subject, Stress):
-        return False
-    if isinstance(subject, Explanation):
-        return not subject.is_complete
-    if isinstance(subject, AttackResult):
-        return subject.is_unproven
-    if isinstance(subject, CostShares):
-        return subject.stopped
-    if isinstance(subject, Comparison):
-        return not subject.is_proven or not subject.columns
-    return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

@@ -45,8 +45,7 @@ from optimizer.report.format import (
     standing,
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
-from optimizer.results.ranking import weakest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, weakest_of
 from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.structure import Brief
-from optimizer.report.figures import canvas, waterfall
+from optimizer.report.figures import canvas, years
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
@@ -35,7 +35,7 @@ from optimizer.report.narrative import losses
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.frontier import Frontier
+from optimizer.studies.comparison import Frontier
 from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain
@@ -71,8 +71,8 @@ class PlanView:
     passings: tuple[Passing, ...]
     rows: tuple[Folded, ...]
     shares: Mapping[str, tuple[SourceShare, ...]]
-    parts: tuple[waterfall.CostStep, ...]
-    beyond: tuple[waterfall.CostStep, ...]
+    parts: tuple[years.CostStep, ...]
+    beyond: tuple[years.CostStep, ...]
     note: str
     chains: Mapping[str, tuple[Chain, ...]]
     before: tuple[ChokepointLine, ...]
@@ -169,9 +169,9 @@ def plan_view(
         passings=passings(instance, result, names) if planned else (),
         rows=fold_outcomes(rows, result) if planned else (),
         shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
-        parts=waterfall.cost_steps(result) if planned else (),
-        beyond=waterfall.beyond(result) if planned else (),
-        note=waterfall.note(result),
+        parts=years.cost_steps(result) if planned else (),
+        beyond=years.beyond(result) if planned else (),
+        note=years.note(result),
         chains=chains(instance, result, names),
         before=before,
         after=after,

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from optimizer.extras import BRIEF_FORMS, has_extra
+from optimizer.errors import BRIEF_FORMS, has_extra
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -18,11 +18,11 @@ from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, ma
 from optimizer.report.brief.plan_parts import find_brief_slips
 from optimizer.report.brief.writers import write_brief
 from optimizer.report.excel import plan_warnings
-from optimizer.report.figures.studies import Study, draw_funding_plot, draw_study_plot
+from optimizer.report.figures.studies import draw_funding_plot
 from optimizer.report.format import percent
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
-from optimizer.report.html.sections import PageSection, section_of
+from optimizer.report.html.sections import PageSection, Study, draw_study_plot, section_of
 from optimizer.report.html.template import embed_json, picture_address, render_page
 from optimizer.report.tables.futures import (
     futures_facts,
@@ -40,8 +40,8 @@ from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.frontier import frontier, single_point
-from optimizer.studies.futures.frames import decisions_frame
+from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
 from optimizer.units import MoneyLike, money

@@ -13,10 +13,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.extras import has_extra
-from optimizer.report.figures.answers import chart_of
+from optimizer.errors import has_extra
+from optimizer.instance.reading import instance_of
+from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
+from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
-from optimizer.report.figures.studies import Study, draw_study_plot, is_stopped
+from optimizer.report.figures.studies import draw_discovery, draw_worth
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
 from optimizer.report.html.book import Book, tidy
@@ -26,12 +29,13 @@ from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
 from optimizer.report.tables.sensitivity import discovery_tables
 from optimizer.report.tables.share import cost_share_tables
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery.discover import Discovery
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.sensitivity import Sensitivity
@@ -39,6 +43,8 @@ from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
+# Studies with a figure of their own.
+Study = FuturesStudy | Discovery | ChartedStudy
 # Characters of a line that is never full: a page moves wide tables sideways.
 _WIDTH = 1000
 
@@ -268,3 +274,38 @@ def _sections(book: Book) -> Iterator[PageSection]:
 def picture_data(pictures: Sequence[PageSection]) -> dict[str, Any]:
     """The numbers of the pictures for the JSON of a report; nothing where there are none."""
     return {"pictures": {each.name: tidy(each.data) for each in pictures}} if pictures else {}
+
+
+def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
+    """The figure of a plan of several futures, or of a study, as a file: ``svg``, ``png`` or ``pdf``.
+
+    Raises:
+        ValueError: there is nothing to draw. Its text says so.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(dict(STYLE)), use_all_fonts():
+        return file_bytes(_canvas_of(subject), suffix)
+
+
+def _canvas_of(subject: FuturesResult | Study) -> Canvas:
+    if isinstance(subject, FuturesResult):
+        return draw_futures(instance_of(subject), subject)
+    if isinstance(subject, FuturesStudy):
+        return draw_worth(subject)
+    return draw_discovery(subject) if isinstance(subject, Discovery) else draw_answer(subject)
+
+
+def is_stopped(subject: FuturesResult | Study) -> bool:
+    """Whether its search was stopped before it was done, or something in it is not proven for lack of time."""
+    if isinstance(subject, Stress):
+        return False
+    if isinstance(subject, Explanation):
+        return not subject.is_complete
+    if isinstance(subject, AttackResult):
+        return subject.is_unproven
+    if isinstance(subject, CostShares):
+        return subject.stopped
+    if isinstance(subject, Comparison):
+        return not subject.is_proven or not subject.columns
+    return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from optimizer.extras import require_extra
+from optimizer.errors import require_extra
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:

@@ -20,7 +20,7 @@ from optimizer.report.tables.plan import OPTIONAL_FILES, STYLES, answer_panel, p
 from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
-from optimizer.studies.futures.frames import decisions_frame, futures_frame
+from optimizer.studies.frames import decisions_frame, futures_frame
 from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 from optimizer.units import short, si

@@ -13,9 +13,8 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
-from optimizer.studies.futures.answers import OwnOrder
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost
+from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost, OwnOrder
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 

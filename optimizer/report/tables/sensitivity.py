@@ -17,8 +17,8 @@ from optimizer.report.format import DASH, list_names, percent, plural, share_tex
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
 from optimizer.report.tables.render import CellRenderer, cross_table, frame_csv, print_parts, screen_table
-from optimizer.studies.discovery.boxes import Bounds
-from optimizer.studies.discovery.discover import Discovery, FailureBox, SampleDimension
+from optimizer.studies.boxes import Bounds
+from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
 from optimizer.studies.importance import Importance, UncertainNumber, Weight
 from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, VariantOutcome
 from optimizer.units import EXACT, short, si

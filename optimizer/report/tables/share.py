@@ -14,8 +14,15 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
 from optimizer.results.result import Result
-from optimizer.studies.cost_game import ProvenPayment, excess
-from optimizer.studies.cost_shares import SOLUTIONS, CoalitionCost, CostShares, MemberShare, Solution
+from optimizer.studies.cost_shares import (
+    SOLUTIONS,
+    CoalitionCost,
+    CostShares,
+    MemberShare,
+    ProvenPayment,
+    Solution,
+    excess,
+)
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 

@@ -18,8 +18,7 @@ from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_e
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
-from optimizer.results.ranking import hardest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.explain.part_values import (

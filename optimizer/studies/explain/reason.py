@@ -11,17 +11,16 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Demand
 from optimizer.results.plan import Flows, Plan
-from optimizer.results.ranking import hardest_of
-from optimizer.results.result import Result
+from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from optimizer.algorithms.choice import choose_strategy
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, kept_instances
 from optimizer.algorithms.reading import read_plan

@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.choice import choose_strategy
 from optimizer.algorithms.conflict import Conflict, find_conflict
+from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Task
 from optimizer.algorithms.joint_recourse import JointEvaluator
-from optimizer.algorithms.problem import ProblemVariant
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
-from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.algorithms.separation.future_attacks import attack_oracles
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
+from optimizer.algorithms.strategy import ProblemVariant, SearchResult
 from optimizer.audit.figures import check_futures
 from optimizer.audit.report import Report
 from optimizer.errors import AuditError, Finding, InstanceError

@@ -27,29 +27,27 @@ from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures import frames as futures_frames
+from optimizer.studies.frames import of_futures_study
 from optimizer.studies.futures.alone import Alone, by_expected_cost
-from optimizer.studies.futures.answers import (
+from optimizer.studies.futures.solve import purchases_of, solve_futures
+from optimizer.studies.futures.tasks import (
     Dates,
+    FollowedPlan,
+    MeasuredCost,
     OwnOrder,
     TimedQuestion,
     Timing,
+    ValueStatus,
+    follow_plans,
     known_at_once,
     never_known,
     nodes,
     other_dates,
     own_orders,
     retimed,
-    timed_questions,
-)
-from optimizer.studies.futures.solve import purchases_of, solve_futures
-from optimizer.studies.futures.tasks import (
-    FollowedPlan,
-    MeasuredCost,
-    ValueStatus,
-    follow_plans,
     solve_alone_in_full,
     solve_retimed,
+    timed_questions,
     value_of_result,
 )
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
@@ -116,7 +114,7 @@ class FuturesStudy:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
-    frames = property(futures_frames.of_futures_study)
+    frames = property(of_futures_study)
 
     @property
     def flexibility(self) -> ProvenDifference | None:

@@ -3,24 +3,40 @@
 solve_retimed         the measure of all futures together, with other dates of answers
 solve_alone_in_full   the plan of one future alone
 follow_plans          plans of other futures, followed unchanged in one
+
+With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
+branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
+branch of another one is not answered before that one, and moves with it where that one is answered later; where that
+one is never answered, neither is it.
+
+Plans of all futures alone have in common moves without regret, and differ in orders that depend on answers. An order is
+all that a plan buys of an option before the first question is answered; of an option that no plan buys by then, all
+that it buys.
+
+no regret     every future's own plan has it: at least the smallest size of them all
+one answer    it is in the own plans of all futures of some branches of one question, and in those of no other future
+several       anything else
+signpost      the first date of it in the plans that have it, and the questions it depends on that are open at that date
 """
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import formulation
-from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
-from optimizer.errors import Finding, GivenPlanError
-from optimizer.instance.schema import Instance
-from optimizer.results.futures import FuturesResult
+from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
+from optimizer.errors import Finding, GivenPlanError, Place
+from optimizer.instance.edits import with_tree
+from optimizer.instance.overrides import Way, find_ways
+from optimizer.instance.questions import each_question
+from optimizer.instance.schema import Answer, Instance
+from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.futures.alone import Alone
-from optimizer.studies.futures.answers import Dates, retimed
 from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference, finite_or_none
@@ -28,6 +44,262 @@ from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_GAP, SAME_VALUE
+
+# Other dates of answers.
+Timing = Literal["start", "earlier", "later", "never"]
+# By question the period from which its answer is known; None for never. Of those left out, the file's own.
+Dates = Mapping[Place, int | None]
+
+
+@dataclass(frozen=True)
+class TimedQuestion:
+    """A question of a file.
+
+    Attributes:
+        place: in the file, ``futures.NAME``, or below the branch in which it arises.
+        name: for readers; with its branch where another question has the same name.
+        t: the period from which its answer is known.
+        earliest: the first period from which it may be: the first of all, or that of the question it arises from.
+    """
+
+    place: Place
+    name: str
+    t: int
+    earliest: int
+
+
+def timed_questions(instance: Instance) -> list[TimedQuestion]:
+    """The questions of an instance in the order of time."""
+    found, dates = list(each_question(instance.futures)), dict[Place, int]()
+    names = [str(place[-1]) for place, _ in found]
+    questions = []
+    for place, question in found:
+        dates[place] = question.period(instance.horizon)
+        name, above = str(place[-1]), _above(place)
+        label = name if names.count(name) == 1 or not above else f"{name} ({place[-3]})"
+        questions.append(TimedQuestion(place, label, dates[place], dates[above] if above else 0))
+    return sorted(questions, key=lambda each: each.t)
+
+
+def _above(place: Place) -> Place:
+    """The question in a branch of which one arises; empty where it is one of the file itself."""
+    return place[:-4]
+
+
+def question_of(branch: Place) -> Place:
+    """The question that has a branch."""
+    return branch[:-2]
+
+
+def ways_of(instance: Instance) -> list[Way]:
+    """The way through the questions that ends in each future of the tree, in turn."""
+    return find_ways(instance.futures, instance.horizon)
+
+
+def retimed(instance: Instance, dates: Dates) -> Instance:
+    """The instance with the same futures, whose answers are known from other periods on."""
+    tree, ways = instance.tree, ways_of(instance)
+    futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))
+    return with_tree(instance, replace(tree, futures=tuple(futures)))
+
+
+def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
+    """The answers on a way that are ever known, in the order of time."""
+    own = {question_of(place): answer.t for answer, (place, _) in zip(way.answers, way.branches, strict=True)}
+
+    def date(place: Place) -> int | None:
+        t, above = dates.get(place, own[place]), _above(place)
+        before = date(above) if above else 0
+        return None if t is None or before is None else max(t, before)
+
+    known = ((date(question_of(place)), answer) for answer, (place, _) in zip(way.answers, way.branches, strict=True))
+    return tuple(sorted((replace(answer, t=t) for t, answer in known if t is not None), key=lambda each: each.t))
+
+
+def never_known(instance: Instance) -> Dates:
+    """All decisions alike in all futures."""
+    return dict.fromkeys((each.place for each in timed_questions(instance)), None)
+
+
+def known_at_once(instance: Instance) -> Dates:
+    """Every answer known from the first period on."""
+    return dict.fromkeys((each.place for each in timed_questions(instance)), 0)
+
+
+def nodes(instance: Instance) -> tuple[tuple[int, ...], ...]:
+    """By period which futures cannot be distinguished: instances with the same nodes have the same plans."""
+    tree = instance.tree
+    return tuple(tuple(tree.node(i, t) for i in range(len(tree.futures))) for t in instance.horizon.periods)
+
+
+def other_dates(instance: Instance, question: TimedQuestion) -> Iterator[tuple[Timing, int | None]]:
+    """Of one question the other dates that are looked at: at the start, a year earlier, a year later, never.
+
+    A date that says the same as another one is left out.
+    """
+    horizon = instance.horizon
+    if question.t > question.earliest:
+        yield "start", question.earliest
+        year_before = question.t - horizon.per_year
+        if year_before > question.earliest:
+            yield "earlier", year_before
+    if question.t + horizon.per_year in horizon.periods:
+        yield "later", question.t + horizon.per_year
+    yield "never", None
+
+
+# Orders of the plans of all futures alone.
+OrderClass = Literal["no regret", "one answer", "several answers"]
+
+
+@dataclass(frozen=True)
+class OwnOrder:
+    """An option in the plans of the futures alone.
+
+    Attributes:
+        option: what is bought.
+        hangs: on what it depends.
+        futures: the futures whose own plans have it.
+        common: size that all futures' own plans have; 0 where some have none.
+        smallest, largest: sizes in the plans that have it; of a stockpile t that are bought.
+        first, last: labels of the periods in which these plans first buy it.
+        is_urgent: whether some plan buys it before the first answer; else all wait for it.
+        questions: the questions on which it depends; none of an order without regret.
+        branches: of an order that depends on one answer, the branches in which it is made.
+        open: those of the questions, and of the ones they arise from, that are open in `first`, each with the period
+            from which its answer is known.
+    """
+
+    option: str
+    hangs: OrderClass
+    futures: tuple[str, ...]
+    common: float
+    smallest: float
+    largest: float
+    first: str
+    last: str
+    is_urgent: bool
+    questions: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    open: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        data = {name: getattr(self, name) for name in ("option", "hangs", "common", "smallest", "largest")}
+        data |= {"first": self.first, "last": self.last, "is_urgent": self.is_urgent}
+        lists = {name: list(getattr(self, name)) for name in ("futures", "questions", "branches")}
+        return data | lists | {"open": [{"question": name, "from": period} for name, period in self.open]}
+
+
+@dataclass(frozen=True)
+class _Bought:
+    """What one plan buys of an option: how much, and when first."""
+
+    size: float
+    t: int
+
+
+def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[OwnOrder]:
+    """The orders of the futures' own plans, urgent ones first, in the order of time.
+
+    Args:
+        instance: with its questions.
+        plans: what the own plan of each future buys, in the order of the tree.
+    """
+    questions = timed_questions(instance)
+    first = questions[0].t
+    found = []
+    for o in instance.options:
+        early = _bought(plans, o, first)
+        bought = early or _bought(plans, o, len(instance.horizon.periods))
+        if bought:
+            found.append((min(each.t for each in bought.values()), _order(instance, questions, o, bought, bool(early))))
+    return [order for _, order in sorted(found, key=lambda each: (not each[1].is_urgent, each[0]))]
+
+
+def _bought(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _Bought]:
+    """By number of a future what its own plan buys before a period, where it does."""
+    found = {}
+    for number, plan in enumerate(plans):
+        some = [each for each in plan if each.option == option and each.t < before]
+        if some:
+            found[number] = _Bought(sum(each.size for each in some), min(each.t for each in some))
+    return found
+
+
+def _order(
+    instance: Instance, questions: Sequence[TimedQuestion], option: str, bought: dict[int, _Bought], is_early: bool
+) -> OwnOrder:
+    tree, label = instance.tree, instance.horizon.label
+    sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
+    hangs, on, branches = _hangs_on(instance, questions, bought)
+    in_all = hangs == "no regret"
+    return OwnOrder(
+        option=option,
+        hangs=hangs,
+        futures=tuple(tree.futures[number].name for number in bought),
+        common=min(sizes) if in_all else 0.0,
+        smallest=min(sizes),
+        largest=max(sizes),
+        first=label(min(times)),
+        last=label(max(times)),
+        is_urgent=is_early,
+        questions=tuple(each.name for each in on),
+        branches=branches,
+        open=_open_questions(instance, questions, on, min(times)),
+    )
+
+
+def _open_questions(
+    instance: Instance, questions: Sequence[TimedQuestion], on: Sequence[TimedQuestion], t: int
+) -> tuple[tuple[str, str], ...]:
+    """Of some questions, and of those they arise from, the ones open in a period, and when they are answered."""
+    chains = [each for each in questions if any(own.place[: len(each.place)] == each.place for own in on)]
+    return tuple((each.name, instance.horizon.label(each.t)) for each in chains if each.t > t)
+
+
+def _hangs_on(
+    instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]
+) -> tuple[OrderClass, list[TimedQuestion], tuple[str, ...]]:
+    """On what it depends whether a future has something: how, on which questions, and on which branches of the one."""
+    if len(having) == len(instance.tree.futures):
+        return "no regret", [], ()
+    for question in questions:
+        branches = _deciding_branches(instance, question, having)
+        if branches:
+            return "one answer", [question], branches
+    return "several answers", _relevant(instance, questions, having), ()
+
+
+def _branches_by_future(instance: Instance) -> list[dict[Place, Place]]:
+    """Of each future, by question, its branch."""
+    return [{question_of(place): place for place, _ in way.branches} for way in ways_of(instance)]
+
+
+def _deciding_branches(instance: Instance, question: TimedQuestion, having: Collection[int]) -> tuple[str, ...]:
+    """The branches of a question whose futures, all of them and no other, have something; none where it is not so."""
+    of_branch = dict[Place, set[int]]()
+    for number, branches in enumerate(_branches_by_future(instance)):
+        if question.place in branches:
+            of_branch.setdefault(branches[question.place], set()).add(number)
+    full = {branch: some for branch, some in of_branch.items() if some <= set(having)}
+    if set().union(*full.values()) != set(having):
+        return ()
+    return tuple(str(branch[-1]) for branch in full)
+
+
+def _relevant(instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]) -> list[TimedQuestion]:
+    """The questions without whose answers it is not known whether a future has something."""
+    found, futures = [], _branches_by_future(instance)
+    for question in questions:
+        depth, seen = len(question.place), dict[tuple[Place, ...], bool]()
+        for number, branches in enumerate(futures):
+            rest = tuple(sorted((b for q, b in branches.items() if q[:depth] != question.place), key=str))
+            if seen.setdefault(rest, number in having) != (number in having):
+                found.append(question)
+                break
+    return found
+
 
 ValueStatus = Literal["proven", "stopped", "none"]
 

@@ -11,37 +11,118 @@ held back    the other half, drawn independently: coverage and density are measu
 Costs, budgets and policy do not matter to whether a plan that has been made keeps its floors.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.extras import require_extra
+from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.results.result import Result
 from optimizer.solver import Clock, interruptible
-from optimizer.studies.discovery.boxes import (
+from optimizer.studies.boxes import (
     FEWEST_CASES,
+    LAST_SAMPLE_SEED,
     Bounds,
     Box,
     BoxScore,
+    DrawnShock,
+    StateOutcome,
     clopper_pearson,
+    evaluate_all,
     find_boxes,
     round_step,
+    sample_states,
     score,
 )
-from optimizer.studies.discovery.frames import discovery_frames
-from optimizer.studies.discovery.states import LAST_SAMPLE_SEED, DrawnShock, StateOutcome, evaluate_all, sample_states
 from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.withstand import with_listed_attacks
+
+
+def discovery_frames(found: "Discovery") -> Frames:
+    """All tables as pandas frames: boxes, conditions, samples."""
+    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
+
+
+def boxes_frame(found: "Discovery") -> Frame:
+    """One row a box, and one for all of them together: coverage and density on the samples held back."""
+    columns = (
+        FrameColumn("box", is_index=True),
+        FrameColumn("conditions", "Conditions, all of them"),
+        *(FrameColumn(name, form="count", is_shown=False) for name in ("samples_inside", "failed_inside")),
+        *(
+            FrameColumn(f"{what}{end}", unit="share", form="percent", is_shown=not end)
+            for what in ("coverage", "density")
+            for end in ("", "_low", "_high")
+        ),
+        FrameColumn("confirmed", form="yes", is_shown=False),
+    )
+    return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found))
+
+
+def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
+    scored: list[tuple[str, str, BoxScore, bool | None]] = [
+        (f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
+    ]
+    if found.together is not None and len(scored) > 1:
+        scored.append(("any", "in one of them or more", found.together, None))
+    for name, text, of, confirmed in scored:
+        coverage, density = (of.coverage, *of.coverage_interval), (of.density, *of.density_interval)
+        yield name, text, of.inside, of.hits, *coverage, *density, confirmed
+
+
+def _text(found: "Discovery", each: "FailureBox") -> str:
+    """The conditions of a box by path: ``options.plant.lead_time > 12``."""
+    ends = (
+        (found.dimensions[bounds.column].name, sign, end)
+        for bounds in each.box.bounds
+        for sign, end in ((">", bounds.low), ("<=", bounds.high))
+    )
+    return " and ".join(f"{name} {sign} {end:g}" for name, sign, end in ends if math.isfinite(end))
+
+
+def conditions_frame(found: "Discovery") -> Frame:
+    """One row a box and condition: above `low`, at most `high`, in the unit of the range."""
+    columns = (
+        FrameColumn("box", is_index=True),
+        FrameColumn("dimension", is_index=True),
+        FrameColumn("kind"),
+        *(FrameColumn(name, form="exact") for name in ("low", "high")),
+    )
+    rows = (
+        (f"{k}", dimension.name, dimension.kind, *(x if math.isfinite(x) else None for x in (bounds.low, bounds.high)))
+        for k, each in enumerate(found.boxes, 1)
+        for bounds in each.box.bounds
+        for dimension in [found.dimensions[bounds.column]]
+    )
+    return Frame.of_rows("conditions", "Conditions of each box", columns, rows)
+
+
+def discovery_samples(found: "Discovery") -> Frame:
+    """One row a sample: whether the plan fails in it, and where each dimension is."""
+    rows = found.rows
+    columns = (
+        FrameColumn("sample", form="count", is_index=True),
+        FrameColumn("held_back", form="yes"),
+        FrameColumn("failed", form="yes"),
+        FrameColumn("gap", unit=found.instance.money, form="amount"),
+        FrameColumn("worst_shock", form="shock"),
+        *(FrameColumn(dimension.name, form="amount") for dimension in found.dimensions),
+    )
+    values = (rows.number.tolist(), rows.held_back.tolist(), rows.failed.tolist(), rows.gap.tolist(), list(rows.shock))
+    return Frame(
+        "samples", "Samples", columns, (*values, *(rows.points[:, j].tolist() for j in range(len(found.dimensions))))
+    )
+
 
 DISCOVERY_METHOD = (
     "boxes from a classification tree (CART, scikit-learn), cross-validated; coverage and density on held-back samples "

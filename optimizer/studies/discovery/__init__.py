@@ -1,1 +1,0 @@
-"""Scenario discovery: under which few conditions a plan fails."""
