@@ -41,7 +41,6 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_cons
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult, Strategy
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Writer
 from optimizer.instance.derived import excused_samples, tree_shares
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
@@ -70,7 +69,6 @@ class ConstraintGeneration:
         alone: by future its best plan by itself.
         bound: a lower bound on the objective that was proven before.
         keeper: of the model that the solver keeps from one question to the next; None where each has its own.
-        writer: of models of the instance, where it has written some already.
     """
 
     add: int = ADDED
@@ -82,7 +80,6 @@ class ConstraintGeneration:
     alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
     bound: float = -math.inf
     keeper: ModelKeeper | None = field(default=None, compare=False, repr=False)
-    writer: Writer | None = field(default=None, compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -93,17 +90,12 @@ class ConstraintGeneration:
 
             return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        self._teach(search)
+        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
+        search.known_bound, search.keeper = self.bound, self.keeper
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         return search.run()
-
-    def _teach(self, search: "ScenarioSearch") -> None:
-        """Give a search what is known before it."""
-        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
-        search.known_bound, search.keeper = self.bound, self.keeper
-        search.writer = self.writer or search.writer
 
 
 class ScenarioSearch(Search):

@@ -79,6 +79,7 @@ class Search:
         self.tree = instance.tree
         self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
+        self.writer = Writer(instance)
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []
@@ -90,11 +91,6 @@ class Search:
         if self.resumed:
             self.evaluator.recall(self.resumed.arrays)
             self.history = [Progress(**event) for event in self.resumed.facts["history"]]
-
-    @cached_property
-    def writer(self) -> Writer:
-        """Writes the models of the instance."""
-        return Writer(self.instance)
 
     @property
     def phase(self) -> str:

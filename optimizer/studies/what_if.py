@@ -9,7 +9,6 @@ not audited, for they are not reported as plans.
 import math
 import time
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 from optimizer import formulation
@@ -97,11 +96,6 @@ class WhatIfSolver:
         for _, evaluator in self._warm:
             evaluator.close()
 
-    @cached_property
-    def _writer(self) -> formulation.Writer:
-        """Of models of the instance that most questions are about."""
-        return formulation.Writer(self.instance)
-
     @property
     def gains(self) -> Gains:
         """What branching gained so far, for a solver in another process."""
@@ -145,8 +139,7 @@ class WhatIfSolver:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         if isinstance(strategy, ConstraintGeneration):
             keeper = self.keeper if instance.tree.is_single else None
-            writer = self._writer if instance is self.instance else None
-            strategy = replace(strategy, bound=bound, keeper=keeper, writer=writer)
+            strategy = replace(strategy, bound=bound, keeper=keeper)
         self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
