@@ -10,7 +10,6 @@ from optimizer.instance.edits import for_each_future
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
-from optimizer.studies.futures.alone import by_expected_cost
 from optimizer.studies.futures.study import FuturesStudy, study_futures
 from optimizer.studies.futures.tasks import nodes, own_orders, retimed, timed_questions
 
@@ -217,8 +216,9 @@ def test_an_instance_without_futures_is_refused() -> None:
 
 def test_one_future_is_judged_by_expected_cost() -> None:
     instance = so.load(CASES / "hand_regret.yaml")
-    assert by_expected_cost(instance.tree.futures[0].instance).policy.objective.kind == "expected"
-    assert for_each_future(instance, by_expected_cost).tree.futures[0].instance.policy.objective.kind == "expected"
+    assert instance.tree.futures[0].instance.by_expected_cost().policy.objective.kind == "expected"
+    changed = for_each_future(instance, so.Instance.by_expected_cost)
+    assert changed.tree.futures[0].instance.policy.objective.kind == "expected"
 
 
 def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_processes_pay(

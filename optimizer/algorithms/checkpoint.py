@@ -44,7 +44,6 @@ class Checkpoint:
 
     Args:
         folder: where it lies; made if it is not there.
-        instance: the instance.
         settings: how it is solved; workers, time limit and the folder itself do not matter.
 
     Raises:

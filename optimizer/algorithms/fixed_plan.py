@@ -19,6 +19,7 @@ done without only where no future needs it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -47,9 +48,7 @@ class FixedPlan:
     """The baseline of an instance, and some shocks, beside a plan that keeps its rules of buying.
 
     Args:
-        instance: the instance.
         plan: what is bought.
-        settings: solver.
         clock: where the solver's seconds are counted; it never stops this.
         shocks: those that are part of the programme.
     """
@@ -75,6 +74,11 @@ class FixedPlan:
         self.clock.solving += model.clock.solving
         return builder, result
 
+    @cached_property
+    def operated(self) -> tuple[ModelBuilder, SolveResult]:
+        """The cheapest operation that satisfies all rules; there may be none."""
+        return self.operate()
+
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
         """The columns of the purchases and the integers, and their values twice: lower and upper bounds."""
         values = plan_values(self.instance, self.plan, builder)
@@ -96,7 +100,7 @@ class FixedPlan:
         Where rules contradict each other, those that come later are broken: forced running comes first, then the
         policy in the order of its rows.
         """
-        if self.operate()[1].status != "infeasible":
+        if self.operated[1].status != "infeasible":
             return []
         ordered, broken = sorted(self.rules, key=lambda rule: rule[1] != "run"), list(self.rules)
         for rule in ordered:
@@ -107,18 +111,23 @@ class FixedPlan:
 
 
 def evaluate_fixed_plan(
-    instance: Instance, plan: Plan, evaluator: RecourseEvaluator, settings: Settings, clock: Clock
+    instance: Instance,
+    plan: Plan,
+    evaluator: RecourseEvaluator,
+    settings: Settings,
+    clock: Clock,
+    fixed: FixedPlan | None = None,
 ) -> SearchResult:
     """The cheapest operation of a plan that keeps all rules: its expected cost, and the gap that it leaves.
 
-    Nothing is proven of other plans: there are no bounds.
+    Nothing is proven of other plans: there are no bounds. `fixed` is its baseline, where that was operated before.
 
     Raises:
         SolverError: a rule of the instance is out of reach of the plan.
     """
     if instance.policy.gap_price is not None:
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
-    builder, result = _operated(FixedPlan(instance, plan, settings, clock))
+    builder, result = _operated(fixed or FixedPlan(instance, plan, settings, clock))
     assert result.values is not None
     probability = np.array([event.probability for event in instance.events])
     cost, likely = result.objective, probability > 0
@@ -142,7 +151,7 @@ def evaluate_fixed_plan(
 
 
 def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
-    builder, result = fixed.operate()
+    builder, result = fixed.operated
     if result.values is None:
         title = fixed.instance.title
         raise SolverError(f"the plan has no operation that satisfies the rules of {title}: {result.status}")

@@ -71,7 +71,6 @@ class JointEvaluator(RecourseEvaluator):
     """Evaluates plans in the shocks of all futures of an instance.
 
     Args:
-        instance: the instance.
         executor: from `recourse_executor`.
         jobs: how many whole searches of futures run at a time; None starts processes once these take long.
 

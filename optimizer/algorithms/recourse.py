@@ -87,7 +87,6 @@ class RecourseEvaluator:
     """Evaluates plans in all the shocks of an instance without questions.
 
     Args:
-        instance: the instance.
         executor: from `recourse_executor`; this process where it is left out.
         future: the number of the instance among those for which the executor was made.
 
@@ -336,7 +335,6 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     """An executor whose workers keep the subproblems of an instance.
 
     Args:
-        instance: the instance.
         jobs: processes; where that is left open, one for each core once there are many shocks.
         cluster: address of a Dask scheduler, in their place.
 

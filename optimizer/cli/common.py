@@ -95,11 +95,18 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
 _RUNNING: ContextVar[str] = ContextVar("command", default="")
 # Commands that handle all futures of a file at once; the others take one, by --future.
 _WITH_ALL_FUTURES = frozenset({"check", "convert", "evaluate", "futures", "report", "solve"})
+# Of a file without questions, those that work with its measure; the others judge plans by expected cost.
+_WITH_ALL_MEASURES = frozenset({"convert", "export", "futures", "report", "solve"})
 
 
 def understands_futures() -> bool:
     """Whether the command that runs works on all futures of an instance at once."""
     return _RUNNING.get() in _WITH_ALL_FUTURES
+
+
+def understands_measures() -> bool:
+    """Whether the command that runs keeps `policy.objective` of an instance without questions."""
+    return _RUNNING.get() in _WITH_ALL_MEASURES
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:

@@ -29,7 +29,7 @@ def command(
     jobs: options.Jobs = None,
     every: options.Every = False,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
     output: options.PlanOutput = None,
 ) -> None:
     """What does a given plan cost, survive, lack and waste?

@@ -1,8 +1,6 @@
 """diversify futures: what it is worth to decide later, and to know earlier."""
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
@@ -15,7 +13,7 @@ def command(
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
 ) -> None:
     """What is it worth to decide later, or to know earlier?
 

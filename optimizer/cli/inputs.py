@@ -103,7 +103,7 @@ def change_instance(
     is left out, and the budget. What is wrong with any of these comes at once. Where one replaces a value of another, a
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     """
-    from optimizer.instance.edits import scenario_names
+    from optimizer.instance.edits import judged_alone, scenario_names
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
@@ -116,6 +116,8 @@ def change_instance(
         raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
     if not takes_futures:
         _refuse_futures(made.instance, file)
+    if not common.understands_measures():
+        made = judged_alone(made)
     replaced = _clashes(given, changes, names, force, amounts)
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed

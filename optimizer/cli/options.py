@@ -47,6 +47,7 @@ Json = Annotated[bool, answer_option("--json", help="Print one JSON object, no t
 PlanOutput = Annotated[
     Path | None, answer_option("--output", "-o", metavar="FILE", help="Write the plan to this file.")
 ]
+CsvFolder = Annotated[Path | None, answer_option(metavar="DIR", help="Write CSV tables into this folder.")]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """diversify share: who pays what of a plan that several members make together."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from optimizer.cli import common, inputs, options
@@ -18,7 +17,7 @@ def command(
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
 ) -> None:
     """How do allies share the cost of a joint plan?
 

@@ -37,7 +37,7 @@ def command(
     bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
     json: options.Json = False,
-    csv: Annotated[Path | None, options.answer_option(metavar="DIR", help="Write CSV tables into this folder.")] = None,
+    csv: options.CsvFolder = None,
     output: options.PlanOutput = None,
 ) -> None:
     """Find the cheapest plan that survives every shock.

@@ -409,23 +409,21 @@ def with_starts_moved(instance: Instance, years: int) -> Instance:
 def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any] | None]) -> Instance:
     """Every event as an entry of its own, changed; without those of which the change is None."""
     single = with_single_events(instance)
-    changes = {name: change(spec) for name, spec in single.shocks.items()}
-    return single.replacing(
-        shocks={
-            name: spec.model_copy(update=changed)
-            for name, spec in single.shocks.items()
-            if (changed := changes[name]) is not None
-        }
-    )
+    shocks = {
+        name: spec.model_copy(update=changed)
+        for name, spec in single.shocks.items()
+        if (changed := change(spec)) is not None
+    }
+    return single.replacing(shocks=shocks)
 
 
 # Arguments of the Python functions.
 
 
 def apply_arguments(
-    instance: Instance, *, budget: MoneyLike | None = None, scenario: ScenarioNames | None = None
+    instance: Instance, *, budget: MoneyLike | None = None, scenario: ScenarioNames | None = None, solves: bool = False
 ) -> Edited:
-    """The instance under scenarios of its own and another budget, with notes on both.
+    """The instance under scenarios of its own and another budget, with notes on both; `judged_alone` unless `solves`.
 
     Where two of them set the same number to different values the later one holds; that is a Python warning, and is
     among the notes.
@@ -444,7 +442,16 @@ def apply_arguments(
     found = clashes(instance, edits)
     for finding in found:
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
-    return Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
+    made = Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
+    return made if solves else judged_alone(made)
+
+
+def judged_alone(made: Edited) -> Edited:
+    """The same for a study of plans of one future, by their expected cost; a note where the file says otherwise."""
+    if made.instance.futures or not made.instance.is_adaptive:
+        return made
+    note = f"policy.objective is left out: plans are judged by expected cost, not by {made.instance.policy.objective}."
+    return Edited(made.instance.by_expected_cost(), (*made.notes, note))
 
 
 def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
@@ -456,8 +463,8 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
     """
     texts = [] if scenario is None else _texts(scenario)
     result = dict[str, Instance]()
-    for case, instance in cases.items():
-        result[case] = instance
+    for case, given in cases.items():
+        result[case] = instance = judged_alone(Edited(given)).instance
         for text in texts:
             made = apply_arguments(instance, scenario=text).instance
             name = ", ".join(scenario_names(instance, [text]))

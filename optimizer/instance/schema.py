@@ -352,6 +352,12 @@ class Instance(Described):
         """The same instance, without what was worked out from it: small enough to send."""
         return self.replacing()
 
+    def by_expected_cost(self) -> "Instance":
+        """The same, whose plans are judged by their expected cost, whatever the measure over all futures is."""
+        if self.policy.objective.kind == "expected":
+            return self
+        return self.replacing(policy=self.policy.model_copy(update={"objective": RiskMeasure()}))
+
     def replacing(self, **update: object) -> "Instance":
         """A copy with other sections, which are not checked again; cached properties are computed anew.
 

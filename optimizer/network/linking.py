@@ -203,12 +203,8 @@ class _PathNetwork:
         live = [k for k in sources if self.useful[k].any()]
         if not all(k in gates for k in live):
             return frozenset()
-        gate = frozenset[str]().union(*(min(gates[k], key=_smallest) for k in live))
+        gate = frozenset[str]().union(*(min(gates[k], key=lambda gate: (len(gate), sorted(gate))) for k in live))
         return gate if len(gate) <= MOST_GATES else frozenset()
-
-
-def _smallest(gate: Gate) -> tuple[int, list[str]]:
-    return len(gate), sorted(gate)
 
 
 def _flows(flows: Iterable[tuple[int, _Column, float]], place: Mapping[_Column, int], sign: float) -> _Flows:

@@ -318,7 +318,6 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
 
     Args:
         result: the plan, of one future or of several.
-        path: the file.
         warnings: what stands first; where they are left out, the plan is audited, and what disagrees stands there.
 
     Raises:

@@ -100,7 +100,8 @@ class TreeBackEnd(HighsBackEnd):
         assert history is not None
         self._pass_on(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            source = HighsRelaxations(self, request, self._settings, clock, listener, integers)
+            patience = _patience(request, history)
+            source = HighsRelaxations(self, request, self._settings, clock, listener, integers, patience)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
             keys = [request.keys[k] for k in places]
@@ -160,16 +161,9 @@ class TreeBackEnd(HighsBackEnd):
         finally:
             self._highs = whole
 
-    def relax(self, clock: Clock, *, is_first: bool, is_probe: bool) -> tuple[float, Any]:
-        """Solve the linear programme up to the objective and the iterations that are set; its solution if complete.
-
-        All but the first take some milliseconds, less than a thread of their own would cost.
-        """
-        if is_first:
-            self._run(clock)
-        else:
-            self._highs.run()
-            self.persist(clock)
+    def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
+        """Solve the linear programme up to the objective and the iterations that are set; its solution if complete."""
+        self._run(clock)
         info, status = self._highs.getInfo(), self._highs.getModelStatus()
         if status == HighsModelStatus.kObjectiveBound:
             return self._highs.getOptionValue("objective_bound")[1], None
@@ -196,6 +190,11 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
 def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
     """Whether a tree of our own may end soon."""
     return len(request.integers) > 0 and history.failures < MOST_FAILURES
+
+
+def _patience(request: SolveRequest, history: BranchingHistory) -> float:
+    """How many times the iterations of its first relaxation a tree may take, within `MOST_ITERATIONS`."""
+    return FIRST_TRY if request.is_wide and not history.gains else math.inf
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:
@@ -226,11 +225,12 @@ class HighsRelaxations:
         clock: Clock,
         report: BoundsListener,
         integers: Indices,
+        patience: float,
     ) -> None:
         self._back, self._request, self._clock, self._report, self._integers = back, request, clock, report, integers
         self._settings = replace(settings, tolerance=request.tolerance)
         self._began, self._iterations, self._first, self._solved = time.perf_counter(), 0, 0, 0
-        self._is_taught = request.history is not None and len(request.history.gains) > 0
+        self._patience = patience
         self.best = math.inf
         self.values: Vector | None = None
         # The basis that HiGHS holds, with its factors; None where it is not known.
@@ -276,7 +276,7 @@ class HighsRelaxations:
         self._held = None
         highs.setOptionValue("objective_bound", limit)
         highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
-        objective, found = self._back.relax(self._clock, is_first=self._solved == 0, is_probe=iterations > 0)
+        objective, found = self._back.relax(self._clock, is_probe=iterations > 0)
         self._solved += 1
         self._iterations += int(highs.getInfo().simplex_iteration_count)
         self._first = self._first or self._iterations
@@ -297,8 +297,7 @@ class HighsRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree took so many iterations."""
-        is_try = self._request.is_wide and not self._is_taught
-        return self._iterations > (min(MOST_ITERATIONS, FIRST_TRY * self._first) if is_try else MOST_ITERATIONS)
+        return self._iterations > min(MOST_ITERATIONS, self._patience * self._first)
 
     def raise_bound(self, bound: float) -> None:
         """Report it."""

@@ -153,13 +153,12 @@ def alternatives(
         within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
             ``10%``, or money, such as ``20M``.
         plans: how many alternatives to find.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         settings: `gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
             and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
         listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
-        scenario: of the instance, or several in the order given.
         known: its best plan, where that was solved for before.
 
     Returns:

@@ -319,10 +319,8 @@ def attack(
     Raises:
         InstanceError: no adversary, or a plan that cannot stand in the instance.
         PlanFileError: a result without a plan.
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
+        AuditError, SolverError, ValueError: as for `solve`.
         InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so

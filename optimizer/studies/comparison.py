@@ -318,7 +318,6 @@ def frontier(
     """Find the best plans for some budgets.
 
     Args:
-        instance: the instance.
         result: the plan at hand, of the instance's own budget; it is not solved again.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from optimizer.errors import Finding
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import Edited, ScenarioNames, apply_arguments, judged_alone
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan
 from optimizer.progress import Listener, Progress, ignore
@@ -22,7 +22,7 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.futures.alone import Alone, by_expected_cost
+from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
 from optimizer.studies.given_plan import (
@@ -257,19 +257,16 @@ def evaluate(
         instance: the instance.
         plans: one or several: the name of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
             a result, or the plan of one. They may have been made for another instance.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         is_quick: leaves out the optimum, what is missing and what is wasted.
         settings: solver, gap, limits.
         listener: receives every step.
-        scenario: of the instance, or several in the order given.
 
     Raises:
         GivenPlanError: a plan cannot stand in the instance, or needs an answer before it is known; with every finding
             about all plans.
-        AuditError: a plan and its figures disagree.
-        SolverError: the solver failed.
+        AuditError, SolverError, ValueError: as for `solve`.
         InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -301,7 +298,9 @@ def evaluate_plans(
     began = time.perf_counter()
     with interruptible(clock, listener):
         if not instance.futures:
-            return _evaluate(instance, given, settings, clock, listener, notes, "operation" if is_quick else "all")
+            one = judged_alone(Edited(instance, notes))
+            depth: Depth = "operation" if is_quick else "all"
+            return _evaluate(one.instance, given, settings, clock, listener, one.notes, depth)
         search = _FuturesEvaluationSearch(instance, given, settings, clock, listener)
         found = search.run(is_quick=is_quick)
     return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
@@ -353,7 +352,7 @@ class _FuturesEvaluationSearch:
             key = id(future.instance), *(id(plan.plan) for plan in own)
             if key not in known:
                 self.listener(Progress(task=f"future {future.name}"))
-                one = by_expected_cost(future.instance)
+                one = future.instance.by_expected_cost()
                 known[key] = _evaluate(one, own, settings, self.clock, self.listener, (), depth)
             found.append(known[key])
         return found
@@ -377,7 +376,8 @@ class _FuturesEvaluationSearch:
             return None, ()
         for future, each in zip(self.tree.futures, alone, strict=True):
             if policy.objective.kind == "regret" and policy.gap_price is None and each.gap > 0:
-                what = f"No optimum: policy.objective is regret, and the future {future.name} cannot be survived alone."
+                who = f"the future {future.name} cannot be survived alone" if future.name else "it cannot be survived"
+                what = f"No optimum: policy.objective is regret, and {who}."
                 return None, (what,)
         self.listener(Progress(task="the adaptive optimum"))
         return solve_futures(self.instance, self.settings, self.clock, self.listener, alone=alone), ()

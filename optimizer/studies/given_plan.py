@@ -8,7 +8,7 @@ slips      what happens if decisions slip by a year, everything else of the plan
 
 Of a slip, a build is decided at the first decision point a year later, or not within the horizon; all purchases of a
 stockpile move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place
-of what is late. So each slip costs linear programmes only.
+of what is late.
 """
 
 import time
@@ -23,7 +23,7 @@ from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Build, Outcome, Plan
+from optimizer.results.plan import Build, NoShockPlan, Outcome, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Settings
 from optimizer.studies.measure import GAP_SHARE
@@ -195,16 +195,26 @@ def evaluate_plan(
     return replace(found, result=replace(found.result, notes=(*notes, *found.result.notes)))
 
 
-def operate_given(instance: Instance, given: GivenPlan, settings: Settings, solver: WhatIfSolver) -> EvaluatedPlan:
-    """`evaluate_plan` for studies, which share a clock and evaluators."""
+def operate_given(
+    instance: Instance,
+    given: GivenPlan,
+    settings: Settings,
+    solver: WhatIfSolver,
+    no_shock: NoShockPlan | None = None,
+) -> EvaluatedPlan:
+    """`evaluate_plan` for studies, which share a clock and evaluators; `no_shock` is the instance's, where it is known.
+
+    With rules lifted the no-shock plan may be another one: then it is solved for.
+    """
     timer, clock = Timer(0.0, time.perf_counter()), solver.clock
     lifted, of_buying = lift_rules(instance, given)
-    lifted, of_policy = lift_policy(lifted, given, settings, clock)
+    lifted, of_policy, fixed = lift_policy(lifted, given, settings, clock)
     rules = (*of_buying, *of_policy)
     evaluator = solver.evaluator(lifted)
-    solved = evaluate_fixed_plan(lifted, given.plan, evaluator, settings, clock)
+    solved = evaluate_fixed_plan(lifted, given.plan, evaluator, settings, clock, fixed)
     notes = tuple(f"The plan breaks a rule: {rule.where}: {rule.what}." for rule in rules)
-    result = conclude(lifted, settings, clock, timer, solved, evaluator, notes)
+    known = None if rules else no_shock
+    result = conclude(lifted, settings, clock, timer, solved, evaluator, notes, no_shock=known)
     return EvaluatedPlan(given.name, replace(result, given=given.name), lifted, rules)
 
 
@@ -375,7 +385,7 @@ def find_slips(
         for options in groups:
             step(options)
             moved = slip_by_a_year(instance, result.plan, options, year)
-            late = operate_given(instance, read_plans([moved], instance)[0], settings, solver)
+            late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
             found.append(_compare(instance, result, late.result, tuple(options), late.rules))
     return tuple(found)
 

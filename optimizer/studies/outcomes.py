@@ -128,7 +128,6 @@ def outcomes(
     """Every shock as the report shows it, in the order of the events.
 
     Args:
-        instance: the instance.
         surveyed: what the plan's flows mean.
         many: the flows of all shocks.
         costs: by shock, present value of its operation.

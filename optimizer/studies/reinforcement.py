@@ -137,7 +137,6 @@ def find_reinforcements(
     """Try single additions to a plan on the shocks that broke it; None where there is none.
 
     Args:
-        instance: the instance.
         evaluator: of this instance.
         plan: that was broken.
         failing: numbers of the shocks that broke it.

@@ -151,10 +151,10 @@ def _of_amounts(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[
 
 def lift_policy(
     instance: Instance, given: GivenPlan, settings: Settings, clock: Clock
-) -> tuple[Instance, tuple[Finding, ...]]:
-    """The instance without rules that no operation of a plan satisfies, and these rules.
+) -> tuple[Instance, tuple[Finding, ...], FixedPlan | None]:
+    """The instance without rules that no operation of a plan satisfies, these rules, and the plan's baseline in it.
 
-    The plan keeps the rules of buying.
+    The plan keeps the rules of buying. Where a rule is lifted there is no baseline yet.
 
     Raises:
         SolverError: the solver failed.
@@ -162,15 +162,14 @@ def lift_policy(
     fixed = FixedPlan(instance, given.plan, settings, clock)
     broken = fixed.rules_out_of_reach()
     if not broken:
-        return instance, ()
+        return instance, (), fixed
     builder, result = fixed.operate(broken)
     assert result.values is not None
     values = result.values.tolist()
     outlays = {year: builder.booked("outlay", year).value(values) for year in instance.horizon.years}
     findings = tuple(_policy_finding(instance, given, rule, outlays) for rule in broken)
-    return _without_rules(instance, {what for owner, what in broken if owner == "policy"}, outlays).replacing(
-        **_running(instance, [owner for owner, what in broken if what == "run"])
-    ), findings
+    lifted = _without_rules(instance, {what for owner, what in broken if owner == "policy"}, outlays)
+    return lifted.replacing(**_running(instance, [owner for owner, what in broken if what == "run"])), findings, None
 
 
 def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: dict[int, float]) -> Finding:

@@ -274,8 +274,7 @@ def sensitivity(
         seed: of the samples.
         flips: whether switching values are computed.
         resolution: how near a flip is found, a share of the way from the value to the end.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        scenario: of the instance, or several in the order given.
+        budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
         settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds

@@ -69,10 +69,8 @@ def share_costs(
     Raises:
         InstanceError: the instance has no members, or fewer than two are named; no member has the name; no such
             scenario.
-        AuditError: a plan and its figures disagree.
+        AuditError, SolverError, ValueError: as for `solve`.
         WorkerError: a process died.
-        SolverError: the solver failed.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so

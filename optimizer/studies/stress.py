@@ -351,7 +351,8 @@ def stress(
     """
     began, clock = time.perf_counter(), Clock()
     if result.baseline is None:
-        raise PlanFileError("there is no plan to stress: " + _why(result))
+        why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
+        raise PlanFileError(f"there is no plan to stress: {why}")
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
@@ -377,10 +378,6 @@ def stress(
         against=drawn,
         **made,
     )
-
-
-def _why(result: Result) -> str:
-    return "no plan exists" if result.status == "none" else "the search was stopped before there was one"
 
 
 def _currencies(instance: Instance, result: Result) -> tuple[str, ...]:

@@ -132,7 +132,6 @@ def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -
     """The supply chain in periods `first` to `last` of a path, both inclusive.
 
     Args:
-        instance: the instance.
         flows: what the path does.
         path: the baseline, or the path of a shock.
         first, last: periods of the horizon, inside the path.
@@ -251,7 +250,8 @@ class _Drawing:
                 found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                found[self._segment(d)] += self._demand_rate(d) - self._short(d) - self._otherwise(d)
+                demanded = self._rate(self.path.demanded(d, t) for t in self.periods)
+                found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
@@ -270,9 +270,6 @@ class _Drawing:
 
     def _segment(self, d: str) -> ChainPlace:
         return ChainPlace(f"segment:{d}", "segment", self.end, owner=d)
-
-    def _demand_rate(self, d: str) -> float:
-        return self._rate(self.path.demanded(d, t) for t in self.periods)
 
     def _short(self, d: str) -> float:
         return max(0.0, self._of("unserved", d))

@@ -149,7 +149,6 @@ def time_to_survive(
     """Find for how many months every floor holds after a chokepoint is cut, for each year, without and with a plan.
 
     Args:
-        instance: the instance.
         plan: what is built and stored, `Result.plan`; None for the do-nothing plan alone.
         chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
         scenario: of the instance, or several in the order given.

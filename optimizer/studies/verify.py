@@ -64,7 +64,6 @@ def matching_flows(
     """The cheapest flows with the figures of a line; None where there are none.
 
     Args:
-        instance: the instance.
         evaluator: of the instance.
         plan: values of the columns of `first_stage_model`.
         line: of one shock.

@@ -67,10 +67,9 @@ def withstand(
 
     Args:
         instance: one with an adversary.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         settings: gap, limits; `strategy` and `checkpoint` do not matter.
         listener: receives every step of the search.
-        scenario: of the instance, or several in the order given.
 
     Returns:
         The result, audited. Where floors cannot all be kept, its plan has the least sum of the listed shocks' gaps and
@@ -78,9 +77,7 @@ def withstand(
 
     Raises:
         InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
-        ValueError: a budget that is no amount of money.
+        AuditError, SolverError, ValueError: as for `solve`.
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
     return withstood(made.instance, None, settings, Clock(settings.time_limit), listener, made.notes).result

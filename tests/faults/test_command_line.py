@@ -405,3 +405,66 @@ def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for
     assert so.withstand(instance, 1.001 * listed.outlay + 1e-6, settings=exact).survives
     if listed.outlay > 1e-3:
         assert not so.withstand(instance, 0.9 * listed.outlay, settings=exact).survives
+
+
+# A measure over futures, and one future.
+
+LIKELY = "shocks.embargo.probability=0.2"
+
+
+JUDGED = [
+    *((words, "regret") for words in (("check",), ("explain",), ("survive",), ("stress", "--samples", "20"))),
+    (("evaluate", "--plan", "examples/plan.yaml", "--quick"), "worst"),
+    (("compare", "--quick", "--budgets", "any"), "{cvar: 0.9}"),
+]
+
+
+@pytest.mark.parametrize(("words", "measure"), JUDGED, ids=lambda value: value[0])
+def test_studies_judge_a_file_without_questions_by_expected_cost(words: tuple[str, ...], measure: str) -> None:
+    command, *options = (words[0], "instances/tiny.yaml", *words[1:], "--set", LIKELY, "--json")
+    code = 4 if command in ("stress", "evaluate") else 0
+    done = run(command, *options, "--set", f"policy.objective={measure}", code=code)
+    said = "policy.objective is left out: plans are judged by expected cost, not by "
+    assert command == "check" or said in flat(done)
+    of_both = [costs(json.loads(each.stdout)) for each in (done, run(command, *options, code=code))]
+    assert of_both[0] == pytest.approx(of_both[1])
+
+
+def costs(found: Any) -> list[float]:
+    """Every total cost in an answer, in the order of the answer."""
+    if isinstance(found, dict):
+        own = [found["total_cost"]] if isinstance(found.get("total_cost"), float) else []
+        return own + [cost for value in found.values() for cost in costs(value)]
+    return [cost for value in found for cost in costs(value)] if isinstance(found, list) else []
+
+
+def test_one_future_is_judged_by_its_expected_cost() -> None:
+    options = (
+        "examples/wait_or_commit.yaml",
+        "--set",
+        "policy.objective=regret",
+        "--future",
+        "high",
+        "--samples",
+        "20",
+    )
+    assert told("stress", *options)["survived"] == 20
+
+
+def test_python_judges_a_file_without_questions_by_expected_cost() -> None:
+    instance = so.load("instances/tiny.yaml", ["policy.objective={cvar: 0.9}", LIKELY])
+    expected = so.solve(instance.by_expected_cost()).total_cost
+    assert so.alternatives(instance, 0.1, 0).cheapest.total_cost == pytest.approx(expected)
+    assert so.compare(instance, ["any"], facts=()).columns[0].result.total_cost == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("file", ["page.html", "brief.md", "book.xlsx"])
+def test_a_measure_without_questions_has_a_report(file: str, tmp_path: Path) -> None:
+    run(
+        "report", "instances/tiny.yaml", "--set", "policy.objective={cvar: 0.9}", "--set", LIKELY, "-o", tmp_path / file
+    )
+
+
+def test_regret_without_questions_says_what_cannot_be_survived() -> None:
+    done = run("solve", "instances/tiny.yaml", "--set", "policy.objective=regret", "--budget", "1M", code=3)
+    assert "policy.objective: it cannot be survived, so that there is no least cost to regret." in flat(done)

@@ -219,7 +219,6 @@ def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str,
     """By commodity, an upper bound on the value of a tonne of it, money; None where a loop leaves it unbounded.
 
     Args:
-        instance: the instance.
         shortage: by segment, the cost of a tonne short below its floor.
     """
     found = dict.fromkeys(instance.commodities, 0.0)

@@ -160,6 +160,8 @@ def attribute(
 ) -> list[Finding]:
     """What is found in futures and not in the file itself, each once, at the line in the branch that causes it.
 
+    What a future has in which nothing is set is of the file itself: a faulty question hides it until that is mended.
+
     Args:
         document: the file.
         found: by number of a way, what was found at its end; ways that set the same have one number.
@@ -178,7 +180,8 @@ def attribute(
                 loose.setdefault(key, (each, []))[1].extend(alike)
             else:
                 placed[_plain(each)] = None
-    return [*placed, *(_blame(document, each, of) for each, of in loose.values())]
+    caused = [(each, of) for each, of in loose.values() if all(way.changes for way in of)]
+    return [*placed, *(_blame(document, each, of) for each, of in caused)]
 
 
 def _dotted(place: Place) -> str:

@@ -34,7 +34,6 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
 from optimizer.solver import Settings
-from optimizer.studies.futures.alone import by_expected_cost
 from optimizer.studies.given_plan import Slip, unserved_money
 from optimizer.studies.purchases import purchases
 from optimizer.units import si
@@ -166,7 +165,7 @@ def find_futures_slips(
     worst = _hardest(views).future
     return {
         view.future.name: find_brief_slips(
-            by_expected_cost(view.instance), view.future.result, settings, task, is_each=view.future is worst
+            view.instance.by_expected_cost(), view.future.result, settings, task, is_each=view.future is worst
         )
         for view in views
     }

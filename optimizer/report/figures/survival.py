@@ -161,7 +161,6 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
     row is among the shocks.
 
     Args:
-        instance: the instance.
         result: the plan at hand; whatever other plans a report holds, its shocks are those that a plot of it shows.
         every: whether each shock has a row of its own.
     """

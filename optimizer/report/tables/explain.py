@@ -249,7 +249,6 @@ class Groups:
     """Puts together the shocks of a family or an ensemble, whose values become known one after the other.
 
     Args:
-        instance: what is explained.
         every: whether each shock has a row of its own.
     """
 
@@ -298,8 +297,6 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     """Title, figure and words of a row.
 
     Args:
-        instance: what is explained.
-        group: the row.
         releases: whether the plan holds stock, which shocks may use up.
     """
     value, money = group.most, instance.money
@@ -364,8 +361,6 @@ class Explaining:
     """Prints each part under the heading that it belongs to.
 
     Args:
-        instance: what is explained.
-        console: where to; stdout where it is left out.
         every: whether each shock of a family or an ensemble has a row of its own.
     """
 

@@ -234,6 +234,8 @@ def _titled(title: str, shown: Table, caption: str) -> RenderableType:
 def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> str:
     """From when on it is, and which answers are known then, each with its probability."""
     label = instance.horizon.label
+    if not result.first_question:
+        return "Plan"
     if not stage.questions:
         return f"Commit now: before {label(stage.end)}, the same in all {len(result.futures)} futures"
     asked = [

@@ -65,10 +65,6 @@ def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
     return f"{si_down(low, '', digits)} to {si_up(high, money, digits)}"
 
 
-def _cost(value: MeasuredCost, money: str) -> str:
-    return band_text(value.bound, value.cost, money, FINE_DIGITS)
-
-
 def _difference(band: ProvenDifference, money: str, reference: float) -> str:
     """A value; one that is nothing beside the amounts that are compared is 0."""
     if band.high <= 10.0 ** (-FINE_DIGITS) * abs(reference):
@@ -141,7 +137,7 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
         return f"no such plan obeys the rules ({meaning})"
     if not value.survives:
         return f"FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
-    return f"{found.measure} {_cost(value, money)} ({meaning})"
+    return f"{found.measure} {band_text(value.bound, value.cost, money, FINE_DIGITS)} ({meaning})"
 
 
 def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:

@@ -204,8 +204,6 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     """One table for as many segments as fit beside each other; the most critical rows where there are many.
 
     Args:
-        instance: the instance.
-        result: the plan.
         width: characters of a line.
         every: whether each shock has a row of its own, however many there are.
     """

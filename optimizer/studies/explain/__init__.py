@@ -219,22 +219,19 @@ def explain(
 
     Args:
         instance: the instance.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
-        scenario: of the instance, or several in the order given.
         known: its best plan, where that was solved for before; explained as it is.
 
     Returns:
         All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
 
     Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
+        AuditError, SolverError, ValueError: as for `solve`.
         InstanceError: a scenario that the instance does not have.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so

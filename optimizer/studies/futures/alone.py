@@ -8,7 +8,6 @@ from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, kept_instances
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Instance
 from optimizer.progress import Progress, ignore
 from optimizer.results.plan import Plan
@@ -59,13 +58,7 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings, unti
         if clock.is_over:
             return Alone(is_stopped=True)
         (kept,) = kept_instances(memory, (number,))
-        instance = by_expected_cost(kept)
+        instance = kept.by_expected_cost()
         evaluator = evaluator_in_worker(memory, kept, (number,))
         solved = choose_strategy(settings.strategy, instance, evaluator).run(instance, settings, clock, report)
         return Alone.of(instance, solved)
-
-
-def by_expected_cost(instance: Instance) -> Instance:
-    """One future by itself: judged by its expected cost, whatever the measure over all of them is."""
-    policy = instance.policy.model_copy(update={"objective": RiskMeasure()})
-    return instance.replacing(policy=policy)

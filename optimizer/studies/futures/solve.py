@@ -33,7 +33,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures.alone import LISTENER, Alone, by_expected_cost, solve_alone
+from optimizer.studies.futures.alone import LISTENER, Alone, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
@@ -87,8 +87,8 @@ def solve(
           2026  plant  20
           stock  reserve  at most 100 t>
     """
-    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    clock = Clock(settings.time_limit)
+    settings = settings or Settings()
+    made, clock = apply_arguments(instance, budget=budget, scenario=scenario, solves=True), Clock(settings.time_limit)
     if made.instance.is_adaptive:
         return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=adversary)
     if adversary:
@@ -249,7 +249,7 @@ class _Search:
         def report(step: Progress) -> None:
             self.listener(replace(step, phase=f"{future.name} alone, {step.phase}"))
 
-        instance = by_expected_cost(future.instance)
+        instance = future.instance.by_expected_cost()
         evaluator = self.evaluator.futures[number]
         found = self._withstood(instance, self._settings_alone, evaluator, oracles, report)
         return Alone.of(instance, found.solved)
@@ -273,7 +273,8 @@ class _Search:
         return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
 
     def _gap_of_reference(self, future: Future) -> Finding:
-        what = f'the future "{future.name}" cannot be survived alone, so that there is no least cost to regret'
+        who = f'the future "{future.name}" cannot be survived alone' if future.name else "it cannot be survived"
+        what = f"{who}, so that there is no least cost to regret"
         cure = "Raise its budget, shorten lead times or lower its floors; or choose another policy.objective."
         return Finding(self.instance.title, None, "policy.objective", what, cure)
 

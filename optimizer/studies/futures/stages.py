@@ -88,7 +88,6 @@ def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, 
     """The stages of a plan in the order of time; one without questions is one stage.
 
     Args:
-        result: the plan.
         folded: whether an option that is bought in many ways in one stage is one order with ranges.
     """
     if not result.futures:

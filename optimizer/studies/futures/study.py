@@ -28,7 +28,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.frames import of_futures_study
-from optimizer.studies.futures.alone import Alone, by_expected_cost
+from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import purchases_of, solve_futures
 from optimizer.studies.futures.tasks import (
     Dates,
@@ -195,18 +195,15 @@ def futures_study(
 
     Args:
         instance: with futures.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        budget, scenario: as for `solve`.
         settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
-        scenario: of the instance, or several in the order given.
 
     Raises:
         InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
             scenario that the instance does not have.
-        AuditError: a plan and its figures disagree.
+        AuditError, SolverError, ValueError: as for `solve`.
         WorkerError: a process died.
-        SolverError: the solver failed.
-        ValueError: a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -342,7 +339,7 @@ class _FuturesSearch:
         exact = replace(self.settings, gap=min(self.settings.gap, EXACT_GAP), tolerance=None)
         for future in self.tree.futures:
             if id(future.instance) not in keys:
-                instance = by_expected_cost(future.instance)
+                instance = future.instance.by_expected_cost()
                 tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings, self.until)))
                 keys.append(id(future.instance))
         for dates in self._dates():
@@ -388,7 +385,7 @@ class _FuturesSearch:
                 future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives
             )
             others = [(name, plan) for name, plan in plans if name != future.name]
-            tasks.append(Task(follow_plans, (by_expected_cost(future.instance), others, self.settings, self.until)))
+            tasks.append(Task(follow_plans, (future.instance.by_expected_cost(), others, self.settings, self.until)))
         for number, rows in self._perform(tasks if len(owners) > 1 else (), "plans of one future in the others"):
             found |= {(row.plan, id(owners[number].instance)): row for row in rows}
         return found
