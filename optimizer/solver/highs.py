@@ -147,7 +147,7 @@ class HighsBackEnd:
         self._highs.changeRowsBounds(len(rows), rows, least, most)
         for row, column, value in entries:
             self._highs.changeCoeff(row, column, value)
-        self._last, self._solved, self._kept = None, None, {}
+        self._last, self._kept = None, {}
 
     def resume(self, name: str) -> None:
         """Take up a basis that was kept, at once: what grows now grows with it."""

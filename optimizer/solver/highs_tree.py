@@ -119,9 +119,10 @@ class TreeBackEnd(HighsBackEnd):
 
         Then its basis saves more than presolve does.
         """
-        if self._last is None or not self._highs.getBasis().valid or not np.array_equal(self._last[0], request.costs):
+        if self._last is None or self._last[1].values is None or not self._highs.getBasis().valid:
             return False
-        return (request.cutoff - float(self._last[1] @ request.costs)) * request.money <= history.distance
+        room = request.cutoff - float(self._last[1].values @ request.costs)
+        return np.array_equal(self._last[0].costs, request.costs) and room * request.money <= history.distance
 
     @contextlib.contextmanager
     def _presolved(self, request: SolveRequest, *, is_proof: bool) -> Iterator[tuple[Any, Indices, Sequence[int]]]:
