@@ -21,12 +21,22 @@ from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
-from optimizer.report.brief.plan_parts import find_brief_slips, first_year, orders_of
+from optimizer.report.brief.plan_parts import (
+    MOST_ORDERS,
+    MOST_SEGMENTS,
+    MOST_SHOCKS,
+    MOST_YEARS,
+    find_brief_slips,
+    first_year,
+    new_money_part,
+    orders_of,
+)
 from optimizer.report.brief.structure import Brief
-from optimizer.report.brief.writers import brief_pdf, write_brief
+from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
-from optimizer.results.plan import Build, Plan
+from optimizer.results.frames import FrameColumn
+from optimizer.results.plan import Build, Lack, Plan
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
@@ -367,6 +377,36 @@ def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
     assert [round(float(side) * 25.4 / 72) for side in (only.mediabox.width, only.mediabox.height)] == [210, 297]
 
 
+def lengthened(data: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    """A brief with so many rows in tables, all with a long name."""
+    parts = dict(data["parts"])
+    for name, count in counts.items():
+        table = parts[name]["table"]
+        rows = [[f"{table['rows'][0][0]} with a long name for paper {i}", *table["rows"][0][1:]] for i in range(count)]
+        bars = [[1.0]] * count if parts[name]["bars"] else []
+        parts[name] = {**parts[name], "table": {**table, "rows": rows}, "bars": bars, "strong": []}
+    return {**data, "parts": parts}
+
+
+def test_longest_lists_keep_to_one_page_of_smaller_type(data: dict[str, Any]) -> None:
+    most = {"orders": MOST_ORDERS + 3, "survival": MOST_SHOCKS, "unserved": MOST_SEGMENTS, "money": MOST_YEARS}
+    brief = data["brief"]
+    longest = lengthened(brief, {name: count for name, count in most.items() if brief["parts"][name]["table"]})
+    assert len(PdfReader(io.BytesIO(brief_pdf(longest))).pages) == 1
+    assert 0.7 <= paper_scale(longest) <= paper_scale(brief) <= 1.0
+    assert paper_scale(lengthened(brief, {"orders": 60})) < 1.0
+
+
+def test_years_that_are_too_many_are_one_row_with_their_money() -> None:
+    columns = (FrameColumn("year", is_index=True), FrameColumn("new", "New", "USD", "millions"),
+               FrameColumn("committed", "Committed", "USD", "millions"))  # fmt: skip
+    drawn = new_money_part(columns, [(str(2027 + i), 1e6 * (i + 1), None) for i in range(13)], ()).shown
+    assert drawn is not None
+    rows = [tuple(row.values()) for row in drawn.rows()]
+    # The first nine, and 10 + 11 + 12 + 13 = 46 of the last four.
+    assert (len(rows), rows[-1]) == (10, ("and 4 later years", 46e6))
+
+
 def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None:
     table = data["brief"]["parts"]["orders"]["table"]
     longer = {**table, "rows": [[f"option {i}", *table["rows"][0][1:]] for i in range(120)]}
@@ -374,6 +414,7 @@ def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None
     more = {**data["brief"], "parts": {**parts, "orders": {**parts["orders"], "table": longer}}}
     content = brief_pdf(more)
     assert len(PdfReader(io.BytesIO(content)).pages) > 1
+    assert "This answer takes more than one page." in read(content, ".pdf").replace("\n", " ")
     written = flat(read(content, ".pdf"))
     assert all(f"option{i}" in written for i in range(120))
     assert [text for text in texts(more) if flat(text) not in written] == []
@@ -431,7 +472,14 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         "With 2M USD of outlay in 2027, 2M to 8M USD in all years, every survival floor"
     )
     parts = found["parts"]
-    assert parts["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "every future"]
+    rows = parts["orders"]["table"]["rows"]
+    assert rows[0] == ["plant, 40 t/yr", "2", "2", "2027", "2028", "every future"]
+    # Of all years 2M of the plant in either future, and 6M of the extension where need is high.
+    assert [row[:3] for row in rows[1:]] == [
+        ["All decisions (1)", "2", "2"],
+        ["Later decisions, from 2028 on", "–", "0 to 6"],
+    ]
+    assert found["notes"] == []
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
@@ -461,8 +509,16 @@ def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
     high, low = futures.futures
     none = replace(low, result=replace(low.result, plan=Plan()))
     found = make_futures_brief(instance_of(futures), replace(futures, futures=(high, none))).to_dict()
-    assert found["parts"]["orders"]["table"]["rows"][0] == ["plant, 40 t/yr", "2", "2027", "2028", "1 of 2 futures"]
-    assert found["parts"]["orders"]["table"]["rows"][-1][1] == "0 to 2"
+    assert found["parts"]["orders"]["table"]["rows"][0] == [
+        "plant, 40 t/yr",
+        "2",
+        "2",
+        "2027",
+        "2028",
+        "1 of 2 futures",
+    ]
+    sums = next(row for row in found["parts"]["orders"]["table"]["rows"] if row[0].startswith("All"))
+    assert sums[1:3] == ["0 to 2", "0 to 2"]
 
 
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])
@@ -479,3 +535,12 @@ def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesRes
     part = make_futures_brief(instance_of(futures), futures).to_dict()["parts"]["confidence"]
     assert part["table"] is None
     assert "report the file itself" in part["missing"]
+
+
+def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) -> None:
+    high, low = futures.futures
+    lacks = {"motors": Lack(0.25, "2027", 25.0)}
+    short = replace(low, result=replace(low.result, lacks=lacks))
+    notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
+    assert notes[0] == "In 1 of 2 futures demand is short without a shock, most in low."
+    assert notes[1].startswith("Short already without a shock: motors, 2027, up to 25 %.")

@@ -72,7 +72,7 @@ def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= columns
         words = " ".join(done.stdout.split())
-        assert "SURVIVES all 2 shocks" in done.stdout.splitlines()[1]
+        assert "SURVIVES both shocks" in done.stdout.splitlines()[1]
         assert words.index("What binds") < words.index("Each shock") < words.index("Each option")
         assert "home magnet plant NOTHING SURVIVES at any budget" in words
         assert "motors + 1 point +780k USD" in words

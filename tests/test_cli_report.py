@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.cli.sections import planned_ends
+from optimizer.report.study_narrative import reached_text
 from optimizer.solver import Clock
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
@@ -137,3 +139,20 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
     assert done.exit_code == 5, done.output
     assert "Frontier" not in done.stderr
     assert (tmp_path / "page.html").exists()
+
+
+def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_it() -> None:
+    """On two processors, of 140 s: explain 60 s and compare 50 s of work at once, then budgets after compare.
+
+    compare and budgets are 50 + 30 = 80 s of work, the longest: 140 s for 80. So compare ends at 140 · 50 / 80 = 87.5.
+    """
+    ends = planned_ends(["explain", "compare", "budgets"], 2, 140.0)
+    assert ends == {"explain": 140.0, "compare": 87.5, "budgets": 140.0}
+    assert planned_ends(["stress", "attack"], 1, 30.0) == {"stress": 20.0, "attack": 30.0}
+
+
+def test_what_has_no_time_is_left_out_of_a_sensitivity_and_its_section_says_how_far_it_came() -> None:
+    ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
+    found = so.sensitivity(so.load(TINY, [ranges]), flips=False, settings=so.Settings(until=0.0))
+    assert (found.status, found.bars) == ("stopped", ())
+    assert reached_text(found) == "0 of 1 number looked at, 0 solved for at both ends"

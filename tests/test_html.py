@@ -55,7 +55,7 @@ def result() -> so.Result:
 
 def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> None:
     said = text(result._repr_html_())
-    assert "✓ Survives all 2 shocks" in said
+    assert "✓ Survives both shocks" in said
     assert "43.6M USD, present value at the start of 2026, in USD of 2025" in said
     assert "home magnet plant refining 2026 2028 20 t/yr 5M 43 %" in said
     assert "magnet reserve stockpile 2026 2028 100 t 6.5M 57 %" in said

@@ -51,7 +51,7 @@ def test_sheets_state_the_currency_and_its_year_and_keep_their_heads(book: Any) 
 
 def test_answer_comes_first(book: Any) -> None:
     said = {row[0].value: row[1].value for row in book["answer"].iter_rows(min_row=HEAD + 1)}
-    assert said["Answer"] == "SURVIVES all 2 shocks"
+    assert said["Answer"] == "SURVIVES both shocks"
     assert said["Total cost"].startswith("43.6M USD, present value at the start of 2026, in USD of 2025")
 
 
@@ -146,7 +146,7 @@ def test_report_writes_a_workbook_by_its_name(result: so.Result, tmp_path: Path)
     result.save(tmp_path / "plan.json")
     done = run(tmp_path, "report", "plan.json", "-o", "plan.xlsx")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "tiny: SURVIVES all 2 shocks\n"
+    assert done.stdout == "tiny: SURVIVES both shocks\n"
     content = (tmp_path / "plan.xlsx").read_bytes()
     assert openpyxl.load_workbook(io.BytesIO(content)).sheetnames[0] == "answer"
     assert run(tmp_path, "report", str(TINY), "--budget", "5M", "-o", "poor.xlsx").returncode == 4
@@ -166,7 +166,7 @@ def futures_book(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures_book: Any) -> None:
     """100 t/yr at 60k before the answer, in both futures; 100 t/yr at 80k more where demand doubles."""
     said = {row[0].value: row[1].value for row in futures_book["answer"].iter_rows(min_row=HEAD + 1)}
-    assert said["Answer"] == "SURVIVES in all 2 futures"
+    assert said["Answer"] == "SURVIVES in both futures"
     assert said["Commit now"] == "6M USD before 2028: plant"
     (now,), (later,) = rows(futures_book["commit now"]), rows(futures_book["after answers"])
     shown = ("In", "Option", "Decided", "Size", "Unit of size", "Spent [USD]")

@@ -149,7 +149,8 @@ def _draw_study(
         common.print_message(doubt)
     drawn = subject.plan
     if study is not None:
-        drawn = sections.carry_out_all(sections.study_tasks([study], subject), subject.instance.money, 0.0)[study]
+        tasks = sections.study_tasks([study], subject)
+        drawn = sections.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)[study]
     _end_with_study(drawn, output, doubts)
 
 

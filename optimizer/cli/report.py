@@ -13,13 +13,12 @@ from optimizer.errors import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
-    from optimizer.instance.schema import Instance
     from optimizer.report.brief.futures import SlipsByFuture
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Settings
+    from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.given_plan import Slip
     from optimizer.studies.requirements import Requirements
@@ -76,14 +75,16 @@ def command(
     if futures is not None:
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
-    found = _find(source, plan, changes, search)
+    from optimizer.solver import Clock
+
+    found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
-    subject = sections.StudySubject(source, instance, result, accuracy.share, search.time_limit)
+    subject = sections.StudySubject(source, instance, result, accuracy.share, _limit(search))
     if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(subject, output, quick=quick, interrupted=found.interrupted)
-    made = _carry_out(subject, names, amounts, quick=quick, interrupted=found.interrupted)
+    made = _carry_out(subject, names, amounts, clock, quick=quick, interrupted=found.interrupted)
 
     from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
@@ -105,7 +106,17 @@ def command(
     data = shown.to_dict() | picture_data(pictures)
     _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
-    _end(result, output, content, doubts, stopped=frontier.stopped or _are_stopped(studied))
+    _end(result, output, content, doubts, stopped=_is_asked(clock) and (frontier.stopped or _are_stopped(studied)))
+
+
+def _limit(search: options.PlanSearch) -> float:
+    """Seconds of all studies together."""
+    return sections.REPORT_SECONDS if search.time_limit is None else search.time_limit
+
+
+def _is_asked(clock: "Clock") -> bool:
+    """Whether it is the user who ended something early: by a limit, or by Ctrl-C."""
+    return clock.interrupted or clock.limit is not None
 
 
 def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
@@ -120,6 +131,7 @@ def _carry_out(
     subject: sections.StudySubject,
     names: Sequence[str],
     amounts: list[float] | None,
+    clock: "Clock",
     *,
     quick: bool,
     interrupted: bool,
@@ -132,33 +144,35 @@ def _carry_out(
     wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
     tasks = sections.study_tasks(wanted, subject)
     if not (quick or interrupted or result.baseline is None):
-        # Alone, the plans of other budgets take all processors.
-        settings = replace(subject, jobs=1 if wanted else None).settings
-        searched = (instance, result, settings)
-        tasks = {"budgets": Task(_budgets, (*searched, amounts)), **tasks, "slips": Task(_slips, searched)}
+        # Alone, each takes all processors.
+        own = replace(subject, jobs=1 if wanted else None)
+        tasks = {"budgets": Task(_budgets, (own, amounts)), **tasks, "slips": Task(_slips, (own,))}
         if "sensitivity" not in tasks:
-            tasks["figures"] = Task(_figures, (replace(subject, jobs=1 if wanted else None),))
-    made = sections.carry_out_all(tasks, instance.money, result.seconds["total"] if wanted else 0.0)
+            tasks["figures"] = Task(_figures, (own,))
+    seconds = result.seconds["total"] if wanted else 0.0
+    made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
 
 
-def _budgets(
-    memory: "Memory", instance: "Instance", result: "Result", settings: "Settings", amounts: list[float] | None
-) -> "Frontier":
+def _budgets(memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None) -> "Frontier":
     """A task: the plans of other budgets."""
     from optimizer.studies.comparison import frontier
 
-    return frontier(instance, result, amounts, settings, sections.listener_of(memory))
+    return frontier(subject.instance, subject.result, amounts, subject.settings, sections.listener_of(memory))
 
 
-def _slips(memory: "Memory", instance: "Instance", result: "Result", settings: "Settings") -> "tuple[Slip, ...]":
+def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
     """A task: what a slip by a year does."""
     from optimizer.progress import Progress
     from optimizer.report.brief.plan_parts import find_brief_slips
 
     listener = sections.listener_of(memory)
-    return find_brief_slips(instance, result, settings, lambda task: listener(Progress(task=task)))
+
+    def tell(task: str) -> None:
+        listener(Progress(task=task))
+
+    return find_brief_slips(subject.instance, subject.result, subject.settings, tell)
 
 
 def _figures(memory: "Memory", subject: sections.StudySubject) -> "Sensitivity | None":
@@ -230,7 +244,7 @@ def _end_with_futures(
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
-    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0) if wanted else {}
+    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0, time_limit)
     studied = sections.make_sections(names, made, subject)
     answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
@@ -308,8 +322,8 @@ def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, in
     instance, result = subject.instance, subject.result
     doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
-    tasks = {"slips": Task(_slips, (instance, result, subject.settings)), "figures": Task(_figures, (subject,))}
-    made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0)
+    tasks = {"slips": Task(_slips, (subject,)), "figures": Task(_figures, (subject,))}
+    made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0, subject.time_limit)
     studies = {} if (figures := made.get("figures")) is None else {"sensitivity": figures.to_dict()}
     brief = make_brief(instance, result, slips=made.get("slips", ()), studies=studies, warnings=doubts)
     _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)

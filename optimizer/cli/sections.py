@@ -4,6 +4,7 @@ A study is refused, where it does not fit the instance, before anything is solve
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,22 +21,26 @@ if TYPE_CHECKING:
     from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Settings
+    from optimizer.solver import Clock, Settings
     from optimizer.studies.sensitivity import Sensitivity
 
 # Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
-# and within 2 points. The commands themselves take more.
-SAMPLES, STRESS_SAMPLES = 200, 2000
+# and within 3 points. The commands themselves take more.
+SAMPLES, STRESS_SAMPLES = 200, 1000
+# Seconds that all of a report's studies have together where no limit is given: with the search before them and the
+# page after them, three minutes.
+REPORT_SECONDS = 140.0
 # So many uncertain numbers are solved for in a section: a page shows those that decide.
 _MOST_NUMBERS = 6
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
-# What takes longest begins first, so that all cores are busy to the end.
-_LONGEST = (
-    "sensitivity", "explain", "discover", "compare", "figures", "alternatives", "share", "futures", "budgets", "stress",
-    "slips", "attack"
-)  # fmt: skip
+# Processor seconds of each in a national instance: by them the time is shared. What takes longest begins first, so
+# that all cores are busy to the end.
+_SECONDS = {
+    "sensitivity": 80.0, "figures": 80.0, "explain": 60.0, "share": 60.0, "futures": 60.0, "discover": 50.0,
+    "compare": 50.0, "alternatives": 45.0, "budgets": 30.0, "slips": 22.0, "stress": 20.0, "attack": 10.0
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,9 @@ class StudySubject:
 
     Attributes:
         source: the file. instance: in which the plan is looked at. plan: of one future or of several.
-        accuracy: to which costs are proven. time_limit: seconds of each study; None for any.
+        accuracy: to which costs are proven. time_limit: seconds of all studies together; None for any.
         jobs: processes of each study; None for what it takes.
+        until: when a study has to be over, seconds since 1970; None for no such time.
     """
 
     source: str
@@ -54,13 +60,14 @@ class StudySubject:
     accuracy: float
     time_limit: float | None
     jobs: int | None = None
+    until: float | None = None
 
     @property
     def settings(self) -> "Settings":
         """The settings of its searches."""
         from optimizer.solver import Settings
 
-        return Settings(gap=self.accuracy, time_limit=self.time_limit, jobs=self.jobs, threads=self.jobs)
+        return Settings(gap=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
 
     @property
     def optimum(self) -> "Result | None":
@@ -111,7 +118,6 @@ def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Cal
 
 def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.results.futures import FuturesResult
-    from optimizer.solver import Clock
     from optimizer.studies.futures.study import study_futures
 
     assert isinstance(subject.plan, FuturesResult)
@@ -120,15 +126,22 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
             "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
         )
         raise typer.BadParameter(what, param_hint="--with")
-    clock = Clock(subject.time_limit)
-    return study_futures(subject.instance, subject.settings, clock, listener, adaptive=subject.plan)
+    settings = subject.settings
+    return study_futures(subject.instance, settings, settings.clock(), listener, adaptive=subject.plan)
 
 
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.discovery import discover
 
-    jobs, file = subject.jobs, subject.source
-    return discover(subject.result, subject.instance, samples=SAMPLES, jobs=jobs, listener=listener, file=file)
+    return discover(
+        subject.result,
+        subject.instance,
+        samples=SAMPLES,
+        jobs=subject.jobs,
+        time_limit=subject.settings.clock().limit,
+        listener=listener,
+        file=subject.source,
+    )
 
 
 def _explain(subject: StudySubject, listener: "Listener") -> "Study":
@@ -271,10 +284,10 @@ def study_tasks(names: Sequence[str], subject: StudySubject) -> "dict[str, Task]
     """By name, the task that carries out a study."""
     from optimizer.algorithms.executor import Task
 
-    return {name: Task(_study, (name, subject)) for name in names}
+    return {name: Task(_study, (subject, name)) for name in names}
 
 
-def _study(memory: "Memory", name: str, subject: StudySubject) -> "Study":
+def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
     """A task: a study. Beside others, it takes one processor."""
     subject = subject if "listener" in memory else replace(subject, jobs=1)
     return STUDIES[name].make(subject, listener_of(memory))
@@ -288,24 +301,53 @@ def listener_of(memory: "Memory") -> "Listener":
     return listener
 
 
-def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> dict[str, Any]:
+def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, float]:
+    """By when each of some studies has to be over, seconds from now; `size` run at a time, each begins as one ends.
+
+    Each has a share of all `seconds`, in proportion to what it usually takes. What one does not need is left to those
+    after it.
+    """
+    free, last, ends = [0.0] * size, [""] * size, dict[str, float]()
+    for name in names:
+        worker = free.index(min(free))
+        free[worker] += _SECONDS[name]
+        last[worker], ends[name] = name, free[worker]
+    longest = max(free)
+    return {name: seconds if name in last else seconds * end / longest for name, end in ends.items()}
+
+
+def _with_ends(tasks: "Mapping[str, Task]", order: Sequence[str], size: int, limit: float | None) -> "list[Task]":
+    """The tasks in their order, each with the time by which it has to be over. Their first argument is the subject."""
+    if limit is None:
+        return [tasks[name] for name in order]
+    ends, now = planned_ends(order, size, limit), time.time()
+    pairs = [(tasks[name], tasks[name].arguments) for name in order]
+    return [
+        replace(task, arguments=(replace(subject, until=now + ends[name]), *more))
+        for name, (task, (subject, *more)) in zip(order, pairs, strict=True)
+    ]
+
+
+def carry_out_all(
+    tasks: "Mapping[str, Task]", money: str, seconds: float, limit: float | None, clock: "Clock | None" = None
+) -> dict[str, Any]:
     """What comes of some tasks, by name; those that had not begun when the user stopped them are left out.
 
-    Side by side where there are several and the plan took its time: `seconds`. `money` is a currency's symbol.
+    Side by side where there are several and the plan took its time: `seconds`. `money` is a currency's symbol, `limit`
+    the seconds that all of them have together, and `clock` says afterwards whether the user stopped them.
     """
     from optimizer.algorithms.executor import size_for, start_executor
     from optimizer.solver import Clock, interruptible
 
-    order = sorted(tasks, key=lambda name: _LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
-    size = min(size_for(None, seconds), len(tasks))
-    order = order if size > 1 else list(tasks)
+    size = max(1, min(size_for(None, seconds), len(tasks)))
+    order = sorted(tasks, key=lambda name: -_SECONDS[name]) if size > 1 else list(tasks)
     if not tasks:
         return {}
-    clock, found = Clock(), dict[str, Any]()
+    clock, found = clock or Clock(), dict[str, Any]()
     with (
         contextlib.suppress(KeyboardInterrupt),
         common.display(money, lists_tasks=True) as shown,
-        start_executor(max(1, size)) as executor,
+        start_executor(size) as executor,
     ):
 
         def hear(event: "Progress") -> None:
@@ -315,7 +357,7 @@ def carry_out_all(tasks: "Mapping[str, Task]", money: str, seconds: float) -> di
         if size <= 1:
             executor.memory["listener"] = hear
         with interruptible(clock, hear):
-            for number, answer in executor.as_completed([tasks[name] for name in order], clock):
+            for number, answer in executor.as_completed(_with_ends(tasks, order, size, limit), clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:
                     common.print_message(f"{order[number]} ({len(found)} of {len(tasks)} done)")

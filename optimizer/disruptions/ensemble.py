@@ -212,7 +212,8 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
         for months, severity, variant in members:
             lists = spec.durations.listed
             event = _like(variant, months, 1.0 / len(members))
-            events[title(name, None, months if lists else None, severity)] = event
+            key, shown = (title(each, None, months if lists else None, severity) for each in (name, spec.name or name))
+            events[key] = event | ({"name": shown} if spec.name else {})
     if not events:
         return {}
     scale = {"triangular": [0.5, 1.0, 1.25]}

@@ -99,6 +99,8 @@ def percent(share: float, digits: int = 0) -> str:
     text = fixed(100 * share, digits)
     if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
+    if digits > 0 and share > NEGLIGIBLE and float(text) == 0:
+        return f"<{fixed(10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
     return f"{text} %"
@@ -124,6 +126,16 @@ def shortened(text: str, most: int) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 shock``, ``2 shocks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def case_title(case: str) -> str:
+    """The name of a case of a comparison for readers: its words; the file itself where no scenario is applied."""
+    return "the file as it is" if case == "plain" else case.replace("_", " ")
+
+
+def all_of(count: int, nouns: str) -> str:
+    """``both shocks``, ``all 3 shocks``."""
+    return f"both {nouns}" if count == 2 else f"all {count:,} {nouns}"
 
 
 def left_out(count: int) -> str:

@@ -11,6 +11,7 @@ from optimizer.levers import Sized, Stock
 from optimizer.report.format import (
     DASH,
     abroad,
+    all_of,
     band_words,
     committed_words,
     dated,
@@ -76,7 +77,7 @@ def _survived(result: Result, others: Collection[str] = ()) -> str:
     """The shocks of a plan that survives, but for some others: ``all 3 shocks and 19 of 20 samples, 19 required``."""
     counts = [each for each in result.sample_counts if each.survived < each.samples]
     rest = sum(each.name not in others for each in result.shocks) - sum(each.samples for each in counts)
-    listed = ["the one shock" if rest == 1 else f"all {rest:,} shocks"] if rest else []
+    listed = ["the one shock" if rest == 1 else all_of(rest, "shocks")] if rest else []
     return " and ".join([*listed, *(each.of_ensemble for each in counts)])
 
 
@@ -192,7 +193,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.has_priced_gaps:
-        proven = "; another plan may leave less, but costs more with its gaps at their price (gap_price)"
+        proven = "; another plan may leave less, but costs more with its gaps at their price"
     elif result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
     counted = _counted_shocks(result)

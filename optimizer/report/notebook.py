@@ -10,6 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
+from optimizer.report.format import all_of
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si
@@ -40,7 +41,11 @@ def _headline(failed: int, survived: int, count: int) -> str:
         return "The cheapest plan; the instance has no shocks"
     if failed:
         return f"✗ Fails in {failed} of {count} shocks"
-    return f"✓ Survives all {count} shocks" if survived == count else f"✓ Survives {survived} of {count} shocks, enough"
+    return (
+        f"✓ Survives {all_of(count, 'shocks')}"
+        if survived == count
+        else f"✓ Survives {survived} of {count} shocks, enough"
+    )
 
 
 def _figures(result: Any) -> str:

@@ -7,11 +7,11 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import list_names, plural, shock_title
+from optimizer.report.format import case_title, list_names, plural, shock_title
 from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
-from optimizer.report.tables.sensitivity import deciding_text, number_name, number_range
+from optimizer.report.tables.sensitivity import deciding_text, number_range, number_title
 from optimizer.report.tables.share import core_text, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.results.result import Result
@@ -19,8 +19,10 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.importance import numbers_of
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
@@ -44,6 +46,29 @@ def study_sentences(found: Any) -> tuple[str, ...]:
         CostShares: _cost_shares,
     }
     return tuple(each for each in makers[type(found)](found) if each)
+
+
+def reached_text(found: Any) -> str:
+    """How far a study came that was stopped; empty where it has no parts that are counted."""
+    if isinstance(found, Discovery):
+        return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
+    if isinstance(found, Sensitivity):
+        return _numbers_reached(found)
+    if isinstance(found, Comparison):
+        return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
+    if isinstance(found, Alternatives):
+        proven = sum(each.proven for each in found.ranges)
+        return f"the sizes of {proven:,} of {plural(len(found.ranges), 'option')} proven" if found.ranges else ""
+    if isinstance(found, Explanation) and found.result.status == "survives":
+        levers = sum(each.kind == "lever" for each in found.worths)
+        return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
+    return ""
+
+
+def _numbers_reached(found: Sensitivity) -> str:
+    every, seen = numbers_of(found.instance), len(found.bars) + len(found.screened)
+    looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
+    return f"{looked}{len(found.bars):,} solved for at both ends"
 
 
 # Why this plan, or why none.
@@ -219,13 +244,13 @@ def _moves_most(found: Sensitivity) -> str:
         return "No number moves the total cost by an amount that is proven."
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
-    name = number_name(found.instance, most.number)
+    name = number_title(found.instance, most.number)
     return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
 
 
 def _changes(found: Sensitivity) -> str:
     ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
-    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
+    names = list_names([number_title(found.instance, bar.number) for bar in ends], _NAMES)
     if not ends:
         is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
         return "At no end of a range are other options bought." if is_known else ""
@@ -290,7 +315,7 @@ def _comparison(found: Comparison) -> Sequence[str]:
 
 
 def _surviving_cases(found: Comparison) -> str:
-    failing, count = [each.case for each in found.columns if not each.result.survives], len(found.columns)
+    failing, count = [case_title(each.case) for each in found.columns if not each.result.survives], len(found.columns)
     which = f"; not {list_names(failing, _NAMES)}" if failing else ""
     return f"{count - len(failing)} of {count} cases survive everything{which}."
 
@@ -300,7 +325,8 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     dear = max(known, key=lambda each: each.result.total_cost)
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
-    return f"Dearest is {dear.case}: {costs} ({change} {money} in cost beside {plain.case})."
+    beside = f"{change} {money} in cost beside {case_title(plain.case)}"
+    return f"Dearest is {case_title(dear.case)}: {costs} ({beside})."
 
 
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:

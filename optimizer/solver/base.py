@@ -106,6 +106,7 @@ class Settings:
         patience: seconds of one search with integers after which `gap` is enough in place of `tolerance`; None where
             `tolerance` holds throughout.
         time_limit: seconds for the whole computation; None for no limit.
+        until: when all searches together have to be over, seconds since 1970; None for no such time.
         threads: of the solver; None leaves the number to it.
         seed: random seed of the solver; None leaves it to the solver.
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
@@ -118,12 +119,28 @@ class Settings:
     tolerance: float | None = None
     patience: float | None = None
     time_limit: float | None = None
+    until: float | None = None
     threads: int | None = None
     seed: int | None = None
     strategy: StrategyName = "auto"
     jobs: int | None = None
     cluster: str | None = None
     checkpoint: str | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether all searches together have to be over."""
+        return self.until is not None and time.time() >= self.until
+
+    @property
+    def halfway(self) -> float:
+        """When half of what is left before `until` is over, seconds since 1970; infinite without it."""
+        return math.inf if self.until is None else (time.time() + self.until) / 2
+
+    def clock(self) -> Clock:
+        """The time of a search that begins now, in whichever process."""
+        left = None if self.until is None else max(0.0, self.until - time.time())
+        return Clock(min((each for each in (self.time_limit, left) if each is not None), default=None))
 
     def slack(self, cost: float, seconds: float = 0.0) -> float:
         """By how much a cost may miss the least one, money, after so many seconds of a search."""

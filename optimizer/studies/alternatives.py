@@ -177,7 +177,7 @@ def alternatives(
     """
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
-    clock = Clock(settings.time_limit)
+    clock = settings.clock()
     with open_evaluator(instance, settings, None) as evaluator:
         evaluator.histories = {}
         # The least cost has to be known more closely than the tolerance of plans near to it.

@@ -333,7 +333,7 @@ def attack(
     began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
-    clock, own = Clock(settings.time_limit), replace(settings, gap=min(PLAN_GAP, settings.gap))
+    clock, own = settings.clock(), replace(settings, gap=min(PLAN_GAP, settings.gap))
     histories: BranchingHistories = {}
     if plan is None:
         withstanding = withstood(listed, None, own, clock, listener, notes, histories=histories)

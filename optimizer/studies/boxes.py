@@ -381,6 +381,8 @@ def evaluate_all(
         executor.memory["clock"] = clock
         for k, outcomes in executor.as_completed(tasks, clock):
             found |= dict(zip(parts[k], outcomes, strict=False))
+            # As after Ctrl-C, what has not begun is left out.
+            clock.interrupted |= clock.is_over and len(found) < len(states)
             listener(Progress(task="samples", done=len(found), total=len(states)))
     return found
 

@@ -272,6 +272,8 @@ class BudgetSweep:
         with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
+                # As after Ctrl-C, what has not begun is left out.
+                self.clock.interrupted |= self.settings.is_late and self._done < self._total
                 outcome = f": {one_line(answer)}" if isinstance(answer, Result) else ""
                 self.listener(Progress(task=labels[number] + outcome, done=self._done, total=self._total))
                 yield number, answer
@@ -306,7 +308,7 @@ class BudgetSweep:
             if not self.is_planned(case, budget) or self.clock.interrupted:
                 continue
             result, instance = self._results[case, budget], with_budget(self.cases[case], budget)
-            no_shock[case] = no_shock_cost(instance, self.settings, Clock(self.settings.time_limit))
+            no_shock[case] = no_shock_cost(instance, self.settings, self.settings.clock())
             self.measures[case] = Measure.of_result(result, no_shock[case], self.settings.gap)
             if result.status != "stopped" and not self.measures[case].is_proven(result):
                 before[case, budget] = self._results.pop((case, budget))
@@ -422,7 +424,7 @@ def _listener(memory: Memory) -> Listener:
 @contextlib.contextmanager
 def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
     """The time of one question. Where it is this process that receives Ctrl-C, all questions end with it."""
-    clock = Clock(settings.time_limit)
+    clock = settings.clock()
     with interruptible(clock, _listener(memory)):
         yield clock
     if clock.interrupted and "clock" in memory:

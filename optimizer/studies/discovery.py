@@ -216,7 +216,7 @@ class Discovery:
     """The conditions under which a plan fails.
 
     Attributes:
-        status: ``done``; ``stopped`` where samples were left out, since the user stopped it.
+        status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
         instance: in which the plan was looked at. plan: name of the instance that it was made for.
         samples, seed: how many were to be drawn, and the seed.
         unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
@@ -309,6 +309,7 @@ def discover(
     seed: int = 7,
     adversary: bool = False,
     jobs: int | None = None,
+    time_limit: float | None = None,
     listener: Listener = ignore,
     file: str = "instance",
     scenario: ScenarioNames | None = None,
@@ -323,6 +324,7 @@ def discover(
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew in each sample.
         jobs: processes; all cores where evaluation takes its time.
+        time_limit: seconds after which no more samples are evaluated; None for no limit.
         listener: receives how many samples were evaluated.
         file: what findings name as the place of the instance.
         scenario: of the instance, or several in the order given.
@@ -356,7 +358,7 @@ def discover(
     base = without_attacks(base) if adversary else base
     numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.members)]
     shares, states = sample_states(base, numbers, samples, seed)
-    clock = Clock()
+    clock = Clock(time_limit)
     with interruptible(clock, listener):
         outcomes = evaluate_all(base.fresh(), fit.plan, states, jobs, clock, listener, lists_attacks=adversary)
     usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]

@@ -367,7 +367,7 @@ def find_slips(
     settings: Settings,
     step: Callable[[Sequence[str]], None] = lambda options: None,
 ) -> tuple[Slip, ...]:
-    """What comes of each group of options whose decisions of a year slip together.
+    """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
 
     Args:
         instance, result: the plan, in its instance.
@@ -383,6 +383,8 @@ def find_slips(
     found = []
     with WhatIfSolver(instance, settings) as solver:
         for options in groups:
+            if settings.is_late:
+                break
             step(options)
             moved = slip_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)

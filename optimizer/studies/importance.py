@@ -20,7 +20,9 @@ Which numbers are worth a search at all follows from the dual values of the best
 No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -94,6 +96,11 @@ class Importance:
         parts = ("p5", "p50", "p95", "mean")
         data = asdict(self) | {"method": METHOD, "bought": dict(self.bought)}
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap", "outlay")}
+
+
+def shares_bought(options: Iterable[str], bought: Sequence[frozenset[str]]) -> dict[str, float]:
+    """By option, in which share of samples it is bought; `bought` has the options of each sample."""
+    return {o: float(np.mean([o in each for each in bought])) for o in options}
 
 
 def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
@@ -257,9 +264,16 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Ma
 
 
 def first_order_effect(
-    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, base: tuple[float, float]
-) -> FirstOrderEffect:
-    """A task: the effect of a number; infinite where the instance is none with it at that end."""
+    memory: Memory,
+    instance: Instance,
+    screen: DualScreen,
+    number: UncertainNumber,
+    base: tuple[float, float],
+    until: float = math.inf,
+) -> FirstOrderEffect | None:
+    """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
+    if time.time() > until:
+        return None
     first = number.first
     end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
     try:
@@ -269,9 +283,12 @@ def first_order_effect(
     return FirstOrderEffect(number.name, gap - base[0], cost - base[1])
 
 
-def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> set[str]:
-    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost."""
+def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
+    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
+
+    Those on the gap come first, the largest effect before all.
+    """
     of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
     of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
-    return set(list(chosen)[:most])
+    return list(chosen)[:most]

@@ -27,7 +27,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, with_number
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Array, Plan
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Settings, interruptible
@@ -43,6 +43,7 @@ from optimizer.studies.importance import (
     latin_hypercube,
     most_effective,
     numbers_of,
+    shares_bought,
 )
 from optimizer.studies.measure import (
     MEASURE_SHARE,
@@ -163,15 +164,17 @@ def ask_moved(
     first: frozenset[str],
     plan: Plan,
     lists_attacks: bool = False,
-) -> VariantOutcome:
-    """A task: the best plan with other numbers. Attacks are listed anew where they count as shocks."""
+) -> VariantOutcome | None:
+    """A task: the best plan with other numbers, attacks listed anew where they count; None where time is over."""
+    if settings.is_late:
+        return None
     try:
         variant = with_numbers(without_attacks(instance) if lists_attacks else instance, numbers)
         # What the adversary can afford, and what its attacks cut, may be uncertain as well.
         variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
         return VariantOutcome("unusable")
-    clock = Clock(settings.time_limit)
+    clock = settings.clock()
     with interruptible(clock, stopping_all(memory)), WhatIfSolver(variant, settings, clock) as solver:
         solver.learn(plan, first)
         return outcome(solver, variant, solver.ask())
@@ -301,8 +304,7 @@ def sensitivity(
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings = settings or Settings(gap=MEASURE_SHARE)
-    clock = Clock()
+    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
@@ -314,9 +316,8 @@ def sensitivity(
             bars = search.tornado()
             bars = search.with_switching_values(bars, resolution) if flips else bars
             sampled = search.sampled(samples, seed) if samples else None
-    ordered = sorted(bars, key=lambda bar: bar.swing(base), reverse=True)
+    shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    shown = tuple(ordered)
     return Sensitivity(status, instance, settings.gap, resolution, base, shown, sampled, search.measure, screened)
 
 
@@ -361,9 +362,7 @@ class _Interval:
 
     def halve(self, at: VariantOutcome, *, differs: bool) -> "_Interval":
         """The half in which the plan changes. A search that was stopped counts as the same: it changes further out."""
-        if differs:
-            return replace(self, other=self.middle, outcome=at)
-        return replace(self, same=self.middle)
+        return replace(self, other=self.middle, outcome=at) if differs else replace(self, same=self.middle)
 
     def switching_value(self, number: Uncertain) -> SwitchingValue:
         end: Literal["low", "high"] = "low" if self.other < 0 else "high"
@@ -393,7 +392,7 @@ class _SensitivitySearch:
         strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
         self.instance, self.numbers = instance, numbers_of(instance)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
-        self.clock, self.listener, self.lists_attacks = clock, listener, lists_attacks
+        self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)
         self.found = WhatIfResult("stopped")
         self.base = VariantOutcome("stopped")
@@ -427,31 +426,34 @@ class _SensitivitySearch:
         """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first."""
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
-        base, what = self._duals.value(self.instance), "which numbers matter at first order"
-        calls = [Task(first_order_effect, (self.instance, self._duals, number, base)) for number in self.numbers]
-        self.listener(Progress(task=what, total=len(calls)))
-        effects = [effect for _, effect in self.executor.as_completed(calls, self.clock)]
+        base, half = self._duals.value(self.instance), self.settings.halfway
+        calls = [Task(first_order_effect, (self.instance, self._duals, each, base, half)) for each in self.numbers]
+        self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
+        effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
+        self.is_whole = len(effects) == len(calls)
         kept = most_effective(effects, most, negligible_gap(self.instance))
-        self.numbers = [number for number in self.numbers if number.name in kept]
+        self.numbers = sorted(
+            (each for each in self.numbers if each.name in kept), key=lambda each: kept.index(each.name)
+        )
         left = [each for each in effects if each.name not in kept]
         return tuple(sorted(left, key=lambda each: (-abs(each.gap), -abs(each.cost), each.name)))
 
     def answers(self, variants: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Task(ask_moved, (self.instance, numbers, *fixed)) for numbers in variants]
+        calls = [Task(ask_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(calls)))
         for number, answer in self.executor.as_completed(calls, self.clock):
-            result[number] = answer
+            self.clock.interrupted |= answer is None or (self.settings.is_late and len(result) + 1 < len(calls))
+            result |= {} if answer is None else {number: answer}
             self.listener(Progress(task=what, done=len(result), total=len(calls)))
         return result
 
     def tornado(self) -> list[TornadoBar]:
         """Every number at both ends."""
-        found = self.answers(
-            [number.at(end) for number in self.numbers for end in (-1.0, 1.0)], "each number at its ends"
-        )
+        at_ends = [number.at(end) for number in self.numbers for end in (-1.0, 1.0)]
+        found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
 
@@ -469,9 +471,9 @@ class _SensitivitySearch:
         return _with_flips(bars, ways)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
-        """Whether no search was stopped."""
+        """Whether no search was stopped, and all numbers were looked at."""
         ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
-        return not self.clock.interrupted and "stopped" not in ends
+        return self.is_whole and not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
         """Whether it is known that the plan is another one there."""
@@ -482,16 +484,14 @@ class _SensitivitySearch:
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
-        found = self.answers([self._sample(row) for row in drawn.tolist()], "all numbers together")
+        found = self.answers([*map(self._sample, drawn.tolist())], "all numbers together")
         usable = [i for i, each in sorted(found.items()) if each.has_plan and each.is_settled]
         if 2 * len(usable) < FEWEST:
             return None
-        return self._importance(drawn[usable], [found[i] for i in usable], samples, seed)
-
-    def _importance(self, drawn: Array, outcomes: Sequence[VariantOutcome], samples: int, seed: int) -> Importance:
+        outcomes = [found[i] for i in usable]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
-        bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
-        return importance([number.name for number in self.numbers], drawn, columns, bought, samples, seed)
+        bought = shares_bought(self.instance.options, [each.bought for each in outcomes])
+        return importance([number.name for number in self.numbers], drawn[usable], columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each member, by path, at shares of the ways from low to high."""

@@ -81,7 +81,7 @@ def share_costs(
     made = apply_arguments(instance, budget=budget, scenario=scenario)
     settings = settings or Settings(gap=SHARING_SHARE)
     names = [word.strip() for word in between.split(",")] if isinstance(between, str) else between
-    return find_cost_shares(made.instance, names, settings, Clock(settings.time_limit), listener, notes=made.notes)
+    return find_cost_shares(made.instance, names, settings, settings.clock(), listener, notes=made.notes)
 
 
 def find_cost_shares(

@@ -58,7 +58,7 @@ from optimizer.studies.outcomes import (
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.
-WHERE = ("jobs", "cluster", "checkpoint")
+WHERE = ("until", "jobs", "cluster", "checkpoint")
 
 
 @dataclass

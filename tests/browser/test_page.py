@@ -79,7 +79,7 @@ def test_page_is_small(file: Path) -> None:
 def test_answer_stands_there_before_any_script_has_run(opened: Open, file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     before = text[: text.index("<script>")]
-    assert "every survival floor holds in all 2 shocks" in before
+    assert "every survival floor holds in both shocks" in before
     assert "<li>embargo (2027, 2029)</li>" in before
     assert "home magnet plant" in before
 

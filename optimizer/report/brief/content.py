@@ -19,6 +19,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.given_plan import Slip
+from optimizer.studies.importance import numbers_of
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
 from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
@@ -59,7 +60,7 @@ def confidence_part(
         FrameColumn("unexplained", "nothing written", "share", "percent"),
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
-    note = "A number that cites a source and assumes something as well counts as an assumption."
+    note = "Shares are rounded. A number that cites a source and assumes something as well counts as an assumption."
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
 
@@ -80,12 +81,7 @@ def _checked(audit: Mapping[str, Any]) -> str:
 
 def _notes(instance: Instance, result: Result) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
-    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
-    if ordered:
-        names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
-                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
-        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
-        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
+    yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
         kept = sum(not outcome.fails for outcome in result.shocks)
@@ -94,6 +90,16 @@ def _notes(instance: Instance, result: Result) -> Iterator[str]:
             f"numbers anywhere in their ranges the best plan for each sample survives everything in "
             f"{percent(bands.survived)} of {plural(bands.used, 'sample')}."
         )
+
+
+def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
+    """What is short without any shock, and from when on what is ordered can help; nothing where nothing is."""
+    ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
+    if ordered:
+        names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
+                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
+        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
+        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
@@ -275,9 +281,11 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count = len(found["numbers"]) + len(found["screened"])
-    note = f"Of {plural(count, 'range')} in the file, those first that decide whether floors hold. What the best plan "
-    note += "then costs more, and what its gap grows by, each alone at an end of its range."
+    count, every = len(found["numbers"]) + len(found["screened"]), len(numbers_of(instance))
+    every = max(count, every)
+    of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
+    note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "
+    note += "What the best plan then costs more, and what its gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import NO_RANGES, confidence_part, make_brief
+from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief
 from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_LACKS,
@@ -19,6 +19,7 @@ from optimizer.report.brief.plan_parts import (
     find_brief_slips,
     first_year,
     new_money_part,
+    order_sums,
     orders_of,
     slip_text,
     unserved_part,
@@ -27,7 +28,7 @@ from optimizer.report.brief.plan_parts import (
     years_with_money,
 )
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import in_millions, plural
+from optimizer.report.format import all_of, in_millions, plural
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
@@ -84,7 +85,21 @@ def make_futures_brief(
         sentence=sentence,
         parts=tuple(_parts(instance, result, views, year, comments, slips or {})) if views else (),
         warnings=tuple(warnings),
+        notes=tuple(_notes(views)),
     )
+
+
+def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What is short without any shock, in the future in which most is, and in how many futures something is."""
+    short = [view for view in views if view.future.result.lacks]
+    if not short:
+        return
+    worst = max(short, key=lambda view: max(lack.share for lack in view.future.result.lacks.values()))
+    where = f", most in {worst.future.name}" if len(views) > 1 else ""
+    said = lacks_note(worst.instance, worst.future.result)
+    if len(views) > 1:
+        yield f"In {len(short):,} of {plural(len(views), 'future')} demand is short without a shock{where}."
+    yield from said
 
 
 def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
@@ -104,7 +119,7 @@ def _floors_kept(result: FuturesResult) -> str:
     if not failed and len(result.futures) == 1:
         return "every survival floor holds"
     if not failed:
-        return f"every survival floor holds in all {plural(len(result.futures), 'future')}"
+        return f"every survival floor holds in {all_of(len(result.futures), 'futures')}"
     worst = max(failed, key=lambda each: each.result.survival_gap)
     in_future = f", most in {worst.name}" if worst.name else ""
     outcomes = worst.result.shocks
@@ -191,16 +206,18 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
     texts, where = _slip_texts(views, slips)
-    rows = list(_order_rows(views, ordered, texts))
+    later = list(_later_row(views))
+    rows = [*_order_rows(views, ordered, texts), *later]
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
+        FrameColumn("total", f"All years, M {result.money}"),
         FrameColumn("when", "Decide by", form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    note = "Money: outlay of the year, undiscounted, the least and the most by future. Sizes: likewise."
+    note = "Money: outlay, undiscounted, the least and the most of the futures that buy it. Sizes: likewise."
     missing, lacks = "", ""
     if texts:
         note += f" A year later: in the future {where}; nothing is bought in its place."
@@ -208,7 +225,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1,), lacks=lacks)
+    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1 - len(later),), lacks=lacks)
 
 
 def _order_rows(
@@ -218,10 +235,28 @@ def _order_rows(
     for some in ordered[:MOST_ORDERS]:
         yield *_order_row(some, len(views)), texts.get((some[0].option,))
     if len(ordered) > MOST_ORDERS:
-        yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 5
-    sums = [math.fsum(order.money for order in view.orders) for view in views]
+        yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
+    sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
     together = max(texts, key=len, default=())
-    yield f"All decisions ({len(ordered)})", _amounts(sums), None, None, None, texts.get(together)
+    name = f"All decisions ({len(ordered)})"
+    yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+
+
+def _later_row(views: Sequence[_FutureView]) -> Iterator[tuple[Any, ...]]:
+    """What is decided after the first year, where something is in some future."""
+    later = [list(_later_moves(view)) for view in views]
+    years = [year for some in later for year, _ in some]
+    if years:
+        spent = _amounts([math.fsum(amount for _, amount in some) for some in later])
+        yield f"Later decisions, from {min(years)} on", None, spent, None, None, None, None
+
+
+def _later_moves(view: _FutureView) -> Iterator[tuple[int, float]]:
+    """Year and outlay of what is bought of options that are not decided in the first year."""
+    first = {order.option for order in view.orders}
+    for move in purchases(view.instance, view.future.result):
+        if move.option not in first:
+            yield view.instance.horizon.year(move.t), move.counted
 
 
 def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:
@@ -247,6 +282,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
     return (
         name,
         _amounts([order.money for order in some]),
+        _amounts([order.total for order in some]),
         min(whens),
         f"bought until {on_line}" if some[0].is_stock else on_line,
         where,

@@ -20,8 +20,8 @@ from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-# Orders that are listed: more do not fit on one page.
-MOST_ORDERS = 7
+# Orders, and years with new money, that are listed: more do not fit on one page.
+MOST_ORDERS, MOST_YEARS = 7, 10
 # What is said of orders a year later.
 IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later does"
 
@@ -139,7 +139,7 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     ]
     note, missing, lacks = "Money: outlay, undiscounted.", "", ""
     if slips:
-        note += " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
+        note += _late_note(is_whole=found.keys() >= set(slip_groups(orders)))
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         if result.adversary is None:
@@ -147,6 +147,12 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     frame = Frame.of_rows("orders", title, columns, rows, note)
     strong = (len(rows) - 1 - bool(later),) if len(orders) > 1 else ()
     return BriefPart("orders", title, (), frame, missing, strong=strong, lacks=lacks)
+
+
+def _late_note(*, is_whole: bool) -> str:
+    """What is said of delays; whether all of them were looked at."""
+    said = " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
+    return said if is_whole else f"{said} –: not looked at in the time there was."
 
 
 def _order_rows(
@@ -158,10 +164,10 @@ def _order_rows(
     for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
         yield _order_row(instance, result, order, slips.get((order.option,)))
     if rest:
-        yield f"and {plural(len(rest), 'more decision')}", *_sums(rest), None, None, None
+        yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None
     if len(orders) > 1:
         text = None if together is None else slip_text(instance, result, together)
-        yield f"All decisions ({len(orders)})", *_sums(orders), None, None, text
+        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, text
 
 
 def _damage(slip: Slip | None) -> tuple[float, float]:
@@ -185,7 +191,8 @@ def _order_row(instance: Instance, result: Result, order: Order, slip: Slip | No
     return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, text
 
 
-def _sums(orders: Sequence[Order]) -> tuple[float, float]:
+def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
+    """What orders take of the budget in their year, and in all years."""
     return math.fsum(order.money for order in orders), math.fsum(order.total for order in orders)
 
 
@@ -228,9 +235,20 @@ def new_money_part(
     )
     has_others = any(row[-1] is not None for row in rows)
     every = Frame.of_rows("money", title, *((columns, rows) if has_others else _first(columns, rows)), note)
-    drawn = Frame.of_rows("money", title, *_first(columns, [row for row in rows if row[at]]), note)
+    spent = [row for row in rows if row[at]]
+    drawn = Frame.of_rows("money", title, *_first(columns, _with_later_years(spent, at)), note)
     shown = bool(drawn.values[0])
     return BriefPart("money", title, sentences, every if rows else None, bars=("new",) if shown else (), drawn=drawn)
+
+
+def _with_later_years(rows: Sequence[tuple[Any, ...]], at: int) -> list[tuple[Any, ...]]:
+    """The first years, and all later ones in one row, where there are too many; `at` is the place of the new money."""
+    if len(rows) <= MOST_YEARS:
+        return list(rows)
+    shown, rest = rows[: MOST_YEARS - 1], rows[MOST_YEARS - 1 :]
+    later: list[Any] = [None] * len(rest[0])
+    later[0], later[at] = f"and {plural(len(rest), 'later year')}", math.fsum(row[at] for row in rest)
+    return [*shown, tuple(later)]
 
 
 def _first(

@@ -1,6 +1,7 @@
 """The brief in the forms of its files: Markdown, Word and PDF, each drawn from what `Brief.to_dict` gives."""
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -139,6 +140,9 @@ _SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
 _LEFT, _RIGHT, _SHARE = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 0.57
 _INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
 _BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
+# Of the page's first screen on paper: points of its tables, the length that fits, millimetres, the smallest scale, and
+# how wide a letter is, as a share of its size.
+_PRINTED, _FITS, _SMALLEST, _LETTER, _BOLD = 6.5, 262.0, 0.7, 0.53, 0.59
 
 
 def brief_pdf(data: Mapping[str, Any]) -> bytes:
@@ -153,10 +157,37 @@ def brief_pdf(data: Mapping[str, Any]) -> bytes:
             if _draw_in_columns(sheet, data) <= _HEIGHT - _MARGIN:
                 return sheet.content(data)
     with closing(_Sheet(_SIZES[0], runs_on=True)) as sheet:
-        y = _draw_head(sheet, data)
+        y = _draw_head(sheet, {**data, "notes": [*data["notes"], "This answer takes more than one page."]})
         for name, part in data["parts"].items():
             y = _draw_part(_Column(sheet, _MARGIN, _WIDTH - 2 * _MARGIN, y), name, part, data)
         return sheet.content(data)
+
+
+class _Ruler:
+    """A page that is measured and not written, with the mean width of a letter for all of them."""
+
+    fonts: Mapping[str, Any] = {}
+    _wide = 0.0
+
+    def set_font(self, family: str, style: str, size: float) -> None:
+        """A font, points."""
+        self._wide = size * _MM * (_BOLD if style else _LETTER)
+
+    def get_string_width(self, text: str) -> float:
+        """Millimetres."""
+        return len(text) * self._wide
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: None
+
+
+def paper_scale(data: Mapping[str, Any]) -> float:
+    """By what the printed first screen is made smaller, so that it keeps to one A4 page; 1 where it does as it is.
+
+    Its length is that of the PDF with text of the same size, with letters of one width.
+    """
+    long = _draw_in_columns(_Sheet(_PRINTED, pdf=_Ruler()), data)
+    return min(1.0, max(_SMALLEST, float(math.sqrt(_FITS / long))))
 
 
 def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
@@ -216,13 +247,19 @@ class _Sheet:
     Args:
         size: of the text of tables, points.
         runs_on: whether further pages follow where one is full.
+        pdf: on what it is drawn; a page of its own where it is left out.
     """
 
-    def __init__(self, size: float, *, runs_on: bool = False) -> None:
+    def __init__(self, size: float, *, runs_on: bool = False, pdf: Any = None) -> None:
+        self.size, self.runs_on, self.pdf = size, runs_on, pdf
+        if pdf is None:
+            self._open()
+
+    def _open(self) -> None:
+        """A page with the fonts that every plot has."""
         import matplotlib
         from fpdf import FPDF
 
-        self.size, self.runs_on = size, runs_on
         self.pdf = FPDF(format="A4")
         self.pdf.set_auto_page_break(False)
         folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

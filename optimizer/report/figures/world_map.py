@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _SOUTH, _NORTH, _FINE = -57.0, 78.0, 0.7
 # Points: the radius of the largest circle, the side of the largest square, and the widest line.
 _CIRCLE, _SQUARE, _LINE = 15.0, 13.0, 6.0
+# Points of a degree, by what degrees of latitude are longer, and where the map ends; the ends of a box and its middle,
+# and half of its height, degrees.
+_DEGREE, _STRETCH, _EAST = 1.1, 1.15, 178.0
+_Box = tuple[float, float, float, float]
 _FOLDERS = ("data", "data_no_iso")
 _LAND, _SHORE = "#e6e8eb", "#ffffff"
 # Regions with a name of less than this share of all that is made have none on the map.
@@ -249,7 +253,7 @@ def _draw_land(panel: "Axes") -> None:
     panel.add_collection(PolyCollection(rings, facecolor=_LAND, edgecolor=_SHORE, linewidth=0.3))
     panel.set_xlim(-170, 180)
     panel.set_ylim(_SOUTH, _NORTH)
-    panel.set_aspect(1.15)
+    panel.set_aspect(_STRETCH)
     plain(panel)
     panel.set_xticks([])
     panel.set_yticks([])
@@ -300,38 +304,68 @@ def _draw_regions(
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
-    taken = list[tuple[float, float, float]]()
-    for each in regions:
-        assert each.place is not None
-        _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest)
-        if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
-            _write(panel, *each.place, _region_words(instance, each), taken)
+    radius = {
+        each.region: _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest) / _DEGREE
+        for each in regions
+    }
+    named = [each for each in regions if max(each.makes - _NAMED * most, each.spent, each.short) > 0]
+    _write_names(panel, instance, named, regions, radius)
 
 
-def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> None:
-    """A circle of what is made, a square of what is built, and a ring of what is not served."""
+def _write_names(
+    panel: "Axes",
+    instance: Instance,
+    named: Sequence[MapRegion],
+    regions: Sequence[MapRegion],
+    radius: Mapping[str, float],
+) -> None:
+    """The names of regions, each clear of the marks of others and of names before it; `radius` of marks, degrees."""
+    taken = {each.region: _around(each, min(radius[each.region], _CIRCLE / _DEGREE)) for each in regions}
+    for each in named:
+        others = [box for region, box in taken.items() if region != each.region]
+        taken[f"text {each.region}"] = _write(panel, each, _region_words(instance, each), radius[each.region], others)
+
+
+def _around(each: MapRegion, radius: float) -> _Box:
     assert each.place is not None
+    x, y = each.place
+    return x - radius, x + radius, y, radius / _STRETCH
+
+
+def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> float:
+    """A circle of what is made, a square of what is built, and a ring of what is not served; points of the largest."""
+    assert each.place is not None
+    sizes = [2.0]
     x, y = ([value] for value in each.place)
     if each.makes > 0:
         size = max(2.0, 2 * _CIRCLE * (each.makes / most) ** 0.5)
         panel.plot(x, y, marker="o", markersize=size, color=colour, alpha=0.85, markeredgewidth=0)
+        sizes.append(size)
     if each.short > 0:
+        sizes.append(2 * _CIRCLE + 5.0 + 12.0 * each.short)
         panel.plot(x, y, marker="o", markersize=2 * _CIRCLE + 4, markerfacecolor="none", color=VERMILION,
                    markeredgewidth=1.0 + 12.0 * each.short)  # fmt: skip
     if each.spent > 0:
         side = max(2.0, _SQUARE * (each.spent / dearest) ** 0.5)
         panel.plot(x, y, marker="s", markersize=side, markerfacecolor="none", color=INK, markeredgewidth=1.0)
+        sizes.append(side + 1.0)
+    return max(sizes) / 2
 
 
-def _write(panel: "Axes", x: float, y: float, words: str, taken: list[tuple[float, float, float]]) -> None:
-    """Write beside a place, lower where another text stands already."""
-    wide, high, left = 1.45 * len(words), 5.0, x + 4.0
-    left = min(left, 178.0 - wide)
-    while any(abs(y - other) < high and left < end and begin < left + wide for begin, end, other in taken):
+def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Sequence[_Box]) -> _Box:
+    """Write beside the marks of a place, left of them where there is no room, lower where something stands already.
+
+    `radius` is that of the marks, degrees. Where the text stands is handed back.
+    """
+    assert each.place is not None
+    x, y = each.place
+    wide, half, left = 1.45 * len(words), 2.5, x + radius + 1.5
+    left = left if left + wide <= _EAST else x - radius - 1.5 - wide
+    while any(abs(y - other) < half + deep and left < end and begin < left + wide for begin, end, other, deep in taken):
         y -= 1.0
-    taken.append((left, left + wide, y))
     panel.text(left, y, words, fontsize=5.4, va="center", color=INK,
                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
+    return left, left + wide, y, half
 
 
 def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:

@@ -254,7 +254,7 @@ def draw_down(
     left = f" {plural(len(stocks) - len(shown), 'more stock')} not shown." if len(stocks) > len(shown) else ""
     label = horizon.label
     add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty. "
-               f"{windowed(label(start), label(start + count - 1))} ({outcome.name}).{left} {of_plan(result)}",
+               f"{windowed(label(start), label(start + count - 1))}.{left} {of_plan(result)}",
                panel.get_legend_handles_labels()[0])  # fmt: skip
     return canvas
 

@@ -24,7 +24,7 @@ from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
-from optimizer.report.study_narrative import study_sentences
+from optimizer.report.study_narrative import reached_text, study_sentences
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
 from optimizer.report.tables.sensitivity import discovery_tables
@@ -92,7 +92,7 @@ def section_of(found: Study, plan: Result | None = None, time_limit: float | Non
     Args:
         found: the study.
         plan: of the page, where it is of one future: a study that is about another plan says so.
-        time_limit: seconds that the study had.
+        time_limit: seconds that all studies had together.
     """
     name, title, link = _TITLES[type(found)]
     made = [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
@@ -132,10 +132,10 @@ def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
     """What a section says of a study that was stopped."""
     if not is_stopped(found):
         return []
-    why = "Stopped" if time_limit is None else f"Stopped at the time limit of {si(time_limit, 's')}"
-    return [
-        {"kind": "warning", "text": f"{why} before everything was known: what stands here is what was found by then."}
-    ]
+    of_all = "" if time_limit is None else f" at its share of the {si(time_limit, 's')} of all studies"
+    reached = f"{found_by_then}; " if (found_by_then := reached_text(found)) else ""
+    text = f"Stopped{of_all} before everything was known: {reached}what stands here is what was found by then."
+    return [{"kind": "warning", "text": text}]
 
 
 def _other_plan(found: Study, plan: Result | None) -> list[dict[str, Any]]:

@@ -3,11 +3,13 @@
 import base64
 import json
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
 from optimizer.errors import require_extra
+from optimizer.report.brief.writers import paper_scale
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
@@ -25,10 +27,16 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
     environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
     return environment.get_template(name).render(
         version=version("optimizer"),
+        paper=_paper(values["book"].get("brief")),
         css=Markup(page_part("page.css")),
         script=Markup(script_text("\n".join(map(page_part, scripts)))),
         **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
     )
+
+
+def _paper(brief: Mapping[str, Any] | None) -> str:
+    """By what the printed answer is made smaller, for a style."""
+    return "1" if brief is None or not brief["parts"] else f"{paper_scale(brief):.3f}"
 
 
 def page_part(name: str) -> str:

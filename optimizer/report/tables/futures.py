@@ -13,7 +13,7 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import committed_words, list_names, outlay_words, percent, plural, size_text
+from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import OPTIONAL_FILES, STYLES, answer_panel, plan_tables, run_line
@@ -69,7 +69,7 @@ def futures_headline(result: FuturesResult) -> str:
     if count == 1:
         headline = "SURVIVES every shock" if not failed else f"FAILS: {_failing(result, failed)}"
     elif not failed:
-        headline = f"SURVIVES in all {count} futures"
+        headline = f"SURVIVES in {all_of(count, 'futures')}"
     else:
         headline = f"FAILS in {len(failed)} of {count} futures: {_failing(result, failed)}"
     return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
@@ -237,7 +237,7 @@ def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> s
     if not result.first_question:
         return "Plan"
     if not stage.questions:
-        return f"Commit now: before {label(stage.end)}, the same in all {len(result.futures)} futures"
+        return f"Commit now: before {label(stage.end)}, the same in {all_of(len(result.futures), 'futures')}"
     asked = [
         f"{each.question} ({', '.join(f'{branch} {percent(share)}' for branch, share in each.branches)})"
         for each in stage.questions

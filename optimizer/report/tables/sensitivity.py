@@ -66,13 +66,13 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
     is_kept, count = found.base.gap <= 0, len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
-        names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
+        names = list_names([number_title(found.instance, bar.number) for bar in decisive], 3)
         return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    moves = f"; {number_title(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
     return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
 
 
@@ -88,6 +88,12 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
         return " ".join([head, *rest])
     field = " ".join(rest[1:]).replace("_", " ")
     return f"{display_name(instance, rest[0])}: {field}"
+
+
+def number_title(instance: Instance, number: UncertainNumber) -> str:
+    """The same for readers who do not know the file: several that move together by the words of their key."""
+    name = number_name(instance, number)
+    return name.replace("_", " ") if len(number.members) > 1 else name
 
 
 def _value(number: UncertainNumber, value: float) -> str:

@@ -116,7 +116,9 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
 
 def varied_name(found: Stress, entry: str) -> str:
     """The name of the shock that samples are variations of, or of their ensemble."""
-    return entry_name(found.against, entry.removeprefix(f"{VARIED}/"))
+    key, spec = entry.removeprefix(f"{VARIED}/"), found.against.ensembles.get(VARIED)
+    event = spec.events.get(key) if spec is not None and spec.events else None
+    return (event.name if event is not None else None) or entry_name(found.against, key)
 
 
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:

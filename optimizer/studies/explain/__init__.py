@@ -243,10 +243,10 @@ def explain(
     """
     settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
-    clock = Clock(settings.time_limit)
+    clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
-        evaluator, budgeted = solver.evaluator(instance), Clock(settings.time_limit)
+        evaluator, budgeted = solver.evaluator(instance), settings.clock()
         result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes, known=known)
         on_part(result)
         explanation = Explanation(result, settings.gap)
