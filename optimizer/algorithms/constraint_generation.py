@@ -47,6 +47,7 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import BranchingHistories, Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
+from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
@@ -67,6 +68,7 @@ class ConstraintGeneration:
         plans: by future one to start from; together they bound the search. None where none are known.
         alone: by future its best plan by itself.
         bound: a lower bound on the objective that was proven before.
+        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
     """
 
     add: int = ADDED
@@ -77,6 +79,7 @@ class ConstraintGeneration:
     plans: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
     alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
     bound: float = -math.inf
+    keeper: ModelKeeper | None = field(default=None, compare=False, repr=False)
 
     def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
         """Find the cheapest plan that survives, or the one with the least gap."""
@@ -88,7 +91,7 @@ class ConstraintGeneration:
             return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
         search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
         search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
-        search.known_bound = self.bound
+        search.known_bound, search.keeper = self.bound, self.keeper
         search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
         if self.problem.gap_limit > 0:
             search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
@@ -101,6 +104,7 @@ class ScenarioSearch(Search):
     Attributes:
         problem: what is minimised. plans: the best known of each future, if any. alone: those of each by itself.
         known_bound: a lower bound on the objective that is proven.
+        keeper: of the model that the solver keeps.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
@@ -109,6 +113,7 @@ class ScenarioSearch(Search):
     plans: tuple[Plan, ...] = ()
     alone: tuple[Plan, ...] = ()
     known_bound = -math.inf
+    keeper: ModelKeeper | None = None
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
@@ -139,7 +144,7 @@ class ScenarioSearch(Search):
 
     def _scenario_model(self, **samples: Any) -> ScenarioModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ScenarioModel(*known, histories=self.histories, **samples)
+        return ScenarioModel(*known, histories=self.histories, keeper=self.keeper, **samples)
 
     @cached_property
     def histories(self) -> BranchingHistories:

@@ -55,7 +55,8 @@ class ScenarioModel(MeasuredModel):
         self.known_bound = -math.inf
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
-        self.model = Model(self.builder, self.cost, self.settings, self.clock)
+        known = (self.builder, self.cost, self.settings, self.clock)
+        self.model = Model(*known) if self.keeper is None else self.keeper.model_for(*known, self.valid.hold_again)
 
     # The model.
 
@@ -108,8 +109,7 @@ class ScenarioModel(MeasuredModel):
 
     def integers_in(self, values: Vector) -> Vector:
         """The values of the integers; of those that a smaller builder has, where the values are of one."""
-        integers = self.model.integers
-        return values[integers[integers < len(values)]]
+        return values[self.model.integers[self.model.integers < len(values)]]
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""

@@ -21,8 +21,8 @@ with integers that begins with it proves the gap sooner.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -33,12 +33,13 @@ from optimizer.algorithms.shares import Excuses, Shortfalls
 from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance, Policy
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.progress import Listener
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Integers, Model, Settings, SolveResult, Vector
+from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import INTEGRALITY, NEGLIGIBLE_GAP, VIOLATED
 
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
@@ -74,6 +75,7 @@ class MeasuredModel:
         may_excuse: whether samples may fail of which only a share has to be survived; else each that it holds counts.
         shortfalls: of samples that may fail, under the do-nothing plan, where they are known.
         histories: what branching gained in similar models, by what they minimised; None where none is kept.
+        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
         builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
         expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
         below: the columns of shortage below floors.
@@ -93,6 +95,7 @@ class MeasuredModel:
     may_excuse: bool = True
     shortfalls: Shortfalls = field(default_factory=dict, repr=False)
     histories: BranchingHistories | None = field(default=None, repr=False)
+    keeper: ModelKeeper | None = field(default=None, repr=False)
 
     @property
     def branching_history(self) -> BranchingHistory | None:
@@ -235,8 +238,6 @@ class MeasuredModel:
 WIDE_RELAXATION = 0.3
 # What the basis of a relaxation is kept under.
 RELAXATION = "relaxation"
-# So many rows are passed to the solver together.
-ROWS_AT_ONCE = 200
 # Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
 NEARLY, BARELY = 0.7, 0.05
 # So many linear programmes are solved at most.
@@ -301,9 +302,15 @@ class ValidInequalities:
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
         new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
         self._held[new] = True
-        for first in range(0, len(new), ROWS_AT_ONCE):
-            self._pass_on(model, new[first : first + ROWS_AT_ONCE])
+        if len(new):
+            model.add_rows([self._with_slack(builder.valid[n]) for n in new])
         return len(new)
+
+    def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
+        """Those with some marks, as the solver holds them: it has had them from a similar model."""
+        self._read(builder)
+        self._held = np.array([row.mark in marks for row in builder.valid], dtype=bool)
+        return [self._with_slack(builder.valid[n]) for n in np.flatnonzero(self._held)]
 
     def _read(self, builder: ModelBuilder) -> None:
         """Keep the rows that are new as arrays."""
@@ -318,13 +325,8 @@ class ValidInequalities:
         self._rhs = np.concatenate([self._rhs, [row.rhs for row in more]])
         self._held = np.concatenate([self._held, np.zeros(len(more), dtype=bool)])
 
-    def _pass_on(self, model: Model, chosen: Integers) -> None:
-        terms = np.flatnonzero(np.isin(self._rows, chosen))
-        columns, places = np.unique(self._columns[terms], return_inverse=True)
-        dense = np.zeros((len(chosen), len(columns) + 1))
-        dense[np.searchsorted(chosen, self._rows[terms]), places] = self._values[terms]
-        dense[:, -1] = -1.0
-        model.extend(np.append(columns, self._slack), dense, self._rhs[chosen])
+    def _with_slack(self, row: Row) -> Row:
+        return replace(row, terms={**row.terms, self._slack: -1.0})
 
     def hold(self, model: Model) -> None:
         """Hold those that were passed on."""

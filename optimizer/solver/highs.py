@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +117,8 @@ class HighsBackEnd:
         lower = np.array([-kHighsInf if sense == "<=" else rhs for sense, rhs, _, _ in rows])
         most = np.array([kHighsInf if sense == ">=" else rhs for sense, rhs, _, _ in rows])
         sizes = np.array([len(columns) for _, _, columns, _ in rows])
+        if not rows:
+            return
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         columns = np.concatenate([columns for _, _, columns, _ in rows])
         values = np.concatenate([values for _, _, _, values in rows])
@@ -134,6 +136,24 @@ class HighsBackEnd:
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
         lower = np.full(len(rhs), -kHighsInf)
         self._highs.addRows(len(rhs), lower, rhs, len(rows), starts, columns[places], coefficients[rows, places])
+
+    def revise(
+        self, settings: Settings, lower: Vector, upper: Vector, entries: Iterable[tuple[int, int, float]]
+    ) -> None:
+        """Change the bounds of all rows, some coefficients (row, column, value), and how near answers are proven."""
+        self._settings = settings
+        rows = np.arange(len(lower), dtype=np.int32)
+        least, most = np.where(np.isinf(lower), -kHighsInf, lower), np.where(np.isinf(upper), kHighsInf, upper)
+        self._highs.changeRowsBounds(len(rows), rows, least, most)
+        for row, column, value in entries:
+            self._highs.changeCoeff(row, column, value)
+        self._last, self._kept = None, {}
+
+    def resume(self, name: str) -> None:
+        """Take up a basis that was kept, at once: what grows now grows with it."""
+        if name in self._kept:
+            self._highs.setBasis(self._kept[name][0])
+            self._basis = None
 
     def _forget(self) -> None:
         """Where the model gets columns, no basis that was kept is one any more."""

@@ -20,6 +20,7 @@ from optimizer.solver.base import (
     BranchingHistory,
     Clock,
     Indices,
+    Integers,
     RawResult,
     Settings,
     SolveRequest,
@@ -192,7 +193,8 @@ class Model:
             (c for c, column in zip(columns, builder.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
-        # Where the builder's rows stand among the solver's: rows that `extend` adds are the solver's alone.
+        # Where the builder's columns and rows stand among the solver's: rows that are added are the solver's alone.
+        self._columns, self._width = np.arange(len(columns), dtype=np.int32), len(columns)
         self._places, self._height = np.arange(len(rows)), len(rows)
         self.lower = np.array([column.lower for column in builder.columns])
         self.upper = np.array([column.upper for column in builder.columns])
@@ -242,20 +244,34 @@ class Model:
         more_integers = [had + j for j, column in enumerate(new) if column.integer]
         self.integers = np.concatenate([self.integers, np.array(more_integers, dtype=np.int32)])
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
+        self._columns = np.concatenate([self._columns, self._new_columns(len(new))])
         self._back.grow(
             self.upper[had:] / self._column_scale[had:],
             [self._scaled(row, scale) for row, scale in zip(builder.rows[rows_had:], rows[rows_had:], strict=True)],
         )
         self._implied = self._implied.grown(builder.rows[rows_had:], rows_had)
-        more = len(rows) - rows_had
-        self._places = np.concatenate([self._places, self._height + np.arange(more)])
-        self._height += more
+        self._places = np.concatenate([self._places, self._new_places(len(rows) - rows_had)])
         self._set(objective)
+
+    def _new_columns(self, more: int) -> Indices:
+        """The numbers of new columns of the solver."""
+        self._width += more
+        return np.arange(self._width - more, self._width, dtype=np.int32)
+
+    def _new_places(self, more: int) -> Integers:
+        """The numbers of new rows of the solver."""
+        self._height += more
+        return np.arange(self._height - more, self._height)
 
     def _scaled(self, row: Row, scale: float) -> tuple[Sense, float, Indices, Vector]:
         columns = np.fromiter(row.terms, dtype=np.int32)
         values = np.fromiter(row.terms.values(), dtype=np.float64) * self._column_scale[columns] / scale
-        return row.sense, row.rhs / scale, columns, values
+        return row.sense, row.rhs / scale, self._columns[columns], values
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """New rows of tonnes. They are not rows of the builder; results have no dual values for them."""
+        self._back.grow(np.zeros(0), [self._scaled(row, self.mass) for row in rows])
+        self._new_places(len(rows))
 
     def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, in the units of the file and of one row of tonnes.
@@ -266,8 +282,8 @@ class Model:
         scale = self.mass
         scaled = coefficients * self._column_scale[chosen] / scale
         scaled[np.abs(scaled) < FINE_ROUNDING * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
-        self._back.extend(chosen, scaled, rhs / scale)
-        self._height += len(rhs)
+        self._back.extend(self._columns[chosen], scaled, rhs / scale)
+        self._new_places(len(rhs))
 
     def keep(self, name: str) -> None:
         """Keep the basis of the last linear programme under a name, until the model gets columns."""
@@ -326,10 +342,10 @@ class Model:
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
         request = SolveRequest(
-            self._costs,
-            lower,
-            upper,
-            integers,
+            self._by_solver(self._costs),
+            self._by_solver(lower),
+            self._by_solver(upper),
+            self._columns[integers],
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
             is_wide=is_wide,
@@ -341,10 +357,16 @@ class Model:
         self.clock.solving += time.perf_counter() - began
         return self._answer(raw, has_integers=len(integers) > 0)
 
+    def _by_solver(self, values: Vector) -> Vector:
+        """Values of the builder's columns in the order of the solver's; 0 where the builder has none."""
+        result = np.zeros(self._width)
+        result[self._columns] = values
+        return result
+
     def _answer(self, raw: RawResult, *, has_integers: bool) -> SolveResult:
         if raw.values is None:
             return SolveResult(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
-        values = raw.values * self._column_scale
+        values = raw.values[self._columns] * self._column_scale
         objective = self._objective.value(values.tolist())
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
@@ -356,7 +378,9 @@ class Model:
         """Dual values of the builder's rows and reduced costs of its columns, where the solver has any."""
         duals = None if raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
         reduced_costs = (
-            None if duals is None or raw.reduced_costs is None else raw.reduced_costs * self._money / self._column_scale
+            None
+            if duals is None or raw.reduced_costs is None
+            else raw.reduced_costs[self._columns] * self._money / self._column_scale
         )
         if duals is not None and reduced_costs is not None:
             self._implied.give_back(self.lower, self.upper, duals, reduced_costs)

@@ -21,6 +21,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
+from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_measure
 
 # Where a worker keeps what branching gained before it was started.
@@ -84,6 +85,7 @@ class WhatIfSolver:
         self._active: frozenset[str] = frozenset()
         self._plan: Plan | None = None
         self.histories: BranchingHistories = {}
+        self.keeper = ModelKeeper()
         # What the last search found.
         self.latest: SearchResult | None = None
 
@@ -136,7 +138,8 @@ class WhatIfSolver:
         else:
             strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
         if isinstance(strategy, ConstraintGeneration):
-            strategy = replace(strategy, bound=bound)
+            keeper = self.keeper if instance.tree.is_single else None
+            strategy = replace(strategy, bound=bound, keeper=keeper)
         self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
