@@ -361,6 +361,8 @@ def carry_out_all(
                 found[order[number]] = answer
                 if len(tasks) > 1:
                     common.print_message(f"{order[number]} ({len(found)} of {len(tasks)} done)")
+    # Only the user leaves some out: also where a second Ctrl-C ended one at once.
+    clock.interrupted |= len(found) < len(tasks)
     return found
 
 
