@@ -17,7 +17,7 @@ US = INSTANCES / "us-magnets.yaml"
 US_2027 = INSTANCES / "us-2027.yaml"
 ROUGH = so.Settings(gap=1e-3)
 CHINESE_MAGNETS = ("cn_ndfeb_std_exports", "cn_ndfeb_hot_exports", "cn_smco_exports")
-FIRST_YEARS = {"licensing@2027Q1", "embargo@2028Q1", "price_war_then_embargo"}
+FIRST_YEARS = {"licensing@2027Q1", "embargo@2028Q1", "lcm_halt@2028Q1", "price_war_then_embargo"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
     ("name", "at_most"),
     [
         ("us-magnets.yaml", {"white_mesa_samarium"}),
-        ("us-magnets-embedded.yaml", {"white_mesa_samarium"}),
+        ("us-magnets-embedded.yaml", {"white_mesa_samarium", "mp_store_toll"}),
     ],
 )
 def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
@@ -96,7 +96,7 @@ def test_us_2027_has_larger_trees(scenario: str, count: int) -> None:
 def test_only_the_first_years_cannot_be_saved(result: so.Result) -> None:
     assert result.status == "gap"
     assert result.audit["ok"]
-    assert len(result.shocks) == 19
+    assert len(result.shocks) == 21
     assert {shock.name for shock in result.shocks if not shock.survives} <= FIRST_YEARS
     assert 0 < result.outlay <= result.data["policy"]["budget"]
 
