@@ -19,6 +19,7 @@ from optimizer.progress import Listener, Progress
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
 US = str(ROOT / "instances" / "us-magnets.yaml")
+GALLIUM = str(ROOT / "instances" / "next-chokepoint.yaml")
 CASES = ROOT / "tests" / "cases"
 
 
@@ -118,14 +119,14 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
     @contextlib.contextmanager
     def impatient(money: str) -> Iterator[Listener]:
         def press(step: Progress) -> None:
-            if not pressed and step.best < float("inf") and not step.round:
+            if not pressed and step.bound < step.best < float("inf") and not step.round:
                 pressed.append(step.best)
                 signal.raise_signal(signal.SIGINT)
 
         yield press
 
     monkeypatch.setattr("optimizer.cli.common.display", impatient)
-    done = CliRunner().invoke(app, ["solve", US, "--mip-gap", "0", "--strategy", "whole", "--json"])
+    done = CliRunner().invoke(app, ["solve", GALLIUM, "--mip-gap", "0", "--strategy", "whole", "--json"])
     assert pressed
     assert done.exit_code == 5, done.output
     result = json.loads(done.stdout)
