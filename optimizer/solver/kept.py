@@ -63,6 +63,7 @@ class KeptModel(Model):
         self._scales = np.concatenate([self._scales, scales])
         keys, values = self._coefficients(rows, numbers)
         self._keys, self._values = np.concatenate([self._keys, keys]), np.concatenate([self._values, values])
+        assert len(self._scales) == self._height, "the solver holds rows that are not noted"
 
     def _coefficients(self, rows: Sequence[Row], places: Integers) -> tuple[Integers, Vector]:
         """The coefficients of rows as the solver has them, in the order of their keys."""

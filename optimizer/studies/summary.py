@@ -112,7 +112,7 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
 
 MEASURED, HIT = 60, 40
 # Utilisation above that of contracts by this share of capacity is worth a word.
-ABOVE = 0.01
+ABOVE = 0.1
 
 
 @dataclass(frozen=True)
