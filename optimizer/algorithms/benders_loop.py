@@ -24,7 +24,7 @@ import numpy as np
 
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.measured_model import RELAXATION
+from optimizer.algorithms.relaxation import RELAXATION
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock

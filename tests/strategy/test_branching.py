@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms.benders_loop import MasterRelaxations
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
-from optimizer.algorithms.measured_model import dive
+from optimizer.algorithms.relaxation import dive
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress

@@ -13,7 +13,7 @@ from optimizer.algorithms import benders_loop
 from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.search import RoundedFloors
+from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector

@@ -15,7 +15,7 @@ from optimizer.algorithms.constraint_generation import ConstraintGeneration, cho
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.floors import relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import do_nothing_shortfalls
+from optimizer.algorithms.separation.listed import do_nothing_shortfalls
 from optimizer.algorithms.shares import Excuses
 from optimizer.audit.figures import check_futures
 from optimizer.formulation import extensive_form_model
