@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 
-from optimizer.errors import SolverError
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver.base import Clock, Settings, Vector
-from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd
+from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 
 Basis = npt.NDArray[np.int8]
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
@@ -129,7 +128,7 @@ class WarmProgramme:
             return True
         if status == HighsModelStatus.kInfeasible:
             return False
-        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+        raise undecided(self._highs)
 
     def _begin(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
