@@ -474,8 +474,9 @@ def _sorts(instance: Instance) -> dict[str, list[_Figure]]:
 
 
 def _ratios(instance: Instance) -> list[_Figure]:
+    places = {name: "processes" if name in instance.processes else "options" for name in instance.activities}
     return [
-        _Figure(("processes" if name in instance.processes else "options", name, field, commodity), "", value, value, "")
+        _Figure((places[name], name, field, commodity), "", value, value, "")
         for name, activity in instance.activities.items()
         for field, ratios in (("input", activity.input), ("output", activity.output))
         for commodity, value in ratios.items()

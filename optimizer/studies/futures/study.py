@@ -212,7 +212,7 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
     settings = settings or Settings(gap=MEASURE_SHARE)
     return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
 
