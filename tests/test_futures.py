@@ -372,3 +372,29 @@ def test_a_study_of_one_future_refuses_several(study: str) -> None:
     instance = so.load(Path(__file__).parents[1] / "instances" / "tiny.yaml", FORCED)
     with pytest.raises(so.InstanceError, match=r"several futures.*choose_future"):
         STUDIES[study](instance)  # type: ignore[operator]
+
+
+def test_attacks_and_a_share_of_samples_in_several_futures() -> None:
+    cuts = {"process": "imports"}
+    targets = {"port": {"price": 1, "cuts": [{**cuts, "severity": 0.9}]}}
+    instance = so.read(
+        so.load(Path(__file__).parents[1] / "instances" / "tiny.yaml", FORCED).to_dict()
+        | {
+            "ensembles": {
+                "bans": {
+                    "count": 8,
+                    "probability": 0.2,
+                    "survive": 0.5,
+                    "months": 12,
+                    "cuts": [{**cuts, "severity": {"uniform": [0.6, 1.0]}}],
+                }
+            },
+            "adversary": {"attack_budget": 1, "months": 12, "starts": 2027, "targets": targets},
+            "policy": {"budget": 0},
+            "shocks": {},
+        }
+    )
+    result = so.solve(instance, adversary=True)
+    assert isinstance(result, FuturesResult)
+    # Half of eight samples may fail in each future.
+    assert [sum(shock.excused for shock in each.result.shocks) for each in result.futures] == [4, 4]

@@ -294,7 +294,7 @@ class JointEvaluator(RecourseEvaluator):
 
 def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
-    return ShockGaps(gap, fails, sum(part.solved for part in parts))
+    return ShockGaps(gap, fails)
 
 
 def _renumbered(response: BatchResponse, first: int) -> BatchResponse:

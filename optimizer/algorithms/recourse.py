@@ -49,12 +49,11 @@ class ShockGaps:
     """Every shock under a plan, in the order of the events; 0 and False where it was not solved.
 
     Attributes:
-        gap: in money. fails: whether some segment falls noticeably below its floor. solved: how many were solved.
+        gap: in money. fails: whether some segment falls noticeably below its floor.
     """
 
     gap: Vector
     fails: npt.NDArray[np.bool_]
-    solved: int
 
     @property
     def violated(self) -> dict[int, float]:
@@ -153,7 +152,7 @@ class RecourseEvaluator:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for answer in answers:
             gap[answer.events], fails[answer.events] = answer.gap, answer.fails
-        return ShockGaps(gap, fails, sum(len(answer.events) for answer in answers))
+        return ShockGaps(gap, fails)
 
     def operate(
         self,
