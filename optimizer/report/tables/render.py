@@ -24,26 +24,31 @@ from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, Fra
 from optimizer.units import si
 
 CellRenderer = Callable[[FrameRow], str | Text]
+# How keys of the instance, and how other values are written, by form; as text where there is none.
+_NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
+    "name": display_name,
+    "object": display_name,
+    "region": region_name,
+    "shock": shock_title,
+}
+_WRITERS: Mapping[Form, Callable[[Any], str]] = {
+    "count": "{:,}".format,
+    "amount": si,
+    "exact": lambda number: si(number, digits=4),
+    "millions": in_millions,
+    "percent": percent,
+    "tenth": lambda share: percent(share, 1),
+    "yes": lambda holds: "yes" if holds else "no",
+}
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
     """A value as readers see it; a dash where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
-    writers: Mapping[Form, Callable[[Any], str]] = {
-        "name": lambda key: display_name(instance, key),
-        "object": lambda key: display_name(instance, key),
-        "region": lambda key: region_name(instance, key),
-        "shock": lambda key: shock_title(instance, key),
-        "count": lambda number: f"{number:,}",
-        "amount": si,
-        "exact": lambda number: si(number, digits=4),
-        "millions": in_millions,
-        "percent": percent,
-        "tenth": lambda share: percent(share, 1),
-        "yes": lambda holds: "yes" if holds else "no",
-    }
-    return writers.get(column.form, str)(value)
+    if column.form in _NAMES:
+        return _NAMES[column.form](instance, value)
+    return _WRITERS.get(column.form, str)(value)
 
 
 def print_parts(parts: Sequence[RenderableType | None], console: Console | None = None) -> None:
