@@ -446,12 +446,14 @@ def _audit_warning(found: "Sequence[str]") -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def plan_that_fits(plan: str) -> Iterator[None]:
-    """Report what fails with a saved plan that was changed so that it no longer fits its instance."""
+def plan_that_fits(plan: str, doubts: Sequence[str]) -> Iterator[None]:
+    """Report what fails with a saved plan that the audit doubts; of another the fault is not in the file."""
     from optimizer.errors import PlanFileError
 
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        if not doubts:
+            raise
         what = f"{type(error).__name__}: {error}"
         raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None

@@ -79,18 +79,19 @@ def command(
 
     found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
-    fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
+    doubts = inputs.audit_warnings(instance, result)
+    fits = inputs.plan_that_fits(source, doubts)
     subject = sections.StudySubject(source, instance, result, accuracy.share, _limit(search))
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(subject, output, quick=quick, interrupted=found.interrupted)
+            _write_book(subject, output, doubts, quick=quick, interrupted=found.interrupted)
     made = _carry_out(subject, names, amounts, clock, quick=quick, interrupted=found.interrupted)
 
     from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
-    doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
+    frontier, slips = made["budgets"], made.get("slips", ())
     studied = sections.make_sections(names, made, subject)
     with fits:
         studies = _data_of(studied)
@@ -312,7 +313,9 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, interrupted: bool) -> NoReturn:
+def _write_book(
+    subject: sections.StudySubject, output: Path, doubts: tuple[str, ...], *, quick: bool, interrupted: bool
+) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.algorithms.executor import Task
     from optimizer.report.brief.content import make_brief
@@ -320,7 +323,6 @@ def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, in
     from optimizer.report.narrative import plan_headline
 
     instance, result = subject.instance, subject.result
-    doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
     tasks = {"slips": Task(_slips, (subject,)), "figures": Task(_figures, (subject,))}
     made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0, subject.time_limit)

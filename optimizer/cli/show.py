@@ -38,7 +38,7 @@ def command(
     else:
         from optimizer.report.tables.plan import show_plan as print_result
 
-        with inputs.plan_that_fits(plan):
+        with inputs.plan_that_fits(plan, doubts):
             print_result(result, every=every)
     common.end_with_plan(result, disagrees=bool(doubts))
 
