@@ -1,6 +1,5 @@
 """diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +67,6 @@ def command(
 
 
 def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
-    from optimizer.report.tables.evaluate import write_evaluation_csv
     from optimizer.results.result import Result
 
     if output is not None:
@@ -80,4 +78,4 @@ def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | N
             common.fail(what, ExitCode.USAGE)
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        common.write_tables(csv, partial(write_evaluation_csv, found))
+        common.write_tables(csv, found.frames)

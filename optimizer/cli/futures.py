@@ -1,7 +1,5 @@
 """diversify futures: what it is worth to decide later, and to know earlier."""
 
-from functools import partial
-
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
@@ -41,7 +39,5 @@ def command(
 
         show_futures_study(found)
     if csv is not None:
-        from optimizer.report.tables.render import write_frames
-
-        common.write_tables(csv, partial(write_frames, found.frames))
+        common.write_tables(csv, found.frames)
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

@@ -25,8 +25,7 @@ from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
-from optimizer.report.tables.plan import OPTIONAL_FILES
-from optimizer.report.tables.render import value_text
+from optimizer.report.tables.render import OPTIONAL_FILES, value_text
 from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
