@@ -106,9 +106,7 @@ def command(
     instance, result = found.instance, found.result
     if result.baseline is None:
         inputs.fail_without_plan(found, plan)
-    doubts = inputs.audit_warnings(instance, result)
-    for doubt in doubts:
-        common.print_message(doubt)
+    doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
         with common.display(instance.money, lists_tasks=True) as listener:
@@ -139,14 +137,12 @@ def _draw_study(
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)
-        doubts = inputs.audit_warnings(found.instance, found.result)
+        doubts = inputs.find_doubts(found.instance, found.result)
         subject = sections.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:
         result = _find_futures(plan, changes, search)
-        doubts = inputs.futures_warnings(result) if result.problem is None else ()
+        doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
         subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
-    for doubt in doubts:
-        common.print_message(doubt)
     drawn = subject.plan
     if study is not None:
         tasks = sections.study_tasks([study], subject)

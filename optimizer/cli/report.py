@@ -76,10 +76,11 @@ def command(
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
     from optimizer.solver import Clock
+    from optimizer.studies.verify import audit_warnings
 
     found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
-    doubts = inputs.audit_warnings(instance, result)
+    doubts = audit_warnings(instance, result)
     fits = inputs.plan_that_fits(source, doubts)
     subject = sections.StudySubject(source, instance, result, accuracy.share, _limit(search))
     if output.suffix.lower() == _BOOK:
@@ -238,9 +239,10 @@ def _end_with_futures(
     from optimizer.report.html.pages import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
     from optimizer.solver import Settings
+    from optimizer.studies.verify import audit_warnings
 
-    doubts = inputs.futures_warnings(result) if result.problem is None else ()
     instance = instance_of(result)
+    doubts = audit_warnings(instance, result) if result.problem is None else ()
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
@@ -375,8 +377,9 @@ def _end_with_requirements(
     """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
     from optimizer.solver import Settings
     from optimizer.studies.requirements import find_requirements
+    from optimizer.studies.verify import audit_warnings
 
-    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    doubts = audit_warnings(found.instance, found.result) if found.is_saved else ()
     settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
