@@ -43,16 +43,14 @@ def command(
     common.check_answer(output, "--output", file, *plan)
     common.check_folder(csv, "--csv")
 
-    from optimizer.solver import Clock, Settings
-    from optimizer.studies.evaluate import evaluate_plans
+    from optimizer.solver import Settings
+    from optimizer.studies.evaluate import evaluate
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
-        found = evaluate_plans(
-            made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
-        )
+        found = evaluate(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
     common.show_findings(found.rules, "plan")
     if json:
         common.print_json(found.to_dict())

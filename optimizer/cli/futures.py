@@ -26,12 +26,12 @@ def command(
         what = "one future is taken alone" if changes.future else f"{file} has no futures"
         common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
 
-    from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.study import study_futures
+    from optimizer.solver import Settings
+    from optimizer.studies.futures.study import futures_study
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
-        found = study_futures(made.instance, settings, Clock(time_limit), listener, notes=made.remarks)
+        found = futures_study(made.instance, settings=settings, listener=listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:
