@@ -22,12 +22,13 @@ from optimizer.studies.cost_shares import (
     ProvenPayment,
     Solution,
     excess,
+    more_than,
 )
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
 _DIGITS = 3
-_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "Nucleolus"}
+SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "nucleolus"}
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
@@ -69,9 +70,9 @@ def coalition_name(found: CostShares, each: CoalitionCost) -> str:
 
 
 def _payment(found: CostShares, each: MemberShare) -> str:
-    name, paid = member_name(found, each.member), each.shapley
+    name, paid = member_name(found, each.member), each.paid(found.leading)
     if paid.value < 0:
-        return f"{name} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+        return f"{name} gains {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
     return f"{name} pays {range_text(paid)}"
 
 
@@ -79,7 +80,7 @@ def _answer(found: CostShares) -> RenderableType:
     title = found.instance.title
     if not found.shares:
         return answer_panel(title, share_headline(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
-    is_settled = found.core_state == "not empty" and not found.objections("shapley")
+    is_settled = found.core_state == "not empty" and not found.objections(found.leading)
     return answer_panel(title, share_headline(found), list(_lines(found)), "green" if is_settled else "yellow")
 
 
@@ -94,15 +95,16 @@ def share_headline(found: CostShares) -> str:
     if leaving:
         (best, amount), *_ = leaving
         verdict = f"{coalition_name(found, best)} would save {si(amount, money)} by leaving"
+    if found.leading == "nucleolus":
+        verdict = f"no member would pay less alone, while by the Shapley value {verdict}"
     if apart:
         verdict = f"all together pay more than apart, and {verdict}"
-    return f"{paid} {money} by the Shapley value; {verdict}"
+    return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}; {verdict}"
 
 
 def _no_game(found: CostShares) -> str:
-    if found.unpriced:
-        return "There is no way to say who pays what: not every coalition has a cost"
-    return "Who pays what is not known: the search was stopped"
+    cause = "There is no way to say who pays what: not every coalition has a cost"
+    return cause if found.unpriced else "Who pays what is not known: the search was stopped"
 
 
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
@@ -127,25 +129,24 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
     if any(each.no_shock for each in found.shares):
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
+        borne = ((each.member, each.no_shock + each.paid(found.leading).value) for each in found.shares)
+        yield "In all", ", ".join(f"{member_name(found, name)} {si(value)}" for name, value in borne) + f" {money}"
     yield "Joint plan", _plan(found)
     yield "Core", core_text(found)
-    yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+    yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving(found, solution)) for solution in SOLUTIONS)
 
 
 def together_text(found: CostShares) -> str:
     """What the joint plan costs, and what it saves against plans apart."""
-    money = found.instance.money
     whole = math.fsum(each.shapley.value for each in found.shares)
-    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{_survival(found.joint)}"
+    return f"{si(whole, found.instance.money)}, {_saving(found)}{_in_peace(found)}{_survival(found.joint)}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
     """Who would pay less alone under a solution."""
-    leaving = found.objections(solution)
-    if not leaving:
-        return "no coalition would pay less alone"
-    names = list_names([f"{coalition_name(found, each)} {si(amount)}" for each, amount in leaving])
-    return f"by leaving could save, {found.instance.money}: {names}"
+    leaving = [f"{coalition_name(found, each)} {si(amount)}" for each, amount in found.objections(solution)]
+    could = f"by leaving could save, {found.instance.money}: {list_names(leaving)}"
+    return could if leaving else "no coalition would pay less alone"
 
 
 def _plan(found: CostShares) -> str:
@@ -168,8 +169,11 @@ def _saving(found: CostShares) -> str:
 
 
 def _in_peace(found: CostShares) -> str:
-    calm = found.saving_without_shocks
-    return f", of which {si(calm)} without any shock" if calm and found.shares[0].no_shock else ""
+    calm, joint = found.saving_without_shocks, found.joint
+    if not calm or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
+        return ""
+    more = si(joint.price_of_survival, found.instance.money)
+    return f", of which {si(calm)} without any shock; with shocks all together pay {more} more than without"
 
 
 def _survival(joint: Result | None) -> str:
@@ -229,7 +233,7 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     gap = DASH if each.result.baseline is None or each.result.survives else si(each.result.survival_gap)
     if not found.shares:
         return [si(each.cost) if each.has_cost else DASH, gap]
-    least = found.costs[each.key] - (each.cost - each.bound)
+    least = found.costs[each.key] - more_than(each.cost, each.bound)
     cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
     saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
     return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]
