@@ -13,7 +13,6 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
-from optimizer.results.result import Result
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -34,17 +33,14 @@ _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fo
 
 def show_cost_shares(found: CostShares, console: Console | None = None) -> None:
     """Print cost shares to stdout, or to the console given."""
-    console = console or Screen()
-    print_parts(list(cost_share_tables(found)), console)
+    print_parts(list(cost_share_tables(found)), console or Screen())
 
 
 def cost_share_tables(found: CostShares) -> Iterator[RenderableType | None]:
     """What is printed, in order."""
     yield _answer(found)
-    if found.shares:
-        yield _members(found)
-    if found.coalitions:
-        yield _coalitions(found)
+    yield _members(found) if found.shares else None
+    yield _coalitions(found) if found.coalitions else None
     if found.stopped:
         yield Text("Note: stopped before every cost was proven; these are the results so far.", style="yellow")
     yield from (Text(f"Note: {note}") for note in found.notes)
@@ -86,8 +82,10 @@ def _answer(found: CostShares) -> RenderableType:
 
 def share_headline(found: CostShares) -> str:
     """Who pays what, and whether any member would pay less alone; why there is no answer where there is none."""
+    if found.unpriced:
+        return "There is no way to say who pays what: not every coalition has a cost"
     if not found.shares:
-        return _no_game(found)
+        return "Who pays what is not known: the search was stopped"
     money = found.instance.money
     paid = ", ".join(_payment(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
@@ -102,18 +100,11 @@ def share_headline(found: CostShares) -> str:
     return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}; {verdict}"
 
 
-def _no_game(found: CostShares) -> str:
-    cause = "There is no way to say who pays what: not every coalition has a cost"
-    return cause if found.unpriced else "Who pays what is not known: the search was stopped"
-
-
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
-        gap = each.result.survival_gap
-        reason = (
-            f"cannot keep its floors: a gap of {si(gap, money)}" if each.result.baseline else "no plan obeys its rules"
-        )
+        gap = si(each.result.survival_gap, money)
+        reason = f"cannot keep its floors: a gap of {gap}" if each.result.baseline else "no plan obeys its rules"
         yield coalition_name(found, each), reason
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
@@ -138,8 +129,10 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
 
 def together_text(found: CostShares) -> str:
     """What the joint plan costs, and what it saves against plans apart."""
-    whole = math.fsum(each.shapley.value for each in found.shares)
-    return f"{si(whole, found.instance.money)}, {_saving(found)}{_in_peace(found)}{_survival(found.joint)}"
+    whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
+    gap = "" if joint is None or joint.survives else f"; a gap of {si(joint.survival_gap, money)} is left"
+    left = gap and f"{gap}, and is in the cost at its price"
+    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
@@ -174,12 +167,6 @@ def _in_peace(found: CostShares) -> str:
         return ""
     more = si(joint.price_of_survival, found.instance.money)
     return f", of which {si(calm)} without any shock; with shocks all together pay {more} more than without"
-
-
-def _survival(joint: Result | None) -> str:
-    if joint is None or joint.survives:
-        return ""
-    return f"; a gap of {si(joint.survival_gap, joint.money)} is left, and is in the cost at its price"
 
 
 def core_text(found: CostShares) -> str:
