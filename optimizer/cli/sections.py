@@ -320,7 +320,7 @@ def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, f
     return {name: seconds if name in last else seconds * end / longest for name, end in ends.items()}
 
 
-def _with_ends(
+def timed_tasks(
     tasks: "Mapping[str, Task]", order: Sequence[str], size: int, limit: float | None, *, is_asked: bool
 ) -> "list[Task]":
     """The tasks in their order, each with the time by which it has to be over. Their first argument is the subject.
@@ -367,7 +367,7 @@ def carry_out_all(
 
         if size <= 1:
             executor.memory["listener"] = hear
-        timed = _with_ends(tasks, order, size, limit, is_asked=clock.limit is not None)
+        timed = timed_tasks(tasks, order, size, limit, is_asked=clock.limit is not None)
         with interruptible(clock, hear):
             for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
