@@ -112,6 +112,8 @@ def test_committed_plants_are_supply_and_no_options() -> None:
         "cyclic_mcbee",
         "mp_heavy_circuit",
         "evac_sumter",
+        "serra_verde_spot",
+        "noveon_san_marcos",
     }
     assert committed <= instance.processes.keys()
     assert not committed & instance.options.keys()
