@@ -80,7 +80,9 @@ def command(
     found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
     fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
-    subject = sections.StudySubject(source, instance, result, accuracy.share, _limit(search))
+    # What every page has is whole, however busy the machine is.
+    limit = sections.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
+    subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
     if output.suffix.lower() == _BOOK:
         with fits:
             _write_book(subject, output, quick=quick, interrupted=found.interrupted)
@@ -107,11 +109,6 @@ def command(
     _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=_is_asked(clock) and (frontier.stopped or _are_stopped(studied)))
-
-
-def _limit(search: options.PlanSearch) -> float:
-    """Seconds of all studies together."""
-    return sections.REPORT_SECONDS if search.time_limit is None else search.time_limit
 
 
 def _is_asked(clock: "Clock") -> bool:
