@@ -118,7 +118,7 @@ def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Cal
 
 def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.results.futures import FuturesResult
-    from optimizer.studies.futures.study import study_futures
+    from optimizer.studies.futures.study import futures_study
 
     assert isinstance(subject.plan, FuturesResult)
     if any(each.result.adversary is not None for each in subject.plan.futures):
@@ -126,8 +126,7 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
             "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
         )
         raise typer.BadParameter(what, param_hint="--with")
-    settings = subject.settings
-    return study_futures(subject.instance, settings, settings.clock(), listener, adaptive=subject.plan)
+    return futures_study(subject.instance, settings=subject.settings, listener=listener, adaptive=subject.plan)
 
 
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optimizer.audit.saved import verify
 from optimizer.errors import require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
@@ -25,8 +24,7 @@ from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
-from optimizer.report.tables.plan import OPTIONAL_FILES
-from optimizer.report.tables.render import value_text
+from optimizer.report.tables.render import OPTIONAL_FILES, value_text
 from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -35,7 +33,7 @@ from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
-from optimizer.studies.verify import verify_futures_plan
+from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 
 HEAD = 3
@@ -325,16 +323,7 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
         OSError: the file cannot be written.
     """
     instance = instance_of(result)
-    write_whole(path, workbook(instance, result, plan_warnings(instance, result) if warnings is None else warnings))
-
-
-def plan_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
-    """What has to be said first where a plan of one future or of several and plain arithmetic disagree."""
-    if isinstance(result, FuturesResult):
-        found = verify_futures_plan(instance, result, "arithmetic").report.disagreements
-    else:
-        found = verify(instance, result).disagreements
-    return (f"THE AUDIT DISAGREES: do not rely on this plan. {found[0]}",) if found else ()
+    write_whole(path, workbook(instance, result, audit_warnings(instance, result) if warnings is None else warnings))
 
 
 def workbook(
