@@ -9,7 +9,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.html.book import book
-from optimizer.report.tables.plan import show_plan, write_csv
+from optimizer.report.tables.plan import show_plan
+from optimizer.report.tables.render import write_frames
 from optimizer.results.frames import Frame, FrameColumn, with_units
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
@@ -101,8 +102,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     assert "12.3M" in printed(console)
     assert name != "builds" or "12.3M" in fresh._repr_html_()
     assert getattr(fresh.frames, name).attrs["units"]["risk"] == "USD"
-    monkeypatch.setattr("optimizer.report.tables.plan.FILES", (name,))
-    (path,) = write_csv(fresh, tmp_path)
+    (path,) = write_frames(fresh.frames, tmp_path, [name])
     assert path.read_text().splitlines()[0].endswith("risk [USD]")
     so.write_workbook(fresh, tmp_path / "plan.xlsx", warnings=())
     heads = [cell.value for cell in openpyxl.load_workbook(tmp_path / "plan.xlsx")[name][4]]

@@ -259,6 +259,10 @@ class Instance(Described):
         """The shock of a name."""
         return self._named[name]
 
+    def find_event(self, name: str) -> Shock | None:
+        """The shock of a name, if there is one."""
+        return self._named.get(name)
+
     @cached_property
     def _named(self) -> Mapping[str, Shock]:
         return {event.name: event for event in self.events}

@@ -121,6 +121,15 @@ class Frame:
         values = tuple([column.value_of(item) for item in some] for column in columns)
         return cls(name, title, tuple(columns), values, note, some)
 
+    @classmethod
+    def stacked(cls, head: FrameColumn, frames: Iterable[tuple[Any, "Frame"]]) -> "Frame":
+        """Some frames one below another, with all their columns behind one that tells the frames apart."""
+        some = list(frames)
+        columns = {column.name: column for _, frame in some for column in frame.columns}
+        rows = [(name, *map(row.get, columns)) for name, frame in some for row in frame.rows()]
+        first = some[0][1]
+        return cls.of_rows(first.name, first.title, (head, *columns.values()), rows, first.note)
+
     def __len__(self) -> int:
         return len(self.values[0]) if self.values else 0
 

@@ -211,8 +211,5 @@ def _cost(result: Any) -> float | None:
 
 def _of_all_futures(found: Any, of_one: Callable[[Any], Frame]) -> Frame:
     """The frames of all futures below each other, with the future as their first column."""
-    frames = [(future.name, of_one(future.evaluation)) for future in found.futures]
-    first = frames[0][1]
-    rows = [(name, *row.values()) for name, frame in frames for row in frame.rows()]
-    columns = (FrameColumn("future", is_index=True), *first.columns)
-    return Frame.of_rows(first.name, first.title, columns, rows, first.note)
+    each = ((future.name, of_one(future.evaluation)) for future in found.futures)
+    return Frame.stacked(FrameColumn("future", is_index=True), each)

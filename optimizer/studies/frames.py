@@ -476,9 +476,5 @@ def futures_frame(result: FuturesResult) -> Frame:
 
 def frame_of_futures(result: FuturesResult, name: str) -> Frame:
     """One of the frames of each future (`studies.frames`), one below another, with the name of the future in front."""
-    each = [(future.name, future.result.frames.frame(name)) for future in result.futures]
-    columns = {column.name: column for _, frame in each for column in frame.columns}
-    rows = [(future, *(row.get(key) for key in columns)) for future, frame in each for row in frame.rows()]
-    first = each[0][1]
-    head = (FrameColumn("future", is_index=True), *columns.values())
-    return Frame.of_rows(first.name, first.title, head, rows, first.note)
+    each = ((future.name, future.result.frames.frame(name)) for future in result.futures)
+    return Frame.stacked(FrameColumn("future", is_index=True), each)

@@ -29,7 +29,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.audit.figures import complete
-from optimizer.audit.report import Report
+from optimizer.audit.report import DISAGREES, Report
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -207,7 +207,7 @@ def conclude(
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
-        disagrees = replace(result, notes=("THE AUDIT DISAGREES: do not rely on this plan.", *result.notes))
+        disagrees = replace(result, notes=(DISAGREES, *result.notes))
         raise AuditError(report.disagreements, disagrees)
     return result
 

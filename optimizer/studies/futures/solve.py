@@ -88,7 +88,7 @@ def solve(
           stock  reserve  at most 100 t>
     """
     settings = settings or Settings()
-    made, clock = apply_arguments(instance, budget=budget, scenario=scenario, solves=True), Clock(settings.time_limit)
+    made, clock = apply_arguments(instance, budget=budget, scenario=scenario, solves=True), settings.clock()
     if made.instance.is_adaptive:
         return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=adversary)
     if adversary:
