@@ -279,8 +279,7 @@ def bands_frame(result: Result) -> Frame:
 def bought_in_samples_frame(result: Result) -> Frame:
     """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
     shares = {} if result.bands is None else result.bands.bought
-    own = {build.option for build in result.plan.builds}
-    own |= {option for option, fills in result.plan.fills.items() if any(fills)}
+    own = set(result.plan.bought)
     shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
     columns = (
         FrameColumn("option", form="object", is_index=True, of=str),
