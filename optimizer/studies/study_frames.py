@@ -44,7 +44,7 @@ def of_comparison(comparison: Any) -> Frames:
 def comparison_columns(comparison: Any, money: str) -> Frame:
     """One row a column: figures, the worst service of each segment, the size of each option that some plan buys."""
     found = comparison.to_dict()["columns"]
-    segments, options = _union(each["services"] for each in found), _union(each["sizes"] for each in found)
+    segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
     columns = [
         FrameColumn("case", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
@@ -64,7 +64,8 @@ def comparison_columns(comparison: Any, money: str) -> Frame:
     return Frame.of_rows("columns", "Side by side", columns, rows)
 
 
-def _union(parts: Iterable[Iterable[str]]) -> list[str]:
+def union(parts: Iterable[Iterable[str]]) -> list[str]:
+    """The names of all parts, each once, in the order in which they come first."""
     return list(dict.fromkeys(name for names in parts for name in names))
 
 
@@ -233,7 +234,7 @@ def importance_frame(found: Any) -> Frame:
     of_cost = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_cost}
     of_gap = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_gap}
     none = (None, None)
-    rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in _union([of_cost, of_gap]))
+    rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in union([of_cost, of_gap]))
     return Frame.of_rows("importance", "What the outcome depends on", columns, rows)
 
 

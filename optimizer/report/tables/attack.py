@@ -184,7 +184,7 @@ def _shaping(found: AttackResult) -> Table | None:
 
     return screen_table(
         found.instance,
-        frame.head(MOST_ATTACKS),
+        frame.first(MOST_ATTACKS),
         caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
         cells={"with_plan": left_below},
         expand=True,
@@ -196,7 +196,7 @@ def _deterred_table(found: AttackResult) -> Table | None:
         return None
     frame, left = found.frames.frame("deterred"), len(found.deterred) - MOST_ATTACKS
     note = frame.note + (f"\n{plural(left, 'more')} would do less damage." if left > 0 else "")
-    return screen_table(found.instance, frame.head(MOST_ATTACKS), caption=note, expand=True)
+    return screen_table(found.instance, frame.first(MOST_ATTACKS), caption=note, expand=True)
 
 
 def _segments(found: AttackResult) -> Table | None:
