@@ -59,7 +59,7 @@ def _answer(found: AttackResult) -> Panel:
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return plan_headline(found.result)
-    means = si(_means(found), found.instance.money)
+    means = si(found.adversary.attack_budget, found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
@@ -67,14 +67,8 @@ def _headline(found: AttackResult) -> str:
     return f"HOLDS against every attack that {means} can buy"
 
 
-def _means(found: AttackResult) -> float:
-    assert found.instance.adversary is not None
-    return found.instance.adversary.attack_budget
-
-
 def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
-    result, money, adversary = found.result, found.instance.money, found.instance.adversary
-    assert adversary is not None
+    result, money, adversary = found.result, found.instance.money, found.adversary
     if result.baseline is None:
         return
     if not found.is_given:
