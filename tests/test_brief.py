@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from docx import Document
+from docx.oxml.ns import qn
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
@@ -313,6 +314,19 @@ def test_nothing_bought_is_compared_where_its_plan_is_known(tiny: so.Instance, r
     assert rows[-1]["more"] is None
 
 
+def test_plan_whose_search_was_stopped_is_no_alternative(tiny: so.Instance, result: so.Result) -> None:
+    found = frontier(tiny, result, [5e6])
+    stopped = [
+        replace(point, result=replace(point.result, status="stopped")) if point.budget == 5e6 else point
+        for point in found.points
+    ]
+    names = [
+        [row["plan"] for row in make_brief(tiny, result, frontier=each).to_dict()["parts"]["alternatives"]["values"]]
+        for each in (found, replace(found, points=tuple(stopped)))
+    ]
+    assert names == [["This plan", "Budget 5M USD", "Do nothing"], ["This plan", "Do nothing"]]
+
+
 # Its forms.
 
 
@@ -377,6 +391,21 @@ def test_pdf_is_one_page_of_a4(data: dict[str, Any]) -> None:
     assert [round(float(side) * 25.4 / 72) for side in (only.mediabox.width, only.mediabox.height)] == [210, 297]
 
 
+def test_word_document_is_a4_and_its_columns_are_as_wide_as_what_stands_in_them(data: dict[str, Any]) -> None:
+    document = Document(io.BytesIO(write_brief(data["brief"], ".docx")))
+    (section,) = document.sections
+    assert (round(section.page_width.mm), round(section.page_height.mm)) == (210, 297)
+    shades = {shade.get(qn("w:fill")) for table in document.tables for shade in table.style.element.iter(qn("w:shd"))}
+    # Dark text stands on nothing darker than a light grey.
+    assert min(int(shade[:2], 16) for shade in shades) > 0xE0
+    for table in document.tables:
+        widths = [cell.width.mm for cell in table.rows[0].cells]
+        assert sum(widths) == pytest.approx(210 - 2 * 14, abs=0.5)
+        assert [len(row._tr.xpath(".//w:cantSplit")) for row in table.rows] == [1] * len(table.rows)
+        assert len(table._tbl.xpath(".//w:tblHeader")) == 1
+        assert widths[0] > 1.5 * widths[1]
+
+
 def lengthened(data: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
     """A brief with so many rows in tables, all with a long name."""
     parts = dict(data["parts"])
@@ -405,6 +434,20 @@ def test_years_that_are_too_many_are_one_row_with_their_money() -> None:
     rows = [tuple(row.values()) for row in drawn.rows()]
     # The first nine, and 10 + 11 + 12 + 13 = 46 of the last four.
     assert (len(rows), rows[-1]) == (10, ("and 4 later years", 46e6))
+
+
+def test_money_that_is_committed_stands_beside_the_new_and_what_came_before_is_one_row() -> None:
+    columns = (FrameColumn("year", is_index=True), FrameColumn("new", "New", "USD", "millions"),
+               FrameColumn("committed", "Committed", "USD", "millions"))  # fmt: skip
+    rows = [("2025", None, 5e6), ("2026", None, 7e6), ("2027", 3e6, 1e6), ("2028", None, 2e6), ("2029", 4e6, None)]
+    made = new_money_part(columns, rows, ())
+    assert made.shown is not None
+    drawn = [tuple(row.values()) for row in made.shown.rows()]
+    assert drawn == [("2025 to 2026", None, 12e6), *rows[2:]]
+    # Where nothing is new, nothing is folded, and there are no bars.
+    (only,) = (new_money_part(columns, [("2025", None, 5e6), ("undated", None, 1e6)], ()).shown,)
+    assert only is not None
+    assert [row["year"] for row in only.rows()] == ["2025", "undated"]
 
 
 def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
+from optimizer.cli.inputs import plan_that_fits
+from optimizer.errors import PlanFileError
 from optimizer.progress import Listener, Progress
 
 ROOT = Path(__file__).parent.parent
@@ -210,7 +212,14 @@ def test_what_is_no_plan_exits_with_3(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
-    [("total_cost", "much", "total_cost: "), ("builds", [{"option": 3}], "builds.0"), ("seconds", [], "seconds: ")],
+    [
+        ("total_cost", "much", "total_cost: "),
+        ("builds", [{"option": 3}], "builds.0"),
+        ("seconds", [], "seconds: "),
+        ("audit", {"rows": "many"}, "audit.rows: "),
+        ("history", [{"round": "first"}], "history.0.round: "),
+        ("comments", [{"place": 3, "value": 5, "text": "a source"}], "comments.0.place: "),
+    ],
 )
 def test_a_plan_of_other_types_exits_with_3_and_names_the_place(
     tmp_path: Path, key: str, value: object, said: str
@@ -230,11 +239,18 @@ def test_a_plan_that_does_not_fit_its_instance_exits_with_3(tmp_path: Path) -> N
     plan = tmp_path / "plan.json"
     diversify("solve", TINY, "--output", str(plan))
     data = json.loads(plan.read_text())
-    data["audit"]["rows"] = "many"
+    data["shocks"][0]["name"] = "unheard of"
     plan.write_text(json.dumps(data))
-    done = diversify("show", str(plan))
+    done = diversify("plot", str(plan), "survival", "--output", str(tmp_path / "survival.svg"))
     assert done.returncode == 3, done.stderr
     assert "does not fit its instance" in done.stderr
+
+
+def test_what_fails_with_a_plan_that_agrees_is_not_the_fault_of_its_file() -> None:
+    with pytest.raises(TypeError), plan_that_fits("plan.json", doubts=()):
+        raise TypeError
+    with pytest.raises(PlanFileError, match="does not fit its instance"), plan_that_fits("plan.json", ["changed"]):
+        raise TypeError
 
 
 def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:

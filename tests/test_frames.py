@@ -9,8 +9,9 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.html.book import book
-from optimizer.report.tables.plan import show_plan, write_csv
-from optimizer.results.frames import Frame, FrameColumn, with_units
+from optimizer.report.tables.plan import show_plan
+from optimizer.report.tables.render import write_frames
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
 
@@ -51,12 +52,6 @@ def test_a_frame_has_an_index_plain_names_and_units_beside(result: so.Result, na
     assert set(frame.attrs["units"]) <= {*frame.columns, *frame.index.names}
     assert set(frame.attrs["labels"]) == {*frame.columns, *frame.index.names}
     assert getattr(result.frames, name) is frame
-
-
-def test_units_are_a_row_on_demand(result: so.Result) -> None:
-    shown = with_units(result.frames.survival)
-    assert ("gap", "USD") in shown.columns
-    assert ("worst_period", "") in shown.columns
 
 
 def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
@@ -101,8 +96,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     assert "12.3M" in printed(console)
     assert name != "builds" or "12.3M" in fresh._repr_html_()
     assert getattr(fresh.frames, name).attrs["units"]["risk"] == "USD"
-    monkeypatch.setattr("optimizer.report.tables.plan.FILES", (name,))
-    (path,) = write_csv(fresh, tmp_path)
+    (path,) = write_frames(fresh.frames, tmp_path, [name])
     assert path.read_text().splitlines()[0].endswith("risk [USD]")
     so.write_workbook(fresh, tmp_path / "plan.xlsx", warnings=())
     heads = [cell.value for cell in openpyxl.load_workbook(tmp_path / "plan.xlsx")[name][4]]

@@ -1,5 +1,7 @@
 """What deciding later and knowing earlier are worth, against values that are worked out by hand."""
 
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,7 @@ import optimizer as so
 from optimizer.instance.edits import for_each_future
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
-from optimizer.solver import Clock
-from optimizer.studies.futures.study import FuturesStudy, study_futures
+from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.futures.tasks import nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -194,19 +195,24 @@ def test_results_are_the_same_on_two_processes() -> None:
 
 def test_what_is_known_until_an_interrupt() -> None:
     """Stopped after the first task that was done: what was not reached is left out, and said so."""
-    clock, done = Clock(), []
 
     def listener(event: Progress) -> None:
-        done.append(event.done)
         if event.done == 1:
-            clock.interrupted = True
+            signal.raise_signal(signal.SIGINT)
 
-    found = study_futures(so.load(CASES / "hand_nested.yaml"), EXACT, clock, listener)
+    found = so.futures_study(so.load(CASES / "hand_nested.yaml"), settings=EXACT, listener=listener)
     assert found.stopped
     assert found.costs["adaptive"].cost == pytest.approx(290)
     assert found.orders is None
     assert found.information is None
     assert found.to_dict()["stopped"] is True
+
+
+def test_a_deadline_that_is_over_leaves_no_time_for_any_search() -> None:
+    """What is over at a time of day ends as what has no seconds left."""
+    late = so.Settings(until=time.time() - 1)
+    assert so.solve(so.load(CASES / "hand_nested.yaml"), settings=late).status == "stopped"
+    assert so.futures_study(so.load(CASES / "hand_nested.yaml"), settings=late).stopped
 
 
 def test_an_instance_without_futures_is_refused() -> None:
@@ -234,7 +240,7 @@ def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_proc
         return 1
 
     monkeypatch.setattr("optimizer.studies.futures.study.size_for", size)
-    found = study_futures(instance, EXACT, Clock(), lambda event: tasks.append(event.task), adaptive=slow)
+    found = so.futures_study(instance, settings=EXACT, listener=lambda event: tasks.append(event.task), adaptive=slow)
     assert found.adaptive is slow
     assert judged == [100.0]
     assert "the adaptive plan" not in tasks

@@ -8,8 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import GivenPlanError
-from optimizer.report.tables.futures import write_futures_csv
-from optimizer.report.tables.plan import write_csv
+from optimizer.report.tables.render import write_frames
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -133,7 +132,7 @@ def test_what_solve_writes_is_read_back(tmp_path: Path, tiny: so.Instance, solve
     printed = written(tmp_path, solved.to_json(whole=False), "printed.json")
     assert so.load_plan(printed, tiny).plan == solved.plan
     folder = tmp_path / "tables"
-    write_csv(solved, folder)
+    write_frames(solved.frames, folder)
     found = so.load_plan(folder / "builds.csv", tiny)
     assert found.plan == solved.plan
     assert found.name == "tables"
@@ -285,7 +284,7 @@ def test_what_solve_writes_of_several_futures_is_read_back(tmp_path: Path, case:
     if not instance.futures:
         return
     folder = tmp_path / "tables"
-    write_futures_csv(solved, folder)
+    write_frames(solved.frames, folder)
     if not any(decision.is_stock for decision in solved.decisions):
         again = so.load_plan(folder / "decisions.csv", instance)
         for name, each in again.futures.items():

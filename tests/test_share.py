@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
+from optimizer.report.tables.share import share_headline
 from optimizer.studies import cost_shares as game
 from optimizer.studies.cost_shares import CostShares, MemberShare
 
@@ -360,11 +361,15 @@ def test_three_allies_of_the_shipped_case() -> None:
     # Beyond no-shock costs, as the header of the file says, to what costs are proven to.
     found = so.share_costs(so.load(ROOT / "instances" / "three-allies.yaml"))
     costs = {"+".join(each.members): found.costs[each.key] / 1e6 for each in found.coalitions}
-    expected = {"usa": 771, "japan": 0, "eu": 3390, "usa+japan": -1990, "usa+eu": 1920, "japan+eu": -1560}
-    assert costs == pytest.approx({**expected, "usa+japan+eu": -1200}, abs=45)
-    assert [each.shapley.value / 1e6 for each in found.shares] == pytest.approx([-200, -2330, 1330], abs=45)
+    expected = {"usa": 45, "japan": 0, "eu": 3390, "usa+japan": -109, "usa+eu": 1430, "japan+eu": 572}
+    assert costs == pytest.approx({**expected, "usa+japan+eu": 381}, abs=25)
+    assert [each.shapley.value / 1e6 for each in found.shares] == pytest.approx([-394, -843, 1620], abs=25)
+    assert [each.nucleolus.value / 1e6 for each in found.shares] == pytest.approx([-73, -540, 994], abs=25)
+    assert found.leading == "nucleolus"
     assert found.core_state == "not empty"
     assert [key.members for key, _ in found.objections("shapley")] == [("japan", "eu")]
     assert not found.objections("nucleolus")
+    assert share_headline(found).startswith("United States gains")
+    assert "by the nucleolus; no member would pay less alone, while by the Shapley value Japan" in share_headline(found)
     gaps = {"+".join(each.members) for each in found.coalitions if not each.result.survives}
     assert gaps == {"eu"}

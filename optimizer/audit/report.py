@@ -13,6 +13,7 @@ from optimizer.results.plan import Array
 from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
+DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
 # The most disagreements that are listed for one kind of row; the others are counted.
 MOST_DISAGREEMENTS = 100
 # A row has a name, or some other words; an array of rows has them for each index.

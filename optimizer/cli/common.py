@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from optimizer.errors import Finding
     from optimizer.progress import Progress
+    from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
@@ -273,10 +274,19 @@ def write_answer(path: Path, content: str | bytes) -> None:
     print_message(f"wrote {path}")
 
 
-def write_tables(folder: Path, write: Callable[[Path], Iterable[Path]]) -> None:
-    """Write tables into a folder, or fail; stderr names each file."""
+def write_table(path: Path, frame: "Frame") -> None:
+    """Write a table as CSV, or fail; stderr says that it was written."""
+    from optimizer.report.tables.render import frame_csv
+
+    write_answer(path, frame_csv(frame))
+
+
+def write_tables(folder: Path, frames: "Frames", names: Iterable[str] = ()) -> None:
+    """Write tables of these names, or all, into a folder, or fail; stderr names each file."""
+    from optimizer.report.tables.render import write_frames
+
     with writing(folder):
-        paths = list(write(folder))
+        paths = write_frames(frames, folder, names)
     for path in paths:
         print_message(f"wrote {path}")
 
@@ -349,12 +359,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
         def render(self, task: Task) -> Any:
             return Text() if task.total is None else self._column.render(task)
 
-    parts = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        Counted(BarColumn()),
-        Counted(MofNCompleteColumn()),
-    )
+    parts = (SpinnerColumn(), TextColumn("{task.description}"), Counted(BarColumn()), Counted(MofNCompleteColumn()))
     # Rich would send stdout to stderr with the display; the answer has to stay on stdout.
     with Bar(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield Display(console, money, bar, lists_tasks=lists_tasks)

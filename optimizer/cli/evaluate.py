@@ -1,6 +1,5 @@
 """diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,16 +43,14 @@ def command(
     common.check_answer(output, "--output", file, *plan)
     common.check_folder(csv, "--csv")
 
-    from optimizer.solver import Clock, Settings
-    from optimizer.studies.evaluate import evaluate_plans
+    from optimizer.solver import Settings
+    from optimizer.studies.evaluate import evaluate
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
     settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
-        found = evaluate_plans(
-            made.instance, given, settings, Clock(time_limit), listener, made.remarks, is_quick=quick
-        )
+        found = evaluate(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
     common.show_findings(found.rules, "plan")
     if json:
         common.print_json(found.to_dict())
@@ -68,7 +65,6 @@ def command(
 
 
 def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
-    from optimizer.report.tables.evaluate import write_evaluation_csv
     from optimizer.results.result import Result
 
     if output is not None:
@@ -80,4 +76,4 @@ def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | N
             common.fail(what, ExitCode.USAGE)
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        common.write_tables(csv, partial(write_evaluation_csv, found))
+        common.write_tables(csv, found.frames)

@@ -1,7 +1,5 @@
 """diversify futures: what it is worth to decide later, and to know earlier."""
 
-from functools import partial
-
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
@@ -28,12 +26,12 @@ def command(
         what = "one future is taken alone" if changes.future else f"{file} has no futures"
         common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
 
-    from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.study import study_futures
+    from optimizer.solver import Settings
+    from optimizer.studies.futures.study import futures_study
 
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
-        found = study_futures(made.instance, settings, Clock(time_limit), listener, notes=made.remarks)
+        found = futures_study(made.instance, settings=settings, listener=listener, notes=made.remarks)
     if json:
         common.print_json(found.to_dict())
     else:
@@ -41,7 +39,5 @@ def command(
 
         show_futures_study(found)
     if csv is not None:
-        from optimizer.report.tables.render import write_frames
-
-        common.write_tables(csv, partial(write_frames, found.frames))
+        common.write_tables(csv, found.frames)
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

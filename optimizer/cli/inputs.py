@@ -286,14 +286,6 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
         return solve_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
 
 
-def futures_warnings(result: "FuturesResult") -> tuple[str, ...]:
-    """As `audit_warnings`, for a saved plan of several futures."""
-    from optimizer.instance.reading import instance_of
-    from optimizer.studies.verify import verify_futures_plan
-
-    return _audit_warning(verify_futures_plan(instance_of(result), result, "arithmetic").report.disagreements)
-
-
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
     """A plan and the instance in which it is judged, which may be another than the one that it was made for.
 
@@ -432,26 +424,25 @@ def with_comments(result: "Result", file: str) -> "Result":
     return replace(result, comments=comments_of(file))
 
 
-def audit_warnings(instance: "Instance", result: "Result") -> tuple[str, ...]:
-    """A warning that a saved plan was changed since it was solved, where the audit disagrees; empty where it agrees."""
-    from optimizer.audit.saved import verify
+def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
+    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
+    from optimizer.studies.verify import audit_warnings
 
-    return _audit_warning(verify(instance, result).disagreements)
-
-
-def _audit_warning(found: "Sequence[str]") -> tuple[str, ...]:
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    what = "THE AUDIT DISAGREES: this plan was changed since it was solved. Do not rely on it."
-    return (f"{what} {found[0]}{more}",) if found else ()
+    doubts = audit_warnings(instance, result)
+    for doubt in doubts:
+        common.print_message(doubt)
+    return doubts
 
 
 @contextlib.contextmanager
-def plan_that_fits(plan: str) -> Iterator[None]:
-    """Report what fails with a saved plan that was changed so that it no longer fits its instance."""
+def plan_that_fits(plan: str, doubts: Sequence[str]) -> Iterator[None]:
+    """Report what fails with a saved plan that the audit doubts; of another the fault is not in the file."""
     from optimizer.errors import PlanFileError
 
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        if not doubts:
+            raise
         what = f"{type(error).__name__}: {error}"
         raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None

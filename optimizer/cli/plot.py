@@ -106,14 +106,12 @@ def command(
     instance, result = found.instance, found.result
     if result.baseline is None:
         inputs.fail_without_plan(found, plan)
-    doubts = inputs.audit_warnings(instance, result)
-    for doubt in doubts:
-        common.print_message(doubt)
+    doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
         with common.display(instance.money, lists_tasks=True) as listener:
             frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share), listener)
-    with inputs.plan_that_fits(plan):
+    with inputs.plan_that_fits(plan, doubts):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
     try:
@@ -139,14 +137,12 @@ def _draw_study(
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)
-        doubts = inputs.audit_warnings(found.instance, found.result)
+        doubts = inputs.find_doubts(found.instance, found.result)
         subject = sections.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:
         result = _find_futures(plan, changes, search)
-        doubts = inputs.futures_warnings(result) if result.problem is None else ()
+        doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
         subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
-    for doubt in doubts:
-        common.print_message(doubt)
     drawn = subject.plan
     if study is not None:
         tasks = sections.study_tasks([study], subject)

@@ -76,21 +76,25 @@ def command(
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
     from optimizer.solver import Clock
+    from optimizer.studies.verify import audit_warnings
 
     found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
-    fits = inputs.plan_that_fits(source) if found.is_saved else contextlib.nullcontext()
-    subject = sections.StudySubject(source, instance, result, accuracy.share, _limit(search))
+    doubts = audit_warnings(instance, result)
+    fits = inputs.plan_that_fits(source, doubts)
+    # What every page has is whole, however busy the machine is.
+    limit = sections.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
+    subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
     if output.suffix.lower() == _BOOK:
         with fits:
-            _write_book(subject, output, quick=quick, interrupted=found.interrupted)
+            _write_book(subject, output, doubts, quick=quick, interrupted=found.interrupted)
     made = _carry_out(subject, names, amounts, clock, quick=quick, interrupted=found.interrupted)
 
     from optimizer.report.brief.content import make_brief
     from optimizer.report.brief.writers import write_brief
     from optimizer.report.html.book import book
 
-    doubts, frontier, slips = inputs.audit_warnings(instance, result), made["budgets"], made.get("slips", ())
+    frontier, slips = made["budgets"], made.get("slips", ())
     studied = sections.make_sections(names, made, subject)
     with fits:
         studies = _data_of(studied)
@@ -107,11 +111,6 @@ def command(
     _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
     _end(result, output, content, doubts, stopped=_is_asked(clock) and (frontier.stopped or _are_stopped(studied)))
-
-
-def _limit(search: options.PlanSearch) -> float:
-    """Seconds of all studies together."""
-    return sections.REPORT_SECONDS if search.time_limit is None else search.time_limit
 
 
 def _is_asked(clock: "Clock") -> bool:
@@ -237,9 +236,10 @@ def _end_with_futures(
     from optimizer.report.html.pages import futures_book, futures_page
     from optimizer.report.tables.futures import futures_headline
     from optimizer.solver import Settings
+    from optimizer.studies.verify import audit_warnings
 
-    doubts = inputs.futures_warnings(result) if result.problem is None else ()
     instance = instance_of(result)
+    doubts = audit_warnings(instance, result) if result.problem is None else ()
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
@@ -312,7 +312,9 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, interrupted: bool) -> NoReturn:
+def _write_book(
+    subject: sections.StudySubject, output: Path, doubts: tuple[str, ...], *, quick: bool, interrupted: bool
+) -> NoReturn:
     """The plan as a workbook, without plans of other budgets."""
     from optimizer.algorithms.executor import Task
     from optimizer.report.brief.content import make_brief
@@ -320,7 +322,6 @@ def _write_book(subject: sections.StudySubject, output: Path, *, quick: bool, in
     from optimizer.report.narrative import plan_headline
 
     instance, result = subject.instance, subject.result
-    doubts = inputs.audit_warnings(instance, result)
     _print_answer(f"{result.instance}: {plan_headline(result)}")
     tasks = {"slips": Task(_slips, (subject,)), "figures": Task(_figures, (subject,))}
     made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0, subject.time_limit)
@@ -373,8 +374,9 @@ def _end_with_requirements(
     """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
     from optimizer.solver import Settings
     from optimizer.studies.requirements import find_requirements
+    from optimizer.studies.verify import audit_warnings
 
-    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
+    doubts = audit_warnings(found.instance, found.result) if found.is_saved else ()
     settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:

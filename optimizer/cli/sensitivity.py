@@ -173,13 +173,11 @@ def _discover(
 
 
 def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None:
-    from optimizer.report.tables.sensitivity import show_discovery, write_discovery_csv
+    from optimizer.report.tables.sensitivity import show_discovery
 
     if json:
         common.print_json(found.to_dict())
     else:
         show_discovery(found)
     if csv is not None:
-        with common.writing(csv):
-            write_discovery_csv(found, csv)
-        common.print_message(f"wrote {csv}")
+        common.write_table(csv, found.frames.frame("samples"))

@@ -1,6 +1,5 @@
 """diversify share: who pays what of a plan that several members make together."""
 
-from functools import partial
 from typing import Annotated
 
 from optimizer.cli import common, inputs, options
@@ -43,7 +42,5 @@ def command(
 
         show_cost_shares(found)
     if csv is not None:
-        from optimizer.report.tables.render import write_frames
-
-        common.write_tables(csv, partial(write_frames, found.frames))
+        common.write_tables(csv, found.frames)
     common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

@@ -29,27 +29,24 @@ def command(
     if futures is not None:
         _show_futures(futures, every=every, json=json)
     found = inputs.find_plan(plan, changes, search)
-    doubts = inputs.audit_warnings(found.instance, found.result) if found.is_saved else ()
-    for doubt in doubts:
-        common.print_message(doubt)
+    doubts = inputs.find_doubts(found.instance, found.result) if found.is_saved else ()
     result = replace(found.result, notes=(*doubts, *found.result.notes))
     if json:
         typer.echo(result.to_json(whole=False))
     else:
         from optimizer.report.tables.plan import show_plan as print_result
 
-        with inputs.plan_that_fits(plan):
+        with inputs.plan_that_fits(plan, doubts):
             print_result(result, every=every)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
 def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
     """The plan of several futures; of a solved one nothing was changed since."""
+    from optimizer.instance.reading import instance_of
     from optimizer.report.tables.futures import show_futures
 
-    doubts = inputs.futures_warnings(result) if result.problem is None else ()
-    for doubt in doubts:
-        common.print_message(doubt)
+    doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
     if json:
         typer.echo(result.to_json(whole=False))
     else:

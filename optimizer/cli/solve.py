@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -178,8 +177,6 @@ def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output
     if output is not None:
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        from optimizer.report.tables.futures import write_futures_csv
-        from optimizer.report.tables.plan import write_csv
+        from optimizer.report.tables.plan import FILES
 
-        write = partial(write_csv, result) if isinstance(result, Result) else partial(write_futures_csv, result)
-        common.write_tables(csv, write)
+        common.write_tables(csv, result.frames, FILES if isinstance(result, Result) else ())

@@ -97,10 +97,9 @@ def _read(plan: str, instance: str | None, changes: options.Changes, search: opt
 
 
 def _write(found: "Stress", csv: Path | None, parquet: Path | None) -> None:
-    from optimizer.report.tables.stress import write_stress_csv, write_stress_parquet
+    if csv is not None:
+        common.write_table(csv, found.frames.frame("samples"))
+    if parquet is not None:
+        from optimizer.report.tables.stress import stress_parquet
 
-    for path, write in ((csv, write_stress_csv), (parquet, write_stress_parquet)):
-        if path is not None:
-            with common.writing(path):
-                write(found, path)
-            common.print_message(f"wrote {path}")
+        common.write_answer(parquet, stress_parquet(found))

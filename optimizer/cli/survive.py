@@ -32,7 +32,7 @@ def command(
     if not found.is_saved:
         _print_status(result)
 
-    from optimizer.report.tables.stress import show_time_to_survive, time_to_survive_csv
+    from optimizer.report.tables.stress import show_time_to_survive
     from optimizer.studies.time_to_survive import time_to_survive
 
     survival = time_to_survive(instance, None if result.baseline is None else result.plan)
@@ -42,7 +42,7 @@ def command(
     else:
         show_time_to_survive(instance, survival)
     if csv is not None:
-        common.write_answer(csv, time_to_survive_csv(survival))
+        common.write_table(csv, survival.frames.frame("months"))
     is_stopped = not found.is_saved and result.status == "stopped"
     common.end(survives=result.baseline is not None, is_stopped=is_stopped)
 

@@ -171,8 +171,7 @@ class Instance(Described):
     discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")
     home: str | None = Field(default=None, description="Home region; wherever a region is named, `home` stands for it.")
     regions: Mapping[str, Region] = Field(
-        default_factory=dict,
-        description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}.",
+        default_factory=dict, description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}."
     )
     commodities: Mapping[str, Commodity] = Field(description="Materials, each at one stage of the chain, by name.")
     processes: Mapping[str, Process] = Field(
@@ -258,6 +257,10 @@ class Instance(Described):
     def event(self, name: str) -> Shock:
         """The shock of a name."""
         return self._named[name]
+
+    def find_event(self, name: str) -> Shock | None:
+        """The shock of a name, if there is one."""
+        return self._named.get(name)
 
     @cached_property
     def _named(self) -> Mapping[str, Shock]:

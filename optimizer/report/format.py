@@ -62,7 +62,7 @@ def in_millions(amount: float, digits: int = 3) -> str:
 
 def shock_title(instance: Instance, key: str) -> str:
     """The name of a shock in tables: `in_full` if the file names its entry, else its key."""
-    event = next((event for event in instance.events if event.name == key), None)
+    event = instance.find_event(key)
     if event is None or event.name.startswith(entry_title(instance, event)[0]):
         return key
     return in_full(instance, event)

@@ -121,6 +121,15 @@ class Frame:
         values = tuple([column.value_of(item) for item in some] for column in columns)
         return cls(name, title, tuple(columns), values, note, some)
 
+    @classmethod
+    def stacked(cls, head: FrameColumn, frames: Iterable[tuple[Any, "Frame"]]) -> "Frame":
+        """Some frames one below another, with all their columns behind one that tells the frames apart."""
+        some = list(frames)
+        columns = {column.name: column for _, frame in some for column in frame.columns}
+        rows = [(name, *map(row.get, columns)) for name, frame in some for row in frame.rows()]
+        first = some[0][1]
+        return cls.of_rows(first.name, first.title, (head, *columns.values()), rows, first.note)
+
     def __len__(self) -> int:
         return len(self.values[0]) if self.values else 0
 
@@ -141,7 +150,7 @@ class Frame:
         some = [j for j, column in enumerate(self.columns) if column.name in names]
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
-    def head(self, count: int) -> "Frame":
+    def first(self, count: int) -> "Frame":
         """The same with the first rows only."""
         return replace(self, values=tuple(values[:count] for values in self.values), items=self.items[:count])
 
@@ -163,17 +172,6 @@ class Frame:
             "forms": {column.name: column.form for column in self.columns},
         }
         return made
-
-
-def with_units(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The same with a second row of heads: the unit of each column, from ``attrs``."""
-    import pandas as pd
-
-    shown = frame.copy()
-    units = frame.attrs.get("units", {})
-    pairs = [(name, units.get(name, "")) for name in frame.columns]
-    shown.columns = pd.MultiIndex.from_tuples(pairs, names=[None, "unit"])
-    return shown
 
 
 class Frames:

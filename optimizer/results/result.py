@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -378,9 +378,32 @@ def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+class _Audited(TypedDict, total=False):
+    ok: bool
+    rows: int
+    worst: float
+
+
+class _Step(TypedDict, total=False):
+    round: int | None
+
+
+class _Comment(TypedDict):
+    place: list[str | int]
+    text: str
+
+
+class _Record(TypedDict):
+    """What readers show of the parts that `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
+
+    audit: _Audited
+    history: list[_Step]
+    comments: NotRequired[list[_Comment]]
+
+
 @cache
-def _adapter() -> TypeAdapter[Result]:
-    return TypeAdapter(Result)
+def _adapters() -> tuple[TypeAdapter[Result], TypeAdapter[_Record]]:
+    return TypeAdapter(Result), TypeAdapter(_Record)
 
 
 def _restore(data: Mapping[str, Any]) -> Result:
@@ -394,4 +417,6 @@ def _restore(data: Mapping[str, Any]) -> Result:
         raise ValueError("a comment lacks its place, value or text, or has other keys")
     # Where there is no plan there are no figures: JSON says null.
     made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
-    return _adapter().validate_python(made)
+    result, record = _adapters()
+    record.validate_python(data)
+    return result.validate_python(made)

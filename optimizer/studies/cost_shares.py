@@ -201,6 +201,11 @@ Solution = Literal["shapley", "nucleolus"]
 SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
 
 
+def more_than(cost: float, base: float) -> float:
+    """What a cost is more than a base, money; 0 where that is nothing beside the base."""
+    return 0.0 if abs(cost - base) <= FINEST_SHARE * abs(base) else cost - base
+
+
 @dataclass(frozen=True)
 class CoalitionCost:
     """What a coalition costs.
@@ -300,7 +305,7 @@ class CostShares:
     def costs(self) -> Mapping[Coalition, float]:
         """What each coalition costs beyond the no-shock costs of its members, money."""
         base = {each.member: each.no_shock for each in self.shares}
-        return {each.key: each.cost - math.fsum(base[i] for i in each.members) for each in self.coalitions}
+        return {each.key: more_than(each.cost, math.fsum(base[i] for i in each.members)) for each in self.coalitions}
 
     @property
     def joint(self) -> Result | None:
@@ -357,6 +362,12 @@ class CostShares:
         if self.core.high <= nothing:
             return "not empty"
         return "empty" if self.core.low > nothing else "not proven"
+
+    @property
+    def leading(self) -> Solution:
+        """The solution to offer: the Shapley value, or the nucleolus where only that keeps every coalition in."""
+        only = self.core_state == "not empty" and self.objections("shapley") and not self.objections("nucleolus")
+        return "nucleolus" if only else "shapley"
 
     def payments(self, solution: Solution) -> Payments:
         """What each member pays by a solution, money."""

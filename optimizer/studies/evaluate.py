@@ -25,14 +25,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
-from optimizer.studies.given_plan import (
-    EvaluatedPlan,
-    PlanLike,
-    judge_plan,
-    operate_given,
-    plan_figures,
-    read_plans,
-)
+from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
@@ -247,11 +240,12 @@ def evaluate(
     settings: Settings | None = None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    notes: tuple[str, ...] = (),
 ) -> PlanEvaluation | FuturesEvaluation:
     """Evaluate plans as they are: cost, survival, what they lack and what they waste, beside the optimum.
 
     In an instance with futures each plan is followed unchanged in all of them, or as it says for each. What it lacks
-    and wastes counts over all futures.
+    and wastes counts over all futures. At Ctrl-C, what is known until then.
 
     Args:
         instance: the instance.
@@ -261,6 +255,7 @@ def evaluate(
         is_quick: leaves out the optimum, what is missing and what is wasted.
         settings: solver, gap, limits.
         listener: receives every step.
+        notes: remarks of the caller to show beside the result.
 
     Raises:
         GivenPlanError: a plan cannot stand in the instance, or needs an answer before it is known; with every finding
@@ -278,25 +273,10 @@ def evaluate(
     """
     settings = settings or Settings()
     changed = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
+    instance, notes = changed.instance, (*notes, *changed.notes)
     some = [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
-    given = read_plans(some, changed.instance)
-    return evaluate_plans(
-        changed.instance, given, settings, Clock(settings.time_limit), listener, changed.notes, is_quick=is_quick
-    )
-
-
-def evaluate_plans(
-    instance: Instance,
-    given: Sequence[GivenPlan],
-    settings: Settings,
-    clock: Clock,
-    listener: Listener,
-    notes: tuple[str, ...],
-    *,
-    is_quick: bool,
-) -> PlanEvaluation | FuturesEvaluation:
-    """`evaluate` of plans that were read; at Ctrl-C, what is known until then."""
-    began = time.perf_counter()
+    given = read_plans(some, instance)
+    began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         if not instance.futures:
             one = judged_alone(Edited(instance, notes))

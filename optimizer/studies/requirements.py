@@ -36,7 +36,7 @@ from optimizer.io.plan_file import GivenPlan
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Outcome
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Settings, interruptible
 from optimizer.studies import requirements_frames as frames
 from optimizer.studies.given_plan import operate_given
 from optimizer.studies.outcomes import entry_of
@@ -194,7 +194,7 @@ def find_requirements(
     """
     check_conflict(instance)
     settings = settings or Settings()
-    clock = Clock(settings.time_limit)
+    clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)
         found = Requirements(instance, plan, study.alone, study.nothing, study.hold("what to hold"))

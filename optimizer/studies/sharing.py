@@ -33,6 +33,7 @@ from optimizer.studies.cost_shares import (
     coalitions,
     core_ends,
     least_core,
+    more_than,
     nucleolus_ends,
     shapley_ends,
 )
@@ -233,7 +234,7 @@ def _with_game(found: CostShares) -> CostShares:
     calm = {each.members[0]: each.result.calm_cost for each in alone}
     base = {name: cost if cost is not None and None not in calm.values() else 0.0 for name, cost in calm.items()}
     high, low = (
-        {each.key: getattr(each, end) - math.fsum(base[i] for i in each.members) for each in found.coalitions}
+        {each.key: more_than(getattr(each, end), math.fsum(base[i] for i in each.members)) for each in found.coalitions}
         for end in ("cost", "bound")
     )
     shapley, central = shapley_ends(members, low, high), nucleolus_ends(members, low, high)

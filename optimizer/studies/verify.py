@@ -30,7 +30,7 @@ from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.audit.figures import DETERRING, check_futures
-from optimizer.audit.report import Report
+from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.saved import verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
@@ -189,13 +189,14 @@ class Verification:
 
 
 def verify_plan(
-    instance: Instance, result: Result, extent: Extent = "recourse", *, listener: Listener = ignore
+    instance: Instance, result: Result | FuturesResult, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
     """Recompute a saved plan, to the extent asked for: arithmetic, operation in each shock, or the proof.
 
     Args:
         instance: the instance that the result claims to answer.
-        result: a result, saved or changed by hand.
+        result: a result, saved or changed by hand. Of several futures, each is recomputed by itself, and what holds
+            between them; nothing is proven again.
         extent: how much is recomputed; see the module.
         listener: receives every step of a solve.
 
@@ -205,21 +206,23 @@ def verify_plan(
     Raises:
         SolverError: the solver failed.
     """
-    check = _Check(instance, result, extent, listener)
-    return check.run()
+    if isinstance(result, FuturesResult):
+        return _verify_futures(instance, result, extent, listener)
+    return _Check(instance, result, extent, listener).run()
+
+
+def audit_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
+    """What has to be said first where a plan and plain arithmetic disagree: one text, or none."""
+    found = verify_plan(instance, result, "arithmetic").report.disagreements
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return (f"{DISAGREES} It was changed since it was solved. {found[0]}{more}",) if found else ()
 
 
 # What no run recomputes of a plan of several futures: it would have to be solved for again.
 _OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", "futures.least_bound")
 
 
-def verify_futures_plan(
-    instance: Instance, result: FuturesResult, extent: Extent = "recourse", *, listener: Listener = ignore
-) -> Verification:
-    """Recompute a plan of several futures: each of them by itself, and what holds between them.
-
-    Arguments, result and errors are those of `verify_plan`; nothing is proven again.
-    """
+def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, listener: Listener) -> Verification:
     report, lines, solved = check_futures(instance, result), 0, 0
     report.disagreements += result.departures
     left = dict.fromkeys(_OF_FUTURES)

@@ -80,7 +80,7 @@ def withstand(
         AuditError, SolverError, ValueError: as for `solve`.
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    return withstood(made.instance, None, settings, Clock(settings.time_limit), listener, made.notes).result
+    return withstood(made.instance, None, settings, settings.clock(), listener, made.notes).result
 
 
 def withstood(

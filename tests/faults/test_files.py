@@ -17,9 +17,7 @@ from optimizer import files
 from optimizer.cli.app import app
 from optimizer.files import write_whole
 from optimizer.report.excel import unit_format, workbook
-from optimizer.report.tables.plan import write_csv
-from optimizer.report.tables.render import frame_csv, to_csv
-from optimizer.report.tables.stress import time_to_survive_csv, write_stress_csv
+from optimizer.report.tables.render import frame_csv, to_csv, write_frames
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive
@@ -150,10 +148,10 @@ def test_numbers_and_plain_text_stay_as_they_are(text: str) -> None:
 
 def test_no_cell_of_any_csv_begins_a_formula(tmp_path: Path) -> None:
     result = so.solve(instance())
-    paths = [*write_csv(result, tmp_path / "tables")]
-    write_stress_csv(stress(result, samples=20), tmp_path / "stress.csv")
-    (tmp_path / "lasting.csv").write_text(time_to_survive_csv(time_to_survive(instance())))
-    for path in (*paths, tmp_path / "stress.csv", tmp_path / "lasting.csv"):
+    paths = write_frames(result.frames, tmp_path / "tables")
+    paths += write_frames(stress(result, samples=20).frames, tmp_path / "stress")
+    paths += write_frames(time_to_survive(instance()).frames, tmp_path / "lasting")
+    for path in paths:
         with path.open(newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
         for cell in filter(starts, cells):

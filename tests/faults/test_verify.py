@@ -316,9 +316,9 @@ def test_show_says_that_a_plan_was_changed(plans: dict[str, Data], tmp_path: Pat
     FORGED[name][1](forged)
     done = run("show", written(forged, tmp_path))
     assert done.exit_code == 1
-    assert "this plan was changed since it was solved" in " ".join(done.stdout.split())
+    assert "do not rely on this plan. It was changed since it was solved" in " ".join(done.stdout.split())
     done = run("show", written(forged, tmp_path), "--json")
-    assert "this plan was changed since it was solved" in json.loads(done.stdout)["notes"][0]
+    assert "do not rely on this plan. It was changed since it was solved" in json.loads(done.stdout)["notes"][0]
 
 
 def test_the_digest_does_not_hang_on_how_numbers_are_written(plans: dict[str, Data]) -> None:

@@ -215,7 +215,7 @@ def _near_row(instance: Instance, result: Result, number: int, plan: Mapping[str
 
 
 def _bought(result: Result) -> set[str]:
-    return {build.option for build in result.plan.builds} | {o for o, row in result.plan.fills.items() if any(row)}
+    return set(result.plan.bought)
 
 
 def _bought_of(plan: Mapping[str, Any]) -> set[str]:
@@ -228,14 +228,18 @@ def _names(instance: Instance, options: set[str]) -> list[str]:
 
 
 def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
-    """Plans of other budgets than that of the plan: the next smaller ones, largest first, then the larger ones."""
+    """Plans of other budgets than that of the plan: the next smaller ones, largest first, then the larger ones.
+
+    One whose search was stopped is left out: it may be far from the best of its budget.
+    """
     if frontier is None:
         return []
     points, own = frontier.points, frontier.own
     others = [*reversed(points[:own]), *points[own + 1 :]]
     seen, rows = [result], list[tuple[Any, ...]]()
     for point in others:
-        if point.result.baseline is None or point.budget == 0 or any(_is_alike(point.result, each) for each in seen):
+        known = point.result.baseline is not None and point.result.status != "stopped"
+        if not known or point.budget == 0 or any(_is_alike(point.result, each) for each in seen):
             continue
         seen.append(point.result)
         name = "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}"
@@ -300,9 +304,10 @@ def _figure_row(instance: Instance, found: Mapping[str, Any], bar: Mapping[str, 
 def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
     """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
     if len(bar["members"]) > 1:
-        words, last = str(bar["name"]).replace("_", " "), {str(each["path"]).split(".")[-1] for each in bar["members"]}
-        what = f"{last.pop().replace('_', ' ')} of " if len(last) == 1 else ""
-        return f"{words[:1].upper()}{words[1:]} ({what}{len(bar['members'])} figures together)"
+        words, places = str(bar["name"]).replace("_", " "), [str(each["path"]).split(".") for each in bar["members"]]
+        kinds = dict.fromkeys("input or output" if {"input", "output"} & {*place} else place[-1] for place in places)
+        what = list_names([kind.replace("_", " ") for kind in kinds], 2)
+        return f"{words[:1].upper()}{words[1:]} ({what} of {len(places)} figures together)"
     _, *place = str(bar["members"][0]["path"]).split(".")
     known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
     if len(place) < 2 or place[0] not in known:

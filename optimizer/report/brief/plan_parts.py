@@ -78,9 +78,7 @@ def _spent_in(instance: Instance, move: Purchase, year: int) -> float:
     """The budget's part of what a purchase costs in a year."""
     if not move.purchases:
         return move.counted
-    stock = instance.stocks[move.option]
-    fills = [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
-    return stock.budget_share * stock.paid(instance.horizon, fills)
+    return instance.stocks[move.option].budget_share * move.spent_in(instance, year)
 
 
 def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
@@ -212,8 +210,8 @@ def slip_text(instance: Instance, result: Result, slip: Slip) -> str:
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:
-    """New money by calendar year; what others have committed already in a sentence, its years among the values."""
-    commitments = list_commitments(result.data)
+    """New money by calendar year, and what others have committed already."""
+    commitments, budget = list_commitments(result.data), instance.policy.budget
     columns = [
         FrameColumn("year", form="word", is_index=True),
         FrameColumn("new", "New", result.money, "millions"),
@@ -221,41 +219,40 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
     ]
     years = years_with_money([result.outlays], commitments)
     rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in years]
-    return new_money_part(columns, rows, tuple(_money_sentences(instance, result, commitments)))
+    of_budget = "" if budget is None else f", of a budget of {si(budget, result.money)}"
+    said = f"New: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
+    return new_money_part(columns, rows, (said, *committed_sentence(commitments, result.money)))
 
 
 def new_money_part(
     columns: Sequence[FrameColumn], rows: Sequence[tuple[Any, ...]], sentences: tuple[str, ...]
 ) -> BriefPart:
-    """Money by year of which years with new money are drawn: columns and rows end in what others have committed."""
-    title, note, at = (
-        "Money by year",
-        "Years without new money are left out.",
-        [each.name for each in columns].index("new"),
-    )
-    has_others = any(row[-1] is not None for row in rows)
-    every = Frame.of_rows("money", title, *((columns, rows) if has_others else _first(columns, rows)), note)
-    spent = [row for row in rows if row[at]]
-    drawn = Frame.of_rows("money", title, *_first(columns, _with_later_years(spent, at)), note)
-    shown = bool(drawn.values[0])
-    return BriefPart("money", title, sentences, every if rows else None, bars=("new",) if shown else (), drawn=drawn)
+    """Money by year: columns and rows end in what others have committed, which is left out where nobody has.
+
+    Drawn are the years with new money as bars; those before them are one row, and later ones where they are too many.
+    """
+    title, at = "Money by year", [each.name for each in columns].index("new")
+    if all(row[-1] is None for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    frame = Frame.of_rows("money", title, columns, rows)
+    first = next((i for i, row in enumerate(rows) if row[at]), None)
+    drawn = [*([_together(rows[:first])] if first else []), *_with_later_years(rows[first:])]
+    bars = () if first is None else ("new",)
+    return BriefPart("money", title, sentences, frame, bars=bars, drawn=Frame.of_rows("money", title, columns, drawn))
 
 
-def _with_later_years(rows: Sequence[tuple[Any, ...]], at: int) -> list[tuple[Any, ...]]:
-    """The first years, and all later ones in one row, where there are too many; `at` is the place of the new money."""
+def _with_later_years(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The first years, and all later ones in one row, where there are too many."""
     if len(rows) <= MOST_YEARS:
         return list(rows)
     shown, rest = rows[: MOST_YEARS - 1], rows[MOST_YEARS - 1 :]
-    later: list[Any] = [None] * len(rest[0])
-    later[0], later[at] = f"and {plural(len(rest), 'later year')}", math.fsum(row[at] for row in rest)
-    return [*shown, tuple(later)]
+    return [*shown, (f"and {plural(len(rest), 'later year')}", *_together(rest)[1:])]
 
 
-def _first(
-    columns: Sequence[FrameColumn], rows: Sequence[tuple[Any, ...]]
-) -> tuple[Sequence[FrameColumn], list[tuple[Any, ...]]]:
-    """All columns but the last."""
-    return columns[:-1], [row[:-1] for row in rows]
+def _together(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Some years in one row, with the sum of each amount that is known."""
+    sums = ([amount for amount in column if amount is not None] for column in list(zip(*rows, strict=True))[1:])
+    return windowed(rows[0][0], rows[-1][0]), *(math.fsum(known) if known else None for known in sums)
 
 
 def years_with_money(
@@ -273,13 +270,6 @@ def years_with_money(
         yield str(year), [each.get(str(year), 0.0) for each in outlays], committed.get(year)
     if None in committed:
         yield "undated", [0.0 for _ in outlays], committed[None]
-
-
-def _money_sentences(instance: Instance, result: Result, commitments: Sequence[CommittedMoney]) -> Iterator[str]:
-    budget, money = instance.policy.budget, result.money
-    of_budget = "" if budget is None else f", of a budget of {si(budget, money)}"
-    yield f"New: {si(result.outlay, money)} in all, undiscounted{of_budget}."
-    yield from committed_sentence(commitments, money)
 
 
 def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Iterator[str]:

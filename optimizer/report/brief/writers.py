@@ -55,8 +55,11 @@ def _plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
-# Of a Word document: points of tables and of the text; millimetres of the margin.
-_TABLE, _TEXT, _WORD_MARGIN = 7.5, 9, 14
+# Of a Word document: its font, which every computer has or replaces by one as wide; points of tables and of the text;
+# millimetres of the margin, twentieths of a point beside the text of a cell, and how much wider than the letters here
+# those of the font that is there may be.
+_FONT, _TABLE, _TEXT, _WORD_MARGIN, _BESIDE, _WIDER = "Arial", 7.5, 9, 14, 45, 1.15
+_RULED = "Light Shading"
 
 
 def brief_docx(data: Mapping[str, Any]) -> bytes:
@@ -90,7 +93,8 @@ def brief_docx(data: Mapping[str, Any]) -> bytes:
 
 
 def _set_up(document: Any, data: Mapping[str, Any]) -> None:
-    """The page, its fonts, and what the file says of itself."""
+    """The page, its fonts, every second row of its tables in a light grey, and what the file says of itself."""
+    from docx.oxml.ns import qn
     from docx.shared import Mm, Pt, RGBColor
 
     section = document.sections[0]
@@ -100,34 +104,53 @@ def _set_up(document: Any, data: Mapping[str, Any]) -> None:
     for name, size in (("Normal", _TEXT), ("Heading 1", 16), ("Heading 2", 10.5)):
         style = document.styles[name]
         style.font.size, style.font.color.rgb = Pt(size), RGBColor(0x16, 0x19, 0x1D)
+        fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
+        fonts.attrib.clear()
+        style.font.name = _FONT
         style.paragraph_format.space_after = Pt(2)
         style.paragraph_format.space_before = Pt(6 if name == "Heading 2" else 0)
+    for shade in document.styles[_RULED].element.iter(qn("w:shd")):
+        shade.set(qn("w:fill"), "EDEFF2")
     document.core_properties.title, document.core_properties.subject = data["title"], data["verdict"]
     document.core_properties.author, document.core_properties.comments = "diversify", ""
 
 
 def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -> None:
-    """A table whose head is repeated on every page, and its caption."""
-    from docx.oxml import OxmlElement
+    """A table, its columns as wide as what stands in them, whose head is repeated on every page, and its caption."""
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+    from docx.shared import Mm, Pt
 
     heads = table["head"]
-    made = document.add_table(rows=0, cols=len(heads), style="Light List")
-    _add_row(made, [head.lstrip(">") for head in heads], heads, is_strong=True)
-    made.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    ruled = _Column(_Sheet(_WIDER * _TABLE, pdf=_Ruler()), 0.0, _WIDTH - 2 * _WORD_MARGIN, 0.0)
+    widths = [Mm(width) for width in _shared_widths(ruled.wanted_widths(table), ruled.width)]
+    made = document.add_table(rows=0, cols=len(heads), style=_RULED)
+    made.autofit = False
+    sides = "".join(f'<w:{side} w:w="{_BESIDE}" w:type="dxa"/>' for side in ("left", "right"))
+    made._tbl.tblPr.append(parse_xml(f"<w:tblCellMar {nsdecls('w')}>{sides}</w:tblCellMar>"))
+    for column, width in zip(made.columns, widths, strict=True):
+        column.width = width
+    _add_row(made, [head.lstrip(">") for head in heads], heads, widths, is_strong=True)
+    made.rows[0]._tr.get_or_add_trPr().append(parse_xml(f"<w:tblHeader {nsdecls('w')}/>"))
     for i, row in enumerate(table["rows"]):
-        _add_row(made, row, heads, is_strong=i in strong)
+        _add_row(made, row, heads, widths, is_strong=i in strong)
     if table["caption"]:
-        document.add_paragraph().add_run(table["caption"]).italic = True
+        run = document.add_paragraph().add_run(table["caption"])
+        run.italic, run.font.size = True, Pt(_TABLE)
 
 
-def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], *, is_strong: bool) -> None:
+def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Sequence[Any], *, is_strong: bool) -> None:
+    """A row that no page breaks, on the page of what follows."""
     from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.oxml import OxmlElement
     from docx.shared import Pt
 
-    for cell, text, head in zip(table.add_row().cells, texts, heads, strict=True):
-        paragraph = cell.paragraphs[0]
+    added = table.add_row()
+    added._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    for cell, text, head, width in zip(added.cells, texts, heads, widths, strict=True):
+        cell.width, paragraph = width, cell.paragraphs[0]
         paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if head.startswith(">") else WD_ALIGN_PARAGRAPH.LEFT
-        paragraph.paragraph_format.space_after = Pt(0)
+        paragraph.paragraph_format.space_after, paragraph.paragraph_format.keep_with_next = Pt(0), True
         run = paragraph.add_run(text)
         run.font.size, run.bold = Pt(_TABLE), is_strong
 
@@ -351,7 +374,7 @@ class _Column:
         """A table; its bars stand behind the first column."""
         heads = [head.lstrip(">") for head in table["head"]]
         is_number = [head.startswith(">") for head in table["head"]]
-        pairs = [self._least_and_most(*each) for each in zip(heads, _columns(table), is_number, strict=True)]
+        pairs = self.wanted_widths(table)
         widths = [high for _, high in pairs] if bars else _shared_widths(pairs, self.width)
         over = self.width - sum(widths)
         starts = [self.x + at + (over if i else 0.0) for i, at in enumerate(accumulate([0.0, *widths[:-1]]))]
@@ -361,6 +384,14 @@ class _Column:
             top = self._row(row, cells, is_bold=i in strong, colour=_INK)
             if bars:
                 self._bars(bars[i], starts[0] + widths[0], over - _GAP, top)
+
+    def wanted_widths(self, table: Mapping[str, Any]) -> list[tuple[float, float]]:
+        """The least and the most width that each column of a table wants, millimetres."""
+        heads = [(head.lstrip(">"), head.startswith(">")) for head in table["head"]]
+        return [
+            self._least_and_most(head, cells, number)
+            for (head, number), cells in zip(heads, _columns(table), strict=True)
+        ]
 
     def _least_and_most(self, head: str, cells: Sequence[str], number: bool) -> tuple[float, float]:
         """The widest that is not broken, and half of a head; and the widest text; with the room between columns."""

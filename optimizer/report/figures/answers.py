@@ -30,12 +30,12 @@ from optimizer.report.format import DASH, case_title, percent, plural, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
 from optimizer.report.tables.sensitivity import number_title
-from optimizer.report.tables.share import coalition_name, member_name, range_text
+from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
-from optimizer.studies.cost_shares import CostShares, MemberShare
+from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.explain.repairs import Repair
@@ -433,18 +433,18 @@ def _stress(found: Stress) -> AnswerChart:
 
 def _cost_shares(found: CostShares) -> AnswerChart:
     """What each member pays with its proven range, and what each coalition costs alone."""
-    instance, money = found.instance, found.instance.money
+    instance, money, by = found.instance, found.instance.money, found.leading
     rows = [
         ChartRow(
             member_name(found, each.member),
-            f"pays {range_text(each.shapley)}, alone {range_text(each.alone)}, saves {si(each.saved('shapley').value)}",
-            ((0.0, each.shapley.value, "own"), *_proven_between(each)),
-            "Who pays, by the Shapley value",
+            f"pays {range_text(each.paid(by))}, alone {range_text(each.alone)}, saves {si(each.saved(by).value)}",
+            ((0.0, each.paid(by).value, "own"), *_proven_between(each, by)),
+            f"Who pays, by the {SOLUTION_NAMES[by]}",
             each.alone.value,
         )
         for each in found.shares
     ]
-    leaving = {each.key: amount for each, amount in found.objections("shapley")}
+    leaving = {each.key: amount for each, amount in found.objections(by)}
     for each in found.coalitions if found.shares else ():
         cost = found.costs[each.key]
         more = f", would save {si(leaving[each.key])} by leaving" if each.key in leaving else ""
@@ -466,9 +466,9 @@ def _cost_shares(found: CostShares) -> AnswerChart:
     )
 
 
-def _proven_between(each: MemberShare) -> tuple[BarPart, ...]:
+def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
     """The ends of what a member pays, where they read as two."""
-    low, high = each.shapley.low, each.shapley.high
+    low, high = each.paid(by).low, each.paid(by).high
     return ((low, high, "range"),) if si(low) != si(high) else ()
 
 

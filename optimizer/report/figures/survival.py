@@ -173,8 +173,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
     """The rows of the figures: their titles and the windows of their shocks."""
-    events = {event.name: event for event in instance.events}
-    return tuple(_lane(instance, row, [events[name] for name in row.members]) for row in rows)
+    return tuple(_lane(instance, row, [instance.event(name) for name in row.members]) for row in rows)
 
 
 def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
@@ -196,8 +195,9 @@ def spans(windows: Iterable[range]) -> Spans:
 
 def failing(instance: Instance, result: Result, row: Fold) -> Spans:
     """The windows of those shocks of a row that are not survived."""
-    failed = {outcome.name for outcome in result.shocks if outcome.fails}
-    return spans(event.periods for event in instance.events if event.name in failed and event.name in row.members)
+    members = frozenset(row.members)
+    failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in members)
+    return spans(instance.event(name).periods for name in failed)
 
 
 def tightest(rows: Sequence[Folded]) -> Chosen | None:

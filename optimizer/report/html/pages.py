@@ -17,7 +17,6 @@ from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, make_each_brief, make_futures_brief
 from optimizer.report.brief.plan_parts import find_brief_slips
 from optimizer.report.brief.writers import write_brief
-from optimizer.report.excel import plan_warnings
 from optimizer.report.figures.studies import draw_funding_plot
 from optimizer.report.format import percent
 from optimizer.report.html.book import Book, tidy
@@ -44,6 +43,7 @@ from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
+from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
@@ -99,7 +99,7 @@ def write_report(
     form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
     if isinstance(result, FuturesResult):
         slips = find_futures_slips(result, Settings()) if budgets is None or budgets else {}
-        made = futures_book(result, plan_warnings(instance_of(result), result), slips=slips)
+        made = futures_book(result, audit_warnings(instance_of(result), result), slips=slips)
         is_brief = form in BRIEF_FORMS
         write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
         return
@@ -118,7 +118,7 @@ def write_report(
 def _page_book(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> Book:
     """What a page shows, its plans of other budgets solved for."""
     instance, is_quick = instance_of(result), result.baseline is None or amounts == []
-    warnings = plan_warnings(instance, result)
+    warnings = audit_warnings(instance, result)
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
     slips = () if is_quick else find_brief_slips(instance, result, Settings())
     known = {section.name: section.data for section in sections}

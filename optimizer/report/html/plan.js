@@ -43,12 +43,12 @@ function drawSlider() {
     const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(oneWay(frontier.least_outlay_bound, 5, Math.floor), 5)})` : "";
     notes.push(`The least outlay that keeps every floor is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
-  if (stops > 1 && frontier.proven) notes.push(`Plans of other budgets are proven: costs to ${frontier.proven}.`);
+  if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: costs to ${frontier.proven}.`);
   if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
   notes.push(...frontier.losses);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
   if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
-  if (frontier.stopped) notes.push("The search for other budgets was stopped: only those found so far are shown.");
+  if (frontier.stopped) notes.push("The search for other budgets was stopped: those found so far are shown, and some may be far from the best plan.");
   if (frontier.quick) notes.push("The frontier was left out (--quick): this page shows one plan.");
   else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");
   fill("frontier-note", notes.join(" "));

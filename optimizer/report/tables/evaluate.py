@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
-from optimizer.files import write_whole
 from optimizer.report.format import list_names, plural, size_text
 from optimizer.report.narrative import facts, outcome_headline, proof_of_gap
 from optimizer.report.screen import Screen
@@ -22,7 +20,7 @@ from optimizer.report.tables.futures import (
     stage_table,
 )
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
-from optimizer.report.tables.render import CellRenderer, frame_csv, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
 from optimizer.results.frames import Frame
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
@@ -265,10 +263,3 @@ def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str
     if result is not None and abs(more) > SAME_VALUE * abs(best.total_cost):
         cost += f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
     yield "Optimum", cost
-
-
-def write_evaluation_csv(found: PlanEvaluation | FuturesEvaluation, folder: Path) -> Sequence[Path]:
-    """The frames of an evaluation as CSV files, each whole or not at all."""
-    for name in found.frames:
-        write_whole(folder / f"{name}.csv", frame_csv(found.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in found.frames]

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.screen import Screen
-from optimizer.report.tables.plan import OPTIONAL_FILES, STYLES, answer_panel, plan_tables, run_line
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
+from optimizer.report.tables.render import cross_table, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
@@ -319,11 +317,3 @@ def _survived(row: FrameRow) -> Text:
     shocks = row.item.result.shocks
     mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")
     return Text(f"{mark} {sum(each.survives for each in shocks)} of {len(shocks)}", style=style)
-
-
-def write_futures_csv(result: FuturesResult, folder: Path) -> Sequence[Path]:
-    """The frames of a result as CSV files, each whole or not at all."""
-    names = [name for name in result.frames if name not in OPTIONAL_FILES or len(result.frames.frame(name))]
-    for name in names:
-        write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in names]

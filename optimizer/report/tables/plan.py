@@ -1,14 +1,12 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -35,7 +33,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import cross_table, frame_csv, label_rows, print_parts, screen_table
+from optimizer.report.tables.render import OPTIONAL_FILES, cross_table, label_rows, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
@@ -53,10 +51,8 @@ STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 # From this width on, what is bought has a bar by year.
 WIDE_WITH_BARS = 76
-# The frames that are written as CSV files.
-FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows")
-# Those that are written where the file has something to fill them with.
-OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
+# The frames that are written as CSV files, as far as they have rows where they are optional.
+FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
 # Why shocks can be expected to cost less than the baseline.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
@@ -373,11 +369,3 @@ def actual_table(instance: Instance, frame: Frame) -> Table | None:
 def binding(instance: Instance, result: Result) -> Table | None:
     """The binding limits, each with the shadow price of one step."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None
-
-
-def write_csv(result: Result, folder: Path) -> Sequence[Path]:
-    """The frames of a result as CSV files, each whole or not at all."""
-    names = [*FILES, *(name for name in OPTIONAL_FILES if len(result.frames.frame(name)))]
-    for name in names:
-        write_whole(folder / f"{name}.csv", frame_csv(result.frames.frame(name)))
-    return [folder / f"{name}.csv" for name in names]

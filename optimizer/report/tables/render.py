@@ -23,27 +23,34 @@ from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import si
 
+# Frames that are written only where the file has something to fill them with.
+OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 CellRenderer = Callable[[FrameRow], str | Text]
+# How keys of the instance, and how other values are written, by form; as text where there is none.
+_NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
+    "name": display_name,
+    "object": display_name,
+    "region": region_name,
+    "shock": shock_title,
+}
+_WRITERS: Mapping[Form, Callable[[Any], str]] = {
+    "count": "{:,}".format,
+    "amount": si,
+    "exact": lambda number: si(number, digits=4),
+    "millions": in_millions,
+    "percent": percent,
+    "tenth": lambda share: percent(share, 1),
+    "yes": lambda holds: "yes" if holds else "no",
+}
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
     """A value as readers see it; a dash where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
-    writers: Mapping[Form, Callable[[Any], str]] = {
-        "name": lambda key: display_name(instance, key),
-        "object": lambda key: display_name(instance, key),
-        "region": lambda key: region_name(instance, key),
-        "shock": lambda key: shock_title(instance, key),
-        "count": lambda number: f"{number:,}",
-        "amount": si,
-        "exact": lambda number: si(number, digits=4),
-        "millions": in_millions,
-        "percent": percent,
-        "tenth": lambda share: percent(share, 1),
-        "yes": lambda holds: "yes" if holds else "no",
-    }
-    return writers.get(column.form, str)(value)
+    if column.form in _NAMES:
+        return _NAMES[column.form](instance, value)
+    return _WRITERS.get(column.form, str)(value)
 
 
 def print_parts(parts: Sequence[RenderableType | None], console: Console | None = None) -> None:
@@ -220,11 +227,12 @@ def frame_csv(frame: Frame) -> str:
     return to_csv([column.name_with_unit for column in frame.columns], zip(*frame.values, strict=True))
 
 
-def write_frames(frames: Frames, folder: Path) -> list[Path]:
-    """Frames as CSV files of a folder, each whole or not at all."""
-    for name in frames:
+def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> list[Path]:
+    """Frames of these names, or all, as CSV files of a folder, each whole or not at all."""
+    some = [name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name))]
+    for name in some:
         write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
-    return [folder / f"{name}.csv" for name in frames]
+    return [folder / f"{name}.csv" for name in some]
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:

@@ -3,20 +3,18 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, percent, plural, share_text, shock_title
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.screen import Screen
-from optimizer.report.tables.render import CellRenderer, cross_table, frame_csv, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, cross_table, print_parts, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
 from optimizer.studies.importance import Importance, UncertainNumber, Weight
@@ -469,8 +467,3 @@ def _notes(found: Discovery) -> Iterator[str]:
         if not box.is_confirmed:
             yield f"box {k} is not confirmed: by its interval, held-back samples in it fail no more often than all do."
     yield from found.notes
-
-
-def write_discovery_csv(found: Discovery, path: Path) -> None:
-    """Every sample as a CSV file, whole or not at all."""
-    write_whole(path, frame_csv(found.frames.frame("samples")))

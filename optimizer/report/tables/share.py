@@ -13,7 +13,6 @@ from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, print_parts
-from optimizer.results.result import Result
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -22,28 +21,26 @@ from optimizer.studies.cost_shares import (
     ProvenPayment,
     Solution,
     excess,
+    more_than,
 )
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
 _DIGITS = 3
-_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "Nucleolus"}
+SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "nucleolus"}
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
 def show_cost_shares(found: CostShares, console: Console | None = None) -> None:
     """Print cost shares to stdout, or to the console given."""
-    console = console or Screen()
-    print_parts(list(cost_share_tables(found)), console)
+    print_parts(list(cost_share_tables(found)), console or Screen())
 
 
 def cost_share_tables(found: CostShares) -> Iterator[RenderableType | None]:
     """What is printed, in order."""
     yield _answer(found)
-    if found.shares:
-        yield _members(found)
-    if found.coalitions:
-        yield _coalitions(found)
+    yield _members(found) if found.shares else None
+    yield _coalitions(found) if found.coalitions else None
     if found.stopped:
         yield Text("Note: stopped before every cost was proven; these are the results so far.", style="yellow")
     yield from (Text(f"Note: {note}") for note in found.notes)
@@ -69,9 +66,9 @@ def coalition_name(found: CostShares, each: CoalitionCost) -> str:
 
 
 def _payment(found: CostShares, each: MemberShare) -> str:
-    name, paid = member_name(found, each.member), each.shapley
+    name, paid = member_name(found, each.member), each.paid(found.leading)
     if paid.value < 0:
-        return f"{name} receives {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+        return f"{name} gains {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
     return f"{name} pays {range_text(paid)}"
 
 
@@ -79,14 +76,16 @@ def _answer(found: CostShares) -> RenderableType:
     title = found.instance.title
     if not found.shares:
         return answer_panel(title, share_headline(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
-    is_settled = found.core_state == "not empty" and not found.objections("shapley")
+    is_settled = found.core_state == "not empty" and not found.objections(found.leading)
     return answer_panel(title, share_headline(found), list(_lines(found)), "green" if is_settled else "yellow")
 
 
 def share_headline(found: CostShares) -> str:
     """Who pays what, and whether any member would pay less alone; why there is no answer where there is none."""
+    if found.unpriced:
+        return "There is no way to say who pays what: not every coalition has a cost"
     if not found.shares:
-        return _no_game(found)
+        return "Who pays what is not known: the search was stopped"
     money = found.instance.money
     paid = ", ".join(_payment(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
@@ -94,24 +93,18 @@ def share_headline(found: CostShares) -> str:
     if leaving:
         (best, amount), *_ = leaving
         verdict = f"{coalition_name(found, best)} would save {si(amount, money)} by leaving"
+    if found.leading == "nucleolus":
+        verdict = f"no member would pay less alone, while by the Shapley value {verdict}"
     if apart:
         verdict = f"all together pay more than apart, and {verdict}"
-    return f"{paid} {money} by the Shapley value; {verdict}"
-
-
-def _no_game(found: CostShares) -> str:
-    if found.unpriced:
-        return "There is no way to say who pays what: not every coalition has a cost"
-    return "Who pays what is not known: the search was stopped"
+    return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}; {verdict}"
 
 
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
-        gap = each.result.survival_gap
-        reason = (
-            f"cannot keep its floors: a gap of {si(gap, money)}" if each.result.baseline else "no plan obeys its rules"
-        )
+        gap = si(each.result.survival_gap, money)
+        reason = f"cannot keep its floors: a gap of {gap}" if each.result.baseline else "no plan obeys its rules"
         yield coalition_name(found, each), reason
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
@@ -127,33 +120,32 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
     if any(each.no_shock for each in found.shares):
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
+        borne = ((each.member, each.no_shock + each.paid(found.leading).value) for each in found.shares)
+        yield "In all", ", ".join(f"{member_name(found, name)} {si(value)}" for name, value in borne) + f" {money}"
     yield "Joint plan", _plan(found)
     yield "Core", core_text(found)
-    yield from ((_NAMES[solution], _leaving(found, solution)) for solution in SOLUTIONS)
+    yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving(found, solution)) for solution in SOLUTIONS)
 
 
 def together_text(found: CostShares) -> str:
     """What the joint plan costs, and what it saves against plans apart."""
-    money = found.instance.money
-    whole = math.fsum(each.shapley.value for each in found.shares)
-    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{_survival(found.joint)}"
+    whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
+    gap = "" if joint is None or joint.survives else f"; a gap of {si(joint.survival_gap, money)} is left"
+    left = gap and f"{gap}, and is in the cost at its price"
+    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
     """Who would pay less alone under a solution."""
-    leaving = found.objections(solution)
-    if not leaving:
-        return "no coalition would pay less alone"
-    names = list_names([f"{coalition_name(found, each)} {si(amount)}" for each, amount in leaving])
-    return f"by leaving could save, {found.instance.money}: {names}"
+    leaving = [f"{coalition_name(found, each)} {si(amount)}" for each, amount in found.objections(solution)]
+    could = f"by leaving could save, {found.instance.money}: {list_names(leaving)}"
+    return could if leaving else "no coalition would pay less alone"
 
 
 def _plan(found: CostShares) -> str:
     joint = found.joint
     assert joint is not None
-    filled = (o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row))
-    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *filled])
-    names = [display_name(found.instance, o) for o in bought]
+    names = [display_name(found.instance, o) for o in joint.plan.bought]
     return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
 
 
@@ -168,14 +160,11 @@ def _saving(found: CostShares) -> str:
 
 
 def _in_peace(found: CostShares) -> str:
-    calm = found.saving_without_shocks
-    return f", of which {si(calm)} without any shock" if calm and found.shares[0].no_shock else ""
-
-
-def _survival(joint: Result | None) -> str:
-    if joint is None or joint.survives:
+    calm, joint = found.saving_without_shocks, found.joint
+    if not calm or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
-    return f"; a gap of {si(joint.survival_gap, joint.money)} is left, and is in the cost at its price"
+    more = si(joint.price_of_survival, found.instance.money)
+    return f", of which {si(calm)} without any shock; with shocks all together pay {more} more than without"
 
 
 def core_text(found: CostShares) -> str:
@@ -229,7 +218,7 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     gap = DASH if each.result.baseline is None or each.result.survives else si(each.result.survival_gap)
     if not found.shares:
         return [si(each.cost) if each.has_cost else DASH, gap]
-    least = found.costs[each.key] - (each.cost - each.bound)
+    least = found.costs[each.key] - more_than(each.cost, each.bound)
     cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
     saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
     return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]

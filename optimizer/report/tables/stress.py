@@ -3,7 +3,6 @@
 import io
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -12,14 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.ensemble import VARIED
-from optimizer.files import write_whole
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
 from optimizer.report.format import chokepoint_name, entry_name, list_names, percent, plural, size_text
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, frame_csv, print_parts, screen_table
+from optimizer.report.tables.render import cross_table, print_parts, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.reinforcement import Reinforcement, Reinforcements
 from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
@@ -138,7 +136,7 @@ def _services(stress: Stress) -> Table:
     caption += f"\n{len(frame) - SEGMENTS} more segments are not shown." if len(frame) > SEGMENTS else ""
     return screen_table(
         stress.against,
-        frame.head(SEGMENTS),
+        frame.first(SEGMENTS),
         caption=caption,
         heads={"floor": "Floor"},
         cells={
@@ -289,19 +287,14 @@ def share_survived(share: float) -> str:
     return "99.9+ %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
 
 
-def write_stress_csv(stress: Stress, path: Path) -> None:
-    """Every sample as a CSV file, whole or not at all."""
-    write_whole(path, frame_csv(stress.frames.frame("samples")))
-
-
-def write_stress_parquet(stress: Stress, path: Path) -> None:
-    """The same as Parquet, with units in the names; needs pyarrow."""
+def stress_parquet(stress: Stress) -> bytes:
+    """Every sample as Parquet, with units in the names; needs pyarrow."""
     frame, content = stress.frames.frame("samples"), io.BytesIO()
     named_with_units = {column.name: column.name_with_unit for column in frame.columns}
     made = frame.to_pandas().reset_index().rename(columns=named_with_units)
     made.attrs = {}
     made.to_parquet(content, engine="pyarrow", index=False)
-    write_whole(path, content.getvalue())
+    return content.getvalue()
 
 
 MOST, WIDE = 40, 100
@@ -401,8 +394,3 @@ def _segment(instance: Instance, exposure: Exposure) -> str:
             return display_name(instance, str(judged[worst].segment))
     segment = next((each.segment for each in exposure.before if each.segment), None)
     return display_name(instance, segment) if segment else "–"
-
-
-def time_to_survive_csv(found: TimeToSurvive) -> str:
-    """One row a chokepoint and year; months are ``inf`` where it is for ever, and empty where there is no plan."""
-    return frame_csv(found.frames.frame("months"))

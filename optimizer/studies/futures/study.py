@@ -144,7 +144,7 @@ class FuturesStudy:
             "flexibility": _band(self.flexibility),
             "information": _band(self.information),
             "probabilities_given": self.adaptive.are_probabilities_given,
-            "futures": [self._future(number) for number in range(len(self.instance.tree.futures))],
+            "futures": [self.figures_in(number) for number in range(len(self.instance.tree.futures))],
             "questions": [_timing(each) for each in self.questions],
             "regret": [each.to_dict() for each in self.followed],
             "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
@@ -153,7 +153,7 @@ class FuturesStudy:
             "seconds": self.seconds,
         }
 
-    def _future(self, number: int) -> dict[str, Any]:
+    def figures_in(self, number: int) -> dict[str, Any]:
         """A future: what it costs under the adaptive plan, and alone."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
@@ -190,14 +190,21 @@ def futures_study(
     settings: Settings | None = None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    notes: tuple[str, ...] = (),
+    adaptive: FuturesResult | None = None,
 ) -> FuturesStudy:
     """Find what it is worth to decide later and to know earlier, in all and question by question.
+
+    At Ctrl-C, what is known until then.
 
     Args:
         instance: with futures.
         budget, scenario: as for `solve`.
         settings: `gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
+        notes: remarks of the caller to show beside the result.
+        adaptive: the plan of `solve` where it is known already; it is the one that the study is about, and no other is
+            searched for.
 
     Raises:
         InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
@@ -213,31 +220,14 @@ def futures_study(
         ['start', 'later', 'never']
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    settings = settings or Settings(gap=MEASURE_SHARE)
-    return study_futures(made.instance, settings, Clock(settings.time_limit), listener, notes=made.notes)
-
-
-def study_futures(
-    instance: Instance,
-    settings: Settings,
-    clock: Clock,
-    listener: Listener = ignore,
-    *,
-    notes: tuple[str, ...] = (),
-    adaptive: FuturesResult | None = None,
-) -> FuturesStudy:
-    """`futures_study` for commands, which share a clock; at Ctrl-C, what is known until then.
-
-    `adaptive` is the plan of `solve` where it is known already; it is the one that the study is about, and no other is
-    searched for.
-    """
+    settings, instance = settings or Settings(gap=MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
-    began = time.perf_counter()
+    began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
-    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
+    return replace(found, notes=(*notes, *made.notes, *found.notes), seconds=time.perf_counter() - began)
 
 
 def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
