@@ -216,7 +216,7 @@ class RecourseEvaluator:
 
     def costs(self, answers: Iterable[BatchResponse]) -> Vector:
         """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
-        result = np.zeros(len(self.instance.events))
+        result = np.zeros(len(self.instance.tree.events))
         for answer in answers:
             result[answer.events] = answer.cost
         return result
