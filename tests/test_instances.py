@@ -43,13 +43,13 @@ def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # White Mesa's, as the nearest clean samarium, alloy and clay where licences tighten, Lynas's heavies where plants
-    # are late too, dysprosium metal where plants are on time.
+    # White Mesa's, as the nearest clean samarium, alloy and clay where licences tighten, dysprosium metal where plants
+    # are on time.
     samarium = "white_mesa_samarium"
     tight = {samarium, "lcm_smco_expansion", "mp_third_party_heavies"}
     ordered = {
-        "tighten.on_time": {*tight, "serra_verde_offtake", "lcm_heavy_expansion"},
-        "tighten.late": {*tight, "lynas_heavies"},
+        "tighten.on_time": {*tight, "lcm_heavy_expansion"},
+        "tighten.late": tight,
         "ease.on_time": {samarium, "lcm_heavy_expansion"},
         "ease.late": {samarium},
     }
@@ -112,6 +112,8 @@ def test_committed_plants_are_supply_and_no_options() -> None:
         "cyclic_mcbee",
         "mp_heavy_circuit",
         "evac_sumter",
+        "serra_verde_spot",
+        "noveon_san_marcos",
     }
     assert committed <= instance.processes.keys()
     assert not committed & instance.options.keys()
