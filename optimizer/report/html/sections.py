@@ -85,13 +85,13 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
         figure = _figure(found, "What it is worth to decide later and to know earlier", ("values", "questions"))
         return [answer, *map(_text, orders), *figure, _folded("futures", [facts, *rest])]
     if isinstance(found, Discovery):
-        every = [*page_blocks(discovery_tables(found))]
+        every = [*page_blocks(discovery_tables(found, _WIDTH))]
         count = 2 if found.failed else 1
         figure = _figure(found, "Samples and boxes", ("conditions",))
         rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
         return [*every[:count], *figure, *rest]
     first, *more = filter(None, view_of(found).sentences(found))
-    rest = [_folded("share", [*page_blocks(cost_share_tables(found))])] if isinstance(found, CostShares) else []
+    rest = [_folded("share", [*page_blocks(cost_share_tables(found, _WIDTH))])] if isinstance(found, CostShares) else []
     return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *rest]
 
 
