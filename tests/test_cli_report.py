@@ -1,6 +1,7 @@
 """diversify report on the command line."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.algorithms.executor import Task
 from optimizer.cli.app import app
-from optimizer.cli.sections import planned_ends
-from optimizer.report.study_narrative import reached_text
+from optimizer.cli.sections import StudySubject, planned_ends, timed_tasks
+from optimizer.report.study_narrative import view_of
 from optimizer.solver import Clock
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
@@ -142,17 +144,31 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
 
 
 def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_it() -> None:
-    """On two processors, of 140 s: explain 60 s and compare 50 s of work at once, then budgets after compare.
+    """On two processors, of 140 s: explain 100 s and compare 50 s of work at once, then budgets, 30 s, after compare.
 
-    compare and budgets are 50 + 30 = 80 s of work, the longest: 140 s for 80. So compare ends at 140 · 50 / 80 = 87.5.
+    explain is the longest: 140 s for 100. So compare ends at 140 · 50 / 100 = 70.
     """
     ends = planned_ends(["explain", "compare", "budgets"], 2, 140.0)
-    assert ends == {"explain": 140.0, "compare": 87.5, "budgets": 140.0}
+    assert ends == {"explain": 140.0, "compare": 70.0, "budgets": 140.0}
     assert planned_ends(["stress", "attack"], 1, 30.0) == {"stress": 20.0, "attack": 30.0}
+
+
+def test_the_first_screen_is_whole_unless_a_limit_is_asked_for() -> None:
+    """Of 140 s on two processors, slips 13 s, stress 20 s and attack 10 s: attack has 140 · 2 · 10 / 43 s whenever it
+    begins, and slips have no end. Asked for, a limit holds for all of them."""
+    subject = StudySubject(TINY, so.load(TINY), so.solve(so.load(TINY)), 0.02, 140.0)
+    names = ("slips", "stress", "attack")
+    tasks = {name: Task(time.time, (subject, name)) for name in names}
+    for is_asked in (False, True):
+        timed = timed_tasks(tasks, names, 2, 140.0, is_asked=is_asked)
+        subjects = [task.arguments[0] for task in timed]
+        assert [task.arguments[1] for task in timed] == list(names)
+        assert [each.until is None for each in subjects] == [not is_asked, False, False]
+        assert subjects[2].least == pytest.approx(0.0 if is_asked else 140 * 2 * 10 / 43)
 
 
 def test_what_has_no_time_is_left_out_of_a_sensitivity_and_its_section_says_how_far_it_came() -> None:
     ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
     found = so.sensitivity(so.load(TINY, [ranges]), flips=False, settings=so.Settings(until=0.0))
     assert (found.status, found.bars) == ("stopped", ())
-    assert reached_text(found) == "0 of 1 number looked at, 0 solved for at both ends"
+    assert view_of(found).reached(found) == "0 of 1 number looked at, 0 solved for at both ends"

@@ -9,9 +9,9 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.html.book import book
-from optimizer.report.tables.plan import show_plan
-from optimizer.report.tables.render import write_frames
-from optimizer.results.frames import Frame, FrameColumn, with_units
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show, write_frames
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
 
@@ -54,12 +54,6 @@ def test_a_frame_has_an_index_plain_names_and_units_beside(result: so.Result, na
     assert getattr(result.frames, name) is frame
 
 
-def test_units_are_a_row_on_demand(result: so.Result) -> None:
-    shown = with_units(result.frames.survival)
-    assert ("gap", "USD") in shown.columns
-    assert ("worst_period", "") in shown.columns
-
-
 def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
     # 5M buys 5M / 65k t of stock and nothing else.
     bought = result.frames.builds
@@ -97,7 +91,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     monkeypatch.setattr(frames, maker, with_risk)
     fresh = so.Result.from_dict(result.to_dict())
     console = screen()
-    show_plan(fresh, console)
+    show(plan_tables, fresh, console)
     assert "Money at risk" in printed(console)
     assert "12.3M" in printed(console)
     assert name != "builds" or "12.3M" in fresh._repr_html_()

@@ -49,6 +49,19 @@ def test_sheets_state_the_currency_and_its_year_and_keep_their_heads(book: Any) 
         assert sheet.freeze_panes.endswith(str(HEAD + 1)), sheet.title
 
 
+def test_columns_are_as_wide_as_their_words_and_sheets_print_on_a4(book: Any) -> None:
+    for sheet in book.worksheets:
+        columns = sheet.column_dimensions.values()
+        widths = {j: each.width for each in columns for j in range(each.min, each.max + 1)}
+        for j, (head, *cells) in enumerate(sheet.iter_cols(min_row=HEAD, max_col=len(widths)), start=1):
+            words = [*str(head.value or "").split(), *(cell.value for cell in cells if cell.data_type == "s")]
+            assert widths[j] >= min(70, max(map(len, words), default=0)), (sheet.title, head.value)
+        assert (sheet.page_setup.paperSize, sheet.page_setup.orientation) == (9, "landscape")
+        # No more than 220 characters share the width of a page.
+        assert sum(widths.values()) <= 220 * (sheet.page_setup.fitToWidth or 1), sheet.title
+        assert sheet.print_title_rows == f"${HEAD}:${HEAD}"
+
+
 def test_answer_comes_first(book: Any) -> None:
     said = {row[0].value: row[1].value for row in book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES both shocks"

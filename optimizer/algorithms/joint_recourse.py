@@ -137,9 +137,7 @@ class JointEvaluator(RecourseEvaluator):
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """The least gap that a plan leaves in each shock of each future."""
         left = self._split(skipped)
-        return _joined(
-            [each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)],
-        )
+        return _joined([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
     def _split(self, numbers: Iterable[int]) -> list[list[int]]:
         """Numbers of shocks by future, as that future counts."""
@@ -207,13 +205,6 @@ class JointEvaluator(RecourseEvaluator):
             some = None if chosen is None else chosen[own]
             found = each.operate_batches(self.own_plan(n, plan), clock, known, some, flows=flows)
             result += [_renumbered(response, first) for response in found]
-        return result
-
-    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
-        """Discounted operating and shortage cost in the answers, by shock."""
-        result = np.zeros(int(self.first[-1]))
-        for answer in answers:
-            result[answer.events] = answer.cost
         return result
 
     def least_costs(self) -> Vector:
@@ -294,7 +285,7 @@ class JointEvaluator(RecourseEvaluator):
 
 def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
-    return ShockGaps(gap, fails, sum(part.solved for part in parts))
+    return ShockGaps(gap, fails)
 
 
 def _renumbered(response: BatchResponse, first: int) -> BatchResponse:

@@ -30,6 +30,7 @@ from optimizer.algorithms.shares import dominators
 from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
+from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
@@ -49,12 +50,11 @@ class ShockGaps:
     """Every shock under a plan, in the order of the events; 0 and False where it was not solved.
 
     Attributes:
-        gap: in money. fails: whether some segment falls noticeably below its floor. solved: how many were solved.
+        gap: in money. fails: whether some segment falls noticeably below its floor.
     """
 
     gap: Vector
     fails: npt.NDArray[np.bool_]
-    solved: int
 
     @property
     def violated(self) -> dict[int, float]:
@@ -93,7 +93,10 @@ class RecourseEvaluator:
     Attributes:
         places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
         notes: of workers that were lost, for the result.
+        writer: of models of the instance that was searched last.
     """
+
+    writer: Writer | None = None
 
     def __init__(self, instance: Instance, executor: Executor | None = None, future: int = 0) -> None:
         self.instance, self.future = instance, future
@@ -153,7 +156,7 @@ class RecourseEvaluator:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for answer in answers:
             gap[answer.events], fails[answer.events] = answer.gap, answer.fails
-        return ShockGaps(gap, fails, sum(len(answer.events) for answer in answers))
+        return ShockGaps(gap, fails)
 
     def operate(
         self,
@@ -213,7 +216,7 @@ class RecourseEvaluator:
 
     def costs(self, answers: Iterable[BatchResponse]) -> Vector:
         """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
-        result = np.zeros(len(self.instance.events))
+        result = np.zeros(len(self.instance.tree.events))
         for answer in answers:
             result[answer.events] = answer.cost
         return result

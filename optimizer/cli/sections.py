@@ -35,11 +35,13 @@ _MOST_NUMBERS = 6
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
-# Processor seconds of each in a national instance: by them the time is shared. What takes longest begins first, so
-# that all cores are busy to the end.
+# Those that fill the first screen begin first, and are carried out whole where the user gives no limit.
+_FIRST_SCREEN = ("sensitivity", "figures", "budgets", "slips")
+# Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
+# first, so that all cores are busy to the end.
 _SECONDS = {
-    "sensitivity": 80.0, "figures": 80.0, "explain": 60.0, "share": 60.0, "futures": 60.0, "discover": 50.0,
-    "compare": 50.0, "alternatives": 45.0, "budgets": 30.0, "slips": 22.0, "stress": 20.0, "attack": 10.0
+    "sensitivity": 115.0, "figures": 105.0, "explain": 100.0, "alternatives": 90.0, "share": 60.0, "futures": 60.0,
+    "compare": 50.0, "discover": 50.0, "budgets": 30.0, "stress": 20.0, "slips": 13.0, "attack": 10.0
 }  # fmt: skip
 
 
@@ -51,7 +53,8 @@ class StudySubject:
         source: the file. instance: in which the plan is looked at. plan: of one future or of several.
         accuracy: to which costs are proven. time_limit: seconds of all studies together; None for any.
         jobs: processes of each study; None for what it takes.
-        until: when a study has to be over, seconds since 1970; None for no such time.
+        until: when a study has to be over, seconds since 1970; None for no such time. least: seconds that it has all
+            the same where it begins too late for that.
     """
 
     source: str
@@ -61,6 +64,7 @@ class StudySubject:
     time_limit: float | None
     jobs: int | None = None
     until: float | None = None
+    least: float = 0.0
 
     @property
     def settings(self) -> "Settings":
@@ -288,7 +292,8 @@ def study_tasks(names: Sequence[str], subject: StudySubject) -> "dict[str, Task]
 
 def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
     """A task: a study. Beside others, it takes one processor."""
-    subject = subject if "listener" in memory else replace(subject, jobs=1)
+    until = None if subject.until is None else max(subject.until, time.time() + subject.least)
+    subject = replace(subject, until=until, jobs=subject.jobs if "listener" in memory else 1)
     return STUDIES[name].make(subject, listener_of(memory))
 
 
@@ -315,16 +320,23 @@ def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, f
     return {name: seconds if name in last else seconds * end / longest for name, end in ends.items()}
 
 
-def _with_ends(tasks: "Mapping[str, Task]", order: Sequence[str], size: int, limit: float | None) -> "list[Task]":
-    """The tasks in their order, each with the time by which it has to be over. Their first argument is the subject."""
+def timed_tasks(
+    tasks: "Mapping[str, Task]", order: Sequence[str], size: int, limit: float | None, *, is_asked: bool
+) -> "list[Task]":
+    """The tasks in their order, each with the time by which it has to be over. Their first argument is the subject.
+
+    Where the user asked for no limit, those of the first screen have none, and those after them have their share.
+    """
     if limit is None:
         return [tasks[name] for name in order]
-    ends, now = planned_ends(order, size, limit), time.time()
-    pairs = [(tasks[name], tasks[name].arguments) for name in order]
-    return [
-        replace(task, arguments=(replace(subject, until=now + ends[name]), *more))
-        for name, (task, (subject, *more)) in zip(order, pairs, strict=True)
-    ]
+    made = list["Task"]()
+    ends, now, total = planned_ends(order, size, limit), time.time(), sum(_SECONDS[name] for name in order)
+    for name in order:
+        until = None if name in _FIRST_SCREEN and not is_asked else now + ends[name]
+        least = 0.0 if is_asked else limit * size * _SECONDS[name] / total
+        subject, *more = tasks[name].arguments
+        made.append(replace(tasks[name], arguments=(replace(subject, until=until, least=least), *more)))
+    return made
 
 
 def carry_out_all(
@@ -339,10 +351,10 @@ def carry_out_all(
     from optimizer.solver import Clock, interruptible
 
     size = max(1, min(size_for(None, seconds), len(tasks)))
-    order = sorted(tasks, key=lambda name: -_SECONDS[name]) if size > 1 else list(tasks)
+    order = sorted(tasks, key=lambda name: (name not in _FIRST_SCREEN, -_SECONDS[name])) if size > 1 else list(tasks)
     if not tasks:
         return {}
-    clock, found = clock or Clock(), dict[str, Any]()
+    clock, found = clock or Clock(limit), dict[str, Any]()
     with (
         contextlib.suppress(KeyboardInterrupt),
         common.display(money, lists_tasks=True) as shown,
@@ -355,8 +367,9 @@ def carry_out_all(
 
         if size <= 1:
             executor.memory["listener"] = hear
+        timed = timed_tasks(tasks, order, size, limit, is_asked=clock.limit is not None)
         with interruptible(clock, hear):
-            for number, answer in executor.as_completed(_with_ends(tasks, order, size, limit), clock):
+            for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:
                     common.print_message(f"{order[number]} ({len(found)} of {len(tasks)} done)")

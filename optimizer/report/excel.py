@@ -36,8 +36,9 @@ from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 
-HEAD = 3
-WIDEST, LONGEST, ROWS = 110, 32_767, 1_048_000
+# Characters of a column, at most and at least, and across one sheet of paper, on which they are still read.
+WIDEST, NARROWEST, ACROSS, A4 = 70, 8, 220, 9
+HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
 
@@ -145,12 +146,9 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
     for name, note in notes.items():
         frame = frame_of_futures(result, name)
         shown = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name)
-        if len(frame) and (name != "stock" or any(map(_holds_some, frame.values[2:]))):
+        holds_some = any(value for values in frame.values[2:] for value in values)
+        if len(frame) and (name != "stock" or holds_some):
             yield replace(_sheet(instance, frame, shown, f"{frame.title}, future by future", note), frozen=2)
-
-
-def _holds_some(values: Sequence[Any]) -> bool:
-    return max((value or 0.0 for value in values), default=0.0) > 0
 
 
 def _decisions(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
@@ -280,12 +278,11 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
     """Flows that are not 0, in words."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
-    columns = tuple(replace(each, form="text") if each.form == "shock" else each for each in frame.columns)
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
     words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
-    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
+    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
-    return _sheet(instance, replace(frame, columns=columns, values=values), "flows", "What flows", note)
+    return _sheet(instance, replace(frame, values=values), "flows", "What flows", note)
 
 
 def _sources(result: Result) -> OutputSheet:
@@ -393,13 +390,17 @@ class _Writer:
         made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
 
     def _write_head(self, made: Any, frame: Frame) -> None:
-        """The heads of the columns, and their widths."""
+        """The heads of the columns, broken where they are longer than what stands below, and their widths."""
+        wide = 0
         for j, column in enumerate(frame.columns):
             unit, head = _unit(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
             self._text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True)
-            texts = [len(value) for value in frame.values[j] if isinstance(value, str)]
-            made.set_column(j, j, min(WIDEST, max([len(head) + 2, 18 if unit not in ("", "year") else 10, *texts])))
+            shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
+            width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
+            made.set_column(j, j, width)
+            wide += width
+        made.fit_to_pages(-(-wide // ACROSS), 0)
 
     def write(self, sheet: OutputSheet) -> None:
         """One sheet: title, note, head, rows, chart."""
@@ -420,16 +421,17 @@ class _Writer:
         if sheet.chart is not None and len(frame):
             self._chart(made, frame, sheet.chart, last)
         made.set_landscape()
-        made.fit_to_pages(1, 0)
+        made.set_paper(A4)
         made.repeat_rows(HEAD)
+        if sheet.frozen:
+            made.repeat_columns(0, sheet.frozen - 1)
 
     def _cell(self, made: Any, i: int, j: int, value: Any, unit: str) -> None:
         if value is None:
             return
         if isinstance(value, bool):
-            made.write_string(
-                i, j, "yes" if value else "NO", self.style(font_color=_GREEN if value else _RED, bold=not value)
-            )
+            colour = _GREEN if value else _RED
+            made.write_string(i, j, "yes" if value else "NO", self.style(font_color=colour, bold=not value))
         elif isinstance(value, (int, float)):
             made.write_number(i, j, value, self.style(num_format=_number_format(value, unit)))
         else:

@@ -201,11 +201,15 @@ class Comparison:
         """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
         return self.frames.columns
 
+    def figures(self) -> list[dict[str, Any]]:
+        """The figures of each column for JSON."""
+        return [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns]
+
     def to_dict(self) -> dict[str, Any]:
         """The comparison as a JSON object: cases, columns, least outlays and breakpoints."""
         return {
             "cases": {name: {"instance": each.title, "currency": each.currency} for name, each in self.cases.items()},
-            "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
+            "columns": self.figures(),
             "least_outlay": [_of_least(each) for each in self.least],
             "alone": [
                 {"case": case, "shock": each.shock, "status": _status_word(each.status), "outlay": each.outlay}
@@ -384,9 +388,5 @@ def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) 
 def _counted_from(own: Result, result: Result) -> Result:
     price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
     return replace(
-        result,
-        price_of_survival=price,
-        calm_cost=own.calm_cost,
-        calm_builds=own.calm_builds,
-        no_shock=own.no_shock,
+        result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
     )

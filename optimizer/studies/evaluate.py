@@ -25,14 +25,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
-from optimizer.studies.given_plan import (
-    EvaluatedPlan,
-    PlanLike,
-    judge_plan,
-    operate_given,
-    plan_figures,
-    read_plans,
-)
+from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
@@ -278,7 +271,8 @@ def evaluate(
         >>> [(change.option, change.period, round(change.after)) for change in found.plans[0].need.changes]
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
-    settings, changed = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings()
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
     instance, notes = changed.instance, (*notes, *changed.notes)
     some = [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
     given = read_plans(some, instance)

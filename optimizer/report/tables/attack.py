@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -12,21 +12,14 @@ from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import difference_text, plan_headline, proof
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
-from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.studies.attack import AttackDamage, AttackResult
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
 MOST_ATTACKS = 24
-
-
-def show_attack(found: AttackResult, console: Console | None = None) -> None:
-    """Print a plan under attack to stdout, or to the console given."""
-    console = console or Screen()
-    print_parts(attack_parts(found, console.width), console)
 
 
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
@@ -59,7 +52,7 @@ def _answer(found: AttackResult) -> Panel:
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return plan_headline(found.result)
-    means = si(_means(found), found.instance.money)
+    means = si(found.adversary.attack_budget, found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
@@ -67,14 +60,8 @@ def _headline(found: AttackResult) -> str:
     return f"HOLDS against every attack that {means} can buy"
 
 
-def _means(found: AttackResult) -> float:
-    assert found.instance.adversary is not None
-    return found.instance.adversary.attack_budget
-
-
 def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
-    result, money, adversary = found.result, found.instance.money, found.instance.adversary
-    assert adversary is not None
+    result, money, adversary = found.result, found.instance.money, found.adversary
     if result.baseline is None:
         return
     if not found.is_given:
@@ -184,7 +171,7 @@ def _shaping(found: AttackResult) -> Table | None:
 
     return screen_table(
         found.instance,
-        frame.head(MOST_ATTACKS),
+        frame.first(MOST_ATTACKS),
         caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
         cells={"with_plan": left_below},
         expand=True,
@@ -196,7 +183,7 @@ def _deterred_table(found: AttackResult) -> Table | None:
         return None
     frame, left = found.frames.frame("deterred"), len(found.deterred) - MOST_ATTACKS
     note = frame.note + (f"\n{plural(left, 'more')} would do less damage." if left > 0 else "")
-    return screen_table(found.instance, frame.head(MOST_ATTACKS), caption=note, expand=True)
+    return screen_table(found.instance, frame.first(MOST_ATTACKS), caption=note, expand=True)
 
 
 def _segments(found: AttackResult) -> Table | None:
