@@ -307,7 +307,7 @@ def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
         words, places = str(bar["name"]).replace("_", " "), [str(each["path"]).split(".") for each in bar["members"]]
         kinds = dict.fromkeys("input or output" if {"input", "output"} & {*place} else place[-1] for place in places)
         what = list_names([kind.replace("_", " ") for kind in kinds], 2)
-        return f"{words[:1].upper()}{words[1:]} ({what} of {len(places)} figures together)"
+        return f"{what[:1].upper()}{what[1:]}, {len(places)} figures together ({words})"
     _, *place = str(bar["members"][0]["path"]).split(".")
     known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
     if len(place) < 2 or place[0] not in known:
