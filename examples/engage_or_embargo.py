@@ -50,10 +50,11 @@ table = (pd.DataFrame(rows) / 1e6).round().astype(int)
 table.columns.name = "attack budget, USD"
 print(table.to_string())
 
-# What grows to its full strength within a year beats what fades as fast as was measured, whatever the attack budget;
-# what takes five years does not, unless it costs nothing. Against more money, leverage that costs something saves less.
+# What grows, even in five years, saves about as much as what fades as fast as was measured: floors rise late, and
+# weapons do not hang on China. What fades twice as fast saves less against two billion and more. Against most money,
+# leverage that costs something saves less.
 measured = table.loc["withheld: 14% fade"]
-assert (table.loc["sold: full in 1 years"] > measured).all()
-assert (table.loc["sold: full in 5 years"] < measured).all()
+assert ((table.loc["sold: full in 5 years"] - measured).abs() < 40).all()
+assert (table.loc["withheld: 30% fade", ["2B", "3B"]] < measured[["2B", "3B"]]).all()
 assert (table.loc["the last, at no cost"] > measured).all()
-assert (table.drop(index="the last, at no cost")["3B"] < 0.7 * table.drop(index="the last, at no cost")["1B"]).all()
+assert (table.drop(index="the last, at no cost")["3B"] < 0.85 * table.drop(index="the last, at no cost")["1B"]).all()

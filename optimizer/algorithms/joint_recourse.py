@@ -137,9 +137,7 @@ class JointEvaluator(RecourseEvaluator):
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """The least gap that a plan leaves in each shock of each future."""
         left = self._split(skipped)
-        return _joined(
-            [each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)],
-        )
+        return _joined([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
     def _split(self, numbers: Iterable[int]) -> list[list[int]]:
         """Numbers of shocks by future, as that future counts."""

@@ -32,9 +32,9 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_NEAR_OPTIMAL
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
-TOTAL, LIMIT = "total", "limit"
+TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
 # Similar plans are the cheapest and so many that were found last.
 LATEST = 2
 SeekStatus = Literal["found", "none", "stopped"]
@@ -204,10 +204,38 @@ class NearOptimalSearch(Search):
         if objective.terms != self.cost.terms:
             # Other objectives than cost are new each time.
             most, history = math.inf, None
-        result = self.model.model.solve(enough=enough, cutoff=most, history=history)
+        result = self._glance(plans, own, enough, most)
+        if result is None:
+            self._between(plans, own)
+            result = self.model.model.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)
+
+    def _glance(
+        self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
+    ) -> SolveResult | None:
+        """What linear programmes say by themselves: that there is no plan, or one that is good enough; else None."""
+        model = self.model.model
+        # Each goes on from the last, which takes a tenth of the time of a tree that begins from nothing.
+        model.recall(GLANCE)
+        relaxation = self.model.solve_relaxed()
+        model.keep(GLANCE)
+        if relaxation.status == "infeasible" or relaxation.objective > most:
+            return replace(relaxation, status="infeasible", values=None)
+        if relaxation.values is None or not len(model.integers):
+            return None
+        lower, upper = model.lower[model.integers], model.upper[model.integers]
+        integers = relaxation.values[model.integers]
+        for whole in (np.round(integers), np.ceil(integers - INTEGRALITY)):
+            self.model.fix_integers(np.clip(whole, lower, upper))
+            model.recall(GLANCE)
+            model.doubt_basis()
+            found = self.model.solve_lp()
+            if found.values is not None and found.objective <= enough:
+                return replace(found, status="stopped", bound=relaxation.objective)
+        model.recall(GLANCE)
+        return None
 
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""

@@ -97,10 +97,7 @@ def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[fl
 
 
 def read_many(
-    instance: Instance,
-    found: Mapping[tuple[str, str, str], Mapping[int, int]],
-    values: Array,
-    shocks: Sequence[Shock],
+    instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Array, shocks: Sequence[Shock]
 ) -> ManyFlows:
     """The operation of shocks with windows of one length: `values` has a row for each, `found` counts by offset."""
     offsets = range(len(shocks[0].periods))

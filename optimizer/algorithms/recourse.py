@@ -30,6 +30,7 @@ from optimizer.algorithms.shares import dominators
 from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
+from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
@@ -93,7 +94,10 @@ class RecourseEvaluator:
     Attributes:
         places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
         notes: of workers that were lost, for the result.
+        writer: of models of the instance that was searched last.
     """
+
+    writer: Writer | None = None
 
     def __init__(self, instance: Instance, executor: Executor | None = None, future: int = 0) -> None:
         self.instance, self.future = instance, future

@@ -55,7 +55,9 @@ class Search:
         self.tree = instance.tree
         self.evaluator, self.add, self.few = evaluator, add, few
         self.began = time.perf_counter()
-        self.writer = Writer(instance)
+        if evaluator.writer is None or evaluator.writer.tree is not self.tree:
+            evaluator.writer = Writer(instance)
+        self.writer = evaluator.writer
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []

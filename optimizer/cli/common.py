@@ -359,12 +359,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
         def render(self, task: Task) -> Any:
             return Text() if task.total is None else self._column.render(task)
 
-    parts = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        Counted(BarColumn()),
-        Counted(MofNCompleteColumn()),
-    )
+    parts = (SpinnerColumn(), TextColumn("{task.description}"), Counted(BarColumn()), Counted(MofNCompleteColumn()))
     # Rich would send stdout to stderr with the display; the answer has to stay on stdout.
     with Bar(*parts, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield Display(console, money, bar, lists_tasks=lists_tasks)

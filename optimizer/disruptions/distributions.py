@@ -222,12 +222,7 @@ def _discrete(value: Any) -> Distribution:
     return Distribution("discrete", values, likely[0], likely[-1], weights)
 
 
-_PARAMETERS = {
-    "uniform": "low, high",
-    "triangular": "low, mode, high",
-    "beta": "a, b",
-    "lognormal": "median, sigma",
-}
+_PARAMETERS = {"uniform": "low, high", "triangular": "low, mode, high", "beta": "a, b", "lognormal": "median, sigma"}
 # What checks the parameters and the bounds of a distribution, and returns its support.
 _SUPPORTS: dict[str, Callable[..., tuple[float, float]]] = {
     "uniform": _of_uniform,

@@ -114,8 +114,7 @@ class EnsembleSpec(Described):
         default=0.0, description="Probability over the horizon, 0 to 1; shared equally by the samples. Default 0."
     )
     survive: Share | None = Field(
-        default=None,
-        description="Share of the samples in which every floor must hold, 0 to 1. Default: all of them.",
+        default=None, description="Share of the samples in which every floor must hold, 0 to 1. Default: all of them."
     )
     start: RandomStarts | None = Field(
         default=None,

@@ -221,16 +221,10 @@ def title(name: str, start: str | None, months: float | None, severity: float | 
 
 
 ShockStarts = Annotated[
-    Starts,
-    BeforeValidator(parse_starts),
-    PlainSerializer(Starts.plain),
-    WithJsonSchema(shapes.STARTS),
+    Starts, BeforeValidator(parse_starts), PlainSerializer(Starts.plain), WithJsonSchema(shapes.STARTS)
 ]
 RandomStarts = Annotated[
-    Starts,
-    BeforeValidator(parse_random_starts),
-    PlainSerializer(Starts.plain),
-    WithJsonSchema(shapes.RANDOM_STARTS),
+    Starts, BeforeValidator(parse_random_starts), PlainSerializer(Starts.plain), WithJsonSchema(shapes.RANDOM_STARTS)
 ]
 Durations = Annotated[
     Axis,

@@ -190,8 +190,5 @@ def _parse_cvar(value: Mapping[Any, Any]) -> RiskMeasure:
 
 
 ObjectiveField = Annotated[
-    RiskMeasure,
-    BeforeValidator(parse_measure),
-    PlainSerializer(RiskMeasure.plain),
-    WithJsonSchema(shapes.MEASURE),
+    RiskMeasure, BeforeValidator(parse_measure), PlainSerializer(RiskMeasure.plain), WithJsonSchema(shapes.MEASURE)
 ]

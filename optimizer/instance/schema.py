@@ -171,8 +171,7 @@ class Instance(Described):
     discount_rate: Quantity = Field(default=0.0, description="Discount rate per year: 0.03 is 3 %. Default 0.")
     home: str | None = Field(default=None, description="Home region; wherever a region is named, `home` stands for it.")
     regions: Mapping[str, Region] = Field(
-        default_factory=dict,
-        description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}.",
+        default_factory=dict, description="Printed names of regions, by the word used elsewhere: {eu: {name: EU}}."
     )
     commodities: Mapping[str, Commodity] = Field(description="Materials, each at one stage of the chain, by name.")
     processes: Mapping[str, Process] = Field(

@@ -297,12 +297,7 @@ def refuse_halves(text: str, line: int) -> None:
 
 _STANDARD = "tag:yaml.org,2002:"
 # By tag, what a scalar has to be.
-_SCALARS: dict[str, tuple[type, ...]] = {
-    "null": (type(None),),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-}
+_SCALARS: dict[str, tuple[type, ...]] = {"null": (type(None),), "bool": (bool,), "int": (int,), "float": (int, float)}
 _COLLECTIONS = {"mapping": "map", "list": "seq"}
 
 

@@ -226,10 +226,7 @@ def _option() -> dict[str, Any]:
     """An option: its kind first, then the fields of that kind."""
     kind = {"enum": list(KINDS), "description": describe_model(Lever, "kind")}
     rules = [
-        {
-            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
-            "then": _reference(lever.__name__),
-        }
+        {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": _reference(lever.__name__)}
         for kind, lever in KINDS.items()
     ]
     return {"type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": rules}

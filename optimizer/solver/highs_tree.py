@@ -33,8 +33,8 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
 # rounds to and nothing was learned, so many times those of the first relaxation: less than a solver's first cuts take.
 MOST_ITERATIONS, FIRST_TRY = 80_000, 4
-# So many relaxations prove solutions to this share of what is allowed: a small tree ends at the optimum itself.
-FINE, FINE_SHARE = 200, 0.1
+# So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
+FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -119,6 +119,9 @@ class TreeBackEnd(HighsBackEnd):
 
         Then its basis saves more than presolve does.
         """
+        if self._basis is not None:
+            self._highs.setBasis(self._basis)
+            self._basis = None
         if self._last is None or self._last[1].values is None or not self._highs.getBasis().valid:
             return False
         room = request.cutoff - float(self._last[1].values @ request.costs)
@@ -259,7 +262,7 @@ class HighsRelaxations:
 
     def _allowed(self, cost: float) -> float:
         """How far a solution of some cost may be from its bound."""
-        share = FINE_SHARE if self._solved < FINE else 1.0
+        share = FINE_SHARE if self._solved < (FINE if self._settings.tolerance is None else FINE_IN_MONEY) else 1.0
         return share * self._settings.slack(cost, time.perf_counter() - self._began)
 
     @property

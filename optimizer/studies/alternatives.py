@@ -22,19 +22,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Settings, interruptible
 from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
 from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
-from optimizer.studies.solve import Timer, conclude, open_evaluator, solve_to_measure
-from optimizer.studies.what_if import shaping_shocks
+from optimizer.studies.solve import Timer, conclude, measured_plan
+from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, PLAN_GAP, ROUNDING
 from optimizer.units import MoneyLike
 
@@ -178,13 +177,10 @@ def alternatives(
     settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
-    with open_evaluator(instance, settings, None) as evaluator:
-        evaluator.histories = {}
+    with WhatIfSolver(instance, settings, clock, listener) as solver:
         # The least cost has to be known more closely than the tolerance of plans near to it.
         first, near_cost = before_measure(settings), lambda measure: COST_PART * allowed.money(measure)
-        cheapest, measure = solve_to_measure(
-            instance, settings, first, evaluator, clock, listener, near=near_cost, known=known
-        )
+        cheapest, measure = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
@@ -193,7 +189,7 @@ def alternatives(
         near = replace(settings, gap=min(settings.gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
-            found = _around(instance, cheapest, more, plans, near, patience, clock, evaluator, listener)
+            found = _around(instance, cheapest, more, plans, near, patience, solver)
         return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
 
 
@@ -204,12 +200,11 @@ def _around(
     plans: int,
     settings: Settings,
     patience: float,
-    clock: Clock,
-    evaluator: RecourseEvaluator,
-    listener: Listener,
+    solver: WhatIfSolver,
 ) -> Alternatives:
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
-    near = _near_search(instance, cheapest, most, settings, clock, evaluator)
+    clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
+    near = _near_search(instance, cheapest, most, settings, solver)
     near.taken(cheapest.plan, cheapest.priced_cost)
     of_all = RangeSearch(near, settings.gap)
     of_all.settle(patience, listener)
@@ -242,20 +237,20 @@ def _around(
 
 
 def _near_search(
-    instance: Instance, cheapest: Result, most: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
+    instance: Instance, cheapest: Result, most: float, settings: Settings, solver: WhatIfSolver
 ) -> NearOptimalSearch:
     """The plans that cost no more than `most`, in a model of the shocks that shape the cheapest."""
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
-    if cheapest.survives and cheapest.bound is not None:
+    if cheapest.survives:
         near_bound = replace(settings, gap=max(settings.gap, PLAN_GAP, cheapest.mip_gap or 0.0))
-        shocks = shaping_shocks(instance, cheapest.plan, cheapest.bound, near_bound, clock, evaluator)
+        shocks = solver.shaping_shocks(cheapest, near_bound)
     return NearOptimalSearch(
         instance,
         settings,
-        clock,
+        solver.clock,
         lambda step: None,
-        evaluator,
+        solver.evaluator(instance),
         most + ROUNDING * abs(most),
         gap * (1.0 + HELD_NEAR_OPTIMAL),
         shocks,

@@ -23,15 +23,16 @@ from optimizer import formulation
 from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.strategy import LEAST_OUTLAY
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Plan
+from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
-from optimizer.studies.measure import Measure, before_measure, no_shock_cost
-from optimizer.studies.solve import solve_instance
+from optimizer.studies.measure import Measure, before_measure
+from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
@@ -109,6 +110,11 @@ class KnownPlans:
         assert best is not None
         return best
 
+    def no_shock(self, budget: float | None) -> NoShockPlan | None:
+        """The no-shock plan of a larger budget; it is this one's as well where this budget pays it."""
+        larger = [each.result.no_shock for each in self.points if _amount(each.budget) >= _amount(budget)]
+        return next((each for each in larger if each is not None), None)
+
     def least_outlay(self) -> Result | None:
         """Of the plans that survive every shock, the one with the least outlay."""
         surviving = (each.result for each in self.points if each.result.survives)
@@ -170,11 +176,7 @@ class BudgetSweep:
     """
 
     def __init__(
-        self,
-        cases: Mapping[str, Instance],
-        settings: Settings,
-        clock: Clock,
-        listener: Listener = ignore,
+        self, cases: Mapping[str, Instance], settings: Settings, clock: Clock, listener: Listener = ignore
     ) -> None:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
         self.known = {case: KnownPlans() for case in cases}
@@ -225,14 +227,39 @@ class BudgetSweep:
 
     def adopt(self, case: str, budget: float | None, result: Result, measure: Measure) -> None:
         """Take a plan that was found elsewhere as the best of its budget, and the measure of its case."""
-        self._keep(case, budget, result)
-        self.measures[case] = measure
+        self._results[case, budget], self.measures[case] = result, measure
+        if result.baseline is not None:
+            self.known[case].points.append(BudgetPoint(budget, result))
 
     def best(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
-        first = [key for key in dict(wanted).items() if key[0] not in self.measures]
-        self._find(wanted)
-        self._measure(first)
+        calls, keys, measured = list[Task](), list[BudgetKey](), set(self.measures)
+        for case, budget in dict.fromkeys(wanted):
+            if self.has(case, budget):
+                continue
+            settled = self.known[case].proven_plan(budget)
+            if settled is not None:
+                self._results[case, budget] = settled
+                continue
+            calls.append(self._call(case, budget, is_first=case not in measured))
+            measured.add(case)
+            keys.append((case, budget))
+        began = time.perf_counter()
+        for number, (result, measure) in self.answers(calls, [self._label(*key) for key in keys]):
+            case, budget = keys[number]
+            self._results[case, budget] = result
+            if result.baseline is not None:
+                self.known[case].points.append(BudgetPoint(budget, result))
+            if measure is not None:
+                self.measures[case] = measure
+        self._add_workers(time.perf_counter() - began, len(calls))
+
+    def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
+        """The search for the best plan of a budget; of a case's first, for its measure as well."""
+        instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
+        if is_first:
+            return Task(ask_measured_plan, (instance, replace(self.working, gap=self.settings.gap), start))
+        return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
     def least_outlays(self, gap: float) -> list[CaseLeastOutlay]:
         """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
@@ -262,7 +289,8 @@ class BudgetSweep:
         instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
         # It keeps all floors; gaps that have a price could be left where that is cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
-        return Task(ask_best_plan, (instance, self.measuring(least.case), plan))
+        no_shock = self.known[least.case].no_shock(least.outlay)
+        return Task(ask_best_plan, (instance, self.measuring(least.case), plan, no_shock))
 
     def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
         """What calls return, as it comes; the listener receives each."""
@@ -274,50 +302,9 @@ class BudgetSweep:
                 self._done += 1
                 # As after Ctrl-C, what has not begun is left out.
                 self.clock.interrupted |= self.settings.is_late and self._done < self._total
-                outcome = f": {one_line(answer)}" if isinstance(answer, Result) else ""
+                outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
                 self.listener(Progress(task=labels[number] + outcome, done=self._done, total=self._total))
                 yield number, answer
-
-    def _keep(self, case: str, budget: float | None, result: Result) -> None:
-        self._results[case, budget] = result
-        if result.baseline is not None:
-            self.known[case].points.append(BudgetPoint(budget, result))
-
-    def _find(self, wanted: Sequence[BudgetKey], starts: Mapping[BudgetKey, Plan] | None = None) -> None:
-        """Solve for what is not known yet, each from its start, or from what is known."""
-        calls, keys = [], []
-        for case, budget in dict.fromkeys(wanted):
-            if self.has(case, budget):
-                continue
-            settled = self.known[case].proven_plan(budget)
-            if settled is not None:
-                self._results[case, budget] = settled
-                continue
-            start = (starts or {}).get((case, budget)) or self.known[case].start(budget)
-            calls.append(Task(ask_best_plan, (with_budget(self.cases[case], budget), self.measuring(case), start)))
-            keys.append((case, budget))
-        began = time.perf_counter()
-        for number, result in self.answers(calls, [self._label(*key) for key in keys]):
-            self._keep(*keys[number], result)
-        self._add_workers(time.perf_counter() - began, len(calls))
-
-    def _measure(self, keys: Sequence[BudgetKey]) -> None:
-        """Measure cases by a plan each; where its cost is not proven to the tolerance, prove it again."""
-        no_shock, before = dict[str, float | None](), dict[BudgetKey, Result]()
-        for case, budget in keys:
-            if not self.is_planned(case, budget) or self.clock.interrupted:
-                continue
-            result, instance = self._results[case, budget], with_budget(self.cases[case], budget)
-            no_shock[case] = no_shock_cost(instance, self.settings, self.settings.clock())
-            self.measures[case] = Measure.of_result(result, no_shock[case], self.settings.gap)
-            if result.status != "stopped" and not self.measures[case].is_proven(result):
-                before[case, budget] = self._results.pop((case, budget))
-                self.known[case] = KnownPlans()
-        self._find(list(before), {key: each.plan for key, each in before.items()})
-        for (case, budget), result in before.items():
-            if not self.has(case, budget) or self._results[case, budget].status == "stopped":
-                self._keep(case, budget, result)
-            self.measures[case] = Measure.of_result(self._results[case, budget], no_shock[case], self.settings.gap)
 
     def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""
@@ -343,32 +330,45 @@ def one_line(result: Result) -> str:
 
 
 def ask_best_plan(
-    memory: Memory,
-    instance: Instance,
-    settings: Settings,
-    plan: Plan | None = None,
-) -> Result:
-    """The best plan of an instance, audited; `plan` is one that is known."""
+    memory: Memory, instance: Instance, settings: Settings, plan: Plan | None, no_shock: NoShockPlan | None
+) -> MeasuredResult:
+    """The best plan of an instance, audited; `plan` is one to start from.
+
+    `no_shock` is the no-shock plan of a larger budget, or None.
+    """
     with _clock(memory, settings) as clock:
-        evaluator = _solver(memory, instance, settings).evaluator(instance)
-        listener = _listener(memory)
-        return solve_instance(instance, settings, clock, listener, evaluator=evaluator, plan=plan)
+        solver = _solver(memory, instance, settings, clock)
+        evaluator, timer = solver.evaluator(instance), Timer(began=time.perf_counter())
+        if no_shock is not None and not _is_paid(instance, no_shock.plan, evaluator):
+            no_shock = None
+        solver.learn(plan, frozenset())
+        solved = solver.search(instance, settings)
+        return MeasuredResult(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
 
 
-def ask_least_outlay(
-    memory: Memory,
-    instance: Instance,
-    settings: Settings,
-    plan: Plan | None = None,
-) -> WhatIfResult:
+def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
+    """The same, and what the costs of the instance are measured by; `settings` has the share of that."""
+    with _clock(memory, settings) as clock:
+        solver = _solver(memory, instance, settings, clock)
+        return measured_plan(solver, instance, settings, before_measure(settings), plan=plan)
+
+
+def _is_paid(instance: Instance, plan: Plan, evaluator: RecourseEvaluator) -> bool:
+    """Whether the budget of an instance pays a plan; under annual budgets, that is not looked into."""
+    first = evaluator.subproblems.plan
+    values = plan_values(instance, plan, first)
+    spent, policy = sum(each.value(values) for each in first.accounts("outlay").values()), instance.policy
+    return policy.annual_budget is None and spent <= _amount(policy.budget) * (1.0 + ROUNDING)
+
+
+def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
     """The least outlay at which every floor is kept, whatever the budget.
 
     Where the search was stopped, its plan may not keep them: `gap` is what it leaves.
     """
     free = with_budget(instance, None)
     with _clock(memory, settings) as clock:
-        solver = _solver(memory, instance, settings)
-        solver.clock, solver.listener = clock, _listener(memory)
+        solver = _solver(memory, instance, settings, clock)
         solver.learn(plan or Plan(), frozenset())
         found = solver.ask(free, LEAST_OUTLAY, settings)
         if found.status != "stopped" or not np.isfinite(found.value):
@@ -380,7 +380,7 @@ def ask_least_outlay(
 
 def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
     """The shocks in which the do-nothing plan fails, the largest gap first."""
-    gap = _solver(memory, instance, settings).evaluator(instance).do_nothing(Clock()).gap
+    gap = _solver(memory, instance, settings, Clock()).evaluator(instance).do_nothing(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
@@ -407,12 +407,13 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     return found
 
 
-def _solver(memory: Memory, instance: Instance, settings: Settings) -> WhatIfSolver:
-    """The one of this process; its recourse LPs stay warm."""
+def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock) -> WhatIfSolver:
+    """The one of this process, under a clock; its recourse LPs stay warm."""
     if "solver" not in memory:
         memory["solver"] = WhatIfSolver(instance, settings)
         memory["solver"].learn_gains(memory.get(GAINS, {}))
     solver: WhatIfSolver = memory["solver"]
+    solver.clock, solver.listener = clock, _listener(memory)
     return solver
 
 

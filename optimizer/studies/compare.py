@@ -32,13 +32,7 @@ from optimizer.studies.budget_sweep import (
     ask_failing,
     budgets_up_to,
 )
-from optimizer.studies.comparison import (
-    Breakpoint,
-    BudgetStep,
-    Comparison,
-    ComparisonColumn,
-    sizes_bought,
-)
+from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn, sizes_bought
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE
 from optimizer.tolerances import EXACT_GAP
@@ -262,7 +256,7 @@ class _ComparisonBuilder:
         plans, found = dict[str, Result](), dict[str, list[LoneShock]]()
         for i, answer in sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0]):
             if i < len(least):
-                plans[least[i].case] = answer
+                plans[least[i].case] = answer.result
             else:
                 found.setdefault(lone[i - len(least)][0], []).extend(answer)
         self.found = replace(

@@ -384,9 +384,5 @@ def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) 
 def _counted_from(own: Result, result: Result) -> Result:
     price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
     return replace(
-        result,
-        price_of_survival=price,
-        calm_cost=own.calm_cost,
-        calm_builds=own.calm_builds,
-        no_shock=own.no_shock,
+        result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
     )

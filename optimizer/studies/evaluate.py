@@ -25,14 +25,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
-from optimizer.studies.given_plan import (
-    EvaluatedPlan,
-    PlanLike,
-    judge_plan,
-    operate_given,
-    plan_figures,
-    read_plans,
-)
+from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver

@@ -196,11 +196,7 @@ def evaluate_plan(
 
 
 def operate_given(
-    instance: Instance,
-    given: GivenPlan,
-    settings: Settings,
-    solver: WhatIfSolver,
-    no_shock: NoShockPlan | None = None,
+    instance: Instance, given: GivenPlan, settings: Settings, solver: WhatIfSolver, no_shock: NoShockPlan | None = None
 ) -> EvaluatedPlan:
     """`evaluate_plan` for studies, which share a clock and evaluators; `no_shock` is the instance's, where it is known.
 

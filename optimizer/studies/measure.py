@@ -21,13 +21,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.reading import read_no_shock
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import RULE, Instance
 from optimizer.model.builder import Column, Row
-from optimizer.results.plan import Price
+from optimizer.results.plan import NoShockPlan, Price
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
 from optimizer.tolerances import (
@@ -136,14 +137,28 @@ def before_measure(settings: Settings) -> Settings:
     return replace(settings, gap=min(settings.gap, GAP_SHARE), tolerance=None)
 
 
-def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
-    """Total cost of the cheapest plan without shocks and rules about surviving; None without either, or not in time."""
+def exact_no_shock(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
+    """The cheapest plan without shocks and rules about surviving; None without either, or where it was not in time."""
     if not instance.events and not instance.rules:
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
     exact = replace(settings, gap=min(settings.gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
-    found = ExtensiveForm().run(without_disruptions(instance), exact, Clock(left), lambda step: None)
-    return found.cost if found.values is not None and found.status == "optimal" else None
+    return no_shock_plan(instance, exact, Clock(left))
+
+
+def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
+    """The same, proven to the gap of the settings."""
+    variant = without_disruptions(instance)
+    found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
+    if found.values is None or found.status != "optimal":
+        return None
+    return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
+
+
+def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
+    """What that plan costs."""
+    found = exact_no_shock(instance, settings, clock)
+    return None if found is None else found.total_cost
 
 
 @dataclass(frozen=True)

@@ -142,15 +142,17 @@ class _OptionSearch:
         without = self._cheapest_within(0.0, 0.0)
         if without == "found":
             return
+        self.low = self.piece if without == "none" else 0.0
         size = self.near.size(self.option)
-        self.low = max(self.piece if without == "none" else 0.0, min(self.least, self.near.limit(size)))
-        while self._moves(min, size) and self.least - self.low > self.tolerance * (1 + NEGLIGIBLE):
+        while self._moves(min, size) and self._is_open(self.least - self.low):
             limit = self.least - self.tolerance
             answer = self._cheapest_within(self.low, limit)
             if answer == "none":
                 self.low = limit
             if answer != "found":
-                return
+                break
+        if self._is_open(self.least - self.low):
+            self.low = max(self.low, min(self.least, self.near.limit(size)))
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
@@ -160,11 +162,20 @@ class _OptionSearch:
         if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
+        while self._moves(max, size) and self._is_open(self.high - self.greatest):
+            if not self._raises_greatest():
+                break
+        if self._is_open(self.high - self.greatest):
+            self._lower_high(size)
+
+    def _lower_high(self, size: Expression) -> None:
+        """What the relaxation allows at most; it takes longer than most questions about cost."""
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
         self.high = self.greatest if self._is_less_than_a_piece() else self.high
-        while self._moves(max, size) and self.high - self.greatest > self.tolerance * (1 + NEGLIGIBLE):
-            if not self._raises_greatest():
-                return
+
+    def _is_open(self, distance: float) -> bool:
+        """Whether an end is farther from its bound than the tolerance."""
+        return distance > self.tolerance * (1 + NEGLIGIBLE)
 
     def _is_less_than_a_piece(self) -> bool:
         """Whether no plan is known to buy any, and none can buy the least that there is of it."""

@@ -7,8 +7,8 @@ nothing      the shocks under the do-nothing plan
 prices       the limits with the largest shadow prices                         `measure`
 audit        all of it again, without the solver                               `audit`
 
-`solve` proves the cost to a relative MIP gap; `solve_to_measure` proves it to a share of the price of survival, for
-studies that compare plans.
+`solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the price of survival
+(`measured_plan`).
 """
 
 import contextlib
@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.constraint_generation import choose_strategy
-from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.reading import plan_values, read_flows, read_no_shock, read_plan, without_rounding_errors
+from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.strategy import SearchResult
@@ -33,7 +32,6 @@ from optimizer.audit.report import DISAGREES, Report
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
-from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, ignore
@@ -42,7 +40,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, binding_limits, finite_or_none, no_shock_cost
+from optimizer.studies.measure import Measure, binding_limits, exact_no_shock, finite_or_none, no_shock_plan
 from optimizer.studies.outcomes import (
     Survey,
     actual_outputs,
@@ -405,11 +403,7 @@ def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: Sear
     """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
-    variant = without_disruptions(instance)
-    found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
-    if found.values is None or found.status != "optimal":
-        return None
-    return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
+    return no_shock_plan(instance, settings, clock)
 
 
 def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
@@ -418,56 +412,76 @@ def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> 
     return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
 
 
-def solve_to_measure(
+class Searcher(Protocol):
+    """What finds plans one after the other; each search goes on from the plan that is known."""
+
+    clock: Clock
+    listener: Listener
+
+    def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
+        """Take a plan, or none, for the start."""
+
+    def search(self, instance: Instance, settings: Settings) -> SearchResult:
+        """The best plan of an instance, as a strategy hands it back."""
+        ...
+
+    def evaluator(self, instance: Instance) -> RecourseEvaluator:
+        """One that is warm for the instance."""
+        ...
+
+
+class MeasuredResult(NamedTuple):
+    """A plan, and what the costs of its instance are measured by, where that was asked and there is a plan."""
+
+    result: Result
+    measure: Measure | None = None
+
+
+def measured_plan(
+    solver: Searcher,
     instance: Instance,
     settings: Settings,
-    first_settings: Settings,
-    evaluator: RecourseEvaluator,
-    clock: Clock,
-    listener: Listener,
+    first: Settings,
     notes: tuple[str, ...] = (),
     near: Callable[[Measure], float] = lambda measure: math.inf,
     known: Result | None = None,
-) -> tuple[Result, Measure | None]:
-    """The best plan of an instance, and what its cost is measured by.
+    plan: Plan | None = None,
+) -> MeasuredResult:
+    """The best plan of an instance, audited, and what its cost is measured by.
 
-    The measure is known with a first plan; where that is not proven to the tolerance, it is solved for again, from that
-    plan and the shocks that shape it.
-
-    Args:
-        instance: the instance, under its budget.
-        settings: `gap` is the share of the measure to which the cost is proven.
-        first_settings: those of the first search.
-        evaluator, clock, listener, notes: as for `solve_instance`.
-        near: money to which the cost is proven at least, of a measure.
-        known: the best plan of the instance that is known, in place of a first search.
-
-    Returns:
-        The plan; the measure is None where there is no plan.
+    The measure is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
+    on. Where its cost is not proven to the share `settings.gap` of the measure, and to the money that `near` says of
+    the measure, the search goes on. `notes` are shown beside the result.
 
     Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
+        AuditError, SolverError: as for `solve_instance`.
     """
-    found = known or solve_instance(instance, first_settings, clock, listener, notes=notes, evaluator=evaluator)
-    if found.baseline is None:
-        return found, None
-    least = no_shock_cost(instance, settings, clock)
-    measure = Measure.of_result(found, least, settings.gap)
-    needed = measure.nearer(near(measure))
-    if found.status == "stopped" or clock.is_over or needed.is_proven(found):
-        return found, measure
-    again = solve_instance(
-        instance,
-        replace(needed.settings(settings), gap=min(first_settings.gap, settings.gap)),
-        clock,
-        listener,
-        notes=notes,
-        evaluator=evaluator,
-        plan=found.plan,
-    )
-    found = again if again.status == found.status else found
-    return found, Measure.of_result(found, least, settings.gap)
+    timer, used = Timer(began=time.perf_counter()), first
+    with interruptible(solver.clock, solver.listener):
+        solver.learn(plan if known is None else known.plan, frozenset())
+        found = known or solver.search(instance, first)
+        no_shock = exact_no_shock(instance, settings, solver.clock)
+        least = None if no_shock is None else no_shock.total_cost
+        cost, gap, bound, is_plan = _proven_figures(found)
+        needed = Measure.of(cost, least, settings.gap, gap)
+        needed = needed.nearer(near(needed))
+        if is_plan and not solver.clock.is_over and not needed.proves(cost, bound):
+            used = replace(needed.settings(settings), gap=min(first.gap, settings.gap))
+            again = solver.search(instance, used)
+            found = again if again.status == "optimal" else found
+        if isinstance(found, SearchResult):
+            evaluator = solver.evaluator(instance)
+            found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
+    has_plan = found.baseline is not None
+    return MeasuredResult(found, Measure.of_result(found, least, settings.gap) if has_plan else None)
+
+
+def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:
+    """Cost, gap and bound of a plan, and whether there is one that was not stopped."""
+    if isinstance(found, Result):
+        is_plan = found.baseline is not None and found.status != "stopped"
+        return found.total_cost, found.survival_gap, found.bound, is_plan
+    return found.cost, found.gap, found.bound, found.status == "optimal"
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

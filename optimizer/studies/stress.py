@@ -15,12 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import (
-    RecourseEvaluator,
-    ScarcityPrices,
-    bottleneck,
-    scarcity_prices,
-)
+from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.strategy import BatchResponse
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.disruptions.shock import Cut, Shock

@@ -20,6 +20,7 @@ from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResu
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
+from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
 from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_measure
@@ -146,6 +147,21 @@ class WhatIfSolver:
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
 
+    def shaping_shocks(self, result: Result, settings: Settings) -> frozenset[str]:
+        """Names of the shocks that a model has to hold for its best plan to survive all; `result` is that plan."""
+        if not self._active:
+            self.learn(result.plan, frozenset())
+            found = self.ask(settings=settings, bound=-math.inf if result.bound is None else result.bound)
+            if found.status != "optimal":
+                return frozenset(event.name for event in self.instance.events)
+        return self._active
+
+    def search(self, instance: Instance, settings: Settings) -> SearchResult:
+        """The best plan of a variant, as a strategy hands it back."""
+        self.ask(instance, settings=settings)
+        assert self.latest is not None
+        return self.latest
+
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
         """One that is warm for the instance, whatever its policy."""
         for known, evaluator in self._warm:
@@ -159,18 +175,6 @@ class WhatIfSolver:
             _, old = self._warm.pop(1)
             old.close()
         return made
-
-
-def shaping_shocks(
-    instance: Instance, plan: Plan, bound: float, settings: Settings, clock: Clock, evaluator: RecourseEvaluator
-) -> frozenset[str]:
-    """The shocks that a model has to hold for its best plan to survive all.
-
-    `plan` is the best of the instance, and `bound` is proven of its cost: what remains are linear programmes.
-    """
-    search = ConstraintGeneration(evaluator=evaluator, plans=(plan,), bound=bound)
-    found = what_if_result(instance, LEAST_COST, search.run(instance, settings, clock, ignore))
-    return found.active if found.status == "optimal" else frozenset(event.name for event in instance.events)
 
 
 def keep_gains(memory: Memory, gains: Gains) -> None:

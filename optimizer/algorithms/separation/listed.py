@@ -14,6 +14,9 @@ from optimizer.instance.derived import survival_shares, tree_shares
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver import Clock, Vector
 
+# So many shocks are checked whatever the do-nothing plan survives.
+FEW_CHECKED = 64
+
 
 class ListedShocks:
     """The shocks of all futures of an instance, by their numbers in `FutureTree.events`.
@@ -39,16 +42,19 @@ class ListedShocks:
     def redundant(self) -> frozenset[int]:
         """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them.
 
-        Where gaps have a price no shock must be survived, and the gap of each counts.
+        Where gaps have a price no shock must be survived, and the gap of each counts. What the do-nothing plan survives
+        is not looked into for a few shocks: to check them takes no longer.
         """
-        nothing, dominators = self.evaluator.do_nothing(self.clock), self.evaluator.dominators
+        dominators, survived = self.evaluator.dominators, np.zeros(len(self.events), dtype=bool)
         dominated = (dominators >= 0) & (self.tree.futures[0].instance.policy.gap_price is None)
         # Samples that may fail are counted, every one; and to survive others does not follow from them.
         for share in self.shares:
             dominated[share.numbers.start : share.numbers.stop] = False
             dominated &= ~np.isin(dominators, share.numbers)
         dominated &= ~np.isin(dominators, list(self.ignored))
-        survived = (nothing.gap <= 0.0) & ~nothing.fails
+        if len(self.events) > FEW_CHECKED:
+            nothing = self.evaluator.do_nothing(self.clock)
+            survived = (nothing.gap <= 0.0) & ~nothing.fails
         return self.ignored | frozenset(np.flatnonzero(survived | dominated).tolist())
 
     @cached_property

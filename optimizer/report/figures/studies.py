@@ -169,10 +169,7 @@ def _draw_worth_bar(panel: "Axes", row: int, bar: WorthBar, most: float) -> None
 def _worth_handles() -> list[object]:
     from matplotlib.patches import Patch
 
-    return [
-        Patch(facecolor=GREEN, label="saved by it"),
-        Patch(facecolor=ORANGE, hatch="////", label="cost of it"),
-    ]
+    return [Patch(facecolor=GREEN, label="saved by it"), Patch(facecolor=ORANGE, hatch="////", label="cost of it")]
 
 
 if TYPE_CHECKING:

@@ -17,17 +17,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import (
-    GREY,
-    INK,
-    QUIET,
-    VERMILION,
-    Canvas,
-    add_footer,
-    new_canvas,
-    of_plan,
-    plain,
-)
+from optimizer.report.figures.canvas import GREY, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, of_plan, plain
 from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase
@@ -229,11 +219,7 @@ def draw_map(
 
 
 def _draw_panel(
-    panel: "Axes",
-    instance: Instance,
-    shown: WorldMap,
-    colours: Mapping[str, tuple[str, str]],
-    maps: Sequence[WorldMap],
+    panel: "Axes", instance: Instance, shown: WorldMap, colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
 ) -> None:
     _draw_land(panel)
     panel.set_title(map_words(instance, shown), fontsize=8.5, loc="left", color=INK if _is_whole(shown) else VERMILION)
@@ -272,11 +258,7 @@ def _region_words(instance: Instance, each: MapRegion) -> str:
 
 
 def _draw_flows(
-    panel: "Axes",
-    shown: WorldMap,
-    on_map: Mapping[str, MapRegion],
-    colours: Mapping[str, tuple[str, str]],
-    most: float,
+    panel: "Axes", shown: WorldMap, on_map: Mapping[str, MapRegion], colours: Mapping[str, tuple[str, str]], most: float
 ) -> None:
     from matplotlib.patches import FancyArrowPatch
 

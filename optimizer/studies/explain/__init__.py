@@ -8,7 +8,6 @@ worker keeps what it learns for its next one. Answers come in the order of the q
 """
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -43,7 +42,7 @@ from optimizer.studies.explain.repairs import (
     sooner,
 )
 from optimizer.studies.measure import GAP_SHARE, Measure
-from optimizer.studies.solve import solve_to_measure
+from optimizer.studies.solve import measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
 from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike
@@ -246,8 +245,10 @@ def explain(
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, gap=min(PLAN_GAP, settings.gap))
-        evaluator, budgeted = solver.evaluator(instance), settings.clock()
-        result, measure = solve_to_measure(instance, settings, own, evaluator, budgeted, listener, notes, known=known)
+        # Where Ctrl-C came too late for the plan, what is asked of it has its own.
+        solver.clock = settings.clock()
+        result, measure = measured_plan(solver, instance, settings, own, notes, known=known)
+        solver.clock = clock
         on_part(result)
         explanation = Explanation(result, settings.gap)
         if result.status == "stopped":
@@ -275,12 +276,11 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
 
 def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Values of parts and deadlines."""
-    what.solver.learn(result.plan, frozenset())
-    found = what.ask("which shocks bind", bound=-math.inf if result.bound is None else result.bound)
-    every = frozenset(event.name for event in what.instance.events)
-    active = found.active if found.status == "optimal" else every
+    what.report("which shocks bind")
+    with what.solver.clock.hurried(what.each):
+        active = what.solver.shaping_shocks(result, what.solver.settings)
     context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
-    with ParallelWhatIfs(what, context, found.seconds) as aside:
+    with ParallelWhatIfs(what, context, result.seconds["solver"]) as aside:
         for value in aside.worths(plan_parts(what.instance, context)):
             lost |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
