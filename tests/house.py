@@ -50,10 +50,13 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(path: Path) -> set[str]:
-    """Every module imported anywhere in a file, type-only imports included."""
-    found = set()
+def imports(path: Path, *, types: bool = True) -> set[str]:
+    """Every module imported anywhere in a file, those for types only included where `types`."""
+    found, left_out = set(), set[ast.AST]()
     for node in ast.walk(parsed(path)):
+        if not types and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            left_out |= {each for part in node.body for each in ast.walk(part)}
+    for node in set(ast.walk(parsed(path))) - left_out:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -61,17 +64,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def own_imports(path: Path) -> set[str]:
+def own_imports(path: Path, *, types: bool = True) -> set[str]:
     """The modules of the package that a file imports."""
     modules = {module(file) for file in FILES}
-    named = {name.removeprefix("optimizer.") for name in imports(path) if name.startswith("optimizer.")}
+    named = {name.removeprefix("optimizer.") for name in imports(path, types=types) if name.startswith("optimizer.")}
     named |= {"results.frames"} if "optimizer" in imports(path) and path.name == "result.py" else set()
     return {name for name in named if name in modules}
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Which module imports which."""
-    return {module(path): own_imports(path) - {module(path)} for path in FILES if module(path)}
+    """Which module imports which, other than for types only: those run in circles where values give frames."""
+    return {module(path): own_imports(path, types=False) - {module(path)} for path in FILES if module(path)}
 
 
 def depth(graph: Mapping[str, set[str]]) -> int:

@@ -302,3 +302,15 @@ def test_a_least_outlay_reads_as_no_less_than_it_is_and_its_bound_as_no_more() -
     said = str(facts.least(Comparison({"plain": tiny()}, least=(least,)), 80))
     assert "is 11.5M USD" in said
     assert "for less than 11.5M USD" in said
+
+
+def test_no_shock_plans_are_those_of_their_budgets() -> None:
+    """A plant that pays for itself is bought without any shock, as far as the budget goes: 20 t/yr cost 400k."""
+    cheap = ["options.plant.cost=0", "options.plant.capex=20k", "options.plant.fixed_cost=0"]
+    instance, budgets = so.load(TINY, cheap), [0.0, 8e5, None]
+    found = so.compare(instance, budgets, facts=())
+    costs = [column.result.calm_cost or 0.0 for column in found.columns]
+    assert costs == sorted(costs, reverse=True), "the lines that a budget pays save money"
+    assert len(set(costs)) == len(costs), "each budget pays other lines"
+    for budget, cost in zip(budgets, costs, strict=True):
+        assert so.solve(with_budget(instance, budget)).calm_cost == pytest.approx(cost, rel=1e-4), budget

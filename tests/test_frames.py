@@ -11,7 +11,7 @@ import optimizer as so
 from optimizer.report.html.book import book
 from optimizer.report.tables.plan import show_plan
 from optimizer.report.tables.render import write_frames
-from optimizer.results.frames import Frame, FrameColumn, with_units
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
 
@@ -52,12 +52,6 @@ def test_a_frame_has_an_index_plain_names_and_units_beside(result: so.Result, na
     assert set(frame.attrs["units"]) <= {*frame.columns, *frame.index.names}
     assert set(frame.attrs["labels"]) == {*frame.columns, *frame.index.names}
     assert getattr(result.frames, name) is frame
-
-
-def test_units_are_a_row_on_demand(result: so.Result) -> None:
-    shown = with_units(result.frames.survival)
-    assert ("gap", "USD") in shown.columns
-    assert ("worst_period", "") in shown.columns
 
 
 def test_figures_are_those_worked_by_hand(result: so.Result) -> None:

@@ -221,7 +221,7 @@ class NearOptimalSearch(Search):
         model.recall(GLANCE)
         relaxation = self.model.solve_relaxed()
         model.keep(GLANCE)
-        if relaxation.status == "infeasible" or relaxation.objective > most:
+        if relaxation.status == "infeasible" or (relaxation.status == "optimal" and relaxation.objective > most):
             return replace(relaxation, status="infeasible", values=None)
         if relaxation.values is None or not len(model.integers):
             return None

@@ -1,13 +1,8 @@
 """diversify attack: the plan that withstands the worst attack, or a saved plan under attack."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from optimizer.cli import common, inputs, options
-
-if TYPE_CHECKING:
-    pass
 
 
 def command(

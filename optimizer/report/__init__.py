@@ -1,1 +1,1 @@
-"""How a result looks; `whole.show` prints all of it."""
+"""How a result looks: on the screen (`tables`), on pages, in briefs, workbooks and figures."""

@@ -278,12 +278,11 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
     """Flows that are not 0, in words."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
-    columns = tuple(replace(each, form="text") if each.form == "shock" else each for each in frame.columns)
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
     words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
-    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in columns)
+    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
-    return _sheet(instance, replace(frame, columns=columns, values=values), "flows", "What flows", note)
+    return _sheet(instance, replace(frame, values=values), "flows", "What flows", note)
 
 
 def _sources(result: Result) -> OutputSheet:

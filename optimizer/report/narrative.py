@@ -365,7 +365,7 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan for {instance.title} was found before the search was stopped."
     price = result.price_of_survival
     beyond = ""
-    is_bought = bool(result.plan.builds) or any(any(row) for row in result.plan.fills.values())
+    is_bought = bool(result.plan.bought)
     if price is not None and result.shocks and is_bought:
         if price <= ROUNDING * abs(result.total_cost):
             beyond = "; it costs no more than the same supply would if no shock ever came"

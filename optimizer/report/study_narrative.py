@@ -147,8 +147,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
 
 
 def _attack(found: AttackResult) -> Sequence[str]:
-    instance, adversary, worst = found.instance, found.instance.adversary, found.worst
-    assert adversary is not None
+    instance, adversary, worst = found.instance, found.adversary, found.worst
     means = si(adversary.attack_budget, instance.money)
     if worst is not None and worst.breaks:
         verdict = f"An adversary with {means} breaks the plan."

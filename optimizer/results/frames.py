@@ -150,7 +150,7 @@ class Frame:
         some = [j for j, column in enumerate(self.columns) if column.name in names]
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
-    def head(self, count: int) -> "Frame":
+    def first(self, count: int) -> "Frame":
         """The same with the first rows only."""
         return replace(self, values=tuple(values[:count] for values in self.values), items=self.items[:count])
 
@@ -172,17 +172,6 @@ class Frame:
             "forms": {column.name: column.form for column in self.columns},
         }
         return made
-
-
-def with_units(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The same with a second row of heads: the unit of each column, from ``attrs``."""
-    import pandas as pd
-
-    shown = frame.copy()
-    units = frame.attrs.get("units", {})
-    pairs = [(name, units.get(name, "")) for name in frame.columns]
-    shown.columns = pd.MultiIndex.from_tuples(pairs, names=[None, "unit"])
-    return shown
 
 
 class Frames:

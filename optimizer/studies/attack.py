@@ -25,7 +25,7 @@ from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
-from optimizer.disruptions.adversary import Attack
+from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
@@ -251,12 +251,17 @@ class AttackResult:
         """Whether the time ran out before everything was found and proven."""
         return self.stopped or (self.result.status == "stopped" and not self.is_given)
 
+    @property
+    def adversary(self) -> AdversarySpec:
+        """That of the instance."""
+        assert self.instance.adversary is not None
+        return self.instance.adversary
+
     frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
-        adversary, result, breaking = self.instance.adversary, self.result, self.breaking
-        assert adversary is not None
+        adversary, result, breaking = self.adversary, self.result, self.breaking
         figures = ("total_cost", "outlay", "survival_gap")
         return {
             "instance": self.instance.title,

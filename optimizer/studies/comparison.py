@@ -201,11 +201,15 @@ class Comparison:
         """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
         return self.frames.columns
 
+    def figures(self) -> list[dict[str, Any]]:
+        """The figures of each column for JSON."""
+        return [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns]
+
     def to_dict(self) -> dict[str, Any]:
         """The comparison as a JSON object: cases, columns, least outlays and breakpoints."""
         return {
             "cases": {name: {"instance": each.title, "currency": each.currency} for name, each in self.cases.items()},
-            "columns": [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns],
+            "columns": self.figures(),
             "least_outlay": [_of_least(each) for each in self.least],
             "alone": [
                 {"case": case, "shock": each.shock, "status": _status_word(each.status), "outlay": each.outlay}

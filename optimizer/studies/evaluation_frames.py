@@ -1,15 +1,20 @@
 """The frames of plans that were given: the only place that says which columns their tables have."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import size_unit
 from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.futures import FuturesResult
+from optimizer.results.result import Result
 from optimizer.studies.futures.stages import branches_in_words
 from optimizer.studies.study_frames import comparison_columns
 
+if TYPE_CHECKING:
+    from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
 
-def of_evaluation(found: Any) -> Frames:
+
+def of_evaluation(found: "PlanEvaluation") -> Frames:
     """All tables as pandas frames: columns (side by side), lacks, missing, waste, rules."""
     return Frames(
         {
@@ -22,7 +27,7 @@ def of_evaluation(found: Any) -> Frames:
     )
 
 
-def lacks(found: Any) -> Frame:
+def lacks(found: "PlanEvaluation") -> Frame:
     """One row a plan, shock and segment below its floor."""
     money = found.instance.money
     columns = (
@@ -53,7 +58,7 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
     )
 
 
-def plan_changes_frame(found: Any, part: str, name: str, title: str) -> Frame:
+def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str) -> Frame:
     """One row a plan and purchase that is missing, or that could be left out or made smaller."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -74,7 +79,7 @@ def _changes_of(plan: Any, part: str) -> Sequence[Any]:
     return () if made is None else tuple(made.changes)
 
 
-def rules_broken(found: Any) -> Frame:
+def rules_broken(found: "PlanEvaluation") -> Frame:
     """One row a plan and rule that it breaks."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -92,7 +97,7 @@ def rules_broken(found: Any) -> Frame:
     return Frame.of_rows("rules", "Rules broken, not enforced", columns, rows)
 
 
-def of_futures_evaluation(found: Any) -> Frames:
+def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
     """All tables as pandas frames: plans (side by side), futures, lacks, missing, waste, uses, rules."""
     return Frames(
         {
@@ -107,7 +112,7 @@ def of_futures_evaluation(found: Any) -> Frames:
     )
 
 
-def plans_side_by_side(found: Any) -> Frame:
+def plans_side_by_side(found: "FuturesEvaluation") -> Frame:
     """One row a plan over all futures, and one for the adaptive optimum."""
     money, measure = found.instance.money, str(found.instance.policy.objective)
     is_expected = measure == "expected cost"
@@ -128,13 +133,13 @@ def plans_side_by_side(found: Any) -> Frame:
     return Frame.of_rows("plans", "Side by side", columns, rows, note)
 
 
-def _over_futures(result: Any) -> tuple[Any, ...]:
+def _over_futures(result: FuturesResult) -> tuple[Any, ...]:
     survived = sum(each.result.survives for each in result.futures)
     costs = result.total_cost, result.expected_cost, result.worst_cost
     return survived, *costs, result.survival_gap, result.outlay
 
 
-def branch_changes(found: Any, part: str, name: str, title: str) -> Frame:
+def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str) -> Frame:
     """One row a plan and purchase that is missing, or could be left out or made smaller, with its branches."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -153,7 +158,7 @@ def branch_changes(found: Any, part: str, name: str, title: str) -> Frame:
     return Frame.of_rows(name, title, columns, rows, note)
 
 
-def purchase_uses(found: Any, uses: Iterable[tuple[Any, Any]]) -> Frame:
+def purchase_uses(found: "FuturesEvaluation", uses: Iterable[tuple[Any, Any]]) -> Frame:
     """One row for each of some purchases of plans, with the branches that need it."""
     columns = (
         FrameColumn("plan", is_index=True),
@@ -176,7 +181,7 @@ def purchase_uses(found: Any, uses: Iterable[tuple[Any, Any]]) -> Frame:
     return Frame.of_rows("uses", "Of use in some futures only", columns, rows, note)
 
 
-def plans_by_future(found: Any) -> Frame:
+def plans_by_future(found: "FuturesEvaluation") -> Frame:
     """One row a plan and future."""
     money = found.instance.money
     columns = (
@@ -205,11 +210,11 @@ def plans_by_future(found: Any) -> Frame:
     return Frame.of_rows("futures", "Future by future", columns, rows, note)
 
 
-def _cost(result: Any) -> float | None:
+def _cost(result: Result | None) -> float | None:
     return None if result is None or result.baseline is None else float(result.total_cost)
 
 
-def _of_all_futures(found: Any, of_one: Callable[[Any], Frame]) -> Frame:
+def _of_all_futures(found: "FuturesEvaluation", of_one: "Callable[[PlanEvaluation], Frame]") -> Frame:
     """The frames of all futures below each other, with the future as their first column."""
     each = ((future.name, of_one(future.evaluation)) for future in found.futures)
     return Frame.stacked(FrameColumn("future", is_index=True), each)

@@ -2,12 +2,12 @@
 
 A figure that is computed somewhere else becomes a column here, and with that stands on the screen, in CSV files, in
 workbooks and on pages. `study_frames` has those of comparisons and other studies. A study of futures gives
-its frames by what stands here, so it is not imported: it comes as ``Any``.
+its frames by what stands here, so it is imported for its type only.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
@@ -21,6 +21,9 @@ from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
+
+if TYPE_CHECKING:
+    from optimizer.studies.futures.study import FuturesStudy
 
 
 def result_frames(result: Result) -> Frames:
@@ -279,8 +282,7 @@ def bands_frame(result: Result) -> Frame:
 def bought_in_samples_frame(result: Result) -> Frame:
     """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
     shares = {} if result.bands is None else result.bands.bought
-    own = {build.option for build in result.plan.builds}
-    own |= {option for option, fills in result.plan.fills.items() if any(fills)}
+    own = set(result.plan.bought)
     shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
     columns = (
         FrameColumn("option", form="object", is_index=True, of=str),
@@ -312,7 +314,7 @@ def flows(result: Result) -> Frame:
     return Frame.of_rows("flows", "Flows", columns, rows)
 
 
-def of_futures_study(found: Any) -> Frames:
+def of_futures_study(found: "FuturesStudy") -> Frames:
     """All tables as pandas frames: values, questions, futures, regret, orders."""
     makers = {
         "values": values_frame,
@@ -328,10 +330,10 @@ def _exact(money: str, *names: str, **labels: str) -> tuple[FrameColumn, ...]:
     return tuple(FrameColumn(name, labels.get(name, ""), money, "exact") for name in names)
 
 
-def values_frame(found: Any) -> Frame:
+def values_frame(found: "FuturesStudy") -> Frame:
     """One row a cost and a value: between which figures it is known."""
     columns = (FrameColumn("what", is_index=True), *_exact(found.instance.money, "low", "high"), FrameColumn("status"))
-    rows = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
+    rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
     for name in ("flexibility", "information"):
         value = getattr(found, name)
         if value is not None:
@@ -339,7 +341,7 @@ def values_frame(found: Any) -> Frame:
     return Frame.of_rows("values", "Costs and values", columns, rows)
 
 
-def question_timings(found: Any) -> Frame:
+def question_timings(found: "FuturesStudy") -> Frame:
     """One row a question and another date of its answer."""
     money = found.instance.money
     columns = (
@@ -362,7 +364,7 @@ def question_timings(found: Any) -> Frame:
     return Frame.of_rows("questions", "Each question at another date", columns, rows)
 
 
-def futures_alone(found: Any) -> Frame:
+def futures_alone(found: "FuturesStudy") -> Frame:
     """One row a future: under the adaptive plan, and alone."""
     money = found.instance.money
     columns = (
@@ -373,11 +375,11 @@ def futures_alone(found: Any) -> Frame:
         FrameColumn("survives", form="yes"),
     )
     names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
-    rows = ([row[name] for name in names] for row in found.to_dict()["futures"])
+    rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
     return Frame.of_rows("futures", "Each future alone", columns, rows)
 
 
-def plans_followed(found: Any) -> Frame:
+def plans_followed(found: "FuturesStudy") -> Frame:
     """One row a plan of a future alone, and future in which it is followed."""
     money = found.instance.money
     columns = (
@@ -391,7 +393,7 @@ def plans_followed(found: Any) -> Frame:
     return Frame.of_items("regret", "The plan of each future, followed in all", found.followed, columns)
 
 
-def orders_of_own_plans(found: Any) -> Frame:
+def orders_of_own_plans(found: "FuturesStudy") -> Frame:
     """One row an option that the plan of some future alone buys."""
     instance = found.instance
     columns = (

@@ -49,7 +49,7 @@ MEASURE_SHARE = 0.02
 # search takes its time.
 GAP_SHARE = 5e-3
 # Seconds of one search with integers after which that is near enough.
-SEARCH_SECONDS = 20.0
+SEARCH_SECONDS = 5.0
 # A measure is this share of the total cost at least.
 LEAST_SHARE_OF_COST = 1e-3
 # Seconds in which the no-shock plan's cost is proven.

@@ -58,6 +58,13 @@ class Purchase:
     forced: bool
     purchases: ByPeriod = ()
 
+    def spent_in(self, instance: Instance, year: int) -> float:
+        """What of it is paid in a calendar year, money, undiscounted; of a build all, in the year of the decision."""
+        if not self.purchases:
+            return self.paid if instance.horizon.year(self.t) == year else 0.0
+        fills = [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(self.purchases)]
+        return instance.stocks[self.option].paid(instance.horizon, fills)
+
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
     """All that is bought: builds in the order of the options, then stockpiles."""

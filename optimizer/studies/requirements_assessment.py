@@ -1,6 +1,5 @@
 """Frames of stockpile requirements on what they rest on: supply, chain, time to survive, assumptions, and the law.
 
-The study imports `frames`, which imports this module, so what it gives comes as ``Any``.
 
 The law is 50 U.S.C. 98h-5, section 14 of the Strategic and Critical Materials Stock Piling Act; subsection (f) is that
 of section 1413 of the James M. Inhofe National Defense Authorization Act for Fiscal Year 2023 (Pub. L. 117-263). Texts
@@ -10,13 +9,17 @@ are those of the Code before Pub. L. 119-60, section 1411, whose amendments of 2
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.instance.derived import cut_words, display_name, entry_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
 from optimizer.studies.outcomes import entry_of, folds, yearly_supply_shares
+
+if TYPE_CHECKING:
+    from optimizer.studies.requirements import Requirements
+    from optimizer.studies.time_to_survive import Exposure
 
 # Years after a conflict within which what it used is replaced (98h-5(c)).
 REPLENISHMENT = 3
@@ -28,7 +31,7 @@ def is_material(instance: Instance, c: str) -> bool:
     return c in used or any(stock.commodity == c for stock in instance.stocks.values())
 
 
-def supply_frame(found: Any) -> Frame:
+def supply_frame(found: "Requirements") -> Frame:
     """One row a shock and material: made at home and abroad before, in and after the conflict, with nothing bought."""
     columns = (
         FrameColumn("shock", form="shock", is_index=True),
@@ -44,7 +47,7 @@ def supply_frame(found: Any) -> Frame:
     return Frame.of_rows("supply", "Supply at home and abroad", columns, _supply_rows(found), note)
 
 
-def _supply_rows(found: Any) -> Iterator[tuple[Any, ...]]:
+def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     instance, nothing = found.alone, found.nothing
     outcomes = {outcome.name: outcome for outcome in nothing.shocks}
     last = len(instance.horizon.periods)
@@ -70,7 +73,7 @@ def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tu
     return made[True] / years, made[False] / years
 
 
-def chain_frame(found: Any) -> Frame:
+def chain_frame(found: "Requirements") -> Frame:
     """One row a material: what it is made of, who makes it, and how concentrated that is, with and without the plan."""
     years = found.instance.horizon.start, found.instance.horizon.end
     columns = (
@@ -86,6 +89,7 @@ def chain_frame(found: Any) -> Frame:
         FrameColumn("share_planned", "Its share", "share", "percent"),
         FrameColumn("hhi_planned", "HHI", "share", "exact"),
     )
+    assert found.nothing.baseline is not None
     nothing = yearly_supply_shares(found.alone, found.nothing.baseline)
     planned = yearly_supply_shares(found.instance, found.plan.baseline) if found.plan.baseline else {}
     rows = []
@@ -108,7 +112,7 @@ def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[An
     return None, None, None
 
 
-def times_frame(found: Any) -> Frame:
+def times_frame(found: "Requirements") -> Frame:
     """One row a chokepoint that can end a floor, in its worst year; none where they were left out."""
     columns = (
         FrameColumn("chokepoint", is_index=True),
@@ -125,11 +129,11 @@ def times_frame(found: Any) -> Frame:
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
 
 
-def _can_end(exposure: Any) -> bool:
+def _can_end(exposure: "Exposure") -> bool:
     return any(math.isfinite(time.months) for time in (*exposure.before, *exposure.after))
 
 
-def _time_row(instance: Instance, exposure: Any) -> tuple[Any, ...]:
+def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
     worst = exposure.worst
     before, after = exposure.before[worst], exposure.after[worst] if exposure.after else None
     months = (None if time is None or math.isinf(time.months) else time.months for time in (before, after))
@@ -144,14 +148,14 @@ def _time_row(instance: Instance, exposure: Any) -> tuple[Any, ...]:
     )
 
 
-def _chokepoint_name(instance: Instance, exposure: Any) -> str:
+def _chokepoint_name(instance: Instance, exposure: "Exposure") -> str:
     if exposure.kind == "stage":
         region, _, stage = exposure.name.partition(" / ")
         return f"{region_name(instance, region)}, {stage}"
     return (display_name if exposure.kind == "process" else entry_name)(instance, exposure.name)
 
 
-def assumptions_frame(found: Any) -> Frame:
+def assumptions_frame(found: "Requirements") -> Frame:
     """One row a shock of the file, or an ensemble: what is assumed of the conflict."""
     columns = (
         FrameColumn("shock", is_index=True),
@@ -201,7 +205,7 @@ def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str
     return ", ".join(f"{display_name(instance, key)} {sign}{number:g}" for key, number in numbers.items())
 
 
-def clauses_frame(found: Any) -> Frame:
+def clauses_frame(found: "Requirements") -> Frame:
     """One row a clause of 50 U.S.C. 98h-5: what answers it, or why it is out of reach."""
     columns = (
         FrameColumn("place", "Clause", is_index=True),
@@ -215,7 +219,7 @@ def clauses_frame(found: Any) -> Frame:
     return Frame.of_items("clauses", "The law, clause by clause", CLAUSES, columns, note)
 
 
-def _head(found: Any, key: str) -> str:
+def _head(found: "Requirements", key: str) -> str:
     """A table, or a table and the head of its column, by their names in code."""
     name, _, column = key.partition(".")
     frame = found.frames.frame(name)

@@ -7,13 +7,12 @@ shortfalls   by segment and shock                                           time
 funding      what a part of the money achieves                              assumptions  of each shock
 cases        other conflicts                                                clauses      of the law
 
-The study imports this module, so what it gives comes as ``Any``.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, entry_name
 from optimizer.instance.schema import Instance
@@ -31,12 +30,15 @@ from optimizer.studies.requirements_assessment import (
 )
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 
+if TYPE_CHECKING:
+    from optimizer.studies.requirements import Requirements
+
 Tonnes = Mapping[str, float]
 HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
 NO_OPTION = "no option to hold it in the file"
 
 
-def of_requirements(found: Any) -> Frames:
+def of_requirements(found: "Requirements") -> Frames:
     """All tables as pandas frames."""
     makers = {
         "materials": materials_frame,
@@ -59,7 +61,7 @@ def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
     return FrameColumn(name, label, "t", "amount", **how)
 
 
-def materials_frame(found: Any) -> Frame:
+def materials_frame(found: "Requirements") -> Frame:
     """One row a material that a segment needs or a stock holds."""
     money = found.instance.money
     columns = (
@@ -91,7 +93,7 @@ def materials_frame(found: Any) -> Frame:
     return Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows, note)
 
 
-def _material_row(found: Any, c: str, held: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+def _material_row(found: "Requirements", c: str, held: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
     instance = found.instance
     segments = [d for d, demand in instance.demands.items() if demand.commodity == c]
     needed, left = _need_of(found, segments) if segments else ((None,) * 4, (None, None))
@@ -101,7 +103,7 @@ def _material_row(found: Any, c: str, held: Sequence[Mapping[str, Any]]) -> tupl
     return (c, *needed, *sums, *left, options, upstream)
 
 
-def _need_of(found: Any, segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _need_of(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The worst shock of some segments, what it requires, what falls short, its value; and what is left, by plan."""
     worst = _hardest(found, segments)
     services = _services(worst, segments)
@@ -164,7 +166,7 @@ def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float
     return math.fsum(demanded), math.fsum(t * floor for t, floor in zip(demanded, floors, strict=True))
 
 
-def needs_frame(found: Any) -> Frame:
+def needs_frame(found: "Requirements") -> Frame:
     """One row a segment, in the shock in which most of it falls short; else in the one that requires most."""
     columns = (
         FrameColumn("segment", form="object", is_index=True),
@@ -186,7 +188,7 @@ def needs_frame(found: Any) -> Frame:
     return Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows, note)
 
 
-def _hardest(found: Any, segments: Sequence[str]) -> Outcome:
+def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
     """The shock in which most of some segments falls short with nothing bought; else the one that requires most."""
 
     worst = _worst(found.nothing.shocks, segments)
@@ -204,7 +206,7 @@ def _required(instance: Instance, shock: str, d: str) -> float:
     return _window_tonnes(instance, shock, d)[1]
 
 
-def _need_row(found: Any, d: str) -> tuple[Any, ...]:
+def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
     worst = _hardest(found, [d])
     demand, required = _window_tonnes(found.alone, worst.name, d)
     short = sum(_below(each, [d]) > 0 for each in _counted(found.nothing.shocks))
@@ -212,7 +214,7 @@ def _need_row(found: Any, d: str) -> tuple[Any, ...]:
             _below(worst, [d]), *_left_in(found, worst.name, d), short)  # fmt: skip
 
 
-def _left_in(found: Any, shock: str, d: str) -> tuple[float | None, float | None]:
+def _left_in(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
     """What falls short in a shock with stocks, and with the plan; None where a plan does not know the shock."""
     both = []
     for result in (found.stocks, found.plan):
@@ -221,7 +223,7 @@ def _left_in(found: Any, shock: str, d: str) -> tuple[float | None, float | None
     return both[0], both[1]
 
 
-def shortfalls_frame(found: Any) -> Frame:
+def shortfalls_frame(found: "Requirements") -> Frame:
     """One row a material, segment and shock in which anything falls short, with nothing bought or with a plan."""
     money = found.instance.money
     columns = (
@@ -242,7 +244,7 @@ def shortfalls_frame(found: Any) -> Frame:
     return Frame.of_rows("shortfalls", "Shortfall by segment and shock", columns, _shortfall_rows(found), note)
 
 
-def _shortfall_rows(found: Any) -> Iterator[tuple[Any, ...]]:
+def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     for d, demand in found.instance.demands.items():
         for outcome in _counted(found.nothing.shocks):
             below, left = _below(outcome, [d]), _left_in(found, outcome.name, d)
@@ -253,7 +255,7 @@ def _shortfall_rows(found: Any) -> Iterator[tuple[Any, ...]]:
                        *_window_tonnes(found.alone, outcome.name, d), below, gap, unserved, *left)  # fmt: skip
 
 
-def held_stocks(found: Any) -> list[dict[str, Any]]:
+def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
     """By stock: what to hold, what to buy, and what that costs."""
     instance, result, horizon = found.alone, found.stocks, found.alone.horizon
     rows = []
@@ -280,7 +282,7 @@ def _drawn(result: Result, o: str) -> float | None:
     return max((math.fsum(each.flows.row(o, "released")) for each in result.shocks if each.flows), default=None)
 
 
-def holdings_frame(found: Any) -> Frame:
+def holdings_frame(found: "Requirements") -> Frame:
     """One row a stock."""
     money = found.instance.money
     columns = (
@@ -321,7 +323,7 @@ def _at_least(result: Result) -> float:
     return min(result.survival_gap, result.gap_bound or 0.0)
 
 
-def stock_purchases(found: Any) -> Frame:
+def stock_purchases(found: "Requirements") -> Frame:
     """One row a calendar year and stock that is bought in it."""
     columns = (
         FrameColumn("year", form="year", is_index=True),
@@ -342,13 +344,13 @@ def stock_purchases(found: Any) -> Frame:
     return Frame.of_rows("purchases", "When stocks are bought", columns, rows, note)
 
 
-def _short_columns(found: Any) -> list[str]:
+def _short_columns(found: "Requirements") -> list[str]:
     """Materials that fall short with nothing bought."""
     short = shortfall_by_material(found.alone, found.nothing.shocks)
     return [c for c, tonnes in short.items() if tonnes > 0]
 
 
-def funding_frame(found: Any) -> Frame:
+def funding_frame(found: "Requirements") -> Frame:
     """One row a share of the money for stocks: what it achieves."""
     money, short = found.instance.money, _short_columns(found)
     columns = (
@@ -372,7 +374,7 @@ def funding_frame(found: Any) -> Frame:
     return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
 
 
-def cases_frame(found: Any) -> Frame:
+def cases_frame(found: "Requirements") -> Frame:
     """One row a conflict: that of the file, then others."""
     money, stocks = found.instance.money, list(found.alone.stocks)
     short = list(shortfall_by_material(found.alone, found.nothing.shocks))

@@ -1,14 +1,23 @@
 """The frames of comparisons and other studies: the only place that says which columns their tables have.
 
-Every study gives its frames by what stands here, so none of them is imported: they come as ``Any``.
+Every study gives its frames by what stands here, so they are imported for their types only.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.horizon import windowed
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
+
+if TYPE_CHECKING:
+    from optimizer.studies.alternatives import Alternatives
+    from optimizer.studies.attack import AttackResult
+    from optimizer.studies.comparison import Comparison
+    from optimizer.studies.explain import Explanation
+    from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.stress import Stress
+    from optimizer.studies.time_to_survive import TimeToSurvive
 
 # The order in which the classes of options are listed.
 OPTION_CLASSES = ("must-have", "real choice", "not settled", "never worth it")
@@ -28,7 +37,7 @@ def _index(*names: str, form: Form = "text") -> tuple[FrameColumn, ...]:
     return tuple(FrameColumn(name, form=form, is_index=True) for name in names)
 
 
-def of_comparison(comparison: Any) -> Frames:
+def of_comparison(comparison: "Comparison") -> Frames:
     """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
     money = next(iter(comparison.cases.values())).money
     makers = {
@@ -41,10 +50,10 @@ def of_comparison(comparison: Any) -> Frames:
     return Frames(makers, comparison, money)
 
 
-def comparison_columns(comparison: Any, money: str) -> Frame:
+def comparison_columns(comparison: "Comparison", money: str) -> Frame:
     """One row a column: figures, the worst service of each segment, the size of each option that some plan buys."""
-    found = comparison.to_dict()["columns"]
-    segments, options = _union(each["services"] for each in found), _union(each["sizes"] for each in found)
+    found = comparison.figures()
+    segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
     columns = [
         FrameColumn("case", is_index=True),
         FrameColumn("budget", unit=money, form="exact", is_index=True),
@@ -64,11 +73,12 @@ def comparison_columns(comparison: Any, money: str) -> Frame:
     return Frame.of_rows("columns", "Side by side", columns, rows)
 
 
-def _union(parts: Iterable[Iterable[str]]) -> list[str]:
+def union(parts: Iterable[Iterable[str]]) -> list[str]:
+    """The names of all parts, each once, in the order in which they come first."""
     return list(dict.fromkeys(name for names in parts for name in names))
 
 
-def least_outlays(comparison: Any, money: str) -> Frame:
+def least_outlays(comparison: "Comparison", money: str) -> Frame:
     """One row a case: the least outlay that survives everything, its bound, and the cost of its cheapest plan."""
     columns = (
         FrameColumn("case", "", is_index=True),
@@ -81,7 +91,7 @@ def least_outlays(comparison: Any, money: str) -> Frame:
     return Frame.of_items("least_outlay", "The least outlay that survives everything", comparison.least, columns)
 
 
-def lone_shocks(comparison: Any, money: str) -> Frame:
+def lone_shocks(comparison: "Comparison", money: str) -> Frame:
     """One row a case and shock: the least outlay were it the only shock that may come."""
     columns = (
         FrameColumn("case", is_index=True, of=lambda pair: pair[0]),
@@ -94,7 +104,7 @@ def lone_shocks(comparison: Any, money: str) -> Frame:
     return Frame.of_items("lone_shocks", "Least outlay for each shock alone", pairs, columns)
 
 
-def budget_steps(comparison: Any, money: str) -> Frame:
+def budget_steps(comparison: "Comparison", money: str) -> Frame:
     """One row a budget: what some more money changes. Low and high ends are proven."""
 
     def ends(name: str, label: str) -> tuple[FrameColumn, ...]:
@@ -121,7 +131,7 @@ def _count_survived(result: Result) -> int:
     return sum(outcome.survives for outcome in result.shocks)
 
 
-def breakpoints_frame(comparison: Any, money: str) -> Frame:
+def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
     """One row a change of the plan: between which budgets, and what comes and goes."""
 
     def names(part: str, **how: Any) -> FrameColumn:
@@ -139,12 +149,12 @@ def breakpoints_frame(comparison: Any, money: str) -> Frame:
     return Frame.of_items("breakpoints", "Where the plan changes", comparison.changes, columns)
 
 
-def of_alternatives(found: Any) -> Frames:
+def of_alternatives(found: "Alternatives") -> Frames:
     """All tables as pandas frames: ranges, plans."""
     return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
 
 
-def size_ranges(found: Any) -> Frame:
+def size_ranges(found: "Alternatives") -> Frame:
     """One row an option: the least and the greatest size of any plan within the tolerance."""
     columns = (
         FrameColumn("option", form="object", is_index=True),
@@ -161,7 +171,7 @@ def size_ranges(found: Any) -> Frame:
     return Frame.of_items("ranges", "What they buy", ordered, columns)
 
 
-def alternative_plans(found: Any) -> Frame:
+def alternative_plans(found: "Alternatives") -> Frame:
     """One row a plan, the cheapest first."""
     money, cheapest = found.cheapest.money, found.cheapest.total_cost
     columns = (
@@ -172,22 +182,21 @@ def alternative_plans(found: Any) -> Frame:
         FrameColumn("survival_gap", unit=money, form="amount"),
         FrameColumn("distance", form="amount"),
     )
-    plans = [("cheapest", found.cheapest, None)]
-    plans += [(chr(ord("A") + i), each.result, each.distance) for i, each in enumerate(found.plans)]
+    others = [(chr(ord("A") + i), each.result, each.distance) for i, each in enumerate(found.plans)]
     rows = (
         (name, each.total_cost, each.total_cost - cheapest, each.outlay, _count_survived(each), len(each.shocks),
          each.survival_gap, distance)
-        for name, each, distance in plans
+        for name, each, distance in [("cheapest", found.cheapest, None), *others]
     )  # fmt: skip
     return Frame.of_rows("plans", "Plans that differ", columns, rows)
 
 
-def of_sensitivity(found: Any) -> Frames:
+def of_sensitivity(found: "Sensitivity") -> Frames:
     """All tables as pandas frames: ends, switching, importance."""
     return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame}, found)
 
 
-def tornado_ends(found: Any) -> Frame:
+def tornado_ends(found: "Sensitivity") -> Frame:
     """One row an uncertain number and end: what becomes of the plan with the number there."""
     money = found.instance.money
     columns = (
@@ -206,7 +215,7 @@ def tornado_ends(found: Any) -> Frame:
     return Frame.of_rows("ends", "Each number alone", columns, rows)
 
 
-def switching_values(found: Any) -> Frame:
+def switching_values(found: "Sensitivity") -> Frame:
     """One row a switching value: between which values of a number the plan becomes another."""
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
@@ -220,7 +229,7 @@ def switching_values(found: Any) -> Frame:
     return Frame.of_items("switching", "Where the plan changes", pairs, columns)
 
 
-def importance_frame(found: Any) -> Frame:
+def importance_frame(found: "Sensitivity") -> Frame:
     """One row an uncertain number: first-order indices of the cost and of the gap, with half widths of intervals."""
     sampled = found.sampled
     columns = (
@@ -233,11 +242,11 @@ def importance_frame(found: Any) -> Frame:
     of_cost = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_cost}
     of_gap = {} if sampled is None else {each.number: (each.s1, each.margin) for each in sampled.of_gap}
     none = (None, None)
-    rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in _union([of_cost, of_gap]))
+    rows = ((name, *of_cost.get(name, none), *of_gap.get(name, none)) for name in union([of_cost, of_gap]))
     return Frame.of_rows("importance", "What the outcome depends on", columns, rows)
 
 
-def of_stress(stress: Any) -> Frames:
+def of_stress(stress: "Stress") -> Frames:
     """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
     makers = {
         "samples": stress_samples,
@@ -249,7 +258,7 @@ def of_stress(stress: Any) -> Frames:
     return Frames(makers, stress)
 
 
-def stress_samples(stress: Any) -> Frame:
+def stress_samples(stress: "Stress") -> Frame:
     """One row a sample."""
     rows, demands = stress.rows, list(stress.against.demands)
 
@@ -273,7 +282,7 @@ def stress_samples(stress: Any) -> Frame:
     return Frame("samples", "Samples", tuple(columns), tuple(columns.values()))
 
 
-def stress_services(stress: Any) -> Frame:
+def stress_services(stress: "Stress") -> Frame:
     """One row a segment, those that fall below their floors most often first."""
     percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
     columns = (
@@ -288,7 +297,7 @@ def stress_services(stress: Any) -> Frame:
     return Frame.of_rows("services", "Service", columns, rows)
 
 
-def sample_groups(stress: Any) -> Frame:
+def sample_groups(stress: "Stress") -> Frame:
     """One row a group of samples: by event, start, months and severity."""
     columns = (
         FrameColumn("by", form="word", is_index=True),
@@ -302,7 +311,7 @@ def sample_groups(stress: Any) -> Frame:
     return Frame.of_items("groups", "Where it is weak", stress.groups, columns)
 
 
-def broken_shocks(stress: Any) -> Frame:
+def broken_shocks(stress: "Stress") -> Frame:
     """One row a shock that breaks the plan, the worst first."""
     columns = (
         FrameColumn("shock", is_index=True, of=lambda each: each.name),
@@ -319,7 +328,7 @@ def broken_shocks(stress: Any) -> Frame:
     return Frame.of_items("worst", "The worst shocks", stress.worst, columns)
 
 
-def reinforcements(stress: Any) -> Frame:
+def reinforcements(stress: "Stress") -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
     found, money = stress.reinforcements, stress.money
 
@@ -339,23 +348,23 @@ def reinforcements(stress: Any) -> Frame:
     return Frame.of_items("reinforcements", "Reinforcement", found.additions if found is not None else (), columns)
 
 
-def of_attack(found: Any) -> Frames:
+def of_attack(found: "AttackResult") -> Frames:
     """All tables as pandas frames: shaping, deterred, segments, starts."""
     makers = {"shaping": shaping_attacks, "deterred": attacks_not_made}
     return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
-def _targets(found: Any, damage: Any) -> str | None:
+def _targets(found: "AttackResult", damage: Any) -> str | None:
     """The targets of an attack by their names."""
     if damage is None:
         return None
-    targets = found.instance.adversary.targets
+    targets = found.adversary.targets
     return " + ".join(targets[name].name or name for name in damage.targets) or "nothing struck"
 
 
-def shaping_attacks(found: Any) -> Frame:
+def shaping_attacks(found: "AttackResult") -> Frame:
     """One row an attack that shaped the plan: what it leaves below the floors, with nothing built and with the plan."""
-    money, is_deterrable = found.instance.money, bool(found.instance.adversary.deterrents)
+    money, is_deterrable = found.instance.money, bool(found.adversary.deterrents)
 
     def of_attack(name: str, **how: Any) -> FrameColumn:
         return FrameColumn(name, of=lambda each: getattr(each.with_plan, name), **how)
@@ -375,9 +384,9 @@ def shaping_attacks(found: Any) -> Frame:
     return Frame.of_items("shaping", "Attacks that shaped the plan", found.shaping, columns, note)
 
 
-def attacks_not_made(found: Any) -> Frame:
+def attacks_not_made(found: "AttackResult") -> Frame:
     """One row an attack that the plan deters: what it costs the adversary, and what it would leave below the floors."""
-    money, budget = found.instance.money, found.instance.adversary.attack_budget
+    money, budget = found.instance.money, found.adversary.attack_budget
     columns = (
         FrameColumn("targets", is_index=True, of=lambda each: _targets(found, each)),
         FrameColumn("first", form="period", is_index=True, is_shown=False),
@@ -393,7 +402,7 @@ def attacks_not_made(found: Any) -> Frame:
     return Frame.of_items("deterred", "Attacks that the plan deters", found.deterred, columns, note)
 
 
-def attacked_segments(found: Any) -> Frame:
+def attacked_segments(found: "AttackResult") -> Frame:
     """One row a segment that the worst attack leaves short."""
     money, worst = found.instance.money, found.worst
     columns = (
@@ -413,7 +422,7 @@ def attacked_segments(found: Any) -> Frame:
     return Frame.of_rows("segments", "The worst attack", columns, rows, note)
 
 
-def attack_starts(found: Any) -> Frame:
+def attack_starts(found: "AttackResult") -> Frame:
     """One row a start: the worst attack then, and the least attack budget that breaks the plan."""
     money = found.instance.money
     columns = (
@@ -428,12 +437,12 @@ def attack_starts(found: Any) -> Frame:
     return Frame.of_items("starts", "Every start", found.starts, columns, note)
 
 
-def of_explanation(found: Any) -> Frames:
+def of_explanation(found: "Explanation") -> Frames:
     """All tables as pandas frames: values of parts, deadlines, repairs."""
     return Frames({"worths": part_values, "deadlines": deadlines, "repairs": repairs}, found)
 
 
-def part_values(found: Any) -> Frame:
+def part_values(found: "Explanation") -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
     columns = (
         *_index("kind", "of"),
@@ -444,7 +453,7 @@ def part_values(found: Any) -> Frame:
     return Frame.of_items("worths", "What each part is worth", found.worths, columns)
 
 
-def deadlines(found: Any) -> Frame:
+def deadlines(found: "Explanation") -> Frame:
     """One row a build: by when it has to be ordered."""
     columns = (
         *_index("option", form="object"),
@@ -454,7 +463,7 @@ def deadlines(found: Any) -> Frame:
     return Frame.of_items("deadlines", "By when each has to be ordered", found.deadlines, columns)
 
 
-def repairs(found: Any) -> Frame:
+def repairs(found: "Explanation") -> Frame:
     """One row a repair: its least size, what is proven not to do, and what the plan costs with it."""
     columns = (
         *_index("kind", "of"),
@@ -465,12 +474,12 @@ def repairs(found: Any) -> Frame:
     return Frame.of_items("repairs", "Repairs, each enough by itself", found.repairs, columns)
 
 
-def of_time_to_survive(found: Any) -> Frames:
+def of_time_to_survive(found: "TimeToSurvive") -> Frames:
     """All tables as pandas frames: months."""
     return Frames({"months": months_survived}, found)
 
 
-def months_survived(found: Any) -> Frame:
+def months_survived(found: "TimeToSurvive") -> Frame:
     """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan."""
     columns = (
         FrameColumn("chokepoint", is_index=True),

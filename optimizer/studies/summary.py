@@ -383,9 +383,13 @@ NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
 _CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|company|\brelease\b|https?://")
-_ASSUMED = re.compile(r"assum|judge", re.IGNORECASE)
 
 NumberPlace = tuple[str, ...]
+
+
+def is_assumption(text: str) -> bool:
+    """Whether what the file says of a number calls it assumed or judged."""
+    return re.search(r"assum|judge", text, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True)
@@ -463,7 +467,7 @@ def _basis(said: Mapping[NumberPlace, Sequence[str]], place: NumberPlace) -> str
     for depth in range(len(place), min(2, len(place)) - 1, -1):
         found = " ".join(said.get(place[:depth], ()))
         if found:
-            return "assumption" if _ASSUMED.search(found) else "source" if _CITED.search(found) else "derived"
+            return "assumption" if is_assumption(found) else "source" if _CITED.search(found) else "derived"
     return "unexplained"
 
 

@@ -215,7 +215,7 @@ def _near_row(instance: Instance, result: Result, number: int, plan: Mapping[str
 
 
 def _bought(result: Result) -> set[str]:
-    return {build.option for build in result.plan.builds} | {o for o, row in result.plan.fills.items() if any(row)}
+    return set(result.plan.bought)
 
 
 def _bought_of(plan: Mapping[str, Any]) -> set[str]:

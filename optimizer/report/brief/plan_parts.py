@@ -78,9 +78,7 @@ def _spent_in(instance: Instance, move: Purchase, year: int) -> float:
     """The budget's part of what a purchase costs in a year."""
     if not move.purchases:
         return move.counted
-    stock = instance.stocks[move.option]
-    fills = [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
-    return stock.budget_share * stock.paid(instance.horizon, fills)
+    return instance.stocks[move.option].budget_share * move.spent_in(instance, year)
 
 
 def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:

@@ -138,13 +138,10 @@ def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> t
 
 def _spent_in(instance: Instance, moves: Sequence[Purchase], year: int) -> dict[str, float]:
     """By kind of lever, what is spent in a year, money, undiscounted."""
-    horizon, spent = instance.horizon, defaultdict[str, float](float)
+    spent = defaultdict[str, float](float)
     for move in moves:
-        fills = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(move.purchases)]
-        if any(fills):
-            spent[move.kind] += instance.stocks[move.option].paid(horizon, fills)
-        elif not move.purchases and horizon.year(move.t) == year:
-            spent[move.kind] += move.paid
+        if paid := move.spent_in(instance, year):
+            spent[move.kind] += paid
     return dict(spent)
 
 

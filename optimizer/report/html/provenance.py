@@ -13,6 +13,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
+from optimizer.studies.summary import is_assumption
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si
 
@@ -87,7 +88,7 @@ def _source(
         value="" if shown is None else in_words(shown),
         text=text,
         origin=origin,
-        assumed="assumption" in text.lower() or "assumed" in text.lower(),
+        assumed=is_assumption(text),
         before=in_words(value) if changed else "",
     )
 

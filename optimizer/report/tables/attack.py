@@ -59,7 +59,7 @@ def _answer(found: AttackResult) -> Panel:
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return plan_headline(found.result)
-    means = si(_means(found), found.instance.money)
+    means = si(found.adversary.attack_budget, found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
@@ -67,14 +67,8 @@ def _headline(found: AttackResult) -> str:
     return f"HOLDS against every attack that {means} can buy"
 
 
-def _means(found: AttackResult) -> float:
-    assert found.instance.adversary is not None
-    return found.instance.adversary.attack_budget
-
-
 def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
-    result, money, adversary = found.result, found.instance.money, found.instance.adversary
-    assert adversary is not None
+    result, money, adversary = found.result, found.instance.money, found.adversary
     if result.baseline is None:
         return
     if not found.is_given:
@@ -184,7 +178,7 @@ def _shaping(found: AttackResult) -> Table | None:
 
     return screen_table(
         found.instance,
-        frame.head(MOST_ATTACKS),
+        frame.first(MOST_ATTACKS),
         caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
         cells={"with_plan": left_below},
         expand=True,
@@ -196,7 +190,7 @@ def _deterred_table(found: AttackResult) -> Table | None:
         return None
     frame, left = found.frames.frame("deterred"), len(found.deterred) - MOST_ATTACKS
     note = frame.note + (f"\n{plural(left, 'more')} would do less damage." if left > 0 else "")
-    return screen_table(found.instance, frame.head(MOST_ATTACKS), caption=note, expand=True)
+    return screen_table(found.instance, frame.first(MOST_ATTACKS), caption=note, expand=True)
 
 
 def _segments(found: AttackResult) -> Table | None:

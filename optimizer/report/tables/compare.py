@@ -26,6 +26,7 @@ from optimizer.results.plan import Lack
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought, years_bought
 from optimizer.studies.measure import Measure
+from optimizer.studies.study_frames import union
 from optimizer.units import si
 
 # Width of the labels, and of a column.
@@ -231,12 +232,12 @@ class _Rows:
 
     def _lacks(self) -> Iterator[TableRow]:
         """Segments that go short though nothing happens: the largest share of demand, and when."""
-        for d in _union([list(column.result.lacks) for column in self.columns]):
+        for d in union(column.result.lacks for column in self.columns):
             found = [column.result.lacks.get(d) for column in self.columns]
             yield self._owner_title(d), [_lack(each) for each in found]
 
     def _services(self) -> Iterator[TableRow]:
-        for d in _union([list(column.result.services) for column in self.columns]):
+        for d in union(column.result.services for column in self.columns):
             cells = []
             for i, column in enumerate(self.columns):
                 worst = column.result.services.get(d)
@@ -268,11 +269,11 @@ class _Rows:
         return [_top(self._instance(column), column.result, commodity) for column in self.columns]
 
     def _commodities(self) -> list[str]:
-        return _union([list(column.result.shares) for column in self.columns])
+        return union(column.result.shares for column in self.columns)
 
     def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]
-        order = _union([list(self._instance(column).options) for column in self.columns])
+        order = union(self._instance(column).options for column in self.columns)
         for o in (o for o in order if any(o in some for some in bought)):
             yield (
                 f"{self._owner_title(o)}, {self._unit(o)}",
@@ -303,10 +304,6 @@ class _Rows:
     def _unit(self, o: str) -> str:
         instances = (self._instance(column) for column in self.columns)
         return next(instance.options[o].labels.size_unit for instance in instances if o in instance.options)
-
-
-def _union(lists: Sequence[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(name for some in lists for name in some))
 
 
 def _survived_cell(result: Result) -> Text:

@@ -145,9 +145,7 @@ def _leaving(found: CostShares, solution: Solution) -> str:
 def _plan(found: CostShares) -> str:
     joint = found.joint
     assert joint is not None
-    filled = (o for o, row in joint.plan.fills.items() if any(amount > 0 for amount in row))
-    bought = dict.fromkeys([*(build.option for build in joint.plan.builds), *filled])
-    names = [display_name(found.instance, o) for o in bought]
+    names = [display_name(found.instance, o) for o in joint.plan.bought]
     return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
 
 

@@ -136,7 +136,7 @@ def _services(stress: Stress) -> Table:
     caption += f"\n{len(frame) - SEGMENTS} more segments are not shown." if len(frame) > SEGMENTS else ""
     return screen_table(
         stress.against,
-        frame.head(SEGMENTS),
+        frame.first(SEGMENTS),
         caption=caption,
         heads={"floor": "Floor"},
         cells={

@@ -144,7 +144,7 @@ class FuturesStudy:
             "flexibility": _band(self.flexibility),
             "information": _band(self.information),
             "probabilities_given": self.adaptive.are_probabilities_given,
-            "futures": [self._future(number) for number in range(len(self.instance.tree.futures))],
+            "futures": [self.figures_in(number) for number in range(len(self.instance.tree.futures))],
             "questions": [_timing(each) for each in self.questions],
             "regret": [each.to_dict() for each in self.followed],
             "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
@@ -153,7 +153,7 @@ class FuturesStudy:
             "seconds": self.seconds,
         }
 
-    def _future(self, number: int) -> dict[str, Any]:
+    def figures_in(self, number: int) -> dict[str, Any]:
         """A future: what it costs under the adaptive plan, and alone."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
