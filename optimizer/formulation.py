@@ -23,10 +23,11 @@ some future of a node does not allow is 0 in all of them (`close`).
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.disruptions.shock import BASELINE, Path, Shock
+from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
@@ -61,7 +62,7 @@ class JointBuilder(ModelBuilder):
         self.writers: dict[int, set[int]] = {}
         # Rows that several futures may share, by what they say; and by row the futures that have it.
         self.repeated: dict[Hashable, int] = {}
-        self.owners: list[list[int]] = []
+        self.owners: list[tuple[int, ...]] = []
         self._members = tuple(MemberBuilder(self, number) for number in range(len(self.futures)))
 
     @property
@@ -69,13 +70,21 @@ class JointBuilder(ModelBuilder):
         """The builders of the futures, in their order."""
         return self._members
 
+    def booked(self, ledger: str, *key: str | int) -> Expression:
+        """Refused: what is booked belongs to one future, and stands in its member."""
+        raise ModelError(f"{ledger} is booked by each future: ask its member")
+
+    def accounts(self, ledger: str) -> Mapping[tuple[str | int, ...], Expression]:
+        """Refused, as `booked` is."""
+        return {(): self.booked(ledger)}
+
     def sharing(self, row: int) -> Sequence[int]:
         """The numbers of the futures that have a row; all of them where it belongs to none."""
         return self.owners[row] or range(len(self.futures))
 
     def _append(self, row: Row) -> None:
         self.rows.append(row)
-        self.owners.append([])
+        self.owners.append(())
 
     def close(self) -> None:
         """Keep each decision at 0 that is shared by a future in which it is not allowed."""
@@ -89,9 +98,9 @@ class JointBuilder(ModelBuilder):
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
-        copied._used = set(self._used)
-        copied.shared, copied.writers, copied.repeated = self.shared, self.writers, self.repeated
-        copied.owners = list(self.owners)
+        copied._used, copied.offers_valid = set(self._used), self.offers_valid
+        copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
+        copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
         copied._members = tuple(member.copied(copied) for member in self._members)
         return copied
 
@@ -146,12 +155,12 @@ class MemberBuilder(ModelBuilder):
         if mark.path in ("", BASELINE):
             key = (mark.owner, mark.what, row.t, row.sense, row.rhs, frozenset(row.terms.items()))
             if key in self.joint.repeated:
-                self.joint.owners[self.joint.repeated[key]].append(self.number)
+                self.joint.owners[self.joint.repeated[key]] += (self.number,)
                 return
             self.joint.repeated[key] = len(self.rows)
         row.mark = mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
         self.rows.append(row)
-        self.joint.owners.append([self.number])
+        self.joint.owners.append((self.number,))
 
     def column_index(self) -> dict[tuple[str, str, str], dict[int, int]]:
         """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""
@@ -163,7 +172,8 @@ class MemberBuilder(ModelBuilder):
         copied.names.path.update(self.names.path)
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
         copied._links, copied._used = dict(self._links), set(self._used)
-        copied._index, copied.data = dict(self._index), self.data
+        copied._index = {key: dict(columns) for key, columns in self._index.items()}
+        copied.data, copied.offers_valid = self.data, joint.offers_valid
         return copied
 
 

@@ -69,6 +69,17 @@ def test_three_options_by_hand() -> None:
     assert first.result.total_cost == pytest.approx(640, rel=1e-4)
 
 
+def test_samples_of_which_half_may_fail_leave_the_ranges_as_they_are_by_hand() -> None:
+    # Both samples are the embargo itself: a plan that survives one of the two survives both.
+    data = three()
+    (shock,) = data.pop("shocks").values()
+    data["ensembles"] = {"stops": {**shock, "count": 2, "survive": 0.5}}
+    ranges = by_option(so.alternatives(so.read(data), 0.1, settings=EXACT, patience=math.inf))
+    assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(20), pytest.approx(60))
+    assert (ranges["b"].least.size, ranges["b"].greatest.size) == (pytest.approx(0), pytest.approx(40))
+    assert ranges["c"].greatest.size == 0
+
+
 def test_gaps_with_a_price_by_hand() -> None:
     # A tonne below the floor costs 1000 x 0.0105 = 10.5, half of 1 more than one of a; 2 % more than 600 is 612: it
     # pays for 24 t that are missed, leaving 36 t of a, or for 12 t of b. Missing all 60 t would cost 630, 5 % more.

@@ -42,6 +42,12 @@ def test_accounts_add_up(builder: ModelBuilder) -> None:
     assert set(builder.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
 
 
+def test_a_lever_cannot_take_the_name_of_a_column_of_segments(builder: ModelBuilder) -> None:
+    builder.variable("all", "below", 0)
+    with pytest.raises(ModelError, match="use another name"):
+        builder.variable("o", "below", 0)
+
+
 @pytest.mark.parametrize(
     ("ledger", "key"),
     [

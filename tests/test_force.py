@@ -141,3 +141,18 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
         assert whole.gap >= least.gap - 1e-6 * max(1.0, least.gap)
         if whole.gap <= least.gap:
             assert whole.cost >= least.cost - 1e-6 * max(1.0, abs(least.cost))
+
+
+def test_an_option_may_be_called_policy() -> None:
+    data = so.load(TINY).to_dict()
+    plant = data["options"].pop("plant") | {"capex": 0, "fixed_cost": 1e6}
+    results = {}
+    for name in ("plant", "policy"):
+        made = {
+            **data,
+            "options": {**data["options"], name: plant},
+            "policy": {"budget": 0, "force": {name: {2027: 40}}},
+        }
+        results[name] = so.solve(so.read(made)).clash
+    assert results["policy"] == results["plant"]
+    assert results["plant"][0] == "the budget of 0 USD"

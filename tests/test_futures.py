@@ -22,8 +22,9 @@ from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.audit.figures import check_futures
-from optimizer.errors import OptimizerWarning
+from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
+from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
@@ -327,3 +328,73 @@ def test_regret_without_time_for_the_futures_alone_says_so() -> None:
     result = solve_futures(instance, so.Settings(time_limit=0.0), clock)
     assert (result.status, result.futures) == ("stopped", ())
     assert any("least cost of each future alone" in note for note in result.notes)
+
+
+def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
+    instance = so.load(CASES / "hand_nested.yaml")
+    writer = Writer(instance, offers_valid=False)
+    first, second = (writer.extensive_form_model(()) for _ in range(2))
+    rows = []
+    for model in (first, second):
+        for member in model.members:
+            bought = Expression({0: 1.0})
+            member.require("question", "same", None, bought, "<=", 1.0)
+        rows.append([str(row.mark) for row in model.rows if row.mark.what == "same"])
+        assert not model.offers_valid
+        assert not any(member.offers_valid for member in model.members)
+    # The row of all futures is one row, and every model has its own.
+    assert rows[0] == rows[1] != []
+    assert first.sharing(len(first.rows) - 1) == second.sharing(len(second.rows) - 1)
+
+
+def test_money_is_booked_by_each_future() -> None:
+    model = Writer(so.load(CASES / "hand_nested.yaml")).extensive_form_model(())
+    for ask in (lambda: model.booked("outlay", 2026), lambda: model.accounts("outlay")):
+        with pytest.raises(ModelError, match="ask its member"):
+            ask()
+
+
+FORCED = ["futures={q: {from: 2028, branches: {more: {set: {demands.motors.survival: 0.7}}, same: {}}}}"]
+STUDIES = {
+    "alternatives": so.alternatives,
+    "attack": so.attack,
+    "compare": so.compare,
+    "explain": so.explain,
+    "sensitivity": so.sensitivity,
+    "share_costs": so.share_costs,
+    "time_to_survive": so.time_to_survive,
+    "withstand": so.withstand,
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_of_one_future_refuses_several(study: str) -> None:
+    instance = so.load(Path(__file__).parents[1] / "instances" / "tiny.yaml", FORCED)
+    with pytest.raises(so.InstanceError, match=r"several futures.*choose_future"):
+        STUDIES[study](instance)  # type: ignore[operator]
+
+
+def test_attacks_and_a_share_of_samples_in_several_futures() -> None:
+    cuts = {"process": "imports"}
+    targets = {"port": {"price": 1, "cuts": [{**cuts, "severity": 0.9}]}}
+    instance = so.read(
+        so.load(Path(__file__).parents[1] / "instances" / "tiny.yaml", FORCED).to_dict()
+        | {
+            "ensembles": {
+                "bans": {
+                    "count": 8,
+                    "probability": 0.2,
+                    "survive": 0.5,
+                    "months": 12,
+                    "cuts": [{**cuts, "severity": {"uniform": [0.6, 1.0]}}],
+                }
+            },
+            "adversary": {"attack_budget": 1, "months": 12, "starts": 2027, "targets": targets},
+            "policy": {"budget": 0},
+            "shocks": {},
+        }
+    )
+    result = so.solve(instance, adversary=True)
+    assert isinstance(result, FuturesResult)
+    # Half of eight samples may fail in each future.
+    assert [sum(shock.excused for shock in each.result.shocks) for each in result.futures] == [4, 4]

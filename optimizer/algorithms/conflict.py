@@ -94,11 +94,16 @@ def _delete(
     return needed, is_complete
 
 
+# What the rows of `formulation.write_policy` begin with.
+POLICY_ROWS = ("budget", "annual_budget_", "max_share_", "min_share_", "force_")
+
+
 def rule_of(row: Row) -> Rule | None:
     """The rule that a row belongs to: of the policy, or forced running; None where a plan can always satisfy it."""
     if row.mark.path.startswith(RULE):
         return ("policy", row.mark.path.partition("@")[0])
-    if row.mark.owner == "policy":
+    # An option may be called "policy" as well.
+    if row.mark.owner == "policy" and row.mark.what.startswith(POLICY_ROWS):
         return ("policy", row.mark.what)
     return (row.mark.owner, "run") if row.mark.what == "run" else None
 

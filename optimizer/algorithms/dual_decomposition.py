@@ -336,9 +336,8 @@ class DualDecomposition:
     def _integers(self, number: int, plan: Plan) -> dict[int, float]:
         """The integers of a plan of one future, by column of the joint model."""
         columns, places = self.model.builder.columns, sorted(self.keys[number])
-        whole = [j for j in places if columns[j].integer]
-        values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in whole])
-        return dict(zip(whole, values, strict=True))
+        values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in places])
+        return {places[k]: value for k, value in values.items()}
 
     def _mean(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
         """By column, the mean over the futures that share it, by their probabilities."""

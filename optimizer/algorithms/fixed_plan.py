@@ -80,12 +80,14 @@ class FixedPlan:
         return self.operate()
 
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
-        """The columns of the purchases and the integers, and their values twice: lower and upper bounds."""
-        values = plan_values(self.instance, self.plan, builder)
-        columns = [j for j, column in enumerate(builder.columns) if column.integer]
-        for j, value in zip(columns, integers_of(self.instance, self.plan, builder.columns), strict=True):
+        """The columns of the purchases and the plan's integers, and their values twice: lower and upper bounds."""
+        values, whole = (
+            plan_values(self.instance, self.plan, builder),
+            integers_of(self.instance, self.plan, builder.columns),
+        )
+        for j, value in whole.items():
             values[j] = value
-        columns += [
+        columns = list(whole) + [
             j
             for j, column in enumerate(builder.columns)
             if not column.mark.path and column.mark.owner in self.instance.options

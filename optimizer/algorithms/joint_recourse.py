@@ -207,13 +207,6 @@ class JointEvaluator(RecourseEvaluator):
             result += [_renumbered(response, first) for response in found]
         return result
 
-    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
-        """Discounted operating and shortage cost in the answers, by shock."""
-        result = np.zeros(int(self.first[-1]))
-        for answer in answers:
-            result[answer.events] = answer.cost
-        return result
-
     def least_costs(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
         return np.concatenate([each.least_costs() for each in self._futures])
@@ -292,7 +285,7 @@ class JointEvaluator(RecourseEvaluator):
 
 def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
-    return ShockGaps(gap, fails, sum(part.solved for part in parts))
+    return ShockGaps(gap, fails)
 
 
 def _renumbered(response: BatchResponse, first: int) -> BatchResponse:

@@ -111,13 +111,15 @@ class NearOptimalSearch(Search):
         """Total cost, present value, with the price of gaps where they have one."""
         return self.model.cost
 
-    def taken(self, plan: Plan, cost: float) -> NearOptimalPlan:
-        """A plan that is known to be near."""
+    def taken(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
+        """A plan that is known to be near; `values` are those of the model's columns, where the plan was found here."""
         sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
         for build in plan.builds:
             sizes[build.option] += build.size
-        integers = np.array(integers_of(self.instance, plan, self.model.builder.columns))
-        self.found.append(NearOptimalPlan(sizes, cost, plan, integers))
+        known = integers_of(self.instance, plan, self.model.builder.columns)
+        whole = known if values is None else dict(enumerate(values))
+        integers = [whole.get(j, 0.0) for j in self.model.model.integers.tolist()]
+        self.found.append(NearOptimalPlan(sizes, cost, plan, np.array(integers)))
         return self.found[-1]
 
     @contextlib.contextmanager
@@ -149,12 +151,9 @@ class NearOptimalSearch(Search):
         self.model.model.minimise(objective)
         # The last one of these is nearer than what was solved since.
         self.model.model.recall(LIMIT)
-        hurry, self.clock.limit = self.clock.limit, self.settings.time_limit
-        try:
+        with self.clock.unhurried():
             result = self.model.solve_relaxed()
-        finally:
-            self.clock.limit = hurry
-            self.model.model.keep(LIMIT)
+        self.model.model.keep(LIMIT)
         if result.status == "infeasible":
             return math.inf
         return result.objective if result.status == "optimal" else -math.inf
@@ -242,8 +241,11 @@ class NearOptimalSearch(Search):
         self.model.release_integers()
         model, columns = self.model.model, self.model.builder.columns
         if plans and len(model.integers):
-            others = np.array([columns[j].mark.owner != own for j in model.integers])
-            all_of = np.array([known.integers for known in plans])[:, others]
+            # Which samples may fail is decided anew each time.
+            others = [
+                k for k, j in enumerate(model.integers) if columns[j].mark.owner != own and not columns[j].mark.path
+            ]
+            all_of = np.array([known.integers[others] for known in plans])
             model.bound(model.integers[others], all_of.min(axis=0), all_of.max(axis=0))
 
     def _cheapened(self, result: SolveResult, objective: Expression) -> SolveResult | None:
@@ -261,8 +263,10 @@ class NearOptimalSearch(Search):
 
     def _violated(self, result: SolveResult) -> list[Violation]:
         """The shocks that the model does not hold and that the plan does not survive."""
-        plan = read_plan(self.instance, self.model.builder, self._values(result))
+        found = self._values(result)
+        plan = read_plan(self.instance, self.model.builder, found)
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
+        self.listed.excused = self.model.excuses.excused(found)
         return self.listed.separate(np.array(values), self.shocks)
 
     def _values(self, result: SolveResult) -> Sequence[float]:
@@ -273,7 +277,7 @@ class NearOptimalSearch(Search):
     def _keep(self, result: SolveResult) -> NearOptimalPlan:
         values = self._values(result)
         plan = read_plan(self.instance, self.model.builder, values)
-        return self.taken(plan, self.cost.value(values))
+        return self.taken(plan, self.cost.value(values), values)
 
     def solved(self, known: NearOptimalPlan) -> SearchResult | None:
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""

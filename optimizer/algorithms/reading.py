@@ -140,24 +140,24 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
     return values
 
 
-def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> list[float]:
-    """A plan as the values of the integer columns among those given, in their order.
+def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> dict[int, float]:
+    """A plan as values of integer columns among those given, by their place there.
 
-    What the columns do not know is left out: a plan of another variant of the instance will do for a start. Integers of
-    shocks, which stand behind those of the plan, are left out as well.
+    What the columns do not know is left out: a plan of another variant of the instance will do for a start. So are
+    integers that a plan does not say: those of shocks, and those of a lever's own.
     """
     sizes = {(build.option, build.t): build.size for build in plan.builds}
     opened = {build.option: build.t for build in plan.builds if build.opened}
-    values = []
-    for column in columns:
+    values = {}
+    for j, column in enumerate(columns):
         o, what = column.mark.owner, column.mark.what
-        if column.mark.path:
+        if column.mark.path or not column.integer:
             continue
-        if column.integer and what == "by":
-            values.append(float(opened.get(o, len(instance.horizon.periods)) <= column.t))
-        elif column.integer:
-            unit = getattr(instance.options[o], "unit_size", 1.0)
-            values.append(min(float(round(sizes.get((o, column.t), 0.0) / unit)), column.upper))
+        if what == "by":
+            values[j] = float(opened.get(o, len(instance.horizon.periods)) <= column.t)
+        elif what == "units":
+            unit = instance.sized[o].unit_size or 1.0
+            values[j] = min(float(round(sizes.get((o, column.t), 0.0) / unit)), column.upper)
     return values
 
 
@@ -179,9 +179,8 @@ def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilde
     result = np.zeros(len(builder.columns))
     for future, member, plan in zip(tree.futures, builder.members, plans, strict=True):
         places = sorted({j for (path, _, _), at in member.column_index().items() if not path for j in at.values()})
-        columns = [builder.columns[j] for j in places]
-        whole = [j for j, column in zip(places, columns, strict=True) if column.integer]
-        result[whole] = integers_of(future.instance, plan, columns)
+        for k, value in integers_of(future.instance, plan, [builder.columns[j] for j in places]).items():
+            result[places[k]] = value
     return result[[j for j, column in enumerate(builder.columns) if column.integer]]
 
 

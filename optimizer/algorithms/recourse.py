@@ -50,12 +50,11 @@ class ShockGaps:
     """Every shock under a plan, in the order of the events; 0 and False where it was not solved.
 
     Attributes:
-        gap: in money. fails: whether some segment falls noticeably below its floor. solved: how many were solved.
+        gap: in money. fails: whether some segment falls noticeably below its floor.
     """
 
     gap: Vector
     fails: npt.NDArray[np.bool_]
-    solved: int
 
     @property
     def violated(self) -> dict[int, float]:
@@ -157,7 +156,7 @@ class RecourseEvaluator:
         gap, fails = np.zeros(len(self.instance.events)), np.zeros(len(self.instance.events), dtype=bool)
         for answer in answers:
             gap[answer.events], fails[answer.events] = answer.gap, answer.fails
-        return ShockGaps(gap, fails, sum(len(answer.events) for answer in answers))
+        return ShockGaps(gap, fails)
 
     def operate(
         self,
@@ -217,7 +216,7 @@ class RecourseEvaluator:
 
     def costs(self, answers: Iterable[BatchResponse]) -> Vector:
         """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
-        result = np.zeros(len(self.instance.events))
+        result = np.zeros(len(self.instance.tree.events))
         for answer in answers:
             result[answer.events] = answer.cost
         return result

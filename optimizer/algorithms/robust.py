@@ -1,6 +1,6 @@
 """The cheapest plan that survives the listed shocks and every attack that an adversary can afford.
 
-Column-and-constraint generation: the first builder chooses a plan, the adversary the worst attack that it can afford,
+Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford,
 and recourse follows. The model holds the listed shocks that are violated and the attacks found so far, each a shock
 like any other:
 
@@ -27,7 +27,7 @@ Each future of an instance has its own adversary, who sees its answers: its own 
 are weighted by their probabilities; where a measure puts the largest gap first, an attack is also violated if its
 future is left with more than that.
 
-Source: Zeng, Zhao: Solving two-builder robust optimization problems using a column-and-constraint generation method,
+Source: Zeng, Zhao: Solving two-stage robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
 36(6), 2006.
 """

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from optimizer import formulation
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder, Sense
+from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import ManyFlows, NoShockPlan
@@ -144,12 +144,9 @@ def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
 
 def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
     """A row that keeps an amount of money at or below a bound."""
-    return _bounded(objective, bound, what, "<=")
 
-
-def _bounded(objective: ObjectiveBuilder, bound: float, what: str, sense: Sense) -> Rows:
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        builder.require("question", what, None, objective(builder, instance, shocks), sense, bound, unit="money")
+        builder.require("question", what, None, objective(builder, instance, shocks), "<=", bound, unit="money")
 
     return write
 

@@ -105,7 +105,7 @@ class ShockRows(PathRows):
         return Paths(specs, times, self.labels, flows, deliberate_cuts, other_cuts, self.delta)
 
     def _groups(self, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
-        """Shocks with windows of one length, at most `MOST`: a result's own flows first, then those of its lines."""
+        """Shocks with windows of one length, at most `SHOCKS_AT_ONCE`: a result's own flows, then its lines'."""
         own: dict[int, list[Outcome]] = {}
         for each in self.result.shocks:
             periods = self.events[each.name].periods

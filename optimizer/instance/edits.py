@@ -17,7 +17,7 @@ import json
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import scaled, varied
@@ -38,7 +38,7 @@ from optimizer.instance.overrides import (
     scenario_edits,
     unknown_scenario,
 )
-from optimizer.instance.questions import Question
+from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import RANGES, set_number
 from optimizer.instance.reading import as_document, check_document, read, read_document
 from optimizer.instance.schema import RULE, Future, FutureTree, Instance
@@ -64,7 +64,7 @@ def make_tree(instance: Instance) -> FutureTree:
         if key not in made:
             made[key] = _at_the_end(document, way)
         futures.append(Future(way.name, way.probability, way.answers, made[key]))
-    return FutureTree(tuple(futures), _are_weighted(instance.futures))
+    return FutureTree(tuple(futures), all(question.is_weighted for _, question in each_question(instance.futures)))
 
 
 def future_of(instance: Instance, name: str) -> Future:
@@ -100,13 +100,6 @@ def _at_the_end(document: Document, way: Way) -> Instance:
     if instance is None or findings:
         raise InstanceError(findings)
     return instance
-
-
-def _are_weighted(questions: Mapping[str, Question]) -> bool:
-    return all(
-        question.is_weighted and all(_are_weighted(branch.futures) for branch in question.branches.values())
-        for question in questions.values()
-    )
 
 
 def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
@@ -421,15 +414,20 @@ def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any
 
 
 def apply_arguments(
-    instance: Instance, *, budget: MoneyLike | None = None, scenario: ScenarioNames | None = None, solves: bool = False
+    instance: Instance,
+    *,
+    budget: MoneyLike | None = None,
+    scenario: ScenarioNames | None = None,
+    takes: Literal["one future", "futures", "futures and measures"] = "one future",
 ) -> Edited:
-    """The instance under scenarios of its own and another budget, with notes on both; `judged_alone` unless `solves`.
+    """The instance under scenarios of its own and another budget, with notes on both.
 
     Where two of them set the same number to different values the later one holds; that is a Python warning, and is
-    among the notes.
+    among the notes. Without measures it is `judged_alone`.
 
     Raises:
-        InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together.
+        InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together;
+            several futures, where the function takes one.
         ValueError: no amount of money, or no name of a scenario at all.
     """
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
@@ -439,11 +437,13 @@ def apply_arguments(
     if limit is not None:
         edits.append(Edit(f"budget={budget!r}", "policy.budget", budget))
         changed = with_budget(changed, limit)
-    found = clashes(instance, edits)
-    for finding in found:
+    for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     made = Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
-    return made if solves else judged_alone(made)
+    if changed.futures and takes == "one future":
+        cure = "Choose one with --future, from Python by choose_future(instance, name); or use `solve` or `futures`."
+        raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
+    return made if takes == "futures and measures" else judged_alone(made)
 
 
 def judged_alone(made: Edited) -> Edited:
@@ -458,13 +458,13 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
     """Each case and, behind it, one for each scenario text; of one plain case they have the names of the scenarios.
 
     Raises:
-        InstanceError: there is no such scenario.
+        InstanceError: there is no such scenario, or a case has several futures.
         ValueError: no name of a scenario at all.
     """
     texts = [] if scenario is None else _texts(scenario)
     result = dict[str, Instance]()
     for case, given in cases.items():
-        result[case] = instance = judged_alone(Edited(given)).instance
+        result[case] = instance = apply_arguments(given).instance
         for text in texts:
             made = apply_arguments(instance, scenario=text).instance
             name = ", ".join(scenario_names(instance, [text]))
@@ -481,7 +481,7 @@ def scenario_names(instance: Instance, texts: Iterable[str]) -> list[str]:
 
 
 def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Which scenarios are applied, and what each of them sets."""
+    """Which scenarios are applied, and what each sets."""
     return tuple(f"Scenario {name}: {', '.join(instance.scenarios.get(name, ()))}." for name in names)
 
 

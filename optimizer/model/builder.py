@@ -125,9 +125,15 @@ class ModelBuilder(Ledgers):
     ) -> Expression:
         """A new column of one period, 0 or more, at most `upper`.
 
+        Raises ModelError for a name that is taken.
+
         `follows` marks a column of the plan that is no decision but follows from decisions and from these data: futures
         that cannot be distinguished share it where the data are equal (`formulation`).
         """
+        if what == "below" and owner not in self.names.segment:
+            raise ModelError(
+                f'{owner}: "below" is a column of segments, what they miss of their floors; use another name'
+            )
         mark = self._mark("column", owner, what, self.horizon.label(t))
         return Expression({self._enter(Column(mark, unit, 0.0, upper, integer, t), follows): 1.0})
 

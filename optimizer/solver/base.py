@@ -29,7 +29,8 @@ BoundsListener = Callable[[float, float], None]
 class Clock:
     """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
 
-    `interrupt` names the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
+    `limit` is the deadline and `hurry` an earlier one of a part, both in seconds since it `started`. `interrupt` names
+    the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
 
     limit: float | None = None
@@ -37,11 +38,13 @@ class Clock:
     solving: float = 0.0
     interrupted: bool = False
     interrupt: str = "Ctrl-C"
+    hurry: float = math.inf
 
     @property
     def left(self) -> float | None:
         """Seconds left before the deadline; None where there is none."""
-        return None if self.limit is None else max(0.0, self.limit - (time.perf_counter() - self.started))
+        until = self.hurry if self.limit is None else min(self.limit, self.hurry)
+        return None if math.isinf(until) else max(0.0, until - (time.perf_counter() - self.started))
 
     @property
     def is_over(self) -> bool:
@@ -51,12 +54,21 @@ class Clock:
     @contextlib.contextmanager
     def hurried(self, patience: float) -> Iterator[None]:
         """Give what follows `patience` seconds at most, or what is left before the deadline."""
-        limit, until = self.limit, time.perf_counter() - self.started + patience
-        self.limit = min((each for each in (limit, until) if each is not None and each < math.inf), default=None)
+        before, until = self.hurry, time.perf_counter() - self.started + patience
+        self.hurry = min(before, until)
         try:
             yield
         finally:
-            self.limit = limit
+            self.hurry = before
+
+    @contextlib.contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Give what follows all that is left before the deadline."""
+        before, self.hurry = self.hurry, math.inf
+        try:
+            yield
+        finally:
+            self.hurry = before
 
 
 # What a user, a shell or a batch system ends a run with.

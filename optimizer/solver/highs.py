@@ -397,7 +397,7 @@ class HighsBackEnd:
             return "stopped"
         if status in OPTIMAL_STATUSES:
             return "optimal"
-        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+        raise undecided(self._highs)
 
     def _read(self, *, is_mip: bool) -> RawResult:
         verdict, info, solution = self._verdict(), self._highs.getInfo(), self._highs.getSolution()
@@ -409,6 +409,15 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+def undecided(highs: Any) -> SolverError:
+    """What is raised where HiGHS ends without a verdict."""
+    status = highs.modelStatusToString(highs.getModelStatus())
+    return SolverError(
+        f"HiGHS ended with status {status!r}: the figures of this model may differ by too many powers of ten. "
+        "`diversify check` names figures that stand out; look for a wrong unit."
+    )
 
 
 def _are_whole(integers: Vector) -> bool:

@@ -174,7 +174,9 @@ class TreeBackEnd(HighsBackEnd):
         if self._verdict() == "infeasible":
             return math.inf, None
         is_solved = status in OPTIMAL_STATUSES
-        objective = info.objective_function_value if is_solved or is_probe else -math.inf
+        # What the dual simplex method has reached when it is ended is a bound where its point is dual feasible alone.
+        is_bound = is_solved or (is_probe and int(info.dual_solution_status) == 2)
+        objective = info.objective_function_value if is_bound else -math.inf
         return objective, self._highs.getSolution() if is_solved else None
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 
-from optimizer.errors import SolverError
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver.base import Clock, Settings, Vector
-from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd
+from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 
 Basis = npt.NDArray[np.int8]
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
@@ -43,7 +42,6 @@ class BatchResult:
         duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
         reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
         basis: the last one, for the next time this batch is requested.
-        iterations: of the simplex method, in all.
     """
 
     feasible: npt.NDArray[np.bool_]
@@ -52,7 +50,6 @@ class BatchResult:
     duals: Vector
     reduced_costs: Vector
     basis: Basis
-    iterations: int
 
 
 class WarmProgramme:
@@ -91,7 +88,6 @@ class WarmProgramme:
         found = np.zeros((size * values, count))
         duals = np.zeros((size * with_duals, len(self._each)))
         reduced_costs = np.zeros((size * with_duals, count))
-        iterations = 0
         highs = self._highs
         for s in range(size):
             if s == 0 or len(costs) > 1:
@@ -102,7 +98,6 @@ class WarmProgramme:
             if not self._is_solved():
                 continue
             info = highs.getInfo()
-            iterations += info.simplex_iteration_count
             objective[s] = info.objective_function_value * money
             solution: Any = highs.getSolution() if values or with_duals else None
             if values:
@@ -116,7 +111,6 @@ class WarmProgramme:
             duals=duals * (money / self._rows),
             reduced_costs=reduced_costs * (money / self._columns),
             basis=self._end(),
-            iterations=iterations,
         )
 
     def _is_solved(self) -> bool:
@@ -129,7 +123,7 @@ class WarmProgramme:
             return True
         if status == HighsModelStatus.kInfeasible:
             return False
-        raise SolverError(f"HiGHS ended with status {self._highs.modelStatusToString(status)!r}")
+        raise undecided(self._highs)
 
     def _begin(self, basis: Basis | None) -> None:
         self._highs.clearSolver()

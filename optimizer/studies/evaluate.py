@@ -271,7 +271,8 @@ def evaluate(
         >>> [(change.option, change.period, round(change.after)) for change in found.plans[0].need.changes]
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
-    settings, changed = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = settings or Settings()
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
     instance, notes = changed.instance, (*notes, *changed.notes)
     some = [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
     given = read_plans(some, instance)

@@ -98,7 +98,6 @@ def withstood(
     `histories` is what branching gained, for searches that share it.
     """
     timer = Timer(load_seconds, time.perf_counter())
-    _check_single(instance)
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
@@ -109,12 +108,6 @@ def withstood(
         with open_evaluator(shaped.instance, settings, None) as evaluator:
             result = conclude(shaped.instance, settings, clock, timer, fought.solved, evaluator, notes, shaped.faced)
     return Withstood(result, fought.oracle, shaped.attacks, shaped.deterred)
-
-
-def _check_single(instance: Instance) -> None:
-    if not instance.tree.is_single:
-        cure = "Use `solve --adversary`, from Python so.solve(instance, adversary=True); or choose one with --future."
-        raise InstanceError([Finding(instance.title, None, "futures", "the instance has several futures", cure)])
 
 
 @dataclass(frozen=True)

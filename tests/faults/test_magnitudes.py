@@ -60,6 +60,7 @@ def test_a_figure_a_thousand_times_off_is_found(
         ("us-magnets", "demands.ev_motors.quantity=6.5M", "demands.ev_motors.quantity"),
         ("eu-2030", "processes.cn_ndpr.cost=80", "processes.cn_ndpr.cost"),
         ("japan-2010", "processes.cn_ndpr.cost=41", "processes.cn_ndpr.cost"),
+        ("us-magnets", "options.iluka_eneabba.output.ndpr_oxide=0.175M", "options.iluka_eneabba.output.ndpr_oxide"),
     ],
 )
 def test_a_stray_figure_is_found_among_many(file: str, override: str, where: str) -> None:

@@ -1,6 +1,6 @@
 """Separation: which shocks a plan violates and a model does not contain yet.
 
-    listed      the shocks of the instance, each solved under the plan (`search`)
+    listed      the shocks of the instance, each solved under the plan
     attacks     the worst affordable attack of an adversary at each start, by enumeration or an integer programme
 
 Both return violations. Of near-copies only the worst is worth adding.

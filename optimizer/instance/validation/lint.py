@@ -469,4 +469,15 @@ def _sorts(instance: Instance) -> dict[str, list[_Figure]]:
         f"costs and prices ({instance.money} per t)": costs,
         f"capex ({instance.money} per t/yr)": list(by_place.values()),
         f"shortage costs ({instance.money} per t)": _shortage_costs(instance),
+        "inputs and outputs (t per t)": _ratios(instance),
     }
+
+
+def _ratios(instance: Instance) -> list[_Figure]:
+    places = {name: "processes" if name in instance.processes else "options" for name in instance.activities}
+    return [
+        _Figure((places[name], name, field, commodity), "", value, value, "")
+        for name, activity in instance.activities.items()
+        for field, ratios in (("input", activity.input), ("output", activity.output))
+        for commodity, value in ratios.items()
+    ]

@@ -269,9 +269,7 @@ def _of_no_year(what: WhatIfs) -> str:
 def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     """The highest factor by which all floors can be multiplied, and the floors that result."""
     what.report("the highest floors that can be kept")
-    clock, limit = what.solver.clock, what.solver.clock.limit
     scaling = highest_scaling(what.instance, what.solver, hardest)
-    clock.limit = limit
     if scaling.factor is None:
         why = "" if what.is_over else "the rules of the policy contradict each other even without floors"
         yield Repair("floors", works=None if what.is_over else False, why=why or "it was stopped before that was found")

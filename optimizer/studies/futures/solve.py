@@ -88,7 +88,8 @@ def solve(
           stock  reserve  at most 100 t>
     """
     settings = settings or Settings()
-    made, clock = apply_arguments(instance, budget=budget, scenario=scenario, solves=True), settings.clock()
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
+    clock = settings.clock()
     if made.instance.is_adaptive:
         return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=adversary)
     if adversary:

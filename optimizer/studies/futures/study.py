@@ -219,7 +219,7 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
     settings, instance = settings or Settings(gap=MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
