@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms.executor import Task
 from optimizer.cli.app import app
 from optimizer.cli.sections import StudySubject, planned_ends, timed_tasks
-from optimizer.report.study_narrative import reached_text
+from optimizer.report.study_narrative import view_of
 from optimizer.solver import Clock
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
@@ -171,4 +171,4 @@ def test_what_has_no_time_is_left_out_of_a_sensitivity_and_its_section_says_how_
     ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
     found = so.sensitivity(so.load(TINY, [ranges]), flips=False, settings=so.Settings(until=0.0))
     assert (found.status, found.bars) == ("stopped", ())
-    assert reached_text(found) == "0 of 1 number looked at, 0 solved for at both ends"
+    assert view_of(found).reached(found) == "0 of 1 number looked at, 0 solved for at both ends"

@@ -381,12 +381,9 @@ def _end_with_requirements(
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
-    if json:
-        common.print_json(made.to_dict())
-    else:
-        from optimizer.report.tables.requirements import show_requirements
+    from optimizer.report.tables.requirements import requirements_parts
 
-        show_requirements(made)
+    common.print_answer(made, requirements_parts, json=json)
     common.write_answer(output, _requirements_content(made, output, doubts))
     for doubt in doubts:
         common.print_message(doubt)
