@@ -36,12 +36,12 @@ from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
+from optimizer.report.html.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
-from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"

@@ -174,13 +174,18 @@ class NearOptimalSearch(Search):
     ) -> SearchOutcome:
         """The plan with the least objective within what is held, or the first whose objective is `enough`.
 
-        With `own`, an option, similar plans are searched first: those whose integers lie between those of some that are
-        known, but for the option's own. Where there is none, all are searched, unless `among` is ``like``.
+        With `own`, an option, all plans are glanced at first, then similar ones are searched: those whose integers lie
+        between those of some that are known, but for the option's own. Where there is none, all are searched, unless
+        `among` is ``like``.
         """
-        similar = [self.found[:1] + self.found[-LATEST:], self.found, []] if own is not None else [[]]
-        for plans in similar[:1] if among == "like" else similar:
+        latest = self.found[:1] + self.found[-LATEST:]
+        similar = [latest] if among == "like" else [[], latest, self.found, []][3 * (own is None) :]
+        for number, plans in enumerate(similar):
+            is_search = bool(plans) or number == len(similar) - 1
             found = generate_constraints(
-                lambda plans=plans: self._solve_between(plans, objective, enough, own),  # type: ignore[misc]
+                lambda plans=plans, is_search=is_search: self._solve_between(  # type: ignore[misc]
+                    plans, objective, enough, own, is_search=is_search
+                ),
                 lambda found: self._violated(found[1]),
                 lambda violated: self.model.add_shocks(self.note_shocks(select_most_violated(violated, 2 * self.add))),
                 self.clock,
@@ -189,13 +194,23 @@ class NearOptimalSearch(Search):
                 result, cheapest = found
                 is_stopped = self.clock.is_over and result.objective > enough
                 return SearchOutcome("stopped" if is_stopped else "found", self._keep(cheapest))
-        is_none = among == "all" and not self.clock.is_over and self._status == "infeasible"
-        return SearchOutcome("none") if is_none else SearchOutcome("stopped")
+            if self._status == "infeasible" and not plans:
+                return SearchOutcome("stopped" if self.clock.is_over else "none")
+        return SearchOutcome("stopped")
 
     def _solve_between(
-        self, plans: Sequence[NearOptimalPlan], objective: Expression, enough: float, own: str | None
+        self,
+        plans: Sequence[NearOptimalPlan],
+        objective: Expression,
+        enough: float,
+        own: str | None,
+        *,
+        is_search: bool,
     ) -> tuple[SolveResult, SolveResult] | None:
-        """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
+        """The best plan whose integers lie between those of some plans, and the cheapest with its objective.
+
+        Without `is_search`, one that is good enough, where a glance finds any.
+        """
         self._between(plans, own)
         self.model.model.minimise(objective)
         # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
@@ -203,17 +218,17 @@ class NearOptimalSearch(Search):
         if objective.terms != self.cost.terms:
             # Other objectives than cost are new each time.
             most, history = math.inf, None
-        result = self._glance(plans, own, enough, most)
-        if result is None:
+        result = self._glance(enough, most)
+        if result is None and is_search:
             self._between(plans, own)
             result = self.model.model.solve(enough=enough, cutoff=most, history=history)
-        self._status = result.status
+        self._status = "" if result is None else result.status
+        if result is None:
+            return None
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)
 
-    def _glance(
-        self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
-    ) -> SolveResult | None:
+    def _glance(self, enough: float, most: float) -> SolveResult | None:
         """What linear programmes say by themselves: that there is no plan, or one that is good enough; else None."""
         model = self.model.model
         # Each goes on from the last, which takes a tenth of the time of a tree that begins from nothing.

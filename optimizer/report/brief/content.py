@@ -14,6 +14,7 @@ from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.format import audit_text, in_millions, list_names, percent, plural
+from optimizer.report.html.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -22,7 +23,6 @@ from optimizer.studies.given_plan import Slip
 from optimizer.studies.importance import numbers_of
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
-from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
