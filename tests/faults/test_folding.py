@@ -17,8 +17,8 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import spans
 from optimizer.report.format import shock_title
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.checks import show_summary
-from optimizer.report.tables.compare import show_part
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.compare import later_parts
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.report.tables.stress import stress_parts
@@ -195,14 +195,16 @@ def test_check_shows_the_worst_of_a_family(instance: so.Instance) -> None:
     embargo = summary.struck[0]
     assert embargo.worst.gap == max(hit.gap for hit in summary.hits if hit.name.startswith("embargo"))
     assert embargo.below == 11
-    text = text_of(lambda console: show_summary("x", instance, summary, console))
+    text = text_of(lambda console: show(summary_parts, summary, console, file="x", instance=instance))
     table = text.split("\nShocks")[1]
     assert f"\n{embargo.worst.name} " in table
     assert table.count("embargo@") == 1
     assert "worst of 11" in table
     everything = summarise(instance, every=True)
     assert len(everything.hits) == 36
-    text = text_of(lambda console: show_summary("x", instance, everything, console, every=True), 120)
+    text = text_of(
+        lambda console: show(summary_parts, everything, console, file="x", instance=instance, every=True), 120
+    )
     assert text.split("\nShocks")[1].count("embargo@") == 11
 
 
@@ -226,11 +228,11 @@ def test_compare_shows_the_dearest_of_a_family(instance: so.Instance, poor: so.R
         LoneShock("strike", "optimal", 1e6, 1e6),
     ]
     compared = Comparison({"x": instance}, (ComparisonColumn("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
-    text = text_of(lambda console: show_part("alone", compared, console))
+    text = text_of(lambda console: show(later_parts, compared, console, part="alone"))
     assert "embargo@2030Q3" in text
     assert "costliest of 2" in text
     assert "embargo@2030Q2" not in text
-    assert "embargo@2030Q2" in text_of(lambda console: show_part("alone", compared, console, every=True))
+    assert "embargo@2030Q2" in text_of(lambda console: show(later_parts, compared, console, part="alone", every=True))
 
 
 def test_commands_take_all(poor: so.Result, tmp_path: Path) -> None:

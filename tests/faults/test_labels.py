@@ -21,8 +21,8 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.years import timeline
 from optimizer.report.format import percent, share_text
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.checks import show_summary
-from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import costs_table, dependence_table
 from optimizer.report.tables.render import show
 from optimizer.report.tables.stress import stress_parts, time_to_survive_parts
@@ -95,7 +95,7 @@ def test_concentration_of_a_single_year_stands_once() -> None:
 
 def test_check_says_what_is_cut_by_its_name(instance: so.Instance) -> None:
     console = screen(200)
-    show_summary("tiny.yaml", instance, summarise(instance), console)
+    show(summary_parts, summarise(instance), console, file="tiny.yaml", instance=instance)
     text = said(console)
     assert "deliberate; cuts imports from the rival 100 %" in text
     assert "1 cut:" not in text
@@ -126,7 +126,7 @@ def test_regions_are_called_by_their_names_everywhere(instance: so.Instance, res
     console = screen()
     show(time_to_survive_parts, time_to_survive(instance, result.plan), console, instance=instance)
     console.print(dependence_table(instance, result, 120))
-    show_grid(compare({"tiny": instance}, [20e6]), console)
+    show(grid_parts, compare({"tiny": instance}, [20e6]), console)
     text = said(console)
     for each in ("magnets, Rivalia · stage", "▲ Rivalia 100 %", "magnets: Rivalia"):
         assert each in text
