@@ -20,7 +20,8 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
 from optimizer.progress import Listener, Progress
-from optimizer.report.tables.attack import show_attack
+from optimizer.report.tables.attack import attack_parts
+from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
@@ -274,7 +275,7 @@ def test_where_rules_clash_there_is_nothing_to_attack(siege: str) -> None:
 def test_of_more_sets_than_can_be_tried_the_worst_is_told_where_it_breaks_a_floor() -> None:
     found = so.attack(so.read(market(3)), settings=EXACT)
     console = Console(width=80, file=io.StringIO())
-    show_attack(dataclasses.replace(found, sets=None, worst=None), console)
+    show(attack_parts, dataclasses.replace(found, sets=None, worst=None), console)
     assert isinstance(console.file, io.StringIO)
     assert "none that the adversary can afford breaks a floor" in console.file.getvalue()
 

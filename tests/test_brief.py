@@ -36,12 +36,12 @@ from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import futures_book, futures_page, page
+from optimizer.report.html.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
-from optimizer.studies.summary import basis_of, find_numbers, weighted_basis
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"
@@ -231,7 +231,7 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     part = make_brief(tiny, result, studies={"sensitivity": found}).to_dict()["parts"]["figures"]
     # The cost at the low end is 0 to 20M less, and a gap within the tolerance is none.
     assert part["table"]["rows"][0][3:] == ["–", "+1,900"]
-    assert part["table"]["rows"][0][0] == "Users stocks (quantity of 2 figures together)"
+    assert part["table"]["rows"][0][0] == "Quantity, 2 figures together (users stocks)"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
     assert "Of 2 ranges in the file" in part["table"]["caption"]
 
@@ -372,6 +372,9 @@ def test_page_shows_all_that_the_json_says(data: dict[str, Any], brief: Brief) -
     before = flat(unescape(shown[: shown.index('<script type="application/json"')]))
     assert len(texts(data["brief"])) > 20
     assert [text for text in texts(data["brief"]) if flat(text) not in before] == []
+    # So do the lengths of its bars.
+    bars = [f"{100 * share:.2f}" for part in data["brief"]["parts"].values() for row in part["bars"] for share in row]
+    assert re.findall(r'<i class="bar-\d" style="width:([\d.]+)%">', shown) == bars
 
 
 @pytest.mark.parametrize("suffix", BRIEF_FORMS)

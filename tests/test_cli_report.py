@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.algorithms.executor import Task
 from optimizer.cli.app import app
-from optimizer.cli.sections import StudySubject, planned_ends, timed_tasks
-from optimizer.report.study_narrative import reached_text
+from optimizer.cli.sections import StudySubject, planned_ends, proven_columns, timed_tasks
+from optimizer.report.study_narrative import view_of
 from optimizer.solver import Clock
+from optimizer.studies.comparison import Comparison, ComparisonColumn
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
 
@@ -167,8 +169,19 @@ def test_the_first_screen_is_whole_unless_a_limit_is_asked_for() -> None:
         assert subjects[2].least == pytest.approx(0.0 if is_asked else 140 * 2 * 10 / 43)
 
 
+def test_scenarios_whose_search_was_stopped_are_left_out_and_the_file_has_the_plan_of_the_page() -> None:
+    instance = so.load(TINY)
+    plan = so.solve(instance)
+    late = replace(plan, status="stopped", outlay=1.0)
+    columns = tuple(ComparisonColumn(case, None, late) for case in ("plain", "cheap"))
+    found = Comparison(dict.fromkeys(("plain", "cheap"), instance), columns)
+    assert [(each.case, each.result) for each in proven_columns(found, plan).columns] == [("plain", plan)]
+    assert proven_columns(found, plan).stopped
+    assert proven_columns(found, None).columns == ()
+
+
 def test_what_has_no_time_is_left_out_of_a_sensitivity_and_its_section_says_how_far_it_came() -> None:
     ranges = "ranges={options.plant.capex: {low: 100k, high: 400k}}"
     found = so.sensitivity(so.load(TINY, [ranges]), flips=False, settings=so.Settings(until=0.0))
     assert (found.status, found.bars) == ("stopped", ())
-    assert reached_text(found) == "0 of 1 number looked at, 0 solved for at both ends"
+    assert view_of(found).reached(found) == "0 of 1 number looked at, 0 solved for at both ends"

@@ -9,8 +9,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.html.book import book
-from optimizer.report.tables.plan import show_plan
-from optimizer.report.tables.render import write_frames
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show, write_frames
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
@@ -91,7 +91,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     monkeypatch.setattr(frames, maker, with_risk)
     fresh = so.Result.from_dict(result.to_dict())
     console = screen()
-    show_plan(fresh, console)
+    show(plan_tables, fresh, console)
     assert "Money at risk" in printed(console)
     assert "12.3M" in printed(console)
     assert name != "builds" or "12.3M" in fresh._repr_html_()

@@ -19,7 +19,8 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ExtensiveForm
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.report.tables.plan import plan_tables, show_plan
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import outcomes, survey
@@ -180,7 +181,7 @@ def test_frames_and_tables_cope_with_lines(failing: Case, calm: Case) -> None:
 
 def test_the_screen_shows_each_segments_worst_where_there_are_lines(failing: Case) -> None:
     text = StringIO()
-    show_plan(failing[1], Console(file=text, width=100))
+    show(plan_tables, failing[1], Console(file=text, width=100))
     worst = text.getvalue().split("Each segment's worst")[1]
     row = next(line for line in worst.splitlines() if line.startswith("civil"))
     assert row.split() == ["civil", "s59", "2027", "76.5/80", "−3.5", "7"]

@@ -18,8 +18,9 @@ from optimizer.io.load import comments_of
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import embed_json, page
 from optimizer.report.html.provenance import fingerprint
-from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
+from optimizer.report.tables.render import show
 from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, frontier, single_point
 
@@ -298,7 +299,7 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
         screen = Console(width=80, record=True, file=io.StringIO())
         screen.print(dependence_table(instance, result, 80))
         compared = Comparison({"tiny": instance}, (ComparisonColumn("tiny", 1.0, result),), gap=0.0)
-        show_grid(compared, screen)
+        show(grid_parts, compared, screen, apart=False)
         return [line for line in screen.export_text().splitlines() if "100 %" in line]
 
     there, at_home = shown(tiny), shown(tiny.model_copy(update={"home": "rival"}))

@@ -18,7 +18,8 @@ from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
-from optimizer.report.tables.stress import show_stress
+from optimizer.report.tables.render import show
+from optimizer.report.tables.stress import stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
@@ -320,10 +321,10 @@ def test_a_plan_that_fails_in_its_own_shocks_is_not_said_to_survive(capsys: pyte
     assert found.survives
     assert (found.own_failed, found.own_shocks) == (len(own), len(own))
     assert found.to_dict()["own_failed"] == len(own)
-    show_stress(found)
+    show(stress_parts, found)
     said = " ".join(capsys.readouterr().out.split())
     assert f"SURVIVES all 20 samples, BUT FAILS in {len(own)} of its own {len(own)} shocks" in said
-    show_stress(so.stress(result, samples=20, seed=1))
+    show(stress_parts, so.stress(result, samples=20, seed=1))
     said = capsys.readouterr().out
     assert "SURVIVES all 20 samples " in said
     assert "Own shocks" not in said

@@ -52,7 +52,9 @@ class Checkpoint:
 
     def __init__(self, folder: str, instance: Instance, settings: Settings) -> None:
         matter = (settings.solver, settings.gap, settings.strategy, settings.seed, settings.threads)
-        named = [instance.to_dict(), matter, version("optimizer"), dict(versions())]
+        # The futures of a changed instance may differ from what its questions say.
+        futures = [] if instance.tree.is_single else [future.instance.to_dict() for future in instance.tree.futures]
+        named = [instance.to_dict(), futures, matter, version("optimizer"), dict(versions())]
         key = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
         self._key, self._events = key, len(instance.tree.events)
         self.path = Path(folder) / f"search-{key}.npz"

@@ -57,10 +57,9 @@ def command(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(instance.money) as listener:
         found = alternatives(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        _show(found)
+    from optimizer.report.tables.alternatives import alternatives_parts
+
+    common.print_answer(found, alternatives_parts, json=json)
     if output is not None:
         _write(found, output)
     common.end_with_plan(found.cheapest, is_stopped=found.status == "stopped")
@@ -75,17 +74,6 @@ def _tolerance(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--within") from None
     return text
-
-
-def _show(found: "Alternatives") -> None:
-    if found.cheapest.baseline is None:
-        from optimizer.report.tables.plan import show_plan
-
-        show_plan(found.cheapest)
-        return
-    from optimizer.report.tables.alternatives import show_alternatives
-
-    show_alternatives(found)
 
 
 def _write(found: "Alternatives", folder: Path) -> None:

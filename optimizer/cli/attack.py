@@ -40,12 +40,9 @@ def command(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with common.display(instance.money) as listener:
         found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        from optimizer.report.tables.attack import show_attack
+    from optimizer.report.tables.attack import attack_parts
 
-        show_attack(found)
+    common.print_answer(found, attack_parts, json=json)
     if output is not None:
         common.write_answer(output, found.result.to_json() + "\n")
     common.end(survives=found.survives, is_stopped=found.is_unproven)

@@ -53,7 +53,8 @@ def _summarise(file: str, made: inputs.InstanceInput, *, json: bool, every: bool
     made = replace(made, warnings=(*made.warnings, *short, *set_back))
     if not json:
         inputs.announce(made)
-        from optimizer.report.tables.checks import show_summary
+        from optimizer.report.tables.checks import summary_parts
+        from optimizer.report.tables.render import show
 
-        show_summary(file, made.instance, summary, every=every)
+        show(summary_parts, summary, apart=False, file=file, instance=made.instance, every=every)
     return {"file": file, "ok": True, "findings": [vars(each) for each in made.warnings], **asdict(summary)}

@@ -21,7 +21,7 @@ from optimizer.errors import ExitCode, require_extra, require_extra_for
 from optimizer.files import INSTANCES, write_whole
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress as Bar
 
     from optimizer.errors import Finding
@@ -76,6 +76,18 @@ def print_json(value: object) -> None:
     import json
 
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_answer(
+    found: Any, parts: "Callable[..., Iterable[RenderableType | None]]", *, json: bool, **how: Any
+) -> None:
+    """Print an answer to stdout: as JSON, or its parts (`tables.render.show`)."""
+    from optimizer.report.tables.render import show
+
+    if json:
+        print_json(found.to_dict())
+    else:
+        show(parts, found, **how)
 
 
 def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> None:
@@ -136,9 +148,10 @@ def _fail_with(error: Exception) -> NoReturn:
         show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
     if isinstance(error, errors.AuditError) and error.result is not None:
-        from optimizer.report.tables.plan import show_plan
+        from optimizer.report.tables.plan import plan_tables
+        from optimizer.report.tables.render import show
 
-        show_plan(error.result)
+        show(plan_tables, error.result)
     other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
     fail(_error_text(error), error.exit_code if isinstance(error, errors.OptimizerError) else other)
 

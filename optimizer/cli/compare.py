@@ -104,12 +104,13 @@ def _show_part(part: str, known: "Comparison", *, every: bool) -> None:
     """Print a part as soon as it is known."""
     import sys
 
-    from optimizer.report.tables.compare import show_grid, show_part
+    from optimizer.report.tables.compare import grid_parts, later_parts
+    from optimizer.report.tables.render import show
 
     if part == "grid":
-        show_grid(known)
+        show(grid_parts, known, apart=False)
     else:
-        show_part(part, known, every=every)
+        show(later_parts, known, apart=False, part=part, every=every)
     sys.stdout.flush()
 
 

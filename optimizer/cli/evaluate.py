@@ -52,12 +52,9 @@ def command(
     with common.display(made.instance.money, lists_tasks=True) as listener:
         found = evaluate(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
     common.show_findings(found.rules, "plan")
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        from optimizer.report.tables.evaluate import show_evaluation
+    from optimizer.report.tables.evaluate import evaluation_parts
 
-        show_evaluation(found, every=every)
+    common.print_answer(found, evaluation_parts, json=json, every=every)
     _write(found, file, csv, output)
     if found.stopped:
         raise typer.Exit(ExitCode.STOPPED)

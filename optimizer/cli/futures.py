@@ -32,12 +32,9 @@ def command(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         found = futures_study(made.instance, settings=settings, listener=listener, notes=made.remarks)
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        from optimizer.report.tables.futures_study import show_futures_study
+    from optimizer.report.tables.futures_study import futures_study_tables
 
-        show_futures_study(found)
+    common.print_answer(found, futures_study_tables, json=json)
     if csv is not None:
         common.write_tables(csv, found.frames)
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

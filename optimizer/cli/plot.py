@@ -16,34 +16,15 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
-_KINDS = (
-    "map",
-    "years",
-    "drawdown",
-    "sources",
-    "timeline",
-    "survival",
-    "path",
-    "sankey",
-    "stock",
-    "futures",
-    "information",
-    "discover",
-    "explain",
-    "compare",
-    "attack",
-    "alternatives",
-    "sensitivity",
-    "stress",
-    "share",
-    "dependence",
-    "waterfall",
-    "endurance",
-    "frontier",
-)
+# Kinds of figures of a plan.
+_OF_PLANS = (
+    "map", "years", "drawdown", "sources", "timeline", "survival", "path", "sankey", "stock", "futures", "dependence",
+    "waterfall", "endurance", "frontier"
+)  # fmt: skip
 # Kinds of figures that need a study, which is carried out first.
 _STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
-_KINDS_IN_HELP = f"A study, or {', '.join(kind for kind in _KINDS if kind not in _STUDIES)}."
+_KINDS = (*_OF_PLANS, *_STUDIES)
+_KINDS_IN_HELP = f"A study, or {', '.join(_OF_PLANS)}."
 # By option, the kinds of figures that use it.
 _KINDS_OF_OPTION = {
     "shock": ("path", "sankey", "map", "drawdown", "sources"),
@@ -161,7 +142,9 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
     """The figure of a plan of several futures, or of a study."""
-    from optimizer.report.html.sections import draw_study_plot, is_stopped
+    from optimizer.report.html.sections import draw_study_plot
+    from optimizer.report.study_narrative import view_of
+    from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)
@@ -171,7 +154,9 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
     common.write_answer(output, picture)
-    common.end(survives=True, is_stopped=is_stopped(subject), disagrees=bool(doubts))
+    of_plan = isinstance(subject, FuturesResult) and subject.status == "stopped"
+    is_stopped = of_plan or (not isinstance(subject, FuturesResult) and view_of(subject).is_stopped(subject))
+    common.end(survives=True, is_stopped=is_stopped, disagrees=bool(doubts))
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:

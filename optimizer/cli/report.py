@@ -14,7 +14,6 @@ from optimizer.errors import BRIEF_FORMS
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
     from optimizer.report.brief.futures import SlipsByFuture
-    from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -68,7 +67,8 @@ def command(
         without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
         _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
         _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
-    amounts = _parse_budgets(budgets)
+    listed = None if budgets is None else budgets.split(",")
+    amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
     names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     futures = _find_futures(source, plan, changes, search, names)
@@ -102,28 +102,16 @@ def command(
         brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=known, warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
-    from optimizer.report.html.sections import picture_data
+    from optimizer.report.html.sections import picture_data, plan_pictures
     from optimizer.report.narrative import sentence
 
-    is_page = output.suffix.lower() in _PAGES
-    pictures = _pictures(shown, is_page=is_page)
+    is_page, is_asked = output.suffix.lower() in _PAGES, clock.interrupted or clock.limit is not None
+    with common.library_warnings():
+        pictures = plan_pictures(shown) if is_page else ()
     data = shown.to_dict() | picture_data(pictures)
     _print_either(data, studies, sentence(instance, result), json=json)
     content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
-    _end(result, output, content, doubts, stopped=_is_asked(clock) and (frontier.stopped or _are_stopped(studied)))
-
-
-def _is_asked(clock: "Clock") -> bool:
-    """Whether it is the user who ended something early: by a limit, or by Ctrl-C."""
-    return clock.interrupted or clock.limit is not None
-
-
-def _pictures(shown: "Book", *, is_page: bool) -> "tuple[PageSection, ...]":
-    """The pictures of the plan at hand, for a page."""
-    from optimizer.report.html.sections import plan_pictures
-
-    with common.library_warnings():
-        return plan_pictures(shown) if is_page else ()
+    _end(result, output, content, doubts, stopped=is_asked and (frontier.stopped or _are_stopped(studied)))
 
 
 def _carry_out(
@@ -296,12 +284,6 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 
 
-def _parse_budgets(text: str | None) -> list[float] | None:
-    if text is None:
-        return None
-    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in text.split(",")]
-
-
 def _with_sources(result: "Result", instance: Path | None) -> "Result":
     """The result with the comments of another file than its own, where one is named."""
     if instance is None:
@@ -381,12 +363,9 @@ def _end_with_requirements(
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
-    if json:
-        common.print_json(made.to_dict())
-    else:
-        from optimizer.report.tables.requirements import show_requirements
+    from optimizer.report.tables.requirements import requirements_parts
 
-        show_requirements(made)
+    common.print_answer(made, requirements_parts, json=json)
     common.write_answer(output, _requirements_content(made, output, doubts))
     for doubt in doubts:
         common.print_message(doubt)

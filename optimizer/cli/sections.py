@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
+    from optimizer.studies.comparison import Comparison
     from optimizer.studies.sensitivity import Sensitivity
 
 # Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
@@ -200,7 +201,20 @@ def _compare(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.compare import compare
 
     scenarios = list(subject.instance.scenarios)
-    return compare(subject.instance, facts=(), settings=subject.settings, listener=listener, scenario=scenarios)
+    found = compare(subject.instance, facts=(), settings=subject.settings, listener=listener, scenario=scenarios)
+    return proven_columns(found, subject.optimum)
+
+
+def proven_columns(found: "Comparison", known: "Result | None") -> "Comparison":
+    """A comparison without plans whose search was stopped, as they may be far from the best of their scenario.
+
+    `known` is the best plan of the file as it is, the first case; None where that is not at hand.
+    """
+    first, columns = next(iter(found.cases)), found.columns
+    if known is not None:
+        columns = tuple(replace(each, result=known) if each.case == first else each for each in columns)
+    settled = tuple(each for each in columns if each.result.status != "stopped")
+    return replace(found, columns=settled, stopped=found.stopped or len(settled) < len(columns))
 
 
 @dataclass(frozen=True)

@@ -94,12 +94,9 @@ def command(
         )
     if store:
         _store_bands(moved, file)
-    if json:
-        common.print_json(moved.to_dict())
-    else:
-        from optimizer.report.tables.sensitivity import show_sensitivity
+    from optimizer.report.tables.sensitivity import sensitivity_parts
 
-        show_sensitivity(moved)
+    common.print_answer(moved, sensitivity_parts, json=json)
     common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
 
 
@@ -173,11 +170,8 @@ def _discover(
 
 
 def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None:
-    from optimizer.report.tables.sensitivity import show_discovery
+    from optimizer.report.tables.sensitivity import discovery_tables
 
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        show_discovery(found)
+    common.print_answer(found, discovery_tables, json=json)
     if csv is not None:
         common.write_table(csv, found.frames.frame("samples"))

@@ -35,12 +35,9 @@ def command(
     settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         found = find_cost_shares(made.instance, names, settings, Clock(time_limit), listener, notes=made.remarks)
-    if json:
-        common.print_json(found.to_dict())
-    else:
-        from optimizer.report.tables.share import show_cost_shares
+    from optimizer.report.tables.share import cost_share_tables
 
-        show_cost_shares(found)
+    common.print_answer(found, cost_share_tables, json=json)
     if csv is not None:
         common.write_tables(csv, found.frames)
     common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

@@ -34,21 +34,23 @@ def command(
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        from optimizer.report.tables.plan import show_plan as print_result
+        from optimizer.report.tables.plan import plan_tables
+        from optimizer.report.tables.render import show
 
         with inputs.plan_that_fits(plan, doubts):
-            print_result(result, every=every)
+            show(plan_tables, result, every=every)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
 def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
     """The plan of several futures; of a solved one nothing was changed since."""
     from optimizer.instance.reading import instance_of
-    from optimizer.report.tables.futures import show_futures
+    from optimizer.report.tables.futures import futures_tables
+    from optimizer.report.tables.render import show
 
     doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        show_futures(replace(result, notes=(*doubts, *result.notes)), every=every)
+        show(futures_tables, replace(result, notes=(*doubts, *result.notes)), every=every)
     common.end_with_plan(result, disagrees=bool(doubts))

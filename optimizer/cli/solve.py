@@ -84,16 +84,12 @@ def command(
 
 
 def _show(result: "Result | FuturesResult", *, every: bool) -> None:
+    from optimizer.report.tables.futures import futures_tables
+    from optimizer.report.tables.plan import plan_tables
+    from optimizer.report.tables.render import show
     from optimizer.results.result import Result
 
-    if isinstance(result, Result):
-        from optimizer.report.tables.plan import show_plan
-
-        show_plan(result, every=every)
-    else:
-        from optimizer.report.tables.futures import show_futures
-
-        show_futures(result, every=every)
+    show(plan_tables if isinstance(result, Result) else futures_tables, result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:

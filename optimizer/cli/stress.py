@@ -72,12 +72,9 @@ def command(
             )
         except KeyboardInterrupt:
             common.fail("stopped before every sample was answered.", ExitCode.STOPPED)
-    if json:
-        common.print_json(stressed.to_dict())
-    else:
-        from optimizer.report.tables.stress import show_stress
+    from optimizer.report.tables.stress import stress_parts
 
-        show_stress(stressed, every=every)
+    common.print_answer(stressed, stress_parts, json=json, every=every)
     _write(stressed, csv, parquet)
     is_stopped = not found.is_saved and found.result.status == "stopped"
     common.end(survives=stressed.survives, is_stopped=is_stopped)

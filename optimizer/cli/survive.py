@@ -32,7 +32,8 @@ def command(
     if not found.is_saved:
         _print_status(result)
 
-    from optimizer.report.tables.stress import show_time_to_survive
+    from optimizer.report.tables.render import show
+    from optimizer.report.tables.stress import time_to_survive_parts
     from optimizer.studies.time_to_survive import time_to_survive
 
     survival = time_to_survive(instance, None if result.baseline is None else result.plan)
@@ -40,7 +41,7 @@ def command(
         source = {"plan": plan or file if found.is_saved else "solved", "status": result.status}
         common.print_json(survival.to_dict() | source)
     else:
-        show_time_to_survive(instance, survival)
+        show(time_to_survive_parts, survival, instance=instance)
     if csv is not None:
         common.write_table(csv, survival.frames.frame("months"))
     is_stopped = not found.is_saved and result.status == "stopped"

@@ -43,7 +43,8 @@ def command(
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:
-        from optimizer.report.tables.checks import show_verification
+        from optimizer.report.tables.checks import verification_parts
+        from optimizer.report.tables.render import show
 
-        show_verification(plan, result, found)
+        show(verification_parts, found, apart=False, plan=plan, result=result)
     common.end(survives=not found.lines, disagrees=not found.ok)

@@ -1,6 +1,11 @@
-"""Three sentences on what each study found, of the numbers that its command prints as JSON."""
+"""What a page says of each study: title, three sentences, how far it came; of the numbers that its command prints.
+
+`view_of` has all of it for a study; a new one is entered there.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -22,6 +27,7 @@ from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.importance import numbers_of
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
@@ -34,35 +40,24 @@ _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} month
 _NAMES = 4
 
 
-def study_sentences(found: Any) -> tuple[str, ...]:
-    """Three sentences on what a study found; fewer where it has no more to say."""
-    makers: Mapping[type, Callable[[Any], Sequence[str]]] = {
-        Explanation: _explanation,
-        AttackResult: _attack,
-        Alternatives: _alternatives,
-        Sensitivity: _sensitivity,
-        Stress: _stress,
-        Comparison: _comparison,
-        CostShares: _cost_shares,
-    }
-    return tuple(each for each in makers[type(found)](found) if each)
+def _levers_reached(found: Explanation) -> str:
+    if found.result.status != "survives":
+        return ""
+    levers = sum(each.kind == "lever" for each in found.worths)
+    return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
 
 
-def reached_text(found: Any) -> str:
-    """How far a study came that was stopped; empty where it has no parts that are counted."""
-    if isinstance(found, Discovery):
-        return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
-    if isinstance(found, Sensitivity):
-        return _numbers_reached(found)
-    if isinstance(found, Comparison):
-        return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
-    if isinstance(found, Alternatives):
-        proven = sum(each.proven for each in found.ranges)
-        return f"the sizes of {proven:,} of {plural(len(found.ranges), 'option')} proven" if found.ranges else ""
-    if isinstance(found, Explanation) and found.result.status == "survives":
-        levers = sum(each.kind == "lever" for each in found.worths)
-        return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
-    return ""
+def _sizes_reached(found: Alternatives) -> str:
+    proven = sum(each.proven for each in found.ranges)
+    return f"the sizes of {proven:,} of {plural(len(found.ranges), 'option')} proven" if found.ranges else ""
+
+
+def _samples_reached(found: Discovery) -> str:
+    return f"{found.used:,} of {plural(found.samples, 'sample')} evaluated"
+
+
+def _cases_reached(found: Comparison) -> str:
+    return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
 
 
 def _numbers_reached(found: Sensitivity) -> str:
@@ -338,3 +333,62 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
     if not common:
         return f"{plural(len(every), 'option')} are bought in some of them, none in all."
     return f"Of {plural(len(every), 'option')} that any of them buys, all have {len(common)}: {list_names(common, 6)}."
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study on a page.
+
+    Attributes:
+        name: of its command, as `report --with` takes it.
+        title: its question. link: its name in the list of sections.
+        is_stopped: whether its search was stopped before it was done, or something is not proven for lack of time.
+        sentences: three on what it found; fewer where it has no more to say.
+        reached: how far it came if it was stopped; empty where it has no parts that are counted.
+        plan_cost: of the plan that it found for itself; None where it found none.
+    """
+
+    name: str
+    title: str
+    link: str
+    is_stopped: Callable[[Any], bool]
+    sentences: Callable[[Any], Sequence[str]] = lambda found: ()
+    reached: Callable[[Any], str] = lambda found: ""
+    plan_cost: Callable[[Any], float | None] = lambda found: None
+
+
+def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
+    return found.status == "stopped"
+
+
+_VIEWS: Mapping[type, StudyView] = {
+    Explanation: StudyView(
+        "explain", "Why this plan, and what would change it?", "Why", lambda found: not found.is_complete,
+        _explanation, _levers_reached, attrgetter("result.total_cost")),
+    AttackResult: StudyView(
+        "attack", "What would an adversary do that knows the plan?", "Under attack",
+        attrgetter("is_unproven"), _attack),
+    Alternatives: StudyView(
+        "alternatives", "What do all plans near the least cost have in common?", "Alternatives", _has_stopped,
+        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost")),
+    Sensitivity: StudyView(
+        "sensitivity", "Which uncertain numbers decide?", "What decides", _has_stopped,
+        _sensitivity, _numbers_reached, attrgetter("base.cost")),
+    Stress: StudyView(
+        "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
+        _stress),
+    Comparison: StudyView(
+        "compare", "What does the plan become under other scenarios?", "Scenarios",
+        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached),
+    FuturesStudy: StudyView(
+        "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped")),
+    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares),
+    Discovery: StudyView(
+        "discover", "Under which conditions does the plan fail?", "Where it fails", _has_stopped,
+        reached=_samples_reached),
+}  # fmt: skip
+
+
+def view_of(found: Any) -> StudyView:
+    """What a page says of a study."""
+    return _VIEWS[type(found)]

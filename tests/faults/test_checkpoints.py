@@ -19,6 +19,7 @@ from optimizer.algorithms import checkpoint as checkpoints
 from optimizer.algorithms.checkpoint import Checkpoint
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError, OptimizerWarning
+from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.solver import Clock, Settings
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
@@ -90,6 +91,13 @@ def test_the_state_of_another_instance_is_refused(tmp_path: Path) -> None:
     shutil.copy(other, path)
     with pytest.raises(CheckpointError, match="was written for another problem"):
         Checkpoint(str(path.parent), so.load(CASE), SETTINGS).load()
+
+
+def test_futures_that_were_changed_have_a_checkpoint_of_their_own(tmp_path: Path) -> None:
+    instance = so.load(CASES.parent / "futures" / "hand_nested.yaml")
+    changed = for_each_future(instance, without_shocks)
+    assert changed.to_dict() == instance.to_dict()
+    assert Checkpoint(str(tmp_path), changed, SETTINGS).path != Checkpoint(str(tmp_path), instance, SETTINGS).path
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import spans
 from optimizer.report.format import shock_title
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.checks import show_summary
-from optimizer.report.tables.compare import show_part
-from optimizer.report.tables.plan import show_plan
-from optimizer.report.tables.stress import show_stress
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.compare import later_parts
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
+from optimizer.report.tables.stress import stress_parts
 from optimizer.results.result import weakness
 from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
 from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, single_point
@@ -56,7 +57,7 @@ def text_of(shown: Any, width: int = 80, **how: Any) -> str:
 
 def survival_rows(result: so.Result, width: int = 120, **how: Any) -> list[str]:
     """The marked rows of the survival tables: one table where all segments stand beside each other."""
-    text = text_of(lambda console, **more: show_plan(result, console, **more), width, **how)
+    text = text_of(lambda console, **more: show(plan_tables, result, console, **more), width, **how)
     tables = "".join(re.split(r"^Survival *$", text, flags=re.MULTILINE)[1:]).split("% of demand")[0]
     return [line for line in tables.splitlines() if line.startswith(("✓", "✗"))]
 
@@ -102,7 +103,7 @@ def test_59_shocks_are_six_rows_on_the_screen(poor: so.Result, width: int) -> No
     names = ["Full embargo", "Export quota", "strike", "Flood at the mine", "Surge of defence", "trouble"]
     assert all(row[2:].startswith(name) for row, name in zip(rows[:6], names, strict=True))
     worst = max(poor.shocks, key=lambda outcome: outcome.gap)
-    text = text_of(lambda console: show_plan(poor, console), width)
+    text = text_of(lambda console: show(plan_tables, poor, console), width)
     assert f"\n  worst {worst.name} " in text
     assert "--all lists each shock." in re.sub(r"\s+", " ", text)
     assert max(map(len, text.splitlines())) <= width
@@ -113,7 +114,7 @@ def test_all_lists_every_shock(instance: so.Instance, poor: so.Result) -> None:
     assert len(rows) == len(poor.shocks)
     for row, outcome in zip(rows, poor.shocks, strict=True):
         assert row[2:].startswith(shock_title(instance, outcome.name))
-    text = text_of(lambda console: show_plan(poor, console, every=True))
+    text = text_of(lambda console: show(plan_tables, poor, console, every=True))
     assert all(outcome.name in text for outcome in poor.shocks)
     assert "is one row" not in text
 
@@ -194,26 +195,28 @@ def test_check_shows_the_worst_of_a_family(instance: so.Instance) -> None:
     embargo = summary.struck[0]
     assert embargo.worst.gap == max(hit.gap for hit in summary.hits if hit.name.startswith("embargo"))
     assert embargo.below == 11
-    text = text_of(lambda console: show_summary("x", instance, summary, console))
+    text = text_of(lambda console: show(summary_parts, summary, console, file="x", instance=instance))
     table = text.split("\nShocks")[1]
     assert f"\n{embargo.worst.name} " in table
     assert table.count("embargo@") == 1
     assert "worst of 11" in table
     everything = summarise(instance, every=True)
     assert len(everything.hits) == 36
-    text = text_of(lambda console: show_summary("x", instance, everything, console, every=True), 120)
+    text = text_of(
+        lambda console: show(summary_parts, everything, console, file="x", instance=instance, every=True), 120
+    )
     assert text.split("\nShocks")[1].count("embargo@") == 11
 
 
 def test_stress_shows_the_worst_of_each_event(poor: so.Result) -> None:
     found = so.stress(poor, samples=300, seed=7)
     assert len(found.worst) == 10
-    text = text_of(lambda console: show_stress(found, console), 120)
+    text = text_of(lambda console: show(stress_parts, found, console), 120)
     table = text.split("The worst shock of each event")[1].split("Where it is weak")[0]
     first = {broken.entry: broken.name for broken in reversed(found.worst)}
     assert set(re.findall(r"trouble#\d+", table)) == set(first.values())
     assert len(first) == 2
-    text = text_of(lambda console: show_stress(found, console, every=True), 120)
+    text = text_of(lambda console: show(stress_parts, found, console, every=True), 120)
     table = text.split("The worst 10 shocks")[1].split("Where it is weak")[0]
     assert set(re.findall(r"trouble#\d+", table)) == {broken.name for broken in found.worst}
 
@@ -225,11 +228,11 @@ def test_compare_shows_the_dearest_of_a_family(instance: so.Instance, poor: so.R
         LoneShock("strike", "optimal", 1e6, 1e6),
     ]
     compared = Comparison({"x": instance}, (ComparisonColumn("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
-    text = text_of(lambda console: show_part("alone", compared, console))
+    text = text_of(lambda console: show(later_parts, compared, console, part="alone"))
     assert "embargo@2030Q3" in text
     assert "costliest of 2" in text
     assert "embargo@2030Q2" not in text
-    assert "embargo@2030Q2" in text_of(lambda console: show_part("alone", compared, console, every=True))
+    assert "embargo@2030Q2" in text_of(lambda console: show(later_parts, compared, console, part="alone", every=True))
 
 
 def test_commands_take_all(poor: so.Result, tmp_path: Path) -> None:

@@ -21,10 +21,11 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.years import timeline
 from optimizer.report.format import percent, share_text
 from optimizer.report.html.book import Book, book
-from optimizer.report.tables.checks import show_summary
-from optimizer.report.tables.compare import show_grid
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import costs_table, dependence_table
-from optimizer.report.tables.stress import show_stress, show_time_to_survive
+from optimizer.report.tables.render import show
+from optimizer.report.tables.stress import stress_parts, time_to_survive_parts
 from optimizer.studies.compare import compare
 from optimizer.studies.comparison import single_point
 from optimizer.studies.stress import stress
@@ -94,7 +95,7 @@ def test_concentration_of_a_single_year_stands_once() -> None:
 
 def test_check_says_what_is_cut_by_its_name(instance: so.Instance) -> None:
     console = screen(200)
-    show_summary("tiny.yaml", instance, summarise(instance), console)
+    show(summary_parts, summarise(instance), console, file="tiny.yaml", instance=instance)
     text = said(console)
     assert "deliberate; cuts imports from the rival 100 %" in text
     assert "1 cut:" not in text
@@ -107,7 +108,7 @@ def test_the_worst_shock_is_counted_only_where_there_are_several(samples: int, t
     poor = with_budget(so.load(TINY), 0)
     found = stress(so.solve(poor), samples=20)
     console = screen()
-    show_stress(replace(found, worst=found.worst[:samples]), console, every=True)
+    show(stress_parts, replace(found, worst=found.worst[:samples]), console, every=True)
     text = said(console)
     assert title in text
     assert others not in text
@@ -123,9 +124,9 @@ def test_regions_are_called_by_their_names_everywhere(instance: so.Instance, res
     assert "magnets, Rivalia" in words(draw_plot(report, "endurance", Choice(), "svg"))
     assert "Rivalia" in words(draw_plot(report, "dependence", Choice(), "svg"))
     console = screen()
-    show_time_to_survive(instance, time_to_survive(instance, result.plan), console)
+    show(time_to_survive_parts, time_to_survive(instance, result.plan), console, instance=instance)
     console.print(dependence_table(instance, result, 120))
-    show_grid(compare({"tiny": instance}, [20e6]), console)
+    show(grid_parts, compare({"tiny": instance}, [20e6]), console)
     text = said(console)
     for each in ("magnets, Rivalia · stage", "▲ Rivalia 100 %", "magnets: Rivalia"):
         assert each in text

@@ -16,7 +16,8 @@ from rich.console import Console
 import optimizer as so
 from optimizer.formulation import first_stage_model
 from optimizer.instance.validation.supply import _obtainable
-from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.render import show
 from optimizer.studies.summary import summarise
 from tests.speed.wide import WIDE, chains, depth
 
@@ -86,7 +87,7 @@ def test_capacity_is_the_sum_over_purchases() -> None:
 def test_a_wide_shock_takes_one_row_of_the_summary_and_of_many_the_worst_are_shown() -> None:
     """120 shocks of 50 multipliers each once filled 6,000 lines."""
     instance, text = so.read(WIDE["multipliers"](120)), StringIO()
-    show_summary("wide.yaml", instance, summarise(instance), Console(file=text, width=120))
+    show(summary_parts, summarise(instance), Console(file=text, width=120), file="wide.yaml", instance=instance)
     lines = text.getvalue().splitlines()
     assert len(lines) < 450
     assert any("demand of 50 segments" in " ".join(line.split()) for line in lines)

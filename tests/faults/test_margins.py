@@ -18,7 +18,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.notebook import result_html
-from optimizer.report.tables.plan import show_plan
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
 from optimizer.results.result import rank, weakest, weakest_of
 from optimizer.results.saved import SINCE
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
@@ -178,7 +179,7 @@ def test_explain_asks_no_point_more_of_a_floor_of_all(case: tuple[so.Instance, s
 
 def printed(result: so.Result, width: int = 100) -> str:
     text = StringIO()
-    show_plan(result, Console(file=text, width=width))
+    show(plan_tables, result, Console(file=text, width=width))
     return text.getvalue()
 
 

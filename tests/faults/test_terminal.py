@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.report.screen import Screen, fit_to_charset, visible
-from optimizer.report.tables.plan import show_plan
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -151,7 +152,7 @@ def test_no_width_breaks_a_table(columns: str) -> None:
 @pytest.mark.parametrize("columns", ["0", "1"])
 def test_no_width_breaks_python_either(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    show_plan(so.solve(so.load(TINY)))
+    show(plan_tables, so.solve(so.load(TINY)))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

@@ -19,7 +19,8 @@ import yaml
 from rich.console import Console
 
 import optimizer as so
-from optimizer.report.tables.checks import show_summary
+from optimizer.report.tables.checks import summary_parts
+from optimizer.report.tables.render import show
 from optimizer.studies.summary import summarise
 from tests.speed.wide import WIDE
 
@@ -47,7 +48,7 @@ def start_table() -> Iterator[str]:
 
 def _check(instance: so.Instance) -> None:
     fresh = instance.fresh()
-    show_summary("wide.yaml", fresh, summarise(fresh), Console(file=StringIO(), width=80))
+    show(summary_parts, summarise(fresh), Console(file=StringIO(), width=80), file="wide.yaml", instance=fresh)
 
 
 def _reading(file: Path) -> float:

@@ -14,6 +14,7 @@ from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.format import audit_text, in_millions, list_names, percent, plural
+from optimizer.report.html.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -22,7 +23,6 @@ from optimizer.studies.given_plan import Slip
 from optimizer.studies.importance import numbers_of
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
-from optimizer.studies.summary import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
@@ -307,7 +307,7 @@ def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
         words, places = str(bar["name"]).replace("_", " "), [str(each["path"]).split(".") for each in bar["members"]]
         kinds = dict.fromkeys("input or output" if {"input", "output"} & {*place} else place[-1] for place in places)
         what = list_names([kind.replace("_", " ") for kind in kinds], 2)
-        return f"{words[:1].upper()}{words[1:]} ({what} of {len(places)} figures together)"
+        return f"{what[:1].upper()}{what[1:]}, {len(places)} figures together ({words})"
     _, *place = str(bar["members"][0]["path"]).split(".")
     known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
     if len(place) < 2 or place[0] not in known:

@@ -24,22 +24,16 @@ from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
-from optimizer.report.study_narrative import reached_text, study_sentences
+from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
 from optimizer.report.tables.sensitivity import discovery_tables
 from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.alternatives import Alternatives
-from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
-from optimizer.studies.explain import Explanation
 from optimizer.studies.futures.study import FuturesStudy
-from optimizer.studies.sensitivity import Sensitivity
-from optimizer.studies.stress import Stress
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
@@ -72,20 +66,6 @@ class PageSection:
     is_stopped: bool
 
 
-# By study: the name of its command, its question, and its name in the list of sections.
-_TITLES: Mapping[type, tuple[str, str, str]] = {
-    Explanation: ("explain", "Why this plan, and what would change it?", "Why"),
-    AttackResult: ("attack", "What would an adversary do that knows the plan?", "Under attack"),
-    Alternatives: ("alternatives", "What do all plans near the least cost have in common?", "Alternatives"),
-    Sensitivity: ("sensitivity", "Which uncertain numbers decide?", "What decides"),
-    Stress: ("stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks"),
-    Comparison: ("compare", "What does the plan become under other scenarios?", "Scenarios"),
-    FuturesStudy: ("futures", "What is it worth to decide later, or to know earlier?", "Deciding later"),
-    CostShares: ("share", "Who pays what of the joint plan?", "Who pays"),
-    Discovery: ("discover", "Under which conditions does the plan fail?", "Where it fails"),
-}
-
-
 def section_of(found: Study, plan: Result | None = None, time_limit: float | None = None) -> PageSection:
     """The section of a study.
 
@@ -94,9 +74,8 @@ def section_of(found: Study, plan: Result | None = None, time_limit: float | Non
         plan: of the page, where it is of one future: a study that is about another plan says so.
         time_limit: seconds that all studies had together.
     """
-    name, title, link = _TITLES[type(found)]
-    made = [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
-    return PageSection(name, title, link, tuple(made), found.to_dict(), is_stopped(found))
+    view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
+    return PageSection(view.name, view.title, view.link, tuple(made), found.to_dict(), view.is_stopped(found))
 
 
 def _blocks(found: Study) -> list[dict[str, Any]]:
@@ -106,13 +85,13 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
         figure = _figure(found, "What it is worth to decide later and to know earlier", ("values", "questions"))
         return [answer, *map(_text, orders), *figure, _folded("futures", [facts, *rest])]
     if isinstance(found, Discovery):
-        every = [*page_blocks(discovery_tables(found))]
+        every = [*page_blocks(discovery_tables(found, _WIDTH))]
         count = 2 if found.failed else 1
         figure = _figure(found, "Samples and boxes", ("conditions",))
         rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
         return [*every[:count], *figure, *rest]
-    first, *more = study_sentences(found)
-    rest = [_folded("share", [*page_blocks(cost_share_tables(found))])] if isinstance(found, CostShares) else []
+    first, *more = filter(None, view_of(found).sentences(found))
+    rest = [_folded("share", [*page_blocks(cost_share_tables(found, _WIDTH))])] if isinstance(found, CostShares) else []
     return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *rest]
 
 
@@ -130,29 +109,22 @@ def _folded(command: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
     """What a section says of a study that was stopped."""
-    if not is_stopped(found):
+    view = view_of(found)
+    if not view.is_stopped(found):
         return []
     of_all = "" if time_limit is None else f" at its share of the {si(time_limit, 's')} of all studies"
-    reached = f"{found_by_then}; " if (found_by_then := reached_text(found)) else ""
+    reached = f"{found_by_then}; " if (found_by_then := view.reached(found)) else ""
     text = f"Stopped{of_all} before everything was known: {reached}what stands here is what was found by then."
     return [{"kind": "warning", "text": text}]
 
 
 def _other_plan(found: Study, plan: Result | None) -> list[dict[str, Any]]:
     """What a section says where its study found another plan than that of the page."""
-    if plan is None or (cost := _cost(found)) is None or abs(cost - plan.total_cost) <= SHOWN_SHARE * abs(cost):
+    cost = view_of(found).plan_cost(found)
+    if plan is None or cost is None or abs(cost - plan.total_cost) <= SHOWN_SHARE * abs(cost):
         return []
     what = f"About the plan that this study found, of a total cost of {si(cost, plan.money, 4)}; "
     return [{"kind": "text", "text": f"{what}the plan of this page costs {si(plan.total_cost, plan.money, 4)}."}]
-
-
-def _cost(found: Study) -> float | None:
-    """The total cost of the plan that a study found for itself."""
-    if isinstance(found, Explanation):
-        return found.result.total_cost
-    if isinstance(found, Alternatives):
-        return found.cheapest.total_cost
-    return found.base.cost if isinstance(found, Sensitivity) else None
 
 
 def _chart(found: Any) -> list[dict[str, Any]]:
@@ -294,18 +266,3 @@ def _canvas_of(subject: FuturesResult | Study) -> Canvas:
     if isinstance(subject, FuturesStudy):
         return draw_worth(subject)
     return draw_discovery(subject) if isinstance(subject, Discovery) else draw_answer(subject)
-
-
-def is_stopped(subject: FuturesResult | Study) -> bool:
-    """Whether its search was stopped before it was done, or something in it is not proven for lack of time."""
-    if isinstance(subject, Stress):
-        return False
-    if isinstance(subject, Explanation):
-        return not subject.is_complete
-    if isinstance(subject, AttackResult):
-        return subject.is_unproven
-    if isinstance(subject, CostShares):
-        return subject.stopped
-    if isinstance(subject, Comparison):
-        return not subject.is_proven or not subject.columns
-    return subject.stopped if isinstance(subject, FuturesStudy) else subject.status == "stopped"

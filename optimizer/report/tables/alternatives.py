@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +12,8 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
 from optimizer.report.narrative import signed_amount, whole
-from optimizer.report.tables.render import cross_table, print_parts, screen_table
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
@@ -26,12 +27,10 @@ CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled
 ALONE = "● "
 
 
-def show_alternatives(found: Alternatives, console: Console | None = None) -> None:
-    """Print what plans near the cheapest have in common, and those that differ most."""
-    print_parts(_parts(found), console)
-
-
-def _parts(found: Alternatives) -> list[RenderableType]:
+def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
+    """What plans near the cheapest have in common, and those that differ most; the cheapest where it is no plan."""
+    if found.cheapest.baseline is None:
+        return plan_tables(found.cheapest, width)
     instance, parts = instance_of(found.cheapest), list[RenderableType]()
     parts.append(Text(_headline(instance, found), style="bold"))
     if found.ranges:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -12,21 +12,14 @@ from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import difference_text, plan_headline, proof
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
-from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.studies.attack import AttackDamage, AttackResult
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
 MOST_ATTACKS = 24
-
-
-def show_attack(found: AttackResult, console: Console | None = None) -> None:
-    """Print a plan under attack to stdout, or to the console given."""
-    console = console or Screen()
-    print_parts(attack_parts(found, console.width), console)
 
 
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:

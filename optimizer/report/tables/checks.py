@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -20,7 +20,6 @@ from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
 from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, size_text
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.results.futures import FuturesResult
@@ -43,22 +42,16 @@ from optimizer.units import short, si
 COMPARED = "Baseline of the no-shock plan, and actual output"
 
 
-def show_summary(
-    file: str, instance: Instance, summary: Summary, console: Console | None = None, *, every: bool = False
-) -> None:
-    """Print what an instance is about; `every` listed shock in a row of its own, or families folded."""
-    console = console or Screen()
-    console.print(Text(f"{file}: {instance.title} can be used.", style="bold green"))
-    console.print(label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {}))
-    if summary.previews:
-        console.print(preview_table(summary.previews, console.width))
-    if summary.hits:
-        console.print(_hits(instance, summary, every=every))
-    compared = actual_table(instance, replace(actual_frame(summary.actual), title=COMPARED))
-    if compared is not None:
-        console.print(compared)
-    for part in futures_parts(instance, summary, console.width):
-        console.print(part)
+def summary_parts(
+    summary: Summary, width: int, *, file: str, instance: Instance, every: bool = False
+) -> Iterator[RenderableType | None]:
+    """What an instance is about; `every` listed shock in a row of its own, or families folded."""
+    yield Text(f"{file}: {instance.title} can be used.", style="bold green")
+    yield label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {})
+    yield preview_table(summary.previews, width) if summary.previews else None
+    yield _hits(instance, summary, every=every) if summary.hits else None
+    yield actual_table(instance, replace(actual_frame(summary.actual), title=COMPARED))
+    yield from futures_parts(instance, summary, width)
 
 
 def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
@@ -222,25 +215,21 @@ def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
 BY_PROOF = ("bound", "gap_bound", "status")
 
 
-def show_verification(
-    plan: str, result: Result | FuturesResult, found: Verification, console: Console | None = None
-) -> None:
-    """Print whether a plan adds up, every row that does not, and what was not recomputed."""
-    console = console or Screen()
-    for line in _headline(result, found):
-        console.print(line)
+def verification_parts(
+    found: Verification, width: int, *, plan: str, result: Result | FuturesResult
+) -> Iterator[RenderableType]:
+    """Whether a plan adds up, every row that does not, and what was not recomputed."""
+    yield from _headline(result, found)
     if found.ok and found.solved:
-        console.print(
-            Text(f"{_count_shocks(found.solved)} without flows in the file: solved again with the plan fixed.")
-        )
+        yield Text(f"{_count_shocks(found.solved)} without flows in the file: solved again with the plan fixed.")
     if found.ok and found.lines:
         words = f"{_count_shocks(found.lines)} without flows in the file: not recomputed. Leave out --quick."
-        console.print(Text(words, style="yellow"))
+        yield Text(words, style="yellow")
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
-        console.print(Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}."))
-    console.print(Text(f"Not evidence: {', '.join(found.not_evidence)}."))
-    console.print(Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim"))
+        yield Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}.")
+    yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
+    yield Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim")
 
 
 def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +12,6 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.frontier import draw_in_characters
 from optimizer.report.format import LINE, abroad, percent, plural, share
 from optimizer.report.narrative import bound_text, budget_text, losses
-from optimizer.report.screen import Screen
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
     breakpoints_table,
@@ -36,30 +35,11 @@ KEPT, FAILS, CHANGED = "green", "bold red", "bold"
 TableRow = tuple[str | Text, list[Text]]
 
 
-def show_grid(comparison: Comparison, console: Console | None = None) -> None:
-    """Print the answer in a line, the tables, and the frontier where there is one."""
-    _print(grid_parts(comparison, _console(console).width), console)
-
-
-def show_part(part: str, comparison: Comparison, console: Console | None = None, *, every: bool = False) -> None:
-    """Print one of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
-    width = _console(console).width
-    printed = (
-        lone_shocks_table(comparison, width, every=every)
-        if part == "alone"
-        else {"least": least, "next": budget_steps_table}[part](comparison, width)
-    )
-    _print([""] + [each for each in [printed] if each is not None], console)
-
-
-def _console(console: Console | None) -> Console:
-    return console or Screen()
-
-
-def _print(parts: Sequence[RenderableType], console: Console | None) -> None:
-    console = _console(console)
-    for part in parts:
-        console.print(part)
+def later_parts(comparison: Comparison, width: int, *, part: str, every: bool = False) -> list[RenderableType | None]:
+    """One of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
+    if part == "alone":
+        return ["", lone_shocks_table(comparison, width, every=every)]
+    return ["", {"least": least, "next": budget_steps_table}[part](comparison, width)]
 
 
 def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
@@ -72,7 +52,7 @@ def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
 
 
 def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
-    """What `show_grid` prints, for a terminal so wide."""
+    """The answer in a line, the tables, and the frontier where there is one, for a terminal so wide."""
     parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
     if comparison.changes or comparison.resolution is not None:
         parts += [breakpoints_table(comparison, width), ""]

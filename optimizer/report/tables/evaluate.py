@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.report.format import list_names, plural, size_text
 from optimizer.report.narrative import facts, outcome_headline, proof_of_gap
-from optimizer.report.screen import Screen
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
     futures_caveats,
@@ -20,7 +19,7 @@ from optimizer.report.tables.futures import (
     stage_table,
 )
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
-from optimizer.report.tables.render import CellRenderer, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import Frame
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
@@ -35,15 +34,13 @@ from optimizer.units import si
 MOST_RULES = 3
 
 
-def show_evaluation(
-    found: PlanEvaluation | FuturesEvaluation, console: Console | None = None, *, every: bool = False
-) -> None:
-    """Print plans to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
-    console = console or Screen()
+def evaluation_parts(
+    found: PlanEvaluation | FuturesEvaluation, width: int, *, every: bool = False
+) -> Iterator[RenderableType | None]:
+    """Given plans; `every` shock in a row of its own, or families folded."""
     if isinstance(found, FuturesEvaluation):
-        print_parts(list(_parts_of_futures(found, every=every)), console)
-    else:
-        print_parts(list(_parts(found, console.width, every=every)), console)
+        return _parts_of_futures(found, every=every)
+    return _parts(found, width, every=every)
 
 
 def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[RenderableType]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,9 +13,8 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
 from optimizer.report.narrative import proof_of_gap
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
-from optimizer.report.tables.render import cross_table, print_parts, screen_table
+from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
@@ -30,14 +29,8 @@ NAMED_FUTURES = 3
 _FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
 
-def show_futures(result: FuturesResult, console: Console | None = None, *, every: bool = False) -> None:
-    """Print a result to stdout, or to the console given; `every` order in a row of its own, or folded."""
-    console = console or Screen()
-    print_parts(futures_tables(result, console.width, every=every), console)
-
-
 def futures_tables(result: FuturesResult, width: int, *, every: bool = False) -> list[RenderableType]:
-    """What is printed, in order, for a terminal so wide."""
+    """What is printed, for a terminal so wide; `every` order in a row of its own, or folded."""
     instance, stages = instance_of(result), find_stages(result, folded=not every)
     panel = futures_panel(instance, result, stages)
     if len(result.futures) == 1:

@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, print_parts
+from optimizer.report.tables.render import cross_table
 from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
 from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost, OwnOrder
 from optimizer.studies.measure import ProvenDifference
@@ -24,12 +23,6 @@ DIGITS, FINE_DIGITS = 3, 4
 WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 # Columns of the screen that a future needs in the regret table, beside its labels.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
-
-
-def show_futures_study(found: FuturesStudy, console: Console | None = None) -> None:
-    """Print a study to stdout, or to the console given."""
-    console = console or Screen()
-    print_parts(list(futures_study_tables(found, console.width)), console)
 
 
 def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -32,8 +32,7 @@ from optimizer.report.format import (
     with_shock_titles,
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
-from optimizer.report.screen import Screen
-from optimizer.report.tables.render import OPTIONAL_FILES, cross_table, label_rows, print_parts, screen_table
+from optimizer.report.tables.render import OPTIONAL_FILES, cross_table, label_rows, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
@@ -58,14 +57,8 @@ NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
-def show_plan(result: Result, console: Console | None = None, *, every: bool = False) -> None:
-    """Print a result to stdout, or to the console given; `every` shock in a row of its own, or families folded."""
-    console = console or Screen()
-    print_parts(plan_tables(result, console.width, every=every), console)
-
-
 def plan_tables(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
-    """What is printed, in order, for a terminal so wide."""
+    """What is printed, for a terminal so wide; `every` shock in a row of its own, or families folded."""
     instance = instance_of(result)
     shown: list[RenderableType | None] = [answer(instance, result)]
     if result.baseline is not None:

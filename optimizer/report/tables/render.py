@@ -53,11 +53,24 @@ def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
     return _WRITERS.get(column.form, str)(value)
 
 
-def print_parts(parts: Sequence[RenderableType | None], console: Console | None = None) -> None:
-    """Print what is there to stdout, or to the console given, with a line between."""
+def show(
+    parts: Callable[..., Iterable[RenderableType | None]],
+    found: Any,
+    console: Console | None = None,
+    *,
+    apart: bool = True,
+    **how: Any,
+) -> None:
+    """Print the parts of an answer to stdout, or to the console given.
+
+    Args:
+        parts: makes them of the answer, the width of the console, and `how`; those that are None are left out.
+        found: the answer.
+        apart: whether there is a line between two parts.
+    """
     console = console or Screen()
-    for i, part in enumerate([part for part in parts if part is not None]):
-        if i:
+    for i, part in enumerate([part for part in parts(found, console.width, **how) if part is not None]):
+        if i and apart:
             console.print()
         console.print(part)
 

@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.report.format import plural, shock_title
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import print_parts, screen_table, value_text
+from optimizer.report.tables.render import screen_table, value_text
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.requirements import Requirements
@@ -37,13 +36,8 @@ NARROW: Mapping[str, tuple[str, ...]] = {
 NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
 
 
-def show_requirements(found: Requirements, console: Console | None = None) -> None:
-    """Print the answer, then what to hold, by material and segment, what money does in part, and other conflicts."""
-    console = console or Screen()
-    print_parts(_parts(found, console.width), console)
-
-
-def _parts(found: Requirements, width: int) -> list[RenderableType]:
+def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
+    """The answer, then what to hold, by material and segment, what money does in part, and other conflicts."""
     facts = list(requirement_facts(found))
     style = "green" if found.stocks.survives else "red"
     parts: list[RenderableType] = [answer_panel(found.instance.title, requirement_headline(found), facts, style)]

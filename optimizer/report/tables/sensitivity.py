@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -13,8 +13,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, percent, plural, share_text, shock_title
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
-from optimizer.report.screen import Screen
-from optimizer.report.tables.render import CellRenderer, cross_table, print_parts, screen_table
+from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
 from optimizer.studies.importance import Importance, UncertainNumber, Weight
@@ -27,13 +26,8 @@ HALF_WIDTH = 8
 WIDTH_WITH_BARS = 100
 
 
-def show_sensitivity(found: Sensitivity, console: Console | None = None) -> None:
-    """Print which numbers decide: the answer first."""
-    console = console or Screen()
-    print_parts(_parts(found, console.width), console)
-
-
-def _parts(found: Sensitivity, width: int) -> list[RenderableType]:
+def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
+    """Which numbers decide: the answer first."""
     parts: list[RenderableType] = [Text(_headline(found), style="bold")]
     if found.bars:
         parts.append(_tornado(found, width))
@@ -295,13 +289,8 @@ COUNTS = {2: "Two", 3: "Three"}
 # Under which conditions a plan fails.
 
 
-def show_discovery(found: Discovery, console: Console | None = None) -> None:
-    """Print where the plan fails: the answer first."""
-    print_parts(list(discovery_tables(found)), console or Screen())
-
-
-def discovery_tables(found: Discovery) -> Iterator[RenderableType | None]:
-    """What is printed, in order."""
+def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | None]:
+    """Where the plan fails: the answer first."""
     yield Text(_failure_headline(found), style="bold")
     if found.failed:
         yield Text(_worst_shocks(found))

@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, list_names, percent, plural
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, print_parts
+from optimizer.report.tables.render import cross_table
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -31,12 +30,7 @@ SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": 
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
-def show_cost_shares(found: CostShares, console: Console | None = None) -> None:
-    """Print cost shares to stdout, or to the console given."""
-    print_parts(list(cost_share_tables(found)), console or Screen())
-
-
-def cost_share_tables(found: CostShares) -> Iterator[RenderableType | None]:
+def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType | None]:
     """What is printed, in order."""
     yield _answer(found)
     yield _members(found) if found.shares else None

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,9 +15,8 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
 from optimizer.report.format import chokepoint_name, entry_name, list_names, percent, plural, size_text
-from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, print_parts, screen_table
+from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.reinforcement import Reinforcement, Reinforcements
 from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
@@ -33,19 +32,8 @@ MOST_EFFECTS = 3
 GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
-def show_stress(stress: Stress, console: Console | None = None, *, every: bool = False) -> None:
-    """Print what became of a plan to stdout, or to the console given.
-
-    Args:
-        stress: what became of it.
-        console: None is stdout.
-        every: whether each of the worst shocks is listed, or the worst of each event.
-    """
-    console = console or Screen()
-    print_parts(list(_parts(stress, console.width, every=every)), console)
-
-
-def _parts(stress: Stress, width: int, *, every: bool) -> Iterator[RenderableType]:
+def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator[RenderableType]:
+    """What became of a plan; `every` one of the worst shocks, or the worst of each event."""
     yield _answer(stress)
     if stress.services:
         yield _services(stress)
@@ -301,14 +289,12 @@ MOST, WIDE = 40, 100
 MONTHS_OF_A_YEAR = 12.0
 
 
-def show_time_to_survive(instance: Instance, found: TimeToSurvive, console: Console | None = None) -> None:
-    """Print the chokepoints that are not survived for ever, the most exposed first."""
-    console = console or Screen()
+def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
+    """The chokepoints that are not survived for ever, the most exposed first."""
     ending = [each for each in found.exposures if not is_endless(each)]
-    console.print(Text(_exposure_headline(instance, found, ending), style="bold"))
+    yield Text(_exposure_headline(instance, found, ending), style="bold")
     if ending:
-        console.print()
-        console.print(_table(instance, found, ending, console.width))
+        yield _table(instance, found, ending, width)
 
 
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
