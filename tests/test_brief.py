@@ -297,10 +297,14 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     instance = so.load(TINY, ["demands.motors.quantity=110", "policy.budget=50M", "processes.imports.capacity=100"])
     found = so.solve(instance)
     assert found.lacks
-    note = make_brief(instance, found).to_dict()["notes"][0]
+    left, note, *_ = make_brief(instance, found).to_dict()["notes"]
+    assert left.endswith("of the budget is left.")
+    # Nothing can be ordered in time: the gap of the embargo of 2026 stays, whatever the budget.
+    barred = so.load(TINY, ["options.plant.earliest=2030", "options.reserve.earliest=2030", "policy.budget=50M"])
+    left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
+    assert left == "50M USD of the budget is left: no plan under these rules closes more of the gap."
     assert note.startswith("Short already without a shock: motors, 2026 to 20")
     assert "up to 9 %" in note
-    assert "of the budget is left" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")
 
 

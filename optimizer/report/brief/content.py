@@ -81,6 +81,7 @@ def _checked(audit: Mapping[str, Any]) -> str:
 
 def _notes(instance: Instance, result: Result) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
+    yield from _unspent(instance, result)
     yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
@@ -90,6 +91,20 @@ def _notes(instance: Instance, result: Result) -> Iterator[str]:
             f"numbers anywhere in their ranges the best plan for each sample survives everything in "
             f"{percent(bands.survived)} of {plural(bands.used, 'sample')}."
         )
+
+
+def _unspent(instance: Instance, result: Result) -> Iterator[str]:
+    """What is left of a budget, and why it is not spent where floors fail in a plan that is proven to be the best."""
+    budget = instance.policy.budget
+    if budget is None or budget - result.outlay <= SHOWN_SHARE * budget:
+        return
+    said, why = f"{si(budget - result.outlay, result.money)} of the budget is left", ""
+    if result.status == "gap" and result.bound is not None:
+        price, why = instance.policy.gap_price, "no plan under these rules closes more of the gap"
+        if price is not None:
+            counts = "the gap counts" if price == 1 else f"{price:g} times the gap"
+            why = f"to close more of the gap costs more than {counts}, or is not possible in time"
+    yield f"{said}{': ' if why else ''}{why}."
 
 
 def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
@@ -114,19 +129,16 @@ def _when_short(instance: Instance, result: Result, d: str) -> str:
 
 
 def _why_short(instance: Instance, result: Result, d: str) -> str:
-    """What is left of the budget, and from when on what is ordered can help a segment: facts, without a cause."""
-    budget, left = instance.policy.budget, ""
-    if budget is not None and budget - result.outlay > SHOWN_SHARE * budget:
-        left = f"{si(budget - result.outlay, result.money)} of the budget is left. "
+    """From when on what is ordered can help a segment: a fact, without a cause."""
     ways = _supply_of(instance, d)
     firsts = [move.first for move in purchases(instance, result) if not move.purchases and move.option in ways]
     if not firsts:
-        return f"{left}No project that is ordered is on its supply chain.".rstrip()
+        return "No project that is ordered is on its supply chain."
     name = display_name(instance, d)
     if min(firsts) >= len(instance.horizon.periods):
-        return f"{left}No project ordered for {name} is on line in the period."
+        return f"No project ordered for {name} is on line in the period."
     when = instance.horizon.label(min(firsts))
-    return f"{left}The earliest project ordered on the supply chain of {name} is on line in {when}."
+    return f"The earliest project ordered on the supply chain of {name} is on line in {when}."
 
 
 def _supply_of(instance: Instance, d: str) -> set[str]:
@@ -180,7 +192,7 @@ def alternatives_part(
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
-    note = "Cost more: present value, than this plan."
+    note = "Cost more: present value, than this plan; gaps are not in it."
     frame = Frame.of_rows("alternatives", title, columns, rows, note)
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
