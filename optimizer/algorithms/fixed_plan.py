@@ -81,10 +81,8 @@ class FixedPlan:
 
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
         """The columns of the purchases and the plan's integers, and their values twice: lower and upper bounds."""
-        values, whole = (
-            plan_values(self.instance, self.plan, builder),
-            integers_of(self.instance, self.plan, builder.columns),
-        )
+        values = plan_values(self.instance, self.plan, builder)
+        whole = integers_of(self.instance, self.plan, builder.columns)
         for j, value in whole.items():
             values[j] = value
         columns = list(whole) + [

@@ -268,7 +268,7 @@ def _first_difference(
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two instances that can be told apart from period `t` on."""
+    """Two instances that can be distinguished from period `t` on."""
 
     one: Instance
     other: Instance
