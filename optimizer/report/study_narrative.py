@@ -3,7 +3,7 @@
 `view_of` has all of it for a study; a new one is entered there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -16,8 +16,17 @@ from optimizer.report.format import case_title, list_names, plural, shock_title
 from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
-from optimizer.report.tables.sensitivity import deciding_text, number_range, number_title
-from optimizer.report.tables.share import core_text, share_headline, together_text
+from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
+from optimizer.report.tables.sensitivity import (
+    about_samples,
+    deciding_text,
+    discovery_notes,
+    failure_headline,
+    number_range,
+    number_title,
+    worst_shocks,
+)
+from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
@@ -295,6 +304,18 @@ def _cost_shares(found: CostShares) -> Sequence[str]:
     return f"{share_headline(found)}.", f"All together pay {together_text(found)}.", f"The core is {core}."
 
 
+# Several futures, and samples of what is uncertain.
+
+
+def _futures_study(found: FuturesStudy) -> Sequence[str]:
+    orders = order_facts(found) if found.costs.get("adaptive") else ()
+    return f"{worth_headline(found)}.", *(f"{label}: {text}." for label, text in orders)
+
+
+def _discovery(found: Discovery) -> Sequence[str]:
+    return failure_headline(found), worst_shocks(found) if found.failed else "", about_samples(found)
+
+
 # Scenarios.
 
 
@@ -346,15 +367,21 @@ class StudyView:
         sentences: three on what it found; fewer where it has no more to say.
         reached: how far it came if it was stopped; empty where it has no parts that are counted.
         plan_cost: of the plan that it found for itself; None where it found none.
+        facts: labels and texts on it beside its frames.
+        notes: what the user should know.
+        instance: what its keys are named by.
     """
 
     name: str
     title: str
     link: str
     is_stopped: Callable[[Any], bool]
-    sentences: Callable[[Any], Sequence[str]] = lambda found: ()
+    sentences: Callable[[Any], Sequence[str]]
     reached: Callable[[Any], str] = lambda found: ""
     plan_cost: Callable[[Any], float | None] = lambda found: None
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()
+    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())
+    instance: Callable[[Any], Instance] = attrgetter("instance")
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
@@ -364,28 +391,33 @@ def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
 _VIEWS: Mapping[type, StudyView] = {
     Explanation: StudyView(
         "explain", "Why this plan, and what would change it?", "Why", lambda found: not found.is_complete,
-        _explanation, _levers_reached, attrgetter("result.total_cost")),
+        _explanation, _levers_reached, attrgetter("result.total_cost"),
+        instance=lambda found: instance_of(found.result)),
     AttackResult: StudyView(
         "attack", "What would an adversary do that knows the plan?", "Under attack",
         attrgetter("is_unproven"), _attack),
     Alternatives: StudyView(
         "alternatives", "What do all plans near the least cost have in common?", "Alternatives", _has_stopped,
-        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost")),
+        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost"),
+        instance=lambda found: instance_of(found.cheapest)),
     Sensitivity: StudyView(
         "sensitivity", "Which uncertain numbers decide?", "What decides", _has_stopped,
         _sensitivity, _numbers_reached, attrgetter("base.cost")),
     Stress: StudyView(
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
-        _stress),
+        _stress, instance=attrgetter("against")),
     Comparison: StudyView(
         "compare", "What does the plan become under other scenarios?", "Scenarios",
-        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached),
+        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached,
+        instance=lambda found: next(iter(found.cases.values()))),
     FuturesStudy: StudyView(
-        "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped")),
-    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares),
+        "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped"),
+        _futures_study, facts=worth_facts),
+    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares,
+        facts=share_facts),
     Discovery: StudyView(
         "discover", "Under which conditions does the plan fail?", "Where it fails", _has_stopped,
-        reached=_samples_reached),
+        _discovery, _samples_reached, notes=discovery_notes),
 }  # fmt: skip
 
 

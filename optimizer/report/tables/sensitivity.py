@@ -291,14 +291,15 @@ COUNTS = {2: "Two", 3: "Three"}
 
 def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | None]:
     """Where the plan fails: the answer first."""
-    yield Text(_failure_headline(found), style="bold")
+    yield Text(failure_headline(found), style="bold")
     if found.failed:
-        yield Text(_worst_shocks(found))
-    yield _boxes(found) if found.boxes else Text(_about_samples(found), style="dim")
-    yield from (Text(f"Note: {note}", style="yellow") for note in _notes(found))
+        yield Text(worst_shocks(found))
+    yield _boxes(found) if found.boxes else Text(about_samples(found), style="dim")
+    yield from (Text(f"Note: {note}", style="yellow") for note in discovery_notes(found))
 
 
-def _failure_headline(found: Discovery) -> str:
+def failure_headline(found: Discovery) -> str:
+    """How often the plan fails, and under which conditions."""
     title = found.instance.title
     if not found.used:
         why = "stopped before any sample was evaluated" if found.status == "stopped" else "no sample can be evaluated"
@@ -331,7 +332,7 @@ def _of_boxes(found: Discovery) -> str:
     return text.format(where, *of)
 
 
-def _worst_shocks(found: Discovery) -> str:
+def worst_shocks(found: Discovery) -> str:
     """In which shocks the plan fails worst."""
     counted = Counter(shock for shock in found.rows.shock if shock is not None).most_common(WORST_SHOCKS)
     names = [f"{shock_title(found.instance, name)} in {percent(count / found.failed)}" for name, count in counted]
@@ -431,11 +432,11 @@ def _caption(found: Discovery) -> str:
     return (
         "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail; of "
         f"all samples {share} do. Both on the {count:,} samples held back, with 95 % Clopper-Pearson intervals; boxes "
-        f"were found with {found.used - count:,} others. {_about_samples(found)}"
+        f"were found with {found.used - count:,} others. {about_samples(found)}"
     )
 
 
-def _about_samples(found: Discovery) -> str:
+def about_samples(found: Discovery) -> str:
     """What the samples are, and what counts as a failure."""
     numbers = sum(dimension.number is not None for dimension in found.dimensions)
     parts = [f"{plural(numbers, 'uncertain number')} anywhere between the ends"] if numbers else []
@@ -447,7 +448,8 @@ def _about_samples(found: Discovery) -> str:
     )
 
 
-def _notes(found: Discovery) -> Iterator[str]:
+def discovery_notes(found: Discovery) -> Iterator[str]:
+    """What the user should know of the samples and the boxes."""
     if found.status == "stopped":
         yield f"stopped after {found.used:,} of {found.samples:,} samples; these are the results so far."
     for each in found.unusable:
