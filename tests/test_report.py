@@ -17,7 +17,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.html.book import book, tidy
 from optimizer.report.html.pages import embed_json, page
-from optimizer.report.html.provenance import fingerprint
+from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
 from optimizer.report.tables.render import show

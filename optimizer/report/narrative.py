@@ -28,6 +28,7 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.studies.comparison import sizes_bought
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase
@@ -42,6 +43,15 @@ SHORT_SEGMENTS = 3
 OTHER_SHOCKS = 3
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
+
+
+def other_options(instance: Instance, other: Result, before: Result) -> str:
+    """What a plan buys that another one does not, and the other way round."""
+    some, known = sizes_bought(other), sizes_bought(before)
+    new = [display_name(instance, o) for o in some if o not in known]
+    dropped = [display_name(instance, o) for o in known if o not in some]
+    parts = [f"{word} {list_names(names)}" for word, names in (("with", new), ("without", dropped)) if names]
+    return ", and ".join(parts) or "of other sizes"
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:

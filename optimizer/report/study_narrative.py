@@ -12,8 +12,8 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import case_title, list_names, plural, shock_title
-from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
+from optimizer.report.format import case_title, list_names, number_name, number_range, plural, shock_title
+from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
@@ -22,13 +22,10 @@ from optimizer.report.tables.sensitivity import (
     deciding_text,
     discovery_notes,
     failure_headline,
-    number_range,
-    number_title,
     worst_shocks,
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
-from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
@@ -198,17 +195,8 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
             "No plan among them differs from the cheapest by more than the tolerance of sizes.")  # fmt: skip
     other = found.plans[0].result
     costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
-    how = _other_options(instance, other, found.cheapest)
+    how = other_options(instance, other, found.cheapest)
     return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}; it is {how}."
-
-
-def _other_options(instance: Instance, other: Result, before: Result) -> str:
-    """What a plan buys that another one does not, and the other way round."""
-    spent, cheapest = sizes_bought(other), sizes_bought(before)
-    new = [display_name(instance, o) for o in spent if o not in cheapest]
-    dropped = [display_name(instance, o) for o in cheapest if o not in spent]
-    parts = [f"{word} {list_names(some, _NAMES)}" for word, some in (("with", new), ("without", dropped)) if some]
-    return ", and ".join(parts) or "of other sizes"
 
 
 # Uncertain numbers.
@@ -247,13 +235,13 @@ def _moves_most(found: Sensitivity) -> str:
         return "No number moves the total cost by an amount that is proven."
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
-    name = number_title(found.instance, most.number)
+    name = number_name(found.instance, most.number)
     return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
 
 
 def _changes(found: Sensitivity) -> str:
     ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
-    names = list_names([number_title(found.instance, bar.number) for bar in ends], _NAMES)
+    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
     if not ends:
         is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
         return "At no end of a range are other options bought." if is_known else ""

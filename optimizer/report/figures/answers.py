@@ -26,10 +26,9 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     plain,
 )
-from optimizer.report.format import DASH, case_title, percent, plural, shortened
+from optimizer.report.format import DASH, case_title, number_name, percent, plural, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
-from optimizer.report.tables.sensitivity import number_title
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
@@ -375,7 +374,7 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
             text, change, tone = _of_end(end, base)
             ends.append(f"{name} {text}")
             parts += [(0.0, change, tone)] if change else []
-        return ChartRow(number_title(instance, bar.number), ", ".join(ends), tuple(parts))
+        return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
 
     rows, left = _limited(map(row, found.bars))
     return AnswerChart(
