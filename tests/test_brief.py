@@ -251,7 +251,7 @@ def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
 def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     found = so.solve(tiny, budget=5e6)
     worst = part(make_brief(tiny, found), "worst")
-    assert "of demand below survival floors, a gap of" in " ".join(worst["sentences"])
+    assert "of demand below survival floors, a survival gap of" in " ".join(worst["sentences"])
     assert worst["title"] == "Where floors fail, worst first"
     (row,) = worst["values"]
     assert row["gap"] == pytest.approx(found.worst_gap)
@@ -271,6 +271,20 @@ def test_every_segment_below_its_floor_is_listed_and_adds_to_the_gap(tiny: so.In
     assert together["gap"] == pytest.approx(sum(row["gap"] for row in rows))
     assert together["below_floor"] == pytest.approx(sum(row["below_floor"] for row in rows))
     assert worst["strong"] == [2]
+
+
+def test_a_shock_that_cuts_what_is_ordered_says_so(brief: Brief) -> None:
+    """The plant is forced, and half of it is lost in the embargo that cuts all imports."""
+    cuts = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 0.5}]"
+    instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}"])
+    worst = part(make_brief(instance, so.solve(instance, budget=6e6)), "worst")
+    assert "This shock also cuts what the plan orders: home magnet plant." in worst["sentences"]
+    assert not [said for said in part(brief, "worst")["sentences"] if "also cuts" in said]
+
+
+def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance) -> None:
+    rows = part(make_brief(tiny, so.solve(tiny, budget=5e6)), "survival")["table"]["rows"]
+    assert rows[0][1].endswith(": motors")
 
 
 def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:
@@ -306,8 +320,8 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     # Nothing can be ordered in time: the gap of the embargo of 2026 stays, whatever the budget.
     barred = so.load(TINY, ["options.plant.earliest=2030", "options.reserve.earliest=2030", "policy.budget=50M"])
     left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
-    assert left == "50M USD of the budget is left: no plan under these rules closes more of the gap."
-    assert note.startswith("Short already without a shock: motors, 2026 to 20")
+    assert left == "50M USD of the budget is left: no plan under these rules closes more of the survival gap."
+    assert note.startswith("Unserved already without a shock: motors, 2026 to 20")
     assert "up to 9 %" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")
 
@@ -596,5 +610,5 @@ def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) 
     lacks = {"motors": Lack(0.25, "2027", 25.0)}
     short = replace(low, result=replace(low.result, lacks=lacks))
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
-    assert notes[0] == "In 1 of 2 futures demand is short without a shock, most in low."
-    assert notes[1].startswith("Short already without a shock: motors, 2027, up to 25 %.")
+    assert notes[0] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
+    assert notes[1].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")

@@ -62,7 +62,7 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     assert point["headline"] == "FAILS in 2 of 2 shocks"
     assert point["failed"] == ["Cut-off (2029, 2027)"]
     assert facts["Worst shock"].startswith("Cut-off · 2029 (2029 to 2030): ")
-    assert "worst in Cut-off · 2029: a gap of 70M USD" in facts["Doing nothing"]
+    assert "worst in Cut-off · 2029: a survival gap of 70M USD" in facts["Doing nothing"]
     assert "Total cost, with all supply" in facts
 
 

@@ -326,7 +326,7 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
 def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     members = number.members
     fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in members)], 2)
-    goods = {display_name(instance, str(p)) for each in members for p in each.place if p in instance.commodities}
+    goods = {display_name(instance, str(p)) for each in members for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
     owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in members)]
     # A label of one word is a key; several words were written to be read.

@@ -268,7 +268,7 @@ def _stress(found: Stress) -> Sequence[str]:
             where = f"; of samples {_GROUPS[weak.by].format(which)} it survives {share_survived(weak.share)}"
         worst = found.worst[0]
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
-        second = f"The worst gap is {si(found.worst_gap, found.money)}, in {name}{where}."
+        second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
     help_ = ""
     if (tried := found.reinforcements) is not None:
         additions = tried.additions

@@ -101,10 +101,10 @@ def _unspent(instance: Instance, result: Result) -> Iterator[str]:
         return
     said, why = f"{si(budget - result.outlay, result.money)} of the budget is left", ""
     if result.status == "gap" and result.bound is not None:
-        price, why = instance.policy.gap_price, "no plan under these rules closes more of the gap"
+        price, why = instance.policy.gap_price, "no plan under these rules closes more of the survival gap"
         if price is not None:
-            counts = "the gap counts" if price == 1 else f"{price:g} times the gap"
-            why = f"to close more of the gap costs more than {counts}, or is not possible in time"
+            counts = "it counts" if price == 1 else f"{price:g} times what it counts"
+            why = f"to close more of the survival gap costs more than {counts}, or is not possible in time"
     yield f"{said}{': ' if why else ''}{why}."
 
 
@@ -115,7 +115,8 @@ def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
         names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
                  for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
         more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
-        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
+        why = _why_short(instance, result, ordered[0][0])
+        yield f"Unserved already without a shock: {'; '.join(names)}{more}. {why}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
@@ -184,7 +185,7 @@ def alternatives_part(
         FrameColumn("outlay", unit=result.money, form="millions"),
         FrameColumn("more", "Cost more", result.money, "millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
-        FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
+        FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
     missing = "" if near else "Plans nearly as cheap: add --with alternatives."
@@ -194,7 +195,7 @@ def alternatives_part(
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
-    note = "Cost more: present value, than this plan; gaps are not in it."
+    note = "Cost more: present value, than this plan; survival gaps are not in it."
     frame = Frame.of_rows("alternatives", title, columns, rows, note)
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
@@ -287,7 +288,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     every = max(count, every)
     of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
     note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "
-    note += "What the best plan then costs more, and what its gap grows by, each alone at an end of its range."
+    note += "What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 

@@ -491,6 +491,6 @@ def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
             yield ChartRow(case_title(column.case), "✗ no plan")
             continue
         failed = sum(each.fails for each in result.shocks)
-        fails = f"✗ {failed} of {len(result.shocks)}, gap {si(result.survival_gap, money)}; " if failed else ""
+        fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
         yield ChartRow(case_title(column.case), words, ((0.0, result.outlay, "broken" if failed else "own"),))

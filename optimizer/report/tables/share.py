@@ -97,7 +97,9 @@ def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
         gap = si(each.result.survival_gap, money)
-        reason = f"cannot keep its floors: a gap of {gap}" if each.result.baseline else "no plan obeys its rules"
+        reason = (
+            f"cannot keep its floors: a survival gap of {gap}" if each.result.baseline else "no plan obeys its rules"
+        )
         yield coalition_name(found, each), reason
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
@@ -128,7 +130,7 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
 def together_text(found: CostShares) -> str:
     """What the joint plan costs, and what it saves against plans apart."""
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
-    gap = "" if joint is None or joint.survives else f"; a gap of {si(joint.survival_gap, money)} is left"
+    gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
     return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
 
