@@ -160,7 +160,7 @@ def test_what_was_stopped_is_not_told_as_a_fact() -> None:
     done = diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0")
     assert done.returncode == 5, done.stderr
     said = " ".join(done.stdout.split())
-    assert said.startswith("tiny: survives 0 of 2 shocks so far, the worst with a gap of 70M USD;")
+    assert said.startswith("tiny: survives 0 of 2 shocks so far, the worst with a survival gap of 70M USD;")
     assert "at best" not in said
     assert "The least outlay that survives everything is not known" in said
     assert "not known: the search was stopped" in said.partition("buys")[2]

@@ -98,8 +98,7 @@ def command(
     studied = sections.make_sections(names, made, subject)
     with fits:
         studies = _data_of(studied)
-        known = studies if (figures := made.get("figures")) is None else studies | {"sensitivity": figures.to_dict()}
-        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=known, warnings=doubts)
+        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=made.values(), warnings=doubts)
         shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
     from optimizer.report.html.pages import page
     from optimizer.report.html.sections import picture_data, plan_pictures
@@ -307,8 +306,7 @@ def _write_book(
     _print_answer(f"{result.instance}: {plan_headline(result)}")
     tasks = {"slips": Task(_slips, (subject,)), "figures": Task(_figures, (subject,))}
     made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0, subject.time_limit)
-    studies = {} if (figures := made.get("figures")) is None else {"sensitivity": figures.to_dict()}
-    brief = make_brief(instance, result, slips=made.get("slips", ()), studies=studies, warnings=doubts)
+    brief = make_brief(instance, result, slips=made.get("slips", ()), studies=made.values(), warnings=doubts)
     _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
 
 

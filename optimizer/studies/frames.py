@@ -398,7 +398,7 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs"),
+        FrameColumn("hangs", "Depends on"),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
         FrameColumn("first", form="period"),
         FrameColumn("last", form="period"),

@@ -161,7 +161,7 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     if found.least_outlay is not None:
         notes.insert(0, f"The least outlay that keeps every floor is {si_up(found.least_outlay, money, 5)}.")
     notes += ["Green diamond: every floor holds."] if any(result.survives for result in results) else []
-    notes += [proven_words(found, money), f"Gap at shortage cost; cost present value, {own.currency}.", words]
+    notes += [proven_words(found, money), f"Survival gap at shortage cost; cost present value, {own.currency}.", words]
     notes += ["The search was stopped: more budgets were to come."] if found.stopped else []
     add_footer(canvas, " ".join(note for note in notes if note))
     return canvas

@@ -104,7 +104,7 @@ def write_report(
         write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
         return
     amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    shown = _page_book(result, amounts, sections)
+    shown = _page_book(result, amounts, studies)
     if form in BRIEF_FORMS:
         write_whole(path, write_brief(shown.to_dict()["brief"], form))
         return
@@ -115,14 +115,13 @@ def write_report(
     write_whole(path, page(shown.to_dict() | picture_data(pictures), (*pictures, *sections)))
 
 
-def _page_book(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> Book:
+def _page_book(result: Result, amounts: list[float] | None, studies: Sequence[Study]) -> Book:
     """What a page shows, its plans of other budgets solved for."""
     instance, is_quick = instance_of(result), result.baseline is None or amounts == []
     warnings = audit_warnings(instance, result)
     found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
     slips = () if is_quick else find_brief_slips(instance, result, Settings())
-    known = {section.name: section.data for section in sections}
-    brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
+    brief = make_brief(instance, result, frontier=found, slips=slips, studies=studies, warnings=warnings)
     return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief)
 
 

@@ -102,7 +102,7 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
     at_best = ", as leaving a gap at its price costs less," if best.has_priced_gaps else " at best"
     text += " so far" if is_stopped else at_best if best.given is None else ""
-    text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+    text += f", the worst with a survival gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
 
