@@ -23,7 +23,7 @@ operation the terms of those processes, segments and options that the number may
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -47,6 +47,8 @@ FEWEST = 60
 # Harmonics that count.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
+# Sections that an option refers to without rows that depend on others: what it takes and gives is summed up.
+BY_SUM = frozenset({"commodities", "options"})
 # Where a task keeps L of the instance as it is, by what is written of it.
 BASE = "base of first-order effects"
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
@@ -293,15 +295,21 @@ def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | No
     an option that refers to others, to a segment, a process or a region: its rows depend on their numbers, and
     its columns stand in their rows.
     """
-    places, beside = [each.path.split(".") for each in number.members], {"commodities", "options"}
-    referring = {o for o, each in instance.options.items() if {one.section for one in each.references()} - beside}
+    places = {tuple(each.path.split(".")[:2]) for each in number.members}
+    referring = {o for o, each in instance.options.items() if {one.section for one in each.references()} - BY_SUM}
     changed = {place[1] for place in places if place[0] in ("processes", "demands", "options")}
-    if len(changed - referring) < len({tuple(place[:2]) for place in places}):
+    if len(changed - referring) < len(places):
         return None
-    scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in changed and each.end_of_life}
-    # A balance without any term of a column is no row: what takes scrap has to be there for what comes back to count.
-    takers = (o for o, each in instance.activities.items() if scrap & set(each.input))
-    return frozenset(changed).union(takers, referring)
+    return frozenset(changed).union(_takers_of_scrap(instance, changed), referring)
+
+
+def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
+    """The activities that take the scrap of some segments.
+
+    A balance without any term of a column is no row: for what comes back to count, what takes it has to be there.
+    """
+    scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
+    return (o for o, each in instance.activities.items() if scrap & set(each.input))
 
 
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
