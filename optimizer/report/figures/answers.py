@@ -33,7 +33,7 @@ from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison
+from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
@@ -477,7 +477,7 @@ def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
 def _comparison(found: Comparison) -> AnswerChart:
     money = next(iter(found.cases.values()))
     return AnswerChart(
-        f"{money.title}: the plan under each scenario of the file",
+        f"{money.title}: the plan of each case",
         tuple(_columns(found, money.money)),
         {"broken": "some floor fails", "own": "every floor holds"},
         f"Outlay, undiscounted, {money.currency}; total cost: present value.",
@@ -485,12 +485,18 @@ def _comparison(found: Comparison) -> AnswerChart:
 
 
 def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
+    are_budgets = len(found.columns) > len({each.case for each in found.columns})
+
+    def label(column: ComparisonColumn) -> str:
+        budget = "any budget" if column.budget is None else f"budget {si(column.budget, money)}"
+        return f"{case_title(column.case)}, {budget}" if are_budgets else case_title(column.case)
+
     for column in found.columns:
         result = column.result
         if result.baseline is None:
-            yield ChartRow(case_title(column.case), "✗ no plan")
+            yield ChartRow(label(column), "✗ no plan")
             continue
         failed = sum(each.fails for each in result.shocks)
         fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
-        yield ChartRow(case_title(column.case), words, ((0.0, result.outlay, "broken" if failed else "own"),))
+        yield ChartRow(label(column), words, ((0.0, result.outlay, "broken" if failed else "own"),))

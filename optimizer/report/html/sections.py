@@ -12,6 +12,7 @@ from optimizer.errors import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.frontier import draw_comparison
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
 from optimizer.report.figures.studies import draw_discovery, draw_worth
@@ -23,6 +24,7 @@ from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
@@ -217,5 +219,7 @@ def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
 def _canvas_of(subject: FuturesResult | Study) -> Canvas:
     if isinstance(subject, FuturesResult):
         return draw_futures(instance_of(subject), subject)
+    if isinstance(subject, Comparison):
+        return draw_comparison(subject)
     _, _, draw = _DRAWN.get(type(subject), ("", (), draw_answer))
     return draw(subject)
