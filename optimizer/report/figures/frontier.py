@@ -1,10 +1,9 @@
 """What each budget buys: the survival gap and the cost of plans by outlay, of a report or of a comparison."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.answers import draw_answer
 from optimizer.report.figures.canvas import (
     BLUE,
     GREEN,
@@ -17,26 +16,11 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, Frontier
+from optimizer.studies.comparison import Frontier
 from optimizer.units import si, si_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def draw_comparison(found: Comparison) -> Canvas:
-    """What each budget buys where one case has several; else a bar for each column.
-
-    Raises:
-        ValueError: there is nothing to draw. Its text says so.
-    """
-    columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
-    if len(found.cases) > 1 or len(columns) < 2:
-        return draw_answer(found)
-    notes = [f"The least outlay that keeps every floor is {si_up(each.outlay, columns[0].result.money, 5)}."
-             for each in found.least if each.outlay is not None]  # fmt: skip
-    (instance,) = found.cases.values()
-    return _draw_results(instance, [each.result for each in columns], None, notes)
 
 
 def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
@@ -48,10 +32,10 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
         notes.insert(0, f"The least outlay that keeps every floor is {si_up(found.least_outlay, own.money, 5)}.")
     ends = [proven_words(found, own.money), words]
     ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
-    return _draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
+    return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
 
 
-def _draw_results(
+def draw_results(
     instance: Instance,
     results: Sequence[Result],
     own: Result | None,
@@ -112,7 +96,7 @@ def _drawn_line(
         [result.outlay for result in results], amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False
     )
     if own is not None:
-        look = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
+        look: dict[str, Any] = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
         panel.plot([own.outlay], [figure(own)], "o", **look)
     in_money(panel.yaxis)
     panel.margins(y=0.18)
