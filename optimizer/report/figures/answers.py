@@ -33,7 +33,7 @@ from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
@@ -485,18 +485,14 @@ def _comparison(found: Comparison) -> AnswerChart:
 
 
 def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
-    are_budgets = len(found.columns) > len({each.case for each in found.columns})
-
-    def label(column: ComparisonColumn) -> str:
-        budget = "any budget" if column.budget is None else f"budget {si(column.budget, money)}"
-        return f"{case_title(column.case)}, {budget}" if are_budgets else case_title(column.case)
-
+    has_budgets = len(found.columns) > len({each.case for each in found.columns})
     for column in found.columns:
-        result = column.result
+        result, name = column.result, case_title(column.case)
+        name += f", budget {si(column.budget, money)}" if has_budgets and column.budget is not None else ""
         if result.baseline is None:
-            yield ChartRow(label(column), "✗ no plan")
+            yield ChartRow(name, "✗ no plan")
             continue
         failed = sum(each.fails for each in result.shocks)
         fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
-        yield ChartRow(label(column), words, ((0.0, result.outlay, "broken" if failed else "own"),))
+        yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))
