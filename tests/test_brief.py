@@ -35,8 +35,8 @@ from optimizer.report.brief.plan_parts import (
 )
 from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
+from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.pages import futures_book, futures_page, page
 from optimizer.report.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan

@@ -15,8 +15,8 @@ import optimizer as so
 from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
+from optimizer.report.document import embed_json, page
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.pages import embed_json, page
 from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables

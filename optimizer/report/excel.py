@@ -399,7 +399,8 @@ class _Writer:
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
-            wide += width
+            # A spreadsheet adds a margin to each.
+            wide += width + 1
         made.fit_to_pages(-(-wide // ACROSS), 0)
 
     def write(self, sheet: OutputSheet) -> None:

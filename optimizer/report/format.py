@@ -7,10 +7,12 @@ from itertools import islice
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import display_name, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
+from optimizer.instance.derived import stage_title as stage_title
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
@@ -78,21 +80,6 @@ def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
     """The shares of all regions but home; of all regions if the file names no home."""
     return {region: share for region, share in regions.items() if region != instance.home}
-
-
-def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
-    """The name of a stage in a region; a stage with the key of a commodity has that commodity's name."""
-    commodity = instance.commodities.get(stage or "")
-    name = (commodity.name if commodity is not None else None) or stage or "other"
-    return f"{name}, {region_name(instance, region)}" if region else name
-
-
-def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
-    """A stage or a process that is cut off, by its name; what a shock cuts, by the shock's own."""
-    if kind == "stage":
-        region, _, stage = name.partition(" / ")
-        return stage_title(instance, stage, region)
-    return display_name(instance, name) if kind == "process" else name
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -477,7 +477,7 @@ def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
 def _comparison(found: Comparison) -> AnswerChart:
     money = next(iter(found.cases.values()))
     return AnswerChart(
-        f"{money.title}: the plan under each scenario of the file",
+        f"{money.title}: the plan of each case",
         tuple(_columns(found, money.money)),
         {"broken": "some floor fails", "own": "every floor holds"},
         f"Outlay, undiscounted, {money.currency}; total cost: present value.",
@@ -485,12 +485,14 @@ def _comparison(found: Comparison) -> AnswerChart:
 
 
 def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
+    has_budgets = len(found.columns) > len({each.case for each in found.columns})
     for column in found.columns:
-        result = column.result
+        result, name = column.result, case_title(column.case)
+        name += f", budget {si(column.budget, money)}" if has_budgets and column.budget is not None else ""
         if result.baseline is None:
-            yield ChartRow(case_title(column.case), "✗ no plan")
+            yield ChartRow(name, "✗ no plan")
             continue
         failed = sum(each.fails for each in result.shocks)
         fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
-        yield ChartRow(case_title(column.case), words, ((0.0, result.outlay, "broken" if failed else "own"),))
+        yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))

@@ -12,6 +12,7 @@ from optimizer.errors import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.frontier import draw_results
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
 from optimizer.report.figures.studies import draw_discovery, draw_worth
@@ -23,10 +24,11 @@ from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 # Studies with a figure of their own.
 Study = FuturesStudy | Discovery | ChartedStudy
@@ -217,5 +219,18 @@ def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
 def _canvas_of(subject: FuturesResult | Study) -> Canvas:
     if isinstance(subject, FuturesResult):
         return draw_futures(instance_of(subject), subject)
+    if isinstance(subject, Comparison):
+        return _draw_comparison(subject)
     _, _, draw = _DRAWN.get(type(subject), ("", (), draw_answer))
     return draw(subject)
+
+
+def _draw_comparison(found: Comparison) -> Canvas:
+    """What each budget buys where one case has several; else a bar for each column."""
+    columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
+    if len(found.cases) > 1 or len(columns) < 2:
+        return draw_answer(found)
+    notes = [f"The least outlay that keeps every floor is {si_up(each.outlay, columns[0].result.money, 5)}."
+             for each in found.least if each.outlay is not None]  # fmt: skip
+    (instance,) = found.cases.values()
+    return draw_results(instance, [each.result for each in columns], None, notes)
