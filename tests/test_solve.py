@@ -261,7 +261,7 @@ def test_what_goes_unserved_in_peace_is_told() -> None:
     lack = result.lacks["all"]
     assert (lack.share, lack.period, lack.unserved) == (pytest.approx(1), "2027", pytest.approx(100))
     (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
-    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to go short is cheaper")
+    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to leave it unserved is cheaper")
     assert result.to_dict()["lacks"] == {"all": {"share": lack.share, "period": "2027", "unserved": lack.unserved}}
     again = so.Result.from_dict(result.to_dict())
     assert again.lacks == result.lacks
@@ -305,7 +305,7 @@ def test_segments_that_go_short_in_peace_are_told_apart() -> None:
     result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
     (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
     assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
-    assert "; and 1 more: to go short is cheaper" in text
+    assert "; and 1 more: to leave it unserved is cheaper" in text
 
 
 def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

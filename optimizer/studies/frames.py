@@ -162,7 +162,7 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         FrameColumn("region", form="region", is_index=True),
         FrameColumn("share", "Share", "share", "percent"),
         FrameColumn("production", unit="t/yr", form="amount"),
-        FrameColumn("hhi", "HHI", "share", "exact"),
+        FrameColumn("hhi", "HHI", "share", "amount"),
     )
     rows = (
         (commodity, share.year, region, part, share.tonnes * part, share.hhi)
@@ -398,7 +398,7 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs"),
+        FrameColumn("hangs", "Depends on"),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
         FrameColumn("first", form="period"),
         FrameColumn("last", form="period"),
