@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -63,9 +64,10 @@ def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     instance = so.load(CASES / "106.yaml")
     by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
     (written,) = tmp_path.iterdir()
-    assert Checkpoint(str(tmp_path), instance, Settings()).path == written
-    assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None
-    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), Settings()).load() is None
+    asked = Settings(strategy="scenarios")
+    assert Checkpoint(str(tmp_path), instance, asked).path == written
+    assert Checkpoint(str(tmp_path), instance, replace(asked, gap=0.01)).load() is None
+    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), asked).load() is None
 
 
 def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:
