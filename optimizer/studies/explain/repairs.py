@@ -183,6 +183,11 @@ class Repair:
     tonnes: dict[int, float] = field(default_factory=dict)
     why: str = ""
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the floors can be kept as they are."""
+        return self.kind == "floors" and self.works is True and (self.amount or 0.0) >= 1.0
+
 
 def _with_cost(repair: Repair, tried: Tried) -> Repair:
     """The repair with what the plan costs that was found with it."""
