@@ -68,7 +68,7 @@ class NearOptimalSearch(Search):
     """The near-optimal plans of an instance.
 
     Args:
-        instance, settings, clock, listener: as for `Strategy.run`.
+        instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: of the recourse in the shocks.
         most: the limit on cost, in money, present value; with the price of gaps where they have one.
         gap_limit: the limit on the survival gap, in money; 0 where all floors are kept, or where gaps have a price.

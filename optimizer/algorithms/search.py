@@ -10,8 +10,8 @@ from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.rounding import RoundedFloors
-from optimizer.algorithms.separation import Violation
-from optimizer.algorithms.separation.listed import ListedShocks
+from optimizer.algorithms.separation import ListedShocks, Violation
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
@@ -30,8 +30,9 @@ class Search:
     """A search in rounds.
 
     Args:
-        instance, settings, clock, listener: as for `Strategy.run`.
+        instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: of the recourse in the listed shocks.
+        problem: what is minimised.
         add: how many shocks are added in a round.
         few: where floors fail, so many shocks are all held in one model.
 
@@ -48,12 +49,13 @@ class Search:
         clock: Clock,
         listener: Listener,
         evaluator: RecourseEvaluator,
+        problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
         few: int = FEW_SHOCKS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree
-        self.evaluator, self.add, self.few = evaluator, add, few
+        self.evaluator, self.problem, self.add, self.few = evaluator, problem, add, few
         self.began = time.perf_counter()
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:
             evaluator.writer = Writer(instance)

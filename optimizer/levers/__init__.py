@@ -6,12 +6,10 @@ from typing import get_args
 
 from pydantic import SerializeAsAny
 
-from optimizer.levers.ally import Ally
 from optimizer.levers.base import Labels, Lever, Producing, Reference, Sized
 from optimizer.levers.leverage import Leverage
 from optimizer.levers.partnership import Partnership
-from optimizer.levers.recycling import Recycling
-from optimizer.levers.refining import Refining
+from optimizer.levers.producing import Ally, Recycling, Refining
 from optimizer.levers.stockpile import Stock, Stockpile
 from optimizer.levers.substitution import Substitution
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult, outlay
+from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, outlay
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
@@ -139,14 +139,9 @@ class WhatIfSolver:
         began, evaluator = time.perf_counter(), self.evaluator(instance)
         first &= {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
-        if problem.is_default:
-            strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
-        else:
-            strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
-        if isinstance(strategy, ConstraintGeneration):
-            keeper = self.keeper if instance.tree.is_single else None
-            strategy = replace(strategy, bound=bound, keeper=keeper)
-        self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
+        hints = Hints(first, plans, bound=bound, keeper=self.keeper if instance.tree.is_single else None)
+        solved = best_plan(instance, settings, self.clock, self.listener, problem, evaluator, hints)
+        self.latest = solved
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
