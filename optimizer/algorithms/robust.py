@@ -45,11 +45,10 @@ from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
-from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult
+from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance

@@ -1,8 +1,8 @@
-"""What every search in rounds keeps: its loop, the shocks that its model contains, its progress, a state to resume."""
+"""What every search in rounds keeps: the shocks that its model contains, its progress, a state to resume."""
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -136,31 +136,3 @@ class Search:
             self._has_warned = True
             what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
             warnings.warn(what, OptimizerWarning, stacklevel=2)
-
-
-def generate_constraints[T](
-    solve: Callable[[], T | None],
-    separate: Callable[[T], Sequence[Violation]],
-    add: Callable[[Sequence[Violation]], None],
-    clock: Clock,
-) -> T | None:
-    """The loop: solve, separate, add, until nothing is violated.
-
-    Args:
-        solve: the best solution for the constraints so far; None ends the loop.
-        separate: what it violates.
-        add: adds constraints for some of that.
-        clock: ends the loop where it is over.
-
-    Returns:
-        The solution that violates nothing; None where there is none, or the loop was ended before.
-    """
-    while not clock.is_over:
-        found = solve()
-        if found is None:
-            return None
-        violated = separate(found)
-        if not violated:
-            return found
-        add(violated)
-    return None

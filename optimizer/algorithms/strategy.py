@@ -1,4 +1,4 @@
-"""What algorithms share: what is minimised, what is known before, what is found, and batches of shocks.
+"""What algorithms share: what is minimised, what is known before and found, the loop of rounds, and batches of shocks.
 
 Of the plans that keep every floor the one of least cost is found, unless a `ProblemVariant` says otherwise:
 
@@ -28,7 +28,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Progress
 from optimizer.results.plan import ManyFlows, NoShockPlan, Plan
-from optimizer.solver import Basis, Integers, SolveResult, Vector
+from optimizer.solver import Basis, Clock, Integers, SolveResult, Vector
 from optimizer.solver.kept import ModelKeeper
 
 
@@ -177,6 +177,34 @@ def leaving_out(options: Iterable[str]) -> Rows:
                 builder.require("question", f"without_{option}", None, bought, "<=", 0.0)
 
     return write
+
+
+def generate_constraints[T, V](
+    solve: Callable[[], T | None],
+    separate: Callable[[T], Sequence[V]],
+    add: Callable[[Sequence[V]], None],
+    clock: Clock,
+) -> T | None:
+    """The loop: solve, separate, add, until nothing is violated.
+
+    Args:
+        solve: the best solution for the constraints so far; None ends the loop.
+        separate: what it violates.
+        add: adds constraints for some of that.
+        clock: ends the loop where it is over.
+
+    Returns:
+        The solution that violates nothing; None where there is none, or the loop was ended before.
+    """
+    while not clock.is_over:
+        found = solve()
+        if found is None:
+            return None
+        violated = separate(found)
+        if not violated:
+            return found
+        add(violated)
+    return None
 
 
 RecourseTask = Literal[
