@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -346,7 +346,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = ExtensiveForm().run(undisrupted, self.settings, self.clock, self.listener)
+        found = solve_whole(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return
