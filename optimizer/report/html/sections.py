@@ -171,7 +171,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, An
     "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
     "sources": (
-        "What serves the segment that goes shortest",
+        "What serves the segment with most unserved",
         "In the baseline, and in the shock that leaves most of it unserved",
         "Who serves",
         _segment_sources,

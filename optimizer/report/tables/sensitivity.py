@@ -236,7 +236,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     title, heads = "What the outcome depends on", list(columns)
     shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
                         layout={"no_wrap": True}, expand=True)  # fmt: skip
-    return [*parts, shown, _bought(found, importance)]
+    return [*parts, shown, screen_table(instance, found.frames.frame("bought_in_samples"))]
 
 
 def _weight(weight: Weight | None) -> str:
@@ -244,18 +244,6 @@ def _weight(weight: Weight | None) -> str:
         return DASH
     mark = "" if weight.is_significant else "· "
     return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
-
-
-def _bought(found: Sensitivity, importance: Importance) -> Table:
-    rows = [
-        (display_name(found.instance, o), [percent(share), "bought" if o in found.base.bought else DASH])
-        for o, share in sorted(importance.bought.items(), key=lambda pair: -pair[1])
-        if share > 0 or o in found.base.bought
-    ]
-    heads = ["Samples", "As it is"]
-    return cross_table(
-        "Share of samples in which it is bought", "Option", heads, rows, caption="Best plan of each sample."
-    )
 
 
 WORDS = {"severity": "severity of the drawn shock", "months": "length of the drawn shock", "start": "start"}
