@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.audit.auditor import Auditor
     from optimizer.audit.report import Report as Report
-    from optimizer.audit.saved import verify
+    from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
@@ -103,7 +103,7 @@ _HOMES = {
     "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
     "audit.report": ("Report",),
-    "audit.saved": ("verify",),
+    "audit.result": ("verify",),
     "errors": (
         "AuditError",
         "Finding",

@@ -20,7 +20,7 @@ from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import solve_group
-from optimizer.audit.figures import check_futures
+from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.model.expressions import Expression

@@ -27,8 +27,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.shares import grant_samples
 from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import Hints, SearchResult
-from optimizer.audit.figures import complete
 from optimizer.audit.report import DISAGREES, Report
+from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds

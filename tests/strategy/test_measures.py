@@ -17,7 +17,7 @@ import optimizer as so
 from optimizer.algorithms.constraint_generation import is_estimable
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit.figures import _outcomes
+from optimizer.audit.result import _outcomes
 from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.risk import CostOutcome, FutureCosts, measured_cost

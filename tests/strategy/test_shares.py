@@ -17,7 +17,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.shares import Excuses
 from optimizer.algorithms.solving import choose_algorithm
-from optimizer.audit.figures import check_futures
+from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares
 from optimizer.progress import Progress

@@ -20,7 +20,7 @@ from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import ProblemVariant, outlay
-from optimizer.audit.figures import check_futures, measure_of_futures
+from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
 from optimizer.instance.edits import for_each_future, with_tree
 from optimizer.instance.questions import RiskMeasure

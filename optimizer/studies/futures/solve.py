@@ -22,8 +22,8 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
 from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import Hints, ProblemVariant, SearchResult
-from optimizer.audit.figures import check_futures
 from optimizer.audit.report import Report
+from optimizer.audit.result import check_futures
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
