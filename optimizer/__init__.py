@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optimizer.audit.auditor import Auditor
     from optimizer.audit.report import Report as Report
-    from optimizer.audit.saved import verify
+    from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
     from optimizer.progress import Progress as Progress
+    from optimizer.report.document import write_report
     from optimizer.report.excel import write_workbook
-    from optimizer.report.html.pages import write_report
     from optimizer.results.futures import FuturesResult as FuturesResult
     from optimizer.results.plan import Build as Build
     from optimizer.results.plan import Flows as Flows
@@ -103,7 +103,7 @@ _HOMES = {
     "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
     "audit.report": ("Report",),
-    "audit.saved": ("verify",),
+    "audit.result": ("verify",),
     "errors": (
         "AuditError",
         "Finding",
@@ -125,7 +125,7 @@ _HOMES = {
     "extend": ("register",),
     "progress": ("Progress",),
     "report.excel": ("write_workbook",),
-    "report.html.pages": ("write_report",),
+    "report.document": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),

@@ -173,7 +173,7 @@ class OptimizerWarning(UserWarning):
 
 EXTRAS = {
     "report": ("jinja2", "plotly", "fpdf", "docx", "matplotlib"),
-    "plot": ("matplotlib", "plotext", "countryinfo"),
+    "plot": ("matplotlib", "countryinfo"),
     "excel": ("openpyxl", "xlsxwriter"),
     "sensitivity": ("SALib", "sklearn"),
     "cluster": ("distributed",),

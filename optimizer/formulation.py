@@ -213,9 +213,15 @@ def first_stages_model(tree: FutureTree) -> ModelBuilder:
     return model
 
 
-def extensive_form_model(instance: Instance, shocks: Iterable[Shock], *, offers_valid: bool = True) -> ModelBuilder:
-    """The plan, the baseline, policy, and every shock given; without valid inequalities where nothing is searched."""
-    return Writer(instance, offers_valid=offers_valid).extensive_form_model(shocks)
+def extensive_form_model(
+    instance: Instance, shocks: Iterable[Shock], *, offers_valid: bool = True, written: frozenset[str] | None = None
+) -> ModelBuilder:
+    """The plan, the baseline, policy, and every shock given; without valid inequalities where nothing is searched.
+
+    Of operation what some processes, segments and options add, where `written` names them: the rows that they share
+    with others have their terms only.
+    """
+    return Writer(instance, offers_valid=offers_valid, written=written).extensive_form_model(shocks)
 
 
 class Writer:
@@ -225,10 +231,10 @@ class Writer:
         first_stage: the first stages of all futures. tree: the futures.
     """
 
-    def __init__(self, instance: Instance, *, offers_valid: bool = True) -> None:
+    def __init__(self, instance: Instance, *, offers_valid: bool = True, written: frozenset[str] | None = None) -> None:
         self.tree = instance.tree
         self.first_stage = first_stages_model(self.tree)
-        self.first_stage.offers_valid = offers_valid
+        self.first_stage.offers_valid, self.first_stage.written = offers_valid, written
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)
         for future, member in zip(self.tree.futures, model.members, strict=True):
@@ -313,11 +319,12 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
     first = len(model.rows)
+    processes, demands = model.selected(instance.processes), model.selected(instance.demands)
     with model.under(path.key):
-        network.operate(model, path, instance.processes, instance.demands)
-        for option in instance.options.values():
+        network.operate(model, path, processes, demands)
+        for option in model.selected(instance.options).values():
             option.operate(model, path)
-        network.settle(model, path, instance.processes, instance.demands)
+        network.settle(model, path, processes, demands)
         linking.tighten(model, path, instance.demands.values(), model.rows[first:])
 
 

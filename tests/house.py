@@ -28,7 +28,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-import optimizer
+import optimizer.levers
 
 ROOT = Path(optimizer.__file__).parent
 TESTS = Path(__file__).parent
@@ -160,7 +160,7 @@ def lever_files() -> list[Path]:
 
 def naming_levers() -> dict[str, list[str]]:
     """Files outside the levers' own folders that name a lever's kind or class in code, with the names."""
-    kinds = {path.stem for path in lever_files()}
+    kinds = set(optimizer.levers.PACKAGE_KINDS)
     known = kinds | {kind.capitalize() for kind in kinds}
     own = (ROOT / "levers", ROOT / "audit" / "levers")
     found = {}

@@ -18,6 +18,7 @@ import optimizer as so
 from optimizer import errors as extras
 from optimizer.cli.app import app
 from optimizer.errors import BRIEF_FORMS, ExitCode
+from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
@@ -34,14 +35,16 @@ from optimizer.report.brief.plan_parts import (
 )
 from optimizer.report.brief.structure import Brief
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
+from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.pages import futures_book, futures_page, page
-from optimizer.report.html.provenance import basis_of, find_numbers, weighted_basis
+from optimizer.report.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
+from optimizer.studies.importance import UncertainNumber
+from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"
@@ -209,10 +212,9 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
     tornado = so.sensitivity(ranged, flips=False, settings=Settings(jobs=1))
     others = so.alternatives(ranged, settings=Settings(jobs=1))
-    studies = {"sensitivity": tornado.to_dict(), "alternatives": others.to_dict()}
-    parts = make_brief(ranged, result, studies=studies).to_dict()["parts"]
+    parts = make_brief(ranged, result, studies=[tornado, others]).to_dict()["parts"]
     (row,) = parts["figures"]["table"]["rows"]
-    assert row[:3] == ["motors: quantity", "×1", "×0.7 to ×1.2"]
+    assert row[:3] == ["motors: quantity", "×1", "×0.7 … ×1.2"]
     assert row[3].startswith("−")
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
@@ -220,18 +222,20 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
 
 
 def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Result) -> None:
-    end = {"cost": 7.05e9, "bound": 7.04e9, "gap": 446e6}
-    base = {"cost": 7.06e9, "bound": 7.05e9, "gap": 445e6}
-    member = {"path": "demands.motors.quantity", "low": 0.5, "value": 1.0, "high": 2.0, "factor": True}
-    bars = [
-        {"name": "users_stocks", "members": [member, member], "low": end, "high": end | {"cost": 9e9, "bound": 8.9e9}},
-        {"name": "x", "members": [member], "low": end | {"gap": 0.0}, "high": end | {"gap": 500e6}},
-    ]
-    found = {"base": base, "measure": {"tolerance": 2e6}, "numbers": bars, "screened": []}
-    part = make_brief(tiny, result, studies={"sensitivity": found}).to_dict()["parts"]["figures"]
-    # The cost at the low end is 0 to 20M less, and a gap within the tolerance is none.
+    end = VariantOutcome("optimal", cost=7.05e9, bound=7.04e9, gap=446e6, gap_bound=444e6)
+    base = VariantOutcome("optimal", cost=7.06e9, bound=7.05e9, gap=445e6, gap_bound=444e6)
+    demand, capex = (Uncertain(path, tuple(path.split(".")), 0.5, 2.0, 1.0, is_factor=True)
+                     for path in ("demands.motors.quantity", "options.plant.capex"))  # fmt: skip
+    dear = replace(end, cost=9e9, bound=8.9e9)
+    bars = (
+        TornadoBar(UncertainNumber("users_stocks", (demand, capex)), end, dear),
+        TornadoBar(UncertainNumber("x", (demand,)), replace(end, gap=0.0), replace(end, gap=500e6, gap_bound=499e6)),
+    )
+    found = Sensitivity("proven", tiny, 0.02, 0.01, base, bars)
+    part = make_brief(tiny, result, studies=[found]).to_dict()["parts"]["figures"]
+    # The cost at the low end is 0 to 20M less, and a change of the gap that is not proven is none.
     assert part["table"]["rows"][0][3:] == ["–", "+1,900"]
-    assert part["table"]["rows"][0][0] == "Quantity, 2 figures together (users stocks)"
+    assert part["table"]["rows"][0][0] == "Users stocks: quantity, capex of motors and 1 more"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
     assert "Of 2 ranges in the file" in part["table"]["caption"]
 
@@ -247,7 +251,7 @@ def test_no_plan_has_no_parts(tiny: so.Instance) -> None:
 def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     found = so.solve(tiny, budget=5e6)
     worst = part(make_brief(tiny, found), "worst")
-    assert "of demand below survival floors, a gap of" in " ".join(worst["sentences"])
+    assert "of demand below survival floors, a survival gap of" in " ".join(worst["sentences"])
     assert worst["title"] == "Where floors fail, worst first"
     (row,) = worst["values"]
     assert row["gap"] == pytest.approx(found.worst_gap)
@@ -267,6 +271,20 @@ def test_every_segment_below_its_floor_is_listed_and_adds_to_the_gap(tiny: so.In
     assert together["gap"] == pytest.approx(sum(row["gap"] for row in rows))
     assert together["below_floor"] == pytest.approx(sum(row["below_floor"] for row in rows))
     assert worst["strong"] == [2]
+
+
+def test_a_shock_that_cuts_what_is_ordered_says_so(brief: Brief) -> None:
+    """The plant is forced, and half of it is lost in the embargo that cuts all imports."""
+    cuts = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 0.5}]"
+    instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}"])
+    worst = part(make_brief(instance, so.solve(instance, budget=6e6)), "worst")
+    assert "This shock also cuts what the plan orders: home magnet plant." in worst["sentences"]
+    assert not [said for said in part(brief, "worst")["sentences"] if "also cuts" in said]
+
+
+def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance) -> None:
+    rows = part(make_brief(tiny, so.solve(tiny, budget=5e6)), "survival")["table"]["rows"]
+    assert rows[0][1].endswith(": motors")
 
 
 def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:
@@ -302,8 +320,8 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     # Nothing can be ordered in time: the gap of the embargo of 2026 stays, whatever the budget.
     barred = so.load(TINY, ["options.plant.earliest=2030", "options.reserve.earliest=2030", "policy.budget=50M"])
     left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
-    assert left == "50M USD of the budget is left: no plan under these rules closes more of the gap."
-    assert note.startswith("Short already without a shock: motors, 2026 to 20")
+    assert left == "50M USD of the budget is left: no plan under these rules closes more of the survival gap."
+    assert note.startswith("Unserved already without a shock: motors, 2026 to 20")
     assert "up to 9 %" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")
 
@@ -592,5 +610,5 @@ def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) 
     lacks = {"motors": Lack(0.25, "2027", 25.0)}
     short = replace(low, result=replace(low.result, lacks=lacks))
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
-    assert notes[0] == "In 1 of 2 futures demand is short without a shock, most in low."
-    assert notes[1].startswith("Short already without a shock: motors, 2027, up to 25 %.")
+    assert notes[0] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
+    assert notes[1].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.audit.saved import verify
+from optimizer.audit.result import verify
 from optimizer.errors import GivenPlanError
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import evaluate

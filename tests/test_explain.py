@@ -405,3 +405,25 @@ def test_what_was_found_survives_a_second_look(survived: so.Explanation) -> None
     said = survived.to_dict()
     assert json.loads(json.dumps(said, allow_nan=False)) == json.loads(json.dumps(said))
     assert {each["kind"] for each in said["worths"]} >= {"shock", "family", "lever", "later", "sooner"}
+
+
+def test_floors_that_are_dearer_than_their_gaps_need_no_repair() -> None:
+    # With gaps at a hundredth of their shortage cost the plan buys nothing. The plan that keeps every floor is that of
+    # the file without a price of gaps: 43.6M, with an outlay of 11.5M under a budget of 20M.
+    explained = so.explain(so.load(TINY, ["policy.gap_price=0.01"]))
+    assert explained.result.status == "gap"
+    kinds = [(each.kind, each.works, each.amount) for each in explained.repairs]
+    assert kinds == [("budget", False, None), ("floors", True, 1.0)]
+    floors = explained.repairs[1]
+    assert (floors.cost, floors.outlay) == (pytest.approx(43.6e6), pytest.approx(11.5e6))
+    assert explained.reason is None
+
+
+def test_a_repair_keeps_every_floor_whatever_the_price_of_its_gaps() -> None:
+    # What has to be bought, kept or left to survive does not depend on what gaps would cost.
+    free, priced = (so.explain(so.load(TINY, changes), budget="1M") for changes in ([], ["policy.gap_price=0.01"]))
+    amounts = [
+        [(each.kind, each.of, each.works, each.amount) for each in explained.repairs] for explained in (free, priced)
+    ]
+    assert amounts[0] == amounts[1]
+    assert any(each.works for each in free.repairs)

@@ -6,22 +6,21 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, solve_group
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, last_parted
 from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.audit.figures import check_futures
+from optimizer.algorithms.solving import solve_group
+from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.model.expressions import Expression
@@ -30,6 +29,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from optimizer.studies.futures.alone import Alone, solve_alone
 from optimizer.studies.futures.solve import solve_futures
+from tests.algorithms import by_cuts, by_scenarios
 
 CASES = Path(__file__).parent / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
@@ -57,8 +57,8 @@ EXPECTED = ("expected_1001.yaml", "hand_nested.yaml", "hand_set.yaml", "hand_spa
 @pytest.mark.parametrize("name", [*EXPECTED, "nested_1023.yaml"])
 def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float | None) -> None:
     instance = so.load(CASES / name, [] if budget is None else [f"policy.budget={budget}"])
-    strategies = (ExtensiveForm(), ConstraintGeneration(), Benders(few=0))
-    whole, *others = (strategy.run(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
+    strategies = (solve_whole, by_scenarios, partial(by_cuts, few=0))
+    whole, *others = (strategy(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
     for other in others:
         assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)
         assert other.cost == pytest.approx(whole.cost, rel=1e-5)
@@ -139,7 +139,7 @@ def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     """Prices of shared decisions add to nothing, so that the bound never exceeds the optimum, and they come near it."""
     instance, optimum = so.load(CASES / "expected_1007.yaml"), ANSWERS["expected_1007.yaml"]["total_cost"]
     steps: list[Progress] = []
-    found = ConstraintGeneration().run(instance, EXACT, Clock(), steps.append)
+    found = by_scenarios(instance, EXACT, Clock(), steps.append)
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds == sorted(bounds)
     assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
@@ -183,7 +183,7 @@ def test_a_programme_that_futures_share_is_solved_once() -> None:
     instance = so.load(CASES / "nested_1023.yaml")
     model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
     model.solve_relaxation()
-    runs = [ExtensiveForm().run(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures]
+    runs = [solve_whole(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures]
     plans = [
         read_plan(future.instance, run.builder, run.values.tolist())
         for future, run in zip(instance.tree.futures, runs, strict=True)
@@ -239,8 +239,7 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
     events, gaps = instance.tree.events, evaluator_of(instance).do_nothing(Clock()).gap
     model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
     stopped = model.fall_back()
-    stub = SimpleNamespace(run=lambda *arguments: stopped)
-    monkeypatch.setattr("optimizer.studies.futures.solve.choose_strategy", lambda *arguments, **options: stub)
+    monkeypatch.setattr("optimizer.studies.futures.solve.best_plan", lambda *arguments: stopped)
     result = solve_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
     assert result.status == "stopped"
     assert result.survival_gap > 1.1 * stopped.gap > 0
@@ -262,11 +261,11 @@ def test_groups_of_futures_count_the_price_of_gaps(name: str) -> None:
     for spec in data["shocks"].values():
         spec.pop("probability", None)
     instance = so.read(data)
-    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
     price = instance.policy.gap_price
     assert price is not None
     steps: list[Progress] = []
-    found = ConstraintGeneration().run(instance, EXACT, Clock(), steps.append)
+    found = by_scenarios(instance, EXACT, Clock(), steps.append)
     least = whole.cost + price * whole.gap
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds

@@ -4,17 +4,17 @@ import copy
 import json
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock
 from optimizer.solver.base import StrategyName
+from tests.algorithms import by_cuts, by_scenarios
 from tests.independent import Data, Optimum, optimum
 from tests.independent.drawn import asked, crowded, drawn, ensemble
 
@@ -103,8 +103,8 @@ def test_as_many_samples_fail_as_may(seed: int) -> None:
 def test_many_shocks_one_in_a_round(seed: int) -> None:
     data = crowded(drawn(seed, 0.2), seed)
     known = optimum(data)
-    for strategy in (ConstraintGeneration(add=1, few=0), Benders(add=1, few=0)):
-        found = strategy.run(so.read(data), so.Settings(gap=0.0), Clock(), lambda event: None)
+    for strategy in (partial(by_scenarios, add=1, few=0), partial(by_cuts, add=1, few=0)):
+        found = strategy(so.read(data), so.Settings(gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:
             assert near(priced(data, found.cost, found.gap), known.measure)

@@ -10,7 +10,7 @@ import pytest
 
 import optimizer as so
 from optimizer.audit.auditor import surcharge_between_points
-from optimizer.audit.saved import verify
+from optimizer.audit.result import verify
 from optimizer.network.process import PIECES, PriceResponse
 from optimizer.solver.base import StrategyName
 from tests.conftest import Cell, Printed, Solve

@@ -15,9 +15,9 @@ import optimizer as so
 from optimizer.disruptions.shock import Cut
 from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
+from optimizer.report.document import embed_json, page
 from optimizer.report.html.book import book, tidy
-from optimizer.report.html.pages import embed_json, page
-from optimizer.report.html.provenance import fingerprint
+from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
 from optimizer.report.tables.render import show
@@ -62,7 +62,7 @@ def test_answer_calls_shocks_what_the_file_calls_them(tiny: so.Instance) -> None
     assert point["headline"] == "FAILS in 2 of 2 shocks"
     assert point["failed"] == ["Cut-off (2029, 2027)"]
     assert facts["Worst shock"].startswith("Cut-off · 2029 (2029 to 2030): ")
-    assert "worst in Cut-off · 2029: a gap of 70M USD" in facts["Doing nothing"]
+    assert "worst in Cut-off · 2029: a survival gap of 70M USD" in facts["Doing nothing"]
     assert "Total cost, with all supply" in facts
 
 

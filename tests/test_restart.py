@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.solver import Clock, Settings
+from tests.algorithms import by_cuts, by_scenarios
 from tests.conftest import Cell, Printed, Solve
 from tests.test_cli import diversify
 
@@ -145,10 +145,10 @@ def test_strategies_agree_on_a_restart(utilisation: float, budget: float | None)
     if budget is not None:
         instance = instance.replacing(policy=instance.policy.model_copy(update={"budget": budget}))
     exact = Settings(gap=0.0)
-    whole = ExtensiveForm().run(instance, exact, Clock(), lambda step: None)
+    whole = solve_whole(instance, exact, Clock(), lambda step: None)
     assert (whole.gap > 0) == (budget is not None)
-    for strategy in (ConstraintGeneration(add=2, few=0), Benders(add=2, few=0)):
-        found = strategy.run(instance, exact, Clock(), lambda step: None)
+    for strategy in (partial(by_scenarios, add=2, few=0), partial(by_cuts, add=2, few=0)):
+        found = strategy(instance, exact, Clock(), lambda step: None)
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         assert found.cost == pytest.approx(whole.cost, rel=1e-6)
     assert so.solve(instance).audit["ok"]

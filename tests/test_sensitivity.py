@@ -1,16 +1,19 @@
 """Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
+from optimizer.studies import importance
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
 EXACT = Settings(gap=0.0)
+INSTANCES = Path(__file__).parents[1] / "instances"
 
 
 def ranged(**ranges: dict[str, Any]) -> so.Instance:
@@ -121,6 +124,48 @@ def test_numbers_with_small_effects_are_told_by_dual_values_alone() -> None:
     (other,) = found.screened
     assert (other.name, other.gap) == ("options.reserve.price", 0.0)
     assert other.cost == pytest.approx(100 * (40e3 - 65e3))
+
+
+# Scrap of a segment's sales comes back to a recycler, beside imports that are dear and an ally that is cheap.
+SCRAP = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}, scrap: {}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}
+  recycler: {region: home, stage: magnet, input: {scrap: 2}, output: {magnet: 1}, capacity: 40, cost: 4}
+demands:
+  all:
+    commodity: magnet
+    quantity: 100
+    survival: 0.5
+    shortage_cost: 1000
+    end_of_life: {commodity: scrap, after_years: 1, collection_rate: {value: 0.4, low: 0.2, high: 0.5},
+                  past_quantity: 100}
+options:
+  friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: {value: 40, low: 30, high: 60},
+           max_size: 300, capex: 30, lead_time: 12}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+
+
+def test_the_effect_of_scrap_by_hand(tmp_path: Path) -> None:
+    # 40 t of scrap a year make 20 t, which save 6 each over imports; in the embargo an ally of 30 t at 30 each serves
+    # the rest of the floor. With half of the scrap 4 years cost 60 more, and the ally has 10 t more: 240 + 300.
+    (file := tmp_path / "scrap.yaml").write_text(SCRAP, encoding="utf-8")
+    found = so.sensitivity(so.load(file), flips=False, most=0)
+    effects = {each.name: each.cost for each in found.screened}
+    assert effects["demands.all.end_of_life.collection_rate"] == pytest.approx(540)
+
+
+@pytest.mark.parametrize("name", ["ev-maker", "eu-2030", "next-chokepoint"])
+def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = so.load(INSTANCES / f"{name}.yaml")
+    parts = so.sensitivity(instance, flips=False, most=0).screened
+    monkeypatch.setattr(importance, "_written", lambda instance, number: None)
+    whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
+    assert len(parts) == len(whole) > 10
+    for each in parts:
+        assert (each.gap, each.cost) == pytest.approx((whole[each.name].gap, whole[each.name].cost), abs=1.0, rel=1e-6)
 
 
 def test_too_few_samples_are_refused() -> None:

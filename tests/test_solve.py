@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.report.narrative import facts
 from optimizer.solver import Clock, Settings
@@ -118,7 +118,7 @@ def with_dust(size: float, activity: float) -> so.Result:
     """No budget at all, and what a solver's tolerance left of a plant of 1000 t/yr at most."""
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
-    left = ExtensiveForm().run(instance, EXACT, clock, lambda step: None)
+    left = solve_whole(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
     values, found = left.values.copy(), left.builder.column_index()
     values[list(found["", "plant", "size"].values())] = size
@@ -144,7 +144,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     # A price floor of 2 on −1e-10 t would be an outlay of −2e-10 in a plan that buys nothing.
     plant = {"kind": "ally", "output": {"magnet": 1}, "cost": 90, "support": 2, "capex": 50, "max_size": 1000}
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
-    found = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
+    found = solve_whole(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
     columns, values = list(found.builder.column_index()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
@@ -234,7 +234,7 @@ def test_seed_and_threads_do_not_change_the_optimum() -> None:
 
 def test_steps_tell_best_and_bound() -> None:
     steps: list[Any] = []
-    found = ExtensiveForm().run(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
+    found = solve_whole(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
     assert found.bound <= found.cost
@@ -261,7 +261,7 @@ def test_what_goes_unserved_in_peace_is_told() -> None:
     lack = result.lacks["all"]
     assert (lack.share, lack.period, lack.unserved) == (pytest.approx(1), "2027", pytest.approx(100))
     (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
-    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to go short is cheaper")
+    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to leave it unserved is cheaper")
     assert result.to_dict()["lacks"] == {"all": {"share": lack.share, "period": "2027", "unserved": lack.unserved}}
     again = so.Result.from_dict(result.to_dict())
     assert again.lacks == result.lacks
@@ -305,7 +305,7 @@ def test_segments_that_go_short_in_peace_are_told_apart() -> None:
     result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
     (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
     assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
-    assert "; and 1 more: to go short is cheaper" in text
+    assert "; and 1 more: to leave it unserved is cheaper" in text
 
 
 def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A rule of the policy about time to survive: what it forces, exactly, by every strategy; and what is said of it."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import read_plan
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
+from tests.algorithms import by_cuts, by_scenarios
 from tests.conftest import Cell, Printed
 from tests.strategies import instances
 
@@ -167,9 +167,9 @@ def with_rules(data: dict[str, Any], rules: list[dict[str, Any]]) -> so.Instance
 @given(instances(), RULES)
 def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     instance = with_rules(data, rules)
-    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (ConstraintGeneration(add=1), Benders(add=1)):
-        found = strategy.run(instance, EXACT, Clock(), lambda step: None)
+    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (partial(by_scenarios, add=1), partial(by_cuts, add=1)):
+        found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         if found.values is not None:

@@ -159,7 +159,7 @@ def test_report_writes_a_workbook_by_its_name(result: so.Result, tmp_path: Path)
     result.save(tmp_path / "plan.json")
     done = run(tmp_path, "report", "plan.json", "-o", "plan.xlsx")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "tiny: SURVIVES both shocks\n"
+    assert "every survival floor holds in both shocks" in " ".join(done.stdout.split())
     content = (tmp_path / "plan.xlsx").read_bytes()
     assert openpyxl.load_workbook(io.BytesIO(content)).sheetnames[0] == "answer"
     assert run(tmp_path, "report", str(TINY), "--budget", "5M", "-o", "poor.xlsx").returncode == 4

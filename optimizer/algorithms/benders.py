@@ -17,7 +17,7 @@ what a plan is worth is in `benders_evaluation`.
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -26,17 +26,13 @@ from optimizer.algorithms.benders_evaluation import RecourseEstimates
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
-from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.measured_model import is_worst_case
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.algorithms.separation import select_most_violated
-from optimizer.algorithms.strategy import LEAST_COST, DualValues, ProblemVariant, SearchResult
+from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.progress import Progress
+from optimizer.solver import SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
@@ -44,48 +40,7 @@ MOST_HELD = 48
 LARGEST_GAP, AT_GAP, NEXT_EXPECTED = "largest gap", "cost under the gap", "expected cost"
 
 
-@dataclass(frozen=True)
-class Benders:
-    """The strategy that estimates the value of every shock by cuts.
-
-    Attributes:
-        add: how many violated shocks are added in a round.
-        evaluator: one that is already warm; its results are the same.
-        few: where floors fail and no more shocks than this count at all, one model holds them all without cuts.
-        problem: least cost; it has the least costs of the futures alone, for regret.
-    """
-
-    add: int = ADDED
-    evaluator: RecourseEvaluator | None = field(default=None, compare=False, repr=False)
-    few: int = FEW_SHOCKS
-    problem: ProblemVariant = LEAST_COST
-
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
-        """Find the cheapest plan that survives, or the one with the least gap."""
-        return self._search(instance, settings, clock, listener).run()
-
-    def minimise_gap(
-        self,
-        instance: Instance,
-        settings: Settings,
-        clock: Clock,
-        listener: Listener,
-        shocks: Iterable[Shock],
-        history: Iterable[Progress],
-    ) -> SearchResult:
-        """The plan with the least gap, where floors are known to fail in some shocks, after some rounds."""
-        search = self._search(instance, settings, clock, listener)
-        search.shocks, search.history = list(shocks), search.history or list(history)
-        return search.minimise_gap()
-
-    def _search(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> "_Search":
-        evaluator = self.evaluator or evaluator_of(instance)
-        search = _Search(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.problem = self.problem
-        return search
-
-
-class _Search(RecourseEstimates):
+class CutSearch(RecourseEstimates):
     """One run: one loop, or several where floors fail or the measure is another one than expected cost."""
 
     def run(self) -> SearchResult:
@@ -98,6 +53,11 @@ class _Search(RecourseEstimates):
         if loop.run():
             return self._conclude(loop, cheapest=self._cheapest_expected(loop))
         return self._stopped() if self.clock.is_over else self.minimise_gap()
+
+    def go_on(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
+        """The plan with the least gap, where floors are known to fail in some shocks, after some rounds."""
+        self.shocks, self.history = list(shocks), self.history or list(history)
+        return self.minimise_gap()
 
     def _minimise_priced(self) -> SearchResult:
         """The least cost with the price of gaps in it."""
@@ -313,9 +273,15 @@ class _Search(RecourseEstimates):
     def _model(self) -> ScenarioModel:
         """A model of the shocks held that knows the plans found so far, to fall back on."""
         model = ScenarioModel(
-            self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem
+            self.instance,
+            self.shocks,
+            self.settings,
+            self.clock,
+            self.report,
+            self.writer,
+            self.problem,
+            histories=self.evaluator.histories,
         )
-        model.histories = self.evaluator.histories
         best = self._best_known()
         model.start = None if best is None else best[model.model.integers]
         relaxation = next((loop.relaxation for loop in reversed(self.loops) if loop.relaxation is not None), None)

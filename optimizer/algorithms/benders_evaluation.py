@@ -17,7 +17,7 @@ from optimizer.algorithms.extensive_form import GAP_ROOM
 from optimizer.algorithms.measured_model import Aim, negligible_gap
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.algorithms.search import Search
-from optimizer.algorithms.strategy import LEAST_COST, RecourseTask
+from optimizer.algorithms.strategy import RecourseTask
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
@@ -33,7 +33,7 @@ class RecourseEstimates(Search):
     `worst_gap` is what the largest gap of a future is held to, money.
     """
 
-    problem, worst_gap = LEAST_COST, math.inf
+    worst_gap = math.inf
 
     @cached_property
     def negligible(self) -> float:

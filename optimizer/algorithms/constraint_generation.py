@@ -10,15 +10,23 @@ segment below its floor by more than `VIOLATED` of its demand.
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
 that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
-every shock counts, and Benders decomposition takes over.
+every shock counts, and another search takes over: `solving` says which.
 
-`choose_strategy` says which strategy suits an instance.
+A share of an ensemble has a first plan (`best_excused_plan`): which samples may fail is fixed, and every other one has
+to be survived.
+
+    first     those with the largest gaps under the LP relaxation may fail
+    again     of those that may fail and yet are survived, others take the place: the samples that cost most to survive,
+              by the dual values of their rows
+
+Each choice is an instance of plain floors, which is solved in a fraction of the time. Its best plan is one for the
+ensemble: an upper bound. The samples that it needed, and those that it lets fail, are those that matter.
 """
 
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,105 +34,158 @@ import numpy as np
 
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
-from optimizer.algorithms.fixed_excuses import CHOICES_SHARE, ExcusedPlan, best_excused_plan, counts_survival_alone
-from optimizer.algorithms.joint_recourse import (
-    JointEvaluator,
-    clock_of_task,
-    evaluator_in_worker,
-    evaluator_of,
-    kept_instances,
-)
+from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search, generate_constraints
+from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult, Strategy
+from optimizer.algorithms.strategy import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import excused_samples, tree_shares
-from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
+from optimizer.instance.derived import SurvivalShare, excused_samples, tree_shares
+from optimizer.instance.schema import FutureTree, Instance
+from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver import BranchingHistories, Clock, Settings, SolveResult, Vector
-from optimizer.solver.base import StrategyName
-from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
+# A task that solves a group of futures by itself, until a time.
+GroupTask = Callable[[Memory, GroupProblem, float | None], GroupPlans]
+
+
+# Choices that are tried; the share of the time that is left which all of them may take.
+MOST_CHOICES, CHOICES_SHARE = 4, 0.4
 
 
 @dataclass(frozen=True)
-class ConstraintGeneration:
-    """The strategy that adds only violated shocks.
+class ExcusedPlan:
+    """A plan that survives all but some samples, and what the search for it found.
 
     Attributes:
-        add: how many are added in a round.
-        evaluator: one that is already warm; its results are the same.
-        first: names of shocks to begin with.
-        few: for `Benders`, which takes over where floors fail.
-        problem: what is minimised over the plans that keep the floors. Another problem than least cost has no plan
-            where they cannot be kept: the status is ``infeasible`` then.
-        plans: by future one to start from; together they bound the search. None where none are known.
-        alone: by future its best plan by itself.
-        bound: a lower bound on the objective that was proven before.
-        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
+        excused: the samples that may fail, by number. shocks: those that its model held.
     """
 
-    add: int = ADDED
-    evaluator: RecourseEvaluator | None = field(default=None, compare=False, repr=False)
-    first: frozenset[str] = frozenset()
-    few: int = FEW_SHOCKS
-    problem: ProblemVariant = LEAST_COST
-    plans: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
-    alone: tuple[Plan, ...] = field(default=(), compare=False, repr=False)
-    bound: float = -math.inf
-    keeper: ModelKeeper | None = field(default=None, compare=False, repr=False)
+    found: SearchResult
+    excused: frozenset[int]
+    shocks: Sequence[Shock]
 
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
-        """Find the cheapest plan that survives, or the one with the least gap."""
-        evaluator = self.evaluator or evaluator_of(instance)
-        likely = {shock.name for shock in instance.tree.events if shock.probability > 0}
-        if self.problem.is_default and likely and is_estimable(instance):
-            from optimizer.algorithms.benders import Benders
+    def plans(self, tree: FutureTree) -> tuple[Plan, ...]:
+        """The plan of each future."""
+        assert self.found.values is not None
+        return read_joint_plan(tree, self.found.builder, self.found.values.tolist())
 
-            return Benders(self.add, evaluator, self.few, self.problem).run(instance, settings, clock, listener)
-        search = ScenarioSearch(instance, settings, clock, listener, evaluator, self.add, self.few)
-        search.problem, search.plans, search.alone = self.problem, self.plans, self.alone
-        search.known_bound, search.keeper = self.bound, self.keeper
-        search.note_shocks(shock for shock in instance.tree.events if shock.name in self.first | likely)
-        if self.problem.gap_limit > 0:
-            search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
-        return search.run()
+    def start(self, tree: FutureTree, model: ScenarioModel) -> Vector:
+        """The values of the integers of a model that holds the samples that may fail."""
+        values = np.zeros(len(model.builder.columns))
+        values[model.model.integers] = joint_integers(tree, self.plans(tree), model.builder)
+        values[model.excuses.columns_of(tree.events[n].name for n in self.excused)] = 1.0
+        return values[model.model.integers]
+
+
+def counts_survival_alone(instance: Instance) -> bool:
+    """Whether neither what shocks cost counts nor, by a price, what they leave."""
+    return instance.policy.gap_price is None and all(shock.probability <= 0 for shock in instance.tree.events)
+
+
+def best_excused_plan(
+    tree: FutureTree,
+    shares: Sequence[SurvivalShare],
+    gaps: Vector,
+    solve: Callable[[frozenset[int]], tuple[ExcusedPlan, Vector] | None],
+) -> ExcusedPlan | None:
+    """The cheapest plan of some choices of the samples that may fail; None where none has one.
+
+    Args:
+        tree: the futures. shares: the ensembles of which only a share has to be survived.
+        gaps: by shock, under a plan to begin with.
+        solve: the best plan for a choice, and the gaps that it leaves by shock; None where it has none.
+    """
+    best: ExcusedPlan | None = None
+    chosen, tried = _largest(shares, gaps), set[frozenset[int]]()
+    while chosen not in tried and len(tried) < MOST_CHOICES:
+        tried.add(chosen)
+        solved = solve(chosen)
+        if solved is None:
+            break
+        plan, left = solved
+        if best is None or plan.found.cost < best.found.cost:
+            best = plan
+        price = _prices(tree, plan)
+        # What still fails stays excused; in place of the others come those that cost most.
+        chosen = _largest(shares, np.where(left > 0.0, price.max(initial=0.0) + left + 1.0, price))
+    return best
+
+
+def _largest(shares: Iterable[SurvivalShare], amounts: Vector) -> frozenset[int]:
+    """Of each ensemble the samples with the largest amounts above 0, as many as may fail."""
+    result = set[int]()
+    for share in shares:
+        ordered = sorted(share.numbers, key=lambda n: -amounts[n])
+        result.update(n for n in ordered[: share.allowed] if amounts[n] > 0.0)
+    return frozenset(result)
+
+
+def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
+    """By shock, what its floors cost: their dual values, times what has to be served."""
+    result, duals = np.zeros(len(tree.events)), plan.found.duals
+    if duals is None:
+        return result
+    paths = {event.name: number for number, event in enumerate(tree.events)}
+    for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=False):
+        number = paths.get(row.mark.path)
+        if number is not None and row.mark.what == "floor" and abs(dual) > NEGLIGIBLE_DUAL:
+            unserved = next(j for j, value in row.terms.items() if value > 0)
+            result[number] += abs(dual) * (duals.builder.columns[unserved].upper - row.rhs)
+    return result
 
 
 class ScenarioSearch(Search):
     """One run of constraint generation.
 
+    Another problem than least cost has no plan where the floors cannot be kept: the status is ``infeasible`` then.
+
+    Args:
+        instance, settings, clock, listener, evaluator, problem, add, few: as for `Search`.
+        group_task: solves a group of futures by itself.
+        hints: what is known before.
+
     Attributes:
-        problem: what is minimised. plans: the best known of each future, if any. alone: those of each by itself.
+        plans: the best known of each future, if any.
         known_bound: a lower bound on the objective that is proven.
-        keeper: of the model that the solver keeps.
         no_shock: the no-shock plan, where the search found it on its way.
         relaxation: the last LP relaxation.
     """
 
-    problem = LEAST_COST
-    plans: tuple[Plan, ...] = ()
-    alone: tuple[Plan, ...] = ()
-    known_bound = -math.inf
-    keeper: ModelKeeper | None = None
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
     _next: SolveResult | None = None
-    _latest: SearchResult | None = None
+    latest: SearchResult | None = None
     _failed: SearchResult | None = None
     _is_first = True
     # Of a share of an ensemble: a plan that is known to survive it.
     _known: ExcusedPlan | None = None
     # Of several futures, the decomposition.
     _by_future: DualDecomposition | None = None
+
+    def __init__(
+        self,
+        instance: Instance,
+        settings: Settings,
+        clock: Clock,
+        listener: Listener,
+        evaluator: RecourseEvaluator,
+        problem: ProblemVariant,
+        group_task: GroupTask,
+        hints: Hints = NOTHING_KNOWN,
+        add: int = ADDED,
+        few: int = FEW_SHOCKS,
+    ) -> None:
+        super().__init__(instance, settings, clock, listener, evaluator, problem, add, few)
+        self.group_task, self.hints, self.plans, self.known_bound = group_task, hints, hints.plans, hints.bound
+        self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
     def oracles(self) -> Sequence[SeparationOracle]:
         """What finds violated scenarios."""
@@ -144,7 +205,7 @@ class ScenarioSearch(Search):
 
     def _scenario_model(self, **samples: Any) -> ScenarioModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ScenarioModel(*known, histories=self.histories, keeper=self.keeper, **samples)
+        return ScenarioModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
 
     @cached_property
     def histories(self) -> BranchingHistories:
@@ -187,13 +248,13 @@ class ScenarioSearch(Search):
         """The best plan where some samples may fail and all others have to be survived, and the gaps that it leaves."""
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
-        search = _FixedExcuses(self.instance, settings, self.clock, report, self.evaluator, self.add, self.few)
+        known = (settings, self.clock, report, self.evaluator, self.problem, self.group_task, Hints(plans=self.plans))
+        search = _FixedExcuses(self.instance, *known, self.add, self.few)
         search.writer, listed = self.writer, search.listed
         listed.ignored, listed.shares, listed.excused = excused, [], []
         gaps = self.evaluator.do_nothing(self.clock).violated
         violated = listed.violations({n: gap for n, gap in gaps.items() if n not in excused})
         search.note_shocks(select_most_violated(violated, self.add))
-        search.problem, search.plans = self.problem, self.plans
         found = search.run()
         if found.values is None or found.status != "optimal":
             return None
@@ -216,7 +277,7 @@ class ScenarioSearch(Search):
             return replace(found, no_shock=self.no_shock, history=tuple(self.history))
         if self._failed is not None and self._failed.status == "infeasible":
             return self.minimise_gap()
-        return self.stopped(found or self._failed or self._latest or self.model.fall_back(self.relaxation))
+        return self.stopped(found or self._failed or self.latest or self.model.fall_back(self.relaxation))
 
     def separate(self, plan: Vector, enough: int = 0) -> list[Violation]:
         """The scenarios that a plan does not survive and the model does not hold."""
@@ -311,7 +372,7 @@ class ScenarioSearch(Search):
         self.listed.excused = self.model.excuses.excused(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         self.report_round("integers", found.cost, found.bound, violated)
-        self._latest = found
+        self.latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.model.integers]
             # With more shocks no plan costs less.
@@ -339,7 +400,7 @@ class ScenarioSearch(Search):
         if relaxation.duals is None or self.clock.is_over:
             return None
         if self._is_first:
-            self._by_future = DualDecomposition(self.model, self._solve_groups, self.alone)
+            self._by_future = DualDecomposition(self.model, self._solve_groups, self.hints.alone)
             self._by_future.run(relaxation)
         if self._by_future is None:
             return None
@@ -357,7 +418,7 @@ class ScenarioSearch(Search):
         assert isinstance(self.evaluator, JointEvaluator)
         left = self.clock.left
         until = None if left is None else time.time() + left
-        return self.evaluator.search_futures([Task(solve_group, (each, until)) for each in problems], self.clock)
+        return self.evaluator.search_futures([Task(self.group_task, (each, until)) for each in problems], self.clock)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.
@@ -382,29 +443,19 @@ class ScenarioSearch(Search):
     # Floors that fail, and a search that is stopped.
 
     def minimise_gap(self) -> SearchResult:
-        """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
-        if not self.problem.is_default:
-            return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        from optimizer.algorithms.benders import Benders
-
-        few = self.few if is_estimable(self.instance) else len(self.tree.events)
-        benders = Benders(self.add, self.evaluator, few, self.problem)
-        found = benders.minimise_gap(self.instance, self.settings, self.clock, self.report, self.shocks, self.history)
-        if found.status != "stopped" or (self._latest is None and self.relaxation is None):
-            return found
-        best = self._best_of(found, self._latest or self.model.fall_back(self.relaxation))
-        return replace(best, history=found.history)
+        """The plan with the least gap, where the floors of the shocks held cannot all be kept."""
+        raise NotImplementedError
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """The time ran out: the plan is only known to survive the shocks that the model holds."""
         left, known = len(self.tree.events) - len(self.shocks), None if self._known is None else self._known.found
-        bound, found = max(self.known_bound, found.bound), self._best_of(found, self._latest, known)
+        bound, found = max(self.known_bound, found.bound), self.best_of(found, self.latest, known)
         found = replace(found, bound=min(bound, found.cost)) if known is not None else found
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {while_ if left else 'before the proof'}."
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
 
-    def _best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:
+    def best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:
         """Of some plans the one with the least gap in all shocks, then the cheapest; it is not proven."""
         plans = [self._with_all_gaps(each) for each in (found, *others) if each is not None and each.values is not None]
         best = min(plans, key=lambda each: (each.gap, each.cost), default=found)
@@ -438,62 +489,6 @@ class _FixedExcuses(ScenarioSearch):
         return SearchResult("stopped", found.builder)
 
 
-def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
-    """A task: a group of futures by itself."""
-    with clock_of_task(memory, until) as clock:
-        if clock.is_over:
-            return GroupPlans(-math.inf)
-        instance = group.instance(kept_instances(memory, group.numbers))
-        evaluator = evaluator_in_worker(memory, instance, group.numbers)
-        strategy = ConstraintGeneration(
-            evaluator=evaluator, first=group.shocks, problem=group.problem, plans=group.plans
-        )
-        return GroupPlans.of(instance, strategy.run(instance, group.settings, clock, ignore))
-
-
 def is_estimable(instance: Instance) -> bool:
     """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))
-
-
-# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
-# Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
-FEW_FLOORS, FEW_PERIODS = 8, 60
-
-
-def choose_strategy(
-    name: StrategyName,
-    instance: Instance,
-    evaluator: RecourseEvaluator | None = None,
-    first: frozenset[str] = frozenset(),
-    plans: tuple[Plan, ...] = (),
-    least_costs: tuple[float, ...] = (),
-    alone: tuple[Plan, ...] = (),
-) -> Strategy:
-    """The strategy of a name.
-
-    ``auto`` takes the extensive form for a handful of shocks, or for shocks with probabilities that last few periods in
-    all; else constraint generation, which turns to Benders decomposition where every shock counts.
-
-    Args:
-        name, instance: the name, and the instance to be solved.
-        evaluator: one that is already warm.
-        first: names of shocks that are likely to be violated. plans: by future, to start from. Both come from a problem
-            that was solved before.
-        least_costs: of the futures alone, for regret. alone: their best plans.
-    """
-    problem = ProblemVariant(least_costs=least_costs)
-    if name == "whole" or (name == "auto" and _is_small(instance)):
-        return ExtensiveForm(problem)
-    if name == "cuts" and is_estimable(instance):
-        from optimizer.algorithms.benders import Benders
-
-        return Benders(evaluator=evaluator, problem=problem)
-    return ConstraintGeneration(evaluator=evaluator, first=first, plans=plans, alone=alone, problem=problem)
-
-
-def _is_small(instance: Instance) -> bool:
-    events: Sequence[Shock] = instance.tree.events
-    if any(shock.probability > 0 for shock in events):
-        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
-    return len(events) <= FEW_FLOORS

@@ -487,13 +487,9 @@ class ScenarioModel(MeasuredModel):
         )
 
 
-@dataclass(frozen=True)
-class ExtensiveForm:
-    """The strategy that holds every shock of every future in one model."""
-
-    problem: ProblemVariant = LEAST_COST
-
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
-        """Find the cheapest plan that survives, or the one with the least gap."""
-        run = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, self.problem, histories={})
-        return run.minimise_cost() or run.minimise_gap()
+def solve_whole(
+    instance: Instance, settings: Settings, clock: Clock, listener: Listener, problem: ProblemVariant = LEAST_COST
+) -> SearchResult:
+    """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
+    model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, problem, histories={})
+    return model.minimise_cost() or model.minimise_gap()

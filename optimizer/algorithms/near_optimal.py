@@ -22,9 +22,9 @@ from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import Search, generate_constraints
+from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.strategy import ProblemVariant, SearchResult
+from optimizer.algorithms.strategy import ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
@@ -68,7 +68,7 @@ class NearOptimalSearch(Search):
     """The near-optimal plans of an instance.
 
     Args:
-        instance, settings, clock, listener: as for `Strategy.run`.
+        instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: of the recourse in the shocks.
         most: the limit on cost, in money, present value; with the price of gaps where they have one.
         gap_limit: the limit on the survival gap, in money; 0 where all floors are kept, or where gaps have a price.

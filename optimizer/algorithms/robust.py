@@ -45,10 +45,10 @@ from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult
+from optimizer.algorithms.solving import solve_group
+from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
@@ -244,10 +244,8 @@ def robust_plans(
         SolverError: the solver failed.
     """
     settings = replace(settings, checkpoint=None)
-    search = _RobustSearch(instance, settings, clock, listener, evaluator)
+    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group, Hints(plans=plans))
     search.oracle = FutureAttacks(instance.tree, oracles)
-    search.problem, search.plans = problem, plans
-    search.note_shocks(shock for shock in instance.tree.events if shock.probability > 0)
     search.note_shocks(known)
     return search.attacked(search.run())
 
@@ -283,10 +281,8 @@ class _RobustSearch(ScenarioSearch):
     def new_model(self, settings: Settings | None = None) -> WorstAttackModel:
         """A model in which only the worst attack counts as a gap."""
         settings = settings or self.settings
-        model = WorstAttackModel(
-            self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem
-        )
-        model.histories = self.histories
+        known = (self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem)
+        model = WorstAttackModel(*known, histories=self.histories)
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model

@@ -1,8 +1,8 @@
-"""What every search in rounds keeps: its loop, the shocks that its model contains, its progress, a state to resume."""
+"""What every search in rounds keeps: the shocks that its model contains, its progress, a state to resume."""
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,8 @@ from optimizer.algorithms.checkpoint import Arrays, Checkpoint, State
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.rounding import RoundedFloors
-from optimizer.algorithms.separation import Violation
-from optimizer.algorithms.separation.listed import ListedShocks
+from optimizer.algorithms.separation import ListedShocks, Violation
+from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.formulation import Writer
@@ -30,8 +30,9 @@ class Search:
     """A search in rounds.
 
     Args:
-        instance, settings, clock, listener: as for `Strategy.run`.
+        instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: of the recourse in the listed shocks.
+        problem: what is minimised.
         add: how many shocks are added in a round.
         few: where floors fail, so many shocks are all held in one model.
 
@@ -48,12 +49,13 @@ class Search:
         clock: Clock,
         listener: Listener,
         evaluator: RecourseEvaluator,
+        problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
         few: int = FEW_SHOCKS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree
-        self.evaluator, self.add, self.few = evaluator, add, few
+        self.evaluator, self.problem, self.add, self.few = evaluator, problem, add, few
         self.began = time.perf_counter()
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:
             evaluator.writer = Writer(instance)
@@ -134,31 +136,3 @@ class Search:
             self._has_warned = True
             what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
             warnings.warn(what, OptimizerWarning, stacklevel=2)
-
-
-def generate_constraints[T](
-    solve: Callable[[], T | None],
-    separate: Callable[[T], Sequence[Violation]],
-    add: Callable[[Sequence[Violation]], None],
-    clock: Clock,
-) -> T | None:
-    """The loop: solve, separate, add, until nothing is violated.
-
-    Args:
-        solve: the best solution for the constraints so far; None ends the loop.
-        separate: what it violates.
-        add: adds constraints for some of that.
-        clock: ends the loop where it is over.
-
-    Returns:
-        The solution that violates nothing; None where there is none, or the loop was ended before.
-    """
-    while not clock.is_over:
-        found = solve()
-        if found is None:
-            return None
-        violated = separate(found)
-        if not violated:
-            return found
-        add(violated)
-    return None

@@ -1,4 +1,4 @@
-"""What algorithms share: what is minimised, how a strategy is called and what it returns, and batches of shocks.
+"""What algorithms share: what is minimised, what is known before and found, the loop of rounds, and batches of shocks.
 
 Of the plans that keep every floor the one of least cost is found, unless a `ProblemVariant` says otherwise:
 
@@ -16,7 +16,7 @@ the request: every worker, in whatever order, finds the same numbers.
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,10 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener, Progress
-from optimizer.results.plan import ManyFlows, NoShockPlan
-from optimizer.solver import Basis, Clock, Integers, Settings, SolveResult, Vector
+from optimizer.progress import Progress
+from optimizer.results.plan import ManyFlows, NoShockPlan, Plan
+from optimizer.solver import Basis, Clock, Integers, SolveResult, Vector
+from optimizer.solver.kept import ModelKeeper
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DualValues:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a strategy found.
+    """What a search found.
 
     Attributes:
         status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
@@ -80,14 +81,6 @@ class SearchResult:
     no_shock: NoShockPlan | None = None
     allows_shortages: bool = False
     granted: Mapping[str, float] | None = None
-
-
-class Strategy(Protocol):
-    """One verb: find the plan."""
-
-    def run(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> SearchResult:
-        """Find the cheapest plan that survives, or the one with the least gap."""
-        ...
 
 
 ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]
@@ -123,6 +116,28 @@ class ProblemVariant:
 
 
 LEAST_COST = ProblemVariant()
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of a problem before it is solved: it makes the search shorter.
+
+    Attributes:
+        shocks: names of those that are likely to be violated, with which the search begins.
+        plans: by future one to start from; together they bound the search. None where none are known.
+        alone: by future its best plan by itself.
+        bound: a lower bound on the objective that was proven before.
+        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
+    """
+
+    shocks: frozenset[str] = frozenset()
+    plans: tuple[Plan, ...] = ()
+    alone: tuple[Plan, ...] = ()
+    bound: float = -math.inf
+    keeper: ModelKeeper | None = None
+
+
+NOTHING_KNOWN = Hints()
 
 
 def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -162,6 +177,34 @@ def leaving_out(options: Iterable[str]) -> Rows:
                 builder.require("question", f"without_{option}", None, bought, "<=", 0.0)
 
     return write
+
+
+def generate_constraints[T, V](
+    solve: Callable[[], T | None],
+    separate: Callable[[T], Sequence[V]],
+    add: Callable[[Sequence[V]], None],
+    clock: Clock,
+) -> T | None:
+    """The loop: solve, separate, add, until nothing is violated.
+
+    Args:
+        solve: the best solution for the constraints so far; None ends the loop.
+        separate: what it violates.
+        add: adds constraints for some of that.
+        clock: ends the loop where it is over.
+
+    Returns:
+        The solution that violates nothing; None where there is none, or the loop was ended before.
+    """
+    while not clock.is_over:
+        found = solve()
+        if found is None:
+            return None
+        violated = separate(found)
+        if not violated:
+            return found
+        add(violated)
+    return None
 
 
 RecourseTask = Literal[

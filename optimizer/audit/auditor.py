@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.audit.report import AuditNumber, Report
-from optimizer.disruptions.shock import ShockSpec
+from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows
 from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING, least_whole
@@ -122,6 +122,16 @@ class AuditBasis:
         if series not in self._series:
             self._series[series] = np.array([series.at(self.year(t)) for t in self.periods], dtype=np.float64)
         return self._series[series]
+
+    @cached_property
+    def events(self) -> dict[str, Shock]:
+        """The shocks of the instance, by name."""
+        return {event.name: event for event in self.instance.events}
+
+    def demanded(self, paths: "Paths", segment: str) -> Array:
+        """Demand of a segment after any surge, t in each period of some paths."""
+        usual = self.by_period(self.instance.demands[segment].quantity)[paths.times] * paths.delta
+        return np.asarray(usual * paths.override("demand", segment, 1.0))
 
     def discount(self, t: int) -> float:
         """The discount factor of a period."""
@@ -294,8 +304,7 @@ class Operation:
 
     def demanded(self, segment: str) -> Array:
         """Demand of a segment, after any surge."""
-        demand = self.basis.instance.demands[segment]
-        return np.asarray(self.series(demand.quantity) * self.delta * self.paths.override("demand", segment, 1.0))
+        return self.basis.demanded(self.paths, segment)
 
     def capacity(self, process: str) -> Array:
         """Capacity of an existing process before any cut."""

@@ -1,21 +1,30 @@
-"""Check the figures of the shocks: segments, gap, cost and survival of each, and the worst shock of each segment.
+"""The accounts of the shocks: segments, gap, cost and survival of each, and the worst shock of each segment.
 
 Shocks whose flows are at hand are recomputed from them; of one that is only a line, what the line says of itself.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit.auditor import Paths
+from optimizer.audit.accounts import (
+    BaselineAccounts,
+    PlanAccounts,
+    check_paths,
+    flows_fit,
+    operating_costs,
+    stack_flows,
+    struck_paths,
+)
+from optimizer.audit.auditor import AuditBasis, Paths
 from optimizer.audit.report import TOLERANCE
-from optimizer.audit.rows import PathRows
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
+from optimizer.results.result import Result, weakest
 from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
 
 # Shocks that are audited at once, which bounds the memory.
@@ -28,14 +37,51 @@ RANKED = 3
 DOUBT = TOLERANCE / 2
 
 
+class WorstPeriod(NamedTuple):
+    """The worst period of one segment in one shock: its label, its margin, and the share served in it."""
+
+    period: str
+    margin: float
+    served: float
+
+
+@dataclass(frozen=True)
+class ShockAccounts:
+    """What all shocks come to, or some of them.
+
+    Attributes:
+        least: by segment, the least that `_rank` says of any shock.
+        failed: by segment, how many shocks fail its floor.
+        worst: by segment and shock whose flows the result holds, its worst period.
+        expected_cost: what shocks cost above the baseline by their probability, present value.
+    """
+
+    least: Mapping[str, float]
+    failed: Mapping[str, int]
+    worst: Mapping[str, Mapping[str, WorstPeriod]]
+    expected_cost: float
+
+    @classmethod
+    def joined(cls, segments: Sequence[str], parts: Sequence["ShockAccounts"]) -> "ShockAccounts":
+        """What some shocks and others come to."""
+        return cls(
+            {d: min((part.least.get(d, math.inf) for part in parts), default=math.inf) for d in segments},
+            {d: sum(part.failed.get(d, 0) for part in parts) for d in segments},
+            {d: {name: at for part in parts for name, at in part.worst.get(d, {}).items()} for d in segments},
+            math.fsum(part.expected_cost for part in parts),
+        )
+
+
 @dataclass(frozen=True)
 class Found:
-    """One segment in some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
+    """One segment on the paths of some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
     `failure` is the offset of the first period below the floor, -1 where there is none; errors are measured against at
     least `least_scale`, t.
     """
 
+    segment: str
+    paths: Paths
     margins: Array
     floors: Array
     below: Array
@@ -43,321 +89,351 @@ class Found:
     failure: npt.NDArray[np.intp]
     least_scale: Array
 
+    @property
+    def served(self) -> Array:
+        """Shares served, (shocks, periods)."""
+        return self.margins + self.floors
 
-class ShockRows(PathRows):
-    """The rows of every shock."""
+    def ranks(self, made_in: int, full: float) -> Array:
+        """What `_rank` says of each, (shocks, periods)."""
+        return _rank(made_in, self.margins, self.served, full)
 
-    def _check_baseline(self, flows: Flows) -> None:
-        """The baseline's rows and costs; and what each period of it costs, in present value."""
-        if not self._fits("baseline", flows, self.periods):
-            raise ValueError("the baseline is another")
-        paths = Paths(
-            (), np.array([self.periods]), self.labels, self._stack_flows(["baseline"], [flows]), {}, {}, self.delta
-        )
-        self._check_paths(paths)
-        for auditor, operation in self._operations(paths):
-            outlay = np.broadcast_to(auditor.operating_outlay(operation), paths.times.shape)[0]
-            for t in self.periods:
-                self.report.outlays[str(self.year(t))] += float(outlay[t])
-        self.discounts = np.array([self.discount(t) for t in self.periods])
-        parts = {part: (amount * self.discounts)[0] for part, amount in self._operating(paths).items()}
-        for part, amount in parts.items():
-            self.report.costs[part] += math.fsum(amount)
-        self.baseline_cost = np.sum(list(parts.values()), axis=0)
 
-    def _operating(self, paths: Paths) -> dict[str, Array]:
-        """Operating cost by part, undiscounted: arrays (paths, periods)."""
-        parts = {part: np.zeros(paths.times.shape) for part in ("operation", "price support", "shortage")}
-        for auditor, operation in self._operations(paths):
-            for part, amount in auditor.operating_costs(operation).items():
-                parts[part] = parts.get(part, 0.0) + amount
-        for d, demand in self.instance.demands.items():
-            parts["shortage"] += demand.shortage_cost * paths.flows[d, "unserved"]
-        return parts
+def audit_shocks(
+    plan: PlanAccounts, baseline: BaselineAccounts, result: Result, many: Sequence[ManyFlows]
+) -> ShockAccounts:
+    """Every shock: recomputed where its flows are at hand.
 
-    def _check_shocks(self, many: Sequence[ManyFlows]) -> None:
-        """Every shock: recomputed where its flows are at hand."""
-        self.events = {event.name: event for event in self.instance.events}
-        self.least, self.failed = (
-            dict.fromkeys(self.instance.demands, math.inf),
-            dict.fromkeys(self.instance.demands, 0),
-        )
-        named = [outcome.name for outcome in self.result.shocks]
-        self.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(self.events))
-        lines = {outcome.name: outcome for outcome in self.result.shocks}
-        for flows, outcomes in self._groups(many):
-            paths = self._shock_paths(flows)
-            self._check_paths(paths)
-            self._check_outcomes(paths, outcomes)
-            for name in flows.names:
-                lines.pop(name, None)
-        self.lines = list(lines.values())
-        self._check_lines()
+    Args:
+        many: flows of shocks of which the result keeps only a line.
+    """
+    basis, parts = plan.basis, list[ShockAccounts]()
+    named = [outcome.name for outcome in result.shocks]
+    basis.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(basis.events))
+    lines = {outcome.name: outcome for outcome in result.shocks}
+    for flows, outcomes in _groups(plan, result, many):
+        parts.append(_audit_flows(plan, baseline, result, flows, outcomes))
+        for name in flows.names:
+            lines.pop(name, None)
+    parts.append(_audit_lines(basis, baseline, result.format, list(lines.values())))
+    return ShockAccounts.joined(list(basis.instance.demands), parts)
 
-    def _shock_paths(self, flows: ManyFlows) -> Paths:
-        """The paths of shocks with their flows."""
-        shocks = [self.events[name] for name in flows.names]
-        times = np.array([shock.periods for shock in shocks])
-        if any(row.shape != times.shape for row in flows.rows.values()):
-            raise ValueError("flows are of another length than their windows")
-        specs = [shock.spec for shock in shocks]
-        deliberate_cuts, other_cuts = self._lost_shares(specs, times.shape[1])
-        return Paths(specs, times, self.labels, flows, deliberate_cuts, other_cuts, self.delta)
 
-    def _groups(self, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
-        """Shocks with windows of one length, at most `SHOCKS_AT_ONCE`: a result's own flows, then its lines'."""
-        own: dict[int, list[Outcome]] = {}
-        for each in self.result.shocks:
-            periods = self.events[each.name].periods
-            if each.flows is not None and self._fits(each.name, each.flows, periods):
-                own.setdefault(len(periods), []).append(each)
-        for some in own.values():
-            yield self._stack_flows([each.name for each in some], [each.flows for each in some if each.flows]), some
-        lines = {each.name: each for each in self.result.shocks if each.flows is None}
-        for flows in many:
-            which = [i for i, name in enumerate(flows.names) if name in lines]
-            for first in range(0, len(which), SHOCKS_AT_ONCE):
-                part = flows.some(which[first : first + SHOCKS_AT_ONCE])
-                begins = np.array([self.events[name].periods.start for name in part.names])
-                self.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
-                yield part, [lines[name] for name in part.names]
+def _groups(plan: PlanAccounts, result: Result, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
+    """Shocks with windows of one length, at most `SHOCKS_AT_ONCE`: a result's own flows, then its lines'."""
+    events, own = plan.basis.events, dict[int, list[Outcome]]()
+    for each in result.shocks:
+        periods = events[each.name].periods
+        if each.flows is not None and flows_fit(plan, each.name, each.flows, periods):
+            own.setdefault(len(periods), []).append(each)
+    for some in own.values():
+        yield stack_flows(plan, [each.name for each in some], [each.flows for each in some if each.flows]), some
+    lines = {each.name: each for each in result.shocks if each.flows is None}
+    for flows in many:
+        which = [i for i, name in enumerate(flows.names) if name in lines]
+        for first in range(0, len(which), SHOCKS_AT_ONCE):
+            part = flows.some(which[first : first + SHOCKS_AT_ONCE])
+            begins = np.array([events[name].periods.start for name in part.names])
+            plan.basis.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
+            yield part, [lines[name] for name in part.names]
 
-    def _check_outcomes(self, paths: Paths, outcomes: Sequence[Outcome]) -> None:
-        """Survival, gaps, costs and labels of some shocks."""
-        names, count = paths.flows.names, len(outcomes)
-        gap, least, stated_margins = np.zeros(count), np.full(count, math.inf), np.full(count, math.inf)
-        fails = np.zeros(count, dtype=bool)
-        for d, demand in self.instance.demands.items():
-            found = self._recompute_segment(paths, d)
-            is_stated = np.array([d in outcome.segments for outcome in outcomes])
-            is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
-            self.report.holds(lambda s, d=d: f"{names[s]}/{d}", "nothing is stated of it", is_stated | ~is_due)
-            self._check_stated_services(paths, outcomes, d, found)
-            self._check_stated_weakest(paths, d, found)
-            gap, fails = gap + demand.shortage_cost * found.below, fails | (found.below > 0)
-            served = found.margins + found.floors
-            least = np.minimum(least, self._rank(found.margins, served, 2 * TOLERANCE).min(axis=1))
-            ours = self._rank(found.margins, served, DOUBT).min(axis=1)
-            stated_margins = np.minimum(stated_margins, np.where(is_stated, ours, math.inf))
-        if self.instance.demands:
-            self.report.at_most(lambda s: f"{names[s]}.margin", stated_margins, least, 1.0)
-        parts = [(amount * self.discounts[paths.times]).sum(axis=1) for amount in self._operating(paths).values()]
-        cost = np.sum(parts, axis=0)
-        self.report.equal(
-            lambda s: f"{names[s]}.gap", [outcome.gap for outcome in outcomes], gap, least_scale=AUDIT_MONEY
-        )
-        # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
-        dearest = max((demand.shortage_cost for demand in self.instance.demands.values()), default=0.0)
-        least_scale = max(AUDIT_MONEY, self.least_scale * dearest)
-        self.report.equal(
-            lambda s: f"{names[s]}.cost", [each.cost for each in outcomes], cost, *parts, least_scale=least_scale
-        )
-        self._check_labels(outcomes, fails)
-        self._check_expected_cost([self.events[name] for name in names], cost)
 
-    def _check_labels(self, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
-        """The stated survival, windows and probabilities of some shocks."""
+# Shocks whose flows are at hand.
 
-        def name(s: int) -> str:
-            return outcomes[s].name
 
-        shocks = [self.events[outcome.name] for outcome in outcomes]
-        windows = [(self.labels[shock.periods[0]], self.labels[shock.periods[-1]]) for shock in shocks]
-        survives = np.array([outcome.survives for outcome in outcomes], dtype=bool)
-        fits = np.array([(o.first, o.last) == window for o, window in zip(outcomes, windows, strict=True)], dtype=bool)
-        stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
-        self.report.holds(name, lambda s: f"it is stated to survive: {outcomes[s].survives}", survives != fails)
-        self.report.holds(name, "its window is another", fits)
-        self.report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
+def _audit_flows(
+    plan: PlanAccounts, baseline: BaselineAccounts, result: Result, flows: ManyFlows, outcomes: Sequence[Outcome]
+) -> ShockAccounts:
+    """Rows, survival, gaps, costs and labels of some shocks whose windows are equally long."""
+    basis, names = plan.basis, flows.names
+    shocks = [basis.events[name] for name in names]
+    times = np.array([shock.periods for shock in shocks])
+    if any(row.shape != times.shape for row in flows.rows.values()):
+        raise ValueError("flows are of another length than their windows")
+    paths = struck_paths(basis, [shock.spec for shock in shocks], times, flows, basis.delta)
+    check_paths(plan, paths)
+    found = [_recompute_segment(basis, paths, d) for d in basis.instance.demands]
+    for each in found:
+        _check_stated_services(basis, each, outcomes, result.format)
+        _check_stated_worst(basis, each, result)
+    _check_least_margins(basis, found, outcomes, result.format)
+    cost = _check_gaps_and_costs(plan, paths, found, outcomes)
+    _check_labels(basis, outcomes, sum((each.below > 0 for each in found), np.zeros(len(outcomes), dtype=bool)))
+    return ShockAccounts(
+        {each.segment: float(each.ranks(result.format, 2 * TOLERANCE).min()) for each in found},
+        {each.segment: int((each.below > 0).sum()) for each in found},
+        {each.segment: _worst_periods(basis, each, outcomes) for each in found},
+        _expected_cost(baseline, shocks, cost),
+    )
 
-    def _check_expected_cost(self, shocks: Sequence[Shock], cost: Array) -> None:
-        """What shocks cost above the baseline, by their probability."""
-        baseline_cost = np.array([self.baseline_cost[shock.periods].sum() for shock in shocks])
-        likely = np.array([shock.probability for shock in shocks])
-        self.report.costs["expected shocks"] += math.fsum(likely * (cost - baseline_cost))
 
-    def _floors(self, paths: Paths, d: str) -> Array:
-        usual, own = self.by_period(self.instance.demands[d].survival), paths.override("survival", d, math.nan)
-        return np.where(np.isnan(own), usual[paths.times], own)
+def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> Found:
+    """One segment's figures, recomputed from the flows."""
+    demanded, unserved = basis.demanded(paths, d), paths.flows[d, "unserved"]
+    usual, own = basis.by_period(basis.instance.demands[d].survival), paths.override("survival", d, math.nan)
+    floors = np.where(np.isnan(own), usual[paths.times], own)
+    served = 1.0 - np.divide(unserved, demanded, out=np.zeros(demanded.shape), where=demanded > 0)
+    short = unserved - (1.0 - floors) * demanded
+    fails = short > TOLERANCE * demanded
+    return Found(
+        segment=d,
+        paths=paths,
+        margins=served - floors,
+        floors=floors,
+        below=np.where(fails, short, 0.0).sum(axis=1),
+        shortage=unserved.sum(axis=1),
+        failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
+        least_scale=np.maximum(basis.scales.least, demanded.sum(axis=1)),
+    )
 
-    def _recompute_segment(self, paths: Paths, d: str) -> Found:
-        """One segment's figures, recomputed from the flows."""
-        demanded, unserved, floors = self._demand(paths, d), paths.flows[d, "unserved"], self._floors(paths, d)
-        served = 1.0 - np.divide(unserved, demanded, out=np.zeros(demanded.shape), where=demanded > 0)
-        short = unserved - (1.0 - floors) * demanded
-        fails = short > TOLERANCE * demanded
-        return Found(
-            margins=served - floors,
-            floors=floors,
-            below=np.where(fails, short, 0.0).sum(axis=1),
-            shortage=unserved.sum(axis=1),
-            failure=np.where(fails.any(axis=1), fails.argmax(axis=1), -1),
-            least_scale=np.maximum(self.least_scale, demanded.sum(axis=1)),
-        )
 
-    def _check_stated_services(self, paths: Paths, outcomes: Sequence[Outcome], d: str, found: Found) -> None:
-        """One segment's figures against what outcomes say of it."""
-        who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
-        stated = [outcomes[s].segments[d] for s in who]
-        demand, names = self.instance.demands[d], [f"{paths.flows.names[s]}/{d}" for s in who]
-        below, least_scale, margins = found.below[who], found.least_scale[who], found.margins[who]
-        at, floor = (
-            self._at(paths, who, [service.worst_period for service in stated], n) for n in (found.margins, found.floors)
-        )
-        self.report.equal(
-            _rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale
-        )
-        self.report.equal(
-            _rows(names, "shortage"), [each.shortage for each in stated], found.shortage[who], least_scale=least_scale
-        )
-        served, stated_margins = (
-            np.array([getattr(each, of) for each in stated]) for of in ("worst_service", "margin")
-        )
-        all_served, claimed = margins + found.floors[who], self._rank(stated_margins, served, DOUBT)
-        lax, ranks = (self._rank(margins, all_served, full) for full in (DOUBT, 2 * TOLERANCE))
-        ends = lax.min(axis=1), ranks.min(axis=1)
-        least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
-        self.report.equal(_rows(names, "margin"), claimed, least, 1.0)
-        self.report.equal(_rows(names, "worst_period"), at, stated_margins, 1.0)
-        self.report.equal(_rows(names, "floor"), [each.floor for each in stated], floor, 1.0)
-        lowest = np.where(ranks <= claimed[:, None] + EQUAL, all_served, math.inf)
-        self.report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
-        cost = demand.shortage_cost
-        self.report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
-        for row, s, each in zip(names, who, stated, strict=True):
-            first = None if found.failure[s] < 0 else self.labels[paths.times[s, found.failure[s]]]
-            self.report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
-
-    def _at(self, paths: Paths, who: Sequence[int], periods: Sequence[str], numbers: Array) -> Array:
-        """What numbers are in one period of each of some shocks; infinite where the period is not in the window."""
-        places = np.array([self._place(period) for period in periods], dtype=np.intp) - paths.times[who, 0]
-        inside = (places >= 0) & (places < paths.times.shape[1])
-        return np.where(inside, numbers[who, np.where(inside, places, 0)], math.inf)
-
-    def _place(self, label: str) -> int:
-        return self.labels.index(label) if label in self.labels else -1
-
-    def _check_stated_weakest(self, paths: Paths, d: str, found: Found) -> None:
-        """What a segment's worst is stated to be, where its shock is among these; and what it really is so far."""
-        stated, names = self.result.services[d], paths.flows.names
-        ranks = self._rank(found.margins, found.margins + found.floors, 2 * TOLERANCE)
-        self.least[d] = min(self.least[d], float(ranks.min()))
-        self.failed[d] += int((found.below > 0).sum())
-        equal = ranks <= self._claimed_rank(stated) + EQUAL
-        lowest = float(np.min(found.margins + found.floors, where=equal, initial=math.inf))
-        self.report.at_most(f"services/{d}.worst_service", stated.worst_service, lowest, 1.0)
-        if stated.worst_shock in names:
-            who = [names.index(stated.worst_shock)]
-            floor = float(self._at(paths, who, [stated.worst_period], found.floors)[0])
-            margin = float(self._at(paths, who, [stated.worst_period], found.margins)[0])
-            self.report.equal(f"services/{d}.floor", stated.floor, floor, 1.0)
-            self.report.equal(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
-
-    def _check_services(self) -> None:
-        """Each segment's worst over all shocks; lines without flows allow a bound on it."""
-        due = sorted(self.instance.demands) if self.events else []
-        self.report.holds("services", "they are not those of the instance", sorted(self.result.services) == due)
-        for d, stated in self.result.services.items():
-            row, known = f"services/{d}", stated.worst_shock in self.events
-            self.report.holds(row, f"{stated.worst_shock} is no shock", known)
-            self.report.equal(f"{row}.shocks_failed", stated.shocks_failed, self.failed[d], least_scale=1.0)
-            self.report.at_most(f"{row}.margin", self._claimed_rank(stated), self.least[d], 1.0)
-
-    def _rank(self, margins: Array, served: Array, full: float) -> Array:
-        """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
-
-        Demand counts as served in full where less than `full` of it is not: what is stated may be short or not where
-        that is in doubt. Files of format 2 were made by margins alone.
-        """
-        if self.result.format < RANKED:
-            return margins
-        short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
-        return margins + np.where(served < 1.0 - full, short, 4.0)
-
-    def _claimed_rank(self, stated: Weakest) -> float:
-        return float(self._rank(np.array(stated.margin), np.array(stated.worst_service), DOUBT))
-
-    def _check_lines(self) -> None:
-        """Shocks whose flows are not at hand: what they say of themselves."""
-        for outcome in self.lines:
-            gaps = [service.gap for service in outcome.segments.values()]
-            self.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
-        fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in self.lines]
-        self._check_labels(self.lines, np.array(fails, dtype=bool))
-        self._check_expected_cost(
-            [self.events[each.name] for each in self.lines], np.array([each.cost for each in self.lines])
-        )
-        for d in self.instance.demands:
-            stated = [(self.events[each.name], each.segments[d]) for each in self.lines if d in each.segments]
-            if stated:
-                self._check_services_of_lines(d, *zip(*stated, strict=True))
-
-    def _check_services_of_lines(self, d: str, shocks: Sequence[Shock], stated: Sequence[Service]) -> None:
-        """One segment of lines: its floor, and that its figures agree with each other."""
-        rows, cost = [f"{shock.name}/{d}" for shock in shocks], self.instance.demands[d].shortage_cost
-        below, shortage = np.array([each.below_floor for each in stated]), np.array([each.shortage for each in stated])
-        margins, floors = (
-            np.array([each.margin for each in stated]),
-            [self._floor(d, *pair) for pair in zip(shocks, stated, strict=True)],
-        )
-        demanded = np.array([self._total_demand(d, shock) for shock in shocks])
-        least_scale = np.maximum(self.least_scale, demanded)
-        self.report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
-        self.report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
-        self.report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
-        self.report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
-        self.report.at_most(_rows(rows, "shortage"), shortage, demanded, least_scale=least_scale)
-        self.report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
-        is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
-        self.report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
-        served = np.array([each.worst_service for each in stated])
-        self.least[d] = min(self.least[d], float(self._rank(margins, served, 2 * TOLERANCE).min()))
-        self.failed[d] += int((below > 0).sum())
-
-    def _floor(self, d: str, shock: Shock, stated: Service) -> float:
-        t = self._place(stated.worst_period)
-        usual = self.by_period(self.instance.demands[d].survival)[t]
-        return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
-
-    def _total_demand(self, d: str, shock: Shock) -> float:
-        usual = self.by_period(self.instance.demands[d].quantity)[shock.periods].sum() * self.delta
-        return float(usual * shock.spec.demand.get(d, 1.0))
+def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[Outcome], made_in: int) -> None:
+    """One segment's figures against what outcomes say of it."""
+    d, paths = found.segment, found.paths
+    report, every, cost = basis.report, paths.flows.names, basis.instance.demands[d].shortage_cost
+    is_stated = np.array([d in outcome.segments for outcome in outcomes])
+    is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
+    report.holds(lambda s: f"{every[s]}/{d}", "nothing is stated of it", is_stated | ~is_due)
+    who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
+    stated, names = [outcomes[s].segments[d] for s in who], [f"{every[s]}/{d}" for s in who]
+    below, shortage, least_scale = found.below[who], found.shortage[who], found.least_scale[who]
+    report.equal(_rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale)
+    report.equal(_rows(names, "shortage"), [each.shortage for each in stated], shortage, least_scale=least_scale)
+    report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+    for row, s, each in zip(names, who, stated, strict=True):
+        first = None if found.failure[s] < 0 else basis.labels[paths.times[s, found.failure[s]]]
+        report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
+    # The worst period: its margin is the least that there is, and no other one as near serves less.
+    worst = [each.worst_period for each in stated]
+    margin, floor = (_at(basis, paths, who, worst, numbers) for numbers in (found.margins, found.floors))
+    margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
+    claimed, lax, ranks = (
+        _rank(made_in, margins, served, DOUBT),
+        *(found.ranks(made_in, full)[who] for full in (DOUBT, 2 * TOLERANCE)),
+    )
+    ends = lax.min(axis=1), ranks.min(axis=1)
+    least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
+    report.equal(_rows(names, "margin"), claimed, least, 1.0)
+    report.equal(_rows(names, "worst_period"), margin, margins, 1.0)
+    report.equal(_rows(names, "floor"), [each.floor for each in stated], floor, 1.0)
+    lowest = np.where(ranks <= claimed[:, None] + EQUAL, found.served[who], math.inf)
+    report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
 
 
 def _rows(names: Sequence[str], what: str) -> Any:
     return lambda i: f"{names[i]}.{what}"
 
 
-class SurvivalRules(ShockRows):
-    """Rules about time to survive: the flows that prove them, row by row, in every year from a rule's own on.
+def _at(basis: AuditBasis, paths: Paths, who: Sequence[int], periods: Sequence[str], numbers: Array) -> Array:
+    """What numbers are in one period of each of some shocks; infinite where the period is not in the window."""
+    places = np.array([_place(basis, period) for period in periods], dtype=np.intp) - paths.times[who, 0]
+    inside = (places >= 0) & (places < paths.times.shape[1])
+    return np.where(inside, numbers[who, np.where(inside, places, 0)], math.inf)
+
+
+def _place(basis: AuditBasis, label: str) -> int:
+    return basis.labels.index(label) if label in basis.labels else -1
+
+
+def _rank(made_in: int, margins: Array, served: Array, full: float) -> Array:
+    """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
+
+    Demand counts as served in full where less than `full` of it is not: what is stated may be short or not where that
+    is in doubt. Files of format 2, which is what `made_in` says, were made by margins alone.
+    """
+    if made_in < RANKED:
+        return margins
+    short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
+    return margins + np.where(served < 1.0 - full, short, 4.0)
+
+
+def _claimed_rank(made_in: int, stated: Weakest) -> float:
+    return float(_rank(made_in, np.array(stated.margin), np.array(stated.worst_service), DOUBT))
+
+
+def _check_stated_worst(basis: AuditBasis, found: Found, result: Result) -> None:
+    """What a segment's worst of all shocks is stated to be, where its shock is among these."""
+    d, paths, report = found.segment, found.paths, basis.report
+    stated, names = result.services[d], paths.flows.names
+    equal = found.ranks(result.format, 2 * TOLERANCE) <= _claimed_rank(result.format, stated) + EQUAL
+    lowest = float(np.min(found.served, where=equal, initial=math.inf))
+    report.at_most(f"services/{d}.worst_service", stated.worst_service, lowest, 1.0)
+    if stated.worst_shock in names:
+        who, period = [names.index(stated.worst_shock)], [stated.worst_period]
+        floor = float(_at(basis, paths, who, period, found.floors)[0])
+        margin = float(_at(basis, paths, who, period, found.margins)[0])
+        report.equal(f"services/{d}.floor", stated.floor, floor, 1.0)
+        report.equal(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
+
+
+def _check_least_margins(basis: AuditBasis, found: Sequence[Found], outcomes: Sequence[Outcome], made_in: int) -> None:
+    """That the least margin of each shock is that of a segment of which something is stated."""
+    if found:
+        is_stated = [[each.segment in outcome.segments for outcome in outcomes] for each in found]
+        ours = [each.ranks(made_in, DOUBT).min(axis=1) for each in found]
+        stated = np.where(is_stated, ours, math.inf).min(axis=0)
+        least = np.array([each.ranks(made_in, 2 * TOLERANCE).min(axis=1) for each in found]).min(axis=0)
+        basis.report.at_most(lambda s: f"{outcomes[s].name}.margin", stated, least, 1.0)
+
+
+def _check_gaps_and_costs(
+    plan: PlanAccounts, paths: Paths, found: Sequence[Found], outcomes: Sequence[Outcome]
+) -> Array:
+    """The gap and the cost of each shock, present value; the cost is returned."""
+    basis, names, gap = plan.basis, paths.flows.names, np.zeros(len(outcomes))
+    for each in found:
+        gap = gap + basis.instance.demands[each.segment].shortage_cost * each.below
+    parts = [amount.sum(axis=1) for amount in operating_costs(plan, paths).values()]
+    cost = np.asarray(np.sum(parts, axis=0))
+    stated_gaps, stated_costs = [each.gap for each in outcomes], [each.cost for each in outcomes]
+    basis.report.equal(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY)
+    # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
+    dearest = max((demand.shortage_cost for demand in basis.instance.demands.values()), default=0.0)
+    least_scale = max(AUDIT_MONEY, basis.scales.least * dearest)
+    basis.report.equal(lambda s: f"{names[s]}.cost", stated_costs, cost, *parts, least_scale=least_scale)
+    return cost
+
+
+def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
+    """The stated survival, windows and probabilities of some shocks."""
+
+    def name(s: int) -> str:
+        return outcomes[s].name
+
+    shocks, report = [basis.events[outcome.name] for outcome in outcomes], basis.report
+    windows = [(basis.labels[shock.periods[0]], basis.labels[shock.periods[-1]]) for shock in shocks]
+    survives = np.array([outcome.survives for outcome in outcomes], dtype=bool)
+    fits = np.array([(o.first, o.last) == window for o, window in zip(outcomes, windows, strict=True)], dtype=bool)
+    stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
+    report.holds(name, lambda s: f"it is stated to survive: {outcomes[s].survives}", survives != fails)
+    report.holds(name, "its window is another", fits)
+    report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
+
+
+def _expected_cost(baseline: BaselineAccounts, shocks: Sequence[Shock], cost: Array) -> float:
+    """What shocks cost above the baseline, by their probability."""
+    baseline_cost = np.array([baseline.by_period[shock.periods].sum() for shock in shocks])
+    return math.fsum(np.array([shock.probability for shock in shocks]) * (cost - baseline_cost))
+
+
+def _worst_periods(basis: AuditBasis, found: Found, outcomes: Sequence[Outcome]) -> dict[str, WorstPeriod]:
+    """The first of the worst periods of one segment in each shock whose flows the result holds."""
+    own = [s for s, outcome in enumerate(outcomes) if outcome.flows is not None]
+    places = zip(own, weakest(found.margins[own], found.served[own], axis=1), strict=True)
+    return {
+        outcomes[s].name: WorstPeriod(
+            basis.labels[found.paths.times[s, i]], float(found.margins[s, i]), float(found.served[s, i])
+        )
+        for s, i in places
+    }
+
+
+# Shocks that are lines.
+
+
+def _audit_lines(
+    basis: AuditBasis, baseline: BaselineAccounts, made_in: int, lines: Sequence[Outcome]
+) -> ShockAccounts:
+    """Shocks whose flows are not at hand: what they say of themselves."""
+    for outcome in lines:
+        gaps = [service.gap for service in outcome.segments.values()]
+        basis.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
+    fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in lines]
+    _check_labels(basis, lines, np.array(fails, dtype=bool))
+    least, failed = dict[str, float](), dict[str, int]()
+    for d in basis.instance.demands:
+        of_it = [(basis.events[each.name], each.segments[d]) for each in lines if d in each.segments]
+        if of_it:
+            shocks, stated = zip(*of_it, strict=True)
+            _check_services_of_lines(basis, d, shocks, stated)
+            margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
+            least[d] = float(_rank(made_in, margins, served, 2 * TOLERANCE).min())
+            failed[d] = sum(each.below_floor > 0 for each in stated)
+    cost = np.array([each.cost for each in lines])
+    expected = _expected_cost(baseline, [basis.events[each.name] for each in lines], cost)
+    return ShockAccounts(least, failed, {}, expected)
+
+
+def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock], stated: Sequence[Service]) -> None:
+    """One segment of lines: its floor, and that its figures agree with each other."""
+    report, rows = basis.report, [f"{shock.name}/{d}" for shock in shocks]
+    cost = basis.instance.demands[d].shortage_cost
+    below, shortage, margins = (
+        np.array([getattr(each, of) for each in stated]) for of in ("below_floor", "shortage", "margin")
+    )
+    floors = [_floor(basis, d, *pair) for pair in zip(shocks, stated, strict=True)]
+    demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
+    least_scale = np.maximum(basis.scales.least, demanded)
+    report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
+    report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+    report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
+    report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
+    report.at_most(_rows(rows, "shortage"), shortage, demanded, least_scale=least_scale)
+    report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
+    is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
+    report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
+
+
+def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:
+    t = _place(basis, stated.worst_period)
+    usual = basis.by_period(basis.instance.demands[d].survival)[t]
+    return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
+
+
+def _total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
+    usual = basis.by_period(basis.instance.demands[d].quantity)[shock.periods].sum() * basis.delta
+    return float(usual * shock.spec.demand.get(d, 1.0))
+
+
+# The worst of all shocks.
+
+
+def check_services(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
+    """Each segment's worst over all shocks; lines without flows allow a bound on it."""
+    due = sorted(basis.instance.demands) if basis.events else []
+    basis.report.holds("services", "they are not those of the instance", sorted(result.services) == due)
+    for d, stated in result.services.items():
+        row, known = f"services/{d}", stated.worst_shock in basis.events
+        basis.report.holds(row, f"{stated.worst_shock} is no shock", known)
+        basis.report.equal(f"{row}.shocks_failed", stated.shocks_failed, shocks.failed[d], least_scale=1.0)
+        basis.report.at_most(f"{row}.margin", _claimed_rank(result.format, stated), shocks.least[d], 1.0)
+
+
+# Rules about time to survive.
+
+
+def check_survival_rules(plan: PlanAccounts, endured: Mapping[str, Flows]) -> None:
+    """The flows that prove each rule about time to survive, row by row, in every year from the rule's own on.
 
     A plan obeys one if there are flows over its months that keep every floor while the cuts last: all rates as in the
     first period of a year, stocks as they were just before it, and nothing lost from them. The result holds such flows.
     """
+    basis, expected = plan.basis, set[str]()
+    for i, rule in enumerate(basis.instance.policy.min_time_to_survive):
+        spec = ShockSpec.model_construct(start=(), months=0.0, cuts=rule.cuts, deliberate=rule.deliberate)
+        for year in basis.horizon.years:
+            if rule.from_ is None or year >= rule.from_:
+                name = f"min_time_to_survive_{i}@{year}"
+                expected.add(name)
+                _check_survival(plan, name, year, rule.months / 12, spec, endured.get(name))
+    basis.report.holds("policy.min_time_to_survive", "others are proven", set(endured) == expected)
 
-    def _check_survival_rules(self) -> None:
-        expected = set()
-        for i, rule in enumerate(self.instance.policy.min_time_to_survive):
-            for year in self.horizon.years:
-                if rule.from_ is None or year >= rule.from_:
-                    name = f"min_time_to_survive_{i}@{year}"
-                    expected.add(name)
-                    self._check_rule(name, year, rule.months / 12, rule.cuts, deliberate=rule.deliberate)
-        self.report.holds("policy.min_time_to_survive", "others are proven", set(self.result.endured) == expected)
 
-    def _check_rule(self, name: str, year: int, span: float, cuts: Any, *, deliberate: bool) -> None:
-        flows, t = self.result.endured.get(name), (year - self.horizon.start) * self.horizon.per_year
-        if flows is None:
-            self.report.holds(name, "no flows show that it holds", False)
-            return
-        if not self._fits(name, flows, [t]):
-            return
-        spec = ShockSpec.model_construct(start=(), months=0.0, cuts=cuts, deliberate=deliberate)
-        stacked, (deliberate_cuts, other_cuts) = self._stack_flows([name], [flows]), self._lost_shares([spec], 1)
-        paths = Paths([spec], np.array([[t]]), self.labels, stacked, deliberate_cuts, other_cuts, span, is_steady=True)
-        self._check_paths(paths)
-        for d in self.instance.demands:
-            demanded, unserved = self._demand(paths, d), paths.flows[d, "unserved"]
-            floor = self.by_period(self.instance.demands[d].survival)[paths.times]
-            row = paths.row(f"{d}.floor")
-            self.report.at_most(row, unserved, (1.0 - floor) * demanded, demanded, least_scale=self.scales.segments[d])
+def _check_survival(
+    plan: PlanAccounts, name: str, year: int, span: float, spec: ShockSpec, flows: Flows | None
+) -> None:
+    """That flows over a span of years survive it, which begins with a calendar year."""
+    basis, t = plan.basis, (year - plan.basis.horizon.start) * plan.basis.horizon.per_year
+    if flows is None:
+        basis.report.holds(name, "no flows show that it holds", False)
+        return
+    if not flows_fit(plan, name, flows, [t]):
+        return
+    stacked = stack_flows(plan, [name], [flows])
+    paths = struck_paths(basis, [spec], np.array([[t]]), stacked, span, is_steady=True)
+    check_paths(plan, paths)
+    for d, demand in basis.instance.demands.items():
+        demanded, unserved, floor = basis.demanded(paths, d), paths.flows[d, "unserved"], demand.survival
+        most = (1.0 - basis.by_period(floor)[paths.times]) * demanded
+        least_scale = basis.scales.segments[d]
+        basis.report.at_most(paths.row(f"{d}.floor"), unserved, most, demanded, least_scale=least_scale)

@@ -124,11 +124,9 @@ def _parse_budgets(text: str | None) -> Budgets:
 
 
 def _check_plot(plot: Path | None) -> None:
-    from optimizer.report.figures.frontier import FRONTIER_FORMATS
-
     if plot is None:
         return
-    if plot.suffix.lower().removeprefix(".") not in FRONTIER_FORMATS:
+    if plot.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
     common.check_file(plot, "--plot")
 
@@ -206,8 +204,11 @@ class _CaseReader:
 
 
 def _draw(found: "Comparison", path: Path) -> None:
-    from optimizer.report.figures.frontier import save_plot
+    from optimizer.report.html.sections import draw_study_plot
 
-    with common.writing(path), common.library_warnings():
-        save_plot(found, path)
-    common.print_message(f"wrote {path}")
+    try:
+        with common.library_warnings():
+            picture = draw_study_plot(found, path.suffix.lower()[1:])
+    except ValueError as error:
+        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
+    common.write_answer(path, picture)

@@ -154,8 +154,10 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
     except ValueError as error:
         common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
     common.write_answer(output, picture)
-    of_plan = isinstance(subject, FuturesResult) and subject.status == "stopped"
-    is_stopped = of_plan or (not isinstance(subject, FuturesResult) and view_of(subject).is_stopped(subject))
+    if isinstance(subject, FuturesResult):
+        is_stopped = subject.status == "stopped"
+    else:
+        is_stopped = view_of(subject).is_stopped(subject)
     common.end(survives=True, is_stopped=is_stopped, disagrees=bool(doubts))
 
 

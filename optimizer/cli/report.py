@@ -14,6 +14,7 @@ from optimizer.errors import BRIEF_FORMS
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
     from optimizer.report.brief.futures import SlipsByFuture
+    from optimizer.report.document import ReportParts
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -81,37 +82,21 @@ def command(
     found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
     instance, result = found.instance, _with_sources(found.result, instance_)
     doubts = audit_warnings(instance, result)
-    fits = inputs.plan_that_fits(source, doubts)
     # What every page has is whole, however busy the machine is.
     limit = sections.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
     subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
-    if output.suffix.lower() == _BOOK:
-        with fits:
-            _write_book(subject, output, doubts, quick=quick, interrupted=found.interrupted)
-    made = _carry_out(subject, names, amounts, clock, quick=quick, interrupted=found.interrupted)
+    made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
 
-    from optimizer.report.brief.content import make_brief
-    from optimizer.report.brief.writers import write_brief
-    from optimizer.report.html.book import book
-
-    frontier, slips = made["budgets"], made.get("slips", ())
-    studied = sections.make_sections(names, made, subject)
-    with fits:
-        studies = _data_of(studied)
-        known = studies if (figures := made.get("figures")) is None else studies | {"sensitivity": figures.to_dict()}
-        brief = make_brief(instance, result, frontier=frontier, slips=slips, studies=known, warnings=doubts)
-        shown = book(instance, frontier, is_quick=quick, warnings=doubts, brief=brief)
-    from optimizer.report.html.pages import page
-    from optimizer.report.html.sections import picture_data, plan_pictures
+    from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
 
-    is_page, is_asked = output.suffix.lower() in _PAGES, clock.interrupted or clock.limit is not None
-    with common.library_warnings():
-        pictures = plan_pictures(shown) if is_page else ()
-    data = shown.to_dict() | picture_data(pictures)
-    _print_either(data, studies, sentence(instance, result), json=json)
-    content = page(data, (*pictures, *studied)) if is_page else write_brief(data["brief"], output.suffix)
-    _end(result, output, content, doubts, stopped=is_asked and (frontier.stopped or _are_stopped(studied)))
+    frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
+    parts = ReportParts(
+        instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts, is_quick=quick
+    )
+    stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
+    with inputs.plan_that_fits(source, doubts):
+        _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
 
 def _carry_out(
@@ -119,6 +104,7 @@ def _carry_out(
     names: Sequence[str],
     amounts: list[float] | None,
     clock: "Clock",
+    output: Path,
     *,
     quick: bool,
     interrupted: bool,
@@ -133,7 +119,9 @@ def _carry_out(
     if not (quick or interrupted or result.baseline is None):
         # Alone, each takes all processors.
         own = replace(subject, jobs=1 if wanted else None)
-        tasks = {"budgets": Task(_budgets, (own, amounts)), **tasks, "slips": Task(_slips, (own,))}
+        # A workbook has no plans of other budgets.
+        budgets = {} if output.suffix.lower() == _BOOK else {"budgets": Task(_budgets, (own, amounts))}
+        tasks = {**budgets, **tasks, "slips": Task(_slips, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
     seconds = result.seconds["total"] if wanted else 0.0
@@ -173,18 +161,6 @@ def _are_stopped(studied: "Sequence[PageSection]") -> bool:
     return any(each.is_stopped for each in studied)
 
 
-def _data_of(studied: "Sequence[PageSection]") -> dict[str, Any]:
-    return {each.name: each.data for each in studied}
-
-
-def _print_either(data: dict[str, object], studies: dict[str, Any], answer: str, *, json: bool) -> None:
-    """The data of the page and of its studies, or the answer."""
-    if json:
-        common.print_json(data | ({"studies": studies} if studies else {}))
-    else:
-        _print_answer(answer)
-
-
 def _find_futures(
     source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch, names: Sequence[str]
 ) -> "FuturesResult | None":
@@ -218,10 +194,7 @@ def _end_with_futures(
     """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of
-    from optimizer.report.brief.futures import make_futures_brief
-    from optimizer.report.brief.writers import write_brief
-    from optimizer.report.excel import workbook
-    from optimizer.report.html.pages import futures_book, futures_page
+    from optimizer.report.document import ReportParts
     from optimizer.report.tables.futures import futures_headline
     from optimizer.solver import Settings
     from optimizer.studies.verify import audit_warnings
@@ -234,20 +207,10 @@ def _end_with_futures(
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0, time_limit)
     studied = sections.make_sections(names, made, subject)
-    answer = f"{result.instance}: {futures_headline(result)}"
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
-    comments = comments_of(source)
-    data = futures_book(result, doubts, comments, slips)
-    _print_either(data, _data_of(studied), answer, json=json)
-    content: str | bytes
-    if output.suffix.lower() == _BOOK:
-        brief = make_futures_brief(instance, result, doubts, comments, slips)
-        content = workbook(instance, result, doubts, brief)
-    elif output.suffix.lower() in BRIEF_FORMS:
-        content = write_brief(data["brief"], output.suffix)
-    else:
-        content = futures_page(result, data, studied)
-    _end(result, output, content, doubts, stopped=_are_stopped(studied))
+    parts = ReportParts(instance, result, None, slips, (), studied, doubts, comments_of(source))
+    answer = f"{result.instance}: {futures_headline(result)}"
+    _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
 
 
 def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFuture":
@@ -294,38 +257,22 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return inputs.with_comments(result, str(instance))
 
 
-def _write_book(
-    subject: sections.StudySubject, output: Path, doubts: tuple[str, ...], *, quick: bool, interrupted: bool
-) -> NoReturn:
-    """The plan as a workbook, without plans of other budgets."""
-    from optimizer.algorithms.executor import Task
-    from optimizer.report.brief.content import make_brief
-    from optimizer.report.excel import workbook
-    from optimizer.report.narrative import plan_headline
-
-    instance, result = subject.instance, subject.result
-    _print_answer(f"{result.instance}: {plan_headline(result)}")
-    tasks = {"slips": Task(_slips, (subject,)), "figures": Task(_figures, (subject,))}
-    made = sections.carry_out_all({} if quick or interrupted else tasks, instance.money, 0.0, subject.time_limit)
-    studies = {} if (figures := made.get("figures")) is None else {"sensitivity": figures.to_dict()}
-    brief = make_brief(instance, result, slips=made.get("slips", ()), studies=studies, warnings=doubts)
-    _end(result, output, workbook(instance, result, doubts, brief), doubts, stopped=False)
-
-
-def _print_answer(answer: str) -> None:
+def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:
+    """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
+    from optimizer.report.document import make_document
     from optimizer.report.screen import Screen
 
-    Screen().print(answer)
-
-
-def _end(
-    result: "Result | FuturesResult", output: Path, content: str | bytes, doubts: tuple[str, ...], *, stopped: bool
-) -> NoReturn:
-    """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
+    with common.library_warnings():
+        data, content = make_document(parts, output.suffix.lower())
+    if json:
+        studies = {each.name: each.data for each in parts.sections}
+        common.print_json(data | ({"studies": studies} if studies else {}))
+    else:
+        Screen().print(answer)
     common.write_answer(output, content)
-    for doubt in doubts:
+    for doubt in parts.warnings:
         common.print_message(doubt)
-    common.end_with_plan(result, is_stopped=stopped, disagrees=bool(doubts))
+    common.end_with_plan(parts.result, is_stopped=stopped, disagrees=bool(parts.warnings))
 
 
 # Stockpile requirements
@@ -373,8 +320,8 @@ def _end_with_requirements(
 
 
 def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
+    from optimizer.report.document import requirements_page
     from optimizer.report.excel import requirements_workbook
-    from optimizer.report.html.pages import requirements_page
 
     is_book = output.suffix.lower() == ".xlsx"
     return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

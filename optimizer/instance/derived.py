@@ -199,3 +199,18 @@ def size_text(instance: Instance, option: str, size: float) -> str:
     """The size of a build with its unit: ``20 t/yr``, ``level 0.5``."""
     unit = size_unit(instance, option)
     return f"level {short(size)}" if unit == "level" else si(size, unit)
+
+
+def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
+    """The name of a stage in a region; a stage with the key of a commodity has that commodity's name."""
+    commodity = instance.commodities.get(stage or "")
+    name = (commodity.name if commodity is not None else None) or stage or "other"
+    return f"{name}, {region_name(instance, region)}" if region else name
+
+
+def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
+    """A stage or a process that is cut off, by its name; what a shock cuts, by that of the shock."""
+    if kind == "stage":
+        region, _, stage = name.partition(" / ")
+        return stage_title(instance, stage, region)
+    return (display_name if kind == "process" else entry_name)(instance, name)

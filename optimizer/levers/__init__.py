@@ -6,14 +6,19 @@ from typing import get_args
 
 from pydantic import SerializeAsAny
 
-from optimizer.levers.ally import Ally
-from optimizer.levers.base import Labels, Lever, Producing, Reference, Sized
-from optimizer.levers.leverage import Leverage
-from optimizer.levers.partnership import Partnership
-from optimizer.levers.recycling import Recycling
-from optimizer.levers.refining import Refining
-from optimizer.levers.stockpile import Stock, Stockpile
-from optimizer.levers.substitution import Substitution
+from optimizer.levers.base import Labels as Labels
+from optimizer.levers.base import Lever as Lever
+from optimizer.levers.base import Producing as Producing
+from optimizer.levers.base import Reference as Reference
+from optimizer.levers.base import Sized as Sized
+from optimizer.levers.leverage import Leverage as Leverage
+from optimizer.levers.partnership import Partnership as Partnership
+from optimizer.levers.producing import Ally as Ally
+from optimizer.levers.producing import Recycling as Recycling
+from optimizer.levers.producing import Refining as Refining
+from optimizer.levers.stockpile import Stock as Stock
+from optimizer.levers.stockpile import Stockpile as Stockpile
+from optimizer.levers.substitution import Substitution as Substitution
 
 KINDS: dict[str, type[Lever]] = {
     "ally": Ally,
@@ -72,26 +77,3 @@ def known_kinds() -> dict[str, type[Lever]]:
 def is_audited(kind: str) -> bool:
     """Whether plans that buy a kind of lever can be audited."""
     return kind in _AUDITED
-
-
-__all__ = [
-    "KINDS",
-    "PACKAGE_KINDS",
-    "Ally",
-    "Labels",
-    "Lever",
-    "Leverage",
-    "Option",
-    "Partnership",
-    "Producing",
-    "Recycling",
-    "Reference",
-    "Refining",
-    "Sized",
-    "Stock",
-    "Stockpile",
-    "Substitution",
-    "is_audited",
-    "known_kinds",
-    "register_lever",
-]

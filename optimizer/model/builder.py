@@ -89,6 +89,8 @@ class ModelBuilder(Ledgers):
         # none are written.
         self.valid: list[Row] = []
         self.offers_valid = True
+        # The processes, segments and options whose operation is written; None for all of them.
+        self.written: frozenset[str] | None = None
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
@@ -228,6 +230,7 @@ class ModelBuilder(Ledgers):
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
         copied._links, copied._used, copied.offers_valid = dict(self._links), set(self._used), self.offers_valid
+        copied.written = self.written
         return copied
 
     @property
@@ -243,6 +246,10 @@ class ModelBuilder(Ledgers):
     def links(self) -> Mapping[tuple[str, str], Mapping[int, Expression]]:
         """All linking terms, by owner and what."""
         return self._links
+
+    def selected[T](self, parts: Mapping[str, T]) -> Mapping[str, T]:
+        """Of processes, segments or options those whose operation is written."""
+        return parts if self.written is None else {name: part for name, part in parts.items() if name in self.written}
 
     def answering(self, length: int) -> "ModelBuilder":
         """A new model of operation alone, over `length` periods counted from the start of a shock.

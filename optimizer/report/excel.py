@@ -235,7 +235,7 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
                *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
                  for d in instance.demands))  # fmt: skip
     note = "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-    note += f"{SERVED_IN_FULL}: all demand is served. Gap: demand below the floors at its shortage cost, in {currency}."
+    note += f"{SERVED_IN_FULL}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
@@ -279,7 +279,7 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
-    words = {"flow": labels | {"unserved": "not served"}, "path": {"baseline": "in the baseline"}}
+    words = {"flow": labels | {"unserved": "unserved"}, "path": {"baseline": "in the baseline"}}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
     return _sheet(instance, replace(frame, values=values), "flows", "What flows", note)
@@ -399,7 +399,8 @@ class _Writer:
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
-            wide += width
+            # A spreadsheet adds a margin to each.
+            wide += width + 1
         made.fit_to_pages(-(-wide // ACROSS), 0)
 
     def write(self, sheet: OutputSheet) -> None:

@@ -7,13 +7,16 @@ from itertools import islice
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import display_name, highest_floor, region_name
+from optimizer.instance.derived import display_name, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
+from optimizer.instance.derived import stage_title as stage_title
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
+from optimizer.studies.importance import UncertainNumber
 from optimizer.studies.outcomes import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
@@ -77,21 +80,6 @@ def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
     """The shares of all regions but home; of all regions if the file names no home."""
     return {region: share for region, share in regions.items() if region != instance.home}
-
-
-def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
-    """The name of a stage in a region; a stage with the key of a commodity has that commodity's name."""
-    commodity = instance.commodities.get(stage or "")
-    name = (commodity.name if commodity is not None else None) or stage or "other"
-    return f"{name}, {region_name(instance, region)}" if region else name
-
-
-def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
-    """A stage or a process that is cut off, by its name; what a shock cuts, by the shock's own."""
-    if kind == "stage":
-        region, _, stage = name.partition(" / ")
-        return stage_title(instance, stage, region)
-    return display_name(instance, name) if kind == "process" else name
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -300,3 +288,62 @@ def audit_text(audit: Mapping[str, Any]) -> str:
         return "none"
     worst = f"worst relative disagreement {audit['worst']:.1e}"
     return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
+
+
+# Sections of the file whose objects have uncertain numbers.
+SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
+# Characters of the name of an owner of which one stands for several.
+_MOST_CHARACTERS = 50
+
+
+def number_name(instance: Instance, number: UncertainNumber) -> str:
+    """A number in words: whose it is, and which; of several that move together the first."""
+    first, *others = number.members
+    head, *rest = [str(part) for part in first.place]
+    if head not in SECTIONS or not rest:
+        return first.path
+    if head in ("policy", "adversary") and not others:
+        return " ".join([head, *rest])
+    field = " ".join(rest[1:]).replace("_", " ")
+    if not others:
+        return f"{display_name(instance, rest[0])}: {field}"
+    return _name_of_several(instance, number)
+
+
+def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
+    members = number.members
+    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in members)], 2)
+    goods = {display_name(instance, str(p)) for each in members for p in each.place[2:] if p in instance.commodities}
+    of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
+    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in members)]
+    # A label of one word is a key; several words were written to be read.
+    label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
+    text = f"{label}{fields}{of_what} of {list_names(owners, 1)}"
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
+    """Whose number it is, by its name."""
+    key = place[0] if section == "adversary" and len(place) > 1 else key
+    name = (entry_name if section in ("shocks", "ensembles") else display_name)(instance, key).replace("_", " ")
+    return shortened(name, _MOST_CHARACTERS)
+
+
+def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
+    """Which of its owner's numbers it is, without names: ``output``, ``lead time``."""
+    names = {*instance.processes, *instance.options, *instance.demands, *instance.commodities, "cuts"}
+    names |= {*(instance.adversary.targets if instance.adversary else ())}
+    return " ".join(str(part) for part in place[2:] if part not in names and not str(part).isdigit()).replace("_", " ")
+
+
+def number_value(number: UncertainNumber, value: float) -> str:
+    """A value of a number, or of its factor."""
+    first = number.first
+    if not number.is_alike:
+        return "low" if value == first.low else "high" if value == first.high else "value"
+    return f"×{short(value)}" if first.is_factor else si(value)
+
+
+def number_range(number: UncertainNumber) -> str:
+    """The range of a number."""
+    return f"{number_value(number, number.first.low)} … {number_value(number, number.first.high)}"

@@ -28,6 +28,7 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.studies.comparison import sizes_bought
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase
@@ -42,6 +43,15 @@ SHORT_SEGMENTS = 3
 OTHER_SHOCKS = 3
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
+
+
+def other_options(instance: Instance, other: Result, before: Result) -> str:
+    """What a plan buys that another one does not, and the other way round."""
+    some, known = sizes_bought(other), sizes_bought(before)
+    new = [display_name(instance, o) for o in some if o not in known]
+    dropped = [display_name(instance, o) for o in known if o not in some]
+    parts = [f"{word} {list_names(names)}" for word, names in (("with", new), ("without", dropped)) if names]
+    return ", and ".join(parts) or "of other sizes"
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
@@ -86,7 +96,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
-    text = f"{first}, a gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
+    text = f"{first}, a survival gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
     return f"{text}; then {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
@@ -172,7 +182,7 @@ def proof(result: Result) -> str:
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
     proven = proof_of_gap(result.mip_gap if result.bound is not None else None)
-    return f"{proven[:-1]}, its gaps at their price included)" if result.has_priced_gaps else proven
+    return f"{proven[:-1]}, survival gaps at their price included)" if result.has_priced_gaps else proven
 
 
 def proof_of_gap(gap: float | None) -> str:
@@ -193,7 +203,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.has_priced_gaps:
-        proven = "; another plan may leave less, but costs more with its gaps at their price"
+        proven = "; another plan may leave less, but costs more with its survival gap at its price"
     elif result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
     counted = _counted_shocks(result)
@@ -212,7 +222,9 @@ def _worst_shock(instance: Instance, result: Result) -> str:
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
     served, floor = in_percent(service.worst_service, service.floor)
-    gap = f"a gap of {si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    gap = (
+        f"a survival gap of {si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
+    )
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
     segment = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
     return (
@@ -237,7 +249,7 @@ def _in_baseline(instance: Instance, result: Result) -> str:
     for d, lack in ordered:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
         said.append(f"{display_name(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
-    why = "to go short is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+    why = "to leave it unserved is cheaper than to serve it, a rule forbids it, or there is no more to be had"
     # Names of segments may hold commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}: {why}"
@@ -252,8 +264,8 @@ def _doing_nothing(result: Result) -> str:
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
         where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
         below = f"{si(nothing.below_floor, 't')} below the floors"
-        return f"{text}{where}: a gap of {si(nothing.gap, result.money)}, {below}"
-    worst = f"worst in {nothing.worst_shock}: a gap of {si(nothing.worst_gap, result.money)}"
+        return f"{text}{where}: a survival gap of {si(nothing.gap, result.money)}, {below}"
+    worst = f"worst in {nothing.worst_shock}: a survival gap of {si(nothing.worst_gap, result.money)}"
     return f"{text}, {worst}"
 
 
@@ -397,7 +409,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     served, floor = in_percent(service.worst_service, service.floor)
     where = f"{display_name(instance, d)} gets {served} % in {service.worst_period}"
-    gap = f" with a gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
+    gap = f" with a survival gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
         f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"

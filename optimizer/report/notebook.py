@@ -57,7 +57,7 @@ def _figures(result: Any) -> str:
         rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
     if result.worst_gap > 0:
         worst = hardest_of(result.shocks)[0]
-        rows.append(("Worst shock", f"{worst.name}, a gap of {si(worst.gap, money, 4)} at shortage cost"))
+        rows.append(("Worst shock", f"{worst.name}, a survival gap of {si(worst.gap, money, 4)} at shortage cost"))
     if result.survival_gap > result.worst_gap:
         over = f"summed over {len(result.shocks):,} shocks, each on its own"
         rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))

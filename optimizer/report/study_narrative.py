@@ -3,7 +3,7 @@
 `view_of` has all of it for a study; a new one is entered there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -12,14 +12,20 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import case_title, list_names, plural, shock_title
-from optimizer.report.narrative import difference_text, outcome_headline, signed_amount
+from optimizer.report.format import case_title, list_names, number_name, number_range, plural, shock_title
+from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import repair_words, shortage_text
-from optimizer.report.tables.sensitivity import deciding_text, number_range, number_title
-from optimizer.report.tables.share import core_text, share_headline, together_text
+from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
+from optimizer.report.tables.sensitivity import (
+    about_samples,
+    deciding_text,
+    discovery_notes,
+    failure_headline,
+    worst_shocks,
+)
+from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
-from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
@@ -189,17 +195,8 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
             "No plan among them differs from the cheapest by more than the tolerance of sizes.")  # fmt: skip
     other = found.plans[0].result
     costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
-    how = _other_options(instance, other, found.cheapest)
+    how = other_options(instance, other, found.cheapest)
     return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}; it is {how}."
-
-
-def _other_options(instance: Instance, other: Result, before: Result) -> str:
-    """What a plan buys that another one does not, and the other way round."""
-    spent, cheapest = sizes_bought(other), sizes_bought(before)
-    new = [display_name(instance, o) for o in spent if o not in cheapest]
-    dropped = [display_name(instance, o) for o in cheapest if o not in spent]
-    parts = [f"{word} {list_names(some, _NAMES)}" for word, some in (("with", new), ("without", dropped)) if some]
-    return ", and ".join(parts) or "of other sizes"
 
 
 # Uncertain numbers.
@@ -238,13 +235,13 @@ def _moves_most(found: Sensitivity) -> str:
         return "No number moves the total cost by an amount that is proven."
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
-    name = number_title(found.instance, most.number)
+    name = number_name(found.instance, most.number)
     return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
 
 
 def _changes(found: Sensitivity) -> str:
     ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
-    names = list_names([number_title(found.instance, bar.number) for bar in ends], _NAMES)
+    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
     if not ends:
         is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
         return "At no end of a range are other options bought." if is_known else ""
@@ -271,7 +268,7 @@ def _stress(found: Stress) -> Sequence[str]:
             where = f"; of samples {_GROUPS[weak.by].format(which)} it survives {share_survived(weak.share)}"
         worst = found.worst[0]
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
-        second = f"The worst gap is {si(found.worst_gap, found.money)}, in {name}{where}."
+        second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
     help_ = ""
     if (tried := found.reinforcements) is not None:
         additions = tried.additions
@@ -293,6 +290,18 @@ def _cost_shares(found: CostShares) -> Sequence[str]:
         return (f"{share_headline(found)}.",)
     core = core_text(found)
     return f"{share_headline(found)}.", f"All together pay {together_text(found)}.", f"The core is {core}."
+
+
+# Several futures, and samples of what is uncertain.
+
+
+def _futures_study(found: FuturesStudy) -> Sequence[str]:
+    orders = order_facts(found) if found.costs.get("adaptive") else ()
+    return f"{worth_headline(found)}.", *(f"{label}: {text}." for label, text in orders)
+
+
+def _discovery(found: Discovery) -> Sequence[str]:
+    return failure_headline(found), worst_shocks(found) if found.failed else "", about_samples(found)
 
 
 # Scenarios.
@@ -346,15 +355,21 @@ class StudyView:
         sentences: three on what it found; fewer where it has no more to say.
         reached: how far it came if it was stopped; empty where it has no parts that are counted.
         plan_cost: of the plan that it found for itself; None where it found none.
+        facts: labels and texts on it beside its frames.
+        notes: what the user should know.
+        instance: what its keys are named by.
     """
 
     name: str
     title: str
     link: str
     is_stopped: Callable[[Any], bool]
-    sentences: Callable[[Any], Sequence[str]] = lambda found: ()
+    sentences: Callable[[Any], Sequence[str]]
     reached: Callable[[Any], str] = lambda found: ""
     plan_cost: Callable[[Any], float | None] = lambda found: None
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()
+    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())
+    instance: Callable[[Any], Instance] = attrgetter("instance")
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
@@ -364,28 +379,33 @@ def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
 _VIEWS: Mapping[type, StudyView] = {
     Explanation: StudyView(
         "explain", "Why this plan, and what would change it?", "Why", lambda found: not found.is_complete,
-        _explanation, _levers_reached, attrgetter("result.total_cost")),
+        _explanation, _levers_reached, attrgetter("result.total_cost"),
+        instance=lambda found: instance_of(found.result)),
     AttackResult: StudyView(
         "attack", "What would an adversary do that knows the plan?", "Under attack",
         attrgetter("is_unproven"), _attack),
     Alternatives: StudyView(
         "alternatives", "What do all plans near the least cost have in common?", "Alternatives", _has_stopped,
-        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost")),
+        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost"),
+        instance=lambda found: instance_of(found.cheapest)),
     Sensitivity: StudyView(
         "sensitivity", "Which uncertain numbers decide?", "What decides", _has_stopped,
         _sensitivity, _numbers_reached, attrgetter("base.cost")),
     Stress: StudyView(
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
-        _stress),
+        _stress, instance=attrgetter("against")),
     Comparison: StudyView(
         "compare", "What does the plan become under other scenarios?", "Scenarios",
-        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached),
+        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached,
+        instance=lambda found: next(iter(found.cases.values()))),
     FuturesStudy: StudyView(
-        "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped")),
-    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares),
+        "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped"),
+        _futures_study, facts=worth_facts),
+    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares,
+        facts=share_facts),
     Discovery: StudyView(
         "discover", "Under which conditions does the plan fail?", "Where it fails", _has_stopped,
-        reached=_samples_reached),
+        _discovery, _samples_reached, notes=discovery_notes),
 }  # fmt: skip
 
 

@@ -47,6 +47,10 @@ COSTLY = (
 # So many simplex iterations by row may lead from a doubtful basis to the optimum; presolve and a fresh start take less
 # time than more of them. In a small model this many are always allowed.
 DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
+# HiGHS 1.16 can be caught between phases of the simplex method, without an iteration and without an end, if it goes on
+# from a basis: after so many times the seconds of the longest linear programme from nothing, and at least so many
+# seconds, it begins from nothing.
+MOST_TIMES, LEAST_PATIENCE = 3.0, 5.0
 UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
 Solved = tuple[SolveRequest, RawResult]
 
@@ -91,6 +95,8 @@ class HighsBackEnd:
         # Then whether columns were the last to come, not cuts.
         self._basis: Any = None
         self._is_doubtful = self._has_grown = False
+        # Seconds of the longest linear programme that began from nothing.
+        self._longest = 0.0
         # The last linear programme and its solution; None without one, or since the model has grown.
         self._last: Solved | None = None
         self._highs.cbMipLogging += self._log
@@ -200,7 +206,7 @@ class HighsBackEnd:
         self._has_ended_early = False
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
-            self._run_soon(clock, is_doubtful=self._is_doubtful and not is_mip)
+            self._run_soon(clock, is_mip=is_mip, is_doubtful=self._is_doubtful)
             raw = self._search_finely(clock, self._read(is_mip=is_mip), request)
             self._remember(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
@@ -276,9 +282,7 @@ class HighsBackEnd:
         kinds = np.full(size, HighsVarType.kContinuous)
         kinds[request.integers] = HighsVarType.kInteger
         highs.changeColsIntegrality(size, self._all, kinds)
-        # HiGHS 1.16 counts the seconds of all its runs for a linear programme, but of this run alone with integers.
-        spent = 0.0 if is_mip else highs.getRunTime()
-        highs.setOptionValue("time_limit", math.inf if clock.left is None else clock.left + spent)
+        self._allow(clock.left, is_mip=is_mip)
         # For a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
@@ -324,20 +328,34 @@ class HighsBackEnd:
         self._attempt(clock)
         self.persist(clock)
 
-    def _run_soon(self, clock: Clock, *, is_doubtful: bool) -> None:
-        """Run; from nothing where a doubtful basis does not lead to the optimum soon."""
-        highs = self._highs
-        if is_doubtful and highs.getBasis().valid:
-            limit = max(DOUBTFUL_LEAST, int(DOUBTFUL_SHARE * highs.getNumRow()))
-            highs.setOptionValue("simplex_iteration_limit", limit)
-            self._attempt(clock)
-            highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
-            if highs.getModelStatus() != HighsModelStatus.kIterationLimit:
-                self.persist(clock)
-                return
+    def _run_soon(self, clock: Clock, *, is_mip: bool, is_doubtful: bool) -> None:
+        """Run; from nothing where a basis does not lead to the optimum soon."""
+        highs, began = self._highs, time.perf_counter()
+        if is_mip or not highs.getBasis().valid:
+            self._run(clock)
+            self._longest = self._longest if is_mip else max(self._longest, time.perf_counter() - began)
+            return
+        limit = max(DOUBTFUL_LEAST, int(DOUBTFUL_SHARE * highs.getNumRow())) if is_doubtful else kHighsIInf
+        most = max(LEAST_PATIENCE, MOST_TIMES * self._longest)
+        is_hurried = clock.left is not None and clock.left <= most
+        self._allow(clock.left if is_hurried else most)
+        highs.setOptionValue("simplex_iteration_limit", limit)
+        self._attempt(clock)
+        highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
+        self._allow(clock.left)
+        status = highs.getModelStatus()
+        if status == HighsModelStatus.kIterationLimit or (status == HighsModelStatus.kTimeLimit and not is_hurried):
             highs.clearSolver()
             highs.setOptionValue("simplex_strategy", DUAL)
-        self._run(clock)
+            self._run(clock)
+        else:
+            self.persist(clock)
+
+    def _allow(self, seconds: float | None, *, is_mip: bool = False) -> None:
+        """So many seconds for the next run; None for any."""
+        # HiGHS 1.16 counts the seconds of all its runs for a linear programme, but of this run alone with integers.
+        spent = 0.0 if is_mip else self._highs.getRunTime()
+        self._highs.setOptionValue("time_limit", math.inf if seconds is None else seconds + spent)
 
     def persist(self, clock: Clock) -> None:
         """Solve again where HiGHS ended without a verdict."""

@@ -6,7 +6,7 @@ its frames by what stands here, so it is imported for its type only.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, size_unit
@@ -44,7 +44,9 @@ def result_frames(result: Result) -> Frames:
             "actual": lambda: actual_frame(result.actual),
             "commitments": lambda: commitments_frame(result),
             "bands": lambda: bands_frame(result),
-            "bought_in_samples": lambda: bought_in_samples_frame(result),
+            "bought_in_samples": lambda: bought_in_samples_frame(
+                result.bands.bought if result.bands else {}, result.plan.bought
+            ),
             "flows": lambda: flows(result),
         }
     )
@@ -162,7 +164,7 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         FrameColumn("region", form="region", is_index=True),
         FrameColumn("share", "Share", "share", "percent"),
         FrameColumn("production", unit="t/yr", form="amount"),
-        FrameColumn("hhi", "HHI", "share", "exact"),
+        FrameColumn("hhi", "HHI", "share", "amount"),
     )
     rows = (
         (commodity, share.year, region, part, share.tonnes * part, share.hhi)
@@ -279,10 +281,8 @@ def bands_frame(result: Result) -> Frame:
     return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
 
 
-def bought_in_samples_frame(result: Result) -> Frame:
+def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
     """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
-    shares = {} if result.bands is None else result.bands.bought
-    own = set(result.plan.bought)
     shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
     columns = (
         FrameColumn("option", form="object", is_index=True, of=str),
@@ -398,7 +398,7 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs"),
+        FrameColumn("hangs", "Depends on"),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
         FrameColumn("first", form="period"),
         FrameColumn("last", form="period"),

@@ -17,12 +17,13 @@ Which numbers are worth a search at all follows from the dual values of the best
     x, y      the plan with its operation, and its dual values, with its integers held
     effect    L(n) − L: by how much f changes at first order where a number is at the end farther from its value
 
-No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved.
+No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved: of
+operation the terms of those processes, segments and options that the number may change, before and after.
 """
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -46,6 +47,10 @@ FEWEST = 60
 # Harmonics that count.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
+# Sections that an option refers to without rows that depend on others: what it takes and gives is summed up.
+BY_SUM = frozenset({"commodities", "options"})
+# Where a task keeps L of the instance as it is, by what is written of it.
+BASE = "base of first-order effects"
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
 
 
@@ -239,13 +244,14 @@ class DualScreen:
             return cls(values, priced, shocks, "priced")
         return cls(values, priced, shocks, "gap" if found.gap > 0 else "cost")
 
-    def value(self, instance: Instance) -> tuple[float, float]:
+    def value(self, instance: Instance, written: frozenset[str] | None = None) -> tuple[float, float]:
         """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
 
-        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0.
+        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
+        names processes, segments and options, their part of L, and that of the first stage.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks, offers_valid=False)
+        model = formulation.extensive_form_model(instance, shocks, offers_valid=False, written=written)
         values = [self.values.get(column.mark, 0.0) for column in model.columns]
         rows = (row for row in model.rows if row.mark in self.duals)
         priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
@@ -264,23 +270,46 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Ma
 
 
 def first_order_effect(
-    memory: Memory,
-    instance: Instance,
-    screen: DualScreen,
-    number: UncertainNumber,
-    base: tuple[float, float],
-    until: float = math.inf,
+    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
 ) -> FirstOrderEffect | None:
     """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
     if time.time() > until:
         return None
-    first = number.first
+    first, written = number.first, _written(instance, number)
     end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
     try:
-        gap, cost = screen.value(with_numbers(instance, number.at(end)))
+        moved = screen.value(with_numbers(instance, number.at(end)), written)
     except InstanceError:
         return FirstOrderEffect(number.name, float("inf"), float("inf"))
-    return FirstOrderEffect(number.name, gap - base[0], cost - base[1])
+    known = memory.setdefault(BASE, {})
+    if written not in known:
+        known[written] = screen.value(instance, written)
+    gap, cost = (new - old for new, old in zip(moved, known[written], strict=True))
+    return FirstOrderEffect(number.name, gap, cost)
+
+
+def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
+    """What has to be written for the effect of a number; None for all of it.
+
+    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless it is
+    an option that refers to others, to a segment, a process or a region: its rows depend on their numbers, and
+    its columns stand in their rows.
+    """
+    places = {tuple(each.path.split(".")[:2]) for each in number.members}
+    referring = {o for o, each in instance.options.items() if {one.section for one in each.references()} - BY_SUM}
+    changed = {place[1] for place in places if place[0] in ("processes", "demands", "options")}
+    if len(changed - referring) < len(places):
+        return None
+    return frozenset(changed).union(_takers_of_scrap(instance, changed), referring)
+
+
+def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
+    """The activities that take the scrap of some segments.
+
+    A balance without any term of a column is no row: for what comes back to count, what takes it has to be there.
+    """
+    scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
+    return (o for o, each in instance.activities.items() if scrap & set(each.input))
 
 
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:

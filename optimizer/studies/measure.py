@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import read_no_shock
 from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
@@ -149,7 +149,7 @@ def exact_no_shock(instance: Instance, settings: Settings, clock: Clock) -> NoSh
 def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
     """The same, proven to the gap of the settings."""
     variant = without_disruptions(instance)
-    found = ExtensiveForm().run(variant, settings, clock, lambda step: None)
+    found = solve_whole(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from optimizer.instance.derived import cut_words, display_name, entry_name, region_name
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
@@ -139,20 +139,13 @@ def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
     months = (None if time is None or math.isinf(time.months) else time.months for time in (before, after))
     segment = (after and after.segment) or before.segment
     return (
-        _chokepoint_name(instance, exposure),
+        chokepoint_name(instance, exposure.kind, exposure.name),
         exposure.kind,
         "; ".join(exposure.cuts),
         before.year,
         *months,
         segment,
     )
-
-
-def _chokepoint_name(instance: Instance, exposure: "Exposure") -> str:
-    if exposure.kind == "stage":
-        region, _, stage = exposure.name.partition(" / ")
-        return f"{region_name(instance, region)}, {stage}"
-    return (display_name if exposure.kind == "process" else entry_name)(instance, exposure.name)
 
 
 def assumptions_frame(found: "Requirements") -> Frame:

@@ -426,8 +426,8 @@ class _SensitivitySearch:
         """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first."""
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
-        base, half = self._duals.value(self.instance), self.settings.halfway
-        calls = [Task(first_order_effect, (self.instance, self._duals, each, base, half)) for each in self.numbers]
+        half = self.settings.halfway
+        calls = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in self.numbers]
         self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
         effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
         self.is_whole = len(effects) == len(calls)

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple, Protocol
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.shares import grant_samples
-from optimizer.algorithms.strategy import SearchResult
-from optimizer.audit.figures import complete
+from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.strategy import Hints, SearchResult
 from optimizer.audit.report import DISAGREES, Report
+from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE
 from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -172,9 +172,8 @@ def solve_instance(
     """
     timer = Timer(load_seconds, time.perf_counter())
     with open_evaluator(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
-        solved = choose_strategy(
-            settings.strategy, instance, evaluator, held_shocks, () if plan is None else (plan,)
-        ).run(instance, settings, clock, listener)
+        hints = Hints(held_shocks, () if plan is None else (plan,))
+        solved = best_plan(instance, settings, clock, listener, evaluator=evaluator, hints=hints)
         return conclude(instance, settings, clock, timer, solved, evaluator, notes)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.horizon import windowed
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
+from optimizer.studies.frames import bought_in_samples_frame
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
@@ -192,8 +193,10 @@ def alternative_plans(found: "Alternatives") -> Frame:
 
 
 def of_sensitivity(found: "Sensitivity") -> Frames:
-    """All tables as pandas frames: ends, switching, importance."""
-    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame}, found)
+    """All tables as pandas frames: ends, switching, importance, bought_in_samples."""
+    bought = found.sampled.bought if found.sampled else {}
+    more = {"bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought)}
+    return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame} | more, found)
 
 
 def tornado_ends(found: "Sensitivity") -> Frame:
@@ -444,29 +447,24 @@ def of_explanation(found: "Explanation") -> Frames:
 
 def part_values(found: "Explanation") -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
-    columns = (
-        *_index("kind", "of"),
-        FrameColumn("survives", form="yes"),
-        *_columns("amount", found.result.money, "change", "low", "high", "outlay", "needed"),
-        FrameColumn("months", unit="months", form="amount"),
-    )
+    columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
+    columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
+    columns.append(FrameColumn("months", "By", "months", "amount"))
     return Frame.of_items("worths", "What each part is worth", found.worths, columns)
 
 
 def deadlines(found: "Explanation") -> Frame:
     """One row a build: by when it has to be ordered."""
-    columns = (
-        *_index("option", form="object"),
-        *_columns("period", "", "ordered", "as_planned", "anyhow"),
-        FrameColumn("can_be_left_out", form="yes"),
-    )
+    columns = [*_index("option", form="object"), *_columns("period", "", "ordered", "as_planned", "anyhow")]
+    columns.append(FrameColumn("can_be_left_out", form="yes"))
     return Frame.of_items("deadlines", "By when each has to be ordered", found.deadlines, columns)
 
 
 def repairs(found: "Explanation") -> Frame:
     """One row a repair: its least size, what is proven not to do, and what the plan costs with it."""
     columns = (
-        *_index("kind", "of"),
+        *_index("kind"),
+        *_index("of", form="object"),
         FrameColumn("works", form="yes"),
         *_columns("exact", "", "amount", "beyond"),
         *_columns("exact", found.result.money, "cost", "outlay"),

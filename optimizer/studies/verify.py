@@ -25,13 +25,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
-from optimizer.audit.figures import DETERRING, check_futures
+from optimizer.audit.figures import DETERRING
 from optimizer.audit.report import DISAGREES, Report
-from optimizer.audit.saved import verify
+from optimizer.audit.result import check_futures, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
@@ -346,7 +346,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = ExtensiveForm().run(undisrupted, self.settings, self.clock, self.listener)
+        found = solve_whole(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return

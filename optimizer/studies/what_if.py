@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, SearchResult, outlay
+from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, outlay
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
@@ -117,31 +117,31 @@ class WhatIfSolver:
         settings: Settings | None = None,
         within: float | None = None,
         bound: float = -math.inf,
+        first: frozenset[str] | None = None,
     ) -> WhatIfResult:
         """The best plan of a variant; of the instance itself where it is left out.
 
         With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
         answer then. After `within` seconds the best so far is taken; its plan may not survive every shock.
-        `bound` is a lower bound on the objective of all plans that keep every floor, proven before.
+        `bound` is a lower bound on the objective of all plans that keep every floor, proven before. `first` are names
+        of shocks that the model holds from the start, in place of those that bit before.
 
         Raises:
             SolverError: the solver failed.
         """
         with self.clock.hurried(math.inf if within is None else within):
-            return self._solve(variant or self.instance, problem, settings or self.settings, bound)
+            first = self._active if first is None else first
+            return self._solve(variant or self.instance, problem, settings or self.settings, bound, first)
 
-    def _solve(self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float) -> WhatIfResult:
-        began = time.perf_counter()
-        evaluator, first = self.evaluator(instance), self._active & {event.name for event in instance.events}
+    def _solve(
+        self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float, first: frozenset[str]
+    ) -> WhatIfResult:
+        began, evaluator = time.perf_counter(), self.evaluator(instance)
+        first &= {event.name for event in instance.events}
         plans = () if self._plan is None else (self._plan,)
-        if problem.is_default:
-            strategy = choose_strategy(settings.strategy, instance, evaluator, first, plans)
-        else:
-            strategy = ConstraintGeneration(evaluator=evaluator, first=first, problem=problem, plans=plans)
-        if isinstance(strategy, ConstraintGeneration):
-            keeper = self.keeper if instance.tree.is_single else None
-            strategy = replace(strategy, bound=bound, keeper=keeper)
-        self.latest = solved = strategy.run(instance, settings, self.clock, self.listener)
+        hints = Hints(first, plans, bound=bound, keeper=self.keeper if instance.tree.is_single else None)
+        solved = best_plan(instance, settings, self.clock, self.listener, problem, evaluator, hints)
+        self.latest = solved
         found = what_if_result(instance, problem, solved)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)

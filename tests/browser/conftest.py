@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 import optimizer as so
 from optimizer.io.load import comments_of
+from optimizer.report.document import page as written
 from optimizer.report.html.book import Book, book
-from optimizer.report.html.pages import page as written
 from optimizer.studies.comparison import frontier, single_point
 from tests.browser import browser
 

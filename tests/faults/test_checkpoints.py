@@ -17,10 +17,10 @@ import pytest
 import optimizer as so
 from optimizer.algorithms import checkpoint as checkpoints
 from optimizer.algorithms.checkpoint import Checkpoint
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.solver import Clock, Settings
+from tests.algorithms import by_scenarios
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 CASE = str(CASES / "108.yaml")
@@ -30,9 +30,7 @@ SETTINGS = Settings(strategy="scenarios")
 def kept(folder: Path, case: str = CASE) -> Path:
     """The checkpoint of a search that is done."""
     instance = so.load(case)
-    ConstraintGeneration(add=1).run(
-        instance, Settings(strategy="scenarios", checkpoint=str(folder)), Clock(), lambda step: None
-    )
+    by_scenarios(instance, Settings(strategy="scenarios", checkpoint=str(folder)), Clock(), lambda step: None, add=1)
     return Checkpoint(str(folder), instance, SETTINGS).path
 
 
@@ -133,9 +131,7 @@ def test_a_full_disk_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypat
     monkeypatch.setattr(checkpoints, "write_whole", full)
     instance = so.load(CASE)
     with pytest.warns(OptimizerWarning, match="No space left on device") as warned:
-        found = ConstraintGeneration(add=1).run(
-            instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None
-        )
+        found = by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
     assert len(warned) == 1
     assert found.status == "optimal"
     assert not list(tmp_path.iterdir())

@@ -14,12 +14,12 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import DaskExecutor
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.errors import OptimizerWarning
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
+from tests.algorithms import by_scenarios
 from tests.strategy.test_cuts import starts
 
 ALONE = "The search goes on in this process alone"
@@ -81,7 +81,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return ConstraintGeneration(add=1, few=0).run(instance, Settings(gap=0.0), Clock(), lambda step: None).cost
+    return by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -92,9 +92,7 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
-        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
-            instance, Settings(gap=0.0), Clock(), lambda step: None
-        )
+        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
     assert time.monotonic() - began < 60
     assert (found.status, found.cost) == ("optimal", expected(instance))
     assert "has had no worker" in evaluator.notes[0]
@@ -105,8 +103,8 @@ def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
-            instance, Settings(), Clock(limit=0.5), lambda step: None
+        found = by_scenarios(
+            instance, Settings(), Clock(limit=0.5), lambda step: None, add=1, evaluator=evaluator, few=0
         )
     # Well below the 10 seconds that it would wait for a worker.
     assert time.monotonic() - began < 8
@@ -136,7 +134,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
                 process.wait()
 
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(instance, Settings(gap=0.0), Clock(), kill)
+        found = by_scenarios(instance, Settings(gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0)
     assert (found.status, found.cost) == ("optimal", expected(instance))
     # No round was done twice.
     assert [step.round for step in steps if step.round] == list(range(1, len(found.history) + 1))
@@ -149,9 +147,7 @@ def test_workers_that_always_die_leave_a_search_that_goes_on(
     monkeypatch.setattr(executors, "_perform", _die)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
-        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
-            instance, Settings(gap=0.0), Clock(), lambda step: None
-        )
+        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
     assert (found.status, found.cost) == ("optimal", expected(instance))
     evaluator.close()
 

@@ -67,11 +67,6 @@ def test_what_needs_no_extra_works_without(module: str, tmp_path: Path) -> None:
     assert "survives" in done.stdout.lower()
 
 
-def test_compare_leaves_out_the_chart_of_characters_without_plotext(tmp_path: Path) -> None:
-    done = run_without("plotext", "compare", TINY, "--budgets", "0,1M,5M,100M", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-
-
 def test_python_raises_the_same(monkeypatch: pytest.MonkeyPatch, plan: str, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingExtraError, match=r"optimizer\[excel\]"):

@@ -7,9 +7,9 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
+from optimizer.report.document import page
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
-from optimizer.report.html.pages import page
 from optimizer.studies.comparison import Frontier, frontier
 from tests.test_plot import words
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.robust import robust_plan
+from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult
@@ -60,7 +60,7 @@ def test_a_search_that_is_stopped_keeps_its_plan(name: str, strategy: Any) -> No
     stopped = 0
     for last in range(1, LAST):
         heard = Stopping(last)
-        found = choose_strategy(strategy, instance).run(instance, Settings(gap=0.0), heard.clock, heard)
+        found = best_plan(instance, Settings(gap=0.0, strategy=strategy), heard.clock, heard)
         check(found, heard)
         stopped += found.status == "stopped"
         if heard.count < last:

@@ -80,14 +80,14 @@ def test_small_negative_share_of_the_cost_is_no_signed_zero(result: so.Result) -
 
 def test_concentration_says_what_it_is(report: Book) -> None:
     text = words(draw_plot(report, "dependence", Choice(), "svg"))
-    assert text.count("HHI 10,000") == 2
-    assert "HHI: concentration, 0 to 10,000" in text
+    assert text.count("HHI 1.00") == 2
+    assert "HHI: concentration, 0 to 1," in text
 
 
 def test_concentration_of_a_single_year_stands_once() -> None:
     one = so.load(TINY, ["horizon.end=2026", "shocks={}", "demands.motors.survival=0.3"])
     text = words(draw_plot(book(one, single_point(one, so.solve(one))), "dependence", Choice(), "svg"))
-    assert text.count("HHI 10,000") == 1
+    assert text.count("HHI 1.00") == 1
 
 
 # Words.

@@ -160,7 +160,7 @@ def test_one_attack_is_the_worst_everywhere() -> None:
         re.findall(
             r"motors served ([\d.]+) % in \d+ against a floor of (\d+) %", " ".join(solved.replace("│", " ").split())
         )[0],
-        re.findall(r"a gap of \S+ USD, ([\d.]+) t below", solved),
+        re.findall(r"a survival gap of \S+ USD, ([\d.]+) t below", solved),
     )
     assert f"{served}/{floor}" in solved
     assert f" {tonnes} " in attacked

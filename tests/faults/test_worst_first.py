@@ -29,38 +29,38 @@ def result(instance: so.Instance) -> so.Result:
 def test_headline_names_the_worst_shock_and_its_gap_first(result: so.Result) -> None:
     # Floors of 30 % in 2027, 50 % in 2028 and 70 % from 2029: 80 t and 140 t below them, at 500k USD each.
     assert [outcome.gap for outcome in result.shocks] == [pytest.approx(40e6), pytest.approx(70e6)]
-    assert plan_headline(result) == "FAILS in 2 of 2 shocks: embargo@2029, a gap of 70M USD; then embargo@2027"
+    assert plan_headline(result) == "FAILS in 2 of 2 shocks: embargo@2029, a survival gap of 70M USD; then embargo@2027"
 
 
 def test_others_come_by_their_gaps(result: so.Result) -> None:
     first, second = result.shocks
     six = tuple(replace(first, name=f"s{i}", gap=i * 1e6) for i in range(1, 6))
     said = plan_headline(replace(result, shocks=(*six, second)))
-    assert said == "FAILS in 6 of 6 shocks: embargo@2029, a gap of 70M USD; then s5, s4, s3 and 2 more"
+    assert said == "FAILS in 6 of 6 shocks: embargo@2029, a survival gap of 70M USD; then s5, s4, s3 and 2 more"
 
 
 def test_facts_begin_with_the_worst_shock(instance: so.Instance, result: so.Result) -> None:
     (label, worst), (second, summed), *_ = facts(instance, result)
     assert (label, second) == ("Worst shock", "Survival gap")
-    assert worst.startswith("embargo@2029 (2029 to 2030): a gap of 70M USD, 140 t below the floors")
+    assert worst.startswith("embargo@2029 (2029 to 2030): a survival gap of 70M USD, 140 t below the floors")
     assert summed.startswith("110M USD summed over 2 shocks, each on its own: 220 t below the floors")
 
 
 def test_doing_nothing_is_judged_by_its_worst_shock(instance: so.Instance, result: so.Result) -> None:
     said = dict(facts(instance, result))["Doing nothing"]
-    assert said == "fails in 2 of 2 shocks, worst in embargo@2029: a gap of 70M USD"
+    assert said == "fails in 2 of 2 shocks, worst in embargo@2029: a survival gap of 70M USD"
 
 
 def test_one_shock_is_no_sum() -> None:
     one = with_budget(so.load(TINY, ["shocks.embargo.start=2029"]), 0)
     said = dict(facts(one, so.solve(one)))
-    assert said["Worst shock"].startswith("embargo (2029 to 2030): a gap of 70M USD, 140 t below the floors")
+    assert said["Worst shock"].startswith("embargo (2029 to 2030): a survival gap of 70M USD, 140 t below the floors")
     assert not any("summed" in text for text in said.values())
-    assert said["Doing nothing"] == "fails in 1 of 1 shock, embargo: a gap of 70M USD, 140 t below the floors"
+    assert said["Doing nothing"] == "fails in 1 of 1 shock, embargo: a survival gap of 70M USD, 140 t below the floors"
 
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
-    assert "worst in embargo, from 2029 with a gap of 70M USD, where motors gets 0 % in 2029" in sentence(
+    assert "worst in embargo, from 2029 with a survival gap of 70M USD, where motors gets 0 % in 2029" in sentence(
         instance, result
     )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
@@ -72,4 +72,4 @@ def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result
 
 def test_comparison_that_never_survives_names_the_worst_gap(instance: so.Instance) -> None:
     said = of_comparison(compare({"tiny": instance}, [0.0]))
-    assert said == "tiny: survives 0 of 2 shocks at best, the worst with a gap of 70M USD."
+    assert said == "tiny: survives 0 of 2 shocks at best, the worst with a survival gap of 70M USD."

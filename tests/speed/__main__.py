@@ -41,7 +41,6 @@ from loky import ProcessPoolExecutor
 
 import optimizer as so
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
@@ -50,6 +49,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings
 from optimizer.solver.highs import quiet
+from tests.algorithms import by_scenarios
 from tests.speed.futures import futures_table
 from tests.speed.national import national
 from tests.speed.start import start_table
@@ -149,7 +149,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
 def _binding(instance: so.Instance) -> list[Shock]:
     """The shocks that the last integer programme holds."""
     evaluator = RecourseEvaluator(instance, recourse_executor(instance))
-    solved = ConstraintGeneration(evaluator=evaluator).run(instance, SETTINGS, Clock(), lambda step: None)
+    solved = by_scenarios(instance, SETTINGS, Clock(), lambda step: None, evaluator=evaluator)
     evaluator.close()
     written = {row.mark.path for row in solved.builder.rows}
     return [shock for shock in instance.events if shock.name in written]

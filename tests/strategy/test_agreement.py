@@ -1,6 +1,7 @@
 """Scenarios find what the whole model finds. (They share the formulation: this tests the order, not the rows.)"""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
-from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.strategy import Strategy
+from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.solving import choose_algorithm
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
+from optimizer.solver.base import StrategyName
+from tests.algorithms import Algorithm, by_cuts, by_scenarios
 from tests.strategies import SHOCK, instances
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -29,18 +30,24 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
 ) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
-    whole = ExtensiveForm().run(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (ConstraintGeneration(add=add), ConstraintGeneration(add=add, few=0), Benders(add=add, few=0)):
-        found = strategy.run(instance, EXACT, Clock(), lambda step: None)
+    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (
+        partial(by_scenarios, add=add),
+        partial(by_scenarios, add=add, few=0),
+        partial(by_cuts, add=add, few=0),
+    ):
+        found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
-@pytest.mark.parametrize("strategy", [ConstraintGeneration(add=2), Benders(add=2), Benders(add=2, few=0)])
-def test_the_answers_of_the_cases_are_reached(name: str, strategy: Strategy) -> None:
-    found = strategy.run(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
+@pytest.mark.parametrize(
+    "strategy", [partial(by_scenarios, add=2), partial(by_cuts, add=2), partial(by_cuts, add=2, few=0)]
+)
+def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) -> None:
+    found = strategy(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
     answer = ANSWERS[f"generated/{name}.yaml"]
     assert found.cost == pytest.approx(answer["total_cost"], rel=1e-6)
     assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
@@ -68,7 +75,7 @@ def forty_starts() -> so.Instance:
 
 def test_rounds_hold_few_shocks_and_are_told() -> None:
     steps: list[Progress] = []
-    found = ConstraintGeneration().run(forty_starts(), EXACT, Clock(), steps.append)
+    found = by_scenarios(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
     assert found.cost == pytest.approx(15000)
     rounds = [step for step in steps if step.round]
@@ -79,14 +86,14 @@ def test_rounds_hold_few_shocks_and_are_told() -> None:
     assert list(found.history) == rounds
 
 
+def chosen(instance: so.Instance, strategy: StrategyName) -> str:
+    return choose_algorithm(instance, Settings(strategy=strategy))
+
+
 def test_auto_chooses_by_the_number_of_shocks() -> None:
     few, many = so.load(CASES / "01_stockpile.yaml"), so.load(CASES / "generated" / "106.yaml")
-    assert (choose_strategy("auto", few), choose_strategy("auto", many)) == (ExtensiveForm(), ConstraintGeneration())
-    assert (choose_strategy("whole", many), choose_strategy("scenarios", few)) == (
-        ExtensiveForm(),
-        ConstraintGeneration(),
-    )
-    assert choose_strategy("cuts", many) == Benders()
+    assert (chosen(few, "auto"), chosen(many, "auto")) == ("whole", "scenarios")
+    assert (chosen(many, "whole"), chosen(few, "scenarios"), chosen(many, "cuts")) == ("whole", "scenarios", "cuts")
 
 
 def test_time_that_runs_out_between_rounds_is_said() -> None:
@@ -96,7 +103,7 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = ConstraintGeneration().run(instance, EXACT, clock, stop)
+    found = by_scenarios(instance, EXACT, clock, stop)
     assert found.status == "stopped"
 
 
@@ -106,7 +113,7 @@ def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() 
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = ConstraintGeneration().run(forty_starts(), EXACT, clock, stop)
+    found = by_scenarios(forty_starts(), EXACT, clock, stop)
     # Four starts are written out by then, and a reserve for one serves them all; nothing costs less than the baseline.
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
     assert any("36 shocks were not yet part" in note for note in found.notes)
@@ -144,7 +151,7 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = ConstraintGeneration().run(instance, EXACT, clock, stop)
+    found = by_scenarios(instance, EXACT, clock, stop)
     assert (found.status, found.cost) == ("stopped", pytest.approx(180))
     assert (found.gap, found.gap_bound) == (pytest.approx(5 * 60 * 900), 0)
 

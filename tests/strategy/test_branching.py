@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.benders_loop import MasterRelaxations
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.relaxation import dive
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.strategy import Hints, SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings, SolveResult, highs_tree
 from optimizer.solver.highs import DUAL, PRIMAL
+from tests.algorithms import by_scenarios
 from tests.strategies import instances
 
 
@@ -111,7 +111,7 @@ def test_where_a_tree_is_given_up_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(highs_tree, "MOST_ITERATIONS", -1)
-    found = ConstraintGeneration().run(country(fixed_cost), Settings(gap=1e-7), Clock(), lambda step: None)
+    found = by_scenarios(country(fixed_cost), Settings(gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.cost) == ("optimal", pytest.approx(cost))
 
 
@@ -139,7 +139,7 @@ class _Nothing:
 
 
 def test_without_shocks_the_search_finds_the_no_shock_plan() -> None:
-    found = ConstraintGeneration().run(country(100), Settings(), Clock(), lambda step: None)
+    found = by_scenarios(country(100), Settings(), Clock(), lambda step: None)
     assert found.no_shock is not None
     assert found.no_shock.total_cost == pytest.approx(0)
     assert not found.no_shock.plan.builds
@@ -157,7 +157,7 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
     loose = run.solve_relaxation()
     assume(loose.values is not None)
     found = run.minimise_cost()
-    least = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    least = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert (found is None) == (least.gap > 0)
     if found is not None:
         assert found.status == "optimal"
@@ -203,7 +203,7 @@ def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
 
 def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
     # 155 is less than the 160 of the plan, and more than the 120 of the relaxation.
-    found = ConstraintGeneration(bound=155.0).run(country(100), Settings(gap=0.05), Clock(), lambda step: None)
+    found = by_scenarios(country(100), Settings(gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0))
     assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
 
 

@@ -2,19 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.checkpoint import Checkpoint, State
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.strategy import Strategy
 from optimizer.errors import CheckpointError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
+from tests.algorithms import Algorithm, by_cuts, by_scenarios
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 # A search that has a life of its own, and ends it with SIGKILL at the end of a round.
@@ -22,8 +22,7 @@ KILLED = """
 import os, signal, sys
 import optimizer as so
 from optimizer.solver import Clock, Settings
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.solving import best_plan
 
 file, strategy, folder, last = sys.argv[1:]
 
@@ -31,8 +30,8 @@ def hear(step):
     if step.round == int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = {"scenarios": ConstraintGeneration, "cuts": Benders}[strategy](add=1, few=0)
-made.run(so.load(file), Settings(gap=0.0, checkpoint=folder), Clock(), hear)
+settings = Settings(gap=0.0, checkpoint=folder, strategy=strategy)
+best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
 """
 
 
@@ -45,14 +44,14 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     file = CASES / f"{name}.yaml"
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
-    made: Strategy = ConstraintGeneration(add=1, few=0) if strategy == "scenarios" else Benders(add=1, few=0)
+    made: Algorithm = partial(by_scenarios, add=1, few=0) if strategy == "scenarios" else partial(by_cuts, add=1, few=0)
     instance = so.load(file)
-    whole = made.run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    whole = made(instance, Settings(gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:
         assert len(whole.history) < last
         pytest.skip("the search ends before that round")
     steps: list[Progress] = []
-    resumed = made.run(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
+    resumed = made(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
     assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
     assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)
     # What was done before is not done again.
@@ -63,11 +62,12 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
 
 def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     instance = so.load(CASES / "106.yaml")
-    ConstraintGeneration(add=1).run(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None)
+    by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
     (written,) = tmp_path.iterdir()
-    assert Checkpoint(str(tmp_path), instance, Settings()).path == written
-    assert Checkpoint(str(tmp_path), instance, Settings(gap=0.01)).load() is None
-    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), Settings()).load() is None
+    asked = Settings(strategy="scenarios")
+    assert Checkpoint(str(tmp_path), instance, asked).path == written
+    assert Checkpoint(str(tmp_path), instance, replace(asked, gap=0.01)).load() is None
+    assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), asked).load() is None
 
 
 def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.strategy import BatchRequest
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
+from tests.algorithms import by_scenarios
 from tests.strategy.test_cuts import starts
 
 CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"
@@ -85,10 +85,8 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
 
     monkeypatch.setattr(ProcessExecutor, "map", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
-        found = ConstraintGeneration(add=1, evaluator=evaluator, few=0).run(
-            instance, Settings(gap=0), Clock(), lambda step: None
-        )
-    alone = ConstraintGeneration(add=1, few=0).run(instance, Settings(gap=0), Clock(), lambda step: None)
+        found = by_scenarios(instance, Settings(gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
+    alone = by_scenarios(instance, Settings(gap=0), Clock(), lambda step: None, add=1, few=0)
     assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
     assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
@@ -170,11 +168,9 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
             return usual(tasks, clock)  # type: ignore[arg-type]
 
         evaluator.executor.map = run_and_kill  # type: ignore[assignment, method-assign]
-        found = ConstraintGeneration(add=1, evaluator=evaluator).run(
-            instance, Settings(gap=0.0), Clock(), lambda step: None
-        )
+        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator)
         assert killed
-        expected = ConstraintGeneration(add=1).run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+        expected = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1)
         assert found.cost == expected.cost
         assert found.status == "optimal"
     finally:

@@ -1,17 +1,16 @@
 """The slack with which the least gap is held does not let a shock fail that can be survived."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import Strategy
 from optimizer.solver import Clock, Settings
+from tests.algorithms import Algorithm, by_cuts, by_scenarios
 
 
 def country(**plant: Any) -> so.Instance:
@@ -57,20 +56,20 @@ def country(**plant: Any) -> so.Instance:
 
 
 STRATEGIES = {
-    "extensive form": ExtensiveForm(),
-    "constraint generation": ConstraintGeneration(),
-    "constraint generation, then cuts": ConstraintGeneration(few=0),
-    "Benders": Benders(few=0),
+    "extensive form": solve_whole,
+    "constraint generation": by_scenarios,
+    "constraint generation, then cuts": partial(by_scenarios, few=0),
+    "Benders": partial(by_cuts, few=0),
 }
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 
 
 @each_strategy
 @pytest.mark.parametrize("gap", [0.0, 1e-4])
-def test_a_shock_that_can_be_survived_is_survived(strategy: Strategy, gap: float) -> None:
+def test_a_shock_that_can_be_survived_is_survived(strategy: Algorithm, gap: float) -> None:
     # Present value at rate 0: the baseline makes 3 years · 10,100 t · 10, and the plant costs 0.0005 · 1M.
     instance = country()
-    found = strategy.run(instance, Settings(gap=gap), Clock(), lambda event: None)
+    found = strategy(instance, Settings(gap=gap), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.gap == pytest.approx(8e6, rel=1e-6)
     assert found.cost == pytest.approx(303_000 + 500, abs=0.02)
@@ -84,19 +83,19 @@ def test_a_shock_that_can_be_survived_is_survived(strategy: Strategy, gap: float
 
 @each_strategy
 @pytest.mark.parametrize("quantity", [10_077.7, 10_932.4])
-def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Strategy, quantity: float) -> None:
+def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Algorithm, quantity: float) -> None:
     # A plant of 0.002 t, 2,000 USD: without it the gap is 2 USD, and the slack 0.8 or 0.9.
     data = country().to_dict()
     data["demands"]["large"]["quantity"] = data["processes"]["steelworks"]["capacity"] = quantity
     data["shocks"]["strike"]["cuts"][0]["severity"] = 0.20002
-    found = strategy.run(so.read(data), Settings(gap=0.0), Clock(), lambda event: None)
+    found = strategy(so.read(data), Settings(gap=0.0), Clock(), lambda event: None)
     assert found.cost == pytest.approx(30 * (quantity + 100) + 2000, abs=0.02)
 
 
 @each_strategy
-def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: Strategy) -> None:
+def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: Algorithm) -> None:
     # A plant with a fixed cost: the slack would save all of it, for 0.5 USD is less than 0.8.
     instance = country(fixed_cost=100)
-    found = strategy.run(instance, Settings(gap=0.0), Clock(), lambda event: None)
+    found = strategy(instance, Settings(gap=0.0), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.cost == pytest.approx(303_000 + 500 + 100, abs=0.02)

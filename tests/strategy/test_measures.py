@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,17 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
 from optimizer.algorithms.constraint_generation import is_estimable
-from optimizer.algorithms.extensive_form import ExtensiveForm
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import ProblemVariant, SearchResult
-from optimizer.audit.figures import _outcomes
+from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.audit.result import _outcomes
 from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.risk import CostOutcome, FutureCosts, measured_cost
 from optimizer.solver import Clock
 from optimizer.solver.base import StrategyName
+from tests.algorithms import Algorithm, by_cuts
 from tests.independent import Data, optimum
 from tests.speed.national import national
 from tests.strategies import SHARE, SHOCK, instances
@@ -36,27 +36,20 @@ EXACT = so.Settings(gap=1e-8)
 SEEDS = range(60)
 
 
-def run(strategy: ExtensiveForm | Benders, instance: so.Instance) -> SearchResult:
-    return strategy.run(instance, EXACT, Clock(), lambda step: None)
+def run(strategy: Algorithm, instance: so.Instance) -> SearchResult:
+    return strategy(instance, EXACT, Clock(), lambda step: None)
 
 
 @contextmanager
 def cuts_alone() -> Iterator[None]:
     """Every search is one by cuts, in each of its stages."""
 
-    def choose(
-        name: str,
-        instance: so.Instance,
-        evaluator: RecourseEvaluator | None = None,
-        first: frozenset[str] = frozenset(),
-        *,
-        least_costs: tuple[float, ...] = (),
-        **known: Any,
-    ) -> Benders:
+    def search(instance: so.Instance, *known: Any) -> SearchResult:
         assert is_estimable(instance)
-        return Benders(evaluator=evaluator, few=0, problem=ProblemVariant(least_costs=least_costs))
+        settings, clock, listener, problem, evaluator, _ = known
+        return by_cuts(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few=0)
 
-    with mock.patch("optimizer.studies.futures.solve.choose_strategy", choose):
+    with mock.patch("optimizer.studies.futures.solve.best_plan", search):
         yield
 
 
@@ -91,7 +84,7 @@ def tail(alpha: float, weight: float, probability: float, budget: float | None =
     ],
 )
 def test_the_tail_by_hand(data: Data, measure: float) -> None:
-    found = run(Benders(few=0), so.read(data))
+    found = run(partial(by_cuts, few=0), so.read(data))
     assert found.status == "optimal"
     assert found.cost == pytest.approx(measure)
     assert found.bound == pytest.approx(measure)
@@ -108,7 +101,7 @@ def priced(price: float, objective: Any = "expected", **shock: Any) -> Data:
 DEAR = {"cuts": [], "cost": {"imports": 500}}
 
 
-@pytest.mark.parametrize("strategy", [Benders(few=0), ExtensiveForm()])
+@pytest.mark.parametrize("strategy", [partial(by_cuts, few=0), solve_whole])
 @pytest.mark.parametrize(
     ("data", "cost", "gap"),
     [
@@ -124,7 +117,7 @@ DEAR = {"cuts": [], "cost": {"imports": 500}}
         (priced(0.5, **DEAR), 20 + 0.1 * (5000 - 10), 0),
     ],
 )
-def test_the_price_of_gaps_by_hand(strategy: Benders | ExtensiveForm, data: Data, cost: float, gap: float) -> None:
+def test_the_price_of_gaps_by_hand(strategy: Algorithm, data: Data, cost: float, gap: float) -> None:
     if data["shocks"]["cut"].get("cost"):
         data["processes"]["imports"]["cost"], data["options"] = 1, {}
     found = run(strategy, so.read(data))
@@ -230,7 +223,7 @@ def test_cuts_agree_with_the_extensive_form(
     if price is not None:
         data["policy"] |= {"objective": "expected", "gap_price": price}
     instance = so.read(data)
-    whole, cuts = run(ExtensiveForm(), instance), run(Benders(few=0), instance)
+    whole, cuts = run(solve_whole, instance), run(partial(by_cuts, few=0), instance)
     assert cuts.status == whole.status
     if price is None:
         assert cuts.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -245,7 +238,7 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
     for shock in data["shocks"].values():
         shock["probability"] = 0.1
     instance = so.read(data | {"policy": {"objective": {"cvar": 0.9}}})
-    whole, cuts = run(ExtensiveForm(), instance), run(Benders(few=0), instance)
+    whole, cuts = run(solve_whole, instance), run(partial(by_cuts, few=0), instance)
     assert cuts.gap == whole.gap == 0
     assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
     assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
@@ -253,7 +246,7 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
 
 def test_bounds_are_below_values_in_every_round() -> None:
     steps: list[Progress] = []
-    Benders(few=0).run(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append)
+    by_cuts(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append, few=0)
     rounds = [step for step in steps if step.round]
     assert {step.phase for step in rounds} >= {"cost, relaxation", "cost", "expected cost"}
     assert all(step.bound <= step.best + 1e-6 * (1 + abs(step.best)) for step in rounds)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.derived import free_floors
@@ -138,7 +138,7 @@ def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
 @given(instances())
 def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     best = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     idle = plan_values(instance, do_nothing_plan(instance))
@@ -153,7 +153,7 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
 @given(instances())
 def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = ExtensiveForm().run(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     plan = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     evaluator = RecourseEvaluator(instance)

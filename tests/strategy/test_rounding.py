@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms import benders_loop
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.extensive_form import ExtensiveForm, ScenarioModel
+from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.rounding import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
+from tests.algorithms import by_cuts
 
 
 def sites(
@@ -156,7 +156,7 @@ def test_no_plan_is_cut_off(
     instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
     relaxation, tight, known = rounded(instance)
     assume(known)
-    least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     if least.gap > 0:
         return
     assert least.values is not None
@@ -194,11 +194,11 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
 ) -> None:
     assume(sum(sizes) >= sum(DEMAND))
     instance = sites(sizes, [20 * each for each in costs], unit_costs, DEMAND, shares, objective)
-    least = ExtensiveForm().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
         patch.setattr(benders_loop, "NODES", nodes)
-        found = Benders().run(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+        found = by_cuts(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)
     assert found.bound <= least.cost * (1 + 1e-6)

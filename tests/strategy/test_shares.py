@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,14 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.benders import Benders
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, choose_strategy
-from optimizer.algorithms.extensive_form import ExtensiveForm
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.floors import relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation.listed import do_nothing_shortfalls
+from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.shares import Excuses
-from optimizer.audit.figures import check_futures
+from optimizer.algorithms.solving import choose_algorithm
+from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import survival_shares
 from optimizer.progress import Progress
@@ -25,6 +25,7 @@ from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
+from tests.algorithms import by_cuts, by_scenarios
 from tests.strategies import instances
 
 EXACT = Settings(gap=0.0)
@@ -137,7 +138,7 @@ def harbours(count: int, survive: float, seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("add", [1, 4])
 def test_every_choice_of_two_of_seven_is_dearer(seed: int, add: int) -> None:
     data = harbours(7, 0.75, seed)
-    found = ConstraintGeneration(add=add).run(so.read(data), EXACT, Clock(), lambda step: None)
+    found = by_scenarios(so.read(data), EXACT, Clock(), lambda step: None, add=add)
     gap, cost = by_trying(data)
     assert (found.status, found.gap, gap) == ("optimal", 0.0, 0.0)
     assert found.cost == pytest.approx(cost)
@@ -264,7 +265,7 @@ def by_trying(data: dict[str, Any]) -> tuple[float, float]:
                 "cuts": [cut.model_dump(exclude_none=True) for cut in event.spec.cuts],
             }
         left = {key: value for key, value in data.items() if key != "ensembles"} | {"shocks": shocks}
-        found = ExtensiveForm().run(so.read(left), EXACT, Clock(), lambda step: None)
+        found = solve_whole(so.read(left), EXACT, Clock(), lambda step: None)
         gap = 0.0 if price else found.gap
         misses = found.allows_shortages and not price
         better = (misses, gap) < (fails, best[0] - 1e-6 * max(1.0, best[0]))
@@ -303,13 +304,13 @@ def test_no_other_choice_of_failures_is_better(data: dict[str, Any]) -> None:
     instance, (gap, cost) = so.read(data), by_trying(data)
     price = instance.policy.gap_price or 0.0
     for strategy in (
-        ExtensiveForm(),
-        ConstraintGeneration(add=1),
-        ConstraintGeneration(few=0),
-        choose_strategy("cuts", instance),
+        solve_whole,
+        partial(by_scenarios, add=1),
+        partial(by_scenarios, few=0),
+        by_cuts,
     ):
-        assert not isinstance(strategy, Benders)
-        found = strategy.run(instance, EXACT, Clock(), lambda step: None)
+        assert choose_algorithm(instance, Settings(strategy="cuts")) == "scenarios"
+        found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert (0.0 if price else found.gap) == pytest.approx(gap, rel=1e-5, abs=1e-4)
         assert found.cost + price * found.gap == pytest.approx(cost, rel=1e-6, abs=1e-4)
     result = so.solve(instance, settings=EXACT)

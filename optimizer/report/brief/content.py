@@ -4,7 +4,7 @@ All writers draw what `Brief.to_dict` gives, so each says the same; it is in the
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -13,16 +13,17 @@ from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import audit_text, in_millions, list_names, percent, plural
-from optimizer.report.html.provenance import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.report.format import audit_text, in_millions, number_name, number_range, number_value, percent, plural
+from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.given_plan import Slip
 from optimizer.studies.importance import numbers_of
-from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import purchases
+from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
@@ -100,10 +101,10 @@ def _unspent(instance: Instance, result: Result) -> Iterator[str]:
         return
     said, why = f"{si(budget - result.outlay, result.money)} of the budget is left", ""
     if result.status == "gap" and result.bound is not None:
-        price, why = instance.policy.gap_price, "no plan under these rules closes more of the gap"
+        price, why = instance.policy.gap_price, "no plan under these rules closes more of the survival gap"
         if price is not None:
-            counts = "the gap counts" if price == 1 else f"{price:g} times the gap"
-            why = f"to close more of the gap costs more than {counts}, or is not possible in time"
+            counts = "it counts" if price == 1 else f"{price:g} times what it counts"
+            why = f"to close more of the survival gap costs more than {counts}, or is not possible in time"
     yield f"{said}{': ' if why else ''}{why}."
 
 
@@ -114,7 +115,8 @@ def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
         names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
                  for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
         more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
-        yield f"Short already without a shock: {'; '.join(names)}{more}. {_why_short(instance, result, ordered[0][0])}"
+        why = _why_short(instance, result, ordered[0][0])
+        yield f"Unserved already without a shock: {'; '.join(names)}{more}. {why}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
@@ -165,16 +167,17 @@ MOST_LACKS = 2
 NO_RANGES = "The file gives no ranges of its numbers."
 # So many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
+_COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
 
 
 def alternatives_part(
-    instance: Instance, result: Result, frontier: Frontier | None, found: Mapping[str, Any] | None
+    instance: Instance, result: Result, frontier: Frontier | None, found: Alternatives | None
 ) -> BriefPart:
-    """Three plans beside this one: nearly as cheap where `found`, the JSON of `alternatives`, has some; else by budget.
+    """Three plans beside this one: nearly as cheap where `found` has some; else by budget.
 
     Doing nothing is one of them where there are fewer.
     """
-    near = [] if found is None else list(found.get("plans", ()))[:MOST_PLANS]
+    near = [] if found is None else [each.result for each in found.plans[:MOST_PLANS]]
     others = _by_budget(result, frontier) if len(near) < MOST_PLANS else []
     rows = _plan_rows(instance, result, near, others, _cost_of_nothing(result, frontier))
     columns: tuple[FrameColumn, ...] = (
@@ -182,7 +185,7 @@ def alternatives_part(
         FrameColumn("outlay", unit=result.money, form="millions"),
         FrameColumn("more", "Cost more", result.money, "millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
-        FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
+        FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
     missing = "" if near else "Plans nearly as cheap: add --with alternatives."
@@ -191,8 +194,8 @@ def alternatives_part(
         missing = f"Other budgets: leave out --quick. {missing}"
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    title = "Three alternatives" if len(rows) > MOST_PLANS else "Alternatives"
-    note = "Cost more: present value, than this plan; gaps are not in it."
+    title = f"This plan and {_COUNTS[len(rows) - 1]}"
+    note = "Cost more: present value, than this plan; survival gaps are not in it."
     frame = Frame.of_rows("alternatives", title, columns, rows, note)
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
@@ -200,13 +203,16 @@ def alternatives_part(
 def _plan_rows(
     instance: Instance,
     result: Result,
-    near: Sequence[Mapping[str, Any]],
+    near: Sequence[Result],
     others: Sequence[tuple[Any, ...]],
     nothing: float | None,
 ) -> list[tuple[Any, ...]]:
     """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
     rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
-    rows += [_near_row(instance, result, i, plan) for i, plan in enumerate(near, start=1)]
+    for i, plan in enumerate(near, start=1):
+        more = plan.total_cost - result.total_cost
+        differs = narrative.other_options(instance, plan, result)
+        rows.append((f"Alternative {i}", *_plan_figures(plan, more), differs))
     has_nothing = result.nothing is not None and len(near) < MOST_PLANS
     rows += others[: MOST_PLANS - len(near) - has_nothing]
     return [*rows, _nothing_row(result, nothing)] if has_nothing else rows
@@ -214,29 +220,6 @@ def _plan_rows(
 
 def _plan_figures(result: Result, more: float) -> tuple[float, float, int, float]:
     return result.outlay, more, sum(outcome.fails for outcome in result.shocks), result.worst_gap
-
-
-def _near_row(instance: Instance, result: Result, number: int, plan: Mapping[str, Any]) -> tuple[Any, ...]:
-    own, other = _bought(result), _bought_of(plan)
-    differs = [f"without {list_names(_names(instance, own - other), 2)}"] if own - other else []
-    differs += [f"with {list_names(_names(instance, other - own), 2)}"] if other - own else []
-    failed = sum(not each["survives"] and not each.get("excused", False) for each in plan["shocks"])
-    more = plan["total_cost"] - result.total_cost
-    words = "; ".join(differs) or "other sizes"
-    return f"Alternative {number}", plan["outlay"], more, failed, plan["worst_gap"], words
-
-
-def _bought(result: Result) -> set[str]:
-    return set(result.plan.bought)
-
-
-def _bought_of(plan: Mapping[str, Any]) -> set[str]:
-    bought = {str(build["option"]) for build in plan["builds"]}
-    return bought | {o for o, row in plan["purchases"].items() if any(row.values())}
-
-
-def _names(instance: Instance, options: set[str]) -> list[str]:
-    return [display_name(instance, o) for o in instance.options if o in options]
 
 
 def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
@@ -269,7 +252,7 @@ def _is_alike(one: Result, other: Result) -> bool:
 def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
     """What buying nothing costs more than the plan, where a plan of a budget that buys nothing is known."""
     for point in frontier.points if frontier is not None else ():
-        if point.result.baseline is not None and not _bought(point.result):
+        if point.result.baseline is not None and not point.result.plan.bought:
             return point.result.total_cost - result.total_cost
     return None
 
@@ -280,16 +263,20 @@ def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
     return "Do nothing", 0.0, more, nothing.shocks_failed, nothing.worst_gap, ""
 
 
-def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | None) -> BriefPart:
-    """The uncertain numbers that move the answer most, from the JSON of `sensitivity`."""
+def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
+    """The uncertain numbers that move the answer most."""
     title = "The figures that decide"
-    if found is None or not found["numbers"]:
+    if found is None or not found.bars:
         missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
         missing = missing if instance.uncertain else NO_RANGES
         return BriefPart(
             "figures", title, (), None, missing, lacks="Not computed." if instance.uncertain else NO_RANGES
         )
-    rows = [_figure_row(instance, found, bar) for bar in found["numbers"][:MOST_FIGURES]]
+    rows = [
+        (number_name(instance, each.number), number_value(each.number, each.number.first.value),
+         number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))
+        for each in found.bars[:MOST_FIGURES]
+    ]  # fmt: skip
     columns = (
         FrameColumn("figure", is_index=True),
         FrameColumn("value"),
@@ -297,48 +284,24 @@ def figures_part(instance: Instance, result: Result, found: Mapping[str, Any] | 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count, every = len(found["numbers"]) + len(found["screened"]), len(numbers_of(instance))
+    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance))
     every = max(count, every)
     of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
     note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "
-    note += "What the best plan then costs more, and what its gap grows by, each alone at an end of its range."
+    note += "What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
-def _figure_row(instance: Instance, found: Mapping[str, Any], bar: Mapping[str, Any]) -> tuple[Any, ...]:
-    member = bar["members"][0]
-    value, low, high = (si(member[key], digits=4) for key in ("value", "low", "high"))
-    times = "×" if member["factor"] else ""
-    ends = (_end_text(found, bar["low"]), _end_text(found, bar["high"]))
-    return _figure_name(instance, bar), f"{times}{value}", f"{times}{low} to {times}{high}", *ends
-
-
-def _figure_name(instance: Instance, bar: Mapping[str, Any]) -> str:
-    """What an uncertain number is of, in the names of the file; of several that move together, how many they are."""
-    if len(bar["members"]) > 1:
-        words, places = str(bar["name"]).replace("_", " "), [str(each["path"]).split(".") for each in bar["members"]]
-        kinds = dict.fromkeys("input or output" if {"input", "output"} & {*place} else place[-1] for place in places)
-        what = list_names([kind.replace("_", " ") for kind in kinds], 2)
-        return f"{what[:1].upper()}{what[1:]}, {len(places)} figures together ({words})"
-    _, *place = str(bar["members"][0]["path"]).split(".")
-    known = {*instance.processes, *instance.options, *instance.demands, *instance.commodities}
-    if len(place) < 2 or place[0] not in known:
-        return str(bar["name"])
-    return f"{display_name(instance, place[0])}: {' '.join(place[1:]).replace('_', ' ')}"
-
-
-def _end_text(found: Mapping[str, Any], end: Mapping[str, Any]) -> str:
+def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
     """What an end of a range does to the cost, and to the gap where that moves: as far as it is proven, two digits."""
-    base = found["base"]
-    if end["cost"] is None or base["cost"] is None:
+    if not (end.has_plan and base.has_plan):
         return "no plan"
-    change = end["gap"] - base["gap"]
-    cost = ProvenDifference.of(base["cost"], base["bound"], end["cost"], end["bound"])
+    cost, gap = end.dearer(base), end.worse(base)
     words = [_signed_millions(cost.value)] if cost.is_proven else []
-    if base["gap"] > 0 >= end["gap"]:
+    if base.gap > 0 >= end.gap:
         words.append("floors hold")
-    elif abs(change) > max(NEGLIGIBLE * max(base["gap"], end["gap"]), found["measure"]["tolerance"]):
-        words.append(f"gap {_signed_millions(change)}")
+    elif gap.is_proven:
+        words.append(f"gap {_signed_millions(gap.value)}")
     return ", ".join(words) or "–"
 
 
@@ -352,7 +315,7 @@ def make_brief(
     *,
     frontier: Frontier | None = None,
     slips: Sequence[Slip] = (),
-    studies: Mapping[str, Mapping[str, Any]] | None = None,
+    studies: Iterable[Any] = (),
     warnings: Sequence[str] = (),
 ) -> Brief:
     """The brief of a plan.
@@ -361,12 +324,12 @@ def make_brief(
         instance: the instance of the plan.
         frontier: plans of other budgets, where they were searched for.
         slips: of decisions of the first year, as `slip_groups` names them.
-        studies: by name, the JSON of studies that were carried out beside it.
+        studies: what was found beside it; those of near-optimal alternatives and of uncertain numbers have a part.
         warnings: what has to be said first.
     """
     horizon = instance.horizon
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
-    parts = tuple(_parts(instance, result, frontier, slips, studies or {})) if result.baseline is not None else ()
+    parts = tuple(_parts(instance, result, frontier, slips, list(studies))) if result.baseline is not None else ()
     return Brief(
         instance=instance,
         title=result.instance,
@@ -385,7 +348,7 @@ def _parts(
     result: Result,
     frontier: Frontier | None,
     slips: Sequence[Slip],
-    studies: Mapping[str, Mapping[str, Any]],
+    studies: Sequence[Any],
 ) -> Iterator[BriefPart]:
     yield orders_part(instance, result, slips)
     yield money_part(instance, result)
@@ -393,8 +356,10 @@ def _parts(
         yield survival_part(instance, result)
         yield worst_part(instance, result)
         yield unserved_part(instance, result)
-    yield alternatives_part(instance, result, frontier, studies.get("alternatives"))
-    yield figures_part(instance, result, studies.get("sensitivity"))
+    yield alternatives_part(
+        instance, result, frontier, next((each for each in studies if isinstance(each, Alternatives)), None)
+    )
+    yield figures_part(instance, result, next((each for each in studies if isinstance(each, Sensitivity)), None))
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted

@@ -98,7 +98,7 @@ def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
     where = f", most in {worst.future.name}" if len(views) > 1 else ""
     said = lacks_note(worst.instance, worst.future.result)
     if len(views) > 1:
-        yield f"In {len(short):,} of {plural(len(views), 'future')} demand is short without a shock{where}."
+        yield f"In {len(short):,} of {plural(len(views), 'future')} demand goes unserved without a shock{where}."
     yield from said
 
 
@@ -124,7 +124,7 @@ def _floors_kept(result: FuturesResult) -> str:
     in_future = f", most in {worst.name}" if worst.name else ""
     outcomes = worst.result.shocks
     count = f"{sum(each.fails for each in outcomes):,} of {plural(len(outcomes), 'shock')}"
-    gap = f", the worst with a gap of {si(worst.result.worst_gap, result.money)}"
+    gap = f", the worst with a survival gap of {si(worst.result.worst_gap, result.money)}"
     where = f"{len(failed)} of {plural(len(result.futures), 'future')}"
     return f"survival floors fail in {where}{in_future}: {count} there{gap}"
 
@@ -313,7 +313,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("future", is_index=True),
         FrameColumn("probability", unit="share", form="percent"),
         FrameColumn("floors", "Shocks survived"),
-        FrameColumn("worst_gap", "Worst gap", result.money, "millions"),
+        FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
         FrameColumn("shortage_cost", "Most unserved", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
@@ -321,7 +321,9 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
     if not result.are_probabilities_given:
         said.append("The file gives no probabilities: futures count alike.")
     if len(ordered) > MOST_FUTURE_ROWS:
-        said.append(f"{plural(len(ordered) - MOST_FUTURE_ROWS, 'more future')} not shown: none leaves a larger gap.")
+        said.append(
+            f"{plural(len(ordered) - MOST_FUTURE_ROWS, 'more future')} not shown: none leaves a larger survival gap."
+        )
     rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
     note = "Most unserved: in one shock, above floors as well, at shortage cost."
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))

@@ -9,7 +9,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.structure import BriefPart
-from optimizer.report.format import dated, entry_title, in_percent, is_date, plural
+from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
 from optimizer.results.result import Result, hardest_of
@@ -307,7 +307,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
         said.append(f"{plural(_count(rest), 'more shock')} not shown, {which}.")
     note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
-    note += "above floors as well. Gap and value: at shortage cost."
+    note += "above floors as well. Survival gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
 
@@ -322,15 +322,26 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         lost = row.failed + row.excused
-        verdict = f"✗ {row.count_text}" if row.failed else f"✓ {row.count_text if lost else 'all held'}"
+        verdict = (
+            f"✗ {row.count_text}{_whose(instance, worst)}"
+            if row.failed
+            else f"✓ {row.count_text if lost else 'all held'}"
+        )
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         name = f"{title}, {plural(len(row.fold.members), kind)}" if which else name
     else:
-        verdict = "✓ held" if row.survives else "✗ missed"
+        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, worst)}"
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
     below = sum(each.below_floor for each in worst.segments.values())
     return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
+
+
+def _whose(instance: Instance, outcome: Outcome) -> str:
+    """The segment with the largest gap of a shock that fails, and how many more there are below their floors."""
+    below = [d for d, service in outcome.segments.items() if service.first_failure is not None]
+    ordered = sorted(below, key=lambda d: -outcome.segments[d].gap)
+    return f": {list_names([display_name(instance, d) for d in ordered], 1)}" if ordered else ""
 
 
 def worst_event(instance: Instance, result: Result) -> Outcome:
@@ -345,7 +356,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     said = [f"{event_window(instance, worst)}."]
     below = sum(each.below_floor for each in worst.segments.values())
     if worst.gap > 0 or below > 0:
-        said.append(f"{si(below, 't')} of demand below survival floors, a gap of {si(worst.gap, money)}.")
+        said.append(f"{si(below, 't')} of demand below survival floors, a survival gap of {si(worst.gap, money)}.")
     if unserved_tonnes(worst) > 0:
         said.append(
             f"In all {si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}."
@@ -355,6 +366,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     else:
         said.append("All demand is served in it.")
     said += _largest_loss(instance, result, worst)
+    said += _cut_orders(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
         return BriefPart("worst", "The worst single event", tuple(said))
@@ -368,7 +380,17 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
     if unserved_money(instance, most) > unserved_money(instance, worst):
         amount = f"{si(unserved_tonnes(most), 't')}, {si(unserved_money(instance, most), result.money)}"
         held = ", though floors hold" if most.survives else ""
-        yield f"Largest loss by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
+        yield f"Most unserved by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
+
+
+def _cut_orders(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
+    """What is ordered and cut in the shock itself, for both may be the same works."""
+    cuts = instance.event(worst.name).spec.cuts
+    ordered = {o: instance.activities[o] for o in result.plan.bought if o in instance.activities}
+    struck = [display_name(instance, o) for o, each in ordered.items()
+              if any(cut.matches(o, each.region, each.stage, each.output) for cut in cuts)]  # fmt: skip
+    if struck:
+        yield f"This shock also cuts what the plan orders: {list_names(struck)}."
 
 
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
@@ -404,7 +426,7 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("below_floor", "Below floor", "t", "amount"),
-        FrameColumn("gap", "Gap", result.money, "millions"),
+        FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
     note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
     return Frame.of_rows("worst", "Where floors fail, worst first", columns, rows, note)
@@ -428,13 +450,13 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
             if service.shortage > 0 and service.shortage > hardest.get(d, (None, _NONE))[1].shortage:
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: -_value(instance, d, hardest[d][1]))
-    title = "Who goes short, even where floors hold"
+    title = "What goes unserved, even where floors hold"
     said = list[str]()
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
     if len(ordered) > MOST_SEGMENTS:
-        said.append(f"{plural(len(ordered) - MOST_SEGMENTS, 'more segment')} go short of less.")
+        said.append(f"Of {plural(len(ordered) - MOST_SEGMENTS, 'more segment')} less goes unserved.")
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),

@@ -26,10 +26,9 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     plain,
 )
-from optimizer.report.format import DASH, case_title, percent, plural, shortened
+from optimizer.report.format import DASH, case_title, number_name, percent, plural, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
-from optimizer.report.tables.sensitivity import number_title
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives
@@ -375,7 +374,7 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
             text, change, tone = _of_end(end, base)
             ends.append(f"{name} {text}")
             parts += [(0.0, change, tone)] if change else []
-        return ChartRow(number_title(instance, bar.number), ", ".join(ends), tuple(parts))
+        return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
 
     rows, left = _limited(map(row, found.bars))
     return AnswerChart(
@@ -478,7 +477,7 @@ def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
 def _comparison(found: Comparison) -> AnswerChart:
     money = next(iter(found.cases.values()))
     return AnswerChart(
-        f"{money.title}: the plan under each scenario of the file",
+        f"{money.title}: the plan of each case",
         tuple(_columns(found, money.money)),
         {"broken": "some floor fails", "own": "every floor holds"},
         f"Outlay, undiscounted, {money.currency}; total cost: present value.",
@@ -486,12 +485,14 @@ def _comparison(found: Comparison) -> AnswerChart:
 
 
 def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
+    has_budgets = len(found.columns) > len({each.case for each in found.columns})
     for column in found.columns:
-        result = column.result
+        result, name = column.result, case_title(column.case)
+        name += f", budget {si(column.budget, money)}" if has_budgets and column.budget is not None else ""
         if result.baseline is None:
-            yield ChartRow(case_title(column.case), "✗ no plan")
+            yield ChartRow(name, "✗ no plan")
             continue
         failed = sum(each.fails for each in result.shocks)
-        fails = f"✗ {failed} of {len(result.shocks)}, gap {si(result.survival_gap, money)}; " if failed else ""
+        fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
-        yield ChartRow(case_title(column.case), words, ((0.0, result.outlay, "broken" if failed else "own"),))
+        yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))

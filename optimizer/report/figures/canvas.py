@@ -93,7 +93,7 @@ def new_canvas(
 def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     """What stands below a figure: a legend, then units and the currency label with its year."""
     figure, width = canvas.figure, canvas.figure.get_figwidth()
-    lines = wrap(text, round(18.6 * width))
+    lines = wrap(text, round(18.6 * width), break_on_hyphens=False)
     columns = _columns([str(handle.get_label()) for handle in handles], width)
     rows = -(-len(handles) // columns)
     below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)

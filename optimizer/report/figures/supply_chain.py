@@ -251,7 +251,7 @@ def dependence_figure(
         if region in seen
     ]
     add_footer(canvas, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
-         "concentration, 0 to 10,000, in the first and last year. "
+         "concentration, 0 to 1, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip
     return canvas
 
@@ -279,6 +279,6 @@ def _stack(
     ends = ((shares[0], "left"), (shares[-1], "right"))
     for share, side in ends if len(shares) > 1 else ends[:1]:
         if share.regions:
-            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {1e4 * share.hhi:,.0f}", ha=side,
+            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {share.hhi:.2f}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
     panel.set_title(shortened(title, 34), fontsize=7.5, loc="left")

@@ -378,7 +378,7 @@ def path(instance: Instance, result: Result, window: ShockWindow, passing: Passi
     if any(by):
         panel.bar(places, by, bottom=served, color=PURPLE, hatch="///", label="served by substitutes", width=0.84)
     panel.bar(places, short, bottom=both, facecolor="white", edgecolor=VERMILION, hatch="xxx",
-              hatchcolor=VERMILION, label="not served", width=0.84, linewidth=0.6)  # fmt: skip
+              hatchcolor=VERMILION, label="unserved", width=0.84, linewidth=0.6)  # fmt: skip
     for t, (demanded, floor) in enumerate(zip(demand, window.floor[d], strict=True)):
         label = "survival floor" if t == 0 else None
         panel.plot([t - 0.5, t + 0.5], [demanded * floor] * 2, color=INK, linewidth=2.2, label=label)

@@ -61,7 +61,7 @@ class MapRegion:
     Attributes:
         region, name: its key and its printed name. place: longitude and latitude; None where it is no country.
         makes: t a year that reach the segments from makers there. spent: money on what is built there.
-        options: how many options are bought there. short: share of demand that is not served, of the home region.
+        options: how many options are bought there. short: share of demand that is unserved, of the home region.
     """
 
     region: str
@@ -207,7 +207,7 @@ def draw_map(
         Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
         Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="money on builds there"),
         Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
-               label="part of demand not served, at home"),
+               label="part of demand unserved, at home"),
     ]  # fmt: skip
     add_footer(
         canvas,
@@ -252,7 +252,7 @@ def _is_whole(shown: WorldMap) -> bool:
 def _region_words(instance: Instance, each: MapRegion) -> str:
     """A region's name and figures."""
     parts = [si(each.makes, "t/yr")] * (each.makes > 0)
-    parts += [f"{percent(each.short, 1)} short"] * (each.short > 0)
+    parts += [f"{percent(each.short, 1)} unserved"] * (each.short > 0)
     parts += [f"{si(each.spent, instance.money)} on {plural(each.options, 'option')}"] * (each.options > 0)
     return f"{each.name} {', '.join(parts)}".strip()
 
@@ -282,7 +282,7 @@ def _draw_regions(
     colours: Mapping[str, tuple[str, str]],
     maps: Sequence[WorldMap],
 ) -> None:
-    """What is made, built and not served in each region, and its name where that is not little."""
+    """What is made, built and unserved in each region, and its name where that is not little."""
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
@@ -315,7 +315,7 @@ def _around(each: MapRegion, radius: float) -> _Box:
 
 
 def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> float:
-    """A circle of what is made, a square of what is built, and a ring of what is not served; points of the largest."""
+    """A circle of what is made, a square of what is built, and a ring of what is unserved; points of the largest."""
     assert each.place is not None
     sizes = [2.0]
     x, y = ([value] for value in each.place)

@@ -271,7 +271,7 @@ _SOURCES: Mapping[str, tuple[str, str]] = {
     "from stock": (ORANGE, "\\\\"),
     "from scrap": (GREEN, ".."),
     "by substitutes": (PURPLE, "///"),
-    "not served": (VERMILION, "xxx"),
+    "unserved": (VERMILION, "xxx"),
 }
 
 
@@ -314,7 +314,7 @@ def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int
 def _source(instance: Instance, place: ChainPlace) -> str:
     if place.sort == "activity":
         return "from home" if place.region in (instance.home, "unnamed") else "from abroad"
-    named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "not served"}
+    named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "unserved"}
     return named[place.sort]
 
 

@@ -30,8 +30,8 @@ from optimizer.report.figures.survival import (
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines, shortest_times
 from optimizer.report.format import LINE
-from optimizer.report.html.provenance import Source, head, record, sources
 from optimizer.report.narrative import losses
+from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result

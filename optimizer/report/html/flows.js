@@ -133,12 +133,12 @@ figure("shares", () => {
   const all = now().shares, shares = all[state.commodity];
   if (!shares) { fill("dependence-note", "There is no plan."); describe("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
-  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 10,000.`);
+  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 1.`);
   fill("shares-shown", `: ${named(state.commodity)}`);
-  const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${Math.round(1e4 * share.hhi).toLocaleString("en")}` : "none made";
+  const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${share.hhi.toFixed(2)}` : "none made";
   describe("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
-    table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), Math.round(1e4 * share.hhi).toLocaleString("en"), Object.entries(share.regions).map(([region, part]) => `${regionName(region)} ${percent(part)}`).join(", ")])),
-    table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "▲ " : ""}${regionName(largest(a)[0])} ${percent(largest(a)[1])}`, String(Math.round(1e4 * a.hhi)), `${abroad(b) > book.line ? "▲ " : ""}${regionName(largest(b)[0])} ${percent(largest(b)[1])}`, String(Math.round(1e4 * b.hhi))]; })),
+    table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), share.hhi.toFixed(2), Object.entries(share.regions).map(([region, part]) => `${regionName(region)} ${percent(part)}`).join(", ")])),
+    table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "▲ " : ""}${regionName(largest(a)[0])} ${percent(largest(a)[1])}`, a.hhi.toFixed(2), `${abroad(b) > book.line ? "▲ " : ""}${regionName(largest(b)[0])} ${percent(largest(b)[1])}`, b.hhi.toFixed(2)]; })),
   ]);
   const regions = [...new Set(shares.flatMap(share => Object.keys(share.regions)))];
   const weight = region => shares.reduce((sum, share) => sum + (share.regions[region] || 0), 0);
@@ -146,12 +146,12 @@ figure("shares", () => {
   return {
     data: [
       ...regions.map(region => ({type: "bar", name: regionName(region), x: years, y: shares.map(share => share.regions[region] || 0), marker: {color: regionStyle(region)[0], pattern: {shape: regionStyle(region)[1], fillmode: "overlay", fgcolor: shade("ground"), size: 6}, line: {color: shade("ground"), width: 1}}, hovertemplate: `%{x}: %{y:.1%}<extra>${regionName(region)}</extra>`})),
-      {type: "scatter", mode: "lines+markers", name: "HHI", x: years, y: shares.map(share => share.tonnes > 0 ? Math.round(1e4 * share.hhi) : null), yaxis: "y2", line: {color: shade("ink"), width: 2}, marker: {size: 6}, hovertemplate: "%{x}: %{y:,}<extra>HHI</extra>"},
+      {type: "scatter", mode: "lines+markers", name: "HHI", x: years, y: shares.map(share => share.tonnes > 0 ? share.hhi : null), yaxis: "y2", line: {color: shade("ink"), width: 2}, marker: {size: 6}, hovertemplate: "%{x}: %{y:.2f}<extra>HHI</extra>"},
     ],
     layout: {
       barmode: "stack", height: paper === null ? 430 : 300, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
       yaxis: {title: "share of production", tickformat: ".0%", range: [0, 1], domain: [.36, 1]},
-      yaxis2: {title: "HHI", domain: [0, .27], range: [0, 10500]}, legend: {orientation: "h", y: -0.12, x: 0},
+      yaxis2: {title: "HHI", domain: [0, .27], range: [0, 1.05]}, legend: {orientation: "h", y: -0.12, x: 0},
       shapes: [{type: "line", xref: "paper", x0: 0, x1: 1, y0: book.line, y1: book.line, line: {color: shade("ink"), width: 2, dash: "dash"}}],
       annotations: [{xref: "paper", x: 1, y: book.line, text: `${percent(book.line)} line`, showarrow: false, xanchor: "right", yanchor: "bottom", bgcolor: shade("ground"), font: {size: 11, color: shade("ink")}, borderpad: 2}],
     },

@@ -61,7 +61,7 @@ figure("frontier", () => {
   const costName = baseline.words ? "cost beyond the no-shock plan" : "total cost";
   const rows = book.points.map(point => [label(point), money(point.outlay), money(point.total_cost, 4), money(point.price_of_survival), plural(point.shocks_failed, "shock"), money(point.worst_gap), money(point.survival_gap)]);
   describe("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
-    table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
+    table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, survival gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
   if (stops < 2) return null;
   const x = shown.map(point => point.outlay), here = now();
   const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
@@ -79,7 +79,7 @@ figure("frontier", () => {
     layout: {
       height: paper === null ? 380 : 270, margin: {l: 10, r: 16, t: 14, b: 10}, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
       xaxis: {title: `outlay, ${book.currency}`, anchor: "y2", range: [0, right], ...moneyAxis(0, right, isNarrow() ? 4 : 8)},
-      yaxis: {title: {text: `gap, ${book.money}`, standoff: 6}, domain: [.58, 1], range: [0, 1.1 * most(gapOf)], ...moneyAxis(0, most(gapOf), 3)},
+      yaxis: {title: {text: `survival gap, ${book.money}`, standoff: 6}, domain: [.58, 1], range: [0, 1.1 * most(gapOf)], ...moneyAxis(0, most(gapOf), 3)},
       yaxis2: {title: {text: `cost, ${book.money}`, standoff: 6}, domain: [0, .42], range: [1.15 * low, 1.15 * most(costOf)], ...moneyAxis(low, most(costOf), 3)},
     },
     ready: box => box.on("plotly_click", event => {

@@ -1,22 +1,18 @@
 """Sections of a page: studies, and pictures of the plan at hand; each a few sentences, and a figure with its numbers.
 
-What the command of a study prints more of it stands below, folded. All numbers are those of the command's JSON. A
-picture is the figure that `plot` draws of the same data; its numbers are in the JSON of the report.
+The frames of a study stand below, folded. All numbers are those of its command's JSON. A picture is the figure that
+`plot` draws of the same data; its numbers are in the JSON of the report.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
 
 from optimizer.errors import has_extra
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.frontier import draw_results
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
 from optimizer.report.figures.studies import draw_discovery, draw_worth
@@ -25,22 +21,24 @@ from optimizer.report.figures.years import draw_down_table, sources_tables, year
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.template import picture_address
 from optimizer.report.study_narrative import view_of
-from optimizer.report.tables.futures_study import futures_study_tables
 from optimizer.report.tables.render import page_table
-from optimizer.report.tables.sensitivity import discovery_tables
-from optimizer.report.tables.share import cost_share_tables
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.cost_shares import CostShares
+from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 # Studies with a figure of their own.
 Study = FuturesStudy | Discovery | ChartedStudy
-# Characters of a line that is never full: a page moves wide tables sideways.
-_WIDTH = 1000
+# Frames of more rows are in the JSON and in the CSV files of the command alone.
+_MOST_ROWS = 100
+# The figures of studies that a page does not draw itself: caption, the frames that have its numbers, what draws it.
+_DRAWN: Mapping[type, tuple[str, Sequence[str], Callable[[Any], Canvas]]] = {
+    FuturesStudy: ("What it is worth to decide later and to know earlier", ("values", "questions"), draw_worth),
+    Discovery: ("Samples and boxes", ("conditions",), draw_discovery),
+}
 
 
 @dataclass(frozen=True)
@@ -79,32 +77,23 @@ def section_of(found: Study, plan: Result | None = None, time_limit: float | Non
 
 
 def _blocks(found: Study) -> list[dict[str, Any]]:
-    if isinstance(found, FuturesStudy):
-        answer, facts, *rest = page_blocks(futures_study_tables(found, _WIDTH))
-        orders = [f"{label}: {text}." for label, text in facts.get("rows", ()) if label in _ORDERS]
-        figure = _figure(found, "What it is worth to decide later and to know earlier", ("values", "questions"))
-        return [answer, *map(_text, orders), *figure, _folded("futures", [facts, *rest])]
-    if isinstance(found, Discovery):
-        every = [*page_blocks(discovery_tables(found, _WIDTH))]
-        count = 2 if found.failed else 1
-        figure = _figure(found, "Samples and boxes", ("conditions",))
-        rest = [_folded("sensitivity --discover", every[count:])] if every[count:] else []
-        return [*every[:count], *figure, *rest]
-    first, *more = filter(None, view_of(found).sentences(found))
-    rest = [_folded("share", [*page_blocks(cost_share_tables(found, _WIDTH))])] if isinstance(found, CostShares) else []
-    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *rest]
+    view = view_of(found)
+    first, *more = filter(None, view.sentences(found))
+    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *_figure(found), *_folded(found)]
 
 
-# The facts of a study of futures that are sentences of its section.
-_ORDERS = ("No regret", "Contingent")
+def _folded(found: Study) -> list[dict[str, Any]]:
+    """Its facts, the frames of its command that are short enough to be read, and its notes."""
+    view, frames = view_of(found), found.frames
+    facts, notes = [*map(list, view.facts(found))], [{"kind": "text", "text": text} for text in view.notes(found)]
+    some = [frame for name in frames if 0 < len(frame := frames.frame(name)) <= _MOST_ROWS]
+    tables = [{"kind": "table", "title": each.title, **page_table(view.instance(found), each)} for each in some]
+    blocks = [*([{"kind": "facts", "rows": facts}] if facts else []), *tables, *notes]
+    return [{"kind": "folded", "title": "More of what was found", "blocks": blocks}] if blocks else []
 
 
 def _text(text: str) -> dict[str, Any]:
     return {"kind": "said", "text": text}
-
-
-def _folded(command: str, blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"kind": "folded", "title": f"All that diversify {command} prints", "blocks": blocks}
 
 
 def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
@@ -129,6 +118,8 @@ def _other_plan(found: Study, plan: Result | None) -> list[dict[str, Any]]:
 
 def _chart(found: Any) -> list[dict[str, Any]]:
     """The figure of rows of bars, which the page draws itself, and its rows as a table."""
+    if type(found) in _DRAWN:
+        return []
     try:
         chart = chart_of(found)
     except ValueError:
@@ -136,53 +127,18 @@ def _chart(found: Any) -> list[dict[str, Any]]:
     return [{"kind": "chart", "caption": chart.title, **chart.on_page(), "behind": chart.table()}]
 
 
-def _figure(found: FuturesStudy | Discovery, caption: str, frames: Iterable[str]) -> list[dict[str, Any]]:
-    """The figure with its numbers behind it; none where its extra is not installed or there is nothing to draw."""
-    if not has_extra("plot"):
+def _figure(found: Study) -> list[dict[str, Any]]:
+    """The figure that is not of rows of bars, and its numbers; none without its extra, or with nothing to draw."""
+    if type(found) not in _DRAWN or not has_extra("plot"):
         return []
+    caption, frames, _ = _DRAWN[type(found)]
     try:
         picture = draw_study_plot(found, "svg")
     except ValueError:
         return []
-    behind = [page_table(found.instance, found.frames.frame(name)) for name in frames]
+    behind = [page_table(view_of(found).instance(found), found.frames.frame(name)) for name in frames]
     alt = f"{caption}, as a figure; the table behind it has its numbers."
     return [{"kind": "figure", "caption": caption, "alt": alt, "picture": picture_address(picture), "behind": behind}]
-
-
-def page_blocks(parts: Iterable[RenderableType | None]) -> Iterator[dict[str, Any]]:
-    """What the screen shows, for a page: texts, rows of label and text, and tables."""
-    for part in parts:
-        if isinstance(part, Panel):
-            yield from page_blocks([part.renderable])
-        elif isinstance(part, Group):
-            yield from page_blocks(part.renderables)
-        elif isinstance(part, Table):
-            yield _table(part) if part.show_header else {"kind": "facts", "rows": _rows(part)}
-        elif part:
-            text = part if isinstance(part, Text) else Text(str(part))
-            is_answer = "bold" in str(text.style)
-            yield {"kind": "answer" if is_answer else "text", "text": text.plain}
-
-
-def _rows(shown: Table) -> list[list[str]]:
-    return [[_words(cell) for cell in row] for row in zip(*(column.cells for column in shown.columns), strict=True)]
-
-
-def _table(shown: Table) -> dict[str, Any]:
-    """A table of the screen; heads of columns to the right begin with ``>``."""
-    heads = [f"{'>' if column.justify == 'right' else ''}{_words(column.header)}" for column in shown.columns]
-    head = [words.replace("\n", " ") for words in heads]
-    return {
-        "kind": "table",
-        "title": _words(shown.title or ""),
-        "head": head,
-        "rows": _rows(shown),
-        "caption": _words(shown.caption or ""),
-    }
-
-
-def _words(cell: Any) -> str:
-    return cell.plain if isinstance(cell, Text) else str(cell)
 
 
 def _map(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -215,7 +171,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, An
     "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
     "sources": (
-        "What serves the segment that goes shortest",
+        "What serves the segment with most unserved",
         "In the baseline, and in the shock that leaves most of it unserved",
         "Who serves",
         _segment_sources,
@@ -263,6 +219,18 @@ def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
 def _canvas_of(subject: FuturesResult | Study) -> Canvas:
     if isinstance(subject, FuturesResult):
         return draw_futures(instance_of(subject), subject)
-    if isinstance(subject, FuturesStudy):
-        return draw_worth(subject)
-    return draw_discovery(subject) if isinstance(subject, Discovery) else draw_answer(subject)
+    if isinstance(subject, Comparison):
+        return _draw_comparison(subject)
+    _, _, draw = _DRAWN.get(type(subject), ("", (), draw_answer))
+    return draw(subject)
+
+
+def _draw_comparison(found: Comparison) -> Canvas:
+    """What each budget buys where one case has several; else a bar for each column."""
+    columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
+    if len(found.cases) > 1 or len(columns) < 2:
+        return draw_answer(found)
+    notes = [f"The least outlay that keeps every floor is {si_up(each.outlay, columns[0].result.money, 5)}."
+             for each in found.least if each.outlay is not None]  # fmt: skip
+    (instance,) = found.cases.values()
+    return draw_results(instance, [each.result for each in columns], None, notes)

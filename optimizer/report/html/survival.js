@@ -119,7 +119,7 @@ figure("path", () => {
   const served = demand.map((t, i) => Math.max(0, t - short[i] - by[i]));
   const share = demand.map((t, i) => t > 0 ? 1 - short[i] / t : 1);
   const least = demand.map((t, i) => t * floor[i]);
-  describe("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} are not served.`,
+  describe("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} go unserved.`,
     table(`Tonnes in each ${book.horizon.step}`, ["Period", ">Demand, t", ">Served, t", ">By substitutes, t", ">Not served, t", ">Service", ">Floor", "Holds"],
       labels.map((label, i) => [label, si(demand[i]), si(served[i]), si(by[i]), si(short[i]), percent(share[i], 1), percent(floor[i], 1), short[i] - (1 - floor[i]) * demand[i] > 1e-6 * demand[i] ? "✗ no" : "✓ yes"])));
   const bar = (name, y, color, pattern) => ({type: "bar", name, x: labels, y, marker: {color, line: {color: shade("ground"), width: 1}, pattern: {shape: pattern, fillmode: "overlay", fgcolor: shade("ground"), size: 6}}, hovertemplate: `%{x}: %{y:,.4~g} t<extra>${name}</extra>`});
@@ -128,7 +128,7 @@ figure("path", () => {
     data: [
       bar("served", served, "#0072B2", ""),
       ...(by.some(t => t > 0) ? [bar("served by substitutes", by, "#CC79A7", "/")] : []),
-      ...(short.some(t => t > 1e-9) ? [bar("not served", short, "#D55E00", "/")] : []),
+      ...(short.some(t => t > 1e-9) ? [bar("unserved", short, "#D55E00", "/")] : []),
       {type: "scatter", mode: "lines", name: "survival floor", xaxis: "x2", x: edges, y: least.flatMap(t => [t, t]), line: {color: shade("ink"), width: 3}, hovertemplate: "%{y:,.4~g} t<extra>floor</extra>"},
     ],
     layout: {

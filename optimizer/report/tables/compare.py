@@ -9,7 +9,6 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.frontier import draw_in_characters
 from optimizer.report.format import LINE, abroad, percent, plural, share
 from optimizer.report.narrative import bound_text, budget_text, losses
 from optimizer.report.tables.budgets import (
@@ -52,7 +51,7 @@ def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
 
 
 def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
-    """The answer in a line, the tables, and the frontier where there is one, for a terminal so wide."""
+    """The answer in a line, and the tables, for a terminal so wide."""
     parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
     if comparison.changes or comparison.resolution is not None:
         parts += [breakpoints_table(comparison, width), ""]
@@ -62,8 +61,6 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += _parts_by_case(comparison, width)
     else:
         parts += column_tables(comparison, comparison.columns, width, title="Side by side")
-    plot = draw_in_characters(comparison, width)
-    parts += ["", Text.from_ansi(plot)] if plot else []
     return parts + [Text(f"Note: {note}") for note in comparison.notes]
 
 
@@ -102,7 +99,7 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
     at_best = ", as leaving a gap at its price costs less," if best.has_priced_gaps else " at best"
     text += " so far" if is_stopped else at_best if best.given is None else ""
-    text += f", the worst with a gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
+    text += f", the worst with a survival gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
 

@@ -188,8 +188,9 @@ def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str
 
 def _floors(instance: Instance, repair: Repair) -> str:
     amount, horizon = repair.amount or 0.0, instance.horizon
-    if amount >= 1.0:
-        return "the floors can be kept as they are."
+    if repair.keeps_all:
+        why = "" if instance.policy.gap_price is None else "; the gaps of this plan cost less, at their price"
+        return f"the floors can be kept as they are{why}."
     parts = []
     for d, floors in repair.floors.items():
         first, last = floors[horizon.start], floors[horizon.end]

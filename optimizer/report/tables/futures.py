@@ -72,7 +72,9 @@ def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     shocks = worst.result.shocks
     broken = sum(not each.survives for each in shocks)
     gap = worst.result.survival_gap
-    words = f"{broken} of {plural(len(shocks), 'shock')}" + (f", a gap of {si(gap, result.money)}" if gap > 0 else "")
+    words = f"{broken} of {plural(len(shocks), 'shock')}" + (
+        f", a survival gap of {si(gap, result.money)}" if gap > 0 else ""
+    )
     words = f"{worst.name}, {words}" if worst.name else words
     return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
 

@@ -69,15 +69,16 @@ def _difference(band: ProvenDifference, money: str, reference: float) -> str:
 
 
 def _answer(found: FuturesStudy) -> RenderableType:
-    title, adaptive = found.instance.title, found.costs.get("adaptive")
-    if adaptive is None:
+    adaptive = found.costs.get("adaptive")
+    style = "green" if adaptive and adaptive.survives and not found.stopped else "yellow" if adaptive else "red"
+    return answer_panel(found.instance.title, worth_headline(found), list(worth_facts(found)), style)
+
+
+def worth_headline(found: FuturesStudy) -> str:
+    """What deciding later and knowing earlier are worth; why that is not known."""
+    if found.costs.get("adaptive") is None:
         why = "the search was stopped before it had one" if found.stopped else "its rules contradict each other"
-        return answer_panel(title, f"There is no plan for all futures: {why}", (), "red")
-    style = "green" if adaptive.survives and not found.stopped else "yellow"
-    return answer_panel(title, _headline(found), list(_lines(found, adaptive)), style)
-
-
-def _headline(found: FuturesStudy) -> str:
+        return f"There is no plan for all futures: {why}"
     flexible, informed = (_worth(found, name) for name in ("flexibility", "information"))
     if flexible is None and informed is None:
         return "What deciding later and knowing earlier are worth is not known"
@@ -103,7 +104,11 @@ def _worth(found: FuturesStudy, name: str) -> str | None:
     return None if band is None else _difference(band, found.instance.money, found.costs["adaptive"].cost)
 
 
-def _lines(found: FuturesStudy, adaptive: MeasuredCost) -> Iterator[tuple[str, str]]:
+def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
+    """What each kind of plan costs, and which orders do not depend on the future; nothing where there is no plan."""
+    adaptive = found.costs.get("adaptive")
+    if adaptive is None:
+        return
     yield "Adaptive (RP)", _kind(found, adaptive, "each decision knows the answers until then")
     yield "Static (ST)", _kind(found, found.costs.get("static"), "one plan, the same in all futures")
     yield "Informed (WS)", _kind(found, found.costs.get("perfect"), "every answer known from the start")
@@ -117,7 +122,7 @@ def _lines(found: FuturesStudy, adaptive: MeasuredCost) -> Iterator[tuple[str, s
             found, "information", "perfect", "the adaptive plan costs that much more than one that knows every answer"
         ),
     )
-    yield from _moves(found)
+    yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, all branches of a question are equally likely"
 
@@ -142,7 +147,7 @@ def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:
     return "left out, as one of the two plans leaves a survival gap or does not exist"
 
 
-def _moves(found: FuturesStudy) -> Iterator[tuple[str, str]]:
+def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     """Orders of the plans of all futures alone, by what they depend on."""
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"

@@ -300,7 +300,7 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     """Where each commodity that is put to use comes from, in the first and the last year."""
     if not result.shares:
         return None
-    caption = "Shares of baseline production. HHI: concentration, 0 to 10,000. "
+    caption = "Shares of baseline production. HHI: concentration, 0 to 1. "
     caption += f"▲ more than {percent(LINE)} from one region abroad."
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
@@ -323,7 +323,7 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
 
 def _from(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
     """Where a commodity comes from in a year, and how concentrated that is."""
-    return _regions(instance, share, most), f"{1e4 * share.hhi:,.0f}" if share.regions else "–"
+    return _regions(instance, share, most), f"{share.hhi:.2f}" if share.regions else "–"
 
 
 def _regions(instance: Instance, share: SourceShare, most: int) -> Text:

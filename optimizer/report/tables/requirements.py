@@ -89,7 +89,7 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     nothing = found.nothing
     failed = sum(outcome.fails for outcome in nothing.shocks)
-    worst = f", the worst of them with a gap of {si(nothing.worst_gap, money)}" if failed else ""
+    worst = f", the worst of them with a survival gap of {si(nothing.worst_gap, money)}" if failed else ""
     yield "Shortfall", f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst}"
     if held := held_stocks(found):
         yield "To hold", _held_words(found, held)
@@ -118,7 +118,7 @@ def _left(result: Result, money: str) -> str:
     failed = sum(outcome.fails for outcome in result.shocks)
     if not failed:
         return "no shortfall"
-    return f"{plural(failed, 'shock')} short, a gap of {between(result, money)} over all shocks"
+    return f"{plural(failed, 'shock')} short, a survival gap of {between(result, money)} over all shocks"
 
 
 def between(result: Result, money: str) -> str:

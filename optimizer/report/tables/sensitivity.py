@@ -11,7 +11,17 @@ from rich.text import Text
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, list_names, percent, plural, share_text, shock_title
+from optimizer.report.format import (
+    DASH,
+    list_names,
+    number_name,
+    number_range,
+    number_value,
+    percent,
+    plural,
+    share_text,
+    shock_title,
+)
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
@@ -20,7 +30,6 @@ from optimizer.studies.importance import Importance, UncertainNumber, Weight
 from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, VariantOutcome
 from optimizer.units import EXACT, short, si
 
-SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
 WIDTH_WITH_BARS = 100
@@ -58,46 +67,14 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
     is_kept, count = found.base.gap <= 0, len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
-        names = list_names([number_title(found.instance, bar.number) for bar in decisive], 3)
+        names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
         return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
-    moves = f"; {number_title(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
+    moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
     return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
-
-
-def number_name(instance: Instance, number: UncertainNumber) -> str:
-    """A number in words: whose it is, and which."""
-    first = number.first
-    if len(number.members) > 1:
-        return f"{number.name} ({len(number.members)} numbers together)"
-    head, *rest = [str(part) for part in first.place]
-    if head not in SECTIONS or not rest:
-        return first.path
-    if head in ("policy", "adversary"):
-        return " ".join([head, *rest])
-    field = " ".join(rest[1:]).replace("_", " ")
-    return f"{display_name(instance, rest[0])}: {field}"
-
-
-def number_title(instance: Instance, number: UncertainNumber) -> str:
-    """The same for readers who do not know the file: several that move together by the words of their key."""
-    name = number_name(instance, number)
-    return name.replace("_", " ") if len(number.members) > 1 else name
-
-
-def _value(number: UncertainNumber, value: float) -> str:
-    first = number.first
-    if not number.is_alike:
-        return "low" if value == first.low else "high" if value == first.high else "value"
-    return f"×{short(value)}" if first.is_factor else si(value)
-
-
-def number_range(number: UncertainNumber) -> str:
-    """The range of a number."""
-    return f"{_value(number, number.first.low)} … {_value(number, number.first.high)}"
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
@@ -199,7 +176,7 @@ def _flips(found: Sensitivity) -> Table:
         caption=caption,
         cells={
             "number": lambda row: number_name(instance, row.item[0].number),
-            "value": lambda row: _value(row.item[0].number, row["value"]),
+            "value": lambda row: number_value(row.item[0].number, row["value"]),
             "same": lambda row: _interval_text(row.item[0].number, row.item[1]),
             "status": lambda row: _change_text(found, row.item[1]),
         },
@@ -259,7 +236,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     title, heads = "What the outcome depends on", list(columns)
     shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
                         layout={"no_wrap": True}, expand=True)  # fmt: skip
-    return [*parts, shown, _bought(found, importance)]
+    return [*parts, shown, screen_table(instance, found.frames.frame("bought_in_samples"))]
 
 
 def _weight(weight: Weight | None) -> str:
@@ -267,18 +244,6 @@ def _weight(weight: Weight | None) -> str:
         return DASH
     mark = "" if weight.is_significant else "· "
     return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
-
-
-def _bought(found: Sensitivity, importance: Importance) -> Table:
-    rows = [
-        (display_name(found.instance, o), [percent(share), "bought" if o in found.base.bought else DASH])
-        for o, share in sorted(importance.bought.items(), key=lambda pair: -pair[1])
-        if share > 0 or o in found.base.bought
-    ]
-    heads = ["Samples", "As it is"]
-    return cross_table(
-        "Share of samples in which it is bought", "Option", heads, rows, caption="Best plan of each sample."
-    )
 
 
 WORDS = {"severity": "severity of the drawn shock", "months": "length of the drawn shock", "start": "start"}
@@ -291,14 +256,15 @@ COUNTS = {2: "Two", 3: "Three"}
 
 def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | None]:
     """Where the plan fails: the answer first."""
-    yield Text(_failure_headline(found), style="bold")
+    yield Text(failure_headline(found), style="bold")
     if found.failed:
-        yield Text(_worst_shocks(found))
-    yield _boxes(found) if found.boxes else Text(_about_samples(found), style="dim")
-    yield from (Text(f"Note: {note}", style="yellow") for note in _notes(found))
+        yield Text(worst_shocks(found))
+    yield _boxes(found) if found.boxes else Text(about_samples(found), style="dim")
+    yield from (Text(f"Note: {note}", style="yellow") for note in discovery_notes(found))
 
 
-def _failure_headline(found: Discovery) -> str:
+def failure_headline(found: Discovery) -> str:
+    """How often the plan fails, and under which conditions."""
     title = found.instance.title
     if not found.used:
         why = "stopped before any sample was evaluated" if found.status == "stopped" else "no sample can be evaluated"
@@ -331,7 +297,7 @@ def _of_boxes(found: Discovery) -> str:
     return text.format(where, *of)
 
 
-def _worst_shocks(found: Discovery) -> str:
+def worst_shocks(found: Discovery) -> str:
     """In which shocks the plan fails worst."""
     counted = Counter(shock for shock in found.rows.shock if shock is not None).most_common(WORST_SHOCKS)
     names = [f"{shock_title(found.instance, name)} in {percent(count / found.failed)}" for name, count in counted]
@@ -431,11 +397,11 @@ def _caption(found: Discovery) -> str:
     return (
         "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail; of "
         f"all samples {share} do. Both on the {count:,} samples held back, with 95 % Clopper-Pearson intervals; boxes "
-        f"were found with {found.used - count:,} others. {_about_samples(found)}"
+        f"were found with {found.used - count:,} others. {about_samples(found)}"
     )
 
 
-def _about_samples(found: Discovery) -> str:
+def about_samples(found: Discovery) -> str:
     """What the samples are, and what counts as a failure."""
     numbers = sum(dimension.number is not None for dimension in found.dimensions)
     parts = [f"{plural(numbers, 'uncertain number')} anywhere between the ends"] if numbers else []
@@ -447,7 +413,8 @@ def _about_samples(found: Discovery) -> str:
     )
 
 
-def _notes(found: Discovery) -> Iterator[str]:
+def discovery_notes(found: Discovery) -> Iterator[str]:
+    """What the user should know of the samples and the boxes."""
     if found.status == "stopped":
         yield f"stopped after {found.used:,} of {found.samples:,} samples; these are the results so far."
     for each in found.unusable:

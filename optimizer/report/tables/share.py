@@ -68,10 +68,9 @@ def _payment(found: CostShares, each: MemberShare) -> str:
 
 def _answer(found: CostShares) -> RenderableType:
     title = found.instance.title
-    if not found.shares:
-        return answer_panel(title, share_headline(found), list(_reasons(found)), "red" if found.unpriced else "yellow")
-    is_settled = found.core_state == "not empty" and not found.objections(found.leading)
-    return answer_panel(title, share_headline(found), list(_lines(found)), "green" if is_settled else "yellow")
+    is_settled = bool(found.shares) and found.core_state == "not empty" and not found.objections(found.leading)
+    style = "green" if is_settled else "yellow" if found.shares or not found.unpriced else "red"
+    return answer_panel(title, share_headline(found), list(share_facts(found)), style)
 
 
 def share_headline(found: CostShares) -> str:
@@ -98,20 +97,27 @@ def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
         gap = si(each.result.survival_gap, money)
-        reason = f"cannot keep its floors: a gap of {gap}" if each.result.baseline else "no plan obeys its rules"
+        reason = (
+            f"cannot keep its floors: a survival gap of {gap}" if each.result.baseline else "no plan obeys its rules"
+        )
         yield coalition_name(found, each), reason
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
         yield "What to do", cure
 
 
-def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
+def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
+    """What all pay apart and together, and who would leave; where there is no game, why."""
+    if not found.shares:
+        yield from _reasons(found)
+        return
     money = found.instance.money
     apart = math.fsum(each.alone.value for each in found.shares)
-    counted = "beyond what each costs alone without shocks" if any(each.no_shock for each in found.shares) else "in all"
+    has_base = any(each.no_shock for each in found.shares)
+    counted = "beyond what each costs alone without shocks" if has_base else "in all"
     yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}"
     yield "Together", together_text(found)
-    if any(each.no_shock for each in found.shares):
+    if has_base:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
         borne = ((each.member, each.no_shock + each.paid(found.leading).value) for each in found.shares)
@@ -124,7 +130,7 @@ def _lines(found: CostShares) -> Iterator[tuple[str, str]]:
 def together_text(found: CostShares) -> str:
     """What the joint plan costs, and what it saves against plans apart."""
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
-    gap = "" if joint is None or joint.survives else f"; a gap of {si(joint.survival_gap, money)} is left"
+    gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
     return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
 

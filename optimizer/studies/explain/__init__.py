@@ -290,12 +290,17 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Repairs and the reason, the most useful first, until the time is over."""
-    money: list[Repair] = []
+    hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
+    what.blocking = frozenset(hardest)
+    money = list[Repair]()
     for repair in _more_money(what):
         money.append(repair)
         yield repair
-    hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
-    yield from scaled_floors(what, hardest) if not what.is_over else ()
+    floors = () if what.is_over else tuple(scaled_floors(what, hardest))
+    yield from floors
+    if any(each.keeps_all for each in floors):
+        # The gaps of the plan have a price, and keeping the floors costs more: nothing has to be repaired.
+        return
     if not what.is_over and result.status == "gap":
         found = reason(what, result, money=_short_budget(money))
         yield from () if found is None else (found,)

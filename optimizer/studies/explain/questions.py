@@ -59,11 +59,16 @@ class WhatIfs:
         instance: the instance that is explained, with its budget.
         solver: solves the what-ifs.
         each: time limit of a single what-if, seconds.
+
+    Attributes:
+        blocking: names of shocks that are known not to be survived. A model that holds them alone is small, and mostly
+            enough to prove that nothing survives; none where none are known.
     """
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
         self.instance, self.solver, self.each = instance, solver, each
         self.apart = with_single_events(instance)
+        self.blocking = frozenset[str]()
 
     @property
     def is_over(self) -> bool:
@@ -81,10 +86,11 @@ class WhatIfs:
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
         bound: float = -math.inf,
+        first: frozenset[str] | None = None,
     ) -> WhatIfResult:
-        """Solve a variant. `words` name the question to the listener; `bound` is a lower bound that is proven."""
+        """Solve a variant. `words` name the question to the listener; `bound`, `first` as for `WhatIfSolver.ask`."""
         self.report(words)
-        return self.solver.ask(variant or self.instance, problem, settings, self.each, bound)
+        return self.solver.ask(variant or self.instance, problem, settings, self.each, bound, first)
 
     def solve_survivable(
         self,
@@ -96,12 +102,12 @@ class WhatIfs:
     ) -> Tried:
         """Whether some plan of a variant keeps every floor, and the cheapest one that does.
 
-        `bound` is a lower bound on its cost that is proven.
+        No gap may be paid for, whatever its price. `bound` is a lower bound on its cost that is proven.
         """
         settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap, tolerance=None)
-        instance = variant or self.instance
+        instance = without_gap_price(variant or self.instance)
         problem = ProblemVariant(rows=rows, name="cost of a what-if")
-        return self.judge(instance, self.ask(words, instance, problem, settings, bound))
+        return self.judge(instance, self.ask(words, instance, problem, settings, bound, self.blocking or None))
 
     def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
         """Whether an answer means survival. A plan from a search that was stopped is evaluated in every shock."""
@@ -139,6 +145,13 @@ def least_passing(
 
 # Which budget is too small for the least that can be bought of an option.
 BudgetBarrier = Literal["none", "total", "annual"]
+
+
+def without_gap_price(instance: Instance) -> Instance:
+    """The same instance with every floor to be kept, whatever a gap costs."""
+    if instance.policy.gap_price is None:
+        return instance
+    return instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
 
 
 def without_annual_budget(instance: Instance) -> Instance:

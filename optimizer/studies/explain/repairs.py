@@ -30,9 +30,8 @@ import numpy as np
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.search import generate_constraints
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.strategy import ProblemVariant, outlay
+from optimizer.algorithms.strategy import ProblemVariant, generate_constraints, outlay
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
@@ -182,6 +181,11 @@ class Repair:
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
     tonnes: dict[int, float] = field(default_factory=dict)
     why: str = ""
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the floors can be kept as they are."""
+        return self.kind == "floors" and self.works is True and (self.amount or 0.0) >= 1.0
 
 
 def _with_cost(repair: Repair, tried: Tried) -> Repair:

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, kept_instances
 from optimizer.algorithms.reading import read_plan
+from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Progress, ignore
@@ -60,5 +60,4 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings, unti
         (kept,) = kept_instances(memory, (number,))
         instance = kept.by_expected_cost()
         evaluator = evaluator_in_worker(memory, kept, (number,))
-        solved = choose_strategy(settings.strategy, instance, evaluator).run(instance, settings, clock, report)
-        return Alone.of(instance, solved)
+        return Alone.of(instance, best_plan(instance, settings, clock, report, evaluator=evaluator))

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
+from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.strategy import ProblemVariant, outlay
-from optimizer.audit.figures import check_futures, measure_of_futures
+from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
 from optimizer.instance.edits import for_each_future, with_tree
 from optimizer.instance.questions import RiskMeasure
@@ -225,8 +225,7 @@ class _Judge:
         """The purchases of least expected cost beside the plan with which every floor is kept."""
         variant = _by_expected_cost(self.instance)
         problem = ProblemVariant(formulation.cost, (including(self.plans),), "cost of what is missing")
-        strategy = ConstraintGeneration(evaluator=self.evaluator, problem=problem)
-        solved = strategy.run(variant, self.settings, self.clock, self.listener)
+        solved = best_plan(variant, self.settings, self.clock, self.listener, problem, self.evaluator)
         if solved.values is None or solved.status != "optimal":
             return PlanNeed(False if solved.status == "infeasible" else None)
         values = solved.values.tolist()

@@ -14,15 +14,16 @@ from typing import Any
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.constraint_generation import choose_strategy
 from optimizer.algorithms.executor import Task
+from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
-from optimizer.algorithms.strategy import ProblemVariant, SearchResult
-from optimizer.audit.figures import check_futures
+from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.strategy import Hints, ProblemVariant, SearchResult
 from optimizer.audit.report import Report
+from optimizer.audit.result import check_futures
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
@@ -174,15 +175,9 @@ class _Search:
             return self._withstood(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.shocks)
         plans = tuple(each.plan for each in alone if each.plan is not None)
-        strategy = choose_strategy(
-            self.settings.strategy,
-            self.instance,
-            self.evaluator,
-            frozenset(shocks),
-            least_costs=least,
-            alone=plans if len(plans) == len(alone) else (),
-        )
-        solved = strategy.run(self.instance, self.settings, self.clock, self.listener)
+        hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
+        problem, known = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
+        solved = best_plan(self.instance, *known, problem, self.evaluator, hints)
         return RobustPlans(solved, (None,) * len(self.tree.futures))
 
     def _withstood(
@@ -385,7 +380,7 @@ class _Search:
         policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
         variant = for_each_future(self.instance.replacing(policy=policy), without_disruptions)
         settings = replace(self.settings, checkpoint=None)
-        found = choose_strategy("whole", variant).run(variant, settings, self.clock, ignore)
+        found = solve_whole(variant, settings, self.clock, ignore)
         return found.cost if found.values is not None and found.status == "optimal" else None
 
     def _without_plan(self, solved: SearchResult) -> FuturesResult:

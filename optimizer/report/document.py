@@ -1,9 +1,9 @@
-"""Pages, each a file that needs nothing else: of a plan, of a plan of several futures, of stockpile requirements."""
+"""Reports as files: a page that needs nothing else, a brief or a workbook of a plan, and pages of requirements."""
 
 import base64
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,11 +17,12 @@ from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, make_each_brief, make_futures_brief
 from optimizer.report.brief.plan_parts import find_brief_slips
 from optimizer.report.brief.writers import write_brief
+from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
 from optimizer.report.format import percent
-from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
-from optimizer.report.html.sections import PageSection, Study, draw_study_plot, section_of
+from optimizer.report.html.book import tidy
+from optimizer.report.html.sections import PageSection, Study, draw_study_plot, picture_data, plan_pictures, section_of
 from optimizer.report.html.template import embed_json, picture_address, render_page
 from optimizer.report.tables.futures import (
     futures_facts,
@@ -39,13 +40,14 @@ from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.comparison import Frontier, frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 
+BOOK_FORM = ".xlsx"
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
 
 
@@ -73,6 +75,55 @@ def _packed_plotly() -> str:
     return base64.b64encode(zlib.compress(library, 9)).decode()
 
 
+@dataclass(frozen=True)
+class ReportParts:
+    """All that a report is made of.
+
+    Attributes:
+        instance, result: the plan, of one future or of several, in its instance.
+        frontier: plans of other budgets; None where they were not searched for.
+        slips: of decisions of the first year, by future where there are several.
+        studies: what was found beside the plan, for the brief. sections: the same for a page.
+        warnings: what has to be said first.
+        comments: of the file of a plan of several futures.
+        is_quick: whether other budgets were left out.
+    """
+
+    instance: Instance
+    result: Result | FuturesResult
+    frontier: Frontier | None = None
+    slips: Any = ()
+    studies: Iterable[Any] = ()
+    sections: Sequence[PageSection] = ()
+    warnings: tuple[str, ...] = ()
+    comments: Sequence[Mapping[str, Any]] = ()
+    is_quick: bool = True
+
+
+def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:
+    """The data of a report for JSON, and the content of its file: a page, a brief or a workbook, by its suffix."""
+    instance, result, warnings = parts.instance, parts.result, parts.warnings
+    if isinstance(result, FuturesResult):
+        data = futures_book(result, warnings, parts.comments, parts.slips or {})
+        brief = make_futures_brief(instance, result, warnings, parts.comments, parts.slips or {})
+    else:
+        found = parts.frontier or single_point(instance, result)
+        brief = make_brief(
+            instance, result, frontier=found, slips=parts.slips, studies=parts.studies, warnings=warnings
+        )
+        shown = make_book(instance, found, is_quick=parts.is_quick, warnings=warnings, brief=brief)
+        data = shown.to_dict()
+    if form == BOOK_FORM:
+        return data, workbook(instance, result, warnings, brief)
+    if form in BRIEF_FORMS:
+        return data, write_brief(data["brief"], form)
+    if isinstance(result, FuturesResult):
+        return data, futures_page(result, data, parts.sections)
+    pictures = plan_pictures(shown)
+    data |= picture_data(pictures)
+    return data, page(data, (*pictures, *parts.sections))
+
+
 def write_report(
     result: Result | FuturesResult,
     path: str | Path,
@@ -96,34 +147,16 @@ def write_report(
         SolverError: the solver failed at a plan of another budget.
         ValueError: a budget that is no amount of money.
     """
-    form, sections = Path(path).suffix.lower(), [section_of(study) for study in studies]
+    sections, settings = [section_of(study) for study in studies], Settings()
+    parts = ReportParts(instance_of(result), result, studies=studies, sections=sections)
+    parts = replace(parts, warnings=audit_warnings(parts.instance, result))
     if isinstance(result, FuturesResult):
-        slips = find_futures_slips(result, Settings()) if budgets is None or budgets else {}
-        made = futures_book(result, audit_warnings(instance_of(result), result), slips=slips)
-        is_brief = form in BRIEF_FORMS
-        write_whole(path, write_brief(made["brief"], form) if is_brief else futures_page(result, made, sections))
-        return
-    amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
-    shown = _page_book(result, amounts, sections)
-    if form in BRIEF_FORMS:
-        write_whole(path, write_brief(shown.to_dict()["brief"], form))
-        return
-    # The figures for print are made of this package's book.
-    from optimizer.report.html.sections import picture_data, plan_pictures
-
-    pictures = plan_pictures(shown)
-    write_whole(path, page(shown.to_dict() | picture_data(pictures), (*pictures, *sections)))
-
-
-def _page_book(result: Result, amounts: list[float] | None, sections: Sequence[PageSection]) -> Book:
-    """What a page shows, its plans of other budgets solved for."""
-    instance, is_quick = instance_of(result), result.baseline is None or amounts == []
-    warnings = audit_warnings(instance, result)
-    found = single_point(instance, result) if is_quick else frontier(instance, result, amounts)
-    slips = () if is_quick else find_brief_slips(instance, result, Settings())
-    known = {section.name: section.data for section in sections}
-    brief = make_brief(instance, result, frontier=found, slips=slips, studies=known, warnings=warnings)
-    return make_book(instance, found, is_quick=is_quick, warnings=warnings, brief=brief)
+        parts = replace(parts, slips=find_futures_slips(result, settings) if budgets is None or budgets else {})
+    elif result.baseline is not None and (budgets is None or budgets):
+        amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
+        parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
+        parts = replace(parts, slips=find_brief_slips(parts.instance, result, settings))
+    write_whole(path, make_document(parts, Path(path).suffix.lower())[1])
 
 
 def futures_book(

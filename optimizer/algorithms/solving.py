@@ -1,0 +1,124 @@
+"""Which algorithm finds a plan: the whole decision.
+
+    whole      one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with probabilities
+               that last few periods in all
+    cuts       Benders decomposition (`benders`): shocks have probabilities, so that every one counts in the cost
+    scenarios  constraint generation (`constraint_generation`): all else. Where floors cannot all be kept, it hands the
+               shocks that it found to Benders decomposition, which finds the least gap
+
+`Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
+whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
+says of it; and where samples may fail, cuts cannot estimate what a plan costs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from optimizer.algorithms.benders import CutSearch
+from optimizer.algorithms.constraint_generation import ScenarioSearch, is_estimable
+from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
+from optimizer.algorithms.executor import Memory
+from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.search import ADDED, FEW_SHOCKS
+from optimizer.algorithms.strategy import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
+from optimizer.disruptions.shock import Shock
+from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, ignore
+from optimizer.solver import Clock, Settings
+
+# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
+# Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
+FEW_FLOORS, FEW_PERIODS = 8, 60
+
+
+def best_plan(
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener,
+    problem: ProblemVariant = LEAST_COST,
+    evaluator: RecourseEvaluator | None = None,
+    hints: Hints = NOTHING_KNOWN,
+    *,
+    add: int = ADDED,
+    few: int = FEW_SHOCKS,
+) -> SearchResult:
+    """The cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
+
+    Args:
+        instance: of one future or of several.
+        settings: which algorithm, how near to the optimum, with what limits.
+        clock: a deadline, and whether Ctrl-C was pressed.
+        listener: hears every step.
+        problem: what is minimised over the plans that keep the floors. Another problem than least cost has no plan
+            where they cannot be kept: the status is ``infeasible`` then.
+        evaluator: of the recourse, one that is already warm; its results are the same.
+        hints: what is known before. add: how many violated shocks are added in a round.
+        few: where floors fail and no more shocks than this count, one model holds them all.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    algorithm = choose_algorithm(instance, settings, problem)
+    if algorithm == "whole":
+        return solve_whole(instance, settings, clock, listener, problem)
+    evaluator = evaluator or evaluator_of(instance)
+    known = (instance, settings, clock, listener, evaluator, problem)
+    if algorithm == "cuts":
+        return CutSearch(*known, add, few).run()
+    search = _ListedSearch(*known, solve_group, hints, add, few)
+    if problem.gap_limit > 0:
+        search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
+    return search.run()
+
+
+def choose_algorithm(
+    instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST
+) -> Literal["whole", "cuts", "scenarios"]:
+    """Which algorithm solves a problem, as this module says."""
+    if not problem.is_default:
+        return "scenarios"
+    if settings.strategy == "whole" or (settings.strategy == "auto" and _is_small(instance)):
+        return "whole"
+    every_shock_counts = any(shock.probability > 0 for shock in instance.tree.events)
+    return "cuts" if is_estimable(instance) and (settings.strategy == "cuts" or every_shock_counts) else "scenarios"
+
+
+def _is_small(instance: Instance) -> bool:
+    events: Sequence[Shock] = instance.tree.events
+    if any(shock.probability > 0 for shock in events):
+        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
+    return len(events) <= FEW_FLOORS
+
+
+class _ListedSearch(ScenarioSearch):
+    """Constraint generation for the listed shocks alone."""
+
+    def minimise_gap(self) -> SearchResult:
+        """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
+        if not self.problem.is_default:
+            return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
+        few = self.few if is_estimable(self.instance) else len(self.tree.events)
+        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)
+        found = CutSearch(self.instance, *known).go_on(self.shocks, self.history)
+        if found.status != "stopped" or (self.latest is None and self.relaxation is None):
+            return found
+        best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))
+        return replace(best, history=found.history)
+
+
+def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
+    """A task: a group of futures by itself."""
+    with clock_of_task(memory, until) as clock:
+        if clock.is_over:
+            return GroupPlans(-math.inf)
+        instance = group.instance(kept_instances(memory, group.numbers))
+        evaluator = evaluator_in_worker(memory, instance, group.numbers)
+        settings, hints = replace(group.settings, strategy="scenarios"), Hints(group.shocks, group.plans)
+        return GroupPlans.of(instance, best_plan(instance, settings, clock, ignore, group.problem, evaluator, hints))

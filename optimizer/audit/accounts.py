@@ -1,0 +1,358 @@
+"""The accounts of a plan and of its baseline, and the rows of operation: capacities, balances, demand.
+
+PlanAccounts        what is decided before any shock: what the plan holds, what that carries into operation and costs
+BaselineAccounts    how it runs while nothing happens, and what both cost
+check_paths         every row of some paths of operation: of the baseline, or of shocks whose windows are equally long
+
+Paths that are equally long are checked at once. Every number is an array (paths, periods), or one that all of them
+share; nothing else is different from one path alone.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from optimizer.audit.auditor import (
+    PRICE_RESPONSE,
+    RESPONSE_PART,
+    ActivityAuditor,
+    AuditBasis,
+    Auditor,
+    Holding,
+    Operation,
+    Paths,
+    check_running,
+)
+from optimizer.audit.levers import auditor_of, package_auditors
+from optimizer.audit.report import Report
+from optimizer.disruptions.shock import BASELINE, ShockSpec
+from optimizer.instance.schema import Instance
+from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows, Plan
+
+PROCESS = ActivityAuditor()
+# The part of the total cost that shocks are, each by its probability.
+EXPECTED_SHOCKS = "expected shocks"
+
+
+def options_without_auditor(instance: Instance) -> list[str]:
+    """The options whose kind has no auditor."""
+    return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
+
+
+def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
+    """The parts of the total cost: those of the package, then those of levers from outside that are there.
+
+    What prices rise by is a part where the price of something responds to what is bought.
+    """
+    every = (*package_auditors().values(), *auditors.values())
+    invested = [part for auditor in every for part in auditor.investment_parts]
+    operated = [part for auditor in every for part in auditor.operating_parts]
+    plan, operation = ("capex", "fixed cost", "fixed opex"), ("operation", "price support")
+    bought = (*instance.processes.values(), *instance.options.values())
+    risen = [RESPONSE_PART] if any(getattr(each, PRICE_RESPONSE, None) for each in bought) else []
+    return tuple(dict.fromkeys([*plan, *invested, *operation, *operated, *risen, "shortage", EXPECTED_SHOCKS]))
+
+
+@dataclass(frozen=True)
+class PlanAccounts:
+    """What is decided before any shock.
+
+    Attributes:
+        basis: what is read from the instance, and the report.
+        auditors: of each option.
+        holdings: by option, what was bought of it.
+        carried: by option, what it carries into operation in each period.
+        costs: present value by part of the total cost; 0 of those that are not the plan's.
+        outlays: by calendar year, undiscounted, the budget's share.
+    """
+
+    basis: AuditBasis
+    auditors: Mapping[str, Auditor]
+    holdings: Mapping[str, Holding]
+    carried: Mapping[str, Array]
+    costs: Mapping[str, float]
+    outlays: Mapping[str, float]
+
+    def operations(self, paths: Paths) -> list[tuple[Auditor, Operation]]:
+        """Every existing process and option on some paths, with who audits it."""
+        basis, found = self.basis, list[tuple[Auditor, Operation]]()
+        for p, process in basis.instance.processes.items():
+            capacity, least_scale = basis.by_period(process.capacity), PROCESS.least_scale(process, basis.scales)
+            found.append((PROCESS, Operation(p, process, basis, paths, capacity, least_scale)))
+        for o, auditor in self.auditors.items():
+            option = basis.instance.options[o]
+            least_scale = auditor.least_scale(option, basis.scales)
+            found.append((auditor, Operation(o, option, basis, paths, self.carried[o], least_scale)))
+        return found
+
+
+@dataclass(frozen=True)
+class BaselineAccounts:
+    """How a plan runs while nothing happens.
+
+    Attributes:
+        flows: of the baseline.
+        by_period: what each period of it costs, present value.
+        costs: present value by part of the total cost, of the plan and the baseline.
+        outlays: by calendar year, undiscounted, the budget's share, of both.
+    """
+
+    flows: Flows
+    by_period: Array
+    costs: Mapping[str, float]
+    outlays: Mapping[str, float]
+
+
+# The plan.
+
+
+def audit_plan(instance: Instance, plan: Plan, report: Report) -> PlanAccounts:
+    """Sizes, ties, what works when, stocks, and what all of it costs."""
+    found = {o: auditor_of(option.kind) for o, option in instance.options.items()}
+    auditors = {o: auditor for o, auditor in found.items() if auditor is not None}
+    basis = AuditBasis(instance, report, _openings(instance, auditors))
+    holdings = _holdings(basis, plan)
+    for o, auditor in auditors.items():
+        auditor.check_plan(holdings[o])
+    _check_ties(basis, holdings)
+    carried = {o: auditor.carries(holdings[o]) for o, auditor in auditors.items()}
+    costs = dict.fromkeys(cost_parts(instance, auditors), 0.0)
+    outlays = {str(year): 0.0 for year in basis.horizon.years}
+    for o, auditor in auditors.items():
+        _book(holdings[o], auditor, costs, outlays)
+    return PlanAccounts(basis, auditors, holdings, carried, costs, outlays)
+
+
+def _openings(instance: Instance, auditors: Mapping[str, Auditor]) -> Mapping[str, float]:
+    """By commodity, the largest stock before the first period, t."""
+    openings: dict[str, float] = {}
+    for o, auditor in auditors.items():
+        for commodity, amount in auditor.openings(instance.options[o]).items():
+            openings[commodity] = max(amount, openings.get(commodity, 0.0))
+    return openings
+
+
+def _holdings(basis: AuditBasis, plan: Plan) -> dict[str, Holding]:
+    options = basis.instance.options
+    strangers = {build.option for build in plan.builds} - set(options)
+    if strangers:
+        raise KeyError(*sorted(strangers))
+    builds = {o: [build for build in plan.builds if build.option == o] for o in options}
+    return {
+        o: Holding(o, option, basis, builds[o], plan.fills.get(o, ()), plan.stocks.get(o, ()))
+        for o, option in options.items()
+    }
+
+
+def _check_ties(basis: AuditBasis, holdings: Mapping[str, Holding]) -> None:
+    """What an option requires, and what it excludes."""
+    builds = {o: holding.builds for o, holding in holdings.items()}
+    for o, option in basis.instance.options.items():
+        for required in getattr(option, "requires", ()):
+            first = min((build.t for build in builds[required]), default=math.inf)
+            early = [build for build in builds[o] if build.t < first]
+            basis.report.holds(f"{o}.requires", f"it is opened before {required}", not early)
+        for excluded in getattr(option, "excludes", ()):
+            both = bool(builds[o]) and bool(builds[excluded])
+            basis.report.holds(f"{o}.excludes", f"it is opened beside {excluded}", not both)
+
+
+def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: dict[str, float]) -> None:
+    """Add what was bought of one option to the costs, and the budget's share of it to the outlays."""
+    basis = holding.basis
+    discounts = np.array([basis.discount(t) for t in range(len(basis.periods) + 1)])
+    investments = auditor.investments(holding)
+    for booked in (investments, auditor.holding_costs(holding)):
+        for part, amounts in booked.items():
+            costs[part] += math.fsum(discounts[: len(amounts)] * amounts)
+    for amounts in investments.values():
+        for t in basis.periods:
+            outlays[str(basis.year(t))] += holding.option.budget_share * float(amounts[t])
+
+
+# The baseline.
+
+
+def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
+    """The baseline's rows, and what it costs beside the plan."""
+    basis = plan.basis
+    if not flows_fit(plan, BASELINE, flows, basis.periods):
+        raise ValueError("the baseline is another")
+    stacked = stack_flows(plan, [BASELINE], [flows])
+    paths = Paths((), np.array([basis.periods]), basis.labels, stacked, {}, {}, basis.delta)
+    check_paths(plan, paths)
+    outlays = dict(plan.outlays)
+    for auditor, operation in plan.operations(paths):
+        outlay = np.broadcast_to(auditor.operating_outlay(operation), paths.times.shape)[0]
+        for t in basis.periods:
+            outlays[str(basis.year(t))] += float(outlay[t])
+    parts = {part: amount[0] for part, amount in operating_costs(plan, paths).items()}
+    costs = dict(plan.costs)
+    for part, amount in parts.items():
+        costs[part] += math.fsum(amount)
+    return BaselineAccounts(flows, np.sum(list(parts.values()), axis=0), costs, outlays)
+
+
+# Operation on any paths.
+
+
+def _keys(plan: PlanAccounts, *, in_shocks: bool) -> tuple[FlowKey, ...]:
+    """Every flow that a path has, by owner and name."""
+    found = [(p, flow) for p in plan.basis.instance.processes for flow in PROCESS.flows]
+    found += [(d, "unserved") for d in plan.basis.instance.demands]
+    for o, auditor in plan.auditors.items():
+        found += [(o, flow) for flow in (*auditor.flows, *(auditor.flows_in_shocks if in_shocks else ()))]
+    return tuple(found)
+
+
+def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int]) -> bool:
+    """Whether one path's flows are where and as long as the path is."""
+    report, known = plan.basis.report, set(_keys(plan, in_shocks=name != BASELINE))
+    report.holds(name, "its flows begin elsewhere", flows.first == periods[0])
+    before = len(report.disagreements)
+    for (owner, flow), row in flows.rows.items():
+        report.holds(f"{name}/{owner}.{flow}", "it has another length", len(row) == len(periods))
+        if (owner, flow) not in known:
+            report.holds(f"{name}/{owner}.{flow}", "nothing has that name", False)
+    return len(report.disagreements) == before
+
+
+def stack_flows(plan: PlanAccounts, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
+    """Flows of paths that are equally long."""
+    keys = _keys(plan, in_shocks=names != [BASELINE])
+    rows = {key: np.array([each[key] for each in flows]) for key in keys}
+    return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
+
+
+def struck_paths(
+    basis: AuditBasis,
+    specs: Sequence[ShockSpec],
+    times: Any,
+    flows: ManyFlows,
+    delta: float,
+    *,
+    is_steady: bool = False,
+) -> Paths:
+    """Shocks whose windows are equally long, with the share that cuts take from each activity."""
+    deliberate, other = (_severities(basis.instance, specs, times.shape[1], deliberate=of) for of in (True, False))
+    return Paths(specs, times, basis.labels, flows, deliberate, other, delta, is_steady)
+
+
+def _severities(instance: Instance, specs: Sequence[ShockSpec], length: int, *, deliberate: bool) -> dict[str, Array]:
+    """The largest severity of the cuts that match an activity and are deliberate, or are not; 0 where none does."""
+    aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
+    for s, spec in enumerate(specs):
+        for cut in spec.cuts:
+            if deliberate != (spec.deliberate if cut.deliberate is None else cut.deliberate):
+                continue
+            shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
+            shocks.append(s)
+            profiles.append([cut.severity[min(i, len(cut.severity) - 1)] for i in range(length)])
+    struck: dict[str, Array] = {}
+    for aim, (shocks, profiles) in aims.items():
+        for name in _matching(instance, *aim):
+            np.maximum.at(struck.setdefault(name, np.zeros((len(specs), length))), shocks, profiles)
+    return struck
+
+
+def _matching(instance: Instance, region: Any, stage: Any, process: Any, commodity: Any) -> list[str]:
+    """The activities that a cut of these targets affects."""
+    return [
+        name
+        for name, activity in instance.activities.items()
+        if (not region or activity.region in region)
+        and (not stage or activity.stage in stage)
+        and (not process or name in process)
+        and (not commodity or bool(set(activity.output) & set(commodity)))
+    ]
+
+
+def operating_costs(plan: PlanAccounts, paths: Paths) -> dict[str, Array]:
+    """Operating cost by part, present value: arrays (paths, periods)."""
+    parts = {part: np.zeros(paths.times.shape) for part in ("operation", "price support", "shortage")}
+    for auditor, operation in plan.operations(paths):
+        for part, amount in auditor.operating_costs(operation).items():
+            parts[part] = parts.get(part, 0.0) + amount
+    for d, demand in plan.basis.instance.demands.items():
+        parts["shortage"] += demand.shortage_cost * paths.flows[d, "unserved"]
+    discounts = np.array([plan.basis.discount(t) for t in plan.basis.periods])[paths.times]
+    return {part: amount * discounts for part, amount in parts.items()}
+
+
+def check_paths(plan: PlanAccounts, paths: Paths) -> None:
+    """Capacities, balances and demand."""
+    operations = plan.operations(paths)
+    lent = [_lent(operations, deliberate=deliberate) for deliberate in (True, False)]
+    for auditor, operation in operations:
+        if operation.name in plan.basis.instance.processes:
+            _check_limit(operation, *lent)
+        else:
+            auditor.check(operation)
+    served: dict[str, Array] = {}
+    for auditor, operation in operations:
+        for d, amount in auditor.serves(operation).items():
+            served[d] = served.get(d, 0.0) + amount
+    _check_balances(plan.basis, paths, operations, served)
+    for d in plan.basis.instance.demands:
+        _check_demand(plan.basis, paths, d, served.get(d, 0.0))
+
+
+def _lent(operations: Sequence[tuple[Auditor, Operation]], *, deliberate: bool) -> dict[str, Array]:
+    """By existing process, what options add to the capacity that cuts of one sort leave."""
+    total: dict[str, Array] = {}
+    for auditor, operation in operations:
+        for p, amount in auditor.lends(operation, deliberate=deliberate).items():
+            total[p] = total.get(p, 0.0) + amount
+    return total
+
+
+def _check_limit(operation: Operation, beside_deliberate: Mapping[str, Array], beside: Mapping[str, Array]) -> None:
+    """Activity of an existing process: within what the worse sort of cuts leaves, and never above the whole."""
+    p, activity, whole = operation.name, operation.flow("activity"), operation.working
+    left = [
+        whole * (1.0 - operation.lost(p, deliberate=deliberate)) + lent.get(p, 0.0)
+        for deliberate, lent in ((True, beside_deliberate), (False, beside))
+    ]
+    most = np.minimum(np.minimum(*left), whole * operation.started())
+    operation.at_most("limit", activity, most, whole)
+    operation.at_most("limit", 0.0, activity)
+    check_running(operation, whole)
+
+
+def _check_balances(
+    basis: AuditBasis, paths: Paths, operations: Sequence[tuple[Auditor, Operation]], served: Mapping[str, Array]
+) -> None:
+    """supply ≥ use of every commodity."""
+    supply = {c: [np.zeros(paths.times.shape)] for c in basis.instance.commodities}
+    for auditor, operation in operations:
+        for commodity, amount in auditor.supplies(operation).items():
+            supply[commodity].append(amount)
+        for commodity, amount in auditor.uses(operation).items():
+            supply[commodity].append(-amount)
+    for d, demand in basis.instance.demands.items():
+        delivered = basis.demanded(paths, d) - paths.flows[d, "unserved"] - served.get(d, 0.0)
+        supply[demand.commodity].append(-delivered)
+        if demand.end_of_life is not None:
+            supply[demand.end_of_life.commodity].append(_scrap(basis, demand)[paths.times] * paths.delta)
+    for commodity, terms in supply.items():
+        row, least_scale = paths.row(f"{commodity}.balance"), basis.scales.commodities[commodity]
+        basis.report.at_most(row, 0.0, np.sum(terms, axis=0), *terms, least_scale=least_scale)
+
+
+def _scrap(basis: AuditBasis, demand: Any) -> Array:
+    """t/yr that come back, in every period of the horizon."""
+    end, sold = demand.end_of_life, []
+    for t in basis.periods:
+        year = basis.year(t) - end.after_years
+        sold.append(demand.quantity.at(year) if year >= basis.horizon.start else end.past_quantity.at(year))
+    return np.asarray(end.collection_rate * np.array(sold))
+
+
+def _check_demand(basis: AuditBasis, paths: Paths, d: str, otherwise: Array | float) -> None:
+    """What is unserved, and served otherwise than by the commodity, is no more than demand."""
+    row, unserved, least_scale = paths.row(f"{d}.demand"), paths.flows[d, "unserved"], basis.scales.segments[d]
+    basis.report.at_most(row, unserved + otherwise, basis.demanded(paths, d), least_scale=least_scale)
+    basis.report.at_most(row, 0.0, unserved, least_scale=least_scale)

@@ -1,0 +1,435 @@
+"""The audit of a result: the plan, its baseline, its shocks, the figures, and what the file says of them, in turn.
+
+verify          a result that has all its parts, such as one from a file
+complete        one that lacks the costs, which the audit works out
+check_futures   the plan of several futures: each future's own result is audited like any other, and here is what holds
+                between them: decisions are alike where nothing tells futures apart, and the measure is taken anew
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from optimizer.audit.accounts import (
+    EXPECTED_SHOCKS,
+    BaselineAccounts,
+    PlanAccounts,
+    audit_baseline,
+    audit_plan,
+    options_without_auditor,
+)
+from optimizer.audit.auditor import AuditBasis
+from optimizer.audit.figures import check_figures, check_policy
+from optimizer.audit.report import Report
+from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
+from optimizer.disruptions.shock import MEANWHILE, expand
+from optimizer.instance.derived import size_thresholds
+from optimizer.instance.edits import without_disruptions
+from optimizer.instance.schema import Instance
+from optimizer.results.futures import FutureResult, FuturesResult
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Plan
+from optimizer.results.result import FIGURES, Result, first_largest, weakest
+from optimizer.results.saved import FORMAT
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE
+
+
+def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
+    """Audit a result: recompute every figure from the instance, in plain arithmetic.
+
+    Args:
+        instance: the instance that the result claims to answer.
+        result: a result of `solve`, or one that was saved, or changed by hand.
+        many: the flows of shocks of which the result keeps only a line, where they are still at hand. Then they are
+            recomputed like all others, and the line is held against them; without, a line is held against itself.
+
+    Returns:
+        The report. Its `ok` says whether everything agrees; `Report.require` raises `AuditError` where it does not.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> so.verify(instance, so.solve(instance)).ok
+        True
+    """
+    report = Report()
+    report.disagreements += result.departures
+    report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
+    _recompute(instance, result, many, report, is_whole=True)
+    return report
+
+
+def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, Report]:
+    """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
+    report = Report()
+    _recompute(instance, result, many, report, is_whole=False)
+    no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
+    made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
+    return made, report
+
+
+def _recompute(
+    instance: Instance, result: Result, many: Sequence[ManyFlows], report: Report, *, is_whole: bool
+) -> None:
+    """Every row and figure again, in turn; of a whole result also the parts that it must have."""
+    try:
+        if is_whole and result.baseline is None and result.status in ("none", "stopped"):
+            _check_absent(instance, result, report)
+            return
+        plan, baseline = _recompute_baseline(instance, result.plan, result.baseline, report)
+        check_survival_rules(plan, result.endured)
+        shocks = audit_shocks(plan, baseline, result, many)
+        check_services(plan.basis, shocks, result)
+        report.costs = {**baseline.costs, EXPECTED_SHOCKS: shocks.expected_cost}
+        report.outlays = {**baseline.outlays}
+        check_figures(plan, baseline, result)
+        _check_no_shock_plan(instance, result, report)
+        if is_whole:
+            _check_parts(plan, baseline, shocks, result)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+
+
+def _recompute_baseline(
+    instance: Instance, plan: Plan, flows: Flows | None, report: Report
+) -> tuple[PlanAccounts, BaselineAccounts]:
+    """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
+    if flows is None:
+        raise ValueError("the baseline is missing")
+    accounts = audit_plan(instance, plan, report)
+    baseline = audit_baseline(accounts, flows)
+    check_policy(accounts, baseline)
+    return accounts, baseline
+
+
+def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> None:
+    """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
+    kept = result.no_shock
+    if kept is None:
+        return
+    again = Report()
+    _, baseline = _recompute_baseline(without_disruptions(instance), kept.plan, kept.baseline, again)
+    costs = baseline.costs
+    again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
+    for part, amount in costs.items() if kept.costs else ():
+        again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
+    again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
+    again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.plan.bought))
+    report.no_shock_costs = {**costs}
+    report.add("no-shock plan", again)
+
+
+# The parts that a file holds: nothing is missing, nothing is added, names and order are its own. A number that no other
+# check reads is caught here: an option, year or region too many, a shock without its flows, a plan without its bound.
+
+
+def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:
+    """What the accounts of a result say of the parts that it must have."""
+    basis = plan.basis
+    _check_names(basis.instance, result, basis.report)
+    _check_tables(plan, result)
+    _check_order(basis, result)
+    _check_segments(basis, result)
+    _check_bounds(basis.report, result)
+    _check_no_shock_names(plan, result)
+    _check_adversary(basis, result)
+    _check_dependence(basis, baseline.flows, result)
+    _check_periods_of_shortages(basis, baseline.flows, result)
+    _check_worst_periods(basis, shocks, result)
+
+
+def _check_tables(plan: PlanAccounts, result: Result) -> None:
+    """Every table has the rows that it should have."""
+    basis, report = plan.basis, plan.basis.report
+    piles = {o for o, auditor in plan.auditors.items() if auditor.is_stock}
+    tables: dict[str, tuple[Any, Any]] = {
+        "stock": (set(result.plan.stocks), piles),
+        "purchases": (set(result.plan.fills), piles),
+        "costs": (set(result.costs), set(plan.costs)),
+        "outlays": (set(result.outlays), {str(year) for year in basis.horizon.years}),
+        "lacks": (set(result.lacks) - set(basis.instance.demands), set()),
+        "clash": (set(result.clash), set()),
+    }
+    for name, (stated, due) in tables.items():
+        odd = ", ".join(sorted(map(str, stated ^ due)))
+        report.holds(name, f"its entries are wrong: {odd}", stated == due)
+    count, due = (
+        sum(outcome.flows is not None for outcome in result.shocks),
+        min(MOST_DETAILED_SHOCKS, len(basis.events)),
+    )
+    report.holds("shocks", f"{count} have flows, {due} must have them", count == due)
+    nothing = result.nothing is None
+    report.holds("nothing", "it is there where there are shocks", nothing == (not basis.events))
+
+
+def _check_order(basis: AuditBasis, result: Result) -> None:
+    """Lists stand in the order of the instance."""
+    places = {o: i for i, o in enumerate(basis.instance.options)}
+    builds = [(places[build.option], build.t) for build in result.plan.builds]
+    basis.report.holds("builds", "they stand in another order, or twice", builds == sorted(set(builds)))
+    named = [outcome.name for outcome in result.shocks]
+    basis.report.holds("shocks", "they stand in another order", named == list(basis.events))
+
+
+def _check_segments(basis: AuditBasis, result: Result) -> None:
+    """Each shock names the segments that it should name."""
+    demands = set(basis.instance.demands)
+    for outcome in result.shocks:
+        named = set(outcome.segments)
+        kept = [each for each in outcome.segments.values() if not each.below_floor > 0]
+        is_line = outcome.flows is None and (len(kept) <= 1 and (bool(named) or not demands))
+        known = named == demands if outcome.flows is not None else is_line and named <= demands
+        basis.report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
+
+
+def _check_bounds(report: Report, result: Result) -> None:
+    """What the status says of bounds."""
+    ended = result.status in ("survives", "gap")
+    known = result.given is not None or None not in (result.bound, result.gap_bound, result.mip_gap)
+    report.holds("bound", f"a plan that {result.status} has bounds and their distance", known or not ended)
+    report.holds("status", "there is a plan", result.status != "none")
+    if result.given is not None:
+        stated = any(each is not None for each in (result.bound, result.gap_bound, result.mip_gap))
+        report.holds("bound", "nothing is proven of a plan that was given", not stated)
+    if result.gap_bound is not None:
+        report.at_most("gap_bound", 0.0, result.gap_bound)
+    # A search that was stopped has not reached what was required.
+    required, faced = result.settings.get("gap"), result.adversary
+    if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
+        open_ = result.mip_gap > required or (faced is not None and faced.sets is None)
+        report.holds("status", "it is stated to be stopped, and its bound is as near as required", open_)
+
+
+def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
+    """What is stated of the no-shock plan without solving for it."""
+    basis, report, auditors = plan.basis, plan.basis.report, plan.auditors
+    order = sorted(auditors, key=lambda o: auditors[o].is_stock)
+    stated = [o for o in order if o in result.calm_builds]
+    report.holds("calm_builds", "they are no options, or in another order", list(result.calm_builds) == stated)
+    if basis.events or result.endured:
+        return
+    filled = {o for o, fills in result.plan.fills.items() if any(fill > 0 for fill in fills)}
+    bought = filled | {build.option for build in result.plan.builds}
+    report.holds("calm_builds", "they are not those of the plan", set(stated) == bought)
+    if result.calm_cost is not None:
+        report.equal("calm_cost", result.calm_cost, result.total_cost, *report.costs.values())
+
+
+def _check_adversary(basis: AuditBasis, result: Result) -> None:
+    """The adversary is that of the instance, and the attacks among the shocks are those that it can make."""
+    report, adversary, faced = basis.report, basis.instance.adversary, result.adversary
+    entries = {name: adversary.members(event.entry) if adversary else None for name, event in basis.events.items()}
+    attacks = {name for name, targets in entries.items() if targets is not None}
+    stated = set() if faced is None else set(faced.attacks)
+    report.holds("adversary.attacks", "they are not the attacks among the shocks", stated == attacks)
+    if faced is None or adversary is None:
+        report.holds("adversary", "the instance has none", faced is None)
+        return
+    report.equal("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
+    starts = adversary.starts.periods(basis.horizon)
+    sets = adversary.enumerated(len(starts))
+    counts = (len(starts), len(adversary.targets), None if sets is None else len(sets))
+    known = (faced.starts, faced.targets, faced.sets) == counts
+    report.holds("adversary", f"starts, targets and sets are {counts}", known)
+    twice = len(faced.attacks) > len(stated)
+    report.holds("adversary.attacks", "one is given twice", not twice)
+    gaps = {outcome.name: outcome.gap for outcome in result.shocks}
+    place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
+    worst = None if place is None else faced.attacks[place]
+    report.holds("adversary.worst", f"it is {worst}", faced.worst == worst)
+    for name in sorted(attacks):
+        _check_attack(basis, name, entries[name] or (), starts)
+
+
+def _check_attack(basis: AuditBasis, name: str, targets: Sequence[str], starts: Sequence[int]) -> None:
+    """A shock that is called an attack does what its targets say, at one of the starts."""
+    event, adversary = basis.events[name], basis.instance.adversary
+    assert adversary is not None
+    first = event.periods.start
+    spec = adversary.shock(targets, [basis.horizon.label(first)])
+    (own,) = expand(event.entry, spec, basis.horizon)
+    same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in ("cuts", *MEANWHILE))
+    known = same and own.periods == event.periods and not event.probability and first in starts
+    basis.report.holds(f"adversary.{name}", "it is another attack than its targets make", known)
+
+
+def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> None:
+    """The table of where things come from has the commodities, years and regions that are due."""
+    years = tuple(dict.fromkeys((basis.horizon.start, basis.horizon.end)))
+    used = {demand.commodity for demand in basis.instance.demands.values()}
+    used |= {commodity for activity in basis.instance.activities.values() for commodity in activity.input}
+    due = {c for c in used if any(_production(basis, baseline, c, year) > 0 for year in years)}
+    basis.report.holds("dependence", "it has other commodities", set(result.shares) == due)
+    for commodity, shares in result.shares.items():
+        row = f"{commodity}.dependence"
+        basis.report.holds(row, "it has other years", tuple(share.year for share in shares) == years)
+        for share in shares:
+            real = all(part > 0 for part in share.regions.values()) and (share.tonnes > 0 or not share.regions)
+            basis.report.holds(f"{row}.{share.year}", "it names a region that makes nothing", real)
+
+
+def _production(basis: AuditBasis, baseline: Flows, commodity: str, year: int) -> float:
+    """What is produced of a commodity in a year, t."""
+    makers = {p: each.output[commodity] for p, each in basis.instance.activities.items() if commodity in each.output}
+    at = [t for t in basis.periods if basis.year(t) == year]
+    return math.fsum(rate * baseline[p, "activity"][t] for p, rate in makers.items() for t in at)
+
+
+def _check_periods_of_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None:
+    """Of equal shortages in the baseline the first is named."""
+    for d in [d for d in result.lacks if d in basis.instance.demands]:
+        demanded = basis.by_period(basis.instance.demands[d].quantity) * basis.delta
+        unserved = baseline[d, "unserved"]
+        parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(unserved, demanded, strict=True)]
+        place = first_largest(parts)
+        first = None if place is None else basis.labels[place]
+        basis.report.holds(f"{d}.lacks.period", f"it is {first}", result.lacks[d].period == first)
+
+
+def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
+    """Of equal periods the first is named, and of equal shocks, where the result has the flows itself."""
+    if result.format < FORMAT:
+        return
+    outcomes = {outcome.name: outcome for outcome in result.shocks}
+    for d, known in shocks.worst.items():
+        for name, worst in known.items():
+            stated = outcomes[name].segments.get(d)
+            if stated is not None:
+                row = f"{name}/{d}.worst_period"
+                basis.report.holds(row, f"it is {worst.period}", stated.worst_period == worst.period)
+    for d, of_all in result.services.items():
+        known = shocks.worst.get(d, {})
+        if len(known) != len(basis.events):
+            continue
+        margins, served = (np.array([getattr(known[name], of) for name in basis.events]) for of in ("margin", "served"))
+        worst_shock = list(basis.events)[int(weakest(margins, served, axis=0))]
+        period = outcomes[worst_shock].segments[d].worst_period
+        basis.report.holds(f"services/{d}.worst_shock", f"it is {worst_shock}", of_all.worst_shock == worst_shock)
+        basis.report.holds(f"services/{d}.worst_period", f"it is {period}", of_all.worst_period == period)
+
+
+def _check_names(instance: Instance, result: Result, report: Report) -> None:
+    """The result bears the instance's name and currency."""
+    report.holds("instance", f"its name is {instance.title}", result.instance == instance.title)
+    report.holds("currency", f"it is {instance.currency}", result.currency == instance.currency)
+
+
+def _check_absent(instance: Instance, result: Result, report: Report) -> None:
+    """Check that a result without a plan states no figures of one."""
+    horizon = instance.horizon
+    empty: dict[str, Any] = {
+        "instance": instance.title,
+        "currency": instance.currency,
+        "periods": tuple(horizon.label(t) for t in horizon.periods),
+        "plan": Plan(),
+        "nothing": None,
+        **dict.fromkeys(("bound", "gap_bound", "mip_gap", "price_of_survival", "calm_cost"), None),
+        **dict.fromkeys(("shocks", "calm_builds", "binding", "actual"), ()),
+        **{name: {} for name in ("services", "costs", "outlays", "shares", "endured", "lacks")},
+    }
+    if result.status == "stopped":
+        empty["clash"] = ()
+    stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
+    for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
+        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+
+
+# The plan of several futures.
+
+
+def check_futures(instance: Instance, result: FuturesResult) -> Report:
+    """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
+    report, tree = Report(), instance.tree
+    stated = [(each.name, each.probability) for each in result.futures]
+    report.holds(
+        "futures",
+        "they are not those of the instance",
+        stated == [(each.name, each.probability) for each in tree.futures],
+    )
+    if not report.ok:
+        return report
+    for future in result.futures:
+        report.add(future.name, Report(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
+    for t in instance.horizon.periods:
+        for number, future in enumerate(result.futures):
+            first = tree.node(number, t)
+            if first != number:
+                _check_alike(instance, report, t, result.futures[first], future)
+    _check_figures(instance, result, report)
+    return report
+
+
+def _check_alike(instance: Instance, report: Report, t: int, one: FutureResult, other: FutureResult) -> None:
+    """Two futures that cannot be distinguished in a period buy the same in it."""
+    label = instance.horizon.label(t)
+    mine, theirs = _bought(one.result, t), _bought(other.result, t)
+    least = size_thresholds(instance)[0]
+    for key in sorted(mine.keys() | theirs.keys()):
+        option, what = key
+        row = f"{option}.{what}.{label}: {one.name} and {other.name}"
+        scale = least[option] / AUDIT_RELATIVE if what != "opened" else 1.0
+        report.equal(row, mine.get(key, 0.0), theirs.get(key, 0.0), least_scale=scale)
+
+
+def _bought(result: Result, t: int) -> dict[tuple[str, str], float]:
+    bought = {(build.option, "size"): build.size for build in result.plan.builds if build.t == t}
+    bought |= {(build.option, "opened"): 1.0 for build in result.plan.builds if build.t == t and build.opened}
+    return bought | {(o, "purchase"): fills[t] for o, fills in result.plan.fills.items() if fills[t] > 0}
+
+
+def _check_figures(instance: Instance, result: FuturesResult, report: Report) -> None:
+    """The totals from those of the futures, and the measure from its definition."""
+    futures = result.futures
+    costs = [each.result.total_cost for each in futures]
+    expected = math.fsum(each.probability * each.result.total_cost for each in futures)
+    report.equal("expected_cost", result.expected_cost, expected, *costs, least_scale=1.0)
+    report.equal("total_cost", result.total_cost, measure_of_futures(instance, futures), *costs, least_scale=1.0)
+    gaps = [each.result.survival_gap for each in futures]
+    gap = math.fsum(each.probability * each.result.survival_gap for each in futures)
+    report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY)
+    if result.bound is not None:
+        report.at_most("bound", result.bound, result.total_cost, *costs)
+
+
+def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:
+    """The measure of the futures' costs, by its definition; NaN of regret from a least cost that is not known."""
+    measure = instance.policy.objective
+    expected = math.fsum(each.probability * each.result.total_cost for each in futures)
+    if measure.kind == "expected":
+        return expected
+    if measure.kind == "worst":
+        return max(each.result.total_cost for each in futures)
+    if measure.kind == "regret":
+        return _largest_regret(futures)
+    outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
+    return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+
+
+def _largest_regret(futures: Sequence[FutureResult]) -> float:
+    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
+    return max(regrets) if len(regrets) == len(futures) else math.nan
+
+
+def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
+    """(cost, probability) of a future's outcomes: each of its shocks, or none."""
+    own = next(future.instance for future in instance.tree.futures if future.name == each.name)
+    baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
+    likely = [event for event in own.events if event.probability > 0]
+    found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
+    calm = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    none = 1.0 - math.fsum(probability for _, probability in found)
+    return [(calm + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
+
+
+def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
+    """What the baseline costs in each period, present value."""
+    _, baseline = _recompute_baseline(instance, result.plan, result.baseline, Report())
+    costs: Sequence[float] = baseline.by_period.tolist()
+    return costs
+
+
+def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
+    """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
+    return min(eta + math.fsum(q * max(0.0, cost - eta) for cost, q in outcomes) / (1.0 - alpha) for eta, _ in outcomes)

@@ -1,0 +1,25 @@
+"""The algorithms by name, for tests that are about one of them: what `Settings.strategy` asks for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.strategy import SearchResult
+from optimizer.instance.schema import Instance
+from optimizer.progress import Listener
+from optimizer.solver import Clock, Settings
+from optimizer.solver.base import StrategyName
+
+Algorithm = Callable[..., SearchResult]
+
+
+def _find(
+    name: StrategyName, instance: Instance, settings: Settings, clock: Clock, listener: Listener, **known: Any
+) -> SearchResult:
+    return best_plan(instance, replace(settings, strategy=name), clock, listener, **known)
+
+
+by_scenarios: Algorithm = partial(_find, "scenarios")
+by_cuts: Algorithm = partial(_find, "cuts")
