@@ -43,13 +43,13 @@ def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # White Mesa's, as the nearest clean samarium, alloy and clay where licences tighten, dysprosium metal where plants
-    # are on time.
+    # White Mesa's, as the nearest clean samarium, alloy and Lynas's heavies where licences tighten, dysprosium metal
+    # where plants are on time.
     samarium = "white_mesa_samarium"
-    tight = {samarium, "lcm_smco_expansion", "mp_third_party_heavies"}
+    tight = {samarium, "lcm_smco_expansion", "lynas_heavies"}
     ordered = {
         "tighten.on_time": {*tight, "lcm_heavy_expansion"},
-        "tighten.late": tight,
+        "tighten.late": {*tight, "mp_store_toll"},
         "ease.on_time": {samarium, "lcm_heavy_expansion"},
         "ease.late": {samarium},
     }
