@@ -76,6 +76,8 @@ def command(
     if futures is not None:
         _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
+    from optimizer.report.document import ReportParts
+    from optimizer.report.narrative import sentence
     from optimizer.solver import Clock
     from optimizer.studies.verify import audit_warnings
 
@@ -85,17 +87,13 @@ def command(
     # What every page has is whole, however busy the machine is.
     limit = sections.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
     subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
-    made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
-
-    from optimizer.report.document import ReportParts
-    from optimizer.report.narrative import sentence
-
-    frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
-    parts = ReportParts(
-        instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts, is_quick=quick
-    )
-    stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
     with inputs.plan_that_fits(source, doubts):
+        made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
+        frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
+        parts = ReportParts(
+            instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts, is_quick=quick
+        )
+        stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
 
