@@ -1,6 +1,7 @@
 """Frames are the only source of tables: a column that is added to one stands wherever the table does."""
 
 import io
+import math
 from pathlib import Path
 
 import openpyxl
@@ -10,7 +11,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.report.html.book import book
 from optimizer.report.tables.plan import plan_tables
-from optimizer.report.tables.render import show, write_frames
+from optimizer.report.tables.render import page_table, show, write_frames
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies import frames
 from optimizer.studies.comparison import single_point
@@ -105,6 +106,12 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     table = data["points"][0]["tables"][name]
     assert table["head"][-1] == ">Money at risk, USD"
     assert table["rows"][0][-1] == "12.3M"
+
+
+def test_what_has_no_limit_is_no_error_on_a_page() -> None:
+    columns = (FrameColumn("most", unit="t", form="amount"), FrameColumn("share", form="share"))
+    frame = Frame.of_rows("bounds", "Bounds", columns, [(math.inf, -math.inf), (12.5, math.nan)])
+    assert page_table(so.load(TINY), frame)["rows"] == [["∞", "−∞"], ["12.5", "–"]]
 
 
 def test_every_study_has_frames() -> None:

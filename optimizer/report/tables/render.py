@@ -21,7 +21,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
-from optimizer.units import si
+from optimizer.units import MINUS, si
 
 # Frames that are written only where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
@@ -45,9 +45,11 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
-    """A value as readers see it; a dash where there is none."""
+    """A value as readers see it; a dash where there is none, and ∞ where there is no limit."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
     if column.form in _NAMES:
         return _NAMES[column.form](instance, value)
     return _WRITERS.get(column.form, str)(value)
