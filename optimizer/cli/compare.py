@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options
+from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def command(
     if json:
         common.print_json(found.to_dict())
     if plot is not None:
-        _draw(found, plot)
+        sections.write_study_plot(plot, found)
     survives = any(column.result.survives for column in found.columns)
     common.end(survives=survives, is_stopped=not found.is_proven or not found.columns)
 
@@ -201,14 +201,3 @@ class _CaseReader:
         stems = [Path(each).stem for each in self.files]
         stem = Path(file).stem if stems.count(Path(file).stem) == 1 else file
         return f"{stem}, {variant}" if variant else stem
-
-
-def _draw(found: "Comparison", path: Path) -> None:
-    from optimizer.report.html.sections import draw_study_plot
-
-    try:
-        with common.library_warnings():
-            picture = draw_study_plot(found, path.suffix.lower()[1:])
-    except ValueError as error:
-        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    common.write_answer(path, picture)

@@ -142,18 +142,12 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
     """The figure of a plan of several futures, or of a study."""
-    from optimizer.report.html.sections import draw_study_plot
     from optimizer.report.study_narrative import view_of
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)
-    try:
-        with common.library_warnings():
-            picture = draw_study_plot(subject, output.suffix.lower()[1:])
-    except ValueError as error:
-        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    common.write_answer(output, picture)
+    sections.write_study_plot(output, subject)
     if isinstance(subject, FuturesResult):
         is_stopped = subject.status == "stopped"
     else:

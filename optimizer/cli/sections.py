@@ -7,12 +7,13 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import Finding, InstanceError, require_extra
+from optimizer.errors import ExitCode, Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task
@@ -399,6 +400,18 @@ def make_sections(names: Sequence[str], found: "Mapping[str, Any]", subject: Stu
 
     plan = subject.plan if isinstance(subject.plan, Result) else None
     return tuple(section_of(found[name], plan, subject.time_limit) for name in names if name in found)
+
+
+def write_study_plot(path: Path, study: "Study | FuturesResult") -> None:
+    """Write the figure of a study, or of a plan of several futures, or fail where it has none."""
+    from optimizer.report.html.sections import draw_study_plot
+
+    try:
+        with common.library_warnings():
+            picture = draw_study_plot(study, path.suffix.lower()[1:])
+    except ValueError as error:
+        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
+    common.write_answer(path, picture)
 
 
 def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: bool = False) -> tuple[str, ...]:

@@ -247,3 +247,17 @@ def test_a_doubtful_basis_and_a_programme_that_was_just_solved(monkeypatch: pyte
     assert run.solve_lp().objective == pytest.approx(180)
     monkeypatch.delattr("optimizer.solver.highs.HighsBackEnd._attempt")
     assert run.solve_lp().objective == pytest.approx(180)
+
+
+def test_a_basis_that_leads_nowhere_in_time_is_left_for_a_fresh_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without any patience the second programme is given up at once, and solved from nothing: 180 of no plant.
+    run = held()
+    run.solve_relaxation()
+    monkeypatch.setattr("optimizer.solver.highs.LEAST_PATIENCE", 0.0)
+    monkeypatch.setattr("optimizer.solver.highs.MOST_TIMES", 0.0)
+    begun = list[None]()
+    own = run.model._back._run  # type: ignore[attr-defined]
+    monkeypatch.setattr(run.model._back, "_run", lambda clock: (begun.append(None), own(clock)))
+    run.fix_integers(np.zeros(2))
+    assert run.solve_lp().objective == pytest.approx(180)
+    assert begun == [None]
