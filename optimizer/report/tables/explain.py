@@ -36,6 +36,8 @@ def _mark(works: bool | None) -> Text:
 def repair_title(instance: Instance, repair: Repair) -> str:
     """What a repair changes."""
     who = display_name(instance, repair.of) if repair.of else ""
+    if repair.keeps_all:
+        return "Same floors"
     if repair.kind == "sooner":
         return f"Sooner: {who or 'all builds'}"
     if repair.kind == "demand":
@@ -189,8 +191,8 @@ def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str
 def _floors(instance: Instance, repair: Repair) -> str:
     amount, horizon = repair.amount or 0.0, instance.horizon
     if repair.keeps_all:
-        why = "" if instance.policy.gap_price is None else "; the gaps of this plan cost less, at their price"
-        return f"the floors can be kept as they are{why}."
+        why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
+        return f"can be kept{why}."
     parts = []
     for d, floors in repair.floors.items():
         first, last = floors[horizon.start], floors[horizon.end]
