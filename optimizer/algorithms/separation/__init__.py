@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from optimizer.algorithms.floors import Shortfalls, without_allowed
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.shares import Shortfalls, without_allowed
 from optimizer.algorithms.strategy import BatchResponse
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import survival_shares, tree_shares
