@@ -18,7 +18,7 @@ from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, 
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.solving import Alone, best_plan
 from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
@@ -30,7 +30,6 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import decisions, with_regret
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import formulation
+from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
 from optimizer.errors import Finding, GivenPlanError, Place
 from optimizer.instance.edits import with_tree
@@ -36,7 +37,6 @@ from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference, finite_or_none
