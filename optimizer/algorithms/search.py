@@ -19,13 +19,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxation import RoundedFloors
 from optimizer.algorithms.separation import ListedShocks, Violation
 from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
@@ -38,6 +36,10 @@ from optimizer.model.builder import Row
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Settings, SolveResult, versions
 from optimizer.tolerances import CHECKPOINT_BYTES
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.recourse import RecourseEvaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
 # Shocks that are added in a round.
@@ -184,7 +186,7 @@ class Search:
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        evaluator: RecourseEvaluator,
+        evaluator: "RecourseEvaluator",
         problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
         few: int = FEW_SHOCKS,
@@ -229,7 +231,7 @@ class Search:
         """The same for listed shocks by number."""
         return self.note_shocks(self.tree.events[number] for number in numbers)
 
-    def tighten(self, model: ScenarioModel, relaxation: SolveResult) -> SolveResult:
+    def tighten(self, model: "ScenarioModel", relaxation: SolveResult) -> SolveResult:
         """The relaxation of a model with what follows from its floors for whole numbers of openings."""
         return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
 

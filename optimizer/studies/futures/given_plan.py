@@ -22,7 +22,7 @@ from optimizer.algorithms.solving import Alone, best_plan
 from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
-from optimizer.instance.edits import for_each_future, with_tree
+from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.progress import Listener
@@ -129,7 +129,7 @@ def join_futures(
     """
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
-    lifted, results = with_tree(instance, tree), [each.result for each in own]
+    lifted, results = instance.with_tree(tree), [each.result for each in own]
     parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
     result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
     report = check_futures(_by_expected_cost(lifted), result)
@@ -190,7 +190,7 @@ def _by_expected_cost(instance: Instance) -> Instance:
     def changed(one: Instance) -> Instance:
         return one.replacing(policy=one.policy.model_copy(update=update))
 
-    return with_tree(changed(instance), for_each_future(instance, changed).tree)
+    return changed(instance).with_tree(for_each_future(instance, changed).tree)
 
 
 def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:

@@ -29,7 +29,6 @@ from optimizer import formulation
 from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
 from optimizer.errors import Finding, GivenPlanError, Place
-from optimizer.instance.edits import with_tree
 from optimizer.instance.overrides import Way, find_ways
 from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Answer, Instance
@@ -100,7 +99,7 @@ def retimed(instance: Instance, dates: Dates) -> Instance:
     """The instance with the same futures, whose answers are known from other periods on."""
     tree, ways = instance.tree, ways_of(instance)
     futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))
-    return with_tree(instance, replace(tree, futures=tuple(futures)))
+    return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
 def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
