@@ -19,7 +19,7 @@ from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import solve_group
+from optimizer.algorithms.solving import Alone, solve_alone, solve_group
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
@@ -27,7 +27,6 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
-from optimizer.studies.futures.alone import Alone, solve_alone
 from optimizer.studies.futures.solve import solve_futures
 from tests.algorithms import by_cuts, by_scenarios
 

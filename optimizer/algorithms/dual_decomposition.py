@@ -33,7 +33,6 @@ from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.algorithms.strategy import ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.edits import with_tree
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
@@ -97,7 +96,7 @@ class GroupProblem:
         if len(instances) == 1:
             return instances[0]
         parts = zip(self.names, self.chances, self.answers, instances, strict=True)
-        return with_tree(instances[0], FutureTree(tuple(Future(*part) for part in parts)))
+        return instances[0].with_tree(FutureTree(tuple(Future(*part) for part in parts)))
 
     @property
     def problem(self) -> ProblemVariant:

@@ -8,24 +8,60 @@ Where z = 1 any shortage is within the floor's row, so that nothing is missed. T
 will do: what is unserved never exceeds D. Where the cost of the path does not count, what the do-nothing plan falls
 short of the floor will do, and none where it keeps it: under any other plan the same operation is possible.
 
-Attacks, each survived or deterred; those that no plan can deter keep their rows as they are:
+**Attacks**, each survived or deterred; those that no plan can deter keep their rows as they are:
 
     d[s]    deterred   0 or 1   z of attack s: whether it costs the adversary more than it has
     ℓ[o]    level of option o in the first period of the attack
     need    (1 + DETERRED)·attack budget − Σ price, above 0 for what is affordable
 
     deter   Σ deterrence·ℓ ≥ need·d
+
+**Samples** of an ensemble, of which as many may fail as it allows:
+
+    z[s]    excused   0 or 1   whether sample s may miss its floors      column `excused` of the sample
+
+    share   Σ z[s] ≤ count − ⌈survive·count⌉      over the samples that the model holds, where these are more
+    order   z[s] ≤ z[r]                           r dominates s, which has no probability (see below)
+    kept    z[s] = 0                              as many samples dominate s as may fail, or more
+
+A plan that survives r survives s; so s need not be excused unless r is, nor with r among more than may fail. Where gaps
+count, to excuse r in place of s leaves no more. The cost of a sample with a probability may be less where it is
+excused, and with a price of gaps a floor may be missed that could be kept: there the order says nothing.
+
+Samples are added as a search goes on. Each time the row is written anew for all that are held; the new one implies
+the old. Samples that a model does not hold may fail as well: `too_many` counts them.
+
+Source: Luedtke, Ahmed: A sample approximation approach for optimization with probabilistic constraints, SIAM Journal on
+Optimization 19(2), 2008.
+
+A shock is **dominated** by another, and needs no check, where that starts in the same period, lasts at least as long,
+and in every period cuts every activity at least as much, both in all and by what no leverage restrains, has at least as
+much demand, floors at least as high, and partnerships no more reliable. The recourse in the dominating shock, cut to
+the window, is feasible in the dominated one: service and substitution are scaled with the demand, activities and
+releases stay. Leverage and partnerships cannot reverse this, for what they restore of a cut never exceeds the capacity
+that was there.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
+from optimizer.disruptions.shock import Path, Shock
+from optimizer.instance.derived import SurvivalShare, survival_shares, tree_shares
+from optimizer.instance.paths import shared_path
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
+from optimizer.solver import Vector
+from optimizer.tolerances import INTEGRALITY, POSITIVE
+
+# So many undominated shocks of one start are compared with each other one: the worst of them, by sum.
+MOST_COMPARED = 60
 
 
 def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
@@ -97,3 +133,272 @@ def _largest_level(instance: Instance, option: str, level: Expression) -> float:
 def levels_under(model: ModelBuilder, plan: Sequence[float], options: Iterable[str], t: int) -> dict[str, float]:
     """The levels of options in a period under a plan, by the values of the columns of its `first_stage_model`."""
     return {o: model.linked(o, LEVEL_LINK).get(t, Expression()).value(plan) for o in options}
+
+
+def dominators(instance: Instance) -> npt.NDArray[np.intp]:
+    """By shock, the number of one that dominates it, itself never dominated; −1 where none is known."""
+    result = np.full(len(instance.events), -1, dtype=np.intp)
+    by_start: dict[int, list[int]] = {}
+    for number, shock in enumerate(instance.events):
+        by_start.setdefault(shock.periods.start, []).append(number)
+    rows = exposure(instance, instance.events, instance.shared)
+    for some in by_start.values():
+        numbers, worse = np.array(some, dtype=np.intp), compared(rows[some])
+        result[numbers] = np.where(worse < 0, -1, numbers[worse])
+    return result
+
+
+class SampleOrder:
+    """Which samples of an ensemble dominate others; of two that are alike the first dominates.
+
+    Args:
+        instance: an instance without questions. numbers: the samples among its events.
+    """
+
+    def __init__(self, instance: Instance, numbers: range) -> None:
+        self._numbers = np.array(numbers, dtype=np.intp)
+        events = [instance.events[n] for n in numbers]
+        self._starts = np.array([event.periods.start for event in events])
+        self._rows = exposure(instance, events)
+
+    def dominating(self, number: int) -> npt.NDArray[np.intp]:
+        """The samples that dominate one, by number among the events."""
+        place = number - int(self._numbers[0])
+        others = np.flatnonzero((self._starts == self._starts[place]) & (np.arange(len(self._starts)) != place))
+        worse = (self._rows[others] >= self._rows[place]).all(axis=1)
+        alike = (self._rows[others] == self._rows[place]).all(axis=1)
+        found: npt.NDArray[np.intp] = self._numbers[others[worse & (~alike | (others < place))]]
+        return found
+
+
+def compared(rows: Vector) -> npt.NDArray[np.intp]:
+    """For shocks of one start, by place, that of one which dominates it, itself never dominated; −1 where none does.
+
+    Each is compared with the worst that no other dominates. `rows` are those of `exposure`.
+    """
+    result, front = np.full(len(rows), -1, dtype=np.intp), list[int]()
+    for place in np.argsort(-rows.sum(axis=1), kind="stable").tolist():
+        worse = (rows[front] >= rows[place]).all(axis=1) if front else np.zeros(0, dtype=bool)
+        if worse.any():
+            result[place] = front[int(np.argmax(worse))]
+        elif len(front) < MOST_COMPARED:
+            front.append(place)
+    return result
+
+
+def exposure(instance: Instance, shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> Vector:
+    """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
+
+    For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
+    returns the path of the shocks of a window length, where it is known.
+    """
+    varied, by_length = _VariedFields.of(shocks), dict[int, list[int]]()
+    for number, shock in enumerate(shocks):
+        by_length.setdefault(len(shock.periods), []).append(number)
+    parts = []
+    for length, numbers in sorted(by_length.items()):
+        path = shared(length) if shared else shared_path(instance, [shocks[n] for n in numbers])
+        parts.append((numbers, _columns(instance, path, varied)))
+    places = {name: at for at, name in enumerate(sorted({name for _, columns in parts for name in columns}))}
+    result = np.zeros((len(shocks), len(places)))
+    for numbers, columns in parts:
+        for name, values in columns.items():
+            result[numbers, places[name]] = values
+    return result
+
+
+@dataclass(frozen=True)
+class _VariedFields:
+    """The names that any of the shocks changes; in all others those of one start are alike."""
+
+    demand: frozenset[str]
+    survival: frozenset[str]
+    reliability: frozenset[str]
+
+    @classmethod
+    def of(cls, shocks: Iterable[Shock]) -> "_VariedFields":
+        specs = list({id(shock.spec): shock.spec for shock in shocks}.values())
+        return cls(*(frozenset(name for spec in specs for name in getattr(spec, part.name)) for part in fields(cls)))
+
+
+def _columns(instance: Instance, path: Path, varied: _VariedFields) -> dict[tuple[str, str, int], Any]:
+    """By quantity, owner and period of the window: a number, or one for each shock."""
+    result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
+    for name in {*path.severity, *path.accident}:
+        for t in path.periods:
+            result["lost", name, t] = path.lost(name, t)
+            result["unrestrained", name, t] = np.where(path.deliberate, path.accidental_cut(name, t), path.cut(name, t))
+    for t in path.periods:
+        result |= {("demand", d, t): path.demanded(d, t) for d in varied.demand}
+        result |= {("floor", d, t): path.floor_at(d, t) for d in varied.survival}
+    for o in varied.reliability:
+        usual = getattr(instance.options[o], "reliability", 0.0)
+        result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual))
+    return result
+
+
+# Owner and what of the columns.
+EXCUSED = ("share", "excused")
+
+
+# By name of a sample, then by segment and period, what the do-nothing plan falls short of the floor, t.
+Shortfalls = Mapping[str, Mapping[tuple[str, int], float]]
+
+
+class Excuses:
+    """The samples of a model that may fail, of all futures of a tree.
+
+    Attributes:
+        shares: the ensembles of which only a share has to be survived.
+        columns: by number of the share, and by name of the sample, the column that says whether it is excused.
+    """
+
+    def __init__(
+        self, tree: FutureTree, shares: Sequence[SurvivalShare] | None = None, shortfalls: Shortfalls | None = None
+    ) -> None:
+        self.tree, self._shortfalls = tree, shortfalls or {}
+        self.shares = [share for share in tree_shares(tree) if share.allowed > 0] if shares is None else list(shares)
+        self.columns: list[dict[str, int]] = [{} for _ in self.shares]
+        self._share_of = {tree.events[n].name: (i, n) for i, share in enumerate(self.shares) for n in share.numbers}
+        self._orders: dict[int, SampleOrder] = {}
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the model holds samples that may fail."""
+        return any(self.columns)
+
+    def write(self, model: ModelBuilder, shocks: Iterable[Shock]) -> None:
+        """Let those samples be excused among the shocks of a model of which it is not written yet."""
+        new: dict[int, list[Shock]] = {}
+        for shock in shocks:
+            i, _ = self._share_of.get(shock.name, (None, 0))
+            if i is not None and shock.name not in self.columns[i]:
+                new.setdefault(i, []).append(shock)
+        for i, some in new.items():
+            self._write(model, i, some)
+
+    def _write(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
+        share, columns = self.shares[i], self.columns[i]
+        member = model.members[share.future]
+        below, given_up, limits = below_columns(member), dict[int, int](), dict[int, float]()
+        for shock in samples:
+            _, own = self.tree.locate(shock)
+            with member.under(self.tree.path(shock).key):
+                excused = member.variable(*EXCUSED, own.periods.start, unit="1", upper=1, integer=True)
+            (columns[shock.name],) = excused.terms
+            given_up |= dict.fromkeys(below.get(own.name, ()), columns[shock.name])
+            limits |= self._limits(member, shock.name, own.name)
+        relax_floors(model, given_up, limits)
+        if len(columns) > share.allowed:
+            count = total(Expression({j: 1.0}) for j in columns.values())
+            member.require(EXCUSED[0], f"{share.ensemble}.{len(columns)}", None, count, "<=", share.allowed, unit="1")
+        if self._has_order:
+            self._write_order(model, i, samples)
+
+    def _limits(self, member: ModelBuilder, name: str, own: str) -> dict[int, float]:
+        """By column of shortage below a floor of a sample, what the do-nothing plan falls short of it."""
+        known = self._shortfalls.get(name)
+        if known is None:
+            return {}
+        return {
+            j: known[str(segment), int(t)]
+            for (path, segment, t), amount in member.accounts("below").items()
+            if str(path) == own
+            for j in amount.terms
+        }
+
+    @property
+    def _has_order(self) -> bool:
+        return all(future.instance.policy.gap_price is None for future in self.tree.futures)
+
+    def _write_order(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
+        """The order of new samples among all that are held."""
+        share, columns, new = self.shares[i], self.columns[i], {shock.name for shock in samples}
+        for name, column in columns.items():
+            dominating = self._dominating(i, name)
+            if len(dominating) >= share.allowed:
+                model.columns[column].upper = 0
+                continue
+            for worse in (each for each in dominating if each in columns and (name in new or each in new)):
+                left, right = Expression({column: 1.0}), Expression({columns[worse]: 1.0})
+                model.members[share.future].require(
+                    EXCUSED[0], f"order.{name}.{worse}", None, left, "<=", right, unit="1"
+                )
+
+    def _dominating(self, i: int, name: str) -> list[str]:
+        """The samples that dominate one, by name; none where its cost counts."""
+        share, (_, number) = self.shares[i], self._share_of[name]
+        if self.tree.events[number].probability > 0:
+            return []
+        instance = self.tree.futures[share.future].instance
+        own = next(each for each in survival_shares(instance) if each.ensemble == share.ensemble).numbers
+        if i not in self._orders:
+            self._orders[i] = SampleOrder(instance, own)
+        first = share.numbers.start - own.start
+        return [self.tree.events[n + first].name for n in self._orders[i].dominating(number - first).tolist()]
+
+    def columns_of(self, names: Iterable[str]) -> list[int]:
+        """The columns of some samples that the model holds."""
+        known = set(names)
+        return [j for columns in self.columns for name, j in columns.items() if name in known]
+
+    def excused(self, values: Sequence[float]) -> list[float]:
+        """By share, how many samples of the model a solution excuses; of a relaxation the sum of parts."""
+        return [sum(values[j] for j in columns.values()) for columns in self.columns]
+
+    def rounded(self, values: Sequence[float]) -> dict[int, float]:
+        """By column, whole numbers near a relaxation: excused are as many as may be, the largest parts first."""
+        whole: dict[int, float] = {}
+        for share, columns in zip(self.shares, self.columns, strict=True):
+            ordered = sorted(columns.values(), key=lambda j: -values[j])
+            whole |= {j: float(k < share.allowed and values[j] > INTEGRALITY) for k, j in enumerate(ordered)}
+        return whole
+
+
+def without_allowed(
+    shares: Sequence[SurvivalShare], violated: Mapping[int, float], excused: Sequence[float]
+) -> dict[int, float]:
+    """Violated shocks by number, without the samples of ensembles in which no more fail than are allowed.
+
+    Args:
+        shares: the ensembles.
+        violated: by number, the gap of each shock that fails and that a model does not hold.
+        excused: by share, how many samples fail that it does hold.
+    """
+    result = dict(violated)
+    for share, before in zip(shares, excused, strict=True):
+        failing = [n for n in share.numbers if n in violated]
+        if before + len(failing) <= share.allowed + INTEGRALITY:
+            for n in failing:
+                del result[n]
+    return result
+
+
+def grant_samples(
+    instance: Instance, builder: ModelBuilder, values: Sequence[float], granted: dict[str, float]
+) -> None:
+    """Put gaps that samples of one future are known to attain among those granted, in place.
+
+    Of samples that a model excuses the cost counts: those with a probability are granted what they miss there. Of
+    others that it excuses, what they miss is arbitrary; of those that it does not hold, nothing is known.
+    """
+    found = builder.column_index()
+    for share in survival_shares(instance):
+        for sample in map(instance.events.__getitem__, share.numbers if share.allowed else ()):
+            excused = found.get((sample.name, *EXCUSED))
+            if excused is None or any(values[j] > 0.5 for j in excused.values()):
+                granted.pop(sample.name, None)
+                if excused is not None and sample.probability > 0:
+                    granted[sample.name] = max(POSITIVE, _missed(instance, sample, found, values))
+
+
+def _missed(
+    instance: Instance, sample: Shock, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float]
+) -> float:
+    """The demand below the floors of a sample that goes unserved in a model, money."""
+    path = instance.path(sample)
+    return math.fsum(
+        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demanded(d, t))
+        for d, demand in instance.demands.items()
+        for t, column in found[sample.name, d, "unserved"].items()
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.shares import Excuses, Shortfalls
+from optimizer.algorithms.floors import Excuses, Shortfalls
 from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance, Policy

@@ -25,8 +25,8 @@ from optimizer.algorithms.executor import (
     Task,
     core_count,
 )
+from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.shares import dominators
 from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
 from optimizer.algorithms.subproblems import SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError

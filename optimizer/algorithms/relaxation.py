@@ -1,11 +1,11 @@
 """The LP relaxation of a model: how near it is to plans, and what brings it nearer.
 
-Valid inequalities are rows that every plan with whole numbers keeps; they are held where a relaxation violates them.
+**Valid inequalities** are rows that every plan with whole numbers keeps; they are held where a relaxation violates
+them. A model holds few of them: most say nothing at its optimum, and each costs the solver time. Once the integers are
+fixed none is needed; then a slack that they share lets go of all at once, so that dual values are those of the other
+rows.
 
-A model holds few of them: most say nothing at its optimum, and each costs the solver time. Once the integers are fixed
-none is needed; then a slack that they share lets go of all at once, so that dual values are those of the other rows.
-
-Diving: from an LP relaxation to whole numbers, a few integers at a time, each step the same linear programme, warm.
+**Diving**: from an LP relaxation to whole numbers, a few integers at a time, each step the same linear programme, warm.
 
     nearly opened      all that are, next larger whole number
     barely opened      where none is: all that are, next smaller one
@@ -14,18 +14,38 @@ Diving: from an LP relaxation to whole numbers, a few integers at a time, each s
 Where a step leaves no solution, the largest fraction alone moves, then that one the other way. For the least survival
 gap of a budget this leads near the best plan: rounding all integers at once buys more than the budget allows. A search
 with integers that begins with it proves the gap sooner.
+
+**Mixed-integer rounding** of what floors ask of a plan:
+
+    gap[s](p) + g·(x − p) ≤ 0    a plan x keeps the floors of shock s: g is a subgradient of the gap at any point p
+    Σ a·z + Σ c·w ≥ b            the same in whole numbers z and sizes w: a size that an opening limits counts as the
+                                 whole of that, w ≤ U·z
+    Σ G(a/δ)·z + Σ c/(δ·f)·w ≥ ⌈b/δ⌉,    f = b/δ − ⌊b/δ⌋,    G(d) = ⌊d⌋ + min(1, (d − ⌊d⌋)/f)
+
+A relaxation opens 3.8 of four sites where floors ask for 3.8 times the capacity of one; the rounded row asks for four.
+Points p are relaxations whose openings are rounded down, or to the nearest: there floors fail, and the gap says what is
+short. Every plan that keeps the floors keeps these rows, so they are valid inequalities of the model; it holds those
+that its relaxation violates, until the integers are fixed.
+
+Sources: Marchand, Wolsey: Aggregation and mixed integer rounding to solve MIPs, Operations Research 49(3), 2001; Bodur,
+Luedtke: Mixed-integer rounding enhanced Benders decomposition, Management Science 63(7), 2017.
 """
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.solver import Integers, Model, SolveResult, Vector
-from optimizer.tolerances import INTEGRALITY, VIOLATED
+from optimizer.tolerances import INTEGRALITY, RELAXATION_GAP, ROUNDING, VIOLATED
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.recourse import RecourseEvaluator
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
 WIDE_RELAXATION = 0.3
@@ -38,6 +58,16 @@ MOST_SOLVES = 40
 
 # Places among the integers, and whether they go up.
 DiveStep = tuple[npt.NDArray[np.intp], bool]
+# Rounds of rows at most; fractions from which on points are rounded up; and how many divisors δ are tried for a row.
+MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
+# Fractions f beyond these make rows that say little, or that the solver's errors may spoil.
+LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
+# A row has to be violated by so much, where its right-hand side is a whole number.
+LEAST_VIOLATION = 0.01
+# Rows whose coefficients agree to so many digits are the same.
+SAME_DIGITS = 9
+# Sizes of points are this share of what openings allow: at all of it, more would be of no use, nor have a subgradient.
+SHARE_OF_SIZE = 0.999
 
 
 def is_wide(
@@ -67,7 +97,7 @@ def _is_far(relaxation: float, cost: float) -> bool:
 
 
 class ValidInequalities:
-    """Those of one model.
+    """The valid inequalities of one model.
 
     Args:
         builder: offers them, and gets the column of their slack.
@@ -177,3 +207,153 @@ def _steps(fractions: Vector) -> Iterator[DiveStep]:
         yield barely, False
     yield largest, True
     yield largest, False
+
+
+@dataclass(frozen=True)
+class Covering:
+    """A row ``Σ a·x ≥ b`` in the plan's columns: coefficients and right-hand side."""
+
+    coefficients: Vector
+    rhs: float
+
+
+class RoundedFloors:
+    """The rounded floors of one model.
+
+    Args:
+        model: it holds some shocks, whose floors are kept.
+        evaluator: of the recourse in the listed shocks.
+        known: the rows of other models of the same instance; those that are found are added.
+    """
+
+    def __init__(self, model: "ScenarioModel", evaluator: "RecourseEvaluator", known: list[Row]) -> None:
+        self.model, self.evaluator, self.known = model, evaluator, known
+        places = {shock.name: n for n, shock in enumerate(model.tree.events)}
+        self._held = [places[shock.name] for shock in model.shocks if shock.name in places]
+        assert model.writer is not None
+        self.size = len(model.writer.first_stage.columns)
+        columns = model.builder.columns[: self.size]
+        self.is_whole = np.array([each.integer or each.mark.what == "open" for each in columns], dtype=bool)
+        self.upper = np.array([each.upper for each in columns], dtype=float)
+        self._limited, self._by, self._most = self._limits()
+
+    def _limits(self) -> tuple[Integers, Integers, Vector]:
+        """Sizes w that a whole number z limits, w ≤ U·z: w, z and U."""
+        found = dict[int, tuple[int, float]]()
+        for row in self.model.builder.rows:
+            if len(row.terms) == 2 and row.sense != ">=" and row.rhs == 0 and max(row.terms) < self.size:
+                (w, a), (z, b) = sorted(row.terms.items(), key=lambda term: -term[1])
+                if a > 0 > b and self.is_whole[z] > self.is_whole[w]:
+                    found.setdefault(w, (z, -b / a))
+        limited, by, most = np.array([(w, z, u) for w, (z, u) in found.items()]).reshape(-1, 3).T
+        return limited.astype(np.intp), by.astype(np.intp), most
+
+    @property
+    def _has_whole_floors(self) -> bool:
+        """Whether the floors of all shocks held are kept, and something has to be whole."""
+        keeps = self.model.most == 0 and not self.model.excuses.is_used
+        return keeps and len(self._held) > 0 and bool(self.is_whole.any())
+
+    def tighten(self, relaxation: SolveResult) -> SolveResult:
+        """The relaxation with rounded rows, until it violates none or they raise its bound no more."""
+        if relaxation.status != "optimal" or not self._has_whole_floors:
+            return relaxation
+        there = {id(row) for row in self.model.builder.valid}
+        new = [row for row in self.known if id(row) not in there]
+        if new:
+            relaxation = self._hold(new)
+        for _ in range(MOST_ROUNDS):
+            new = self._violated(relaxation.values)
+            if not new:
+                break
+            self.known += new
+            before, relaxation = relaxation.objective, self._hold(new)
+            if relaxation.objective - before < RELAXATION_GAP * abs(before):
+                break
+        return relaxation
+
+    def _hold(self, rows: list[Row]) -> SolveResult:
+        """The relaxation of the model with more rows."""
+        self.model.builder.valid += rows
+        return self.model.solve_relaxed()
+
+    def _violated(self, values: Vector | None) -> list[Row]:
+        """The rows that some values violate, in units of a row of tonnes; none where there are no values."""
+        if values is None:
+            return []
+        rounded = (row for each in self._coverings(values) if (row := self._rounded(each, values)) is not None)
+        # Shocks that ask for the same have the same row.
+        found = {np.round(row.coefficients / row.rhs, SAME_DIGITS).tobytes(): row for row in rounded}
+        mass, first, result = self.model.model.mass, len(self.known), []
+        for number, row in enumerate(found.values()):
+            terms = {int(j): -mass * float(row.coefficients[j]) for j in np.flatnonzero(row.coefficients)}
+            mark = Mark("", "floors", f"rounded{first + number}", "")
+            result.append(Row(mark, "t", terms, "<=", -mass * row.rhs, None))
+        return result
+
+    def _coverings(self, values: Vector) -> Iterator[Covering]:
+        """What floors ask of the plan, at points near some values."""
+        plan, groups = values[: self.size], np.full(len(self.model.tree.events), -1, dtype=np.intp)
+        groups[self._held] = np.arange(len(self._held))
+        weights, others = np.where(groups >= 0, 1.0, 0.0), np.flatnonzero(groups < 0).tolist()
+        for threshold in THRESHOLDS:
+            point = self._point(plan, threshold)
+            found = self.evaluator.subgradients(
+                point, self.model.clock, "subgradients without valid rows", groups, weights, others
+            )
+            for value, slope in zip(found.value, found.subgradient, strict=True):
+                coefficients = np.where(np.abs(slope) > ROUNDING * np.abs(slope).max(initial=0.0), -slope, 0.0)
+                rhs = float(value + coefficients @ point)
+                if value > 0 and rhs > 0:
+                    yield Covering(coefficients, rhs)
+
+    def _point(self, plan: Vector, threshold: float) -> Vector:
+        """A point whose whole numbers are rounded up from a threshold on, with the sizes that they allow."""
+        point = np.maximum(plan, 0.0)
+        below = np.floor(point + INTEGRALITY)
+        point = np.where(self.is_whole, below + (point - below >= threshold), point)
+        most = self._most * point[self._by]
+        is_more = point[self._by] > plan[self._by]
+        point[self._limited] = SHARE_OF_SIZE * np.where(is_more, most, np.minimum(point[self._limited], most))
+        return point
+
+    def _rounded(self, row: Covering, values: Vector) -> Covering | None:
+        """The row that values violate most, of those that rounding makes of one; None where they violate none."""
+        a = row.coefficients.copy()
+        np.add.at(a, self._by, np.maximum(a[self._limited], 0.0) * self._most)
+        a[self._limited] = 0.0
+        a[~self.is_whole] = np.maximum(a[~self.is_whole], 0.0)
+        if (a >= 0).all():
+            a[self.is_whole] = np.minimum(a[self.is_whole], row.rhs)
+        at = np.maximum(values[: self.size], 0.0)
+        best, most = None, LEAST_VIOLATION
+        for high in (np.zeros(self.size, dtype=bool), self.is_whole & np.isfinite(self.upper) & (at > self.upper / 2)):
+            # Where high, z is replaced by what is left to its upper bound.
+            signed, rhs = np.where(high, -a, a), row.rhs - float(a[high] @ self.upper[high])
+            left = np.where(high, self.upper - at, at)
+            for divisor in self._divisors(signed, left):
+                found = _round(Covering(signed, rhs), divisor, self.is_whole)
+                violation = 0.0 if found is None else found.rhs - float(found.coefficients @ left)
+                if found is not None and violation > most:
+                    most = violation
+                    g = found.coefficients
+                    best = Covering(np.where(high, -g, g), found.rhs - float(g[high] @ self.upper[high]))
+        return best
+
+    def _divisors(self, a: Vector, at: Vector) -> list[float]:
+        """Coefficients of fractional whole numbers, those that matter most first."""
+        is_fractional: npt.NDArray[np.bool_] = self.is_whole & (a > 0) & (np.abs(at - np.round(at)) > INTEGRALITY)
+        places = np.flatnonzero(is_fractional)
+        order = places[np.argsort(-(a * at)[places], kind="stable")]
+        return list(dict.fromkeys(a[order].tolist()))[:MOST_DIVISORS]
+
+
+def _round(row: Covering, divisor: float, is_whole: npt.NDArray[np.bool_]) -> Covering | None:
+    """Mixed-integer rounding of a row divided by a number; None where its fraction is too small or too large."""
+    d, b = row.coefficients / divisor, row.rhs / divisor
+    f = b - np.floor(b)
+    if not LEAST_FRACTION <= f <= MOST_FRACTION:
+        return None
+    whole = np.floor(d)
+    rounded = np.where(is_whole, whole + np.minimum(1.0, (d - whole) / f), np.maximum(d, 0.0) / f)
+    return Covering(rounded, float(np.ceil(b)))

@@ -9,11 +9,13 @@
 `Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
 says of it; and where samples may fail, cuts cannot estimate what a plan costs.
+
+Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -24,17 +26,21 @@ from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
+from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.algorithms.strategy import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
+from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Settings
 
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
+# Where a worker keeps who listens to its tasks, if it is this process.
+LISTENER = "listener"
 
 
 def best_plan(
@@ -122,3 +128,49 @@ def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> Gro
         evaluator = evaluator_in_worker(memory, instance, group.numbers)
         settings, hints = replace(group.settings, strategy="scenarios"), Hints(group.shocks, group.plans)
         return GroupPlans.of(instance, best_plan(instance, settings, clock, ignore, group.problem, evaluator, hints))
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The best plan of one future by itself.
+
+    Attributes:
+        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
+        gap: its survival gap.
+        plan: None where none was found; there is none unless the search was stopped.
+        shocks: names of those that its model held.
+        is_stopped: whether its search ended before the proof.
+    """
+
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+    plan: Plan | None = None
+    shocks: frozenset[str] = frozenset()
+    is_stopped: bool = False
+
+    @classmethod
+    def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
+        """What a search found in a future."""
+        if solved.values is None:
+            return cls(is_stopped=solved.status == "stopped")
+        priced = (instance.policy.gap_price or 0.0) * solved.gap
+        plan = read_plan(instance, solved.builder, solved.values.tolist())
+        shocks = frozenset(path for path, _, _ in solved.builder.column_index())
+        stopped = solved.status == "stopped"
+        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, shocks, stopped)
+
+
+def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
+    """A task: one future by itself, judged by its expected cost."""
+
+    def report(step: Progress) -> None:
+        memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
+
+    with clock_of_task(memory, until) as clock:
+        if clock.is_over:
+            return Alone(is_stopped=True)
+        (kept,) = kept_instances(memory, (number,))
+        instance = kept.by_expected_cost()
+        evaluator = evaluator_in_worker(memory, kept, (number,))
+        return Alone.of(instance, best_plan(instance, settings, clock, report, evaluator=evaluator))

@@ -3,7 +3,7 @@
 in terms of the file        under, forcing, with_value, with_budget               checked like a file
 of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
-of futures                  make_tree, future_of, for_each_future, with_tree
+of futures                  make_tree, future_of, for_each_future
 
 An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
 same number to different values the later one holds, and `clashes` names the key, both sources and both values.
@@ -106,17 +106,8 @@ def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) 
     """The instance with a change made in every future of its tree; its own sections stay, apart from scenarios."""
     tree = instance.tree
     made = {id(future.instance): change(future.instance) for future in tree.futures}
-    return with_tree(
-        instance,
-        replace(tree, futures=tuple(replace(future, instance=made[id(future.instance)]) for future in tree.futures)),
-    )
-
-
-def with_tree(instance: Instance, tree: FutureTree) -> Instance:
-    """The instance whose futures are those of a tree, whatever its questions say."""
-    copy = instance.replacing()
-    copy.__dict__["tree"] = tree
-    return copy
+    futures = (replace(future, instance=made[id(future.instance)]) for future in tree.futures)
+    return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
 # One scenario or several.

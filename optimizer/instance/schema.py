@@ -377,6 +377,12 @@ class Instance(Described):
             copy.__dict__.pop(name, None)
         return copy
 
+    def with_tree(self, tree: "FutureTree") -> "Instance":
+        """The same, whose futures are those of a tree, whatever its questions say."""
+        copy = self.replacing()
+        copy.__dict__["tree"] = tree
+        return copy
+
 
 @dataclass(frozen=True)
 class Answer:

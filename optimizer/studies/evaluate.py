@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from optimizer.algorithms.solving import Alone
 from optimizer.errors import Finding
 from optimizer.instance.edits import Edited, ScenarioNames, apply_arguments, judged_alone
 from optimizer.instance.schema import Instance
@@ -22,7 +23,6 @@ from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
 from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
 from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans

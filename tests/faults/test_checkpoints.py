@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms import checkpoint as checkpoints
-from optimizer.algorithms.checkpoint import Checkpoint
+from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.solver import Clock, Settings
@@ -105,9 +104,9 @@ def test_futures_that_were_changed_have_a_checkpoint_of_their_own(tmp_path: Path
 def test_facts_that_no_search_writes_are_refused(changed: dict[str, object], tmp_path: Path) -> None:
     point = Checkpoint(str(tmp_path), so.load(CASE), SETTINGS)
     facts = {"phase": "integers", "written": [0], "suspects": [], "history": []}
-    point.save(checkpoints.State(facts))
-    assert point.load() == checkpoints.State(facts, {})
-    point.save(checkpoints.State(facts | changed))
+    point.save(State(facts))
+    assert point.load() == State(facts, {})
+    point.save(State(facts | changed))
     with pytest.raises(CheckpointError):
         point.load()
 
@@ -128,7 +127,7 @@ def test_a_full_disk_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypat
     def full(*about: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "search")
 
-    monkeypatch.setattr(checkpoints, "write_whole", full)
+    monkeypatch.setattr("optimizer.algorithms.search.write_whole", full)
     instance = so.load(CASE)
     with pytest.warns(OptimizerWarning, match="No space left on device") as warned:
         found = by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)

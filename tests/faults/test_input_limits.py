@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer import tolerances as limits
-from optimizer.algorithms.checkpoint import Checkpoint
+from optimizer.algorithms.search import Checkpoint
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import CheckpointError, PlanFileError
 from optimizer.io.load import convert_file, read_comments
@@ -249,7 +249,7 @@ def test_a_plan_file_says_where_it_is_no_text(tmp_path: Path) -> None:
 def test_a_checkpoint_is_read_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(str(tmp_path), so.load(ROOT / "instances" / "tiny.yaml"), Settings())
     checkpoint.path.write_bytes(packed({"facts.npy": b"\0" * 2_000_000}))
-    monkeypatch.setattr("optimizer.algorithms.checkpoint.CHECKPOINT_BYTES", 1_000_000)
+    monkeypatch.setattr("optimizer.algorithms.search.CHECKPOINT_BYTES", 1_000_000)
     with pytest.raises(CheckpointError, match="unpacked it is larger than 1 MB"):
         checkpoint.load()
     if hasattr(os, "mkfifo"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.checkpoint import Checkpoint, State
+from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress

@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms import benders_loop
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.rounding import RoundedFloors
+from optimizer.algorithms.relaxation import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.floors import relax_floors
+from optimizer.algorithms.floors import Excuses, relax_floors
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import do_nothing_shortfalls
-from optimizer.algorithms.shares import Excuses
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model

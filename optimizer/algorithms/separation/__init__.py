@@ -9,17 +9,19 @@ Both return violations. Of near-copies only the worst is worth adding.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.shares import Shortfalls, without_allowed
+from optimizer.algorithms.floors import Shortfalls, without_allowed
 from optimizer.algorithms.strategy import BatchResponse
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import survival_shares, tree_shares
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver import Clock, Vector
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.recourse import RecourseEvaluator
 
 # So many shocks are checked whatever the do-nothing plan survives.
 FEW_CHECKED = 64
@@ -75,7 +77,7 @@ class ListedShocks:
 
     ignored = frozenset[int]()
 
-    def __init__(self, instance: Instance, evaluator: RecourseEvaluator, clock: Clock) -> None:
+    def __init__(self, instance: Instance, evaluator: "RecourseEvaluator", clock: Clock) -> None:
         self.tree, self.evaluator, self.clock = instance.tree, evaluator, clock
         self.events = self.tree.events
         self.suspects = frozenset[int]()

@@ -45,8 +45,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import LEVEL_LINK
-from optimizer.algorithms.shares import compared, exposure
+from optimizer.algorithms.floors import LEVEL_LINK, compared, exposure
 from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock

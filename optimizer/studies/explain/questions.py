@@ -1,4 +1,6 @@
-"""What-ifs for an explanation: a solver with a time limit for each, what an answer proves, and annual budgets.
+"""What an explanation asks: what-ifs, and what stands in the way of more of a commodity.
+
+Each what-if has a time limit of its own, and an answer says what it proves.
 
 `least_added` is the least that has to come on top of the budget of each year; every other rule holds, the budget of all
 years together included.
@@ -6,10 +8,18 @@ years together included.
     x     added   money   in each year, on top of its budget; minimised
 
     annual_budget   outlay_y ≤ B_y + x      of every year y
+
+`Ways` says why there is no more of a commodity in some periods of a shock: each way to have it, and what stands
+against it.
+
+process        what a cut leaves of it, or its capacity
+option         too late, at its largest size, cut itself, without inputs or scrap, or too dear for the budget
+stockpile      its largest stock, how fast it fills or empties, when it may begin, or its price
+substitution   the share of demand that it can serve
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,15 +28,18 @@ import numpy as np
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, Rows, size
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
+from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Settings
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.tolerances import ROUNDING
-from optimizer.units import Series
+from optimizer.tolerances import FULLY_USED, ROUNDING, greatest_whole
+from optimizer.units import Series, si
 
 # After so many seconds a single what-if is given up.
 WHAT_IF_SECONDS = 120.0
@@ -221,3 +234,240 @@ def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool
         f"whether {option} can be paid", without_shocks, ProblemVariant(size(option, -1.0), name="its size")
     )
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock.
+
+    Attributes:
+        instance, event, plan, flows: the instance, the shock, the plan, and its flows in the shock.
+        periods: those in which the commodity is short.
+        money: the budget that is too small; None if none is.
+        scarce: the commodities that are short.
+        bar: finds the budget that is too small for any size of an option.
+    """
+
+    instance: Instance
+    event: Shock
+    plan: Plan
+    flows: Flows
+    periods: Sequence[int]
+    money: Literal["budget", "annual"] | None
+    scarce: frozenset[str]
+    bar: Callable[[str], BudgetBarrier | None]
+
+    def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
+        """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
+        late = [o for o, option in self._makers(commodity) if self._is_late(option)]
+        sentences = [*self._processes(commodity), *self._late(late, commodity)]
+        sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
+        sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
+        sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
+        sentences += (
+            [] if sentences else [f"nothing makes {display_name(self.instance, commodity)}, and no option would"]
+        )
+        return tuple(sentences)
+
+    def _makers(self, commodity: str) -> Iterator[tuple[str, Sized]]:
+        for o, option in self.instance.sized.items():
+            if any(flow.gives.get(commodity, 0.0) > 0 for flow in option.flows):
+                yield o, option
+
+    def _piles(self, commodity: str) -> Iterator[tuple[str, Stock]]:
+        for o, stock in self.instance.stocks.items():
+            if stock.commodity == commodity:
+                yield o, stock
+
+    def _substitutes(self, segment: str) -> Iterator[tuple[str, Sized]]:
+        for o, option in self.instance.sized.items():
+            if any(flow.serves == segment for flow in option.flows):
+                yield o, option
+
+    def _largest_cut(self, name: str) -> float:
+        path = self.instance.path(self.event)
+        return max(float(path.cut(name, t)) for t in self.periods)
+
+    def _processes(self, commodity: str) -> Iterator[str]:
+        for p, process in self.instance.processes.items():
+            if process.output.get(commodity, 0.0) <= 0:
+                continue
+            cut = self._largest_cut(p)
+            if cut > 0:
+                left = self._total_use(p) * process.output[commodity]
+                rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
+                yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
+            elif self._total_use(p) >= FULLY_USED * self._running(p):
+                made = si(self._total_use(p) * process.output[commodity], "t")
+                why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
+                yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
+            else:
+                yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
+
+    def _running(self, p: str) -> float:
+        """What an existing process can make in the window, t of activity, where nothing of it is cut."""
+        path, process = self.instance.path(self.event), self.instance.processes[p]
+        return math.fsum(path.limit(p, t) * process.restart_share(path, t) for t in self.periods)
+
+    def _inputs(self, inputs: Iterable[str]) -> str:
+        """The names of the inputs that are short; of all inputs if prices show none to be short."""
+        every = list(inputs)
+        short = [c for c in every if c in self.scarce] or every
+        return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
+
+    def _total_use(self, name: str) -> float:
+        return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
+
+    def _decision_periods(self, option: Sized) -> list[int]:
+        horizon = self.instance.horizon
+        return [a for a in horizon.decisions if option.allows(horizon.year(a))]
+
+    def _stands(self, option: Sized) -> int | None:
+        """The first period in which an option can be on line; None if it can never be decided."""
+        decided = self._decision_periods(option)
+        return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
+
+    def _is_late(self, option: Sized) -> bool:
+        stands = self._stands(option)
+        return stands is None or stands > self.periods[-1]
+
+    def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
+        """Sentences on options that cannot be on line in time; those with the same lead time share one."""
+        horizon = self.instance.horizon
+        groups: dict[tuple[float, str], list[str]] = {}
+        for o in names:
+            decided = self._decision_periods(self.instance.sized[o])
+            first = horizon.label(decided[0]) if decided else ""
+            groups.setdefault((self.instance.sized[o].lead_time, first), []).append(o)
+        every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
+        for (months, first), some in groups.items():
+            who = f"every option that makes {display_name(self.instance, commodity)}" if every else self._names(some)
+            take, are = ("take", "are") if len(some) > 1 and not every else ("takes", "is")
+            if first:
+                yield f"{who} {take} {months:g} months and {are} decided in {first} at the earliest"
+            else:
+                yield f"{who} can never be decided within the horizon"
+
+    def _names(self, owners: Iterable[str]) -> str:
+        return _list_names([display_name(self.instance, owner) for owner in owners])
+
+    def _bought(self, o: str) -> float:
+        return sum(build.size for build in self.plan.builds if build.option == o)
+
+    def _option(self, o: str, option: Sized) -> str:
+        name, cut = display_name(self.instance, o), self._largest_cut(o)
+        if cut > 0:
+            return f"{name} {_loses(cut)} itself in {self.event.name}"
+        inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
+        limit = self._size_limit(o, option, size, inputs)
+        if limit is not None:
+            return f"{name} has its largest size{limit}"
+        held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
+        if self.money is not None:
+            return f"{name} {held}: {self._dear(o, size)}"
+        short = self._names(c for c in inputs if c in self.scarce)
+        # The plan leaves the least gap that there is, without any budget.
+        why = f"it lacks {short}" if short else "the rules allow no more, or more would not help"
+        return f"{name} {held}: {why}"
+
+    def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
+        """What follows "has its largest size"; None if that size is not reached."""
+        if size >= FULLY_USED * option.max_size:
+            if inputs and not self._is_fully_used(o, option):
+                return f", and lacks {self._inputs(inputs)}"
+            return f", {si(option.max_size, 't/yr')}"
+        unit = option.unit_size
+        most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
+        return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
+
+    def _is_fully_used(self, o: str, option: Sized) -> bool:
+        used = self._total_use(o) if self.flows.row(o, "activity") else 0.0
+        working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
+        return used >= FULLY_USED * working
+
+    def _dear(self, o: str, size: float) -> str:
+        """Why the budget buys no more of an option."""
+        bar = self.bar(o) if size <= 0 else None
+        if bar == "none":
+            return "there is no budget"
+        if bar == "annual":
+            return "the budget of no year reaches for the least of it"
+        if bar == "total":
+            return "the budget does not reach for the least of it"
+        if size > 0 and not self._is_spent_elsewhere(o):
+            return f"the {'budgets of the years buy' if self.money == 'annual' else 'budget buys'} no more"
+        return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"
+
+    def _is_spent_elsewhere(self, o: str) -> bool:
+        """Whether the plan buys another option that the budget pays."""
+        others = [other for other in self.plan.bought if other != o]
+        return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
+
+    def _working(self, o: str, option: Sized, t: int) -> float:
+        horizon = self.instance.horizon
+        lead = horizon.whole(option.lead_time)
+        builds = (build for build in self.plan.builds if build.option == o)
+        return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
+
+    def _stock(self, o: str, stock: Stock) -> str:
+        before = self.event.periods.start - 1
+        held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
+        start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
+        limit = self._stock_limit(o, stock, held)
+        if limit is not None:
+            return f"{start}, {limit}"
+        if self.money is None:
+            return f"{start}, and more would not help"
+        if held <= 0 and self.bar(o) == "none":
+            return f"{start}: there is no budget"
+        return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
+
+    def _stock_limit(self, o: str, stock: Stock, held: float) -> str | None:
+        """Which limit of a stockpile is reached; None if none is."""
+        horizon = self.instance.horizon
+        purchasable = [t for t in range(self.event.periods.start) if stock.allows(horizon.year(t))]
+        if not purchasable:
+            return "and nothing could be bought for it before"
+        if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
+            return "its largest stock"
+        if _is_at_rate(max(self.flows.row(o, "released"), default=0.0), stock.release_rate, horizon.delta):
+            most = (stock.release_rate or 0.0) * horizon.delta
+            return f"and releases {si(most, 't')} a {horizon.step} at most"
+        if _is_at_rate(min(self.plan.fills[o][t] for t in purchasable), stock.fill_rate, horizon.delta):
+            return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"
+        return None
+
+    def _substitution(self, o: str, option: Sized, segment: str) -> str:
+        name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
+        if self._is_late(option):
+            return next(self._late([o], ""))
+        if size >= FULLY_USED * option.max_size:
+            return f"{name} has its largest size, {si(option.max_size, unit)}"
+        path = self.instance.path(self.event)
+        demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
+        for flow in option.flows:
+            if flow.serves == segment and self._sum(o, flow.name) >= FULLY_USED * flow.share * demanded:
+                return f"{name} serves the {100 * flow.share:g} % of demand that it can"
+        held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
+        return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
+
+    def _sum(self, owner: str, flow: str) -> float:
+        row = self.flows.row(owner, flow)
+        return sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
+
+
+def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
+    """Whether a flow of a period reaches a rate, t/yr; None has no limit."""
+    return rate is not None and tonnes >= FULLY_USED * rate * years
+
+
+def _loses(cut: float) -> str:
+    return "is cut off" if cut >= 1 else f"loses {100 * cut:.3g} %"
+
+
+def _list_names(names: Sequence[str], most: int = 3) -> str:
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    head = ", ".join(names[:most])
+    if not tail and len(names) > 1:
+        head = f"{', '.join(names[:-1])} and {names[-1]}"
+    return head + tail

@@ -24,6 +24,7 @@ from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
+    Ways,
     WhatIfs,
     barring_budget,
     least_added,
@@ -31,7 +32,6 @@ from optimizer.studies.explain.questions import (
     without_annual_budget,
     without_budgets,
 )
-from optimizer.studies.explain.supply_ways import Ways
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 # Which budget is too small: that of all years together, or that of single years.

@@ -18,11 +18,11 @@ from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, 
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.solving import Alone, best_plan
 from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
-from optimizer.instance.edits import for_each_future, with_tree
+from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.progress import Listener
@@ -30,7 +30,6 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import decisions, with_regret
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure
@@ -130,7 +129,7 @@ def join_futures(
     """
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
-    lifted, results = with_tree(instance, tree), [each.result for each in own]
+    lifted, results = instance.with_tree(tree), [each.result for each in own]
     parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
     result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
     report = check_futures(_by_expected_cost(lifted), result)
@@ -191,7 +190,7 @@ def _by_expected_cost(instance: Instance) -> Instance:
     def changed(one: Instance) -> Instance:
         return one.replacing(policy=one.policy.model_copy(update=update))
 
-    return with_tree(changed(instance), for_each_future(instance, changed).tree)
+    return changed(instance).with_tree(for_each_future(instance, changed).tree)
 
 
 def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:

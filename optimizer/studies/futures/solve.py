@@ -20,7 +20,7 @@ from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
-from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone
 from optimizer.algorithms.strategy import Hints, ProblemVariant, SearchResult
 from optimizer.audit.report import Report
 from optimizer.audit.result import check_futures
@@ -34,7 +34,6 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures.alone import LISTENER, Alone, solve_alone
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import listed_shocks_only, shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING

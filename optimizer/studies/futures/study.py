@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.solving import Alone
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.questions import MeasureName
@@ -28,7 +29,6 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.frames import of_futures_study
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import purchases_of, solve_futures
 from optimizer.studies.futures.tasks import (
     Dates,

@@ -26,9 +26,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import formulation
+from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
 from optimizer.errors import Finding, GivenPlanError, Place
-from optimizer.instance.edits import with_tree
 from optimizer.instance.overrides import Way, find_ways
 from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Answer, Instance
@@ -36,7 +36,6 @@ from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures.alone import Alone
 from optimizer.studies.futures.solve import solve_futures
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference, finite_or_none
@@ -100,7 +99,7 @@ def retimed(instance: Instance, dates: Dates) -> Instance:
     """The instance with the same futures, whose answers are known from other periods on."""
     tree, ways = instance.tree, ways_of(instance)
     futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))
-    return with_tree(instance, replace(tree, futures=tuple(futures)))
+    return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
 def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
