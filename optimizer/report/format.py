@@ -326,7 +326,8 @@ def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
     """Whose number it is, by its name."""
     key = place[0] if section == "adversary" and len(place) > 1 else key
     name = (entry_name if section in ("shocks", "ensembles") else display_name)(instance, key).replace("_", " ")
-    return shortened(name, _MOST_CHARACTERS)
+    # What stands in brackets goes first.
+    return shortened(name if len(name) <= _MOST_CHARACTERS else name.split(" (")[0], _MOST_CHARACTERS)
 
 
 def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:

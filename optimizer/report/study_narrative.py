@@ -82,7 +82,12 @@ def _explanation(found: Explanation) -> Sequence[str]:
     why = outcome_headline(found.result, instance)
     if found.reason is not None:
         why = shortage_text(instance, found.reason)
-    return f"{why}.", _least_budget(instance, found), _enough(instance, found)
+    return f"{why}.", *repair_sentences(instance, found)
+
+
+def repair_sentences(instance: Instance, found: Explanation) -> list[str]:
+    """What would make everything survivable, where nothing does as it is: with money, and with each other change."""
+    return [said for said in (_least_budget(instance, found), _enough(instance, found)) if said]
 
 
 def _least_budget(instance: Instance, found: Explanation) -> str:
