@@ -22,9 +22,17 @@ from optimizer.report.brief.plan_parts import (
 )
 from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.figures import years
-from optimizer.report.format import audit_text, in_millions, number_name, number_range, number_value, percent, plural
+from optimizer.report.format import (
+    audit_text,
+    in_millions,
+    number_name,
+    number_range,
+    number_value,
+    percent,
+    plural,
+    repair_sentences,
+)
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
-from optimizer.report.study_narrative import repair_sentences
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -115,17 +123,20 @@ def _unspent(instance: Instance, result: Result, found: Explanation | None) -> I
     budget = instance.policy.budget
     if budget is None or budget - result.outlay <= SHOWN_SHARE * budget:
         return
-    said, why = f"{si(budget - result.outlay, result.money)} of the budget is left", ""
     helps = [] if found is None or result.survives else repair_sentences(instance, found)
-    if helps:
-        yield " ".join((f"{said}.", *helps))
-        return
-    if result.status == "gap" and result.bound is not None:
-        price, why = instance.policy.gap_price, "no plan under these rules closes more of the survival gap"
-        if price is not None:
-            counts = "it counts" if price == 1 else f"{price:g} times what it counts"
-            why = f"to close more of the survival gap costs more than {counts}, or is not possible in time"
-    yield f"{said}{': ' if why else ''}{why}."
+    said = f"{si(budget - result.outlay, result.money)} of the budget is left"
+    yield " ".join((f"{said}.", *helps)) if helps else f"{said}{_why_unspent(instance, result)}."
+
+
+def _why_unspent(instance: Instance, result: Result) -> str:
+    """The reasons that there can be, where the plan is proven to be the best and leaves a gap."""
+    if result.status != "gap" or result.bound is None:
+        return ""
+    price = instance.policy.gap_price
+    if price is None:
+        return ": no plan under these rules closes more of the survival gap"
+    counts = "it counts" if price == 1 else f"{price:g} times what it counts"
+    return f": to close more of the survival gap costs more than {counts}, or is not possible in time"
 
 
 def lacks_note(instance: Instance, result: Result) -> Iterator[str]:

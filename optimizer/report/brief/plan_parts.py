@@ -304,9 +304,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     )
     frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.members if name in outcomes])
                   for row in shown]  # fmt: skip
-    kept = len(result.shocks) - [outcome.fails for outcome in result.shocks].count(True)
-    dates = " Each date of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
-    said = [f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{dates}"]
+    said = [_kept_sentence(result, rows)]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
         said.append(f"{plural(_count(rest), 'more shock')} not shown, {which}.")
@@ -314,6 +312,13 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     note += "above floors as well. Survival gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
+
+
+def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
+    """How many shocks are survived, and that each date of one is counted where there are several."""
+    kept = [outcome.fails for outcome in result.shocks].count(False)
+    dates = " Each date of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
+    return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{dates}"
 
 
 def _count(rows: Iterable[Folded]) -> int:
