@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.ensemble import sample_names
@@ -44,10 +45,9 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
-from optimizer.solver import Clock, interruptible
+from optimizer.solver import Clock
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
 from optimizer.studies.purchases import place_plan
-from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.stress import worst_cut
 from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import ROUNDING
@@ -378,7 +378,7 @@ def evaluate_all(
     tasks = [Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks)) for part in parts]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
-        executor.memory["clock"] = clock
+        executor.memory[CLOCK] = clock
         for k, outcomes in executor.as_completed(tasks, clock):
             found |= dict(zip(parts[k], outcomes, strict=False))
             # As after Ctrl-C, what has not begun is left out.
@@ -391,8 +391,8 @@ def evaluate_states(
     memory: dict[str, Any], instance: Instance, plan: Plan, states: Sequence[SampleState], lists_attacks: bool
 ) -> list[StateOutcome]:
     """A task: what becomes of the plan in some samples; fewer where it is interrupted."""
-    clock, found = Clock(), list[StateOutcome]()
-    with interruptible(clock, stopping_all(memory)):
+    found = list[StateOutcome]()
+    with own_clock(memory) as clock:
         for state in states:
             if clock.interrupted:
                 break

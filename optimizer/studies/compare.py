@@ -32,9 +32,10 @@ from optimizer.studies.budget_sweep import (
     ask_failing,
     budgets_up_to,
 )
-from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn, sizes_bought
+from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE
+from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 

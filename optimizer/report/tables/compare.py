@@ -22,8 +22,9 @@ from optimizer.report.tables.budgets import (
 from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought, years_bought
+from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.measure import Measure
+from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
 from optimizer.units import si
 

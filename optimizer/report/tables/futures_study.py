@@ -12,8 +12,7 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table
-from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost, OwnOrder
+from optimizer.studies.futures.timing import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
