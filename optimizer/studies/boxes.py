@@ -37,6 +37,7 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.disruptions.ensemble import sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError, require_extra
@@ -48,8 +49,6 @@ from optimizer.results.result import first_largest
 from optimizer.solver import Clock
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
 from optimizer.studies.purchases import place_plan
-from optimizer.studies.stress import worst_cut
-from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded
 
@@ -440,4 +439,4 @@ def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
     if event is None:
         return None
     months = len(event.periods) * instance.horizon.months
-    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, worst_cut(event))
+    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_cut)

@@ -22,6 +22,7 @@ from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
@@ -55,7 +56,6 @@ from optimizer.studies.measure import (
     proven_objective,
 )
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 

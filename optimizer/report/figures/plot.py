@@ -3,8 +3,11 @@
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
@@ -12,10 +15,12 @@ from optimizer.report.figures import supply_chain, survival, time_to_survive, wo
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.figures.years import stocks_in, years_of
-from optimizer.report.html.book import Book
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import weakest_of
-from optimizer.studies.comparison import Frontier
+
+if TYPE_CHECKING:
+    from optimizer.report.html.book import Book
+    from optimizer.studies.comparison import Frontier
 
 
 @dataclass(frozen=True)
