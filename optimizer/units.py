@@ -136,6 +136,8 @@ class Series:
     def at(self, year: int | npt.NDArray[np.int64]) -> Any:
         """The value of a calendar year, or of each year of an array."""
         if isinstance(year, np.ndarray):
+            if len(self.points) == 1:
+                return np.full(year.shape, self.points[0][1])
             return np.interp(year, [at for at, _ in self.points], self.values)
         after = bisect_right(self.points, (year, math.inf))
         if after == 0:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive, with_other_plan
 
 CUT = {"region": "rival", "severity": 1}
 
@@ -108,6 +108,15 @@ SUBSTITUTE = {"kind": "substitution", "demand": "all", "max_share": 0.2, "max_si
 
 def build(o: str, kind: str, size: float, t: int = 0) -> so.Build:
     return so.Build(o, kind, t, 2026 + t // 4, f"{2026 + t // 4}Q{t % 4 + 1}", size)
+
+
+def test_another_plan_is_looked_at_without_looking_at_nothing_built_again() -> None:
+    store = {"kind": "stockpile", "commodity": "magnet", "initial": 40}
+    instance = world(options={"store": store, "ferrite": SUBSTITUTE})
+    plan = so.Plan((build("ferrite", "substitution", 50),), {"store": (0.0,) * 8})
+    whole, without = time_to_survive(instance, plan), time_to_survive(instance)
+    assert with_other_plan(without, instance, plan) == whole != without
+    assert with_other_plan(whole, instance, None) == without
 
 
 def test_a_substitute_serves_up_to_its_share() -> None:

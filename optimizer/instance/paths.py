@@ -138,10 +138,8 @@ def steady_path(setting: Setting, key: str, t: int, delta: float, disruptions: S
 
     What works is frozen as it is in t; stocks are those of the period before.
     """
-    specs = [
-        ShockSpec.model_construct(start=(), months=0.0, cuts=cuts.cuts, deliberate=cuts.deliberate)
-        for cuts in disruptions
-    ]
+    # A copy of what is valid: to construct one without validation looks at every default again.
+    specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
     years = (setting.horizon.year(t),)
     path = _path(setting, key, range(t, t + 1), years, specs, _many(setting, shocks), delta)

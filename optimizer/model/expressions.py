@@ -31,7 +31,7 @@ from optimizer.units import Number
 
 def is_nothing(number: Number) -> bool:
     """Whether a number is 0, or all numbers of an array are."""
-    return not np.any(number) if isinstance(number, np.ndarray) else number == 0.0
+    return not number.any() if isinstance(number, np.ndarray) else number == 0.0
 
 
 class Expression:

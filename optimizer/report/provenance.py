@@ -19,7 +19,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import translate
+from functools import cache
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -252,9 +253,10 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
-    patterns = list(data.get("ranges") or {})
+    patterns = [re.compile(translate(form)) for each in data.get("ranges") or {} for form in (each, f"{each}.*")]
+    has_range = cache(lambda dotted: any(pattern.match(dotted) for pattern in patterns))
     return tuple(
-        SourcedNumber(place, "source" if is_cited else _basis(said, place), _is_ranged(place, patterns))
+        SourcedNumber(place, "source" if is_cited else _basis(said, place), has_range(_dotted(place)))
         for section in WORLD_SECTIONS
         if section in data
         for place, is_cited in _leaves(data[section], (section,), is_cited=False)
@@ -294,9 +296,9 @@ def _basis(said: Mapping[NumberPlace, Sequence[str]], place: NumberPlace) -> str
     return "unexplained"
 
 
-def _is_ranged(place: NumberPlace, patterns: Sequence[str]) -> bool:
-    dotted = ".".join(part for part in place if not part.isdigit())
-    return any(fnmatch(dotted, pattern) or fnmatch(dotted, f"{pattern}.*") for pattern in patterns)
+def _dotted(place: NumberPlace) -> str:
+    """The path of a number as ranges write it, without places in lists."""
+    return ".".join(part for part in place if not part.isdigit())
 
 
 def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:

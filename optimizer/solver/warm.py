@@ -127,7 +127,8 @@ class WarmProgramme:
 
     def _begin(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
-        if basis is not None:
+        # That of a programme of another size, such as a window of another length, is no start.
+        if basis is not None and len(basis) == len(self._all) + len(self._each):
             self._highs.setBasis(_unpacked(basis, len(self._all)))
 
     def _end(self) -> Basis:

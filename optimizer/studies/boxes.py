@@ -46,7 +46,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
-from optimizer.solver import Clock
+from optimizer.solver import Basis, Clock
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ROUNDING
@@ -369,12 +369,15 @@ def evaluate_all(
 ) -> dict[int, StateOutcome]:
     """What becomes of the plan, by number of the sample; those that were not reached are left out."""
     began = time.perf_counter()
-    found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks)))
+    bases = dict[str, Basis]()
+    found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
     seconds = (time.perf_counter() - began) * len(states)
     # Every part has samples of both halves, so that a search that is stopped has as many of either.
     count = -(-len(states) // PART)
     parts = [range(k, len(states), count) for k in range(count)]
-    tasks = [Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks)) for part in parts]
+    tasks = [
+        Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts
+    ]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
         executor.memory[CLOCK] = clock
@@ -387,19 +390,36 @@ def evaluate_all(
 
 
 def evaluate_states(
-    memory: dict[str, Any], instance: Instance, plan: Plan, states: Sequence[SampleState], lists_attacks: bool
+    memory: dict[str, Any],
+    instance: Instance,
+    plan: Plan,
+    states: Sequence[SampleState],
+    lists_attacks: bool,
+    bases: dict[str, Basis],
 ) -> list[StateOutcome]:
-    """A task: what becomes of the plan in some samples; fewer where it is interrupted."""
+    """A task: what becomes of the plan in some samples; fewer where it is interrupted.
+
+    Every sample starts from the bases of the first, which `bases` takes up where it is empty: so its answer is the same
+    whatever is evaluated before it.
+    """
     found = list[StateOutcome]()
     with own_clock(memory) as clock:
         for state in states:
             if clock.interrupted:
                 break
-            found.append(_outcome(instance, plan, state, clock, lists_attacks=lists_attacks))
+            found.append(_outcome(instance, plan, state, clock, bases, lists_attacks=lists_attacks))
     return found
 
 
-def _outcome(instance: Instance, plan: Plan, state: SampleState, clock: Clock, *, lists_attacks: bool) -> StateOutcome:
+def _outcome(
+    instance: Instance,
+    plan: Plan,
+    state: SampleState,
+    clock: Clock,
+    bases: dict[str, Basis],
+    *,
+    lists_attacks: bool,
+) -> StateOutcome:
     try:
         there = _instance_of(instance, state, lists_attacks=lists_attacks)
         placed = place_plan(there, plan, there.title).plan
@@ -410,7 +430,9 @@ def _outcome(instance: Instance, plan: Plan, state: SampleState, clock: Clock, *
     # Nothing is searched for, and every sample has programmes of its own.
     evaluator.subproblems.plan.offers_valid = False
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
+    evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
+    bases.update({} if bases else evaluator.bases())
     worst = first_largest(np.where(left.fails, left.gap, 0.0).tolist())
     if worst is None and left.fails.any():
         worst = int(np.argmax(left.fails))

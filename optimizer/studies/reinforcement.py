@@ -170,15 +170,20 @@ def _try_amounts(
     gap: Vector,
     clock: Clock,
 ) -> list[Trial]:
-    """Every amount of a candidate, checked on the broken shocks; what is never enough is not tried in parts."""
+    """Every amount of a candidate, checked on the broken shocks; what is never enough is not tried in parts.
+
+    The slope bounds what an amount takes off a gap: where that is nothing, the shock fails as before and is not solved.
+    """
     trials: list[Trial] = []
     every = np.arange(len(instance.events))
     for amount in reversed(_amounts(instance, candidate, candidate.suggest_amount(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
-        needless = np.setdiff1d(every, checked).tolist()
+        helped = candidate.saving * amount > NEGLIGIBLE * gap
+        needless = np.setdiff1d(every, checked[helped]).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
-        survived, left = int((~after.fails[checked]).sum()), float(after.gap[checked].sum())
-        trials.insert(0, Trial(amount, outlay, survived, float(gap.sum()) - left))
+        survived = int((~after.fails[checked[helped]]).sum())
+        removed = float((gap - after.gap[checked])[helped].sum())
+        trials.insert(0, Trial(amount, outlay, survived, removed))
         if not survived:
             break
     return trials

@@ -11,13 +11,13 @@ drawn, nor what stays within a stage or runs backwards (slots on a furnace, say)
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Flow, Flows
+from optimizer.results.plan import Flows
 from optimizer.tolerances import NEGLIGIBLE_PASSAGE
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
@@ -150,6 +150,10 @@ class _Drawing:
         self.places: dict[str, ChainPlace] = {}
         self.passages: list[ChainPassage] = []
         self.left_out: dict[str, None] = {}
+        self._rates: dict[tuple[str, str], float] = {}
+        # The flows of options that are no activities.
+        self.others = [(o, flow) for o, option in instance.options.items() for flow in option.flows
+                       if not option.is_activity]  # fmt: skip
 
     def chain(self) -> Chain:
         for commodity in self.instance.commodities:
@@ -187,8 +191,11 @@ class _Drawing:
 
     def _of(self, flow: str, owner: str) -> float:
         """t per year of one flow in the periods."""
-        row = self.flows.row(owner, flow)
-        return self._rate(row[t - self.flows.first] for t in self.periods) if row else 0.0
+        if (flow, owner) not in self._rates:
+            row = self.flows.row(owner, flow)
+            tonnes = self._rate(row[t - self.flows.first] for t in self.periods) if row else 0.0
+            self._rates[flow, owner] = tonnes
+        return self._rates[flow, owner]
 
     def _pass_on(self, commodity: str) -> None:
         """Every passage of one commodity."""
@@ -219,11 +226,12 @@ class _Drawing:
         nearest = min((taker.column for taker in takers), default=0) if commodity in self.scrap else self.end
         collected = ChainPlace(f"scrap:{commodity}", "scrap", 0, owner=commodity)
         for name, activity in self.instance.activities.items():
-            made = activity.output.get(commodity, 0.0) * self._of("activity", name)
-            place = self._place(activity.stage, activity.region)
-            found[place if place.column < nearest else collected] += made
+            if commodity in activity.output:
+                place = self._place(activity.stage, activity.region)
+                made = activity.output[commodity] * self._of("activity", name)
+                found[place if place.column < nearest else collected] += made
         found[collected] += self._scrap_return(commodity)
-        for o, flow in self._others():
+        for o, flow in self.others:
             if commodity in flow.gives:
                 found[self._store(commodity)] += flow.gives[commodity] * self._of(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
@@ -243,9 +251,10 @@ class _Drawing:
         """Places that the pool of the commodity serves, t per year."""
         found: dict[ChainPlace, float] = defaultdict(float)
         for name, activity in self.instance.activities.items():
-            taken = activity.input.get(commodity, 0.0) * self._of("activity", name)
-            found[self._place(activity.stage, activity.region)] += taken
-        for o, flow in self._others():
+            if commodity in activity.input:
+                taken = activity.input[commodity] * self._of("activity", name)
+                found[self._place(activity.stage, activity.region)] += taken
+        for o, flow in self.others:
             if flow.serves is not None:
                 found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
@@ -276,9 +285,4 @@ class _Drawing:
 
     def _otherwise(self, d: str) -> float:
         """What options serve of a segment without its commodity."""
-        return sum(self._of(flow.name, o) for o, flow in self._others() if flow.serves == d)
-
-    def _others(self) -> Iterator[tuple[str, Flow]]:
-        """The flows of options that are no activities."""
-        for o, option in self.instance.options.items():
-            yield from ((o, flow) for flow in option.flows if not option.is_activity)
+        return sum(self._of(flow.name, o) for o, flow in self.others if flow.serves == d)

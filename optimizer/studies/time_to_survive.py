@@ -17,7 +17,7 @@ Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with fl
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -171,13 +171,30 @@ def time_to_survive(
     instance = apply_arguments(instance, scenario=scenario).instance
     points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
     before = _survival_times(instance, do_nothing_plan(instance), points)
-    after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
     exposures = [
-        Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), *both)
-        for each, *both in zip(points, before, after, strict=True)
+        Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), times, ())
+        for each, times in zip(points, before, strict=True)
     ]
-    ordered = sorted(exposures, key=lambda exposure: exposure.order)
-    return TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(ordered))
+    found = TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(exposures))
+    return _with_plan(found, points, instance, plan)
+
+
+def with_other_plan(found: TimeToSurvive, instance: Instance, plan: Plan | None) -> TimeToSurvive:
+    """The same chokepoints with another plan of an instance that differs in its budget alone; None for no plan.
+
+    What holds with nothing built stays as it was found.
+    """
+    by_key = {(each.kind, each.name): each for each in every_chokepoint(instance)}
+    return _with_plan(found, [by_key[each.kind, each.name] for each in found.exposures], instance, plan)
+
+
+def _with_plan(
+    found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
+) -> TimeToSurvive:
+    """Exposures of some chokepoints, in their order, with a plan; the most exposed first."""
+    after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
+    exposures = [replace(each, after=times) for each, times in zip(found.exposures, after, strict=True)]
+    return replace(found, exposures=tuple(sorted(exposures, key=lambda exposure: exposure.order)))
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:

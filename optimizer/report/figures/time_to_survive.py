@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import chokepoint_name, shortened
 from optimizer.results.result import Result
-from optimizer.studies.time_to_survive import Chokepoint, Exposure, SurvivalTime, TimeToSurvive
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.units import short
 
 if TYPE_CHECKING:
@@ -39,14 +39,17 @@ class ChokepointLine:
     worst: int
 
 
-def lines(
-    instance: Instance, draw_time_to_survive: TimeToSurvive
-) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
+def without_endless(found: TimeToSurvive) -> TimeToSurvive:
+    """Those chokepoints that can end a floor."""
+    return replace(found, exposures=tuple(each for each in found.exposures if not is_endless(each)))
+
+
+def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
     """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
     """
-    ending = [each for each in draw_time_to_survive.exposures if not is_endless(each)]
+    ending = without_endless(found).exposures
     before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
     return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
 
@@ -77,7 +80,7 @@ def _exposure_label(instance: Instance, exposure: Exposure) -> str:
 
 def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime], worst: int) -> ChokepointLine:
     return ChokepointLine(
-        key=key_of(exposure),
+        key=f"{exposure.kind}:{exposure.name}",
         name=_exposure_label(instance, exposure),
         kind=exposure.kind,
         deliberate=exposure.deliberate,
@@ -86,11 +89,6 @@ def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime],
         segments=tuple(each.segment for each in times),
         worst=worst,
     )
-
-
-def key_of(each: Chokepoint | Exposure) -> str:
-    """The unique key of a chokepoint."""
-    return f"{each.kind}:{each.name}"
 
 
 # Months of a year: what is survived for less stands out.

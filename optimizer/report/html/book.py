@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from optimizer.report.figures.survival import (
     shock_windows,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import ChokepointLine, key_of, lines, shortest_times
+from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times, without_endless
 from optimizer.report.format import LINE
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
@@ -39,7 +39,7 @@ from optimizer.studies.comparison import Frontier
 from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain
-from optimizer.studies.time_to_survive import every_chokepoint, time_to_survive
+from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
 
 # Significant digits of numbers in the report.
@@ -61,6 +61,7 @@ class PlanView:
         shares: by commodity, where it comes from in every year.
         parts, beyond: the cost waterfall, whole, and beyond the no-shock plan. note: why there is no second one.
         chains: by path, its first and its last year.
+        survived: how long the chokepoints that can end a floor are survived.
         before, after: its chokepoints that can end a floor.
     """
 
@@ -75,6 +76,7 @@ class PlanView:
     beyond: tuple[years.CostStep, ...]
     note: str
     chains: Mapping[str, tuple[Chain, ...]]
+    survived: TimeToSurvive
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
@@ -145,7 +147,7 @@ def plan_view(
     budget: float | None,
     names: Sequence[str],
     rows: Sequence[Fold] = (),
-    known: Collection[str] | None = None,
+    known: TimeToSurvive | None = None,
 ) -> PlanView:
     """Compute everything that the page shows of one plan.
 
@@ -155,12 +157,14 @@ def plan_view(
         budget: money, undiscounted; None for any.
         names: the shocks whose paths are shown.
         rows: those of the figures.
-        known: keys of the chokepoints that can end a floor; all chokepoints where it is left out.
+        known: how long the chokepoints that can end a floor are survived with another plan of the instance; they are
+            found where it is left out.
     """
     planned = result.baseline is not None
-    points = None if known is None else tuple(each for each in every_chokepoint(instance) if key_of(each) in known)
-    found = time_to_survive(instance, result.plan if planned else None, chokepoints=points)
-    before, after = lines(instance, found)
+    plan = result.plan if planned else None
+    survived = time_to_survive(instance, plan) if known is None else with_other_plan(known, instance, plan)
+    survived = without_endless(survived)
+    before, after = lines(instance, survived)
     return PlanView(
         budget=budget,
         result=result,
@@ -173,6 +177,7 @@ def plan_view(
         beyond=years.beyond(result) if planned else (),
         note=years.note(result),
         chains=chains(instance, result, names),
+        survived=survived,
         before=before,
         after=after,
     )
@@ -310,10 +315,10 @@ def book(
     known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
     rows, names = critical(instance, known, every=every)
     at_hand = plan_view(instance, own, found.points[found.own].budget, names, rows)
-    made, ending = {id(own): at_hand}, frozenset(line.key for line in at_hand.before)
+    made, survived = {id(own): at_hand}, at_hand.survived
     for point in found.points:
         if id(point.result) not in made:
-            made[id(point.result)] = plan_view(instance, point.result, point.budget, names, rows, ending)
+            made[id(point.result)] = plan_view(instance, point.result, point.budget, names, rows, survived)
     return Book(
         instance=instance,
         frontier=found,
