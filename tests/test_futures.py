@@ -23,6 +23,7 @@ from optimizer.algorithms.solving import Alone, solve_alone, solve_group
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
+from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
@@ -330,7 +331,7 @@ def test_regret_without_time_for_the_futures_alone_says_so() -> None:
 
 def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    writer = Writer(instance, offers_valid=False)
+    writer = Writer(instance, Scope(offers_valid=False))
     first, second = (writer.extensive_form_model(()) for _ in range(2))
     rows = []
     for model in (first, second):
@@ -338,8 +339,8 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
             bought = Expression({0: 1.0})
             member.require("question", "same", None, bought, "<=", 1.0)
         rows.append([str(row.mark) for row in model.rows if row.mark.what == "same"])
-        assert not model.offers_valid
-        assert not any(member.offers_valid for member in model.members)
+        assert not model.scope.offers_valid
+        assert not any(member.scope.offers_valid for member in model.members)
     # The row of all futures is one row, and every model has its own.
     assert rows[0] == rows[1] != []
     assert first.sharing(len(first.rows) - 1) == second.sharing(len(second.rows) - 1)

@@ -43,6 +43,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import Scope
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
@@ -428,7 +429,7 @@ def _outcome(
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
     # Nothing is searched for, and every sample has programmes of its own.
-    evaluator.subproblems.plan.offers_valid = False
+    evaluator.subproblems.plan.scope = Scope(offers_valid=False)
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
