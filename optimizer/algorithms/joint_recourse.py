@@ -223,7 +223,7 @@ class JointEvaluator(RecourseEvaluator):
             }
             some = None if chosen is None else chosen[own]
             found = each.operate_batches(self.own_plan(n, plan), clock, known, some, flows=flows)
-            result += [_renumbered(response, first) for response in found]
+            result += [replace(response, events=response.events + first) for response in found]
         return result
 
     def least_costs(self) -> Vector:
@@ -305,7 +305,3 @@ class JointEvaluator(RecourseEvaluator):
 def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
     return ShockGaps(gap, fails)
-
-
-def _renumbered(response: BatchResponse, first: int) -> BatchResponse:
-    return replace(response, events=response.events + first)

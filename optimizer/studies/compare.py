@@ -360,9 +360,6 @@ def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:
 def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:
     """Neighbouring budgets with plans that differ in what they buy or survive."""
     planned = [budget for budget in budgets if sweep.is_planned(case, budget)]
-    known = [(budget, _set_of(sweep.result(case, budget))) for budget in planned]
+    results = ((budget, sweep.result(case, budget)) for budget in planned)
+    known = [(budget, (frozenset(sizes_bought(each)), frozenset(each.shocks_survived))) for budget, each in results]
     return [(low, high) for (low, one), (high, other) in pairwise(known) if one != other]
-
-
-def _set_of(result: Result) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(sizes_bought(result)), frozenset(result.shocks_survived)

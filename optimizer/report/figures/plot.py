@@ -237,7 +237,11 @@ def hardest_sources(
     _require_kept(book, shock, list(outcomes))
     demands = book.instance.demands
     _require(segment is None or segment in demands, f"there is no segment {segment!r}; one of: {', '.join(demands)}")
-    unserved = {pair: value for pair, value in _unserved(book, outcomes).items() if _is_asked(pair, shock, segment)}
+    unserved = {
+        (s, d): value
+        for (s, d), value in _unserved(book, outcomes).items()
+        if shock in (None, s) and segment in (None, d)
+    }
     if shock is not None and segment is not None:
         chosen, words = (shock, segment), "Shock and segment as asked for."
     else:
@@ -255,10 +259,6 @@ def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, st
         for d, service in outcome.segments.items()
         if service.shortage > 0
     }
-
-
-def _is_asked(pair: tuple[str, str], shock: str | None, segment: str | None) -> bool:
-    return shock in (None, pair[0]) and segment in (None, pair[1])
 
 
 # How a figure chose what was not asked for, by whether a shock was, and a segment.

@@ -318,7 +318,7 @@ class _FuturesSearch:
         price = found.price_of_survival
         calm = None if price is None else found.expected_cost - price
         measure = Measure.of(found.expected_cost, calm, self.settings.gap, found.survival_gap)
-        if given is None and self._needs_proof(found, measure):
+        if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
             found = self._proven_adaptive(found, measure, calm)
         return found, measure
 
@@ -333,9 +333,6 @@ class _FuturesSearch:
         if not again.futures or again.status == "stopped":
             return found
         return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
-
-    def _needs_proof(self, found: FuturesResult, measure: Measure) -> bool:
-        return found.status != "stopped" and not measure.proves(found.total_cost, found.bound)
 
     # All that is solved for.
 
