@@ -31,7 +31,7 @@ from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
-from optimizer.model.builder import WHOLE, Column, Mark, ModelBuilder, Row, Scope, Sense
+from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope, Sense
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import linking
 from optimizer.network import process as network
@@ -213,7 +213,7 @@ def first_stages_model(tree: FutureTree) -> ModelBuilder:
     return model
 
 
-def extensive_form_model(instance: Instance, shocks: Iterable[Shock], scope: Scope = WHOLE) -> ModelBuilder:
+def extensive_form_model(instance: Instance, shocks: Iterable[Shock], scope: Scope = EVERYTHING) -> ModelBuilder:
     """The plan, the baseline, policy, and every shock given."""
     return Writer(instance, scope).extensive_form_model(shocks)
 
@@ -225,7 +225,7 @@ class Writer:
         first_stage: the first stages of all futures. tree: the futures.
     """
 
-    def __init__(self, instance: Instance, scope: Scope = WHOLE) -> None:
+    def __init__(self, instance: Instance, scope: Scope = EVERYTHING) -> None:
         self.tree = instance.tree
         self.first_stage = first_stages_model(self.tree)
         self.first_stage.scope = scope

@@ -85,7 +85,7 @@ class Scope:
     operated: frozenset[str] | None = None
 
 
-WHOLE = Scope()
+EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
@@ -104,7 +104,7 @@ class ModelBuilder(Ledgers):
         self.rows: list[Row] = []
         # Rows that every plan keeps: a model holds those that its relaxation violates.
         self.valid: list[Row] = []
-        self.scope = WHOLE
+        self.scope = EVERYTHING
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
