@@ -219,14 +219,14 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     dear = dataclasses.replace(best, objective=best.objective + abs(best.objective))
     ends = [(seconds, math.inf) for seconds in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)] + [(60.0, -math.inf)]
     for seconds, known in ends:
-        model.model.clock = _ShortClock()
-        model.model.clock.left = seconds
+        model.solver.clock = _ShortClock()
+        model.solver.clock.left = seconds
         # Without a limit on time, the first solution ends the search.
         model.known_bound = -math.inf if math.isinf(known) else best.objective - abs(best.objective)
         found = model._improve(dear, "cost")
         assert found.bound <= best.objective * (1 + 1e-7) < dear.objective
         assert found.bound >= model.known_bound
-    model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
+    model.solver.clock, model.known_bound = Clock(0.0), best.objective * 0.5
     stopped = model._improve(dear, "cost")
     # The relaxation is solved before the search, and its bound is known however soon that ends.
     assert (stopped.status, stopped.objective) == ("stopped", dear.objective)
