@@ -125,7 +125,8 @@ class NearOptimalSearch(Search):
     @contextlib.contextmanager
     def held(self, bounds: Mapping[str, tuple[float, float]]) -> Iterator[None]:
         """Keep the sizes of options within bounds."""
-        before = {o: (self.model.solver.lower[self.columns[o]], self.model.solver.upper[self.columns[o]]) for o in bounds}
+        solver = self.model.solver
+        before = {o: (solver.lower[self.columns[o]], solver.upper[self.columns[o]]) for o in bounds}
         self._hold(bounds)
         try:
             yield
