@@ -31,7 +31,7 @@ from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
-from optimizer.model.builder import Column, Mark, ModelBuilder, Row, Sense
+from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope, Sense
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import linking
 from optimizer.network import process as network
@@ -98,7 +98,7 @@ class JointBuilder(ModelBuilder):
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
-        copied._used, copied.offers_valid = set(self._used), self.offers_valid
+        copied._used, copied.scope = set(self._used), self.scope
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
         copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
         copied._members = tuple(member.copied(copied) for member in self._members)
@@ -173,7 +173,7 @@ class MemberBuilder(ModelBuilder):
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
         copied._links, copied._used = dict(self._links), set(self._used)
         copied._index = {key: dict(columns) for key, columns in self._index.items()}
-        copied.data, copied.offers_valid = self.data, joint.offers_valid
+        copied.data, copied.scope = self.data, joint.scope
         return copied
 
 
@@ -213,15 +213,9 @@ def first_stages_model(tree: FutureTree) -> ModelBuilder:
     return model
 
 
-def extensive_form_model(
-    instance: Instance, shocks: Iterable[Shock], *, offers_valid: bool = True, written: frozenset[str] | None = None
-) -> ModelBuilder:
-    """The plan, the baseline, policy, and every shock given; without valid inequalities where nothing is searched.
-
-    Of operation what some processes, segments and options add, where `written` names them: the rows that they share
-    with others have their terms only.
-    """
-    return Writer(instance, offers_valid=offers_valid, written=written).extensive_form_model(shocks)
+def extensive_form_model(instance: Instance, shocks: Iterable[Shock], scope: Scope = EVERYTHING) -> ModelBuilder:
+    """The plan, the baseline, policy, and every shock given."""
+    return Writer(instance, scope).extensive_form_model(shocks)
 
 
 class Writer:
@@ -231,10 +225,10 @@ class Writer:
         first_stage: the first stages of all futures. tree: the futures.
     """
 
-    def __init__(self, instance: Instance, *, offers_valid: bool = True, written: frozenset[str] | None = None) -> None:
+    def __init__(self, instance: Instance, scope: Scope = EVERYTHING) -> None:
         self.tree = instance.tree
         self.first_stage = first_stages_model(self.tree)
-        self.first_stage.offers_valid, self.first_stage.written = offers_valid, written
+        self.first_stage.scope = scope
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)
         for future, member in zip(self.tree.futures, model.members, strict=True):

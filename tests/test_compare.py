@@ -19,7 +19,8 @@ from optimizer.report.tables import budgets as facts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.budget_sweep import CaseLeastOutlay
 from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, frontier, sizes_bought
+from optimizer.studies.comparison import Comparison, frontier
+from optimizer.studies.purchases import sizes_bought
 from optimizer.units import rounded
 from tests.strategies import instances, scaled
 

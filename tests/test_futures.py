@@ -23,6 +23,7 @@ from optimizer.algorithms.solving import Alone, solve_alone, solve_group
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
+from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
@@ -218,14 +219,14 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     dear = dataclasses.replace(best, objective=best.objective + abs(best.objective))
     ends = [(seconds, math.inf) for seconds in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)] + [(60.0, -math.inf)]
     for seconds, known in ends:
-        model.model.clock = _ShortClock()
-        model.model.clock.left = seconds
+        model.solver.clock = _ShortClock()
+        model.solver.clock.left = seconds
         # Without a limit on time, the first solution ends the search.
         model.known_bound = -math.inf if math.isinf(known) else best.objective - abs(best.objective)
         found = model._improve(dear, "cost")
         assert found.bound <= best.objective * (1 + 1e-7) < dear.objective
         assert found.bound >= model.known_bound
-    model.model.clock, model.known_bound = Clock(0.0), best.objective * 0.5
+    model.solver.clock, model.known_bound = Clock(0.0), best.objective * 0.5
     stopped = model._improve(dear, "cost")
     # The relaxation is solved before the search, and its bound is known however soon that ends.
     assert (stopped.status, stopped.objective) == ("stopped", dear.objective)
@@ -330,7 +331,7 @@ def test_regret_without_time_for_the_futures_alone_says_so() -> None:
 
 def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    writer = Writer(instance, offers_valid=False)
+    writer = Writer(instance, Scope(offers_valid=False))
     first, second = (writer.extensive_form_model(()) for _ in range(2))
     rows = []
     for model in (first, second):
@@ -338,8 +339,8 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
             bought = Expression({0: 1.0})
             member.require("question", "same", None, bought, "<=", 1.0)
         rows.append([str(row.mark) for row in model.rows if row.mark.what == "same"])
-        assert not model.offers_valid
-        assert not any(member.offers_valid for member in model.members)
+        assert not model.scope.offers_valid
+        assert not any(member.scope.offers_valid for member in model.members)
     # The row of all futures is one row, and every model has its own.
     assert rows[0] == rows[1] != []
     assert first.sharing(len(first.rows) - 1) == second.sharing(len(second.rows) - 1)

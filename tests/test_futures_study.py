@@ -12,7 +12,7 @@ from optimizer.instance.edits import for_each_future
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.studies.futures.study import FuturesStudy
-from optimizer.studies.futures.tasks import nodes, own_orders, retimed, timed_questions
+from optimizer.studies.futures.timing import nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(gap=1e-8, jobs=1)

@@ -54,9 +54,9 @@ def test_an_arc_and_its_site_run_within_what_is_of_use_times_the_opening() -> No
 def test_the_relaxation_opens_the_whole_site() -> None:
     # Capacity alone asks for 20 t of oxide where nothing happens: 20 % of an opening, 200 of money.
     model = model_of(cell())
-    assert model.model.solve(relaxed=True).values is not None
+    assert model.solver.solve(relaxed=True).values is not None
     model.allow_shortages(0.0)
-    assert model.model.solve(relaxed=True).objective == pytest.approx(200)
+    assert model.solver.solve(relaxed=True).objective == pytest.approx(200)
     assert model.solve_relaxation().objective == pytest.approx(1000)
 
 
@@ -68,13 +68,13 @@ def test_the_solver_is_told_where_the_relaxation_is_far_from_what_it_rounds_to(
     model, told = model_of(cell()), list[bool]()
     if not is_linked:
         model.builder.valid.clear()
-    solve = model.model.solve
+    solve = model.solver.solve
 
     def listening(**options: Any) -> Any:
         told.extend([options["is_wide"]] if "is_wide" in options else [])
         return solve(**options)
 
-    monkeypatch.setattr(model.model, "solve", listening)
+    monkeypatch.setattr(model.solver, "solve", listening)
     found = model.minimise_cost()
     assert found is not None
     assert found.cost == pytest.approx(1000)

@@ -313,9 +313,9 @@ def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch
     plant = {"kind": "refining", "output": {"magnet": 1}, "fixed_cost": 9, "max_size": 90}
     instance = so.read(market(options={"plant": plant}))
     model = ScenarioModel(instance, instance.events, EXACT, Clock(100.0), lambda step: None)
-    highs = model.model._back._highs  # type: ignore[attr-defined]
+    highs = model.solver._back._highs  # type: ignore[attr-defined]
     monkeypatch.setattr(highs, "getRunTime", lambda: 1000.0)
-    assert model.model.solve(relaxed=True).status == "optimal"
+    assert model.solver.solve(relaxed=True).status == "optimal"
     assert highs.getOptionValue("time_limit")[1] == pytest.approx(1100.0, abs=99)
-    assert model.model.solve().status == "optimal"
+    assert model.solver.solve().status == "optimal"
     assert highs.getOptionValue("time_limit")[1] == pytest.approx(100.0, abs=99)

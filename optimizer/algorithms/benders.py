@@ -157,7 +157,7 @@ class CutSearch(RecourseEstimates):
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.objective.build(shocks)
             most = best.evaluation.measured + 0.5 * slack
-            master.model.bound(list(master.measure_limit.terms), -np.inf, most / master.unit)
+            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.unit)
             master.most_measured = best.evaluation.measured + slack
             master.minimise("expected cost")
             return master
@@ -283,7 +283,7 @@ class CutSearch(RecourseEstimates):
             histories=self.evaluator.histories,
         )
         best = self._best_known()
-        model.start = None if best is None else best[model.model.integers]
+        model.start = None if best is None else best[model.solver.integers]
         relaxation = next((loop.relaxation for loop in reversed(self.loops) if loop.relaxation is not None), None)
         if relaxation is not None:
             model.relaxation = SolveResult("optimal", relaxation, -math.inf, -math.inf, None)

@@ -68,7 +68,7 @@ class MasterRelaxations:
 
     def __init__(self, model: ScenarioModel, separation: Separation) -> None:
         self.model, self.separation = model, separation
-        self.places = model.model.integers.copy()
+        self.places = model.solver.integers.copy()
         at = {int(j): k for k, j in enumerate(self.places)}
         self.families = [[at[j] for j in reversed(columns)] for columns in _openings(model)]
 
@@ -90,7 +90,7 @@ class MasterRelaxations:
     def solve(self, lower: Vector, upper: Vector, basis: object, limit: float, iterations: int = 0) -> Relaxed:
         """Solve one, wholly."""
         self.model.release_integers()
-        self.model.model.bound(self.places, lower, upper)
+        self.model.solver.bound(self.places, lower, upper)
         found = self.model.solve_relaxed()
         if found.values is None:
             return Relaxed(found.objective if found.status == "infeasible" else -np.inf)
@@ -132,14 +132,14 @@ def branch_and_cut(
     assert relaxation.values is not None
     model.release_integers()
     source = MasterRelaxations(model, separation)
-    bounds = model.model.lower[source.places], model.model.upper[source.places]
+    bounds = model.solver.lower[source.places], model.solver.upper[source.places]
     separation.raise_bound(relaxation.objective)
     # What follows from whole numbers leads far from the relaxation; the tree begins there.
-    model.model.keep(RELAXATION)
+    model.solver.keep(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
             separation.evaluate(known)
-    model.model.recall(RELAXATION)
+    model.solver.recall(RELAXATION)
     bound = max(model.known_bound, relaxation.objective)
     if bound >= separation.cutoff():
         separation.raise_bound(bound)
@@ -392,7 +392,7 @@ class BendersLoop:
         if self.reduced is not master:
             has_progressed = self._cut_proposal(proposed.values)
             master.followers = [(self.reduced, proposed.values)]
-        key = np.round(proposed.values[master.model.integers]).tobytes()
+        key = np.round(proposed.values[master.solver.integers]).tobytes()
         if key not in self._evaluated or self.reduced is master:
             self._evaluated.add(key)
             has_progressed |= self._solve_restricted(master.solve_restricted(master.with_integers_of(proposed)), key)
@@ -428,7 +428,7 @@ class BendersLoop:
     def _centre(self, key: bytes) -> Vector | None:
         """The incumbent, if it has these integers: plans between it and another of them have them too."""
         values = None if self.incumbent is None else self.incumbent.result.values
-        if values is None or np.round(values[self.master.model.integers]).tobytes() != key:
+        if values is None or np.round(values[self.master.solver.integers]).tobytes() != key:
             return None
         return values if len(values) == len(self.master.builder.columns) else None
 

@@ -394,18 +394,18 @@ class MasterProblem(ScenarioModel):
             gaps = groups.gaps[cut.new[tied]]
             rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
             rhs[tied] += cut.by_gap[tied] * (cut.gap_limit[tied] - self.least["gap"][gaps])
-        self.model.extend(columns, rows, rhs / self.unit)
+        self.solver.extend(columns, rows, rhs / self.unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""
         assert result.values is not None
         values = np.zeros(len(self.builder.columns))
-        values[self.model.integers] = result.values[self.model.integers]
+        values[self.solver.integers] = result.values[self.solver.integers]
         return replace(result, values=values, duals=None)
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
         """The cheapest baseline beside the purchases of a plan, as they are."""
-        model, columns = self.model, self.builder.columns[: self.size]
+        model, columns = self.solver, self.builder.columns[: self.size]
         bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
         if not len(bought):
             return self.solve_lp()

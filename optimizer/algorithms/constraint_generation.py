@@ -79,9 +79,9 @@ class ExcusedPlan:
     def start(self, tree: FutureTree, model: ScenarioModel) -> Vector:
         """The values of the integers of a model that holds the samples that may fail."""
         values = np.zeros(len(model.builder.columns))
-        values[model.model.integers] = joint_integers(tree, self.plans(tree), model.builder)
+        values[model.solver.integers] = joint_integers(tree, self.plans(tree), model.builder)
         values[model.excuses.columns_of(tree.events[n].name for n in self.excused)] = 1.0
-        return values[model.model.integers]
+        return values[model.solver.integers]
 
 
 def counts_survival_alone(instance: Instance) -> bool:
@@ -374,7 +374,7 @@ class ScenarioSearch(Search):
         self.report_round("integers", found.cost, found.bound, violated)
         self.latest = found
         if violated:
-            self.plans, self.model.start = plans, found.values[self.model.model.integers]
+            self.plans, self.model.start = plans, found.values[self.model.solver.integers]
             # With more shocks no plan costs less.
             self.model.known_bound = self.known_bound
         return violated
@@ -410,7 +410,7 @@ class ScenarioSearch(Search):
             return None
         if found.objective - self._by_future.bound <= self.settings.slack(found.objective):
             return self.model.conclude(replace(found, status="optimal", bound=self._by_future.bound))
-        self.model.start = found.values[self.model.model.integers]
+        self.model.start = found.values[self.model.solver.integers]
         return None
 
     def _solve_groups(self, problems: Sequence[GroupProblem]) -> Sequence[GroupPlans | None]:

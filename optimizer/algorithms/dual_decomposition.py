@@ -367,7 +367,7 @@ class DualDecomposition:
         """The integers of the incumbent."""
         if self.incumbent is None or self.incumbent.values is None:
             return []
-        return [{j: self.incumbent.values[j] for j in self.model.model.integers.tolist() if j in self._plan_columns}]
+        return [{j: self.incumbent.values[j] for j in self.model.solver.integers.tolist() if j in self._plan_columns}]
 
     def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
         """The best plan that keeps every option as all plans that are known have it.
@@ -381,7 +381,7 @@ class DualDecomposition:
         self._kept.append(fixed)
         kept = list(fixed)
         model.release_integers()
-        model.model.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])
+        model.solver.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])
         model.known_bound = self.bound
         result = model.solve_integers("what futures share", self._least)
         model.release_integers()

@@ -57,7 +57,7 @@ class ScenarioModel(MeasuredModel):
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
         known = (self.builder, self.cost, self.settings, self.clock)
-        self.model = Model(*known) if self.keeper is None else self.keeper.model_for(*known, self.valid.hold_again)
+        self.solver = Model(*known) if self.keeper is None else self.keeper.model_for(*known, self.valid.hold_again)
 
     # The model.
 
@@ -72,13 +72,13 @@ class ScenarioModel(MeasuredModel):
         self.allow_shortages(self.most, self.gap_limit)
 
     def _extend_model(self) -> None:
-        self.model.grow(self.builder, self.cost)
+        self.solver.grow(self.builder, self.cost)
         self.minimise(self.aim)
 
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.model.minimise(self.aims[aim])
+        self.solver.minimise(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
@@ -89,9 +89,9 @@ class ScenarioModel(MeasuredModel):
             if self.gap_limit_row.columns:
                 self._extend_model()
         columns = self.builder.columns
-        self.model.bound(self.below, 0.0, most)
-        self.model.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.model.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.unit)
+        self.solver.bound(self.below, 0.0, most)
+        self.solver.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
+        self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.unit)
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the problem allows any."""
@@ -104,19 +104,19 @@ class ScenarioModel(MeasuredModel):
 
     def fix_integers(self, values: Vector) -> None:
         """Fix the integers at values, in their order; those of shocks that came later at 0."""
-        whole = np.pad(values, (0, len(self.model.integers) - len(values)))
-        self.model.bound(self.model.integers, whole, whole)
-        self.valid.release(self.model)
+        whole = np.pad(values, (0, len(self.solver.integers) - len(values)))
+        self.solver.bound(self.solver.integers, whole, whole)
+        self.valid.release(self.solver)
 
     def integers_in(self, values: Vector) -> Vector:
         """The values of the integers; of those that a smaller builder has, where the values are of one."""
-        return values[self.model.integers[self.model.integers < len(values)]]
+        return values[self.solver.integers[self.solver.integers < len(values)]]
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
-        upper = [self.builder.columns[j].upper for j in self.model.integers]
-        self.model.bound(self.model.integers, 0.0, np.array(upper))
-        self.valid.hold(self.model)
+        upper = [self.builder.columns[j].upper for j in self.solver.integers]
+        self.solver.bound(self.solver.integers, 0.0, np.array(upper))
+        self.valid.hold(self.solver)
 
     # Solving it.
 
@@ -131,7 +131,7 @@ class ScenarioModel(MeasuredModel):
 
     def solve_relaxed(self) -> SolveResult:
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
-        return self.valid.solve(self.model, self.builder)
+        return self.valid.solve(self.solver, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
@@ -141,13 +141,13 @@ class ScenarioModel(MeasuredModel):
         tolerance = None if "gap" in self.aim else self.settings.tolerance
         bound = self.known_bound if self.aim == "cost" else -math.inf
         enough = bound + self.settings.slack(bound) if math.isfinite(bound) else -math.inf
-        result = self.model.solve(
+        result = self.solver.solve(
             listener=partial(self.report, phase),
             cutoff=cutoff,
             tolerance=tolerance,
             history=self.branching_history,
             enough=enough,
-            is_wide=is_wide(self.model, relaxation, cutoff, self.solve_rounded),
+            is_wide=is_wide(self.solver, relaxation, cutoff, self.solve_rounded),
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
@@ -164,12 +164,12 @@ class ScenarioModel(MeasuredModel):
 
     def solve_lp(self) -> SolveResult:
         """Solve the linear programme that is left once the integers are fixed, without a time limit."""
-        clock, self.model.clock = self.model.clock, Clock()
+        clock, self.solver.clock = self.solver.clock, Clock()
         try:
-            return self.model.solve(relaxed=True)
+            return self.solver.solve(relaxed=True)
         finally:
-            clock.solving += self.model.clock.solving
-            self.model.clock = clock
+            clock.solving += self.solver.clock.solving
+            self.solver.clock = clock
 
     def solve_restricted(self, result: SolveResult) -> SolveResult | None:
         """The restricted LP: integers fixed at the whole numbers of a result; None where it is infeasible.
@@ -177,11 +177,11 @@ class ScenarioModel(MeasuredModel):
         They stay fixed. Options that are opened at size 0 and required by none are closed.
         """
         assert result.values is not None
-        if not len(self.model.integers) and result.duals is not None:
+        if not len(self.solver.integers) and result.duals is not None:
             return result
         values = result.values.copy()
         for _ in range(3):
-            self.fix_integers(np.round(values[self.model.integers]))
+            self.fix_integers(np.round(values[self.solver.integers]))
             restricted = self.solve_lp()
             if restricted.values is None:
                 return None
@@ -206,7 +206,7 @@ class ScenarioModel(MeasuredModel):
         # Values of another model agree with these in the plan's columns.
         parts = np.zeros(max(len(self.builder.columns), len(values)))
         parts[: len(values)] = values
-        places = {int(j): k for k, j in enumerate(self.model.integers[: len(integers)])}
+        places = {int(j): k for k, j in enumerate(self.solver.integers[: len(integers)])}
         for j, excused in self.excuses.rounded(parts.tolist()).items():
             if j in places:
                 nearest[places[j]] = larger[places[j]] = excused
@@ -214,7 +214,7 @@ class ScenarioModel(MeasuredModel):
 
     def solve_from_start(self) -> SolveResult | None:
         """The restricted LP of the integers of `start`; None where there are none, or it is infeasible."""
-        if self.start is None or not len(self.model.integers):
+        if self.start is None or not len(self.solver.integers):
             return None
         result = self._first_feasible([self.start])
         return None if result is None else replace(result, bound=-math.inf)
@@ -223,7 +223,7 @@ class ScenarioModel(MeasuredModel):
         """Start from whole numbers that an LP relaxation leads to, if to any."""
         if relaxation.values is not None and not self.excuses.is_used:
             self.release_integers()
-            whole = dive(self.model, self.solve_relaxed, relaxation)
+            whole = dive(self.solver, self.solve_relaxed, relaxation)
             self.start = self.start if whole is None else whole
 
     def _first_feasible(self, proposals: Iterable[Vector]) -> SolveResult | None:
@@ -288,7 +288,7 @@ class ScenarioModel(MeasuredModel):
         cheapest = self._cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
-        self.model.doubt_basis()
+        self.solver.doubt_basis()
         result = self._improve(cheapest, "cost under the gap")
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
@@ -297,18 +297,18 @@ class ScenarioModel(MeasuredModel):
     def _hold_worst_gap(self) -> None:
         """Minimise the largest gap of a future, and hold it."""
         column, self.worst_gap_limit = list(self.future_gaps[-1].terms), math.inf
-        self.model.bound(column, 0.0, math.inf)
+        self.solver.bound(column, 0.0, math.inf)
         self.minimise("worst gap")
         result = self.solve_integers("largest gap")
         if result.values is not None:
             self.worst_gap_limit = self._restricted(result).objective * (1.0 + HELD_GAP)
-            self.model.bound(column, 0.0, self.worst_gap_limit / self.unit)
+            self.solver.bound(column, 0.0, self.worst_gap_limit / self.unit)
         self.release_integers()
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
-        self.model.doubt_basis()
+        self.solver.doubt_basis()
         for slack in (HELD_GAP, 10 * HELD_GAP):
             self.allow_shortages(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()
@@ -326,13 +326,13 @@ class ScenarioModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
-        self.start = result.values[self.model.integers]
+        self.start = result.values[self.solver.integers]
         column = list(self.measure_limit.terms)
-        self.model.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
+        self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
         found = found if found.values is None else self._restricted(found)
-        self.model.bound(column, -np.inf, np.inf)
+        self.solver.bound(column, -np.inf, np.inf)
         self.release_integers()
         self.minimise("cost")
         return result if found.values is None else replace(result, values=found.values)
@@ -361,7 +361,7 @@ class ScenarioModel(MeasuredModel):
         while names := self._failing_by_slack(restricted, least.objective) - hopeless:
             again = self._solve_surviving(names) or self._solve_surviving(names & survivable)
             if again is None and names & survivable:
-                self.start = least.values[self.model.integers]
+                self.start = least.values[self.solver.integers]
                 again = self._solve_surviving(names & survivable, has_free_integers=True)
                 result = again or result
             hopeless |= names - self.survived
@@ -447,7 +447,7 @@ class ScenarioModel(MeasuredModel):
         marks = [column.mark for column in self.builder.columns]
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.allow_shortages(np.inf)
-        self.model.bound(plan, 0.0, 0.0)
+        self.solver.bound(plan, 0.0, 0.0)
         self.minimise("gap")
         result = self.solve_lp()
         if result.values is None:

@@ -33,7 +33,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
@@ -57,7 +57,7 @@ class FixedPlan:
         self, instance: Instance, plan: Plan, settings: Settings, clock: Clock, shocks: Iterable[Shock] = ()
     ) -> None:
         self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
-        self.builder = formulation.extensive_form_model(instance, shocks, offers_valid=False)
+        self.builder = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False))
         self._rows = self.builder.rows
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 

@@ -30,6 +30,7 @@ from optimizer.algorithms.strategy import BatchResponse, RecourseTask, ShockBatc
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
+from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Integers, Vector, interruptible
 
@@ -65,6 +66,24 @@ def clock_of_task(memory: Memory, until: float | None) -> Iterator[Clock]:
     clock = Clock(None if until is None else max(0.0, until - time.time()))
     with interruptible(clock):
         yield clock
+
+
+@contextlib.contextmanager
+def own_clock(memory: Memory, until: float | None = None) -> Iterator[Clock]:
+    """A clock of the task's own, which stops at a time of day; Ctrl-C stops that of all tasks as well."""
+    clock = Clock(None if until is None else max(0.0, until - time.time()))
+    with interruptible(clock, stopping_all(memory)):
+        yield clock
+
+
+def stopping_all(memory: Memory) -> Listener:
+    """A listener of a task: Ctrl-C stops the clock of all tasks as well, where they run in this process."""
+
+    def stop(event: Progress) -> None:
+        if CLOCK in memory:
+            memory[CLOCK].interrupted = True
+
+    return stop
 
 
 class JointEvaluator(RecourseEvaluator):
@@ -204,7 +223,7 @@ class JointEvaluator(RecourseEvaluator):
             }
             some = None if chosen is None else chosen[own]
             found = each.operate_batches(self.own_plan(n, plan), clock, known, some, flows=flows)
-            result += [_renumbered(response, first) for response in found]
+            result += [replace(response, events=response.events + first) for response in found]
         return result
 
     def least_costs(self) -> Vector:
@@ -286,7 +305,3 @@ class JointEvaluator(RecourseEvaluator):
 def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
     return ShockGaps(gap, fails)
-
-
-def _renumbered(response: BatchResponse, first: int) -> BatchResponse:
-    return replace(response, events=response.events + first)

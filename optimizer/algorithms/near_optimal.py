@@ -118,14 +118,15 @@ class NearOptimalSearch(Search):
             sizes[build.option] += build.size
         known = integers_of(self.instance, plan, self.model.builder.columns)
         whole = known if values is None else dict(enumerate(values))
-        integers = [whole.get(j, 0.0) for j in self.model.model.integers.tolist()]
+        integers = [whole.get(j, 0.0) for j in self.model.solver.integers.tolist()]
         self.found.append(NearOptimalPlan(sizes, cost, plan, np.array(integers)))
         return self.found[-1]
 
     @contextlib.contextmanager
     def held(self, bounds: Mapping[str, tuple[float, float]]) -> Iterator[None]:
         """Keep the sizes of options within bounds."""
-        before = {o: (self.model.model.lower[self.columns[o]], self.model.model.upper[self.columns[o]]) for o in bounds}
+        solver = self.model.solver
+        before = {o: (solver.lower[self.columns[o]], solver.upper[self.columns[o]]) for o in bounds}
         self._hold(bounds)
         try:
             yield
@@ -134,11 +135,11 @@ class NearOptimalSearch(Search):
 
     def _hold(self, bounds: Mapping[str, tuple[float, float]]) -> None:
         for o, (lower, upper) in bounds.items():
-            self.model.model.bound([self.columns[o]], lower, upper)
+            self.model.solver.bound([self.columns[o]], lower, upper)
 
     def narrow(self, option: str, lower: float, upper: float) -> None:
         """Bound an option's size as it is proven for all plans: later problems are easier to prove then."""
-        column, model = self.columns[option], self.model.model
+        column, model = self.columns[option], self.model.solver
         slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
@@ -148,12 +149,12 @@ class NearOptimalSearch(Search):
         It ignores that the clock is hurried.
         """
         self.model.release_integers()
-        self.model.model.minimise(objective)
+        self.model.solver.minimise(objective)
         # The last one of these is nearer than what was solved since.
-        self.model.model.recall(LIMIT)
+        self.model.solver.recall(LIMIT)
         with self.clock.unhurried():
             result = self.model.solve_relaxed()
-        self.model.model.keep(LIMIT)
+        self.model.solver.keep(LIMIT)
         if result.status == "infeasible":
             return math.inf
         return result.objective if result.status == "optimal" else -math.inf
@@ -161,8 +162,8 @@ class NearOptimalSearch(Search):
     def moved(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
         """The plan with the same integers and the least objective; None where it fails a shock not written out."""
         self.model.fix_integers(known.integers)
-        self.model.model.minimise(objective)
-        self.model.model.doubt_basis()
+        self.model.solver.minimise(objective)
+        self.model.solver.doubt_basis()
         result = self.model.solve_lp()
         if result.values is None:
             return None
@@ -197,7 +198,7 @@ class NearOptimalSearch(Search):
     ) -> tuple[SolveResult, SolveResult] | None:
         """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
         self._between(plans, own)
-        self.model.model.minimise(objective)
+        self.model.solver.minimise(objective)
         # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
         most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
         if objective.terms != self.cost.terms:
@@ -206,7 +207,7 @@ class NearOptimalSearch(Search):
         result = self._glance(plans, own, enough, most)
         if result is None:
             self._between(plans, own)
-            result = self.model.model.solve(enough=enough, cutoff=most, history=history)
+            result = self.model.solver.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
         cheapest = None if result.values is None else self._cheapened(result, objective)
         return None if cheapest is None else (result, cheapest)
@@ -215,7 +216,7 @@ class NearOptimalSearch(Search):
         self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
     ) -> SolveResult | None:
         """What linear programmes say by themselves: that there is no plan, or one that is good enough; else None."""
-        model = self.model.model
+        model = self.model.solver
         # Each goes on from the last, which takes a tenth of the time of a tree that begins from nothing.
         model.recall(GLANCE)
         relaxation = self.model.solve_relaxed()
@@ -239,7 +240,7 @@ class NearOptimalSearch(Search):
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Let integers move between those of some plans, an option's own as they like; all as they like without any."""
         self.model.release_integers()
-        model, columns = self.model.model, self.model.builder.columns
+        model, columns = self.model.solver, self.model.builder.columns
         if plans and len(model.integers):
             # Which samples may fail is decided anew each time.
             others = [
@@ -258,7 +259,7 @@ class NearOptimalSearch(Search):
                 least, most = _around(size)
                 bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
-            self.model.model.minimise(self.cost)
+            self.model.solver.minimise(self.cost)
             return self.model.solve_restricted(replace(result, duals=None))
 
     def _violated(self, result: SolveResult) -> list[Violation]:
@@ -283,7 +284,7 @@ class NearOptimalSearch(Search):
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
         self.model.fix_integers(known.integers)
         with self.held({o: _around(size) for o, size in known.sizes.items()}):
-            self.model.model.minimise(self.cost)
+            self.model.solver.minimise(self.cost)
             result = self.model.solve_lp()
         if result.values is None:
             return None

@@ -284,7 +284,7 @@ class RoundedFloors:
         rounded = (row for each in self._coverings(values) if (row := self._rounded(each, values)) is not None)
         # Shocks that ask for the same have the same row.
         found = {np.round(row.coefficients / row.rhs, SAME_DIGITS).tobytes(): row for row in rounded}
-        mass, first, result = self.model.model.mass, len(self.known), []
+        mass, first, result = self.model.solver.mass, len(self.known), []
         for number, row in enumerate(found.values()):
             terms = {int(j): -mass * float(row.coefficients[j]) for j in np.flatnonzero(row.coefficients)}
             mark = Mark("", "floors", f"rounded{first + number}", "")

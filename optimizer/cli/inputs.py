@@ -220,7 +220,7 @@ def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
 
 
 def _with_attacks(made: InstanceInput) -> InstanceInput:
-    from optimizer.studies.withstand import with_listed_attacks
+    from optimizer.algorithms.separation.attacks import with_listed_attacks
 
     instance, note = with_listed_attacks(made.instance)
     return replace(made, instance=instance, notes=(*made.notes, note))

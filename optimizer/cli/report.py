@@ -150,9 +150,7 @@ def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...
 
 def _figures(memory: "Memory", subject: sections.StudySubject) -> "Sensitivity | None":
     """A task: the uncertain numbers that decide, for the first screen."""
-    from optimizer.report.brief.content import MOST_FIGURES
-
-    return sections.find_deciding_figures(subject, sections.listener_of(memory), MOST_FIGURES)
+    return sections.find_deciding_figures(subject, sections.listener_of(memory))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:

@@ -32,8 +32,6 @@ SAMPLES, STRESS_SAMPLES = 200, 1000
 # Seconds that all of a report's studies have together where no limit is given: with the search before them and the
 # page after them, three minutes.
 REPORT_SECONDS = 155.0
-# So many uncertain numbers are solved for in a section: a page shows those that decide.
-_MOST_NUMBERS = 5
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
@@ -167,21 +165,22 @@ def _alternatives(subject: StudySubject, listener: "Listener") -> "Study":
     return alternatives(subject.instance, settings=subject.settings, listener=listener, known=subject.optimum)
 
 
-def _sensitivity(subject: StudySubject, listener: "Listener", most: int = _MOST_NUMBERS) -> "Sensitivity":
+def _sensitivity(subject: StudySubject, listener: "Listener") -> "Sensitivity":
+    from optimizer.report.brief.content import MOST_FIGURES
     from optimizer.studies.sensitivity import sensitivity
 
-    known, settings = subject.optimum, subject.settings
+    settings, known, most = subject.settings, subject.optimum, MOST_FIGURES
     return sensitivity(subject.instance, flips=False, settings=settings, listener=listener, known=known, most=most)
 
 
-def find_deciding_figures(subject: StudySubject, listener: "Listener", most: int) -> "Sensitivity | None":
+def find_deciding_figures(subject: StudySubject, listener: "Listener") -> "Sensitivity | None":
     """The uncertain numbers that decide, for the first screen; None where there are none to be looked at.
 
     Of a plan that is not the best of its instance there are none: they are about the best plan.
     """
     if not subject.instance.uncertain or subject.optimum is None:
         return None
-    return _sensitivity(subject, listener, most)
+    return _sensitivity(subject, listener)
 
 
 def _stress(subject: StudySubject, listener: "Listener") -> "Study":

@@ -283,6 +283,12 @@ class Shock:
     probability: float
     entry: str
 
+    @property
+    def worst_cut(self) -> float:
+        """The largest severity of its cuts, in the periods of its window."""
+        severities = (each for cut in self.spec.cuts for each in cut.severity[: len(self.periods)])
+        return max(severities, default=0.0)
+
 
 def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
     """The events of one entry: starts outermost, then durations, then severities.

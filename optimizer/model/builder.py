@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -71,6 +71,23 @@ class Row:
     t: int | None
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What of a programme is written.
+
+    Attributes:
+        offers_valid: whether rows that every plan keeps are: not where nothing is searched for.
+        operated: the processes, segments and options whose operation is; None for all of them. The rows that they
+            share with others have their terms only.
+    """
+
+    offers_valid: bool = True
+    operated: frozenset[str] | None = None
+
+
+EVERYTHING = Scope()
+
+
 class ModelBuilder(Ledgers):
     """One linear or mixed-integer programme being written.
 
@@ -85,12 +102,9 @@ class ModelBuilder(Ledgers):
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
-        # Rows that every plan keeps: a model holds those that its relaxation violates. Where nothing is searched for,
-        # none are written.
+        # Rows that every plan keeps: a model holds those that its relaxation violates.
         self.valid: list[Row] = []
-        self.offers_valid = True
-        # The processes, segments and options whose operation is written; None for all of them.
-        self.written: frozenset[str] | None = None
+        self.scope = EVERYTHING
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
@@ -229,8 +243,7 @@ class ModelBuilder(Ledgers):
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        copied._links, copied._used, copied.offers_valid = dict(self._links), set(self._used), self.offers_valid
-        copied.written = self.written
+        copied._links, copied._used, copied.scope = dict(self._links), set(self._used), self.scope
         return copied
 
     @property
@@ -249,7 +262,8 @@ class ModelBuilder(Ledgers):
 
     def selected[T](self, parts: Mapping[str, T]) -> Mapping[str, T]:
         """Of processes, segments or options those whose operation is written."""
-        return parts if self.written is None else {name: part for name, part in parts.items() if name in self.written}
+        some = self.scope.operated
+        return parts if some is None else {name: part for name, part in parts.items() if name in some}
 
     def answering(self, length: int) -> "ModelBuilder":
         """A new model of operation alone, over `length` periods counted from the start of a shock.
@@ -257,7 +271,7 @@ class ModelBuilder(Ledgers):
         Every linking term of this one is a given number there, for the period before the shock as well.
         """
         model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
-        model.offers_valid = self.offers_valid
+        model.scope = replace(self.scope, operated=None)
         for owner, what in self._links:
             first = len(model.columns)
             model.columns += [

@@ -54,7 +54,7 @@ def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Se
         rows: those of the path.
     """
     gates = model.take_gates()
-    if gates and not path.is_baseline and model.offers_valid:
+    if gates and not path.is_baseline and model.scope.offers_valid:
         _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
 
 

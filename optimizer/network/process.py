@@ -56,18 +56,18 @@ to n and k − n/2 from there. In a state that lasts (`Path.is_steady`), r = u: 
 plan does not enter r; what the baseline runs beyond its floor does not count, for no recourse knows it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import Path
 from optimizer.horizon import Horizon
-from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.suggestions import finding
 from optimizer.units import (
@@ -87,6 +87,10 @@ from optimizer.units import (
     ShareSeries,
     parse_amount,
 )
+
+if TYPE_CHECKING:
+    from optimizer.disruptions.shock import Path
+    from optimizer.model.builder import ModelBuilder
 
 ZERO_SERIES = Series.constant(0.0)
 MONTHS_A_YEAR = 12
@@ -194,7 +198,7 @@ class PriceResponse(Described):
     )
 
     @model_validator(mode="after")
-    def _stays_convex(self) -> "PriceResponse":
+    def _stays_convex(self) -> PriceResponse:
         if (1.0 - 1.0 / self.elasticity) * self.included > 2.0 * self.reference:
             what = (
                 f"included ({self.included:g}) is so much of reference ({self.reference:g}) that the cost is not convex"
@@ -250,7 +254,7 @@ class Process(Activity):
     committed: Commitments = Field(default=(), description=COMMITTED)
 
     @model_validator(mode="after")
-    def _costs_more(self) -> "Process":
+    def _costs_more(self) -> Process:
         if self.price_response is not None and min(self.cost.values) < 0:
             what = (
                 "a surplus that is sold (cost below 0) has no price_response: it would sell dearer, which is not convex"

@@ -1,29 +1,41 @@
-"""Reports as files: a page that needs nothing else, a brief or a workbook of a plan, and pages of requirements."""
+"""Reports as files: a page that needs nothing else, a brief or a workbook of a plan, and pages of requirements.
+
+A page is made of templates, scripts, data and pictures, all of which stand inside the file.
+"""
 
 import base64
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from optimizer.errors import BRIEF_FORMS, has_extra
+from optimizer.errors import BRIEF_FORMS, has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, make_each_brief, make_futures_brief
 from optimizer.report.brief.plan_parts import find_brief_slips
-from optimizer.report.brief.writers import write_brief
+from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
 from optimizer.report.format import percent
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.book import tidy
-from optimizer.report.html.sections import PageSection, Study, draw_study_plot, picture_data, plan_pictures, section_of
-from optimizer.report.html.template import embed_json, picture_address, render_page
+from optimizer.report.html.sections import (
+    PageSection,
+    Study,
+    draw_study_plot,
+    picture_address,
+    picture_data,
+    plan_pictures,
+    section_of,
+)
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
@@ -324,3 +336,46 @@ def _figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
         alt = f"{caption}, as a figure; the table below it has its numbers."
         picture = picture_address(draw_funding_plot(found, "svg"))
         yield {"kind": "figure", "caption": caption, "alt": alt, "picture": picture, "behind": []}
+
+
+def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
+    """A page from its template, with its look and its scripts inside.
+
+    Args:
+        name: of the template.
+        scripts: files of which its script is made, in order.
+        values: what the template names.
+    """
+    require_extra("report", "A report page")
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(name).render(
+        version=version("optimizer"),
+        paper=_paper(values["book"].get("brief")),
+        css=Markup(page_part("page.css")),
+        script=Markup(script_text("\n".join(map(page_part, scripts)))),
+        **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
+    )
+
+
+def _paper(brief: Mapping[str, Any] | None) -> str:
+    """By what the printed answer is made smaller, for a style."""
+    return "1" if brief is None or not brief["parts"] else f"{paper_scale(brief):.3f}"
+
+
+def page_part(name: str) -> str:
+    """The text of one of the files that pages are made of."""
+    return (files("optimizer.report.html") / name).read_text(encoding="utf-8")
+
+
+def embed_json(data: dict[str, Any]) -> str:
+    """JSON that can stand inside a script element whatever its texts say."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def script_text(text: str) -> str:
+    """Script that cannot end its element."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

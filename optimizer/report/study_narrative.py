@@ -36,13 +36,14 @@ from optimizer.report.tables.share import core_text, share_facts, share_headline
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
-from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought
+from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.explain import Explanation
 from optimizer.studies.explain.part_values import PartValue
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.importance import numbers_of
+from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES

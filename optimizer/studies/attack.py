@@ -24,7 +24,13 @@ import numpy as np
 from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, Method, cheapest_violating_attack
+from optimizer.algorithms.separation.attacks import (
+    AttackImpact,
+    AttackOracle,
+    Method,
+    cheapest_violating_attack,
+    listed_shocks_only,
+)
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
@@ -43,7 +49,6 @@ from optimizer.studies.withstand import (
     Withstood,
     deterred_attacks,
     least_outlay,
-    listed_shocks_only,
     plan_columns,
     withstood,
     worst_attack,

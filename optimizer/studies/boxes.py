@@ -34,22 +34,22 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.disruptions.ensemble import sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.schema import Instance
+from optimizer.model.builder import Scope
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
-from optimizer.solver import Basis, Clock, interruptible
+from optimizer.solver import Basis, Clock
 from optimizer.studies.importance import UncertainNumber, latin_hypercube
 from optimizer.studies.purchases import place_plan
-from optimizer.studies.sensitivity import stopping_all
-from optimizer.studies.stress import worst_cut
-from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded
 
@@ -381,7 +381,7 @@ def evaluate_all(
     ]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
-        executor.memory["clock"] = clock
+        executor.memory[CLOCK] = clock
         for k, outcomes in executor.as_completed(tasks, clock):
             found |= dict(zip(parts[k], outcomes, strict=False))
             # As after Ctrl-C, what has not begun is left out.
@@ -403,8 +403,8 @@ def evaluate_states(
     Every sample starts from the bases of the first, which `bases` takes up where it is empty: so its answer is the same
     whatever is evaluated before it.
     """
-    clock, found = Clock(), list[StateOutcome]()
-    with interruptible(clock, stopping_all(memory)):
+    found = list[StateOutcome]()
+    with own_clock(memory) as clock:
         for state in states:
             if clock.interrupted:
                 break
@@ -429,7 +429,7 @@ def _outcome(
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
     # Nothing is searched for, and every sample has programmes of its own.
-    evaluator.subproblems.plan.offers_valid = False
+    evaluator.subproblems.plan.scope = Scope(offers_valid=False)
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
@@ -462,4 +462,4 @@ def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
     if event is None:
         return None
     months = len(event.periods) * instance.horizon.months
-    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, worst_cut(event))
+    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_cut)

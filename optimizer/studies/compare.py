@@ -32,9 +32,10 @@ from optimizer.studies.budget_sweep import (
     ask_failing,
     budgets_up_to,
 )
-from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn, sizes_bought
+from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE
+from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 
@@ -359,9 +360,6 @@ def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:
 def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:
     """Neighbouring budgets with plans that differ in what they buy or survive."""
     planned = [budget for budget in budgets if sweep.is_planned(case, budget)]
-    known = [(budget, _set_of(sweep.result(case, budget))) for budget in planned]
+    results = ((budget, sweep.result(case, budget)) for budget in planned)
+    known = [(budget, (frozenset(sizes_bought(each)), frozenset(each.shocks_survived))) for budget, each in results]
     return [(low, high) for (low, one), (high, other) in pairwise(known) if one != other]
-
-
-def _set_of(result: Result) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(sizes_bought(result)), frozenset(result.shocks_survived)

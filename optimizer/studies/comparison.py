@@ -36,25 +36,8 @@ from optimizer.studies.budget_sweep import (
     budgets_up_to,
 )
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING
-
-
-def sizes_bought(result: Result) -> dict[str, float]:
-    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought."""
-    bought: dict[str, float] = {}
-    for build in result.plan.builds:
-        bought[build.option] = bought.get(build.option, 0.0) + build.size
-    bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
-    most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
-    return {o: size for o, size in bought.items() if size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}
-
-
-def years_bought(result: Result, option: str) -> tuple[int, ...]:
-    """The calendar years in which a plan buys some of an option."""
-    found = {build.year for build in result.plan.builds if build.option == option}
-    fills = result.plan.fills.get(option, ())
-    bought = (t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills))
-    return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
+from optimizer.studies.purchases import sizes_bought
+from optimizer.tolerances import NEGLIGIBLE
 
 
 def _figures(result: Result) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str,
     estimate otherwise.
     """
     value = nucleolus(members, high)
-    moved = [nucleolus(members, {**high, each: low[each]}) for each in high if _differ(low[each], high[each])]
+    moving = [each for each in high if high[each] - low[each] > SAME_VALUE * abs(high[each])]
+    moved = [nucleolus(members, {**high, each: low[each]}) for each in moving]
     return {
         member: ProvenPayment(
             paid,
@@ -142,10 +143,6 @@ def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str,
         )
         for member, paid in value.items()
     }
-
-
-def _differ(low: float, high: float) -> bool:
-    return high - low > SAME_VALUE * abs(high)
 
 
 def _row(members: Sequence[str], coalition: Coalition) -> list[float]:

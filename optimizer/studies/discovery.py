@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
 from optimizer.instance.reading import read
@@ -45,7 +46,6 @@ from optimizer.studies.boxes import (
 )
 from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
 from optimizer.studies.purchases import fit_plan
-from optimizer.studies.withstand import with_listed_attacks
 
 
 def discovery_frames(found: "Discovery") -> Frames:

@@ -171,13 +171,10 @@ def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
         return read_given_plan(plan, instance, name)
     if isinstance(plan, FuturesResult):
         return read_given_plan(plan.to_dict(whole=False), instance, name)
-    bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, _labels(instance))
+    labels = tuple(instance.horizon.label(t) for t in instance.horizon.periods)
+    bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, labels)
     fills = {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}
     return read_given_plan({"builds": list(map(asdict, bought.builds)), "purchases": fills}, instance, name)
-
-
-def _labels(instance: Instance) -> tuple[str, ...]:
-    return tuple(instance.horizon.label(t) for t in instance.horizon.periods)
 
 
 def evaluate_plan(

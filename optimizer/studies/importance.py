@@ -36,7 +36,7 @@ from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Mark
+from optimizer.model.builder import Mark, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Array
 from optimizer.results.saved import Bands, Spread
@@ -251,7 +251,7 @@ class DualScreen:
         names processes, segments and options, their part of L, and that of the first stage.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks, offers_valid=False, written=written)
+        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, operated=written))
         values = [self.values.get(column.mark, 0.0) for column in model.columns]
         rows = (row for row in model.rows if row.mark in self.duals)
         priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)

@@ -71,6 +71,24 @@ def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
     return (*_builds(instance, result), *_stocks(instance, result))
 
 
+def sizes_bought(result: Result) -> dict[str, float]:
+    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought."""
+    bought: dict[str, float] = {}
+    for build in result.plan.builds:
+        bought[build.option] = bought.get(build.option, 0.0) + build.size
+    bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
+    most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
+    return {o: size for o, size in bought.items() if size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}
+
+
+def years_bought(result: Result, option: str) -> tuple[int, ...]:
+    """The calendar years in which a plan buys some of an option."""
+    found = {build.year for build in result.plan.builds if build.option == option}
+    fills = result.plan.fills.get(option, ())
+    bought = (t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills))
+    return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
+
+
 def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
     horizon = instance.horizon
     for build in result.plan.builds:

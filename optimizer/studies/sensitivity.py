@@ -19,8 +19,10 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.measured_model import negligible_gap
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
@@ -54,7 +56,6 @@ from optimizer.studies.measure import (
     proven_objective,
 )
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.studies.withstand import with_listed_attacks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 
@@ -180,16 +181,6 @@ def ask_moved(
         return outcome(solver, variant, solver.ask())
 
 
-def stopping_all(memory: dict[str, Any]) -> Listener:
-    """A listener of a task: Ctrl-C stops the clock of all tasks as well, where they run in this process."""
-
-    def stop(event: Progress) -> None:
-        if "clock" in memory:
-            memory["clock"].interrupted = True
-
-    return stop
-
-
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
     """What is remembered of an answer."""
     if not math.isfinite(found.cost):
@@ -311,7 +302,7 @@ def sensitivity(
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
         with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
-            search.executor.memory["clock"] = clock
+            search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
             bars = search.tornado()
             bars = search.with_switching_values(bars, resolution) if flips else bars
@@ -342,7 +333,7 @@ def find_bands(
         if not search.begin().has_plan:
             return None
         with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
-            search.executor.memory["clock"] = clock
+            search.executor.memory[CLOCK] = clock
             found = search.sampled(samples, seed)
     return None if found is None else found.bands(len(instance.uncertain))
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition
@@ -38,7 +39,6 @@ from optimizer.studies.cost_shares import (
     shapley_ends,
 )
 from optimizer.studies.measure import Measure, before_measure
-from optimizer.studies.sensitivity import stopping_all
 from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
@@ -131,10 +131,9 @@ def solve_coalition(
 
     `plan` has the builds of a split into smaller coalitions, `shocks` those that were tight for them.
     """
-    clock = Clock(None if until is None else max(0.0, until - time.time()))
-    if clock.is_over:
-        return None
-    with interruptible(clock, stopping_all(memory)):
+    with own_clock(memory, until) as clock:
+        if clock.is_over:
+            return None
         held = frozenset(shocks) & {event.name for event in instance.events}
         return solve_instance(instance, settings, clock, held_shocks=held, plan=plan)
 
@@ -173,7 +172,7 @@ class _CoalitionSearch:
         if self.clock.is_over:
             return
         # Ctrl-C during a task in this process stops all of them.
-        executor.memory["clock"] = self.clock
+        executor.memory[CLOCK] = self.clock
         starts = [self._start(each) for each in wanted]
         tasks = [
             Task(solve_coalition, (self.variants[each], settings, *start, self.until))

@@ -18,7 +18,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.strategy import BatchResponse
 from optimizer.algorithms.subproblems import SubproblemSolver
-from optimizer.disruptions.shock import Cut, Shock
+from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
@@ -139,7 +139,7 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
         entry=tuple(event.entry for event in events),
         start=starts,
         months=np.array([len(event.periods) * instance.horizon.months for event in events], dtype=np.intp),
-        severity=np.array([worst_cut(event) for event in events]),
+        severity=np.array([event.worst_cut for event in events]),
         survived=~surveyed.fails.any(axis=1),
         gap=surveyed.gap.sum(axis=1),
         segment=worst,
@@ -148,12 +148,6 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
         failure=np.where(first < never, starts + first, -1),
         probability=np.array([event.probability for event in events]),
     )
-
-
-def worst_cut(event: Shock) -> float:
-    """The largest severity of a sample, in the periods of its window."""
-    length = len(event.periods)
-    return max((severity for cut in event.spec.cuts for severity in cut.severity[:length]), default=0.0)
 
 
 def spreads(instance: Instance, surveyed: Survey) -> dict[str, ServiceSpread]:

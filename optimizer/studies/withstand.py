@@ -16,17 +16,14 @@ import numpy as np
 
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
-from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.algorithms.strategy import LEAST_OUTLAY
-from optimizer.disruptions.adversary import ENUMERATED, Attack
-from optimizer.errors import Finding, InstanceError
+from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import (
     ScenarioNames,
     apply_arguments,
-    for_each_future,
     with_attacks,
     with_budget,
-    without_attacks,
 )
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
@@ -35,7 +32,7 @@ from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
 from optimizer.studies.solve import Timer, conclude, open_evaluator
-from optimizer.units import MoneyLike, si
+from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
@@ -139,45 +136,6 @@ def shape(instance: Instance, fought: RobustPlan, builder: ModelBuilder) -> Shap
         deterred = deterred_attacks(fought.oracle, columns, fought.deterred)
     faced = _describe_adversary(fought.oracle, attacks, deterred)
     return Shaped(with_attacks(instance, attacks), attacks, deterred, faced)
-
-
-def listed_shocks_only(instance: Instance) -> Instance:
-    """The instance with its listed shocks only, in every future.
-
-    Raises:
-        InstanceError: it has no adversary; of several futures, none of them has.
-    """
-    if all(future.instance.adversary is None for future in instance.tree.futures):
-        cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
-        raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
-    return for_each_future(instance, without_attacks) if instance.futures else without_attacks(instance)
-
-
-def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
-    """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
-
-    Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
-    of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
-
-    Raises:
-        InstanceError: the instance has no adversary, one with too many attacks to list, or one that can be deterred.
-    """
-    listed = listed_shocks_only(instance)
-    adversary = listed.adversary
-    assert adversary is not None
-    if adversary.deterrents:
-        what = "which attacks are affordable depends on the plan, for leverage deters some: they cannot be listed"
-        cure = "Use `solve --adversary` or `attack`, or remove `deterrence` from the targets."
-        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
-    attacks = AttackOracle(listed, Settings(), Clock()).candidates()
-    if attacks is None:
-        what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
-        cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
-        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
-    means = si(adversary.attack_budget, listed.money)
-    count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
-    note = f"Adversary: {count} that {means} can buy stand among the shocks."
-    return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
 
 
 def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:

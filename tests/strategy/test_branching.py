@@ -187,7 +187,7 @@ def test_a_dive_goes_up_then_down_then_gives_up(
     run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
     relaxation = run.solve_relaxation()
     assert relaxation.objective == pytest.approx(60 + 0.6 * fixed_cost)
-    found = dive(run.model, run.solve_relaxed, relaxation)
+    found = dive(run.solver, run.solve_relaxed, relaxation)
     assert (None if found is None else found.tolist()) == whole
 
 
@@ -210,7 +210,7 @@ def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
 def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method() -> None:
     # 60 t cost 120 relaxed, and no less than 3 · 60 without the plant; the largest gap is that of doing nothing.
     run = held()
-    method: Any = lambda: run.model._back._highs.getOptionValue("simplex_strategy")[1]  # type: ignore[attr-defined]  # noqa: E731
+    method: Any = lambda: run.solver._back._highs.getOptionValue("simplex_strategy")[1]  # type: ignore[attr-defined]  # noqa: E731
     assert (run.solve_relaxation().objective, method()) == (pytest.approx(120), DUAL)
     run.allow_shortages(math.inf)
     run.minimise("gap")
@@ -227,14 +227,14 @@ def test_a_basis_that_was_kept_gets_the_rows_that_come_later() -> None:
     # Without the plant 60 t cost 180; the relaxation before is at hand, and no row of zeros moves it.
     run = held()
     assert run.solve_relaxation().objective == pytest.approx(120)
-    run.model.keep("before")
+    run.solver.keep("before")
     run.fix_integers(np.zeros(2))
     assert run.solve_lp().objective == pytest.approx(180)
-    run.model.extend(run.model.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
+    run.solver.extend(run.solver.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
     run.release_integers()
-    run.model.recall("before")
+    run.solver.recall("before")
     assert run.solve_relaxed().objective == pytest.approx(120)
-    assert run.model._back.highs.getInfo().simplex_iteration_count == 0  # type: ignore[attr-defined]
+    assert run.solver._back.highs.getInfo().simplex_iteration_count == 0  # type: ignore[attr-defined]
 
 
 def test_a_doubtful_basis_and_a_programme_that_was_just_solved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_doubtful_basis_and_a_programme_that_was_just_solved(monkeypatch: pyte
     run = held()
     run.solve_relaxation()
     run.fix_integers(np.zeros(2))
-    run.model.doubt_basis()
+    run.solver.doubt_basis()
     assert run.solve_lp().objective == pytest.approx(180)
     monkeypatch.delattr("optimizer.solver.highs.HighsBackEnd._attempt")
     assert run.solve_lp().objective == pytest.approx(180)
@@ -256,8 +256,8 @@ def test_a_basis_that_leads_nowhere_in_time_is_left_for_a_fresh_start(monkeypatc
     monkeypatch.setattr("optimizer.solver.highs.LEAST_PATIENCE", 0.0)
     monkeypatch.setattr("optimizer.solver.highs.MOST_TIMES", 0.0)
     begun = list[None]()
-    own = run.model._back._run  # type: ignore[attr-defined]
-    monkeypatch.setattr(run.model._back, "_run", lambda clock: (begun.append(None), own(clock)))
+    own = run.solver._back._run  # type: ignore[attr-defined]
+    monkeypatch.setattr(run.solver._back, "_run", lambda clock: (begun.append(None), own(clock)))
     run.fix_integers(np.zeros(2))
     assert run.solve_lp().objective == pytest.approx(180)
     assert begun == [None]

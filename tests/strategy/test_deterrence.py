@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.robust import WorstAttackModel, robust_plan
-from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
+from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack, with_listed_attacks
 from optimizer.disruptions.adversary import Attack
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
-from optimizer.studies.withstand import plan_columns, with_listed_attacks
+from optimizer.studies.withstand import plan_columns
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"

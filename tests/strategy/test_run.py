@@ -20,7 +20,7 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     least = run.minimise_cost()
     assert least is not None
     assert least.values is not None
-    run.start = np.round(least.values[run.model.integers])
+    run.start = np.round(least.values[run.solver.integers])
     ask = run.solve_integers
 
     def dearer(phase: str, cutoff: float) -> SolveResult:

@@ -43,8 +43,9 @@ from optimizer.algorithms.separation.interdiction import (
 )
 from optimizer.disruptions.adversary import ENUMERATED, Attack
 from optimizer.disruptions.shock import Shock
-from optimizer.errors import SolverError
+from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, first_stages_model
+from optimizer.instance.edits import for_each_future, with_attacks, without_attacks
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
@@ -57,6 +58,7 @@ from optimizer.tolerances import (
     POSITIVE,
     VIOLATED,
 )
+from optimizer.units import si
 
 Method = Literal["enumeration", "programme"]
 # Attacks that are evaluated in one batch.
@@ -411,3 +413,42 @@ def attack_oracles(tree: FutureTree, settings: Settings, clock: Clock) -> list[A
         if id(instance) not in made:
             made[id(instance)] = None if instance.adversary is None else AttackOracle(instance, settings, clock)
     return [made[id(future.instance)] for future in tree.futures]
+
+
+def listed_shocks_only(instance: Instance) -> Instance:
+    """The instance with its listed shocks only, in every future.
+
+    Raises:
+        InstanceError: it has no adversary; of several futures, none of them has.
+    """
+    if all(future.instance.adversary is None for future in instance.tree.futures):
+        cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
+        raise InstanceError([Finding(instance.title, None, "", "there is no adversary", cure)])
+    return for_each_future(instance, without_attacks) if instance.futures else without_attacks(instance)
+
+
+def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
+    """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
+
+    Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
+    of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
+
+    Raises:
+        InstanceError: the instance has no adversary, one with too many attacks to list, or one that can be deterred.
+    """
+    listed = listed_shocks_only(instance)
+    adversary = listed.adversary
+    assert adversary is not None
+    if adversary.deterrents:
+        what = "which attacks are affordable depends on the plan, for leverage deters some: they cannot be listed"
+        cure = "Use `solve --adversary` or `attack`, or remove `deterrence` from the targets."
+        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
+    attacks = AttackOracle(listed, Settings(), Clock()).candidates()
+    if attacks is None:
+        what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
+        cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
+        raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
+    means = si(adversary.attack_budget, listed.money)
+    count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
+    note = f"Adversary: {count} that {means} can buy stand among the shocks."
+    return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."

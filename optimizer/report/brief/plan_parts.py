@@ -307,7 +307,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     said = [_kept_sentence(result, rows)]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
-        said.append(f"{plural(_count(rest), 'more shock')} not shown, {which}.")
+        said.append(f"{plural(sum(len(row.fold.members) for row in rest), 'more shock')} not shown, {which}.")
     note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
     note += "above floors as well. Survival gap and value: at shortage cost."
     title = "What is survived, and what is not"
@@ -319,10 +319,6 @@ def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
     kept = [outcome.fails for outcome in result.shocks].count(False)
     dates = " Each date of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
     return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{dates}"
-
-
-def _count(rows: Iterable[Folded]) -> int:
-    return sum(len(row.fold.members) for row in rows)
 
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:

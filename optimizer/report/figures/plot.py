@@ -3,8 +3,11 @@
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
@@ -12,10 +15,12 @@ from optimizer.report.figures import supply_chain, survival, time_to_survive, wo
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import Passing, tightest
 from optimizer.report.figures.years import stocks_in, years_of
-from optimizer.report.html.book import Book
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import weakest_of
-from optimizer.studies.comparison import Frontier
+
+if TYPE_CHECKING:
+    from optimizer.report.html.book import Book
+    from optimizer.studies.comparison import Frontier
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,11 @@ def hardest_sources(
     _require_kept(book, shock, list(outcomes))
     demands = book.instance.demands
     _require(segment is None or segment in demands, f"there is no segment {segment!r}; one of: {', '.join(demands)}")
-    unserved = {pair: value for pair, value in _unserved(book, outcomes).items() if _is_asked(pair, shock, segment)}
+    unserved = {
+        (s, d): value
+        for (s, d), value in _unserved(book, outcomes).items()
+        if shock in (None, s) and segment in (None, d)
+    }
     if shock is not None and segment is not None:
         chosen, words = (shock, segment), "Shock and segment as asked for."
     else:
@@ -250,10 +259,6 @@ def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, st
         for d, service in outcome.segments.items()
         if service.shortage > 0
     }
-
-
-def _is_asked(pair: tuple[str, str], shock: str | None, segment: str | None) -> bool:
-    return shock in (None, pair[0]) and segment in (None, pair[1])
 
 
 # How a figure chose what was not asked for, by whether a shock was, and a segment.

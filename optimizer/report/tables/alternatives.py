@@ -135,7 +135,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         (f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results]),
         ("  more than the cheapest", [_more(each, found.cheapest) for each in results]),
         (f"Outlay, {money}", [si(each.outlay) for each in results]),
-        ("Shocks survived", [_survived_count(each) for each in results]),
+        ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
     ]
     if found.cheapest.status == "gap":
         figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
@@ -158,10 +158,6 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 
 def _more(result: Result, cheapest: Result) -> str:
     return DASH if result is cheapest else signed_amount(result.total_cost - cheapest.total_cost)
-
-
-def _survived_count(result: Result) -> str:
-    return f"{sum(shock.survives for shock in result.shocks)} of {len(result.shocks)}"
 
 
 def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> list[str]:

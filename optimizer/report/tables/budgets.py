@@ -21,9 +21,9 @@ from optimizer.studies.comparison import (
     BudgetStep,
     Comparison,
     ComparisonColumn,
-    sizes_bought,
 )
 from optimizer.studies.outcomes import Fold, folds
+from optimizer.studies.purchases import sizes_bought
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16

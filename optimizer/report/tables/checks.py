@@ -278,15 +278,11 @@ def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[
 
 def _tree(instance: Instance, futures: Sequence[FutureOutline]) -> Tree:
     depth = max(len(each.answers) for each in futures)
-    while depth > 1 and len({_names(each.answers[:depth]) for each in futures}) > _DRAWN:
+    while depth > 1 and len({tuple(answer["branch"] for answer in each.answers[:depth]) for each in futures}) > _DRAWN:
         depth -= 1
     root = Tree(f"{plural(len(futures), 'future')}; minimised: {instance.policy.objective}")
     _grow(root, futures, 0, depth)
     return root
-
-
-def _names(answers: _Answers) -> tuple[str, ...]:
-    return tuple(each["branch"] for each in answers)
 
 
 def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int) -> None:

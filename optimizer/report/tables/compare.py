@@ -22,8 +22,8 @@ from optimizer.report.tables.budgets import (
 from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
-from optimizer.studies.comparison import Comparison, ComparisonColumn, sizes_bought, years_bought
-from optimizer.studies.measure import Measure
+from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
 from optimizer.units import si
 
@@ -179,9 +179,6 @@ class _Rows:
     def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
 
-    def _measure(self, column: ComparisonColumn) -> Measure | None:
-        return self.comparison.measures.get(column.case)
-
     def _before(self, i: int) -> Result | None:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
 
@@ -204,7 +201,7 @@ class _Rows:
 
     def _cost(self, column: ComparisonColumn) -> Text:
         """The total cost; below it what is proven, where that is less than the tolerance."""
-        proven = bound_text(self._measure(column), column.result)
+        proven = bound_text(self.comparison.measures.get(column.case), column.result)
         return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
 
     def _lacks(self) -> Iterator[TableRow]:
@@ -231,7 +228,7 @@ class _Rows:
 
     def _dependence(self) -> Iterator[TableRow]:
         """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
-        tops = {c: self._tops(c) for c in self._commodities()}
+        tops = {c: self._tops(c) for c in union(column.result.shares for column in self.columns)}
         over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
         ordered = sorted(over, key=lambda c: -round(_spread(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
@@ -244,9 +241,6 @@ class _Rows:
 
     def _tops(self, commodity: str) -> list[tuple[str, float]]:
         return [_top(self._instance(column), column.result, commodity) for column in self.columns]
-
-    def _commodities(self) -> list[str]:
-        return union(column.result.shares for column in self.columns)
 
     def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]

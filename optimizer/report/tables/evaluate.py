@@ -71,12 +71,9 @@ def _answer_of_futures(found: FuturesEvaluation) -> Panel:
     survived = sum(plan.result.survives for plan in found.plans)
     headline = f"{survived} of {len(found.plans)} plans survive in all of {plural(count, 'future')}"
     lines = [(plan.name, _futures_in_a_line(found, number)) for number, plan in enumerate(found.plans)]
-    lines += [*_adaptive_optimum(found), *_made_up(found)]
+    lines += _adaptive_optimum(found)
+    lines += [fact for fact in futures_caveats(found.plans[0].result) if fact[0] == "Probabilities"]
     return answer_panel(found.instance.title, headline, lines, style)
-
-
-def _made_up(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
-    return (fact for fact in futures_caveats(found.plans[0].result) if fact[0] == "Probabilities")
 
 
 def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -15,7 +16,6 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
-from optimizer.studies.explain import Explanation, ExplanationPart
 from optimizer.studies.explain.part_values import Deadline, PartValue
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
@@ -23,6 +23,9 @@ from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.outcomes import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import si, si_down, si_up
+
+if TYPE_CHECKING:
+    from optimizer.studies.explain import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
 
@@ -346,7 +349,7 @@ class Explaining:
         self.heading, self.more = "", "Repairs"
         self.without_effect: list[Repair] = []
 
-    def show(self, part: ExplanationPart) -> None:
+    def show(self, part: "ExplanationPart") -> None:
         """Print one part.
 
         What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
@@ -396,7 +399,7 @@ class Explaining:
             self._under(f"{self.more}, each enough by itself")
             self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
 
-    def end(self, explanation: Explanation) -> None:
+    def end(self, explanation: "Explanation") -> None:
         """Print the last line: how exactly the what-ifs are proven."""
         self._show_groups(self.groups.rest())
         self._show_without_effect()

@@ -1,6 +1,6 @@
 """The plan of several futures on the screen: what is committed now, what follows each answer, and what that costs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
@@ -95,7 +95,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
     if len(stages) > 1:
         yield "Commit now", _commit(instance, result, stages[0])
     yield (
-        _capital(result.measure),
+        result.measure[:1].upper() + result.measure[1:],
         f"{si(result.total_cost, money, 4)}, {money_terms(instance, result)} {proof_of_gap(result.mip_gap)}",
     )
     if result.measure != "expected cost":
@@ -116,10 +116,6 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
         yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
     if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def money_terms(instance: Instance, result: FuturesResult) -> str:
@@ -161,12 +157,9 @@ def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
     when = f"before {instance.horizon.label(first.end)}"
     if not first.orders:
         return f"nothing {when}: all purchases wait for an answer"
-    names = list_names([display_name(instance, each.option) for each in _dearest(first.orders)], NAMED_FUTURES)
+    dearest = sorted(first.orders, key=lambda each: -each.paid[1])
+    names = list_names([display_name(instance, each.option) for each in dearest], NAMED_FUTURES)
     return f"{_money(result, first.spent_range)} {when}: {names}"
-
-
-def _dearest(orders: Iterable[StageOrder]) -> list[StageOrder]:
-    return sorted(orders, key=lambda each: -each.paid[1])
 
 
 def _price(result: FuturesResult, price: float) -> str:

@@ -1,8 +1,10 @@
 """How the value of deciding later and of knowing earlier looks: the answer first, then questions, plans and orders."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,10 +14,12 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table
-from optimizer.studies.futures.study import FuturesStudy, QuestionTiming
-from optimizer.studies.futures.tasks import FollowedPlan, MeasuredCost, OwnOrder
+from optimizer.studies.futures.timing import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
+
+if TYPE_CHECKING:
+    from optimizer.studies.futures.study import FuturesStudy
 
 # Digits of costs and of their differences.
 DIGITS, FINE_DIGITS = 3, 4

@@ -125,11 +125,7 @@ class _ScalingSearch:
 
 
 def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({_column(builder): 1.0})
-
-
-def _column(builder: ModelBuilder) -> int:
-    return builder.column_index()["", "question", "loss"][0]
+    return Expression({builder.column_index()["", "question", "loss"][0]: 1.0})
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:

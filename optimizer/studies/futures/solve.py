@@ -19,7 +19,7 @@ from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
-from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
+from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone
 from optimizer.algorithms.strategy import Hints, ProblemVariant, SearchResult
 from optimizer.audit.report import Report
@@ -35,7 +35,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
-from optimizer.studies.withstand import listed_shocks_only, shape, withstood
+from optimizer.studies.withstand import shape, withstood
 from optimizer.tolerances import EXACT_GAP, ROUNDING
 from optimizer.units import MoneyLike
 

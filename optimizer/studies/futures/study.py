@@ -7,6 +7,8 @@ question    one question answered at the start, a year earlier, a year later, or
 regret      the plan of each future alone, followed unchanged in every other one
 orders      what these plans have in common, and what depends on which answer (`own_orders`)
 
+Each solve is a task that may run in a process of its own; `timing` says which dates of answers they are for.
+
 Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
 of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
 gap. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
@@ -18,68 +20,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer import formulation
+from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
+from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.solving import Alone
-from optimizer.errors import Finding, InstanceError
+from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
+from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.questions import MeasureName
 from optimizer.instance.schema import Future, Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.frames import of_futures_study
 from optimizer.studies.futures.solve import purchases_of, solve_futures
-from optimizer.studies.futures.tasks import (
+from optimizer.studies.futures.timing import (
     Dates,
     FollowedPlan,
     MeasuredCost,
     OwnOrder,
+    QuestionTiming,
     TimedQuestion,
     Timing,
-    ValueStatus,
-    follow_plans,
+    band_dict,
+    informed_cost,
     known_at_once,
     never_known,
     nodes,
     other_dates,
     own_orders,
     retimed,
-    solve_alone_in_full,
-    solve_retimed,
     timed_questions,
     value_of_result,
 )
+from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
-from optimizer.tolerances import EXACT_GAP, SAME_VALUE
+from optimizer.studies.solve import solve_instance
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-
-@dataclass(frozen=True)
-class QuestionTiming:
-    """One question answered at another date, all others at their own.
-
-    Attributes:
-        question: its name.
-        asked: period from which the file has the answer known.
-        timing: ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``.
-        known: period from which the answer is known then; None for never.
-        value: of the measure; None where the time ran out.
-        difference: what knowing it earlier is worth, or what knowing it later costs; None where one of both plans
-            leaves a gap, or the time ran out.
-    """
-
-    question: str
-    asked: str
-    timing: Timing
-    known: str | None
-    value: MeasuredCost | None = None
-    difference: ProvenDifference | None = None
-
-    @property
-    def is_earlier(self) -> bool:
-        """Whether it is answered before its date."""
-        return self.timing in ("start", "earlier")
 
 
 @dataclass(frozen=True)
@@ -141,11 +121,11 @@ class FuturesStudy:
             "measure": self.measure,
             "tolerance": self.tolerance,
             **costs,
-            "flexibility": _band(self.flexibility),
-            "information": _band(self.information),
+            "flexibility": band_dict(self.flexibility),
+            "information": band_dict(self.information),
             "probabilities_given": self.adaptive.are_probabilities_given,
             "futures": [self.figures_in(number) for number in range(len(self.instance.tree.futures))],
-            "questions": [_timing(each) for each in self.questions],
+            "questions": [each.to_dict() for each in self.questions],
             "regret": [each.to_dict() for each in self.followed],
             "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
             "stopped": self.stopped,
@@ -169,18 +149,6 @@ class FuturesStudy:
                 "survives": own.survives,
             }
         return found | figures
-
-
-def _band(found: ProvenDifference | None) -> dict[str, float | None] | None:
-    if found is None:
-        return None
-    return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
-
-
-def _timing(each: QuestionTiming) -> dict[str, Any]:
-    figures = (each.value or MeasuredCost("stopped")).to_dict()
-    what = {"question": each.question, "from": each.asked, "timing": each.timing, "known": each.known}
-    return what | figures | {"worth" if each.is_earlier else "loss": _band(each.difference)}
 
 
 def futures_study(
@@ -230,18 +198,67 @@ def futures_study(
     return replace(found, notes=(*notes, *made.notes, *found.notes), seconds=time.perf_counter() - began)
 
 
-def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
-    """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
-    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
-    gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
-    costs = [each.total_cost for each in own]
-    bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
-    values = {
-        "regret": (0.0, 0.0),
-        "worst": (max(costs), max(bounds)),
-        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
-    }
-    return MeasuredCost(status, *values[kind], gap)
+def solve_retimed(
+    memory: Memory,
+    instance: Instance,
+    dates: Dates,
+    settings: Settings,
+    alone: Sequence[Alone],
+    until: float | None,
+) -> MeasuredCost:
+    """A task: the measure with other dates of answers."""
+    with own_clock(memory, until) as clock:
+        return value_of_result(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
+
+
+def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
+    """A task: the best plan of one future; of equal cost the one with least outlay. None where there is none."""
+    with own_clock(memory, until) as clock:
+        found = solve_instance(instance, settings, clock)
+        if found.baseline is None:
+            return None
+        if not found.survives or found.status == "stopped" or clock.is_over:
+            return found
+        with WhatIfSolver(instance, settings, clock) as solver:
+            most = found.total_cost + HELD_GAP * abs(found.total_cost)
+            rows = (at_most(formulation.cost, most, "cost"),)
+            cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
+        if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
+            return found
+        own = _follow(instance, cheaper.plan, "own plan", settings, clock)
+        return replace(own, bound=found.bound, status=found.status) if own.survives else found
+
+
+def follow_plans(
+    memory: Memory,
+    instance: Instance,
+    plans: Sequence[tuple[str, Plan]],
+    settings: Settings,
+    until: float | None,
+) -> list[FollowedPlan]:
+    """A task: plans followed unchanged in one future; those that were not reached are left out."""
+    found = list[FollowedPlan]()
+    with own_clock(memory, until) as clock:
+        for name, plan in plans:
+            if clock.is_over:
+                break
+            found.append(_followed(instance, name, plan, settings, clock))
+    return found
+
+
+def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clock: Clock) -> FollowedPlan:
+    try:
+        (given,) = read_plans([plan], instance)
+        done = evaluate_plan(instance, replace(given, name=name), settings, clock)
+    except GivenPlanError as error:
+        return FollowedPlan(name, "", rules=tuple(error.findings))
+    result = done.result
+    return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.rules)
+
+
+def _follow(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
+    (given,) = read_plans([plan], instance)
+    return evaluate_plan(instance, replace(given, name=name), settings, clock).result
 
 
 def _as_alone(future: FutureResult) -> Alone:
@@ -276,7 +293,7 @@ class _FuturesSearch:
         # Whether processes pay is judged by the time of the adaptive plan, also of one that was found before.
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
-            self.executor.memory["clock"] = self.clock
+            self.executor.memory[CLOCK] = self.clock
             self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)
             self._solve_all()
             followed = self._follow_all()
@@ -301,7 +318,7 @@ class _FuturesSearch:
         price = found.price_of_survival
         calm = None if price is None else found.expected_cost - price
         measure = Measure.of(found.expected_cost, calm, self.settings.gap, found.survival_gap)
-        if given is None and self._needs_proof(found, measure):
+        if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
             found = self._proven_adaptive(found, measure, calm)
         return found, measure
 
@@ -316,9 +333,6 @@ class _FuturesSearch:
         if not again.futures or again.status == "stopped":
             return found
         return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
-
-    def _needs_proof(self, found: FuturesResult, measure: Measure) -> bool:
-        return found.status != "stopped" and not measure.proves(found.total_cost, found.bound)
 
     # All that is solved for.
 

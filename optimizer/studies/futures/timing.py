@@ -1,8 +1,4 @@
-"""The single solves of a study of futures, each a task that may run in a process of its own.
-
-solve_retimed         the measure of all futures together, with other dates of answers
-solve_alone_in_full   the plan of one future alone
-follow_plans          plans of other futures, followed unchanged in one
+"""What a study of futures asks and remembers: dates of answers, orders of own plans, and costs of the measure.
 
 With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
 branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
@@ -20,29 +16,17 @@ signpost      the first date of it in the plans that have it, and the questions 
 """
 
 import math
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from optimizer import formulation
-from optimizer.algorithms.solving import Alone
-from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
-from optimizer.errors import Finding, GivenPlanError, Place
+from optimizer.errors import Finding, Place
 from optimizer.instance.overrides import Way, find_ways
-from optimizer.instance.questions import each_question
+from optimizer.instance.questions import MeasureName, each_question
 from optimizer.instance.schema import Answer, Instance
 from optimizer.results.futures import Decision, FuturesResult
-from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.futures.solve import solve_futures
-from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import ProvenDifference, finite_or_none
-from optimizer.studies.sensitivity import stopping_all
-from optimizer.studies.solve import solve_instance
-from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import HELD_GAP, SAME_VALUE
 
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
@@ -341,6 +325,46 @@ class MeasuredCost:
 
 
 @dataclass(frozen=True)
+class QuestionTiming:
+    """One question answered at another date, all others at their own.
+
+    Attributes:
+        question: its name.
+        asked: period from which the file has the answer known.
+        timing: ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``.
+        known: period from which the answer is known then; None for never.
+        value: of the measure; None where the time ran out.
+        difference: what knowing it earlier is worth, or what knowing it later costs; None where one of both plans
+            leaves a gap, or the time ran out.
+    """
+
+    question: str
+    asked: str
+    timing: Timing
+    known: str | None
+    value: MeasuredCost | None = None
+    difference: ProvenDifference | None = None
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is answered before its date."""
+        return self.timing in ("start", "earlier")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not known is null."""
+        figures = (self.value or MeasuredCost("stopped")).to_dict()
+        what = {"question": self.question, "from": self.asked, "timing": self.timing, "known": self.known}
+        return what | figures | {"worth" if self.is_earlier else "loss": band_dict(self.difference)}
+
+
+def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
+    """A difference for JSON; null where it is not known, and a bound where nothing is proven."""
+    if found is None:
+        return None
+    return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
+
+
+@dataclass(frozen=True)
 class FollowedPlan:
     """The plan of one future alone, followed unchanged in a future.
 
@@ -367,78 +391,6 @@ class FollowedPlan:
         return {name: getattr(self, name) for name in names} | {"rules": rules}
 
 
-def solve_retimed(
-    memory: dict[str, Any],
-    instance: Instance,
-    dates: Dates,
-    settings: Settings,
-    alone: Sequence[Alone],
-    until: float | None,
-) -> MeasuredCost:
-    """A task: the measure with other dates of answers."""
-    clock = _clock(until)
-    with interruptible(clock, stopping_all(memory)):
-        return value_of_result(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
-
-
-def solve_alone_in_full(
-    memory: dict[str, Any], instance: Instance, settings: Settings, until: float | None
-) -> Result | None:
-    """A task: the best plan of one future; of equal cost the one with least outlay. None where there is none."""
-    clock = _clock(until)
-    with interruptible(clock, stopping_all(memory)):
-        found = solve_instance(instance, settings, clock)
-        if found.baseline is None:
-            return None
-        if not found.survives or found.status == "stopped" or clock.is_over:
-            return found
-        with WhatIfSolver(instance, settings, clock) as solver:
-            most = found.total_cost + HELD_GAP * abs(found.total_cost)
-            rows = (at_most(formulation.cost, most, "cost"),)
-            cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
-        if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
-            return found
-        own = _follow(instance, cheaper.plan, "own plan", settings, clock)
-        return replace(own, bound=found.bound, status=found.status) if own.survives else found
-
-
-def follow_plans(
-    memory: dict[str, Any],
-    instance: Instance,
-    plans: Sequence[tuple[str, Plan]],
-    settings: Settings,
-    until: float | None,
-) -> list[FollowedPlan]:
-    """A task: plans followed unchanged in one future; those that were not reached are left out."""
-    clock, found = _clock(until), list[FollowedPlan]()
-    with interruptible(clock, stopping_all(memory)):
-        for name, plan in plans:
-            if clock.is_over:
-                break
-            found.append(_followed(instance, name, plan, settings, clock))
-    return found
-
-
-def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clock: Clock) -> FollowedPlan:
-    try:
-        (given,) = read_plans([plan], instance)
-        done = evaluate_plan(instance, replace(given, name=name), settings, clock)
-    except GivenPlanError as error:
-        return FollowedPlan(name, "", rules=tuple(error.findings))
-    result = done.result
-    return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.rules)
-
-
-def _follow(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
-    (given,) = read_plans([plan], instance)
-    return evaluate_plan(instance, replace(given, name=name), settings, clock).result
-
-
-def _clock(until: float | None) -> Clock:
-    """A clock that stops at a time of day, which all processes share."""
-    return Clock(None if until is None else max(0.0, until - time.time()))
-
-
 def value_of_result(result: FuturesResult) -> MeasuredCost:
     """What is remembered of a plan for several futures."""
     if not result.futures:
@@ -447,3 +399,17 @@ def value_of_result(result: FuturesResult) -> MeasuredCost:
     status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
     # A survival gap that is expected to be nothing may still be one in a future.
     return MeasuredCost(status, result.total_cost, bound, 0.0 if result.survives else result.survival_gap)
+
+
+def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
+    """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
+    status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
+    gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
+    costs = [each.total_cost for each in own]
+    bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
+    values = {
+        "regret": (0.0, 0.0),
+        "worst": (max(costs), max(bounds)),
+        "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
+    }
+    return MeasuredCost(status, *values[kind], gap)
