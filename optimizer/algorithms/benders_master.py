@@ -22,7 +22,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.measured_model import median_shortage_cost
+from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE

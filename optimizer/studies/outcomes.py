@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import BatchResponse
+from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import Numbers, Shock
 from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance

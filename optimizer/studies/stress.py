@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
-from optimizer.algorithms.strategy import BatchResponse
-from optimizer.algorithms.subproblems import SubproblemSolver
+from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError, PlanFileError
 from optimizer.instance.derived import excused_samples, survival_shares
