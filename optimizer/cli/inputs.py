@@ -396,12 +396,14 @@ def print_status(result: "Result") -> None:
         common.print_message(f"The plan's status is {result.status}: see `diversify solve`.")
 
 
-def fail_without_plan(found: PlanInput, file: str) -> NoReturn:
-    """End a command that needs a plan where there is none."""
+def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:
+    """End a command that needs a plan where there is none; with `json`, its answer is what `solve --json` says."""
     from optimizer.errors import PlanFileError
 
     if found.is_saved:
         raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
+    if json:
+        common.print_json(found.result.to_dict())
     if found.result.status == "stopped":
         common.fail(f"{file}: the search was stopped before there was a plan.", ExitCode.STOPPED)
     rules = "; ".join(found.result.clash)

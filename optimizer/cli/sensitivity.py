@@ -65,7 +65,7 @@ def command(
     )
     if discover:
         common.check_answer(csv, "--csv", file, plan)
-        judged = _read_plan(file, plan, changes, time_limit, adversary=adversary)
+        judged = _read_plan(file, plan, changes, time_limit, adversary=adversary, json=json)
         found = _discover(judged, samples or DISCOVERY_SAMPLES, seed, jobs, file, adversary=adversary)
         _show_discovery(found, csv, json=json)
         common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
@@ -135,7 +135,7 @@ def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], 
 
 
 def _read_plan(
-    file: str, plan: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool
+    file: str, plan: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool, json: bool
 ) -> inputs.PlanInput:
     """The plan that is looked at, and the instance in which; one that has to be solved for is checked first."""
     from optimizer.studies.discovery import check_subject
@@ -146,7 +146,7 @@ def _read_plan(
     check_subject(made.instance, file, lists_attacks=adversary)
     judged = inputs.solve_first(made, file, options.PlanSearch(adversary=adversary, time_limit=time_limit))
     if judged.result.baseline is None:
-        inputs.fail_without_plan(judged, file)
+        inputs.fail_without_plan(judged, file, json=json)
     inputs.print_status(judged.result)
     return judged
 

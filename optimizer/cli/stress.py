@@ -55,7 +55,7 @@ def command(
     from optimizer.studies.stress import stress
 
     if other is None:
-        found = _read(plan, instance, changes, search)
+        found = _read(plan, instance, changes, search, json=json)
     else:
         found = inputs.read_judged_plan(plan, other, changes, search)
     with common.display(found.instance.money) as listener:
@@ -80,13 +80,15 @@ def command(
     common.end(survives=stressed.survives, is_stopped=is_stopped)
 
 
-def _read(plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
+def _read(
+    plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch, *, json: bool
+) -> inputs.PlanInput:
     """The plan, and the instance that is sampled: its own, or another one."""
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
     found = inputs.find_plan(plan, changes, search)
     if found.result.baseline is None:
-        inputs.fail_without_plan(found, plan)
+        inputs.fail_without_plan(found, plan, json=json)
     inputs.print_status(found.result)
     if instance is None:
         return found

@@ -6,7 +6,7 @@ Keys are always text. A repeated key of a mapping is a finding, since one of the
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,9 @@ class Document:
     """Plain data, the line of every value (in a workbook its sheet and cell), and what was wrong with the text itself.
 
     Where a value was overridden, file, line and cell are those of the finding in `overrides`. `made` are the mappings
-    that were not there, and that a path of an override led through.
+    that were not there, and that a path of an override led through. A copy for a variant shares all mappings and lists
+    with its original but those at the places in `own`, and changes them by `to_change`. `known` is what a reader knows
+    of shared parts, by their identity: found out once for the original and its copies.
     """
 
     file: str
@@ -41,6 +43,8 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
     made: set[Place] = field(default_factory=set)
+    own: set[Place] | None = field(default=None, repr=False, compare=False)
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _groups: dict[int, dict[Place, list[Place]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def places_in(self, place: Place) -> list[Place]:
@@ -51,6 +55,34 @@ class Document:
             for each in self.lines:
                 groups.setdefault(each[:depth], []).append(each)
         return self._groups[depth].get(place, [])
+
+    def once[Made](self, name: Any, parts: Sequence[Any], make: Callable[[], Made]) -> Made:
+        """What is made of some parts, made once for the original and all copies that share these."""
+        key = (name, *map(id, parts))
+        if key not in self.known:
+            # The parts are kept as well, so that no others get their identity.
+            self.known[key] = make(), parts
+        made: Made = self.known[key][0]
+        return made
+
+    def shared_data(self, *without: str) -> dict[str, Any]:
+        """The data for a copy that is to have an empty set of places of its `own`, without some keys at the top."""
+        return {key: value for key, value in self.data.items() if key not in without}
+
+    def to_change(self, place: Place) -> Any:
+        """The mapping or list at a place, as the document's own, so that its original does not change with it."""
+        inside: Any = self.data
+        for depth, key in enumerate(place, 1):
+            inside = self.inside(inside, key, place[:depth])
+        return inside
+
+    def inside(self, holder: Any, key: Any, place: Place) -> Any:
+        """The last step of `to_change`: what stands under a key of its holder, which is the document's own."""
+        part = holder[key]
+        if self.own is not None and isinstance(part, (dict, list)) and place not in self.own:
+            holder[key] = part = part.copy()
+            self.own.add(place)
+        return part
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
         """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
@@ -174,7 +206,10 @@ def _is_json(text: str) -> bool:
 
 def longest_key(names: Collection[str], parts: Sequence[str]) -> int:
     """How many parts of a dotted path the longest name has that is there, since names may hold dots; 0 without one."""
-    return next((n for n in range(min(len(parts), NESTING), 0, -1) if ".".join(parts[:n]) in names), 0)
+    for n in range(min(len(parts), NESTING), 0, -1):
+        if ".".join(parts[:n]) in names:
+            return n
+    return 0
 
 
 def get_value(data: Any, place: Place) -> Any:

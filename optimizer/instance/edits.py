@@ -24,7 +24,7 @@ from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
-from optimizer.instance.document import Document
+from optimizer.instance.document import Document, get_value
 from optimizer.instance.overrides import (
     BRANCH,
     SCENARIOS,
@@ -200,7 +200,7 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """
     data, own = instance.to_dict(), {each.path: each for each in instance.uncertain}
     for path, number in numbers.items():
-        set_number(data, own[path], number)
+        set_number(get_value(data, own[path].place[:-1]), own[path], number)
     return read({key: part for key, part in data.items() if key not in (RANGES, SCENARIOS)})
 
 

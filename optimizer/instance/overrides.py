@@ -82,7 +82,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
             holder[key] = {}
             document.overrides[place] = source
             document.made.add(place)
-        holder = holder[key]
+        holder = document.inside(holder, key, place)
     document.overrides[place] = source
     return place
 
@@ -144,8 +144,8 @@ def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
 
 def apply_scenarios(document: Document, *names: str) -> Document:
     """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
-    data = copy.deepcopy({key: value for key, value in document.data.items() if key != SCENARIOS})
-    result = Document(document.file, data, made={*document.made})
+    data = document.shared_data(SCENARIOS)
+    result = Document(document.file, data, made={*document.made}, own=set(), known=document.known)
     for name in names:
         result.overrides[()] = document.finding((SCENARIOS, name), "", "")
         apply_entries(document, (SCENARIOS, name), document.data[SCENARIOS][name], result)
@@ -434,8 +434,10 @@ class FutureDocument(Document):
 
 def apply_branches(document: Document, branches: tuple[tuple[Place, QuestionBranch], ...]) -> FutureDocument:
     """A copy of a document with what branches set in their order, without futures and scenarios."""
-    data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (SCENARIOS, FUTURES)})
-    result = FutureDocument(document.file, data, overrides={**document.overrides}, made={*document.made})
+    data, overrides = document.shared_data(SCENARIOS, FUTURES), {**document.overrides}
+    result = FutureDocument(
+        document.file, data, overrides=overrides, made={*document.made}, own=set(), known=document.known
+    )
     for place, branch in branches:
         for key, value in branch.set.items():
             before, entry = {**result.overrides}, (*place, "set", key)

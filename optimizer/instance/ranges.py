@@ -11,7 +11,6 @@ A ``*`` stands for any one key; a path that is written out goes before a pattern
 move together. Once read, each number has its own path; nothing but an analysis of sensitivity looks at ranges.
 """
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -52,16 +51,19 @@ def lift_ranges(document: Document) -> None:
     """Take the ranges that stand beside their numbers into the block of ranges, and leave the numbers."""
     for key, part in list(document.data.items()):
         if key not in WITHOUT_RANGES:
-            _lift(document, part, document.data, key, (key,))
+            _lift(document, part, (key,))
 
 
-def _lift(document: Document, part: Any, holder: Any, key: Any, place: Place) -> None:
+def _lift(document: Document, part: Any, place: Place) -> None:
     if isinstance(part, Mapping) and "value" in part and len(part.keys() & _PARTS) > 1 and not _nested(part["value"]):
-        holder[key] = part["value"]
+        document.to_change(place[:-1])[place[-1]] = part["value"]
         _take(document, part, place)
-    elif isinstance(part, (dict, list)):
+    elif isinstance(part, (dict, list)) and id(part) not in document.known:
         for inner, item in list(part.items() if isinstance(part, dict) else enumerate(part)):
-            _lift(document, item, part, inner, (*place, inner))
+            _lift(document, item, (*place, inner))
+        # Copies pass by what they share with an original without ranges inside.
+        if document.own is None:
+            document.known[id(part)] = part
 
 
 def _nested(value: Any) -> bool:
@@ -70,8 +72,9 @@ def _nested(value: Any) -> bool:
 
 def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
     path = ".".join(map(str, place))
-    block = document.data.setdefault(RANGES, {}) if document.data.get(RANGES) is not None else {}
-    document.data[RANGES] = block
+    if document.data.get(RANGES) is None:
+        document.data[RANGES] = {}
+    block = document.to_change((RANGES,))
     if not isinstance(block, dict) or path in block:
         what, cure = "has a range here and under `ranges:` as well", "Keep one of the two."
         document.findings.append(document.finding(place, what, cure))
@@ -128,9 +131,9 @@ def _is_single(value: Any) -> bool:
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
-def set_number(data: Mapping[str, Any], where: Uncertain, number: float) -> None:
-    """Put an uncertain number at another value; data of its own are changed in place."""
-    holder, key = get_value(data, where.place[:-1]), where.place[-1]
+def set_number(holder: Any, where: Uncertain, number: float) -> None:
+    """Put an uncertain number at another value, in the mapping or list that holds it."""
+    key = where.place[-1]
     holder[key] = _scale(holder[key], number) if where.is_factor else _replace(holder[key], number)
 
 
@@ -145,12 +148,13 @@ def _scale(value: Any, factor: float) -> Any:
 
 
 def shift_to_end(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
-    """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios."""
-    data = copy.deepcopy({key: value for key, value in document.data.items() if key not in (RANGES, "scenarios")})
-    result = replace(document, data=data, overrides=dict(document.overrides), findings=[])
+    """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios.
+
+    Findings there have the lines of the numbers, not those of the ranges.
+    """
+    result = replace(document, data=document.shared_data(RANGES, "scenarios"), findings=[], own=set())
     for each in ranges:
-        set_number(data, each, each.at(position))
-        result.overrides[each.place] = document.finding((RANGES, each.path), "", "")
+        set_number(result.to_change(each.place[:-1]), each, each.at(position))
     return result
 
 
@@ -178,9 +182,8 @@ def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[d
         what = f"{patterns:,} patterns are too many for a file of so many values"
         return {}, [document.finding((RANGES,), what, "Write paths without *, or a file of its own for the analysis.")]
     for path in sorted(specs, key=lambda path: "*" in path):
-        places = _match_places(document, path)
-        for what, cure in _of_range(document, path, specs[path], places):
-            findings.append(document.finding((RANGES, path), what, cure))
+        places, wrong = _place_range(document, path, specs[path])
+        findings += [document.finding((RANGES, path), what, cure) for what, cure in wrong]
         for place in places:
             own, other = ".".join(map(str, place)), owners.of(place)
             if other is None:
@@ -210,10 +213,16 @@ class _Owners:
         return next(above, self._within.get(place))
 
 
-def _match_places(document: Document, path: str) -> list[Place]:
-    """The places of the numbers that a path leads to; a pattern passes by the sections that have no ranges."""
-    places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
-    return [place for place in places if parse_numbers(get_value(document.data, place))]
+def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[Place], list[tuple[str, str]]]:
+    """The places of the numbers that a path leads to, and what is wrong with them; some sections have no ranges."""
+
+    def find() -> tuple[list[Place], list[tuple[str, str]]]:
+        places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
+        numbers = [place for place in places if parse_numbers(get_value(document.data, place))]
+        return numbers, list(_of_range(document, path, spec, numbers))
+
+    sections = (part for key, part in document.data.items() if fnmatchcase(key, path.partition(".")[0]))
+    return document.once(path, (spec, *sections), find)
 
 
 def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ ends        the same with all uncertain numbers low, then high; and under each s
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -31,7 +32,15 @@ from optimizer.instance.overrides import (
     sound_scenarios,
 )
 from optimizer.instance.questions import FUTURES, Question, count_futures
-from optimizer.instance.ranges import RANGES, RangeSpec, assign_ranges, lift_ranges, list_uncertain, shift_to_end
+from optimizer.instance.ranges import (
+    RANGES,
+    RangeSpec,
+    Uncertain,
+    assign_ranges,
+    lift_ranges,
+    list_uncertain,
+    shift_to_end,
+)
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
 from optimizer.instance.validation import decisions, lint, names, supply
 from optimizer.instance.validation.futures import (
@@ -91,6 +100,8 @@ PASSES: tuple[Check, ...] = (
     lint.regions_are_told_apart,
     lint.home_is_somewhere,
 )
+# Those that find errors: all of lint but what levers say of themselves only warns.
+_JUDGING = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_are_as_their_levers_want]
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
@@ -151,6 +162,8 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     Raises:
         InstanceError: with every finding.
     """
+    # It may have been changed since it was read.
+    document.known = {}
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
     some = scenarios[: max(1, _affordable(document) // _examined(instance))]
@@ -201,19 +214,28 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     return [
         replace(finding, what=f"at the {end} end of its range: {finding.what}")
         for end, position in (("low", -1.0), ("high", 1.0))
-        for finding in _examine(shift_to_end(document, numbers, position))[1]
-        if finding.severity == "error" and finding not in known
+        for finding in _errors(document, shift_to_end(document, numbers, position), numbers)
+        if finding not in known
     ]
 
 
-def _examine(document: Document) -> tuple[Instance | None, list[Finding]]:
-    """What could be read of a document, and all that is wrong with it or suspicious."""
+def _errors(document: Document, shifted: Document, numbers: Sequence[Uncertain] = ()) -> list[Finding]:
+    """The errors in a copy with numbers elsewhere, at the lines of the ranges of these."""
+    found = [finding for finding in _examine(shifted, _JUDGING)[1] if finding.severity == "error"]
+    if not found or not numbers:
+        return found
+    shifted.overrides |= {each.place: document.finding((RANGES, each.path), "", "") for each in numbers}
+    return _errors(document, shifted)
+
+
+def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Instance | None, list[Finding]]:
+    """What could be read of a document, and what some passes find wrong with it or suspicious."""
     lift_ranges(document)
     reader = _Reader(document)
     instance = reader.read()
     if instance is not None:
         sound = not reader.findings
-        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound))
+        problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), passes)
     else:
         problems = shared_names(reader.declared)
     return instance, reader.findings + [document.finding(*problem) for problem in problems]
@@ -323,7 +345,8 @@ class _Reader:
     def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
         """The object that stands under a key of the file; None where there is none, or it is faulty."""
         entry = self.document.data.get(key)
-        return None if entry is None else self._one(model, (key,), at_home(entry, self.home))
+        make = partial(self._one, model, (key,), at_home(entry, self.home))
+        return None if entry is None else self._once((key,), entry, make)
 
     def _section(self, section: str) -> dict[str, Any]:
         data = self.document.data.get(section)
@@ -331,10 +354,18 @@ class _Reader:
             self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
         objects = {}
         for name, entry in walk(self.document.data, section):
-            found = self._entry(section, name, entry)
+            found = self._once((section, name), entry, partial(self._entry, section, name, entry))
             if found is not None:
                 objects[name] = found
         return objects
+
+    def _once[Made](self, place: Place, entry: Any, make: Callable[[], Made]) -> Made:
+        """What is made of the entry at a place; once for all copies that share it, where nothing is wrong with it."""
+        before = len(self.findings)
+        made = self.document.once(place, (entry, self.home), make)
+        if len(self.findings) > before:
+            self.document.known.clear()
+        return made
 
     def _entry(self, section: str, name: str, entry: Any) -> BaseModel | None:
         place: Place = (section, name)
@@ -372,7 +403,10 @@ class _Reader:
         data = self.document.data.get(RANGES)
         if data is not None and not isinstance(data, Mapping):
             self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
-        specs = {path: self._one(RangeSpec, (RANGES, path), entry) for path, entry in walk(self.document.data, RANGES)}
+        specs = {
+            path: self._once((RANGES, path), entry, partial(self._one, RangeSpec, (RANGES, path), entry))
+            for path, entry in walk(self.document.data, RANGES)
+        }
         sound = {path: spec for path, spec in specs.items() if spec is not None}
         result, findings = assign_ranges(self.document, sound)
         self.findings += findings
@@ -419,11 +453,11 @@ def _region(value: Any, home: Any) -> Any:
     return home if value == "home" else value
 
 
-def find_problems(unchecked: Unchecked) -> Iterator[Problem]:
+def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Iterator[Problem]:
     """All that is wrong or suspicious; of an instance that is too large to be checked, only that it is."""
     too_large = list(decisions.sizes_can_be_handled(unchecked))
     yield from too_large
-    for check in PASSES if not too_large else ():
+    for check in passes if not too_large else ():
         if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
             continue
         found = _limit(check(unchecked))

@@ -250,9 +250,13 @@ class Instance(Described):
     @cached_property
     def events(self) -> tuple[Shock, ...]:
         """Every shock: those of all entries under `shocks:`, then the samples of all ensembles."""
-        listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
-        return (*listed, *drawn)
+        return (*self.listed_events, *drawn)
+
+    @cached_property
+    def listed_events(self) -> tuple[Shock, ...]:
+        """Those of all entries under `shocks:`."""
+        return tuple(event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
 
     def event(self, name: str) -> Shock:
         """The shock of a name."""

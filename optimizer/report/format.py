@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
@@ -19,7 +19,11 @@ from optimizer.results.saved import Bands
 from optimizer.studies.importance import UncertainNumber
 from optimizer.studies.outcomes import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
-from optimizer.units import fixed, short, si
+from optimizer.units import fixed, short, si, si_up
+
+if TYPE_CHECKING:
+    from optimizer.studies.explain import Explanation
+    from optimizer.studies.explain.repairs import Repair
 
 LINE = 0.65
 # What an empty cell shows.
@@ -326,7 +330,8 @@ def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
     """Whose number it is, by its name."""
     key = place[0] if section == "adversary" and len(place) > 1 else key
     name = (entry_name if section in ("shocks", "ensembles") else display_name)(instance, key).replace("_", " ")
-    return shortened(name, _MOST_CHARACTERS)
+    # What stands in brackets goes first.
+    return shortened(name if len(name) <= _MOST_CHARACTERS else name.split(" (")[0], _MOST_CHARACTERS)
 
 
 def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
@@ -347,3 +352,58 @@ def number_value(number: UncertainNumber, value: float) -> str:
 def number_range(number: UncertainNumber) -> str:
     """The range of a number."""
     return f"{number_value(number, number.first.low)} … {number_value(number, number.first.high)}"
+
+
+# What would make everything survivable.
+_REPAIRS = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
+
+
+def repair_title(instance: Instance, repair: "Repair") -> str:
+    """What a repair changes."""
+    who = display_name(instance, repair.of) if repair.of else ""
+    if repair.keeps_all:
+        return "Same floors"
+    if repair.kind == "sooner":
+        return f"Sooner: {who or 'all builds'}"
+    if repair.kind == "demand":
+        return f"Less demand: {who or 'all'}"
+    return _REPAIRS[repair.kind]
+
+
+def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float | None]:
+    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
+    label, amount, money = repair_title(instance, repair), repair.amount, instance.money
+    if not repair.works or amount is None:
+        return label, "no size is enough" if repair.works is False else "not known", None
+    sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
+        "budget": lambda: (si_up(amount, money), None),
+        "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
+        "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
+        "demand": lambda: (f"{percent(amount, 1)} less", amount),
+        "length": lambda: (f"{amount:g} months at most", None),
+        "sooner": lambda: (f"{amount:g} months", None),
+    }
+    return label, *sizes[repair.kind]()
+
+
+def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
+    """What would make everything survivable, where nothing does as it is: with money, and with each other change."""
+    return [said for said in (_least_budget(instance, found), _enough(instance, found)) if said]
+
+
+def _least_budget(instance: Instance, found: "Explanation") -> str:
+    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
+    if money is None:
+        return ""
+    if not money.works:
+        return "No amount of money alone makes everything survivable."
+    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
+
+
+def _enough(instance: Instance, found: "Explanation") -> str:
+    """The repairs of which each alone is enough."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    if enough:
+        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
+    any_known = any(each.works is not None for each in found.repairs)
+    return "No change that was tried is enough alone." if any_known else ""

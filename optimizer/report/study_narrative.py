@@ -12,10 +12,18 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import case_title, list_names, number_name, number_range, plural, shock_title
+from optimizer.report.format import (
+    case_title,
+    list_names,
+    number_name,
+    number_range,
+    plural,
+    repair_sentences,
+    shock_title,
+)
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
-from optimizer.report.tables.explain import repair_words, shortage_text
+from optimizer.report.tables.explain import shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
     about_samples,
@@ -39,7 +47,7 @@ from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
-from optimizer.units import si, si_up
+from optimizer.units import si
 
 # What the samples of a group have in common.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
@@ -83,25 +91,7 @@ def _explanation(found: Explanation) -> Sequence[str]:
     why = outcome_headline(found.result, instance)
     if found.reason is not None:
         why = shortage_text(instance, found.reason)
-    return f"{why}.", _least_budget(instance, found), _enough(instance, found)
-
-
-def _least_budget(instance: Instance, found: Explanation) -> str:
-    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
-    if money is None:
-        return ""
-    if not money.works:
-        return "No amount of money alone makes everything survivable."
-    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
-
-
-def _enough(instance: Instance, found: Explanation) -> str:
-    """The repairs of which each alone is enough."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works]
-    if enough:
-        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
-    any_known = any(each.works is not None for each in found.repairs)
-    return "No change that was tried is enough alone." if any_known else ""
+    return f"{why}.", *repair_sentences(instance, found)
 
 
 def _without_options(instance: Instance, found: Explanation) -> str:

@@ -346,6 +346,7 @@ def test_a_plan_that_cannot_be_is_the_answer_of_the_search(tmp_path: Path) -> No
     for words in (("stress", BESIEGED, "--samples", "5"), ("plot", BESIEGED, "stock", "-o", tmp_path / "x.svg")):
         done = run(*words, "--set", RULE, code=4)
         assert "no plan exists: policy.min_time_to_survive[0]" in done.stderr
+    assert told("stress", BESIEGED, "--samples", "5", "--set", RULE, code=4)["status"] == "none"
     stopped = run("stress", BESIEGED, "--samples", "5", "--time-limit", "0", code=5)
     assert "The plan's status is stopped" in stopped.stderr
     assert "NO PLAN EXISTS" in run("show", BESIEGED, "--set", RULE, code=4).stdout

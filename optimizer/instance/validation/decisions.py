@@ -112,7 +112,9 @@ def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
 def _probabilities(instance: Instance) -> list[float]:
     """By period, the probability that some shock's window holds it."""
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
-    for event in instance.events:
+    # Some distributions import scipy, which takes longer than the whole check.
+    is_drawn = any(spec.probability > 0 for spec in instance.ensembles.values())
+    for event in instance.events if is_drawn else instance.listed_events:
         if event.probability > 0:
             changes[event.periods.start].append(event.probability)
             changes[event.periods.stop].append(-event.probability)
@@ -150,7 +152,11 @@ def _names_of_ensemble(
 def has_events(instance: Instance) -> bool:
     """Whether the shocks of an instance can be listed: all their starts are periods."""
     try:
-        return instance.events is not None
+        # Without the samples of the ensembles, which are drawn where they are needed.
+        for spec in instance.ensembles.values():
+            if spec.start is not None:
+                spec.start.periods(instance.horizon)
+        return instance.listed_events is not None
     except ValueError:
         return False
 

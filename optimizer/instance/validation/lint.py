@@ -221,6 +221,10 @@ class _Figure:
         return f"{self.what} {_amount(self.value)}"
 
 
+# By commodity what a tonne costs whole, and by outputs what it costs to convert something into them.
+type _PerTonne = tuple[dict[str, list[_Figure]], dict[str, list[_Figure]]]
+
+
 @dataclass(frozen=True)
 class _Group:
     """Figures that can be compared; where two parts are equally large, the one nearer to `around` is right."""
@@ -238,14 +242,15 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
-    for group in _groups(unchecked.instance):
+    per_tonne, capex = _per_tonne(unchecked.instance), list(_capex(unchecked.instance))
+    for group in _groups(unchecked.instance, per_tonne, capex):
         for figure, main in _strays(group):
             if figure.place not in reported:
                 reported.add(figure.place)
                 yield _lonely(figure, main)
-    yield from _cheap_shortages(unchecked.instance, reported)
+    yield from _cheap_shortages(unchecked.instance, per_tonne[0], reported)
     yield from _leaps(unchecked.instance)
-    for sort, figures in _sorts(unchecked.instance).items():
+    for sort, figures in _sorts(unchecked.instance, per_tonne, capex).items():
         yield from _beyond_the_median(sort, figures, reported)
 
 
@@ -310,22 +315,22 @@ def _amount(value: float) -> str:
 
 
 def _most(series: Series) -> float:
-    return max(series.values, key=abs)
+    return max((value for _, value in series.points), key=abs)
 
 
-def _groups(instance: Instance) -> Iterator[_Group]:
-    prices, conversions = _per_tonne(instance)
+def _groups(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> Iterator[_Group]:
+    prices, conversions = per_tonne
     everything = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
     around = [figure.size for figure in everything]
     yield from (_Group(figures, around, GAP_OF_PRICES) for figures in prices.values())
     yield from (_Group(figures, around, GAP_OF_PRICES) for figures in conversions.values())
     yield _Group(everything, gap=GAP_OF_FILE)
     yield _Group(_shortage_costs(instance), around)
-    yield from _capex(instance)
+    yield from capex
     yield from _tonnes(instance)
 
 
-def _per_tonne(instance: Instance) -> tuple[dict[str, list[_Figure]], dict[str, list[_Figure]]]:
+def _per_tonne(instance: Instance) -> _PerTonne:
     """By commodity what a tonne of it costs whole; by outputs what it costs to convert something into them."""
     prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
@@ -352,10 +357,12 @@ def _shortage_costs(instance: Instance) -> list[_Figure]:
     ]
 
 
-def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
+def _cheap_shortages(
+    instance: Instance, prices: Mapping[str, Sequence[_Figure]], reported: set[Place]
+) -> Iterator[Problem]:
     """A segment for which going short costs less than any supply: it is never served but for its floors."""
     cheapest: dict[str, _Figure] = {}
-    for commodity, figures in _per_tonne(instance)[0].items():
+    for commodity, figures in prices.items():
         known = [figure for figure in figures if figure.size > 0]
         if any(figure.place[0] == "processes" for figure in known):
             cheapest[commodity] = min(known, key=lambda figure: figure.size)
@@ -459,12 +466,11 @@ def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Plac
             yield figure.place, what, f"Check its unit: {UNITS}", "warning"
 
 
-def _sorts(instance: Instance) -> dict[str, list[_Figure]]:
+def _sorts(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> dict[str, list[_Figure]]:
     """All figures of one sort, whatever they are of."""
-    prices, conversions = _per_tonne(instance)
-    costs = [figure for figures in (*prices.values(), *conversions.values()) for figure in figures]
-    capex = [figure for group in _capex(instance) for figure in group.figures if figure.place[-1] == "capex"]
-    by_place = {figure.place: figure for figure in capex if figure.what}
+    costs = [figure for of_all in per_tonne for figures in of_all.values() for figure in figures]
+    plants = [figure for group in capex for figure in group.figures if figure.place[-1] == "capex"]
+    by_place = {figure.place: figure for figure in plants if figure.what}
     return {
         f"costs and prices ({instance.money} per t)": costs,
         f"capex ({instance.money} per t/yr)": list(by_place.values()),

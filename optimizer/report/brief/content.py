@@ -5,21 +5,40 @@ All writers draw what `Brief.to_dict` gives, so each says the same; it is in the
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
-from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, unserved_part, worst_part
+from optimizer.report.brief.plan_parts import (
+    cut_orders_note,
+    money_part,
+    orders_part,
+    survival_part,
+    unserved_part,
+    worst_part,
+)
 from optimizer.report.brief.structure import Brief, BriefPart
-from optimizer.report.format import audit_text, in_millions, number_name, number_range, number_value, percent, plural
+from optimizer.report.figures import years
+from optimizer.report.format import (
+    audit_text,
+    in_millions,
+    number_name,
+    number_range,
+    number_value,
+    percent,
+    plural,
+    repair_sentences,
+)
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
+from optimizer.studies.explain import Explanation
 from optimizer.studies.given_plan import Slip
 from optimizer.studies.importance import numbers_of
 from optimizer.studies.purchases import purchases
@@ -80,9 +99,11 @@ def _checked(audit: Mapping[str, Any]) -> str:
     return f"The arithmetic is checked: {audit_text(audit)}"
 
 
-def _notes(instance: Instance, result: Result) -> Iterator[str]:
+def _notes(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
-    yield from _unspent(instance, result)
+    if result.shocks:
+        yield from cut_orders_note(instance, result)
+    yield from _unspent(instance, result, found)
     yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
@@ -90,22 +111,32 @@ def _notes(instance: Instance, result: Result) -> Iterator[str]:
         yield (
             f"With the numbers as assumed {kept:,} of {plural(len(result.shocks), 'shock')} are survived; with all "
             f"numbers anywhere in their ranges the best plan for each sample survives everything in "
-            f"{percent(bands.survived)} of {plural(bands.used, 'sample')}."
+            f"{percent(bands.survived) if bands.survived else 'none'} of {plural(bands.used, 'sample')}."
         )
 
 
-def _unspent(instance: Instance, result: Result) -> Iterator[str]:
-    """What is left of a budget, and why it is not spent where floors fail in a plan that is proven to be the best."""
+def _unspent(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
+    """What is left of a budget, and why it is not spent where floors fail in a plan that is proven to be the best.
+
+    Where it was found, what would make everything survivable is said in place of the reasons that there can be.
+    """
     budget = instance.policy.budget
     if budget is None or budget - result.outlay <= SHOWN_SHARE * budget:
         return
-    said, why = f"{si(budget - result.outlay, result.money)} of the budget is left", ""
-    if result.status == "gap" and result.bound is not None:
-        price, why = instance.policy.gap_price, "no plan under these rules closes more of the survival gap"
-        if price is not None:
-            counts = "it counts" if price == 1 else f"{price:g} times what it counts"
-            why = f"to close more of the survival gap costs more than {counts}, or is not possible in time"
-    yield f"{said}{': ' if why else ''}{why}."
+    helps = [] if found is None or result.survives else repair_sentences(instance, found)
+    said = f"{si(budget - result.outlay, result.money)} of the budget is left"
+    yield " ".join((f"{said}.", *helps)) if helps else f"{said}{_why_unspent(instance, result)}."
+
+
+def _why_unspent(instance: Instance, result: Result) -> str:
+    """The reasons that there can be, where the plan is proven to be the best and leaves a gap."""
+    if result.status != "gap" or result.bound is None:
+        return ""
+    price = instance.policy.gap_price
+    if price is None:
+        return ": no plan under these rules closes more of the survival gap"
+    counts = "it counts" if price == 1 else f"{price:g} times what it counts"
+    return f": to close more of the survival gap costs more than {counts}, or is not possible in time"
 
 
 def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
@@ -158,6 +189,14 @@ def _supply_of(instance: Instance, d: str) -> set[str]:
     return found
 
 
+def _price_sentence(result: Result) -> Iterator[str]:
+    """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
+    *steps, whole = years.beyond(result) or (None,)
+    if whole is not None and steps:
+        said = ", ".join(f"{step.part} {si(step.amount, '', 2)}" for step in steps)
+        yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
+
+
 def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
     return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
 
@@ -183,9 +222,10 @@ def alternatives_part(
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
         FrameColumn("outlay", unit=result.money, form="millions"),
-        FrameColumn("more", "Cost more", result.money, "millions"),
         FrameColumn("failed", "Shocks not survived", form="count"),
-        FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
+        FrameColumn("gap", "Survival gap, all shocks", result.money, "millions"),
+        FrameColumn("worst_gap", "In the worst", result.money, "millions"),
+        FrameColumn("more", "Cost more", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
     missing = "" if near else "Plans nearly as cheap: add --with alternatives."
@@ -218,8 +258,9 @@ def _plan_rows(
     return [*rows, _nothing_row(result, nothing)] if has_nothing else rows
 
 
-def _plan_figures(result: Result, more: float) -> tuple[float, float, int, float]:
-    return result.outlay, more, sum(outcome.fails for outcome in result.shocks), result.worst_gap
+def _plan_figures(result: Result, more: float) -> tuple[float, int, float, float, float]:
+    failed = sum(outcome.fails for outcome in result.shocks)
+    return result.outlay, failed, result.survival_gap, result.worst_gap, more
 
 
 def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
@@ -260,7 +301,7 @@ def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
 def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
     nothing = result.nothing
     assert nothing is not None
-    return "Do nothing", 0.0, more, nothing.shocks_failed, nothing.worst_gap, ""
+    return "Do nothing", 0.0, nothing.shocks_failed, nothing.gap, nothing.worst_gap, more, ""
 
 
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
@@ -297,12 +338,12 @@ def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
     if not (end.has_plan and base.has_plan):
         return "no plan"
     cost, gap = end.dearer(base), end.worse(base)
-    words = [_signed_millions(cost.value)] if cost.is_proven else []
+    words = [f"cost {_signed_millions(cost.value)}"] if cost.is_proven else []
     if base.gap > 0 >= end.gap:
         words.append("floors hold")
     elif gap.is_proven:
         words.append(f"gap {_signed_millions(gap.value)}")
-    return ", ".join(words) or "–"
+    return "; ".join(words) or "–"
 
 
 def _signed_millions(amount: float) -> str:
@@ -328,8 +369,9 @@ def make_brief(
         warnings: what has to be said first.
     """
     horizon = instance.horizon
+    studies = list(studies)
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
-    parts = tuple(_parts(instance, result, frontier, slips, list(studies))) if result.baseline is not None else ()
+    parts = tuple(_parts(instance, result, frontier, slips, studies)) if result.baseline is not None else ()
     return Brief(
         instance=instance,
         title=result.instance,
@@ -339,8 +381,13 @@ def make_brief(
         sentence=narrative.sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),
-        notes=tuple(_notes(instance, result)) if result.baseline is not None else (),
+        notes=() if result.baseline is None else tuple(_notes(instance, result, _of_kind(Explanation, studies))),
     )
+
+
+def _of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
+    """The first of some studies that is of a kind; None where there is none."""
+    return next((each for each in studies if isinstance(each, kind)), None)
 
 
 def _parts(
@@ -351,15 +398,14 @@ def _parts(
     studies: Sequence[Any],
 ) -> Iterator[BriefPart]:
     yield orders_part(instance, result, slips)
-    yield money_part(instance, result)
+    money = money_part(instance, result)
+    yield replace(money, sentences=(*money.sentences, *_price_sentence(result)))
     if result.shocks:
         yield survival_part(instance, result)
         yield worst_part(instance, result)
         yield unserved_part(instance, result)
-    yield alternatives_part(
-        instance, result, frontier, next((each for each in studies if isinstance(each, Alternatives)), None)
-    )
-    yield figures_part(instance, result, next((each for each in studies if isinstance(each, Sensitivity)), None))
+    yield alternatives_part(instance, result, frontier, _of_kind(Alternatives, studies))
+    yield figures_part(instance, result, _of_kind(Sensitivity, studies))
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted

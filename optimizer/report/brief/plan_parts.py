@@ -21,7 +21,7 @@ from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 # Orders, and years with new money, that are listed: more do not fit on one page.
-MOST_ORDERS, MOST_YEARS = 7, 10
+MOST_ORDERS, MOST_LATER, MOST_YEARS = 7, 3, 10
 # What is said of orders a year later.
 IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later does"
 
@@ -126,12 +126,12 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
     rows = list(_order_rows(instance, result, orders, found))
     if later:
-        rows.append(_later_row(instance, later))
+        rows.append(_later_row(later))
     columns = [
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}", result.money, "millions"),
         FrameColumn("total", "All years", result.money, "millions"),
-        FrameColumn("when", "Decide by", form="period"),
+        FrameColumn("when", "Decide by start of", form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("slip", IF_LATE),
     ]
@@ -149,7 +149,8 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
 
 def _late_note(*, is_whole: bool) -> str:
     """What is said of delays; whether all of them were looked at."""
-    said = " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first."
+    said = " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first, and "
+    said += "delays do not add up."
     return said if is_whole else f"{said} –: not looked at in the time there was."
 
 
@@ -173,9 +174,10 @@ def _damage(slip: Slip | None) -> tuple[float, float]:
     return (0.0, 0.0) if slip is None else (slip.gap, slip.shortage_cost)
 
 
-def _later_row(instance: Instance, later: Sequence[Purchase]) -> tuple[Any, ...]:
-    first = min(instance.horizon.year(move.t) for move in later)
-    name = f"Later: {plural(len(later), 'more decision')}, from {first} on"
+def _later_row(later: Sequence[Purchase]) -> tuple[Any, ...]:
+    """What is decided in later years, the most money first."""
+    ordered = sorted(later, key=lambda move: -move.counted)
+    name = f"Later: {list_names([*dict.fromkeys(f'{move.name}, {move.decided}' for move in ordered)], MOST_LATER)}"
     return name, None, math.fsum(move.counted for move in later), None, None, None
 
 
@@ -265,8 +267,9 @@ def years_with_money(
     committed: dict[int | None, float] = {}
     for each in commitments:
         committed[each.year] = committed.get(each.year, 0.0) + each.amount
-    spent = {int(year) for each in outlays for year in each if each[year] > 0}
-    for year in sorted(spent.union(filter(None, committed))):
+    spent = sorted({int(year) for each in outlays for year in each if each[year] > 0})
+    # Between the first and the last year with new money every year is named: one without any as well.
+    for year in sorted({*(range(spent[0], spent[-1] + 1) if spent else ()), *filter(None, committed)}):
         yield str(year), [each.get(str(year), 0.0) for each in outlays], committed.get(year)
     if None in committed:
         yield "undated", [0.0 for _ in outlays], committed[None]
@@ -277,7 +280,7 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
     if commitments:
         total = math.fsum(each.amount for each in commitments)
         conditional = math.fsum(each.amount for each in commitments if each.conditional)
-        of_which = f", of which {si(conditional)} is conditional" if conditional > 0 else ""
+        of_which = f", of which {si(conditional)} on conditions still to be met" if conditional > 0 else ""
         yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
 
 
@@ -301,8 +304,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     )
     frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.members if name in outcomes])
                   for row in shown]  # fmt: skip
-    kept = len(result.shocks) - [outcome.fails for outcome in result.shocks].count(True)
-    said = [f"{kept:,} of {plural(len(result.shocks), 'shock')} survived."]
+    said = [_kept_sentence(result, rows)]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
         said.append(f"{plural(sum(len(row.fold.members) for row in rest), 'more shock')} not shown, {which}.")
@@ -310,6 +312,13 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     note += "above floors as well. Survival gap and value: at shortage cost."
     title = "What is survived, and what is not"
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
+
+
+def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
+    """How many shocks are survived, and that each date of one is counted where there are several."""
+    kept = [outcome.fails for outcome in result.shocks].count(False)
+    dates = " Each date of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
+    return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{dates}"
 
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
@@ -325,7 +334,8 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
         )
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
-        name = f"{title}, {plural(len(row.fold.members), kind)}" if which else name
+        where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
+        name = f"{title}, {plural(len(row.fold.members), kind)}{where}" if which else name
     else:
         verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, worst)}"
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
@@ -362,7 +372,6 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     else:
         said.append("All demand is served in it.")
     said += _largest_loss(instance, result, worst)
-    said += _cut_orders(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
         return BriefPart("worst", "The worst single event", tuple(said))
@@ -379,14 +388,15 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
         yield f"Most unserved by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
 
 
-def _cut_orders(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
-    """What is ordered and cut in the shock itself, for both may be the same works."""
+def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
+    """What is ordered and cut in the worst shock itself, for both may be the same works; nothing where floors hold."""
+    worst = worst_event(instance, result)
     cuts = instance.event(worst.name).spec.cuts
     ordered = {o: instance.activities[o] for o in result.plan.bought if o in instance.activities}
     struck = [display_name(instance, o) for o, each in ordered.items()
               if any(cut.matches(o, each.region, each.stage, each.output) for cut in cuts)]  # fmt: skip
-    if struck:
-        yield f"This shock also cuts what the plan orders: {list_names(struck)}."
+    if struck and worst.fails:
+        yield f"The worst shock cuts what the plan itself orders: {list_names(struck)}."
 
 
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
@@ -446,13 +456,13 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
             if service.shortage > 0 and service.shortage > hardest.get(d, (None, _NONE))[1].shortage:
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: -_value(instance, d, hardest[d][1]))
-    title = "What goes unserved, even where floors hold"
+    title = "What goes unserved, by segment"
     said = list[str]()
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
     if len(ordered) > MOST_SEGMENTS:
-        said.append(f"Of {plural(len(ordered) - MOST_SEGMENTS, 'more segment')} less goes unserved.")
+        said.append(f"Not shown: {plural(len(ordered) - MOST_SEGMENTS, 'segment')} of which less goes unserved.")
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),

@@ -26,9 +26,9 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     plain,
 )
-from optimizer.report.format import DASH, case_title, number_name, percent, plural, shortened
+from optimizer.report.format import DASH, case_title, number_name, percent, plural, repair_words, shortened
 from optimizer.report.narrative import difference_text
-from optimizer.report.tables.explain import Group, Groups, heading, repair_words, worth_words
+from optimizer.report.tables.explain import Group, Groups, heading, worth_words
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives import Alternatives

@@ -1,6 +1,6 @@
 """How an explanation looks: the plan's answer, then one finding after the other as they become known."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, list_names, percent, plural, shock_title
+from optimizer.report.format import DASH, list_names, percent, plural, repair_title, shock_title
 from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
@@ -28,40 +28,11 @@ if TYPE_CHECKING:
     from optimizer.studies.explain import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
-TITLES = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
 
 
 def _mark(works: bool | None) -> Text:
     marks = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
     return marks[works]
-
-
-def repair_title(instance: Instance, repair: Repair) -> str:
-    """What a repair changes."""
-    who = display_name(instance, repair.of) if repair.of else ""
-    if repair.keeps_all:
-        return "Same floors"
-    if repair.kind == "sooner":
-        return f"Sooner: {who or 'all builds'}"
-    if repair.kind == "demand":
-        return f"Less demand: {who or 'all'}"
-    return TITLES[repair.kind]
-
-
-def repair_words(instance: Instance, repair: Repair) -> tuple[str, str, float | None]:
-    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
-    label, amount, money = repair_title(instance, repair), repair.amount, instance.money
-    if not repair.works or amount is None:
-        return label, "no size is enough" if repair.works is False else "not known", None
-    sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
-        "budget": lambda: (si_up(amount, money), None),
-        "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
-        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
-        "demand": lambda: (f"{percent(amount, 1)} less", amount),
-        "length": lambda: (f"{amount:g} months at most", None),
-        "sooner": lambda: (f"{amount:g} months", None),
-    }
-    return label, *sizes[repair.kind]()
 
 
 def shortage_text(instance: Instance, why: Reason) -> str:
