@@ -13,10 +13,10 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
-from optimizer.instance.document import get_value
+from optimizer.instance.document import Document, get_value
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
-from optimizer.instance.ranges import RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
+from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers import Option, Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
@@ -350,10 +350,15 @@ class Instance(Described):
             holder[place[-1]] = get_value(whole, place)
         return data
 
-    @property
+    @cached_property
     def uncertain(self) -> list[Uncertain]:
         """The numbers that have a range, with their places in `to_dict`."""
         return list_uncertain(self.to_dict(), self.ranges)
+
+    @cached_property
+    def document(self) -> Document:
+        """The instance without ranges and scenarios, for variants that share all that they do not change."""
+        return Document("data", {key: part for key, part in self.to_dict().items() if key not in (RANGES, "scenarios")})
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""
