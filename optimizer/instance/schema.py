@@ -250,13 +250,9 @@ class Instance(Described):
     @cached_property
     def events(self) -> tuple[Shock, ...]:
         """Every shock: those of all entries under `shocks:`, then the samples of all ensembles."""
+        listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
-        return (*self.listed_events, *drawn)
-
-    @cached_property
-    def listed_events(self) -> tuple[Shock, ...]:
-        """Those of all entries under `shocks:`."""
-        return tuple(event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
+        return (*listed, *drawn)
 
     def event(self, name: str) -> Shock:
         """The shock of a name."""
@@ -273,8 +269,7 @@ class Instance(Described):
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
         """Existing processes and producing options, by name: the possible targets of a cut."""
-        options = {o: each for o, each in self.options.items() if isinstance(each, Activity)}
-        return {**self.processes, **options}
+        return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Activity)}}
 
     @cached_property
     def sized(self) -> Mapping[str, Sized]:
