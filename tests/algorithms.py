@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.solving import best_plan
-from optimizer.algorithms.strategy import SearchResult
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener
 from optimizer.solver import Clock, Settings

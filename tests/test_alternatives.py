@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
 from optimizer.algorithms.near_optimal import NearOptimalPlan
-from optimizer.algorithms.strategy import ProblemVariant, at_most, leaving_out, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, size
 from optimizer.formulation import cost
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan

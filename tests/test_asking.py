@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.strategy import ProblemVariant, at_most, leaving_out, outlay, size
+from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, outlay, size
 from optimizer.formulation import cost
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Settings

@@ -7,7 +7,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.strategy import ProblemVariant
+from optimizer.algorithms.problem import ProblemVariant
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from tests.independent import Data, Optimum, leaves, optimum

@@ -26,9 +26,8 @@ from optimizer.algorithms.benders_evaluation import RecourseEstimates
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
-from optimizer.algorithms.measured_model import is_worst_case
+from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
-from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.progress import Progress

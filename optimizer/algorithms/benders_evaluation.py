@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from optimizer.algorithms.benders_master import EstimateKind, Evaluation, MasterProblem, ShockGroups, group_shocks
 from optimizer.algorithms.extensive_form import GAP_ROOM
-from optimizer.algorithms.measured_model import Aim, negligible_gap
+from optimizer.algorithms.problem import Aim, negligible_gap
 from optimizer.algorithms.recourse import Subgradients
 from optimizer.algorithms.search import Search
-from optimizer.algorithms.strategy import RecourseTask
+from optimizer.algorithms.subproblems import RecourseTask
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost

@@ -16,14 +16,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.measured_model import median_shortage_cost
-from optimizer.algorithms.recourse import Subgradients
+from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Future
@@ -32,6 +31,9 @@ from optimizer.model.expressions import Expression, total
 from optimizer.risk import OWNER, CostOutcome, FutureCosts, free_column, require_money
 from optimizer.solver import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.recourse import Subgradients
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
@@ -324,7 +326,7 @@ class MasterProblem(ScenarioModel):
         """The estimates by group, in money."""
         return np.asarray(self.unit * values[self.estimates[kind]] + self.least[kind])
 
-    def cut_violation(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> Vector:
+    def cut_violation(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> Vector:
         """By group, how far the θ in `values` is below the cut at a plan, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
@@ -361,7 +363,7 @@ class MasterProblem(ScenarioModel):
     def _measure_columns(self) -> dict[str, int]:
         return {column.mark.what: j for j, column in enumerate(self.builder.columns) if column.mark.owner == OWNER}
 
-    def add_cuts(self, kind: EstimateKind, plan: Vector, found: Subgradients, values: Vector) -> int:
+    def add_cuts(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> int:
         """Add the cuts at a plan that `values` violates. Returns how many."""
         below = self.cut_violation(kind, plan, found, values)
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))

@@ -35,14 +35,14 @@ import numpy as np
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.joint_recourse import JointEvaluator
+from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.strategy import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import SurvivalShare, excused_samples, tree_shares
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan

@@ -30,8 +30,8 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
-from optimizer.algorithms.strategy import ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder

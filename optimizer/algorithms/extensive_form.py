@@ -16,10 +16,9 @@ from functools import partial
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.measured_model import Aim, MeasuredModel
+from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.relaxation import ValidInequalities, dive, is_wide
-from optimizer.algorithms.strategy import LEAST_COST, DualValues, ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance

@@ -25,10 +25,9 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
-from optimizer.algorithms.measured_model import negligible_gap
+from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps
-from optimizer.algorithms.strategy import Rows, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors

@@ -52,7 +52,6 @@ import numpy.typing as npt
 
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.shock import Path, Shock
-from optimizer.instance.derived import SurvivalShare, survival_shares, tree_shares
 from optimizer.instance.paths import shared_path
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
@@ -62,6 +61,65 @@ from optimizer.tolerances import INTEGRALITY, POSITIVE
 
 # So many undominated shocks of one start are compared with each other one: the worst of them, by sum.
 MOST_COMPARED = 60
+
+
+@dataclass(frozen=True)
+class SurvivalShare:
+    """An ensemble of which only a share has to be survived.
+
+    Attributes:
+        ensemble: its name.
+        numbers: of its samples among the events.
+        required: in so many of them every floor must hold.
+        future: the number of the future that it belongs to.
+    """
+
+    ensemble: str
+    numbers: range
+    required: int
+    future: int = 0
+
+    @property
+    def allowed(self) -> int:
+        """So many samples may fail."""
+        return len(self.numbers) - self.required
+
+
+def survival_shares(instance: Instance) -> list[SurvivalShare]:
+    """The ensembles of an instance without questions that state a share."""
+    first, found = len(instance.events) - sum(spec.count for spec in instance.ensembles.values()), []
+    for name, spec in instance.ensembles.items():
+        if spec.survive is not None:
+            found.append(SurvivalShare(name, range(first, first + spec.count), spec.required))
+        first += spec.count
+    return found
+
+
+def tree_shares(tree: FutureTree) -> list[SurvivalShare]:
+    """Those of all futures of a tree; numbers are those of `FutureTree.events`."""
+    first, found = 0, []
+    for number, future in enumerate(tree.futures):
+        for share in survival_shares(future.instance):
+            numbers = range(first + share.numbers.start, first + share.numbers.stop)
+            found.append(replace(share, numbers=numbers, future=number))
+        first += len(future.instance.events)
+    return found
+
+
+def excused_samples(
+    shares: Iterable[SurvivalShare], gaps: npt.NDArray[np.float64], fails: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """By shock, whether it is a sample that fails and may: of each ensemble those with the largest gaps.
+
+    Args:
+        shares: the ensembles of which only a share has to be survived.
+        gaps, fails: by shock, the survival gap, and whether a segment falls below its floor.
+    """
+    result = np.zeros(len(fails), dtype=bool)
+    for share in shares:
+        failing = np.array([n for n in share.numbers if fails[n]], dtype=np.intp)
+        result[failing[np.argsort(-gaps[failing], kind="stable")[: share.allowed]]] = True
+    return result
 
 
 def below_columns(model: ModelBuilder) -> dict[str, list[int]]:

@@ -26,7 +26,7 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.reading import own_columns, plan_values
 from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
-from optimizer.algorithms.strategy import BatchResponse, RecourseTask, ShockBatch
+from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance

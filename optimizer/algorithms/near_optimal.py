@@ -20,11 +20,11 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.problem import ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.strategy import ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder

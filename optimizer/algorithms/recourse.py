@@ -27,8 +27,7 @@ from optimizer.algorithms.executor import (
 )
 from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.strategy import BatchRequest, BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.subproblems import SubproblemSolver
+from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance

@@ -42,13 +42,20 @@ from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ScenarioSearch
 from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.floors import write_deterrence
-from optimizer.algorithms.measured_model import median_shortage_cost, negligible_gap
+from optimizer.algorithms.problem import (
+    LEAST_COST,
+    Hints,
+    ProblemVariant,
+    SearchResult,
+    generate_constraints,
+    median_shortage_cost,
+    negligible_gap,
+)
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
-from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance

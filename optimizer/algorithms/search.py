@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.relaxation import RoundedFloors
 from optimizer.algorithms.separation import ListedShocks, Violation
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.files import read_archive, write_whole

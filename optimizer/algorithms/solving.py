@@ -26,10 +26,10 @@ from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
+from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
-from optimizer.algorithms.strategy import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore

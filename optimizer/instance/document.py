@@ -65,6 +65,10 @@ class Document:
         made: Made = self.known[key][0]
         return made
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is known by identity, which another process or a deep copy does not share."""
+        return {**vars(self), "known": {}}
+
     def shared_data(self, *without: str) -> dict[str, Any]:
         """The data for a copy that is to have an empty set of places of its `own`, without some keys at the top."""
         return {key: value for key, value in self.data.items() if key not in without}

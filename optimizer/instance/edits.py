@@ -24,10 +24,9 @@ from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
-from optimizer.instance.document import Document, get_value
+from optimizer.instance.document import Document
 from optimizer.instance.overrides import (
     BRANCH,
-    SCENARIOS,
     Edit,
     Way,
     apply_branches,
@@ -39,8 +38,8 @@ from optimizer.instance.overrides import (
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
-from optimizer.instance.ranges import RANGES, set_number
-from optimizer.instance.reading import as_document, check_document, read, read_document
+from optimizer.instance.ranges import set_number
+from optimizer.instance.reading import as_document, check_document, read_document
 from optimizer.instance.schema import RULE, Future, FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
@@ -198,10 +197,13 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     Raises:
         InstanceError: the changed data make no usable instance.
     """
-    data, own = instance.to_dict(), {each.path: each for each in instance.uncertain}
+    original, own = instance.document, {each.path: each for each in instance.uncertain}
+    if not original.known:
+        read_document(original)
+    document = replace(original, data=original.shared_data(), findings=[], own=set(), known={**original.known})
     for path, number in numbers.items():
-        set_number(get_value(data, own[path].place[:-1]), own[path], number)
-    return read({key: part for key, part in data.items() if key not in (RANGES, SCENARIOS)})
+        set_number(document.to_change(own[path].place[:-1]), own[path], number)
+    return check_document(document)[0]
 
 
 def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:

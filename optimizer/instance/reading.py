@@ -162,8 +162,9 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     Raises:
         InstanceError: with every finding.
     """
-    # It may have been changed since it was read.
-    document.known = {}
+    if document.own is None:
+        # It may have been changed since it was read.
+        document.known = {}
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
     some = scenarios[: max(1, _affordable(document) // _examined(instance))]

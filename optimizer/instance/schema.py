@@ -13,10 +13,10 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
-from optimizer.instance.document import get_value
+from optimizer.instance.document import Document, get_value
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
-from optimizer.instance.ranges import RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
+from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers import Option, Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
@@ -250,13 +250,9 @@ class Instance(Described):
     @cached_property
     def events(self) -> tuple[Shock, ...]:
         """Every shock: those of all entries under `shocks:`, then the samples of all ensembles."""
+        listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
-        return (*self.listed_events, *drawn)
-
-    @cached_property
-    def listed_events(self) -> tuple[Shock, ...]:
-        """Those of all entries under `shocks:`."""
-        return tuple(event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
+        return (*listed, *drawn)
 
     def event(self, name: str) -> Shock:
         """The shock of a name."""
@@ -273,8 +269,7 @@ class Instance(Described):
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
         """Existing processes and producing options, by name: the possible targets of a cut."""
-        options = {o: each for o, each in self.options.items() if isinstance(each, Activity)}
-        return {**self.processes, **options}
+        return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Activity)}}
 
     @cached_property
     def sized(self) -> Mapping[str, Sized]:
@@ -350,10 +345,15 @@ class Instance(Described):
             holder[place[-1]] = get_value(whole, place)
         return data
 
-    @property
+    @cached_property
     def uncertain(self) -> list[Uncertain]:
         """The numbers that have a range, with their places in `to_dict`."""
         return list_uncertain(self.to_dict(), self.ranges)
+
+    @cached_property
+    def document(self) -> Document:
+        """The instance without ranges and scenarios, for variants that share all that they do not change."""
+        return Document("data", {key: part for key, part in self.to_dict().items() if key not in (RANGES, "scenarios")})
 
     def fresh(self) -> "Instance":
         """The same instance, without what was worked out from it: small enough to send."""

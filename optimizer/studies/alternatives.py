@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression

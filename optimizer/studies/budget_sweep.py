@@ -22,9 +22,9 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import LEAST_OUTLAY
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore

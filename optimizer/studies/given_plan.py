@@ -18,7 +18,7 @@ from typing import Any
 
 from optimizer import formulation
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
-from optimizer.algorithms.strategy import ProblemVariant
+from optimizer.algorithms.problem import ProblemVariant
 from optimizer.errors import Finding, GivenPlanError
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan

@@ -31,7 +31,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.executor import Memory
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.problem import SearchResult
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import Uncertain

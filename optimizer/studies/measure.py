@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.reading import read_no_shock
-from optimizer.algorithms.strategy import DualValues, SearchResult
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.edits import without_disruptions

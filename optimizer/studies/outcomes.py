@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import levels_under
+from optimizer.algorithms.floors import excused_samples, levels_under, survival_shares
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.strategy import BatchResponse
+from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import Numbers, Shock
-from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import (

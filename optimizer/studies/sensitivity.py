@@ -20,7 +20,7 @@ import numpy as np
 
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
-from optimizer.algorithms.measured_model import negligible_gap
+from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import InstanceError

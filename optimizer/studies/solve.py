@@ -23,10 +23,10 @@ from typing import Any, NamedTuple, Protocol
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.floors import grant_samples
+from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.solving import best_plan
-from optimizer.algorithms.strategy import Hints, SearchResult
 from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE

@@ -14,13 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.floors import excused_samples, survival_shares
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
-from optimizer.algorithms.strategy import BatchResponse
-from optimizer.algorithms.subproblems import SubproblemSolver
+from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError, PlanFileError
-from optimizer.instance.derived import excused_samples, survival_shares
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance

@@ -13,10 +13,10 @@ from typing import Literal
 
 from optimizer import formulation
 from optimizer.algorithms.executor import Memory
+from optimizer.algorithms.problem import LEAST_COST, Hints, ProblemVariant, SearchResult, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.solving import best_plan
-from optimizer.algorithms.strategy import LEAST_COST, Hints, ProblemVariant, SearchResult, outlay
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan

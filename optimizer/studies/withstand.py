@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
-from optimizer.algorithms.strategy import LEAST_OUTLAY
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import (
     ScenarioNames,

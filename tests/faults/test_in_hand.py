@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.robust import robust_plan
 from optimizer.algorithms.solving import best_plan
-from optimizer.algorithms.strategy import SearchResult
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult
 from tests.strategy.test_adversary import market

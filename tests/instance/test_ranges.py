@@ -1,5 +1,6 @@
 """Ranges of uncertain numbers: beside a number, by path, by pattern; there and back."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_any_number_may_have_one_and_comes_back() -> None:
     assert moved.demands["motors"].quantity.at(2026) == 130
     assert moved.options["b"].capex.at(2026) == 22  # type: ignore[union-attr]
     assert (moved.discount_rate, moved.ranges) == (0.07, {})
+
+
+def test_variants_share_what_they_do_not_change_and_change_nothing_else() -> None:
+    instance = so.read(three() | {"ranges": {"options.*.capex": {"low": 0.5, "high": 2, "of": "value"}}})
+    data = instance.to_dict()
+    one, other = (with_numbers(instance, {f"options.{o}.capex": 2}) for o in ("a", "b"))
+    assert one.options["c"] is other.options["c"] is with_numbers(instance, {}).options["c"]
+    assert [one.options[o].capex.at(2026) for o in "abc"] == [20, 11, 10]  # type: ignore[union-attr]
+    assert [other.options[o].capex.at(2026) for o in "abc"] == [10, 22, 10]  # type: ignore[union-attr]
+    assert instance.to_dict() == data
+    # In another process nothing is known by identity.
+    sent: so.Instance = pickle.loads(pickle.dumps(instance))
+    assert with_numbers(sent, {"options.a.capex": 2}) == one
 
 
 def test_a_path_goes_before_a_pattern() -> None:

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 import optimizer as so
-from optimizer.algorithms.measured_model import MeasuredModel
+from optimizer.algorithms.problem import MeasuredModel
 from optimizer.solver import Clock, Settings
 from optimizer.solver.highs import quiet
 from tests.speed.published import flcvar, netdes

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.benders_loop import MasterRelaxations
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
+from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.relaxation import dive
-from optimizer.algorithms.strategy import Hints, SearchResult
 from optimizer.instance.edits import with_budget
 from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings, SolveResult, highs_tree

@@ -16,7 +16,7 @@ from optimizer.algorithms import executor as executors
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
-from optimizer.algorithms.strategy import BatchRequest
+from optimizer.algorithms.subproblems import BatchRequest
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_scenarios

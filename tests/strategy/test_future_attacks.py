@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import evaluator_of
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.robust import RobustPlans, WorstAttackModel, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant
 from optimizer.instance.edits import for_each_future, with_attacks
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Instance

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.constraint_generation import is_estimable
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.strategy import SearchResult
+from optimizer.algorithms.problem import SearchResult
 from optimizer.audit.result import _outcomes
 from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult

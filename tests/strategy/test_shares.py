@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.floors import Excuses, relax_floors
+from optimizer.algorithms.floors import Excuses, relax_floors, survival_shares
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
-from optimizer.instance.derived import survival_shares
 from optimizer.progress import Progress
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.futures import FuturesResult

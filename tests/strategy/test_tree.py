@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, leaving_out, outlay
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, leaving_out, outlay
 from optimizer.horizon import Horizon
 from optimizer.instance.edits import with_budget, with_floors
 from optimizer.model.builder import ModelBuilder

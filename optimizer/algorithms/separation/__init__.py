@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.algorithms.floors import Shortfalls, without_allowed
-from optimizer.algorithms.strategy import BatchResponse
+from optimizer.algorithms.floors import Shortfalls, survival_shares, tree_shares, without_allowed
+from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import survival_shares, tree_shares
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver import Clock, Vector
 

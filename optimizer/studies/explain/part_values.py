@@ -22,8 +22,8 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.problem import ProblemVariant, Rows, leaving_out, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.strategy import ProblemVariant, Rows, leaving_out, outlay
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.removal import without

@@ -25,8 +25,8 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows, size
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.strategy import LEAST_COST, ProblemVariant, Rows, size
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events

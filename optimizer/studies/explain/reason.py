@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
-from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance

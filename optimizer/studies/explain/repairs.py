@@ -28,10 +28,10 @@ from typing import Literal
 import numpy as np
 
 from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.problem import ProblemVariant, generate_constraints, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.algorithms.strategy import ProblemVariant, generate_constraints, outlay
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to

@@ -16,10 +16,10 @@ from typing import Any
 from optimizer import formulation
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.joint_recourse import JointEvaluator
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan
-from optimizer.algorithms.strategy import ProblemVariant, outlay
 from optimizer.audit.result import check_futures, measure_of_futures
 from optimizer.errors import AuditError
 from optimizer.instance.edits import for_each_future

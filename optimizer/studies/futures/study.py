@@ -23,8 +23,8 @@ from typing import Any
 from optimizer import formulation
 from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
+from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
-from optimizer.algorithms.strategy import ProblemVariant, at_most, outlay
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
