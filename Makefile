@@ -21,9 +21,10 @@ FUTURES ?= 4
 solve: .venv/.ready
 	@$(RUN)/diversify solve instances/us-magnets.yaml || test $$? -eq 4
 
-# A file's tests stay together on one core; some go on from each other.
+# A file's tests stay together on one core; some go on from each other. They start hundreds of processes, so that bytecode is
+# kept whatever the environment says.
 test: .venv/.ready-dev browser
-	$(RUN)/pytest --numprocesses auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(RUN)/pytest --numprocesses auto --dist loadfile
 
 # The manual, in docs/_build: open index.html. A warning is an error. `python -m tests.manual --update` renews outputs.
 docs: .venv/.ready-dev
