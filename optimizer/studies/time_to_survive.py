@@ -314,8 +314,13 @@ class _YearModel:
         upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
         exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
+        # What lasts for ever without leniency does with it.
+        ends = np.flatnonzero(exact > ENDLESS_RATE)
+        if not len(ends):
+            return exact
         upper[:, self.below] = self.allowed
-        lenient = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
+        lenient = exact.copy()
+        lenient[ends] = self.warm.solve(Batch(costs, upper[ends], self.rhs[ends]), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
     def _giving_out(self, which: Any, least: Vector) -> list[str]:
