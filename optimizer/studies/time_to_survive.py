@@ -315,11 +315,8 @@ class _YearModel:
         upper[:, self.below], costs[0] = 0.0, 1.0
         exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
         # What lasts for ever without leniency does with it.
-        ends = np.flatnonzero(exact > ENDLESS_RATE)
-        if not len(ends):
-            return exact
+        ends, lenient = np.flatnonzero(exact > ENDLESS_RATE), exact.copy()
         upper[:, self.below] = self.allowed
-        lenient = exact.copy()
         lenient[ends] = self.warm.solve(Batch(costs, upper[ends], self.rhs[ends]), None).objective
         return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
 
