@@ -189,6 +189,11 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert orders[-1][:3] == ["All decisions (2)", "8.9", "11.5"]
     money = part(brief, "money")
     assert money["table"]["rows"] == [["2026", "8.9"], ["2027", "–"], ["2028", "2.6"]]
+    # 20 t/yr at 200k and 1M fixed; 60 t of the reserve in 2026 and 40 in 2028 at 65k, held for 420 t and years at 5k.
+    assert money["sentences"][1] == (
+        "The 13.6M USD that it costs more, in present value: capex 4M USD, fixed cost 1M USD, stock purchases 6.5M USD, "
+        "stock holding 2.1M USD."
+    )
     # 8.9M is the longest bar.
     assert money["bars"] == [[1.0], [0.0], [pytest.approx(2.6 / 8.9)]]
     # Of 100 t a year 30 in 2027 and 50 in 2028 are served, 20 of them from the plant: 120 t go short, all above floors.
@@ -321,6 +326,9 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     barred = so.load(TINY, ["options.plant.earliest=2030", "options.reserve.earliest=2030", "policy.budget=50M"])
     left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
     assert left == "50M USD of the budget is left: no plan under these rules closes more of the survival gap."
+    # Where it was asked what would help, that is said in place of it: money cannot buy what cannot be ordered.
+    helped, *_ = make_brief(barred, so.solve(barred), studies=[so.explain(barred)]).to_dict()["notes"]
+    assert helped.startswith("50M USD of the budget is left. No amount of money alone makes everything survivable. ")
     assert note.startswith("Unserved already without a shock: motors, 2026 to 20")
     assert "up to 9 %" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")

@@ -193,7 +193,7 @@ def _price_sentence(result: Result) -> Iterator[str]:
     """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
     *steps, whole = years.beyond(result) or (None,)
     if whole is not None and steps:
-        said = ", ".join(f"{step.part} {si(step.amount, '', 2)}" for step in steps)
+        said = ", ".join(f"{step.part} {si(step.amount, result.money, 2)}" for step in steps)
         yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
 
 

@@ -315,10 +315,10 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
 
 
 def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
-    """How many shocks are survived, and that each date of one is counted where there are several."""
+    """How many shocks are survived, and that each of an entry is counted where it has several."""
     kept = [outcome.fails for outcome in result.shocks].count(False)
-    dates = " Each date of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
-    return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{dates}"
+    each = " Each date, length or draw of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
+    return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{each}"
 
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:

@@ -45,13 +45,12 @@ def without_endless(found: TimeToSurvive) -> TimeToSurvive:
 
 
 def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
-    """Every chokepoint that can end a floor, before and after the plan, the most exposed first.
+    """Every chokepoint of `without_endless`, before and after the plan, the most exposed first.
 
     The second is empty where there is no plan.
     """
-    ending = without_endless(found).exposures
-    before = tuple(_line(instance, each, each.before, each.worst) for each in ending)
-    return before, tuple(_line(instance, each, each.after, each.worst) for each in ending if each.after)
+    before = tuple(_line(instance, each, each.before, each.worst) for each in found.exposures)
+    return before, tuple(_line(instance, each, each.after, each.worst) for each in found.exposures if each.after)
 
 
 def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
