@@ -191,8 +191,8 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert money["table"]["rows"] == [["2026", "8.9"], ["2027", "–"], ["2028", "2.6"]]
     # 20 t/yr at 200k and 1M fixed; 60 t of the reserve in 2026 and 40 in 2028 at 65k, held for 420 t and years at 5k.
     assert money["sentences"][1] == (
-        "The 13.6M USD that it costs more, in present value: capex 4M USD, fixed cost 1M USD, stock purchases 6.5M USD, "
-        "stock holding 2.1M USD."
+        "The 13.6M USD that it costs more, in present value: capex 4M USD, fixed cost 1M USD, "
+        "stock purchases 6.5M USD, stock holding 2.1M USD."
     )
     # 8.9M is the longest bar.
     assert money["bars"] == [[1.0], [0.0], [pytest.approx(2.6 / 8.9)]]
