@@ -31,10 +31,13 @@ from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
-# rounds to and nothing was learned, so many times those of the first relaxation: less than a solver's first cuts take.
-MOST_ITERATIONS, FIRST_TRY = 80_000, 4
+# rounds to and nothing was learned, so many times those of the first relaxation, or as the share of the tree that is
+# closed promises so many times in all: less than a solver's first cuts take.
+MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 5, 32
 # So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
+# A relaxation after one of less than so many seconds is solved at once, not in a thread that Ctrl-C can stop.
+SHORT = 0.1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -163,11 +166,13 @@ class TreeBackEnd(HighsBackEnd):
                 self._highs.setBasis(whole.getBasis())
             yield presolved if is_reduced else None, integers, places
         finally:
-            self._highs = whole
+            self._highs, self._is_short = whole, False
 
     def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
         """Solve the linear programme up to the objective and the iterations that are set; its solution if complete."""
+        began = time.perf_counter()
         self._run(clock)
+        self._is_short = time.perf_counter() - began < SHORT
         info, status = self._highs.getInfo(), self._highs.getModelStatus()
         if status == HighsModelStatus.kObjectiveBound:
             return self._highs.getOptionValue("objective_bound")[1], None
@@ -303,7 +308,8 @@ class HighsRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree took so many iterations."""
-        return self._iterations > min(MOST_ITERATIONS, self._patience * self._first)
+        tried = max(self._patience, PROMISED * closed if math.isfinite(self._patience) else 0.0)
+        return self._iterations > min(MOST_ITERATIONS, tried * self._first)
 
     def raise_bound(self, bound: float) -> None:
         """Report it."""
