@@ -19,7 +19,7 @@ from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxation import RoundedFloors, ValidInequalities, dive, is_wide
+from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, dive, is_wide
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
@@ -114,8 +114,7 @@ class ScenarioModel(MeasuredModel):
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
-        upper = [self.builder.columns[j].upper for j in self.solver.integers]
-        self.solver.bound(self.solver.integers, 0.0, np.array(upper))
+        self.solver.bound(self.solver.integers, 0.0, [self.builder.columns[j].upper for j in self.solver.integers])
         self.valid.hold(self.solver)
 
     # Solving it.
@@ -136,9 +135,11 @@ class ScenarioModel(MeasuredModel):
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         relaxation = self.solve_relaxed()
-        far = is_wide(self.solver, relaxation, cutoff, self.solve_rounded)
+        far, history = is_wide(self.solver, relaxation, cutoff, self.solve_rounded), self.branching_history
         if far and self.evaluator is not None:
+            before = relaxation.objective
             relaxation = RoundedFloors(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
+            history = history if relaxation.objective - before > RAISED * abs(before) else None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
         self.report(phase, math.inf, least)
         bound = self.known_bound if self.aim == "cost" else -math.inf
@@ -147,7 +148,7 @@ class ScenarioModel(MeasuredModel):
             listener=partial(self.report, phase),
             cutoff=cutoff,
             tolerance=None if "gap" in self.aim else self.settings.tolerance,
-            history=self.branching_history,
+            history=history,
             enough=enough,
             is_wide=far,
         )
@@ -368,8 +369,9 @@ class ScenarioModel(MeasuredModel):
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
         duals = duals or DualValues.from_result(self.builder, restricted)
-        restricted = self._cheapest_expected(restricted)
-        return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
+        return self._solved(
+            self._cheapest_expected(restricted), duals, least.objective, least.bound, allows_shortages=True
+        )
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
         """The least cost under the gap with the floors of more shocks kept; None where that is infeasible."""
@@ -420,10 +422,10 @@ class ScenarioModel(MeasuredModel):
 
     def _proposals(self) -> tuple[list[tuple[Vector, ...]], float]:
         """Integers to start from, and those that the LP relaxation rounds to; and its bound."""
-        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
+        start: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
         if self.relaxation is None or self.relaxation.values is None:
-            return proposals, -math.inf
-        return [*proposals, self._whole_near(self.relaxation.values)], self.relaxation.objective
+            return start, -math.inf
+        return [*start, self._whole_near(self.relaxation.values)], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""

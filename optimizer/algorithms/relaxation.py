@@ -63,6 +63,8 @@ DiveStep = tuple[npt.NDArray[np.intp], bool]
 MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
 # Where a relaxation is far from a plan, so many of its own fractions in place of one half, in steps of this.
 MOST_LEVELS, LEVEL = 6, 1e-3
+# A tree over such a relaxation may end soon where the rows raise it by this share.
+RAISED = 0.05
 # Fractions f beyond these make rows that say little, or that the solver's errors may spoil.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # A row has to be violated by so much, where its right-hand side is a whole number.

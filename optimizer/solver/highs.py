@@ -38,7 +38,12 @@ DUAL, PRIMAL = 1, 4
 CHOSEN_BY_HIGHS, DEVEX = -1, 1
 # Restarts, and smaller integer programmes inside the search. Where the relaxation is near the optimum they cost more
 # than they find, for rounding finds good plans and branching closes what is left; where it is far, they are needed.
-COSTLY = ("mip_allow_restart", "mip_heuristic_run_rens", "mip_heuristic_run_rins")
+COSTLY = (
+    "mip_allow_restart",
+    "mip_heuristic_run_rens",
+    "mip_heuristic_run_rins",
+    "mip_heuristic_run_root_reduced_cost",
+)
 # So many simplex iterations by row may lead from a doubtful basis to the optimum; presolve and a fresh start take less
 # time than more of them. In a small model this many are always allowed.
 DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
@@ -74,8 +79,6 @@ class HighsBackEnd:
         if self._highs.getNumRow() != len(problem.constraints()):
             # HiGHS leaves out all rows then, and would call the rest optimal.
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
-        # The smaller programme that reduced costs of the root leave finds little.
-        self._highs.setOptionValue("mip_heuristic_run_root_reduced_cost", False)
         # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
         self._timed: tuple[float, SolveRequest] | None = None

@@ -160,6 +160,8 @@ class TreeBackEnd(HighsBackEnd):
                 ("presolve", "off"),
                 ("simplex_strategy", DUAL),
                 ("simplex_dual_edge_weight_strategy", DEVEX),
+                # HiGHS refuses another number than that of the first run in this thread.
+                ("threads", 0),
             ):
                 self._highs.setOptionValue(option, value)
             if is_proof:
