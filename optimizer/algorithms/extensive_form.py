@@ -328,8 +328,7 @@ class ScenarioModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
-        self.start = result.values[self.solver.integers]
-        column = list(self.measure_limit.terms)
+        self.start, column = result.values[self.solver.integers], list(self.measure_limit.terms)
         self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
@@ -369,9 +368,8 @@ class ScenarioModel(MeasuredModel):
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
         duals = duals or DualValues.from_result(self.builder, restricted)
-        return self._solved(
-            self._cheapest_expected(restricted), duals, least.objective, least.bound, allows_shortages=True
-        )
+        restricted = self._cheapest_expected(restricted)
+        return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
         """The least cost under the gap with the floors of more shocks kept; None where that is infeasible."""
@@ -414,8 +412,7 @@ class ScenarioModel(MeasuredModel):
         self.minimise("cost")
         found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
         if found:
-            best = min(found, key=lambda result: result.objective)
-            return self.conclude(replace(best, status="stopped", bound=bound))
+            return self.conclude(replace(min(found, key=lambda each: each.objective), status="stopped", bound=bound))
         if not proposals or not self.problem.is_default:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
