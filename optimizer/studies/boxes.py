@@ -428,8 +428,9 @@ def _outcome(
         first = error.findings[0]
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
-    # Nothing is searched for, and every sample has programmes of its own.
-    evaluator.subproblems.plan.scope = Scope(offers_valid=False)
+    # Nothing is searched for, and every sample has programmes of its own: options that do nothing are left out.
+    bought = frozenset(build.option for build in plan.builds).union(there.stocks)
+    evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
