@@ -413,13 +413,7 @@ def evaluate_states(
 
 
 def _outcome(
-    instance: Instance,
-    plan: Plan,
-    state: SampleState,
-    clock: Clock,
-    bases: dict[str, Basis],
-    *,
-    lists_attacks: bool,
+    instance: Instance, plan: Plan, state: SampleState, clock: Clock, bases: dict[str, Basis], *, lists_attacks: bool
 ) -> StateOutcome:
     try:
         there = _instance_of(instance, state, lists_attacks=lists_attacks)
