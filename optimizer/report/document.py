@@ -56,6 +56,7 @@ from optimizer.studies.comparison import Frontier, frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
+from optimizer.studies.time_to_survive import TimeToSurvive
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 
@@ -99,6 +100,7 @@ class ReportParts:
         warnings: what has to be said first.
         comments: of the file of a plan of several futures.
         is_quick: whether other budgets were left out.
+        survived: the `survival_times` of the frontier, where they were asked for.
     """
 
     instance: Instance
@@ -110,6 +112,7 @@ class ReportParts:
     warnings: tuple[str, ...] = ()
     comments: Sequence[Mapping[str, Any]] = ()
     is_quick: bool = True
+    survived: Sequence[TimeToSurvive] = ()
 
 
 def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:
@@ -123,7 +126,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         brief = make_brief(
             instance, result, frontier=found, slips=parts.slips, studies=parts.studies, warnings=warnings
         )
-        shown = make_book(instance, found, is_quick=parts.is_quick, warnings=warnings, brief=brief)
+        quick, survived = parts.is_quick, parts.survived
+        shown = make_book(instance, found, is_quick=quick, warnings=warnings, brief=brief, survived=survived)
         data = shown.to_dict()
     if form == BOOK_FORM:
         return data, workbook(instance, result, warnings, brief)
