@@ -200,9 +200,9 @@ def _share(subject: StudySubject, listener: "Listener") -> "Study":
 def _compare(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.compare import compare
 
-    scenarios = list(subject.instance.scenarios)
-    found = compare(subject.instance, facts=(), settings=subject.settings, listener=listener, scenario=scenarios)
-    return proven_columns(found, subject.optimum)
+    settings, scenarios, known = subject.settings, list(subject.instance.scenarios), subject.optimum
+    found = compare(subject.instance, facts=(), settings=settings, listener=listener, scenario=scenarios, known=known)
+    return proven_columns(found, known)
 
 
 def proven_columns(found: "Comparison", known: "Result | None") -> "Comparison":
