@@ -381,8 +381,10 @@ def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], de
             account.add(_serve(model, path, demand, t))
     for commodity in sorted(model.names.commodity):
         for t in path.periods:
-            supply = model.booked("supply", path.key, commodity, t)
-            model.require(commodity, "balance", t, supply, ">=", served.get((commodity, t), 0.0))
+            supply, needed = model.booked("supply", path.key, commodity, t), served.get((commodity, t))
+            # Of a part of the network, most commodities have neither.
+            if supply.terms or needed is not None or not is_nothing(supply.constant):
+                model.require(commodity, "balance", t, supply, ">=", 0.0 if needed is None else needed)
 
 
 def _limit(model: ModelBuilder, path: Path, process: Process) -> None:

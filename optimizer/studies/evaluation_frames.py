@@ -60,10 +60,7 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
 
 def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str) -> Frame:
     """One row a plan and purchase that is missing, or that could be left out or made smaller."""
-    columns = (
-        FrameColumn("plan", is_index=True),
-        *_change_columns(part, found.instance.money),
-    )
+    columns = (FrameColumn("plan", is_index=True), *_change_columns(part, found.instance.money))
     sign = 1.0 if part == "need" else -1.0
     rows = (
         (plan.name, each.option, each.period, each.before, each.after, size_unit(plan.instance, each.option),
