@@ -47,7 +47,8 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `given` marks a parameter: it is no column of the solver's problem.
+    `upper` is a number, or an array with one for each shock where a path stands for many. `given` marks a parameter: it
+    is no column of the solver's problem.
     """
 
     mark: Mark
@@ -61,7 +62,10 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one."""
+    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one.
+
+    `terms` are coefficients by column number; they and `rhs` are numbers, or arrays with one for each shock.
+    """
 
     mark: Mark
     unit: Unit

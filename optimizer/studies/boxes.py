@@ -457,4 +457,4 @@ def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
     if event is None:
         return None
     months = len(event.periods) * instance.horizon.months
-    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_cut)
+    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_severity)

@@ -37,7 +37,7 @@ class Purchase:
         size: in the option's own unit; of a stockpile the largest stock, t.
         size_words: the same with its unit.
         paid, counted: see above.
-        in_peace: whether it would be bought without any shock. forced: whether it has to be bought.
+        without_shocks: whether it would be bought without any shock. forced: whether it has to be bought.
         purchases: of a stockpile, t bought in each period; empty otherwise.
     """
 
@@ -54,7 +54,7 @@ class Purchase:
     size_words: str
     paid: float
     counted: float
-    in_peace: bool
+    without_shocks: bool
     forced: bool
     purchases: ByPeriod = ()
 
@@ -109,7 +109,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, build.option, build.size),
             paid=paid,
             counted=option.budget_share * paid,
-            in_peace=build.option in result.calm_builds,
+            without_shocks=build.option in result.calm_builds,
             forced=build.option in instance.policy.force,
         )
 
@@ -153,7 +153,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, o, most),
             paid=paid,
             counted=stock.budget_share * paid,
-            in_peace=o in result.calm_builds,
+            without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
             purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
         )
