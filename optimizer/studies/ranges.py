@@ -162,9 +162,10 @@ class _OptionSearch:
         if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
-        while self._moves(max, size) and self._is_open(self.high - self.greatest):
-            if not self._raises_greatest():
-                break
+        # What no plan is known to buy none buys as a rule, and to ask that takes less than to move plans.
+        goes_on = self.greatest > self.negligible or self._raises_greatest()
+        while goes_on and self._moves(max, size) and self._is_open(self.high - self.greatest):
+            goes_on = self._raises_greatest()
         if self._is_open(self.high - self.greatest):
             self._lower_high(size)
 

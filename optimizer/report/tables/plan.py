@@ -141,10 +141,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
 def _meanings(signs: Iterable[str]) -> list[str]:
     """What the signs beside options mean, of those that are there."""
-    meanings = {
-        NO_SHOCK: "would be bought without any shock as well.",
-        FORCED: "has to be bought (policy.force).",
-    }
+    meanings = {NO_SHOCK: "would be bought without any shock as well.", FORCED: "has to be bought (policy.force)."}
     there = set(signs)
     return [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in there]
 

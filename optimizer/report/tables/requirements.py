@@ -25,11 +25,7 @@ COUNTED = (
     "where nothing else is bought"
 )
 # Columns that are left out on a screen that is narrower, by frame.
-NARROW: Mapping[str, tuple[str, ...]] = {
-    "materials": ("held",),
-    "needs": ("demand",),
-    "holdings": ("buy",),
-}
+NARROW: Mapping[str, tuple[str, ...]] = {"materials": ("held",), "needs": ("demand",), "holdings": ("buy",)}
 
 
 # Heads on such a screen, by column; "{money}" stands for the currency.
