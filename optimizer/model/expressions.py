@@ -19,6 +19,7 @@ below       path, segment, period                   t, below its floor  network
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import contains
 from typing import Any
 
@@ -54,7 +55,8 @@ class Expression:
                 mine[column] = mine[column] + amount if column in mine else amount
         else:
             constant = other
-        if not is_nothing(constant):
+        # As a rule there is none.
+        if constant.__class__ is not float or constant:
             self.constant = self.constant + factor * constant
 
     def __add__(self, other: "Expression | Number") -> "Expression":
@@ -159,6 +161,18 @@ class Ledgers:
         if account is None:
             account = accounts[key] = Expression()
         account.add(amount, times)
+
+    def book_each(
+        self, ledger: str, *key: str | int, amounts: Mapping[int, Expression], times: Iterable[Number] = repeat(1.0)
+    ) -> None:
+        """The same for each of some periods, the last part of the key; `times` in their order."""
+        accounts = self._books.get(ledger, {})
+        for (t, amount), factor in zip(amounts.items(), times, strict=False):
+            account = accounts.get((*key, t))
+            if account is None:
+                self.book(ledger, *key, t, amount=amount, times=factor)
+            elif not is_nothing(factor):
+                account.add(amount, factor)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
         """What stands in an account so far; 0 where nothing was booked."""

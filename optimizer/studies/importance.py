@@ -48,8 +48,6 @@ FEWEST = 60
 # Harmonics that count.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
-# Sections that an option refers to without rows that depend on others.
-BY_SUM = frozenset({"commodities", "options"})
 # Where a task keeps L of the instance as it is, by what is written of it.
 BASE = "base of first-order effects"
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
@@ -310,7 +308,7 @@ def _named(instance: Instance, option: Lever) -> Iterator[str]:
     for each in option.references():
         if each.section == "regions of processes":
             yield from (p for p, process in instance.processes.items() if process.region == each.name)
-        elif each.section not in BY_SUM:
+        elif each.section in ("processes", "demands"):
             yield each.name
 
 

@@ -34,7 +34,7 @@ from optimizer.report.format import LINE
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
-from optimizer.results.plan import ByPeriod, Plan, SourceShare
+from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Frontier
@@ -145,17 +145,13 @@ PLAN_FIGURES = (
 
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
     """By plan of a frontier, how long the chokepoints that can end a floor are survived: those of the plan at hand."""
-    own = found.points[found.own].result
-    made = {id(own): without_endless(time_to_survive(instance, _plan_of(own)))}
-    for point in found.points:
-        if id(point.result) not in made:
-            other = with_other_plan(made[id(own)], instance, _plan_of(point.result))
-            made[id(point.result)] = without_endless(other)
+    own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
+    for result in (own, *(point.result for point in found.points)):
+        if id(result) not in made:
+            plan = None if result.baseline is None else result.plan
+            times = with_other_plan(made[id(own)], instance, plan) if made else time_to_survive(instance, plan)
+            made[id(result)] = without_endless(times)
     return tuple(made[id(point.result)] for point in found.points)
-
-
-def _plan_of(result: Result) -> Plan | None:
-    return None if result.baseline is None else result.plan
 
 
 def plan_view(
