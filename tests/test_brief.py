@@ -549,7 +549,7 @@ def test_form_without_its_library_says_what_to_install(suffix: str, monkeypatch:
     monkeypatch.setattr(extras, "find_spec", lambda module: None if module in ("fpdf", "docx") else object())
     made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "-o", f"brief{suffix}"])
     assert made.exit_code == ExitCode.USAGE
-    assert "needs fpdf; run: pip install 'optimizer[report]'" in made.output
+    assert "needs fpdf; in the project's folder run: pip install '.[report]'" in made.output
 
 
 def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
