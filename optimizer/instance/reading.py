@@ -127,9 +127,7 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
 
 
 def instance_of(result: Result | FuturesResult, known: Instance | None = None) -> Instance:
-    """The instance that a result is of: the one that was solved; of a saved plan the one inside it, read once.
-
-    `known` is that one, where it is at hand.
+    """The instance that a result is of: the one that was solved, or is `known`; else the one inside it, read once.
 
     Raises:
         InstanceError: the instance in a saved plan is no longer a sound one.

@@ -19,7 +19,6 @@ below       path, segment, period                   t, below its floor  network
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from operator import contains
 from typing import Any
 
@@ -156,15 +155,12 @@ class Ledgers:
         account = accounts.get(key)
         if account is None:
             self._check(ledger, key)
-        if is_nothing(times):
-            return
-        if account is None:
-            account = accounts[key] = Expression()
-        account.add(amount, times)
+            account = Expression()
+        if not is_nothing(times):
+            accounts[key] = account
+            account.add(amount, times)
 
-    def book_each(
-        self, ledger: str, *key: str | int, amounts: Mapping[int, Expression], times: Iterable[Number] = repeat(1.0)
-    ) -> None:
+    def book_each(self, ledger: str, *key: str, amounts: Mapping[int, Expression], times: Iterable[Number]) -> None:
         """The same for each of some periods, the last part of the key; `times` in their order."""
         accounts = self._books.get(ledger, {})
         for (t, amount), factor in zip(amounts.items(), times, strict=False):

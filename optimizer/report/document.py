@@ -99,8 +99,7 @@ class ReportParts:
         studies: what was found beside the plan, for the brief. sections: the same for a page.
         warnings: what has to be said first.
         comments: of the file of a plan of several futures.
-        is_quick: whether other budgets were left out.
-        survived: the `survival_times` of the frontier, where they were asked for.
+        is_quick: whether other budgets were left out. survived: the `survival_times` of the frontier, if known.
     """
 
     instance: Instance

@@ -313,10 +313,7 @@ def _named(instance: Instance, option: Lever) -> Iterator[str]:
 
 
 def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
-    """The activities that take the scrap of some segments.
-
-    A balance without any term of a column is no row: for what comes back to count, what takes it has to be there.
-    """
+    """The activities that take the scrap of some segments: a balance without any term of a column is no row."""
     scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
     return (o for o, each in instance.activities.items() if scrap & set(each.input))
 

@@ -85,9 +85,7 @@ class PlanView:
     def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
         """What the answer rests on under this budget: a label and a text each.
 
-        Args:
-            instance: the instance, of whatever budget.
-            counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
+        The price counts from the no-shock plan of a budget, `counted_from`, money; None for any.
         """
         return narrative.facts_under(with_budget(instance, self.budget), self.result, counted_from)
 
@@ -162,8 +160,7 @@ def plan_view(
     Args:
         instance: the instance.
         point: the plan, of this instance under its budget.
-        names: the shocks whose paths are shown.
-        rows: those of the figures.
+        names: the shocks whose paths are shown. rows: those of the figures.
         survived: how long the chokepoints that can end a floor are survived.
     """
     result, planned = point.result, point.result.baseline is not None
