@@ -30,20 +30,14 @@ Draws = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Distribution:
-    """A random number between two bounds.
+    """A random number between two bounds."""
 
-    Attributes:
-        kind: ``constant``, or the distribution's name in the file.
-        parameters: the numbers of the file in its order; of ``discrete`` the values, ascending.
-        low, high: the smallest and the largest value that may be drawn.
-        weights: of ``discrete``, one for each value.
-    """
-
-    kind: str
-    parameters: tuple[float, ...]
+    kind: str  # ``constant``, or the distribution's name in the file
+    parameters: tuple[float, ...]  # the numbers of the file in its order; of ``discrete`` the values, ascending
+    # The smallest and the largest value that may be drawn.
     low: float
     high: float
-    weights: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()  # of ``discrete``, one for each value
 
     @property
     def support(self) -> tuple[float, float]:

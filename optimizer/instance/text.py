@@ -25,21 +25,13 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value).
+    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value)."""
 
-    Attributes:
-        line: from 1.
-        kind: what it is; of an alias, `value` is the node that it stands for.
-        value: see above.
-        is_plain: a scalar without quotes, whose text may be a number or a word such as true.
-        tag: the tag that is written before it; empty where there is none.
-    """
-
-    line: int
+    line: int  # from 1
     kind: Literal["mapping", "list", "scalar", "alias"]
-    value: Any
-    is_plain: bool = False
-    tag: str = ""
+    value: Any  # pairs, items, or a text; of an alias the node that it stands for
+    is_plain: bool = False  # a scalar without quotes, whose text may be a number or a word such as true
+    tag: str = ""  # the tag that is written before it; empty where there is none
 
 
 class TextError(Exception):

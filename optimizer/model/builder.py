@@ -73,15 +73,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a programme is written.
+    """What of a programme is written."""
 
-    Attributes:
-        offers_valid: whether rows that every plan keeps are: not where nothing is searched for.
-        operated: the processes, segments and options whose operation is; None for all of them. The rows that they
-            share with others have their terms only.
-    """
-
-    offers_valid: bool = True
+    offers_valid: bool = True  # whether rows that every plan keeps are: not where nothing is searched for
+    # The processes, segments and options whose operation is; None for all of them. The rows that they share with others
+    # have their terms only.
     operated: frozenset[str] | None = None
 
 

@@ -37,26 +37,16 @@ SOURCE_FIELDS = ("source", "note")
 
 @dataclass(frozen=True)
 class Source:
-    """A comment, source or note about one value of the instance.
+    """A comment, source or note about one value of the instance."""
 
-    Attributes:
-        section: the top-level key; empty for the head of the file.
-        owner: the object's name for reading; empty for a section.
-        field: the path inside the object, with dots.
-        value: what the plan's instance has there, in words; empty where the words are about a whole object.
-        text: what is said. origin: ``comment``, ``source`` or ``note``.
-        assumed: whether it says that it is an assumption.
-        before: what the file had there, where the run changed it; empty where it did not.
-    """
-
-    section: str
-    owner: str
-    field: str
-    value: str
+    section: str  # the top-level key; empty for the head of the file
+    owner: str  # the object's name for reading; empty for a section
+    field: str  # the path inside the object, with dots
+    value: str  # what the plan's instance has there, in words; empty where the words are about a whole object
     text: str
-    origin: str
-    assumed: bool
-    before: str = ""
+    origin: str  # ``comment``, ``source`` or ``note``
+    assumed: bool  # whether it says that it is an assumption
+    before: str = ""  # what the file had there, where the run changed it; empty where it did not
 
 
 def head(result: Result) -> str:
@@ -227,20 +217,15 @@ class SourcedNumber:
 
 @dataclass(frozen=True)
 class BasisShares:
-    """On what some numbers rest, as shares that add to 1, and which share has a range.
+    """On what some numbers rest, as shares that add to 1, and which share has a range."""
 
-    Attributes:
-        numbers: how many there are.
-        source, derived, assumption, unexplained: shares of them.
-        ranged: share that a range covers.
-    """
-
-    numbers: int
+    numbers: int  # how many there are
+    # Shares of them.
     source: float
     derived: float
     assumption: float
     unexplained: float
-    ranged: float
+    ranged: float  # share that a range covers
 
 
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:

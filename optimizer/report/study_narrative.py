@@ -337,30 +337,21 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study on a page.
+    """A study on a page."""
 
-    Attributes:
-        name: of its command, as `report --with` takes it.
-        title: its question. link: its name in the list of sections.
-        is_stopped: whether its search was stopped before it was done, or something is not proven for lack of time.
-        sentences: three on what it found; fewer where it has no more to say.
-        reached: how far it came if it was stopped; empty where it has no parts that are counted.
-        plan_cost: of the plan that it found for itself; None where it found none.
-        facts: labels and texts on it beside its frames.
-        notes: what the user should know.
-        instance: what its keys are named by.
-    """
-
-    name: str
-    title: str
-    link: str
+    name: str  # of its command, as `report --with` takes it
+    title: str  # its question
+    link: str  # its name in the list of sections
+    # Whether its search was stopped before it was done, or something is not proven for lack of time.
     is_stopped: Callable[[Any], bool]
-    sentences: Callable[[Any], Sequence[str]]
+    sentences: Callable[[Any], Sequence[str]]  # three on what it found; fewer where it has no more to say
+    # How far it came if it was stopped; empty where it has no parts that are counted.
     reached: Callable[[Any], str] = lambda found: ""
+    # Of the plan that it found for itself; None where it found none.
     plan_cost: Callable[[Any], float | None] = lambda found: None
-    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()
-    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())
-    instance: Callable[[Any], Instance] = attrgetter("instance")
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()  # labels and texts on it beside its frames
+    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())  # what the user should know
+    instance: Callable[[Any], Instance] = attrgetter("instance")  # what its keys are named by
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:

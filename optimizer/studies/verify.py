@@ -420,14 +420,10 @@ class _Check:
 
 @dataclass(frozen=True)
 class SolvedAgain:
-    """Every shock, solved again under the plan of a result.
+    """Every shock, solved again under the plan of a result."""
 
-    Attributes:
-        outcomes: by name, each as a line.
-        flows: of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
-    """
-
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome]  # by name, each as a line
+    # Of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
     flows: list[ManyFlows]
 
 

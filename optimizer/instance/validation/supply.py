@@ -21,19 +21,12 @@ from optimizer.units import in_a_year
 
 @dataclass(frozen=True)
 class Unchecked:
-    """An instance of the objects that are well formed, before it is known to fit together.
-
-    Attributes:
-        instance: of those objects.
-        declared: the names that each section declares, those of faulty objects as well.
-        sound: whether every object is well formed.
-        resolved: whether, beside that, every name that is used exists.
-    """
+    """An instance of the objects that are well formed, before it is known to fit together."""
 
     instance: Instance
-    declared: Mapping[str, frozenset[str]]
-    sound: bool
-    resolved: bool
+    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
+    sound: bool  # whether every object is well formed
+    resolved: bool  # whether, beside that, every name that is used exists
 
     def names(self, section: str) -> frozenset[str]:
         """All names that a section declares, of faulty objects as well."""

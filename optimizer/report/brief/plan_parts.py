@@ -28,25 +28,16 @@ IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later doe
 
 @dataclass(frozen=True)
 class Order:
-    """What is decided of one option in a year.
-
-    Attributes:
-        option, name: which.
-        when: label of the period of the first decision of the year.
-        on_line: label of the period in which it works, or of the last purchase of a stockpile.
-        size: with its unit.
-        money: what it takes of the budget in that year, undiscounted. total: in all years.
-        is_stock: whether it is bought in parts.
-    """
+    """What is decided of one option in a year."""
 
     option: str
     name: str
-    when: str
-    on_line: str
-    size: str
-    money: float
-    total: float
-    is_stock: bool
+    when: str  # label of the period of the first decision of the year
+    on_line: str  # label of the period in which it works, or of the last purchase of a stockpile
+    size: str  # with its unit
+    money: float  # what it takes of the budget in that year, undiscounted
+    total: float  # in all years
+    is_stock: bool  # whether it is bought in parts
 
 
 # What a table of segments begins with.

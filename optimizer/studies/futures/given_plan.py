@@ -38,52 +38,35 @@ from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 
 @dataclass(frozen=True)
 class BranchChange(PlanChange):
-    """A change that some futures have alike; its money is that of one of them, their mean where prices differ.
-
-    Attributes:
-        futures: their names.
-    """
+    """A change that some futures have alike; its money is that of one of them, their mean where prices differ."""
 
     futures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PurchaseUse:
-    """A purchase of a plan, and where it is of use.
+    """A purchase of a plan, and where it is of use."""
 
-    Attributes:
-        option, period: what and when; of a stockpile all purchases of a calendar year.
-        size: in the option's own unit; of a stockpile t.
-        futures: names of those in which it is bought.
-        needed_in: names of those that need it, or part of it.
-    """
-
+    # What and when; of a stockpile all purchases of a calendar year.
     option: str
     period: str
-    size: float
-    futures: tuple[str, ...]
-    needed_in: tuple[str, ...]
+    size: float  # in the option's own unit; of a stockpile t
+    futures: tuple[str, ...]  # names of those in which it is bought
+    needed_in: tuple[str, ...]  # names of those that need it, or part of it
 
 
 @dataclass(frozen=True)
 class FuturesPlan:
-    """One plan as it was given, over all futures.
-
-    Attributes:
-        name: of the plan.
-        instance: with all futures, without the rules that the plan breaks there.
-        result: the plan in each future, and the measure over them; audited.
-        need: what it lacks over all futures; None where it survives, or where this was not asked for.
-        waste: what it could do without in all futures; None where the time ran out, or where this was not asked for.
-        uses: each purchase with the futures that need it; None likewise.
-    """
+    """One plan as it was given, over all futures."""
 
     name: str
-    instance: Instance
-    result: FuturesResult
+    instance: Instance  # with all futures, without the rules that the plan breaks there
+    result: FuturesResult  # the plan in each future, and the measure over them; audited
+    # What it lacks over all futures; None where it survives, or where this was not asked for.
     need: PlanNeed | None = None
+    # What it could do without in all futures; None where the time ran out, or where this was not asked for.
     waste: PlanWaste | None = None
-    uses: tuple[PurchaseUse, ...] | None = None
+    uses: tuple[PurchaseUse, ...] | None = None  # each purchase with the futures that need it; None likewise
 
     @property
     def idle(self) -> tuple[PurchaseUse, ...]:
