@@ -58,10 +58,9 @@ class Chain:
     first: str
     last: str
     columns: tuple[str, ...]  # the stages of each column, the segments last
-
     places: tuple[ChainPlace, ...]
     passages: tuple[ChainPassage, ...]
-    # T per year over all segments; substitutes serve.
+    # t per year over all segments; substitutes serve.
     demanded: float
     served: float
     by_region: Mapping[str, float]  # t per year that reach segments, by the region of their maker
