@@ -101,13 +101,7 @@ class _NotSimpleError(Exception):
 def read_simple(
     text: str, scalar: Callable[[str], Any], allowance: "Allowance"
 ) -> tuple[dict[str, Any], dict[Place, int]] | None:
-    """The data of a simple YAML text and the line of every place; None where it is not simple, or holds no mapping.
-
-    Args:
-        text: what is to be read.
-        scalar: makes a value of a word without quotes.
-        allowance: of values, from which those of the text are taken.
-    """
+    """The data of a simple YAML text and the line of every place; None where it is not simple, or holds no mapping."""
     try:
         reader = _SimpleReader(text, scalar, allowance.left)
         data = reader.read()
@@ -217,10 +211,6 @@ def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> No
 
 def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
     """The root of a JSON text; None where it is no JSON.
-
-    Args:
-        text: what is to be read.
-        number: makes a number of its text.
 
     Raises:
         TextError: beyond a limit.

@@ -244,11 +244,7 @@ class BranchKeyError(ValueError):
 
 
 class BranchKeys:
-    """The futures of an instance by the keys that a plan file has for them.
-
-    Args:
-        instance: with its questions.
-    """
+    """The futures of an instance by the keys that a plan file has for them."""
 
     def __init__(self, instance: Instance) -> None:
         self.title, self.tree = instance.title, instance.tree

@@ -85,13 +85,7 @@ EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """One linear or mixed-integer programme being written.
-
-    Args:
-        horizon: the axis of time.
-        discount_rate: per year.
-        names: what the ledgers' keys may be.
-    """
+    """One linear or mixed-integer programme being written."""
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         super().__init__(horizon, names)

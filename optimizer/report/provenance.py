@@ -229,12 +229,7 @@ class BasisShares:
 
 
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:
-    """The numbers of an instance as a mapping, each with what it rests on.
-
-    Args:
-        data: as `Result.data` holds it.
-        comments: as `Result.comments` holds them.
-    """
+    """The numbers of an instance as a mapping, each with what it rests on."""
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
@@ -294,12 +289,7 @@ def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:
 
 
 def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float]) -> BasisShares:
-    """What the numbers of some options rest on, each option counted by its money.
-
-    Args:
-        numbers: of the instance.
-        money: by option, what is spent on it.
-    """
+    """What the numbers of some options rest on, each option counted by its money."""
     parts = {o: basis_of([each for each in numbers if each.place[:2] == ("options", o)]) for o in money}
     total = sum(money[o] for o, part in parts.items() if part.numbers) or 1.0
     shares = {

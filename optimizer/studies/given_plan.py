@@ -332,13 +332,6 @@ def find_slips(
 ) -> tuple[Slip, ...]:
     """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
 
-    Args:
-        instance, result: the plan, in its instance.
-        groups: of options that the plan buys.
-        year: calendar year of the decisions.
-        settings: solver.
-        step: hears each group before it is looked at.
-
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
         SolverError: the solver failed. AuditError: a plan and its figures disagree.

@@ -47,7 +47,7 @@ class Survey:
     served: Array
     floor: Array
     worst: npt.NDArray[np.intp]  # that period's offset in the window
-    # T unserved over the window, and t of that below the floor.
+    # t unserved over the window, and t of that below the floor.
     shortage: Array
     below: Array
     gap: Array  # below, valued at the shortage cost

@@ -168,11 +168,6 @@ class FittedPlan:
 def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
     """The plan of a result in an instance.
 
-    Args:
-        instance: where the plan is to stand.
-        result: whose plan.
-        file: what a finding names as its place.
-
     Raises:
         InstanceError: the plan cannot stand there; with every reason and its cure.
     """

@@ -114,13 +114,7 @@ def _scrap(instance: Instance) -> set[str]:
 
 
 def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -> Chain:
-    """The supply chain in periods `first` to `last` of a path, both inclusive.
-
-    Args:
-        flows: what the path does.
-        path: the baseline, or the path of a shock.
-        first, last: periods of the horizon, inside the path.
-    """
+    """The supply chain in periods `first` to `last` of a path, both inclusive."""
     return _Drawing(instance, flows, path, range(first, last + 1)).chain()
 
 

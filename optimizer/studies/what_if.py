@@ -56,14 +56,7 @@ class WhatIfResult:
 
 
 class WhatIfSolver:
-    """Puts questions to an instance and its variants.
-
-    Args:
-        instance: the one that most questions are about.
-        settings: how near answers are proven, and who checks shocks.
-        clock: a deadline for all questions together, and whether Ctrl-C was pressed.
-        listener: receives every step of every question.
-    """
+    """Puts questions to an instance and its variants."""
 
     def __init__(
         self,

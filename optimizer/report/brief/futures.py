@@ -61,14 +61,7 @@ def make_futures_brief(
     comments: Sequence[Mapping[str, Any]] = (),
     slips: SlipsByFuture | None = None,
 ) -> Brief:
-    """The brief of a plan for several futures.
-
-    Args:
-        instance: the instance, with its questions.
-        warnings: what has to be said first.
-        comments: of the file, as `Result.comments` holds them.
-        slips: of decisions of the first year, as `find_futures_slips` gives them.
-    """
+    """The brief of a plan for several futures."""
     horizon, views = instance.horizon, _views(result)
     year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]

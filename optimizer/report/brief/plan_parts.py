@@ -88,14 +88,7 @@ def find_brief_slips(
     *,
     is_each: bool = True,
 ) -> tuple[Slip, ...]:
-    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought.
-
-    Args:
-        instance, result: the plan, in its instance.
-        settings: solver.
-        task: hears what is looked at.
-        is_each: whether each decision is looked at besides all of them together.
-    """
+    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
     year = first_year(instance, result)

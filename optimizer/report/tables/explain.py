@@ -223,11 +223,7 @@ class Group:
 
 
 class Groups:
-    """Puts together the shocks of a family or an ensemble, whose values become known one after the other.
-
-    Args:
-        every: whether each shock has a row of its own.
-    """
+    """Puts together the shocks of a family or an ensemble, whose values become known one after the other."""
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
         rows = folds(instance, [event.name for event in instance.events], every=every)
@@ -271,11 +267,7 @@ def heading(value: PartValue) -> str:
 
 
 def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
-    """Title, figure and words of a row.
-
-    Args:
-        releases: whether the plan holds stock, which shocks may use up.
-    """
+    """Title, figure and words of a row."""
     value, money = group.most, instance.money
     title = display_name(instance, value.of)
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(value.kind, "")
@@ -335,11 +327,7 @@ def _plain(amount: float) -> str:
 
 
 class Explaining:
-    """Prints each part under the heading that it belongs to.
-
-    Args:
-        every: whether each shock of a family or an ensemble has a row of its own.
-    """
+    """Prints each part under the heading that it belongs to."""
 
     def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
         self.instance = instance

@@ -61,13 +61,7 @@ class WhatIfTerms:
 
 
 class ParallelWhatIfs:
-    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay.
-
-    Args:
-        what: answers the what-ifs in this process.
-        context: the plan that is explained.
-        seconds: how long one what-if took; it decides how many workers are started.
-    """
+    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay."""
 
     def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
         self.what, settings, left = what, what.solver.settings, what.solver.clock.left

@@ -68,13 +68,7 @@ class Scaling:
 
 
 def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
-    """The highest factor at which all floors can be kept, by the policy of the instance.
-
-    Args:
-        instance: the instance.
-        solver: whose settings, clock and listener are used.
-        first: names of the shocks that the search starts with, the hardest ones.
-    """
+    """The highest factor at which all floors can be kept, by the policy of the instance."""
     search = _ScalingSearch(instance, solver, first)
     return generate_constraints(search.solve, search.separate, search.add, solver.clock) or search.outcome
 

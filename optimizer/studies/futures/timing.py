@@ -166,12 +166,7 @@ class _Bought:
 
 
 def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[OwnOrder]:
-    """The orders of the futures' own plans, urgent ones first, in the order of time.
-
-    Args:
-        instance: with its questions.
-        plans: what the own plan of each future buys, in the order of the tree.
-    """
+    """The orders of the futures' own plans, urgent ones first, in the order of time."""
     questions = timed_questions(instance)
     first = questions[0].t
     found = []
