@@ -171,10 +171,6 @@ def _order_ends(kind: str, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _of_uniform(low: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
-    return _order_ends("uniform", low, high)
-
-
 def _of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
     _order_ends("triangular", low, high)
     if not low <= mode <= high:
@@ -219,7 +215,7 @@ def _discrete(value: Any) -> Distribution:
 _PARAMETERS = {"uniform": "low, high", "triangular": "low, mode, high", "beta": "a, b", "lognormal": "median, sigma"}
 # What checks the parameters and the bounds of a distribution, and returns its support.
 _SUPPORTS: dict[str, Callable[..., tuple[float, float]]] = {
-    "uniform": _of_uniform,
+    "uniform": lambda low, high, bounds: _order_ends("uniform", low, high),
     "triangular": _of_triangular,
     "beta": _of_beta,
     "lognormal": _of_lognormal,
