@@ -88,9 +88,8 @@ def _explanation(found: Explanation) -> Sequence[str]:
     instance = instance_of(found.result)
     if found.result.status == "survives":
         return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
-    why = outcome_headline(found.result, instance)
-    if found.reason is not None:
-        why = shortage_text(instance, found.reason)
+    reason = found.reason
+    why = outcome_headline(found.result, instance) if reason is None else shortage_text(instance, reason)
     return f"{why}.", *repair_sentences(instance, found)
 
 
@@ -260,17 +259,17 @@ def _stress(found: Stress) -> Sequence[str]:
         worst = found.worst[0]
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
         second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
-    help_ = ""
-    if (tried := found.reinforcements) is not None:
-        additions = tried.additions
-        help_ = "No single addition to the plan is likely to help."
-        if additions:
-            saved = f"with it {additions[0].best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
-            outlay = si(additions[0].best.outlay, found.money)
-            help_ = (
-                f"Most would be gained by {reinforcement_name(found, additions[0])}: {saved}, for {outlay} of outlay."
-            )
-    return first, second, help_
+    return first, second, _would_help(found)
+
+
+def _would_help(found: Stress) -> str:
+    tried = found.reinforcements
+    if tried is None or not tried.additions:
+        return "" if tried is None else "No single addition to the plan is likely to help."
+    addition, best = tried.additions[0], tried.additions[0].best
+    saved = f"with it {best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
+    outlay = si(best.outlay, found.money)
+    return f"Most would be gained by {reinforcement_name(found, addition)}: {saved}, for {outlay} of outlay."
 
 
 # Who pays.

@@ -310,12 +310,8 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     worst = row.worst
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
-        lost = row.failed + row.excused
-        verdict = (
-            f"✗ {row.count_text}{_whose(instance, worst)}"
-            if row.failed
-            else f"✓ {row.count_text if lost else 'all held'}"
-        )
+        held = f"✓ {row.count_text if row.excused else 'all held'}"
+        verdict = f"✗ {row.count_text}{_whose(instance, worst)}" if row.failed else held
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
@@ -348,9 +344,8 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     if worst.gap > 0 or below > 0:
         said.append(f"{si(below, 't')} of demand below survival floors, a survival gap of {si(worst.gap, money)}.")
     if unserved_tonnes(worst) > 0:
-        said.append(
-            f"In all {si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}."
-        )
+        amount = f"{si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}"
+        said.append(f"In all {amount}.")
         if not worst.fails:
             said.append(_hardest_hit(instance, worst))
     else:
@@ -437,16 +432,14 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     hardest: dict[str, tuple[Outcome, Any]] = {}
     for outcome in result.shocks:
         for d, service in outcome.segments.items():
-            if service.shortage > 0 and service.shortage > hardest.get(d, (None, _NONE))[1].shortage:
+            if service.shortage > (hardest[d][1].shortage if d in hardest else 0.0):
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: -_value(instance, d, hardest[d][1]))
-    title = "What goes unserved, by segment"
-    said = list[str]()
+    title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    if len(ordered) > MOST_SEGMENTS:
-        said.append(f"Not shown: {plural(len(ordered) - MOST_SEGMENTS, 'segment')} of which less goes unserved.")
+    said = (f"Not shown: {plural(left, 'segment')} of which less goes unserved.",) if left > 0 else ()
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),
@@ -454,14 +447,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("shock", "In"),
     )
     note = "Each segment in the shock that leaves most of it unserved; served: % of demand in its weakest period."
-    return BriefPart("unserved", title, tuple(said), Frame.of_rows("unserved", title, columns, rows, note))
-
-
-class _NoService:
-    shortage = 0.0
-
-
-_NONE = _NoService()
+    return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
 
 
 def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Any) -> tuple[Any, ...]:
