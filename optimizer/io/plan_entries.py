@@ -129,18 +129,9 @@ def _saved(document: Document) -> Iterator[PlanEntry]:
     data = document.data
     try:
         for build in data[BUILDS]:
-            option, period = str(build["option"]), str(build["period"])
-            yield PlanEntry(
-                document,
-                (BUILDS, option, period),
-                option,
-                period,
-                build["size"],
-                is_purchase=False,
-                kind=build.get("kind"),
-                opened=bool(build.get("opened")),
-                futures=_named_futures(build),
-            )
+            option, period, kind = str(build["option"]), str(build["period"]), build.get("kind")
+            place, futures, opened = (BUILDS, option, period), _named_futures(build), bool(build.get("opened"))
+            yield PlanEntry(document, place, option, period, build["size"], False, kind, opened, futures)
         yield from _saved_purchases(document, data.get(PURCHASES, {}))
     except (KeyError, TypeError, AttributeError) as error:
         what = f"is no plan file: {type(error).__name__} {error} in builds or purchases"
@@ -201,14 +192,10 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
             document.findings.append(document.finding(place, what, "Name the plan.json of `solve --output`."))
             continue
         amount, kind = row.get("size", ""), row.get("kind") or None
-        opened = _is_opened_at_zero(kind, amount)
+        # A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened.
+        opened = kind is not None and amount in ("0", "0.0")
         entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened=opened, futures=futures))
     return document, [*entries, *_purchased(document, stocks)]
-
-
-def _is_opened_at_zero(kind: str | None, amount: str) -> bool:
-    """A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened."""
-    return kind is not None and amount in ("0", "0.0")
 
 
 def _futures_of_row(row: Mapping[str, str]) -> tuple[str, ...]:

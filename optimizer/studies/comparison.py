@@ -221,14 +221,8 @@ def _status_word(status: SearchStatus) -> str:
 
 
 def _of_least(least: CaseLeastOutlay) -> dict[str, Any]:
-    plan = None if least.result is None else _figures(least.result)
-    return {
-        "case": least.case,
-        "status": _status_word(least.status),
-        "outlay": least.outlay,
-        "bound": least.bound,
-        "plan": plan,
-    }
+    plan, status = None if least.result is None else _figures(least.result), _status_word(least.status)
+    return {"case": least.case, "status": status, "outlay": least.outlay, "bound": least.bound, "plan": plan}
 
 
 def _of_step(step: BudgetStep) -> dict[str, Any]:

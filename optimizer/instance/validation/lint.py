@@ -27,9 +27,9 @@ def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
         for field, fate in option.fields_without_effect():
             if field == "restraint" and o in deterrents:
                 continue
-            cure = f"Raise {field}, or remove the option."
-            if field == "ramp":
-                cure = "Write a share above 0, or remove it."
+            cure = (
+                "Write a share above 0, or remove it." if field == "ramp" else f"Raise {field}, or remove the option."
+            )
             yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
