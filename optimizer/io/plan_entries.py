@@ -192,10 +192,14 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
             document.findings.append(document.finding(place, what, "Name the plan.json of `solve --output`."))
             continue
         amount, kind = row.get("size", ""), row.get("kind") or None
-        # A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened.
-        opened = kind is not None and amount in ("0", "0.0")
-        entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened=opened, futures=futures))
+        opened = _is_opened_at_zero(kind, amount)
+        entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened, futures))
     return document, [*entries, *_purchased(document, stocks)]
+
+
+def _is_opened_at_zero(kind: str | None, amount: str) -> bool:
+    """A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened."""
+    return kind is not None and amount in ("0", "0.0")
 
 
 def _futures_of_row(row: Mapping[str, str]) -> tuple[str, ...]:

@@ -14,23 +14,26 @@ from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING
 from optimizer.units import short
 
 
+def _kinds(field: str) -> list[str]:
+    """The kinds of levers of which something holds."""
+    return [kind for kind, lever in KINDS.items() if getattr(lever, field)]
+
+
 class _Known:
     """The names that a file may use, by sort, each collected once however often it is used."""
 
     def __init__(self, unchecked: Unchecked) -> None:
         self.unchecked, self.instance = unchecked, unchecked.instance
         instance, names, activities = unchecked.instance, unchecked.names, unchecked.instance.activities
-        deterring = " or ".join(kind for kind, lever in KINDS.items() if lever.is_deterrent)
         regions, home = {each.region for each in activities.values()}, {instance.home}
         self.commodities = Vocabulary(names("commodities"), "commodity")
         self.segments = Vocabulary(names("demands"), "segment")
         self.processes = Vocabulary(names("processes"), "existing process")
         self.options = Vocabulary(names("options"), "option")
-        self.deterrents = Vocabulary(
-            (o for o, option in instance.options.items() if option.is_deterrent), f"option of {deterring}"
-        )
+        deterring = [o for o, option in instance.options.items() if option.is_deterrent]
+        self.deterrents = Vocabulary(deterring, f"option of {' or '.join(_kinds('is_deterrent'))}")
         self.activities = Vocabulary(names("processes") | set(activities), "process or producing option")
-        self.kinds = Vocabulary((kind for kind, lever in KINDS.items() if lever.is_activity), "kind that produces")
+        self.kinds = Vocabulary(_kinds("is_activity"), "kind that produces")
         self.regions = Vocabulary(filter(None, regions | home), "region")
         self.regions_of_processes = Vocabulary(
             filter(None, (each.region for each in instance.processes.values())), "region"
