@@ -93,7 +93,7 @@ class DemandResponse(Sized):
             return
         capacity, off = model.linked(self.id, "capacity"), {}
         for t in path.periods:
-            most = self.max_share * path.demanded(self.demand, t)
+            most = self.max_share * path.demand_at(self.demand, t)
             off[t] = model.variable(self.id, "switched_off", t, upper=most)
             model.limit(self.id, "capacity", t, off[t], path.delta * capacity[t])
             model.book("substituted", path.key, self.demand, t, amount=off[t])

@@ -284,7 +284,7 @@ class Shock:
     entry: str
 
     @property
-    def worst_cut(self) -> float:
+    def worst_severity(self) -> float:
         """The largest severity of its cuts, in the periods of its window."""
         severities = (each for cut in self.spec.cuts for each in cut.severity[: len(self.periods)])
         return max(severities, default=0.0)
@@ -347,29 +347,30 @@ class Path:
         """The calendar year of period t."""
         return self.years[t - self.periods.start]
 
-    def cut(self, name: str, t: int) -> Any:
-        """The share σ of an activity's capacity that is lost in period t; that by accident, beside others, aside."""
+    def severity_at(self, name: str, t: int) -> Any:
+        """Severity σ in period t, the share of an activity's capacity that is lost; without cuts by accident that stand
+        beside deliberate ones."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def accidental_cut(self, name: str, t: int) -> Any:
-        """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
+    def accidental_severity_at(self, name: str, t: int) -> Any:
+        """Severity σ' of the cuts by accident in period t, a share, where other cuts of the shock are deliberate."""
         profile = self.accident.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def lost(self, name: str, t: int) -> Any:
-        """The larger of the two."""
-        return largest(self.cut(name, t), self.accidental_cut(name, t))
+    def largest_severity_at(self, name: str, t: int) -> Any:
+        """The larger of both severities in period t, a share."""
+        return largest(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
-    def demanded(self, segment: str, t: int) -> Any:
+    def demand_at(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""
         return self.demand[segment][t - self.periods.start]
 
-    def returned(self, segment: str, t: int) -> Any:
+    def scrap_at(self, segment: str, t: int) -> Any:
         """Scrap that comes back in period t from what a segment used, in t."""
         return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
 
-    def limit(self, process: str, t: int) -> Any:
+    def capacity_at(self, process: str, t: int) -> Any:
         """Capacity of an existing process in period t before any cut, in t."""
         return self.capacity[process][t - self.periods.start]
 

@@ -398,7 +398,7 @@ class Producing(Sized, Activity):
         activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             working = delta * capacity[t]
-            lost = largest(path.lost(self.id, t), 1.0 - self.restart_share(path, t))
+            lost = largest(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
             model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:

@@ -55,7 +55,7 @@ class Partnership(Sized):
         capacity = model.linked(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
-            kept = path.cut(self.process, t) * reliability * path.delta
+            kept = path.severity_at(self.process, t) * reliability * path.delta
             model.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
-            beside = path.accidental_cut(self.process, t) * reliability * path.delta
+            beside = path.accidental_severity_at(self.process, t) * reliability * path.delta
             model.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

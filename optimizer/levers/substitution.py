@@ -77,7 +77,7 @@ class Substitution(Sized):
         """Serve the segment within size and share."""
         capacity = model.linked(self.id, "capacity")
         for t in path.periods:
-            most = self.max_share * path.demanded(self.demand, t)
+            most = self.max_share * path.demand_at(self.demand, t)
             z = model.variable(self.id, "substituted", t, upper=most)
             model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
             model.gate(self.id, t, z)

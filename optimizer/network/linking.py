@@ -119,7 +119,7 @@ class _PathNetwork:
     def _needs(self, path: Path, periods: Iterable[int], demands: Iterable[Demand]) -> Iterable[Number]:
         need: dict[tuple[int, str], Number] = dict.fromkeys(self.nodes, 0.0)
         for t, demand in itertools.product(periods, tuple(demands)):
-            need[t, demand.commodity] = need[t, demand.commodity] + path.demanded(demand.id, t)
+            need[t, demand.commodity] = need[t, demand.commodity] + path.demand_at(demand.id, t)
         return need.values()
 
     def write(self) -> None:

@@ -29,8 +29,10 @@ LINE = 0.65
 # What an empty cell shows.
 DASH = "–"
 # What is said of rows that stand for several shocks.
-FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by "
-FOLDED += "name; --all lists each shock."
+FOLDED = (
+    "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
+)
+FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 # So many commitments are named.
 COMMITMENTS = 4
 # Sets of targets are counted up to so many.

@@ -106,10 +106,7 @@ def least_core(members: Sequence[str], costs: Costs) -> float:
 def core_ends(members: Sequence[str], low: Costs, high: Costs) -> tuple[float, float]:
     """The least and the greatest core value, exact: it falls with the cost of each coalition, and rises with c(N)."""
     whole = frozenset(members)
-    return (
-        least_core(members, {**high, whole: low[whole]}),
-        least_core(members, {**low, whole: high[whole]}),
-    )
+    return (least_core(members, {**high, whole: low[whole]}), least_core(members, {**low, whole: high[whole]}))
 
 
 def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:

@@ -77,11 +77,14 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         (each.option, each.kind, horizon.year(each.t), each.decided, each.on_line, each.size,
          size_unit(instance, each.option), each.paid,
          each.counted, each.counted / spent if spent > 0 else None, each.region or None,
-         None if each.purchases else (each.first - each.t) * horizon.months, _ramp(instance, each), each.in_peace,
+         None if each.purchases else (each.first - each.t) * horizon.months, _ramp(instance, each), each.without_shocks,
          each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
-    note = "Spent: capex, fixed cost. Stockpiles: first purchase, – last, largest stock."
+    note = (
+        "Spent: capex and fixed cost. For a stockpile: all purchases, the dates of the first and (–) of the last, and "
+    )
+    note += "the largest stock."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 
@@ -224,7 +227,7 @@ def limits(result: Result) -> Frame:
     columns = (
         FrameColumn("limit", is_index=True),
         FrameColumn("step", form="word"),
-        FrameColumn("saving", f"Saves {saved}", result.money, "amount"),
+        FrameColumn("saving", f"Saves {saved} up to", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
     note = "The most that a small step of a limit can save while the plan opens the same options; "

@@ -227,7 +227,7 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
-        demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
+        demanded = [float(instance.baseline.demand_at(d, t)) for t in instance.horizon.periods]
         parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
         worst = first_largest(parts)
         if worst is not None and parts[worst] > NEGLIGIBLE:

@@ -45,7 +45,7 @@ class Purchase:
     size_words: str  # the same with its unit
     paid: float
     counted: float
-    in_peace: bool  # whether it would be bought without any shock
+    without_shocks: bool  # whether it would be bought without any shock
     forced: bool  # whether it has to be bought
     purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
 
@@ -100,7 +100,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, build.option, build.size),
             paid=paid,
             counted=option.budget_share * paid,
-            in_peace=build.option in result.calm_builds,
+            without_shocks=build.option in result.calm_builds,
             forced=build.option in instance.policy.force,
         )
 
@@ -144,7 +144,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, o, most),
             paid=paid,
             counted=stock.budget_share * paid,
-            in_peace=o in result.calm_builds,
+            without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
             purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
         )

@@ -161,7 +161,7 @@ def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float
     """Demand of a segment over the window of a shock, and what its floor requires, t."""
     event = instance.event(shock)
     path = instance.path(event)
-    demanded = [float(path.demanded(d, t)) for t in event.periods]
+    demanded = [float(path.demand_at(d, t)) for t in event.periods]
     floors = [float(path.floor_at(d, t)) for t in event.periods]
     return math.fsum(demanded), math.fsum(t * floor for t, floor in zip(demanded, floors, strict=True))
 

@@ -175,7 +175,7 @@ class Summary:
     hits: tuple[ShockHit, ...]  # every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'
     struck: tuple[RowHits, ...]  # all events of the listed shocks, those of a family together
     previews: tuple[Preview, ...]  # every family and every ensemble
-    bought_in_peace: dict[str, float]  # options that are bought without any shock, with the size or stock bought
+    bought_without_shocks: dict[str, float]  # options that are bought without any shock, with the size or stock bought
     clash: tuple[str, ...]  # rules that contradict each other even without shocks
     baseline_shortages: tuple[Shortage, ...]  # of the no-shock plan, by segment, those above 1e-6 of demand
     # What processes really made in some years, beside the baseline of the no-shock plan.
@@ -203,7 +203,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
         struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
         previews=previews(instance),
-        bought_in_peace=bought,
+        bought_without_shocks=bought,
         clash=rules,
         baseline_shortages=shortages,
         actual=actual,
@@ -270,7 +270,7 @@ def _row_hits(name: str, hits: Sequence[ShockHit]) -> RowHits:
 def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     path, label = instance.path(shock), instance.horizon.label
     cut = dict.fromkeys([*path.severity, *path.accident])
-    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in cut}
+    worst = {name: float(max(path.largest_severity_at(name, t) for t in path.periods)) for name in cut}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
     gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])

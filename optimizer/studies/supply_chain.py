@@ -144,7 +144,7 @@ class _Drawing:
             if place.sort == "activity":
                 by_region[place.region] += each.tonnes
         short = sum(each.tonnes for each in into if self.places[each.source].sort == "unserved")
-        demanded = sum(self._rate(self.path.demanded(d, t) for t in self.periods) for d in self.instance.demands)
+        demanded = sum(self._rate(self.path.demand_at(d, t) for t in self.periods) for d in self.instance.demands)
         horizon = self.instance.horizon
         return Chain(
             path=self.path.key,
@@ -219,7 +219,7 @@ class _Drawing:
         """What comes back from use, t per year."""
         ends = {d: demand.end_of_life for d, demand in self.instance.demands.items()}
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
-        return self._rate(self.path.returned(d, t) for d in segments for t in self.periods)
+        return self._rate(self.path.scrap_at(d, t) for d in segments for t in self.periods)
 
     def _store(self, commodity: str) -> ChainPlace:
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
@@ -238,7 +238,7 @@ class _Drawing:
                 found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                demanded = self._rate(self.path.demanded(d, t) for t in self.periods)
+                demanded = self._rate(self.path.demand_at(d, t) for t in self.periods)
                 found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 

@@ -117,7 +117,7 @@ class _Segment:
         # What is named twice is one row.
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
-            demanded = self.path.demanded(self.d, k)
+            demanded = self.path.demand_at(self.d, k)
             if k in fixed:
                 self.builder.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * demanded)
             else:

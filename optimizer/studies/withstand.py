@@ -19,12 +19,7 @@ from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import (
-    ScenarioNames,
-    apply_arguments,
-    with_attacks,
-    with_budget,
-)
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore

@@ -110,12 +110,13 @@ def fallback_words(fallback: Fallback) -> tuple[tuple[str, ...], str, str, Sever
 def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     if summary.clash:
         return "no plan exists even without shocks; conflict (IIS): " + "; ".join(summary.clash)
-    if not summary.bought_in_peace:
+    if not summary.bought_without_shocks:
         return "nothing: no option pays for itself without a shock"
     bought = [
-        f"{display_name(instance, o)} ({size_text(instance, o, size)})" for o, size in summary.bought_in_peace.items()
+        f"{display_name(instance, o)} ({size_text(instance, o, size)})"
+        for o, size in summary.bought_without_shocks.items()
     ]
-    return list_names(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
+    return list_names(bought, 8) + ": pays for itself without any shock; where that is not so, a number is wrong"
 
 
 def _below_floors(instance: Instance, hit: ShockHit) -> str:

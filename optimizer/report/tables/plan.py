@@ -107,7 +107,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         return None
     horizon, bought = instance.horizon, {(each.option, each.decided): each for each in purchases(instance, result)}
     step = max(1, len(horizon.years) // 24)
-    signs = {o: FORCED if each.forced else NO_SHOCK if each.in_peace else "" for (o, _), each in bought.items()}
+    signs = {o: FORCED if each.forced else NO_SHOCK if each.without_shocks else "" for (o, _), each in bought.items()}
 
     def option(row: FrameRow) -> Text:
         name = display_name(instance, row["option"]) + signs[row["option"]]
@@ -125,8 +125,8 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
     return screen_table(
         instance,
         frame,
-        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ "
-                           f"bought. {frame.note}", *_meanings(signs.values())]),
+        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line or "
+                           f"held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,

@@ -129,7 +129,7 @@ def together_text(found: CostShares) -> str:
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
     gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
-    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
+    return f"{si(whole, money)}, {_saving(found)}{_without_shocks(found)}{left}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
@@ -156,7 +156,7 @@ def _saving(found: CostShares) -> str:
     return f"{range_text(saving, money)}{less} less than apart"
 
 
-def _in_peace(found: CostShares) -> str:
+def _without_shocks(found: CostShares) -> str:
     calm, joint = found.saving_without_shocks, found.joint
     if not calm or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""

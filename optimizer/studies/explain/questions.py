@@ -274,7 +274,7 @@ class Ways:
 
     def _largest_cut(self, name: str) -> float:
         path = self.instance.path(self.event)
-        return max(float(path.cut(name, t)) for t in self.periods)
+        return max(float(path.severity_at(name, t)) for t in self.periods)
 
     def _processes(self, commodity: str) -> Iterator[str]:
         for p, process in self.instance.processes.items():
@@ -295,7 +295,7 @@ class Ways:
     def _running(self, p: str) -> float:
         """What an existing process can make in the window, t of activity, where nothing of it is cut."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
-        return math.fsum(path.limit(p, t) * process.restart_share(path, t) for t in self.periods)
+        return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
     def _inputs(self, inputs: Iterable[str]) -> str:
         """The names of the inputs that are short; of all inputs if prices show none to be short."""
@@ -432,7 +432,7 @@ class Ways:
         if size >= FULLY_USED * option.max_size:
             return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
-        demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
+        demanded = sum(float(path.demand_at(segment, t)) for t in self.periods)
         for flow in option.flows:
             if flow.serves == segment and self._sum(o, flow.name) >= FULLY_USED * flow.share * demanded:
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"

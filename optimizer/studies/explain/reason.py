@@ -251,13 +251,13 @@ def _worst(
 
 
 def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
-    return float(instance.path(event).demanded(d, t))
+    return float(instance.path(event).demand_at(d, t))
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
     """How much a segment is below its floor in some periods, t."""
     path = instance.path(event)
-    allowed = (1.0 - path.floor_at(d, t)) * path.demanded(d, t)
+    allowed = (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
     return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
 
 
@@ -268,7 +268,7 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
     given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
     recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
-    return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
+    return float(made + given + sum(float(path.scrap_at(d, t)) for d in recycled for t in periods))
 
 
 def _returns(demand: Demand, commodity: str) -> bool:

@@ -124,7 +124,7 @@ def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
     for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
             path, d = paths[row.mark.path], row.mark.owner
-            lost = path.floor_at(d, row.t) * path.demanded(d, row.t)
+            lost = path.floor_at(d, row.t) * path.demand_at(d, row.t)
             builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
