@@ -10,7 +10,7 @@ In a shock, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                        the bound of the column
     calls      Σ z over the shock ≤ C·months/12       with the C of its first period
-    need[d]   += z                operating += price·multiplier·z
+    substituted[d] += z            operating += price·multiplier·z
 
 What is switched off counts towards the survival floor, as a substitution does: it is not served, but it is agreed. A
 floor protects those who would go short against their will; a customer who is paid to stand still is not one of them.

@@ -204,7 +204,7 @@ def require_extra(extra: str, purpose: str) -> None:
     """
     if not has_extra(extra):
         module = next(each for each in EXTRAS[extra] if find_spec(each) is None)
-        raise MissingExtraError(f"{purpose} needs {module}; run: pip install 'optimizer[{extra}]'")
+        raise MissingExtraError(f"{purpose} needs {module}; in the project's folder run: pip install '.[{extra}]'")
 
 
 def require_extra_for(path: FilePath) -> None:

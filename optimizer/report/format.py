@@ -380,7 +380,7 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
     sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
         "budget": lambda: (si_up(amount, money), None),
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
-        "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
+        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
         "demand": lambda: (f"{percent(amount, 1)} less", amount),
         "length": lambda: (f"{amount:g} months at most", None),
         "sooner": lambda: (f"{amount:g} months", None),
@@ -406,6 +406,7 @@ def _enough(instance: Instance, found: "Explanation") -> str:
     """The repairs of which each alone is enough."""
     enough = [repair_words(instance, each) for each in found.repairs if each.works]
     if enough:
-        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
+        said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
+        return f"Each of these alone is enough: {said}."
     any_known = any(each.works is not None for each in found.repairs)
     return "No change that was tried is enough alone." if any_known else ""

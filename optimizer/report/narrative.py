@@ -370,10 +370,12 @@ def sentence(instance: Instance, result: Result) -> str:
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
         if price <= ROUNDING * abs(result.total_cost):
-            beyond = "; it costs no more than the same supply would if no shock ever came"
+            beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
-            beyond = f"; in total it costs {si(price, result.money)} more than the same supply would if no shock "
-            beyond += f"ever came (present value, {result.currency})"
+            beyond = (
+                f"; with operation it costs {si(price, result.money)} more than the cheapest plan if no shock ever "
+            )
+            beyond += f"came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -297,8 +297,8 @@ def _dict(value: AttackDamage | ListedShocksPlan | LeastOutlay | None) -> dict[s
 def attack(
     instance: Instance,
     plan: Result | None = None,
-    budget: MoneyLike | None = None,
     *,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
@@ -334,7 +334,7 @@ def attack(
         >>> found.worst.name, found.worst.gap, found.survives
         ('attack{rival}@2028', 0.0, True)
     """
-    began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
+    began, settings = time.perf_counter(), (settings or Settings()).with_default_gap(MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = settings.clock(), replace(settings, gap=min(PLAN_GAP, settings.gap))

@@ -302,7 +302,7 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
+    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)

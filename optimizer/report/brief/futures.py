@@ -99,7 +99,7 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     if result.price_of_survival is not None and result.price_of_survival > 0:
         more = si(result.price_of_survival, result.money)
-        text += f"; {more} more in total, expected, than the same supply would cost if no shock ever came"
+        text += f"; {more} more with operation, expected, than the cheapest plan if no shock ever came"
     text += f" (present value, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

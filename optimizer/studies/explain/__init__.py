@@ -229,7 +229,8 @@ def explain(
         >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
         [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
-    settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = (settings or Settings()).with_default_gap(GAP_SHARE)
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
