@@ -116,7 +116,7 @@ def is_bought(instance: Instance, option: str, size: float) -> bool:
     return size > size_thresholds(instance)[0][option]
 
 
-def section_of(instance: Instance, activity: str) -> str:
+def activity_section(instance: Instance, activity: str) -> str:
     """The section of the file that an activity stands in."""
     return "processes" if activity in instance.processes else "options"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import free_floors, section_of
+from optimizer.instance.derived import activity_section, free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.units import Series
@@ -50,7 +50,7 @@ def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
         if activity.output and min(activity.cost.values) < 0:
             what = "cost is below 0: it runs as much as it can, and the surplus is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
-            yield (section_of(unchecked.instance, name), name, "cost"), what, cure, "warning"
+            yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
 
 
 def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
@@ -150,7 +150,7 @@ def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
     places: dict[str, list[Place]] = {}
     for name, activity in instance.activities.items():
         if value := getattr(activity, field):
-            places.setdefault(value, []).append((section_of(instance, name), name, field))
+            places.setdefault(value, []).append((activity_section(instance, name), name, field))
     return places
 
 
@@ -332,7 +332,7 @@ def _per_tonne(instance: Instance) -> _PerTonne:
     prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
     for name, activity in instance.activities.items():
-        place, cost = (section_of(instance, name), name, "cost"), _most(activity.cost)
+        place, cost = (activity_section(instance, name), name, "cost"), _most(activity.cost)
         outputs = ", ".join(sorted(activity.output))
         share = max(activity.output.values(), default=0.0) if len(activity.output) == 1 else 1.0
         figure = _Figure(place, f"cost of {name}", cost, cost / share if share else 0.0, unit)
@@ -478,7 +478,7 @@ def _sorts(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) ->
 
 def _ratios(instance: Instance) -> list[_Figure]:
     return [
-        _Figure((section_of(instance, name), name, field, commodity), "", value, value, "")
+        _Figure((activity_section(instance, name), name, field, commodity), "", value, value, "")
         for name, activity in instance.activities.items()
         for field, ratios in (("input", activity.input), ("output", activity.output))
         for commodity, value in ratios.items()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import entries_with_cuts, named_regions, section_of
+from optimizer.instance.derived import activity_section, entries_with_cuts, named_regions
 from optimizer.instance.schema import MEMBERS, RULE, ShareRule
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import KINDS
@@ -79,7 +79,7 @@ def _names_of_network(known: _Known) -> Iterator[Problem]:
         if not activity.output and min(activity.cost.values) >= 0:
             cure = "Add `output: {commodity: tonnes per tonne of activity}`."
             yield (
-                (section_of(instance, name), name),
+                (activity_section(instance, name), name),
                 "output is missing: it makes nothing, and is paid nothing",
                 cure,
                 "warning",

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import entries_with_cuts, section_of
+from optimizer.instance.derived import activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Activity
@@ -250,7 +250,7 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
     """Whatever is put in: the place, and the commodity."""
     for name, activity in instance.activities.items():
         for commodity in activity.input:
-            yield (section_of(instance, name), name, "input", commodity), commodity
+            yield (activity_section(instance, name), name, "input", commodity), commodity
     for o, option in instance.options.items():
         for flow in option.flows if o not in instance.activities else ():
             for commodity in flow.takes:
@@ -289,7 +289,7 @@ def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
         if activity.restart_months > 0 and activity.min_utilisation >= 1:
             what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
             cure = "Lower min_utilisation to what contracts keep running, or remove it."
-            yield (section_of(unchecked.instance, name), name, "restart_months"), what, cure, "warning"
+            yield (activity_section(unchecked.instance, name), name, "restart_months"), what, cure, "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
