@@ -18,7 +18,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
-from optimizer.network.process import Demand
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
@@ -267,12 +266,9 @@ def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
     made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
     given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
-    recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
+    ends = {d: demand.end_of_life for d, demand in instance.demands.items()}
+    recycled = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
     return float(made + given + sum(float(path.scrap_at(d, t)) for d in recycled for t in periods))
-
-
-def _returns(demand: Demand, commodity: str) -> bool:
-    return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
 
 
 def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
