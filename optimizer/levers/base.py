@@ -65,19 +65,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Labels:
-    """How a kind of lever is called.
+    """How a kind of lever is called."""
 
-    Attributes:
-        size_unit: of its size, for readers: t/yr, t, or ``level``, which stands before the number.
-        noun: what a purchase is, in the singular: "project".
-        absent: what a sentence says of one that a plan leaves out.
-        colour: its slot in the palette of figures; 7 is grey.
-    """
-
-    size_unit: str = "t/yr"
-    noun: str = "project"
-    absent: str = "is not bought"
-    colour: int = 7
+    size_unit: str = "t/yr"  # of its size, for readers: t/yr, t, or ``level``, which stands before the number
+    noun: str = "project"  # what a purchase is, in the singular: "project"
+    absent: str = "is not bought"  # what a sentence says of one that a plan leaves out
+    colour: int = 7  # its slot in the palette of figures; 7 is grey
 
 
 class Lever(Described):
@@ -255,6 +248,10 @@ class Sized(Lever):
         """`max_size`."""
         return self.max_size
 
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy size and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
+
     def references(self) -> Iterator[Reference]:
         """The options that it requires or excludes."""
         for field in ("requires", "excludes"):
@@ -393,10 +390,6 @@ class Producing(Sized, Activity):
     def capex_group(self) -> str | None:
         """That of all plants."""
         return "plants"
-
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy capacity and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""

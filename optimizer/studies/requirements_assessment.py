@@ -123,14 +123,11 @@ def times_frame(found: "Requirements") -> Frame:
         FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
         FrameColumn("segment", "Fails first", form="name"),
     )
-    ending = () if found.times is None else (each for each in found.times.exposures if _can_end(each))
+    exposures = () if found.times is None else found.times.exposures
+    ending = (each for each in exposures if any(math.isfinite(time.months) for time in (*each.before, *each.after)))
     rows = (_time_row(found.instance, each) for each in ending)
     note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
-
-
-def _can_end(exposure: "Exposure") -> bool:
-    return any(math.isfinite(time.months) for time in (*exposure.before, *exposure.after))
 
 
 def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
@@ -225,20 +222,13 @@ ClauseAnswer = Literal["yes", "in part", "out of reach"]
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause of the law.
+    """One clause of the law."""
 
-    Attributes:
-        place: section and paragraph. text: of the law, in its words.
-        answer: whether the study answers it.
-        where: frames and columns that do, ``frame.column``, or whole frames.
-        reason: why not, or what the answer means.
-    """
-
-    place: str
-    text: str
-    answer: ClauseAnswer
-    where: tuple[str, ...] = ()
-    reason: str = ""
+    place: str  # section and paragraph
+    text: str  # of the law, in its words
+    answer: ClauseAnswer  # whether the study answers it
+    where: tuple[str, ...] = ()  # frames and columns that do, ``frame.column``, or whole frames
+    reason: str = ""  # why not, or what the answer means
 
 
 CLAUSES = (
