@@ -67,9 +67,7 @@ def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tu
     made, years = {True: 0.0, False: 0.0}, len(periods) * instance.horizon.delta
     for name, activity in instance.activities.items():
         if rate := activity.output.get(c, 0.0):
-            row = flows.row(name, "activity")
-            tonnes = math.fsum(row[t - flows.first] for t in periods) if row else 0.0
-            made[activity.region in ("home", instance.home)] += rate * tonnes
+            made[activity.region in ("home", instance.home)] += rate * flows.total(name, "activity", periods)
     return made[True] / years, made[False] / years
 
 
