@@ -54,7 +54,6 @@ class Expression:
                 mine[column] = mine[column] + amount if column in mine else amount
         else:
             constant = other
-        # As a rule there is none.
         if constant.__class__ is not float or constant:
             self.constant = self.constant + factor * constant
 

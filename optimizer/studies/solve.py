@@ -457,7 +457,7 @@ def measured_plan(
     with interruptible(solver.clock, solver.listener):
         solver.learn(plan if known is None else known.plan, frozenset())
         found = known or solver.search(instance, first)
-        no_shock = _known_no_shock(known) or exact_no_shock(instance, settings, solver.clock)
+        no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost
         cost, gap, bound, is_plan = _proven_figures(found)
         needed = Measure.of(cost, least, settings.gap, gap)
@@ -471,10 +471,6 @@ def measured_plan(
             found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
     has_plan = found.baseline is not None
     return MeasuredResult(found, Measure.of_result(found, least, settings.gap) if has_plan else None)
-
-
-def _known_no_shock(known: Result | None) -> NoShockPlan | None:
-    return None if known is None else known.no_shock
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:
