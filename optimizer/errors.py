@@ -18,12 +18,7 @@ Problem = tuple[Place, str, str, Severity]
 
 
 class ExitCode(IntEnum):
-    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here.
-
-    Attributes:
-        meaning: in a few words.
-        details: which commands mean something else by it, or how it comes about.
-    """
+    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here."""
 
     SURVIVES = (
         0,
@@ -58,8 +53,8 @@ class ExitCode(IntEnum):
         "by the time limit, Ctrl-C, SIGTERM or SIGHUP; the best plan found is printed; a second signal ends at once",
     )
 
-    meaning: str
-    details: str
+    meaning: str  # in a few words
+    details: str  # which commands mean something else by it, or how it comes about
 
     def __new__(cls, value: int, meaning: str, details: str) -> "ExitCode":
         """A code with its words."""

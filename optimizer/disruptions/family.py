@@ -24,17 +24,13 @@ _SPAN = ("from", "to", "every")
 
 @dataclass(frozen=True)
 class Starts:
-    """The periods in which a window may begin, as the file names them.
+    """The periods in which a window may begin, as the file names them."""
 
-    Attributes:
-        labels: the periods listed; of a span its first and, where it is given, its last, which is inclusive.
-        form: one period, a list, a span, or the span of an ensemble in which every period is equally likely.
-        every: the stride of a span; None is the step of the horizon.
-    """
-
+    # The periods listed; of a span its first and, where it is given, its last, which is inclusive.
     labels: tuple[str, ...]
+    # One period, a list, a span, or the span of an ensemble in which every period is equally likely.
     form: Literal["one", "list", "span", "uniform"] = "one"
-    every: Step | None = None
+    every: Step | None = None  # the stride of a span; None is the step of the horizon
 
     @property
     def listed(self) -> bool:

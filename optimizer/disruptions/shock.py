@@ -317,42 +317,26 @@ class Path:
 
     Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
     or a single one where all agree, and `periods` counts from the start of their windows.
-
-    Attributes:
-        key: ``baseline``, the shock's name, or ``shocks`` for many.
-        periods: the periods of the run, of the whole horizon for the baseline.
-        delta: years that each of them lasts.
-        years: calendar year of each period.
-        deliberate: whether leverage restrains the cuts of `severity`.
-        demand: t per period by segment, after any surge.
-        floor: survival floor by segment, a share; empty in the baseline.
-        capacity: t per period by existing process, before any cut.
-        region: region by existing process.
-        severity: share lost by process or option; those that no cut matches are absent.
-        accident: the same of the cuts that leverage does not restrain, where a shock has both sorts; else empty.
-        scrap: t per period that come back from what each segment used; a surge does not change it.
-        multiplier: on the cost of a process, process option or substitution.
-        reliability: of a partnership, in place of its own.
-        is_steady: one state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
-        is_rule: floors are kept in full, and what it costs is not counted.
     """
 
-    key: str
-    periods: range
-    delta: float
-    years: tuple[Any, ...]
-    deliberate: Any
-    demand: Mapping[str, Numbers]
-    floor: Mapping[str, Numbers]
-    capacity: Mapping[str, Numbers]
-    region: Mapping[str, str | None]
-    severity: Mapping[str, Numbers]
-    scrap: Mapping[str, Numbers]
-    multiplier: Mapping[str, Number]
-    reliability: Mapping[str, Number]
+    key: str  # ``baseline``, the shock's name, or ``shocks`` for many
+    periods: range  # the periods of the run, of the whole horizon for the baseline
+    delta: float  # years that each of them lasts
+    years: tuple[Any, ...]  # calendar year of each period
+    deliberate: Any  # whether leverage restrains the cuts of `severity`
+    demand: Mapping[str, Numbers]  # t per period by segment, after any surge
+    floor: Mapping[str, Numbers]  # survival floor by segment, a share; empty in the baseline
+    capacity: Mapping[str, Numbers]  # t per period by existing process, before any cut
+    region: Mapping[str, str | None]  # region by existing process
+    severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent
+    scrap: Mapping[str, Numbers]  # t per period that come back from what each segment used; a surge does not change it
+    multiplier: Mapping[str, Number]  # on the cost of a process, process option or substitution
+    reliability: Mapping[str, Number]  # of a partnership, in place of its own
+    # Share lost to cuts that leverage does not restrain, where a shock has both sorts; else empty.
     accident: Mapping[str, Numbers] = field(default_factory=dict)
+    # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
     is_steady: bool = False
-    is_rule: bool = False
+    is_rule: bool = False  # floors are kept in full, and what it costs is not counted
 
     @property
     def is_baseline(self) -> bool:

@@ -65,19 +65,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Labels:
-    """How a kind of lever is called.
+    """How a kind of lever is called."""
 
-    Attributes:
-        size_unit: of its size, for readers: t/yr, t, or ``level``, which stands before the number.
-        noun: what a purchase is, in the singular: "project".
-        absent: what a sentence says of one that a plan leaves out.
-        colour: its slot in the palette of figures; 7 is grey.
-    """
-
-    size_unit: str = "t/yr"
-    noun: str = "project"
-    absent: str = "is not bought"
-    colour: int = 7
+    size_unit: str = "t/yr"  # of its size, for readers: t/yr, t, or ``level``, which stands before the number
+    noun: str = "project"  # what a purchase is, in the singular: "project"
+    absent: str = "is not bought"  # what a sentence says of one that a plan leaves out
+    colour: int = 7  # its slot in the palette of figures; 7 is grey
 
 
 class Lever(Described):

@@ -77,15 +77,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a programme is written.
+    """What of a programme is written."""
 
-    Attributes:
-        offers_valid: whether rows that every plan keeps are: not where nothing is searched for.
-        parts: the processes, segments and options that are; None for all of them. The rows that they share with
-            others have their terms only, and rows that tie them to others are left out.
-    """
-
-    offers_valid: bool = True
+    offers_valid: bool = True  # whether rows that every plan keeps are: not where nothing is searched for
+    # The processes, segments and options that are; None for all of them. The rows that they share with others have
+    # their terms only, and rows that tie them to others are left out.
     parts: frozenset[str] | None = None
 
 
@@ -93,13 +89,7 @@ EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """One linear or mixed-integer programme being written.
-
-    Args:
-        horizon: the axis of time.
-        discount_rate: per year.
-        names: what the ledgers' keys may be.
-    """
+    """One linear or mixed-integer programme being written."""
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         super().__init__(horizon, names)

@@ -120,12 +120,7 @@ class Names:
 
 
 class Ledgers:
-    """The ledgers of one programme: sums of expressions by key.
-
-    Args:
-        horizon: the axis of time.
-        names: what the keys may be.
-    """
+    """The ledgers of one programme: sums of expressions by key."""
 
     def __init__(self, horizon: Horizon, names: Names) -> None:
         self.horizon = horizon

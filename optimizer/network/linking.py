@@ -45,14 +45,7 @@ _Places = npt.NDArray[np.intp]
 
 
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
-    """Write the linked rows of one path, once all else is written to it.
-
-    Args:
-        model: holds the ledgers of the path and the gates that levers have named.
-        path: a shock's, or one that many share.
-        demands: all segments.
-        rows: those of the path.
-    """
+    """Write the linked rows of one path, once all else is written to it."""
     gates = model.take_gates()
     if gates and not path.is_baseline and model.scope.offers_valid:
         _PathNetwork(model, path, demands, _asked_for(rows), gates).write()

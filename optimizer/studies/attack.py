@@ -74,24 +74,18 @@ class SegmentImpact:
 
 @dataclass(frozen=True)
 class AttackDamage:
-    """An attack and what it does.
+    """An attack and what it does."""
 
-    Attributes:
-        name, targets, first, last: of the attack; its window by labels.
-        price: of its targets. cost: what it costs the adversary under the plan, with what leverage adds to the prices.
-        gap: what it leaves below the floors, in money.
-        damage: all that it leaves unserved, at its shortage cost.
-        segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
-    """
-
+    # Of the attack; its window by labels.
     name: str
     targets: tuple[str, ...]
     first: str
     last: str
-    price: float
-    cost: float
-    gap: float
-    damage: float
+    price: float  # of its targets
+    cost: float  # what it costs the adversary under the plan, with what leverage adds to the prices
+    gap: float  # what it leaves below the floors, in money
+    damage: float  # all that it leaves unserved, at its shortage cost
+    # Those that it leaves something unserved of, the largest gap first, then the largest damage.
     segments: Mapping[str, SegmentImpact]
 
     @property

@@ -60,20 +60,14 @@ MeasureKind = Literal["price of survival", "cost above the no-shock plan", "tota
 
 @dataclass(frozen=True)
 class Measure:
-    """What costs of an instance's plans are measured by.
+    """What costs of an instance's plans are measured by."""
 
-    Attributes:
-        kind: the price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the
-            total cost.
-        amount: money, present value.
-        share: of it, to which costs are proven.
-        least: money below which nothing is proven.
-    """
-
+    # The price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the total
+    # cost.
     kind: MeasureKind
-    amount: float
-    share: float
-    least: float = 0.0
+    amount: float  # money, present value
+    share: float  # of it, to which costs are proven
+    least: float = 0.0  # money below which nothing is proven
 
     @classmethod
     def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "Measure":

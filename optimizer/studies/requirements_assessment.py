@@ -225,20 +225,13 @@ ClauseAnswer = Literal["yes", "in part", "out of reach"]
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause of the law.
+    """One clause of the law."""
 
-    Attributes:
-        place: section and paragraph. text: of the law, in its words.
-        answer: whether the study answers it.
-        where: frames and columns that do, ``frame.column``, or whole frames.
-        reason: why not, or what the answer means.
-    """
-
-    place: str
-    text: str
-    answer: ClauseAnswer
-    where: tuple[str, ...] = ()
-    reason: str = ""
+    place: str  # section and paragraph
+    text: str  # of the law, in its words
+    answer: ClauseAnswer  # whether the study answers it
+    where: tuple[str, ...] = ()  # frames and columns that do, ``frame.column``, or whole frames
+    reason: str = ""  # why not, or what the answer means
 
 
 CLAUSES = (

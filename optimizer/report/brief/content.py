@@ -60,7 +60,10 @@ def confidence_part(
         spent: by option, what is spent on it.
     """
     title = "How sure this is"
-    said = (*_range_sentence(result), f"{_checked(result.audit)}; {proof}.")
+    checked = "The arithmetic is not checked"
+    if result.audit.get("rows"):
+        checked = f"The arithmetic is checked: {audit_text(result.audit)}"
+    said = (*_range_sentence(result), f"{checked}; {proof}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
         cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
@@ -91,13 +94,6 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
     if bands is not None:
         outlay = f"{si(bands.outlay.p5, result.money, 2)} to {si(bands.outlay.p95, result.money, 2)}"
         yield f"With all numbers anywhere in their ranges the best plans take {outlay} of outlay (5 % to 95 %)."
-
-
-def _checked(audit: Mapping[str, Any]) -> str:
-    """What the audit found, the beginning of a sentence."""
-    if not audit.get("rows"):
-        return "The arithmetic is not checked"
-    return f"The arithmetic is checked: {audit_text(audit)}"
 
 
 def _notes(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
@@ -330,11 +326,13 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     """The uncertain numbers that move the answer most."""
     title = "The figures that decide"
     if found is None or not found.bars:
-        missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
-        missing = missing if instance.uncertain else NO_RANGES
-        return BriefPart(
-            "figures", title, (), None, missing, lacks="Not computed." if instance.uncertain else NO_RANGES
+        missing, lacks = (
+            "Not computed: it is about a best plan that is proven, and left out by --quick.",
+            "Not computed.",
         )
+        if not instance.uncertain:
+            missing = lacks = NO_RANGES
+        return BriefPart("figures", title, (), None, missing, lacks=lacks)
     rows = [
         (number_name(instance, each.number), number_value(each.number, each.number.first.value),
          number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))

@@ -30,25 +30,16 @@ LATE_NOTE += "The most damage comes first, and delays do not add up."
 
 @dataclass(frozen=True)
 class Order:
-    """What is decided of one option in a year.
-
-    Attributes:
-        option, name: which.
-        when: label of the period of the first decision of the year.
-        on_line: label of the period in which it works, or of the last purchase of a stockpile.
-        size: with its unit.
-        money: what it takes of the budget in that year, undiscounted. total: in all years.
-        is_stock: whether it is bought in parts.
-    """
+    """What is decided of one option in a year."""
 
     option: str
     name: str
-    when: str
-    on_line: str
-    size: str
-    money: float
-    total: float
-    is_stock: bool
+    when: str  # label of the period of the first decision of the year
+    on_line: str  # label of the period in which it works, or of the last purchase of a stockpile
+    size: str  # with its unit
+    money: float  # what it takes of the budget in that year, undiscounted
+    total: float  # in all years
+    is_stock: bool  # whether it is bought in parts
 
 
 # What a table of segments begins with.
@@ -99,14 +90,7 @@ def find_brief_slips(
     *,
     is_each: bool = True,
 ) -> tuple[Slip, ...]:
-    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought.
-
-    Args:
-        instance, result: the plan, in its instance.
-        settings: solver.
-        task: hears what is looked at.
-        is_each: whether each decision is looked at besides all of them together.
-    """
+    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
     year = first_year(instance, result)
@@ -340,12 +324,8 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     worst = row.worst
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
-        lost = row.failed + row.excused
-        verdict = (
-            f"✗ {row.count_text}{_whose(instance, worst)}"
-            if row.failed
-            else f"✓ {row.count_text if lost else 'all held'}"
-        )
+        held = f"✓ {row.count_text if row.excused else 'all held'}"
+        verdict = f"✗ {row.count_text}{_whose(instance, worst)}" if row.failed else held
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
@@ -378,9 +358,8 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     if worst.gap > 0 or below > 0:
         said.append(f"{si(below, 't')} of demand below survival floors, a survival gap of {si(worst.gap, money)}.")
     if unserved_tonnes(worst) > 0:
-        said.append(
-            f"In all {si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}."
-        )
+        amount = f"{si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}"
+        said.append(f"In all {amount}.")
         if not worst.fails:
             said.append(_hardest_hit(instance, worst))
     else:
@@ -459,13 +438,11 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
             if service.shortage > 0 and (d not in hardest or _hardship(service) > _hardship(hardest[d][1])):
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: (-hardest[d][1].gap, -_value(instance, d, hardest[d][1])))
-    title = "What goes unserved, by segment"
-    said = list[str]()
+    title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    if len(ordered) > MOST_SEGMENTS:
-        said.append(f"Not shown: {plural(len(ordered) - MOST_SEGMENTS, 'segment')} of which less goes unserved.")
+    said = (f"Not shown: {plural(left, 'segment')} of which less goes unserved.",) if left > 0 else ()
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),
@@ -474,7 +451,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     )
     note = "Each segment in the shock that leaves most of it below its floor or, where floors hold, unserved; served: "
     note += "% of demand in its weakest period."
-    return BriefPart("unserved", title, tuple(said), Frame.of_rows("unserved", title, columns, rows, note))
+    return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
 
 
 def _hardship(service: Service) -> tuple[float, float]:

@@ -222,9 +222,9 @@ def verification_parts(
     """Whether a plan adds up, every row that does not, and what was not recomputed."""
     yield from _headline(result, found)
     if found.ok and found.solved:
-        yield Text(f"{_count_shocks(found.solved)} without flows in the file: solved again with the plan fixed.")
+        yield Text(f"{plural(found.solved, 'shock')} without flows in the file: solved again with the plan fixed.")
     if found.ok and found.lines:
-        words = f"{_count_shocks(found.lines)} without flows in the file: not recomputed. Leave out --quick."
+        words = f"{plural(found.lines, 'shock')} without flows in the file: not recomputed. Leave out --quick."
         yield Text(words, style="yellow")
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
@@ -245,10 +245,6 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     rows = f"{count:,} of {report.rows:,} rows disagree" if report.rows else f"{count:,} parts disagree"
     head = Text(f"The plan does not add up: {rows}.", style="bold red")
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
-
-
-def _count_shocks(count: int) -> str:
-    return f"{count:,} shock{'s' if count != 1 else ''}"
 
 
 _CAPTION = (

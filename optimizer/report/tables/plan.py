@@ -190,12 +190,7 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
 
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
-    """One table for as many segments as fit beside each other; the most critical rows where there are many.
-
-    Args:
-        width: characters of a line.
-        every: whether each shock has a row of its own, however many there are.
-    """
+    """One table for as many segments as fit beside each other; the most critical rows where there are many."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]

@@ -96,11 +96,8 @@ def share_headline(found: CostShares) -> str:
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
-        gap = si(each.result.survival_gap, money)
-        reason = (
-            f"cannot keep its floors: a survival gap of {gap}" if each.result.baseline else "no plan obeys its rules"
-        )
-        yield coalition_name(found, each), reason
+        gap = f"cannot keep its floors: a survival gap of {si(each.result.survival_gap, money)}"
+        yield coalition_name(found, each), gap if each.result.baseline else "no plan obeys its rules"
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
         yield "What to do", cure
@@ -180,16 +177,10 @@ def core_text(found: CostShares) -> str:
 
 
 def _members(found: CostShares) -> Table:
-    rows = [
-        (
-            Text(member_name(found, each.member)),
-            [
-                range_text(each.alone),
-                *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value))),
-            ],
-        )
-        for each in found.shares
-    ]
+    rows = []
+    for each in found.shares:
+        paid = (text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value)))
+        rows.append((Text(member_name(found, each.member)), [range_text(each.alone), *paid]))
     return cross_table(
         f"Who pays what, {found.instance.money}",
         "Member",

@@ -49,15 +49,10 @@ FEASIBILITY_GAP = 0.05
 
 @dataclass(frozen=True)
 class Tried:
-    """The answer to whether some plan survives, and the plan that was found.
+    """The answer to whether some plan survives, and the plan that was found."""
 
-    Attributes:
-        holds: whether some plan keeps every floor; None if the time ran out before that was known.
-        found: what the solver found.
-    """
-
-    holds: bool | None
-    found: WhatIfResult
+    holds: bool | None  # whether some plan keeps every floor; None if the time ran out before that was known
+    found: WhatIfResult  # what the solver found
 
     @property
     def is_proven(self) -> bool:
@@ -238,24 +233,17 @@ def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool
 
 @dataclass(frozen=True)
 class Ways:
-    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock.
+    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock."""
 
-    Attributes:
-        instance, event, plan, flows: the instance, the shock, the plan, and its flows in the shock.
-        periods: those in which the commodity is short.
-        money: the budget that is too small; None if none is.
-        scarce: the commodities that are short.
-        bar: finds the budget that is too small for any size of an option.
-    """
-
+    # The instance, the shock, the plan, and its flows in the shock.
     instance: Instance
     event: Shock
     plan: Plan
     flows: Flows
-    periods: Sequence[int]
-    money: Literal["budget", "annual"] | None
-    scarce: frozenset[str]
-    bar: Callable[[str], BudgetBarrier | None]
+    periods: Sequence[int]  # those in which the commodity is short
+    money: Literal["budget", "annual"] | None  # the budget that is too small; None if none is
+    scarce: frozenset[str]  # the commodities that are short
+    bar: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each process, option, stockpile and substitution; options that come too late share one."""

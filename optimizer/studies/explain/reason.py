@@ -40,56 +40,41 @@ ShortBudget = Literal["budget", "annual"]
 
 @dataclass(frozen=True)
 class Reason:
-    """Why nothing survives.
+    """Why nothing survives."""
 
-    Attributes:
-        shocks, segments: the fewest shocks, and segments with their floors, that cannot be survived together.
-        is_irreducible: whether each of them is known to be needed for the conflict.
-        months: how many months of each shock are enough for the conflict; None if all of its window is needed.
-        is_money: whether larger budgets would be enough.
-        shock, segment: where the gap is largest.
-        takers: all segments that the short commodity goes into, this one first.
-        first, last: first and last period of the shortage.
-        commodity: what is short. needed, had: of it in these periods, t.
-        budget, least_outlay: if money is the reason: the budget, and the least outlay that survives this conflict.
-        least_added: if annual budgets are too small whatever the outlay: how much more each year needs.
-        because: sentences on why there is no more of the commodity.
-    """
-
+    # The fewest shocks, and segments with their floors, that cannot be survived together.
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
-    is_irreducible: bool
+    is_irreducible: bool  # whether each of them is known to be needed for the conflict
+    # How many months of each shock are enough for the conflict; None if all of its window is needed.
     months: float | None
-    is_money: bool
+    is_money: bool  # whether larger budgets would be enough
+    # Where the gap is largest.
     shock: str
     segment: str
-    takers: tuple[str, ...]
+    takers: tuple[str, ...]  # all segments that the short commodity goes into, this one first
+    # First and last period of the shortage.
     first: str
     last: str
-    commodity: str
+    commodity: str  # what is short
+    # Of it in these periods, t.
     needed: float
     had: float
+    # If money is the reason: the budget, and the least outlay that survives this conflict.
     budget: float | None
     least_outlay: float | None
-    least_added: float | None
-    because: tuple[str, ...]
+    least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
+    because: tuple[str, ...]  # sentences on why there is no more of the commodity
 
 
 @dataclass(frozen=True)
 class _Conflict:
-    """Shocks and floors that cannot be survived together.
+    """Shocks and floors that cannot be survived together."""
 
-    Attributes:
-        instance: the instance with no other shocks and floors.
-        segments: those whose floors belong to the conflict.
-        is_irreducible: whether each part is known to be needed.
-        months: the longest window that is needed; None if all of each window is.
-    """
-
-    instance: Instance
-    segments: tuple[str, ...]
-    is_irreducible: bool
-    months: float | None
+    instance: Instance  # the instance with no other shocks and floors
+    segments: tuple[str, ...]  # those whose floors belong to the conflict
+    is_irreducible: bool  # whether each part is known to be needed
+    months: float | None  # the longest window that is needed; None if all of each window is
 
 
 def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
