@@ -67,7 +67,8 @@ class Starts:
             begin, end = self.labels
             yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
         if self.every and MONTHS[self.every] < horizon.months:
-            yield f"every {self.every} is finer than the horizon's step", f"Write year{_or_coarser(horizon)}."
+            coarser = f" or {horizon.step}" if horizon.step != "year" else ""
+            yield f"every {self.every} is finer than the horizon's step", f"Write year{coarser}."
 
     def is_backwards(self, horizon: Horizon, known: Collection[int]) -> bool:
         """Whether they are a span that ends before it begins; False where an end is none of the known periods."""
@@ -84,10 +85,6 @@ class Starts:
             given = dict(zip(("from", "to"), self.labels, strict=False))
             return given | ({"every": self.every} if self.every else {})
         return list(self.labels) if self.listed else self.labels[0]
-
-
-def _or_coarser(horizon: Horizon) -> str:
-    return f" or {horizon.step}" if horizon.step != "year" else ""
 
 
 def _end(horizon: Horizon, label: str) -> int:

@@ -217,18 +217,11 @@ def _struck(
     kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
     for s, some in enumerate(cuts):
         for cut in some:
-            rows = kinds.setdefault(_aim(cut), np.full(shape, -1.0))
+            rows = kinds.setdefault((cut.region, cut.stage, cut.process, cut.commodity), np.full(shape, -1.0))
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
     struck: dict[str, npt.NDArray[np.float64]] = {}
-    for aim, rows in kinds.items():
-        target = Cut.model_construct(**dict(zip(AIM, aim, strict=True)), severity=(0.0,))
+    for (region, stage, process, commodity), rows in kinds.items():
+        target = Target.model_construct(region=region, stage=stage, process=process, commodity=commodity)
         for name in instance.activity_index.matching(target):
             struck[name] = np.maximum(struck[name], rows) if name in struck else rows
     return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}
-
-
-AIM = ("region", "stage", "process", "commodity")
-
-
-def _aim(cut: Cut) -> tuple[Any, ...]:
-    return cut.region, cut.stage, cut.process, cut.commodity

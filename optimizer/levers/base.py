@@ -248,6 +248,10 @@ class Sized(Lever):
         """`max_size`."""
         return self.max_size
 
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy size and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
+
     def references(self) -> Iterator[Reference]:
         """The options that it requires or excludes."""
         for field in ("requires", "excludes"):
@@ -386,10 +390,6 @@ class Producing(Sized, Activity):
     def capex_group(self) -> str | None:
         """That of all plants."""
         return "plants"
-
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy capacity and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""

@@ -46,10 +46,6 @@ class Partnership(Sized):
         """That of all deals."""
         return "deals"
 
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy size and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
-
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Restore part of what is cut."""
         capacity = model.linked(self.id, "capacity")

@@ -69,10 +69,6 @@ class Substitution(Sized):
         """What is substituted."""
         return (Flow("substituted", "substituted", takes=self.input, serves=self.demand, share=self.max_share),)
 
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy size and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
-
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Serve the segment within size and share."""
         capacity = model.linked(self.id, "capacity")

@@ -141,9 +141,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield from _failing(instance, result)
     if result.lacks:
         yield "In the baseline", _in_baseline(instance, result)
-    when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
-    when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
-    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
+    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands)
     yield from committed_words(instance, result.data)
@@ -154,6 +152,14 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
+
+
+def money_terms(instance: Instance) -> str:
+    """What costs are values of: date, currency and discount rate."""
+    rate = short(100 * instance.discount_rate, 3)
+    return (
+        f"present value at the start of {instance.horizon.start}, in {instance.currency}, discounted at {rate} % a year"
+    )
 
 
 def _contradiction(result: Result) -> Iterator[tuple[str, str]]:

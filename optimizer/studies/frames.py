@@ -32,8 +32,8 @@ def result_frames(result: Result) -> Frames:
     return Frames(
         {
             "builds": lambda: builds_frame(instance, result),
-            "stock": lambda: stock(instance, result),
-            "purchased": lambda: purchases_frame(instance, result),
+            "stock": lambda: stocks_by_period(instance, result, "stock", result.plan.stocks),
+            "purchased": lambda: stocks_by_period(instance, result, "purchased", result.plan.fills),
             "survival": lambda: survival_frame(result),
             "services": lambda: services_frame(result),
             "dependence": lambda: _shares("dependence", result.shares),
@@ -95,17 +95,9 @@ def _ramp(instance: Instance, purchase: Purchase) -> str | None:
     return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)
 
 
-def stock(instance: Instance, result: Result) -> Frame:
-    """One row a period, one column a stockpile: t at the end of the period in the baseline."""
-    return _by_period("stock", "Stock at the end of each period", instance, result, result.plan.stocks)
-
-
-def purchases_frame(instance: Instance, result: Result) -> Frame:
-    """One row a period, one column a stockpile: t bought in the period."""
-    return _by_period("purchased", "Purchases of stock", instance, result, result.plan.fills)
-
-
-def _by_period(name: str, title: str, instance: Instance, result: Result, rows: Mapping[str, Iterable[float]]) -> Frame:
+def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mapping[str, Iterable[float]]) -> Frame:
+    """One row a period, one column a stockpile: t at the end of the period in the baseline, or t bought in it."""
+    title = {"stock": "Stock at the end of each period", "purchased": "Purchases of stock"}[name]
     columns = [FrameColumn("period", form="period", is_index=True)]
     columns += [FrameColumn(o, display_name(instance, o), "t", "amount") for o in rows]
     return Frame(name, title, tuple(columns), (list(result.periods), *map(list, rows.values())))

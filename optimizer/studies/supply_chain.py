@@ -171,9 +171,7 @@ class _Drawing:
     def _of(self, flow: str, owner: str) -> float:
         """t per year of one flow in the periods."""
         if (flow, owner) not in self._rates:
-            row = self.flows.row(owner, flow)
-            tonnes = self._rate(row[t - self.flows.first] for t in self.periods) if row else 0.0
-            self._rates[flow, owner] = tonnes
+            self._rates[flow, owner] = self.flows.total(owner, flow, self.periods) / self.years
         return self._rates[flow, owner]
 
     def _pass_on(self, commodity: str) -> None:

@@ -15,6 +15,7 @@ from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, sto
 from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.studies.attack import AttackDamage, AttackResult
+from optimizer.studies.study_frames import targets_struck
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
@@ -152,13 +153,7 @@ def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
 
 
 def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
-    return f"{_targets(found.instance, attack)} from {attack.first} on"
-
-
-def _targets(instance: Instance, attack: AttackDamage) -> str:
-    assert instance.adversary is not None
-    targets = instance.adversary.targets
-    return " + ".join(targets[name].name or name for name in attack.targets) or "nothing struck"
+    return f"{targets_struck(found, attack)} from {attack.first} on"
 
 
 def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: CellRenderer) -> Table | None:

@@ -11,7 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
-from optimizer.report.narrative import proof_of_gap
+from optimizer.report.narrative import money_terms, proof_of_gap
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -19,7 +19,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
 from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
 from optimizer.tolerances import ROUNDING, SAME_VALUE
-from optimizer.units import short, si
+from optimizer.units import si
 
 # More futures than this are listed the dearest first, without the rest.
 MOST_LISTED_FUTURES = 40
@@ -87,7 +87,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         yield "Commit now", _commit(instance, result, stages[0])
     yield (
         result.measure[:1].upper() + result.measure[1:],
-        f"{si(result.total_cost, money, 4)}, {money_terms(instance, result)} {proof_of_gap(result.mip_gap)}",
+        f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_gap(result.mip_gap)}",
     )
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
@@ -107,12 +107,6 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
         yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
     if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
-
-
-def money_terms(instance: Instance, result: FuturesResult) -> str:
-    """What costs are values of: date, currency and discount rate."""
-    when = f"present value at the start of {instance.horizon.start}, in {result.currency}, discounted at "
-    return f"{when}{short(100 * instance.discount_rate, 3)} % a year"
 
 
 def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:

@@ -300,7 +300,7 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
     rows = [
-        (display_name(instance, commodity), [cell for each in shares for cell in _from(instance, each, most)])
+        (display_name(instance, commodity), [cell for each in shares for cell in _sources(instance, each, most)])
         for commodity, shares in result.shares.items()
     ]
     return cross_table(
@@ -316,19 +316,15 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     )
 
 
-def _from(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
+def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
     """Where a commodity comes from in a year, and how concentrated that is."""
-    return _regions(instance, share, most), f"{share.hhi:.2f}" if share.regions else "–"
-
-
-def _regions(instance: Instance, share: SourceShare, most: int) -> Text:
     if not share.regions:
-        return Text("none made", style="dim")
+        return Text("none made", style="dim"), "–"
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = max(abroad(instance, share.regions).values(), default=0.0) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else "")
+    return Text(("▲ " if over else "") + words, style="red" if over else ""), f"{share.hhi:.2f}"
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:

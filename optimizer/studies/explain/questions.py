@@ -304,7 +304,7 @@ class Ways:
         return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
 
     def _total_use(self, name: str) -> float:
-        return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
+        return self.flows.total(name, "activity", self.periods)
 
     def _decision_periods(self, option: Sized) -> list[int]:
         horizon = self.instance.horizon
@@ -369,7 +369,7 @@ class Ways:
         return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
 
     def _is_fully_used(self, o: str, option: Sized) -> bool:
-        used = self._total_use(o) if self.flows.row(o, "activity") else 0.0
+        used = self._total_use(o)
         working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
@@ -434,14 +434,13 @@ class Ways:
         path = self.instance.path(self.event)
         demanded = sum(float(path.demand_at(segment, t)) for t in self.periods)
         for flow in option.flows:
-            if flow.serves == segment and self._sum(o, flow.name) >= FULLY_USED * flow.share * demanded:
+            if (
+                flow.serves == segment
+                and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
+            ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
         held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
-
-    def _sum(self, owner: str, flow: str) -> float:
-        row = self.flows.row(owner, flow)
-        return sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
 
 
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:

@@ -18,7 +18,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
-from optimizer.network.process import Demand
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
@@ -258,21 +257,18 @@ def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> fl
     """How much a segment is below its floor in some periods, t."""
     path = instance.path(event)
     allowed = (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
-    return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
+    return max(0.0, flows.total(d, "unserved", (t,)) - float(allowed))
 
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
-    made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
-    given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
-    recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
+    made = sum(rate * flows.total(p, "activity", periods) for p, rate in rates.items())
+    given = sum(rate * flows.total(o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
+    ends = {d: demand.end_of_life for d, demand in instance.demands.items()}
+    recycled = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
     return float(made + given + sum(float(path.scrap_at(d, t)) for d in recycled for t in periods))
-
-
-def _returns(demand: Demand, commodity: str) -> bool:
-    return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
 
 
 def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
@@ -297,24 +293,17 @@ def _takers(
 
 def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
     """A commodity, and all that is made of it in some periods."""
-    running = [each for o, each in instance.activities.items() if _sum(flows, o, "activity", periods) > 0]
+    running = [each for o, each in instance.activities.items() if flows.total(o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
         reached = reached.union(*(each.output for each in running if reached & set(each.input)))
     return reached
 
 
-def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
-    """A flow summed over some periods; 0 where the owner has none."""
-    row = flows.row(owner, flow)
-    return sum(row[t - flows.first] for t in periods) if row else 0.0
-
-
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
     demanded = [_demand(instance, event, d, t) for t in periods]
-    unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
-    return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
+    return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
