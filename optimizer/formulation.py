@@ -1,4 +1,4 @@
-"""The formulation in outline: plan, baseline, shocks, policy, cost.
+"""The formulation in outline: plan, baseline, shocks, policy (budget, shares), cost.
 
 first_stage_model      the plan alone
 extensive_form_model   the plan, the baseline and every shock given

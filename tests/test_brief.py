@@ -285,7 +285,7 @@ def test_a_shock_that_cuts_what_is_ordered_says_so(brief: Brief) -> None:
     instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}"])
     found = make_brief(instance, so.solve(instance, budget=6e6))
     ordered = "home magnet plant, on line from 2028"
-    assert f"The worst shock cuts imports from the rival, and what the plan orders: {ordered}." in found.notes
+    assert f"The worst shock cuts 1 existing source and what the plan orders: {ordered}." in found.notes
     assert not [said for said in brief.notes if "what the plan orders" in said]
 
 
@@ -369,6 +369,8 @@ def test_nothing_bought_is_compared_where_its_plan_is_known(tiny: so.Instance, r
     nothing = next(point.result for point in points.points if point.budget == 0)
     assert rows[-1]["plan"] == "Do nothing"
     assert rows[-1]["more"] == pytest.approx(nothing.total_cost - result.total_cost)
+    # No plan of another budget is shown, so that there is nothing to say of what it leaves out.
+    assert "differs" not in rows[-1]
     rows = make_brief(tiny, result).to_dict()["parts"]["alternatives"]["values"]
     assert rows[-1]["more"] is None
 

@@ -1,4 +1,4 @@
-"""Checks of names: whatever is named exists, and what members have and bring belongs to one of them."""
+"""Checks of names: whatever is named exists, and each demand and option of a coalition belongs to one member."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping

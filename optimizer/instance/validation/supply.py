@@ -1,4 +1,4 @@
-"""An instance before its checks, and those of supply: what is needed can be had, and what can be had is needed."""
+"""An instance before its checks, and those of supply: every demand has a supplier, and every product a use."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -124,8 +124,8 @@ def _cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
         f"{move.name}, on line from {move.on_line}" for move in purchases(instance, result) if move.option in struck
     ]
     if ordered and worst.fails:
-        existing = [display_name(instance, a) for a in instance.processes if a in struck]
-        beside = f"{list_names(existing, 2)}, and " if existing else ""
+        existing = sum(a in struck for a in instance.processes)
+        beside = f"{plural(existing, 'existing source')} and " if existing else ""
         yield f"The worst shock cuts {beside}what the plan orders: {list_names(ordered)}."
 
 
@@ -254,7 +254,7 @@ def alternatives_part(
         missing = f"Other budgets: leave out --quick. {missing}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     note = "Cost: present value, with what goes unserved without a shock; survival gaps are not in it."
-    frame = Frame.of_rows("alternatives", title, columns, rows, note)
+    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
 
