@@ -129,7 +129,9 @@ class PlanView:
 
 # The frames that a page shows as tables.
 TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
-PLAN_FIGURES = tuple("total_cost bound mip_gap outlay survival_gap worst_gap price_of_survival calm_cost".split())
+PLAN_FIGURES = (
+    "total_cost", "bound", "mip_gap", "outlay", "survival_gap", "worst_gap", "price_of_survival", "calm_cost"
+)  # fmt: skip
 
 
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
