@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.given_plan import Slip
-    from optimizer.studies.requirements import Requirements
     from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.time_to_survive import TimeToSurvive
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -90,9 +90,8 @@ def command(
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
         frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
-        parts = ReportParts(
-            instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts, is_quick=quick
-        )
+        parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
+        parts = replace(parts, is_quick=quick, survived=made["survived"])
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
@@ -125,14 +124,20 @@ def _carry_out(
     seconds = result.seconds["total"] if wanted else 0.0
     made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
-    return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
+    found, survived = made.pop("budgets", (replace(single_point(instance, result), stopped=is_stopped), ()))
+    return {"budgets": found, "survived": survived, **made}
 
 
-def _budgets(memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None) -> "Frontier":
-    """A task: the plans of other budgets."""
+def _budgets(
+    memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None
+) -> "tuple[Frontier, tuple[TimeToSurvive, ...]]":
+    """A task: the plans of other budgets, and how long they survive what is cut."""
+    from optimizer.report.html.book import survival_times
     from optimizer.studies.comparison import frontier
 
-    return frontier(subject.instance, subject.result, amounts, subject.settings, sections.listener_of(memory))
+    listener = sections.listener_of(memory)
+    found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
+    return found, survival_times(subject.instance, found)
 
 
 def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
@@ -306,18 +311,13 @@ def _end_with_requirements(
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
+    from optimizer.report.document import requirements_page
+    from optimizer.report.excel import requirements_workbook
     from optimizer.report.tables.requirements import requirements_parts
 
     common.print_answer(made, requirements_parts, json=json)
-    common.write_answer(output, _requirements_content(made, output, doubts))
+    written = requirements_workbook if output.suffix.lower() == _BOOK else requirements_page
+    common.write_answer(output, written(made, doubts))
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
-
-
-def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
-    from optimizer.report.document import requirements_page
-    from optimizer.report.excel import requirements_workbook
-
-    is_book = output.suffix.lower() == ".xlsx"
-    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

@@ -373,13 +373,17 @@ class Instance(Described):
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
-        if copy.ranges:
-            copy = copy.model_copy(
-                update={"ranges": valid_ranges(copy.model_dump(mode="json", by_alias=True), copy.ranges)}
-            )
+        if any(path.split(".")[0] in update for path in copy.ranges):
+            copy = copy.model_copy(update={"ranges": copy._ranges_left(set(update))})
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
+
+    def _ranges_left(self, replaced: set[str]) -> dict[str, Any]:
+        """The ranges that are valid once some sections were replaced: those of other sections, and some of theirs."""
+        doubtful = {path: spec for path, spec in self.ranges.items() if path.split(".")[0] in replaced}
+        valid = valid_ranges(self.model_dump(mode="json", by_alias=True, include=replaced), doubtful)
+        return {path: spec for path, spec in self.ranges.items() if path not in doubtful or path in valid}
 
     def with_tree(self, tree: "FutureTree") -> "Instance":
         """The same, whose futures are those of a tree, whatever its questions say."""
@@ -399,19 +403,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Future:
-    """A leaf of the tree.
+    """A leaf of the tree."""
 
-    Attributes:
-        name: its branches in the order of their questions, ``late.tighten``; empty where there are no questions.
-        probability: the product of those of its branches.
-        answers: its branches, in the order in which they are known.
-        instance: the file with what they set applied in that order, without futures and scenarios.
-    """
-
-    name: str
-    probability: float
-    answers: tuple[Answer, ...]
-    instance: Instance
+    name: str  # its branches in the order of their questions, ``late.tighten``; empty where there are no questions
+    probability: float  # the product of those of its branches
+    answers: tuple[Answer, ...]  # its branches, in the order in which they are known
+    instance: Instance  # the file with what they set applied in that order, without futures and scenarios
 
 
 @dataclass(frozen=True)
@@ -424,15 +421,10 @@ class FutureShock(Shock):
 
 @dataclass(frozen=True)
 class FutureTree:
-    """All futures of an instance, one at least; those in which the same is set share their instance.
+    """All futures of an instance, one at least; those in which the same is set share their instance."""
 
-    Attributes:
-        futures: in the order of the file's branches, the first question outermost.
-        are_probabilities_given: whether the file gives those of every question with several branches.
-    """
-
-    futures: tuple[Future, ...]
-    are_probabilities_given: bool = True
+    futures: tuple[Future, ...]  # in the order of the file's branches, the first question outermost
+    are_probabilities_given: bool = True  # whether the file gives those of every question with several branches
 
     def node(self, number: int, t: int) -> int:
         """The smallest number of a future that cannot be distinguished from future `number` at the decisions of `t`.

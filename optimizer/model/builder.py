@@ -8,11 +8,12 @@ A **linking term** is how the plan enters operation: for each period an affine e
 the plan is fixed, it is a parameter (a **given** column) instead; a lever writes the same rows in both cases.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -47,7 +48,8 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `given` marks a parameter: it is no column of the solver's problem.
+    `upper` is a number, or an array with one for each shock where a path stands for many. `given` marks a parameter: it
+    is no column of the solver's problem.
     """
 
     mark: Mark
@@ -61,7 +63,10 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one."""
+    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one.
+
+    `terms` are coefficients by column number; they and `rhs` are numbers, or arrays with one for each shock.
+    """
 
     mark: Mark
     unit: Unit
@@ -73,29 +78,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a programme is written.
+    """What of a programme is written."""
 
-    Attributes:
-        offers_valid: whether rows that every plan keeps are: not where nothing is searched for.
-        operated: the processes, segments and options whose operation is; None for all of them. The rows that they
-            share with others have their terms only.
-    """
-
-    offers_valid: bool = True
-    operated: frozenset[str] | None = None
+    offers_valid: bool = True  # whether rows that every plan keeps are: not where nothing is searched for
+    # The processes, segments and options that are; None for all of them. The rows that they share with others have
+    # their terms only, and rows that tie them to others are left out.
+    parts: frozenset[str] | None = None
 
 
 EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """One linear or mixed-integer programme being written.
-
-    Args:
-        horizon: the axis of time.
-        discount_rate: per year.
-        names: what the ledgers' keys may be.
-    """
+    """One linear or mixed-integer programme being written."""
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         super().__init__(horizon, names)
@@ -171,11 +166,12 @@ class ModelBuilder(Ledgers):
     ) -> None:
         """A new row ``left sense right``."""
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
-        difference = left - rhs
-        terms = {column: value for column, value in difference.terms.items() if not is_nothing(value)}
-        right_hand_side = -difference.constant
+        if isinstance(rhs, Expression):
+            left, rhs = left - rhs, 0.0
+        terms = {column: value for column, value in left.terms.items() if not is_nothing(value)}
+        right_hand_side = rhs - left.constant
         if not terms:
-            if _holds(0.0, sense, right_hand_side):
+            if _holds(sense, right_hand_side):
                 return
             terms = {self._never(): 1.0}
         self._append(Row(mark, unit, terms, sense, right_hand_side, t))
@@ -261,18 +257,23 @@ class ModelBuilder(Ledgers):
         return self._links
 
     def selected[T](self, parts: Mapping[str, T]) -> Mapping[str, T]:
-        """Of processes, segments or options those whose operation is written."""
-        some = self.scope.operated
-        return parts if some is None else {name: part for name, part in parts.items() if name in some}
+        """Of processes, segments or options those that are written."""
+        return parts if self.scope.parts is None else {n: part for n, part in parts.items() if self.selects(n)}
+
+    def selects(self, name: str) -> bool:
+        """Whether a process, segment or option is written."""
+        return self.scope.parts is None or name in self.scope.parts
 
     def answering(self, length: int) -> "ModelBuilder":
         """A new model of operation alone, over `length` periods counted from the start of a shock.
 
-        Every linking term of this one is a given number there, for the period before the shock as well.
+        Every linking term of the parts of this one is a given number there, for the period before the shock as well.
         """
         model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
-        model.scope = replace(self.scope, operated=None)
+        model.scope = self.scope
         for owner, what in self._links:
+            if not self.selects(owner):
+                continue
             first = len(model.columns)
             model.columns += [
                 Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
@@ -313,13 +314,15 @@ class ModelBuilder(Ledgers):
         ]
         return columns, rows
 
-    def problem(self, name: str, columns: Sequence[float], rows: Sequence[float]) -> pulp.LpProblem:
-        """The model as a PuLP problem without an objective, columns and rows divided by the scales given."""
+    def problem(
+        self, name: str, columns: Sequence[float], rows: Sequence[float], *, is_read: bool = True
+    ) -> pulp.LpProblem:
+        """The model as a PuLP problem without an objective, divided by scales; names are numbers unless `is_read`."""
         problem = pulp.LpProblem(name)
-        namer = _Namer()
+        namer = _Namer() if is_read else _numbering()
         variables = [
             problem.add_variable(
-                namer(str(column.mark)),
+                namer(column.mark),
                 None if math.isinf(column.lower) else column.lower / scale,
                 None if math.isinf(column.upper) else column.upper / scale,
                 pulp.const.LpInteger if column.integer else pulp.const.LpContinuous,
@@ -327,14 +330,14 @@ class ModelBuilder(Ledgers):
             for column, scale in zip(self.columns, columns, strict=True)
         ]
         senses = {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE, "==": pulp.const.LpConstraintEQ}
-        namer = _Namer()
+        namer = _Namer() if is_read else _numbering()
         for row, scale in zip(self.rows, rows, strict=True):
             left = pulp.lpSum_vars_coefs(
                 [(variables[column], value * columns[column] / scale) for column, value in row.terms.items()]
             )
             left.constant = -row.rhs / scale
             left.sense = senses[row.sense]
-            problem.addConstraint(left, namer(str(row.mark)))
+            problem.addConstraint(left, namer(row.mark))
         return problem
 
 
@@ -345,8 +348,8 @@ class _Namer:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
 
-    def __call__(self, wanted: str) -> str:
-        name = _UNSAFE.sub("_", wanted)
+    def __call__(self, mark: Mark) -> str:
+        name = _UNSAFE.sub("_", str(mark))
         name = name if name[:1].isalpha() else f"n{name}"
         name = name[:LONGEST_NAME]
         unique, count = name, self._counts.get(name, 2)
@@ -357,16 +360,22 @@ class _Namer:
         return unique
 
 
+def _numbering() -> Callable[[Mark], str]:
+    numbers = itertools.count()
+    return lambda mark: f"n{next(numbers)}"
+
+
 def _between_zero_and(one: Number, other: Number) -> Any:
     if isinstance(one, float) and isinstance(other, float):
         return max(0.0, min(one, other))
     return np.maximum(0.0, np.minimum(one, other))
 
 
-def _holds(left: float, sense: Sense, rhs: Number) -> bool:
+def _holds(sense: Sense, rhs: Number) -> bool:
     """Whether a row without columns holds; for many shocks, in all of them."""
-    slack: Any = {"<=": rhs - left, ">=": left - rhs, "==": -np.abs(left - rhs)}[sense]
-    return bool(np.all(slack >= -FEASIBILITY * np.maximum(1.0, np.abs(rhs))))
+    size: Any = abs(rhs)
+    violated: Any = {"<=": -rhs, ">=": rhs, "==": size}[sense]
+    return is_nothing(violated) or bool(np.all(violated <= FEASIBILITY * np.maximum(1.0, size)))
 
 
 def _mass_unit(rows: Iterable[Row]) -> float:

@@ -32,12 +32,12 @@ from optimizer.tolerances import FINE_ROUNDING
 
 
 class CbcBackEnd:
-    """Any other solver through PuLP: the model is written out for every solve."""
+    """CBC through PuLP: the model is written out for every solve."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
         if not pulp.COIN_CMD(msg=False).available():
-            raise MissingExtraError("--solver cbc needs CBC; run: pip install 'optimizer[cbc]'")
+            raise MissingExtraError("--solver cbc needs CBC; in the project's folder run: pip install '.[cbc]'")
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise. The cutoff is not passed on: CBC finds the same without."""
@@ -200,7 +200,7 @@ class Model:
         self.upper = np.array([column.upper for column in builder.columns])
         self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
         self._implied = ImpliedBounds(builder.rows)
-        self._problem = builder.problem("diversify", columns, rows)
+        self._problem = builder.problem("diversify", columns, rows, is_read=False)
         back_ends: dict[str, Callable[[], BackEnd]] = {
             "highs": lambda: TreeBackEnd(self._problem, settings),
             "cbc": lambda: CbcBackEnd(self._problem, settings),

@@ -174,7 +174,7 @@ def alternatives(
         >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
         [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
-    settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
+    settings, allowed = (settings or Settings()).with_default_gap(MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
@@ -223,17 +223,8 @@ def _around(
             status_of = result.status if has_price else cheapest.status
             results.append(Alternative(replace(result, status=status_of), distance))
     status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
-    return Alternatives(
-        "stopped" if clock.is_over else status,
-        more,
-        most,
-        settings.gap,
-        cheapest,
-        found,
-        tuple(results),
-        len(near.found),
-        time.perf_counter() - clock.started,
-    )
+    status, made, seconds = "stopped" if clock.is_over else status, tuple(results), time.perf_counter() - clock.started
+    return Alternatives(status, more, most, settings.gap, cheapest, found, made, len(near.found), seconds)
 
 
 def _near_search(
@@ -305,10 +296,10 @@ class _Apart:
             used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
-        # The first that does nine tenths of what the relaxation could do over the cheapest will do.
+        # The first that does half of what the relaxation could do over the cheapest will do.
         now = min(self._value(objective, known) for known in self.near.found)
         if best < now:
-            self.near.seek(objective, enough=best + 0.1 * (now - best))
+            self.near.seek(objective, enough=0.5 * (best + now))
 
     def _value(self, objective: Expression, known: NearOptimalPlan) -> float:
         return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())

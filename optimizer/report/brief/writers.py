@@ -351,13 +351,7 @@ class _Column:
         self.y += 0.8
 
     def text(
-        self,
-        text: str,
-        size: float,
-        *,
-        is_bold: bool = False,
-        colour: tuple[int, int, int] = _INK,
-        above: float = 0.0,
+        self, text: str, size: float, *, is_bold: bool = False, colour: tuple[int, int, int] = _INK, above: float = 0.0
     ) -> None:
         """A paragraph."""
         pdf, height = self.sheet.pdf, 1.22 * size * _MM
@@ -475,10 +469,6 @@ def _unbroken(head: str, cells: Sequence[str], number: bool) -> list[str]:
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:
     """The content of a file of the brief.
-
-    Args:
-        data: what `Brief.to_dict` gives.
-        suffix: of the file, one of `BRIEF_FORMS`.
 
     Raises:
         ValueError: another suffix.

@@ -188,7 +188,7 @@ def futures_study(
         ['start', 'later', 'never']
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    settings, instance = settings or Settings(gap=MEASURE_SHARE), made.instance
+    settings, instance = (settings or Settings()).with_default_gap(MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
@@ -199,12 +199,7 @@ def futures_study(
 
 
 def solve_retimed(
-    memory: Memory,
-    instance: Instance,
-    dates: Dates,
-    settings: Settings,
-    alone: Sequence[Alone],
-    until: float | None,
+    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone], until: float | None
 ) -> MeasuredCost:
     """A task: the measure with other dates of answers."""
     with own_clock(memory, until) as clock:
@@ -230,11 +225,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
 
 
 def follow_plans(
-    memory: Memory,
-    instance: Instance,
-    plans: Sequence[tuple[str, Plan]],
-    settings: Settings,
-    until: float | None,
+    memory: Memory, instance: Instance, plans: Sequence[tuple[str, Plan]], settings: Settings, until: float | None
 ) -> list[FollowedPlan]:
     """A task: plans followed unchanged in one future; those that were not reached are left out."""
     found = list[FollowedPlan]()
