@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, dive, is_wide
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
@@ -26,6 +26,9 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.recourse import RecourseEvaluator
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
@@ -196,10 +199,7 @@ class ScenarioModel(MeasuredModel):
         return restricted
 
     def solve_rounded(self, values: Vector) -> SolveResult | None:
-        """The restricted LP of the nearest whole numbers, or where it is infeasible of the next larger ones.
-
-        The integers stay fixed. Values of a smaller builder will do.
-        """
+        """The restricted LP of the nearest whole numbers, or else of the next larger ones; the integers stay fixed."""
         return self._first_feasible(self._whole_near(values))
 
     def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
@@ -490,7 +490,7 @@ def solve_whole(
     clock: Clock,
     listener: Listener,
     problem: ProblemVariant = LEAST_COST,
-    evaluator: RecourseEvaluator | None = None,
+    evaluator: "RecourseEvaluator | None" = None,
 ) -> SearchResult:
     """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.Writer(instance), problem)

@@ -166,9 +166,8 @@ class ValidInequalities:
 
     def release(self, model: Model) -> None:
         """Let go of all."""
-        if not self._held.any():
-            return
-        model.bound([self._slack], 0.0, np.inf)
+        if self._held.any():
+            model.bound([self._slack], 0.0, np.inf)
 
 
 def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult) -> Vector | None:

@@ -307,10 +307,7 @@ class HighsBackEnd:
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""
-        return self._agrees_with(float(self._highs.getInfo().objective_function_value), values, costs)
-
-    def _agrees_with(self, reported: float, values: Vector, costs: Vector) -> bool:
-        sizes = np.abs(values * costs)
+        reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
 
     @property

@@ -48,7 +48,7 @@ class TreeBackEnd(HighsBackEnd):
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise: by a tree from what similar searches learned; by HiGHS's where that does not end soon."""
         history, plain = request.history, replace(request, history=None)
-        if history is None or not _has_tree(request, history):
+        if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
         history.failures = history.failures + 1 if tree.status == "given up" else 0
@@ -103,7 +103,7 @@ class TreeBackEnd(HighsBackEnd):
         assert history is not None
         self._pass_on(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            patience = _patience(request, history)
+            patience = FIRST_TRY if request.is_wide and not history.gains else math.inf
             source = HighsRelaxations(self, request, self._settings, clock, listener, integers, patience)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
@@ -198,16 +198,6 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
         if kind == HighsVarType.kInteger and name
     ]
     return [column for column, _ in named], [place for _, place in named]
-
-
-def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
-    """Whether a tree of our own may end soon."""
-    return len(request.integers) > 0 and history.failures < MOST_FAILURES
-
-
-def _patience(request: SolveRequest, history: BranchingHistory) -> float:
-    """How many times the iterations of its first relaxation a tree may take, within `MOST_ITERATIONS`."""
-    return FIRST_TRY if request.is_wide and not history.gains else math.inf
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:
