@@ -47,24 +47,16 @@ _SECONDS = {
 
 @dataclass(frozen=True)
 class StudySubject:
-    """What a study on a page is about.
+    """What a study on a page is about."""
 
-    Attributes:
-        source: the file. instance: in which the plan is looked at. plan: of one future or of several.
-        accuracy: to which costs are proven. time_limit: seconds of all studies together; None for any.
-        jobs: processes of each study; None for what it takes.
-        until: when a study has to be over, seconds since 1970; None for no such time. least: seconds that it has all
-            the same where it begins too late for that.
-    """
-
-    source: str
-    instance: "Instance"
-    plan: "Result | FuturesResult"
-    accuracy: float
-    time_limit: float | None
-    jobs: int | None = None
-    until: float | None = None
-    least: float = 0.0
+    source: str  # the file
+    instance: "Instance"  # in which the plan is looked at
+    plan: "Result | FuturesResult"  # of one future or of several
+    accuracy: float  # to which costs are proven
+    time_limit: float | None  # seconds of all studies together; None for any
+    jobs: int | None = None  # processes of each study; None for what it takes
+    until: float | None = None  # when a study has to be over, seconds since 1970; None for no such time
+    least: float = 0.0  # seconds that it has all the same where it begins too late for that
 
     @property
     def settings(self) -> "Settings":

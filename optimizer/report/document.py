@@ -90,28 +90,19 @@ def _packed_plotly() -> str:
 
 @dataclass(frozen=True)
 class ReportParts:
-    """All that a report is made of.
+    """All that a report is made of."""
 
-    Attributes:
-        instance, result: the plan, of one future or of several, in its instance.
-        frontier: plans of other budgets; None where they were not searched for.
-        slips: of decisions of the first year, by future where there are several.
-        studies: what was found beside the plan, for the brief. sections: the same for a page.
-        warnings: what has to be said first.
-        comments: of the file of a plan of several futures.
-        is_quick: whether other budgets were left out. survived: the `survival_times` of the frontier, if known.
-    """
-
+    # The plan, of one future or of several, in its instance.
     instance: Instance
     result: Result | FuturesResult
-    frontier: Frontier | None = None
-    slips: Any = ()
-    studies: Iterable[Any] = ()
-    sections: Sequence[PageSection] = ()
-    warnings: tuple[str, ...] = ()
-    comments: Sequence[Mapping[str, Any]] = ()
-    is_quick: bool = True
-    survived: Sequence[TimeToSurvive] = ()
+    frontier: Frontier | None = None  # plans of other budgets; None where they were not searched for
+    slips: Any = ()  # of decisions of the first year, by future where there are several
+    studies: Iterable[Any] = ()  # what was found beside the plan, for the brief
+    sections: Sequence[PageSection] = ()  # the same for a page
+    warnings: tuple[str, ...] = ()  # what has to be said first
+    comments: Sequence[Mapping[str, Any]] = ()  # of the file of a plan of several futures
+    is_quick: bool = True  # whether other budgets were left out
+    survived: Sequence[TimeToSurvive] = ()  # the `survival_times` of the frontier, if known
 
 
 def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:

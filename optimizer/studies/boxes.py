@@ -110,15 +110,12 @@ class Box:
 
 @dataclass(frozen=True)
 class BoxScore:
-    """What boxes say of points that they were not found with.
+    """What boxes say of points that they were not found with."""
 
-    Attributes:
-        points, cases: how many there are.
-        inside, hits: how many points, and how many of the cases, lie in the boxes.
-    """
-
+    # How many there are.
     points: int
     cases: int
+    # How many points, and how many of the cases, lie in the boxes.
     inside: int
     hits: int
 
@@ -319,19 +316,13 @@ class DrawnShock:
 
 @dataclass(frozen=True)
 class StateOutcome:
-    """What became of the plan in a sample.
+    """What became of the plan in a sample."""
 
-    Attributes:
-        failed: whether some floor fails; None where the sample is unusable.
-        gap: money, over all shocks. shock: the one with the largest gap, of those that fail; of an ensemble its entry.
-        drawn: the shock drawn from the ensembles; None without any.
-        where, reason: what of the instance makes the sample unusable, and why.
-    """
-
-    failed: bool | None = None
-    gap: float = 0.0
-    shock: str | None = None
-    drawn: DrawnShock | None = None
+    failed: bool | None = None  # whether some floor fails; None where the sample is unusable
+    gap: float = 0.0  # money, over all shocks
+    shock: str | None = None  # the one with the largest gap, of those that fail; of an ensemble its entry
+    drawn: DrawnShock | None = None  # the shock drawn from the ensembles; None without any
+    # What of the instance makes the sample unusable, and why.
     where: str = ""
     reason: str = ""
 

@@ -58,32 +58,23 @@ class BudgetPoint:
 
 @dataclass(frozen=True)
 class CaseLeastOutlay:
-    """The least outlay at which a case survives every shock.
-
-    Attributes:
-        status: ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none, or none was found in time.
-        result: the cheapest plan with this outlay; None where it was not searched for.
-    """
+    """The least outlay at which a case survives every shock."""
 
     case: str
-    status: SearchStatus
+    status: SearchStatus  # ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough
+    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
     outlay: float | None = None
     bound: float | None = None
-    result: Result | None = None
+    result: Result | None = None  # the cheapest plan with this outlay; None where it was not searched for
 
 
 @dataclass(frozen=True)
 class LoneShock:
-    """The least outlay at which one shock is survived, were it the only one that may come.
-
-    Attributes:
-        status: ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough.
-        outlay, bound: money, as found and its proven lower bound; None where there is none.
-    """
+    """The least outlay at which one shock is survived, were it the only one that may come."""
 
     shock: str
-    status: SearchStatus
+    status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
+    # Money, as found and its proven lower bound; None where there is none.
     outlay: float | None
     bound: float | None
 

@@ -133,19 +133,16 @@ DimensionKind = Literal["number", "severity", "months", "start", "event"]
 
 @dataclass(frozen=True)
 class SampleDimension:
-    """Something that differs between samples.
+    """Something that differs between samples."""
 
-    Attributes:
-        name: of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
-        kind: which of these. low, high: of its values over all samples.
-        number: the uncertain number. Its values are those of its range; of several that move together with ranges of
-            their own, the share of the way from low to high.
-    """
-
+    # Of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
     name: str
-    kind: DimensionKind
+    kind: DimensionKind  # which of these
+    # Of its values over all samples.
     low: float
     high: float
+    # The uncertain number. Its values are those of its range; of several that move together with ranges of their own,
+    # the share of the way from low to high.
     number: UncertainNumber | None = None
 
     @property
@@ -195,20 +192,15 @@ class UnusableSamples:
 
 @dataclass(frozen=True)
 class DiscoverySamples:
-    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions).
+    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions)."""
 
-    Attributes:
-        number: of the sample, from 0. held_back: whether it judges boxes; else it was used to find them.
-        failed, gap: whether some floor fails; money. shock: the worst of those that fail; None where none does.
-        points: the values of the dimensions.
-    """
-
-    number: npt.NDArray[np.intp]
-    held_back: npt.NDArray[np.bool_]
+    number: npt.NDArray[np.intp]  # of the sample, from 0
+    held_back: npt.NDArray[np.bool_]  # whether it judges boxes; else it was used to find them
+    # Whether some floor fails; money.
     failed: npt.NDArray[np.bool_]
     gap: Array
-    shock: tuple[str | None, ...]
-    points: Array
+    shock: tuple[str | None, ...]  # the worst of those that fail; None where none does
+    points: Array  # the values of the dimensions
 
 
 @dataclass(frozen=True)

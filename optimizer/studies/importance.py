@@ -218,16 +218,13 @@ class FirstOrderEffect:
 
 @dataclass(frozen=True)
 class DualScreen:
-    """A plan with its operation and its dual values, by column and row of its model.
+    """A plan with its operation and its dual values, by column and row of its model."""
 
-    Attributes:
-        values, duals: by mark. shocks: those whose rows have dual values, or whose floors fail.
-        counts: what the dual values are of: survival gap, total cost, or cost with gaps at their price.
-    """
-
+    # By mark.
     values: Mapping[Mark, float] = field(repr=False)
     duals: Mapping[Mark, float] = field(repr=False)
-    shocks: frozenset[str]
+    shocks: frozenset[str]  # those whose rows have dual values, or whose floors fail
+    # What the dual values are of: survival gap, total cost, or cost with gaps at their price.
     counts: Literal["gap", "cost", "priced"]
 
     @classmethod

@@ -44,24 +44,19 @@ class RangeEnd:
 
 @dataclass(frozen=True)
 class SizeRange:
-    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years.
+    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years."""
 
-    Attributes:
-        option, kind: which.
-        negligible: less of it than this counts as none.
-        cheapest: what the cheapest plan buys.
-        least, greatest: over all plans.
-        verdict: ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice``
-            where some do and some do not; ``not settled`` where that is not known.
-    """
-
+    # Which.
     option: str
     kind: str
-    cheapest: float
+    cheapest: float  # what the cheapest plan buys
+    # Over all plans.
     least: RangeEnd
     greatest: RangeEnd
+    # ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice`` where some
+    # do and some do not; ``not settled`` where that is not known.
     verdict: OptionClass
-    negligible: float = 0.0
+    negligible: float = 0.0  # less of it than this counts as none
 
     @property
     def proven(self) -> bool:

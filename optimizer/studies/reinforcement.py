@@ -30,19 +30,13 @@ MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
 
 @dataclass(frozen=True)
 class Trial:
-    """One amount, added to the plan and checked.
+    """One amount, added to the plan and checked."""
 
-    Attributes:
-        size: t/yr or a level; of a stockpile t more at the end of the period.
-        outlay: capex and fixed cost, or the price of what is bought less what is then not bought later; undiscounted.
-        survived: how many of the broken shocks are survived with it.
-        gap_removed: money, over all broken shocks that were checked.
-    """
-
-    size: float
+    size: float  # t/yr or a level; of a stockpile t more at the end of the period
+    # Capex and fixed cost, or the price of what is bought less what is then not bought later; undiscounted.
     outlay: float
-    survived: int
-    gap_removed: float
+    survived: int  # how many of the broken shocks are survived with it
+    gap_removed: float  # money, over all broken shocks that were checked
 
     @property
     def per_survived(self) -> float | None:
@@ -56,23 +50,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Reinforcement:
-    """An addition: its best trial and all of them.
+    """An addition: its best trial and all of them."""
 
-    Attributes:
-        option, kind: what is bought.
-        period: label of its decision point; of a stockpile, of the period by whose end it is filled.
-        also: options that it requires and that the plan does not open; their cost is not counted.
-        best: the trial with which most shocks are survived, or, where none is, that takes most off the gap; the
-            smallest of several.
-        trials: smallest amount first.
-    """
-
+    # What is bought.
     option: str
     kind: str
-    period: str
-    also: tuple[str, ...]
+    period: str  # label of its decision point; of a stockpile, of the period by whose end it is filled
+    also: tuple[str, ...]  # options that it requires and that the plan does not open; their cost is not counted
+    # The trial with which most shocks are survived, or, where none is, that takes most off the gap; the smallest of
+    # several.
     best: Trial
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial, ...]  # smallest amount first
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -83,21 +71,13 @@ class Reinforcement:
 
 @dataclass(frozen=True)
 class Reinforcements:
-    """What single additions do, the best first.
+    """What single additions do, the best first."""
 
-    Attributes:
-        failed: shocks that broke the plan.
-        checked: how many of them the additions were tried on, evenly spread where they are many.
-        gap: of those that were checked, money.
-        promising: options whose slopes promise anything.
-        additions: those that were tried.
-    """
-
-    failed: int
-    checked: int
-    gap: float
-    promising: int
-    additions: tuple[Reinforcement, ...]
+    failed: int  # shocks that broke the plan
+    checked: int  # how many of them the additions were tried on, evenly spread where they are many
+    gap: float  # of those that were checked, money
+    promising: int  # options whose slopes promise anything
+    additions: tuple[Reinforcement, ...]  # those that were tried
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, under the keys of its first version."""
@@ -107,19 +87,13 @@ class Reinforcements:
 
 @dataclass(frozen=True)
 class Addition:
-    """An option at one point of time, with what the slopes promise.
-
-    Attributes:
-        most: the largest amount that is possible.
-        saving: by broken shock, money off its gap for one unit.
-        also: options that it requires and that are not opened.
-    """
+    """An option at one point of time, with what the slopes promise."""
 
     option: str
     t: int
-    most: float
-    saving: Vector
-    also: tuple[str, ...] = ()
+    most: float  # the largest amount that is possible
+    saving: Vector  # by broken shock, money off its gap for one unit
+    also: tuple[str, ...] = ()  # options that it requires and that are not opened
 
     def suggest_amount(self, gap: Vector) -> float:
         """Twice what is enough in nine in ten of the shocks that it helps, if slopes held; at most what is possible."""

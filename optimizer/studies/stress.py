@@ -41,51 +41,35 @@ By = Literal["event", "start", "months", "severity"]
 
 @dataclass(frozen=True)
 class Samples:
-    """Every sample, in the order of the instance's events: arrays (samples,).
+    """Every sample, in the order of the instance's events: arrays (samples,)."""
 
-    Attributes:
-        name: of the sample. entry: the event or entry that it is drawn from.
-        start: its first period. months: of its window, cut off at the end of the horizon.
-        severity: of its worst cut; 0 where nothing is cut.
-        survived, gap: whether every floor holds; money.
-        segment: number of the weakest; -1 where there are none.
-        service, floor: of that segment in its worst period, shares.
-        failure: the first period in which any floor fails; -1 where none does.
-        probability: as the instance has it.
-    """
-
-    name: tuple[str, ...]
-    entry: tuple[str, ...]
-    start: Integers
-    months: Integers
-    severity: Array
+    name: tuple[str, ...]  # of the sample
+    entry: tuple[str, ...]  # the event or entry that it is drawn from
+    start: Integers  # its first period
+    months: Integers  # of its window, cut off at the end of the horizon
+    severity: Array  # of its worst cut; 0 where nothing is cut
+    # Whether every floor holds; money.
     survived: npt.NDArray[np.bool_]
     gap: Array
-    segment: Integers
+    segment: Integers  # number of the weakest; -1 where there are none
+    # Of that segment in its worst period, shares.
     service: Array
     floor: Array
-    failure: Integers
-    probability: Array
+    failure: Integers  # the first period in which any floor fails; -1 where none does
+    probability: Array  # as the instance has it
 
 
 @dataclass(frozen=True)
 class SampleGroup:
-    """Samples that have something in common.
+    """Samples that have something in common."""
 
-    Attributes:
-        by: what they have in common: event, start (the year), months or severity (of the worst cut).
-        name: event, year, months or range.
-        samples, survived: how many.
-        interval: Wilson's 95 % interval of the share survived.
-        mean_gap: money, over all of them.
-    """
-
-    by: By
-    name: str
+    by: By  # what they have in common: event, start (the year), months or severity (of the worst cut)
+    name: str  # event, year, months or range
+    # How many.
     samples: int
     survived: int
-    interval: tuple[float, float]
-    mean_gap: float
+    interval: tuple[float, float]  # Wilson's 95 % interval of the share survived
+    mean_gap: float  # money, over all of them
 
     @property
     def share(self) -> float:
@@ -95,20 +79,15 @@ class SampleGroup:
 
 @dataclass(frozen=True)
 class ServiceSpread:
-    """One segment's service over all samples, in each the share served in its weakest period.
+    """One segment's service over all samples, in each the share served in its weakest period."""
 
-    Attributes:
-        floor: smallest and largest floor of those periods.
-        mean, p5, p50, p95: of the service.
-        below: share of the samples in which it falls below its floor.
-    """
-
-    floor: tuple[float, float]
+    floor: tuple[float, float]  # smallest and largest floor of those periods
+    # Of the service.
     mean: float
     p5: float
     p50: float
     p95: float
-    below: float
+    below: float  # share of the samples in which it falls below its floor
 
 
 def wilson(good: int, all_: int) -> tuple[float, float]:
@@ -203,32 +182,25 @@ WORST_SHOWN, PORTIONS = 10, 10
 
 @dataclass(frozen=True)
 class BrokenShock:
-    """A shock that broke the plan.
+    """A shock that broke the plan."""
 
-    Attributes:
-        name, entry, first, last, gap: of the shock; its window by labels, its gap in money.
-        strikes: what it cuts and which demand it raises, in words.
-        segment, period: what fell below its floor first; of several the one with the largest gap.
-        service, floor: of that segment in that period, shares.
-        short: the commodity whose makers are at their limit then, up the chain from what the segment wants.
-        makers: those that exist or are built and are at their limit, the dearest capacity first; none where nothing
-            makes it.
-        stage: of the first of them; None where it has none.
-    """
-
+    # Of the shock; its window by labels, its gap in money.
     name: str
     entry: str
     first: str
     last: str
     gap: float
-    strikes: tuple[str, ...]
+    strikes: tuple[str, ...]  # what it cuts and which demand it raises, in words
+    # What fell below its floor first; of several the one with the largest gap.
     segment: str
     period: str
+    # Of that segment in that period, shares.
     service: float
     floor: float
-    short: str
+    short: str  # the commodity whose makers are at their limit then, up the chain from what the segment wants
+    # Those that exist or are built and are at their limit, the dearest capacity first; none where nothing makes it.
     makers: tuple[str, ...]
-    stage: str | None
+    stage: str | None  # of the first of them; None where it has none
 
 
 @dataclass(frozen=True)

@@ -69,19 +69,14 @@ class SurvivalTime:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One chokepoint in every year of the horizon, with nothing built and with the plan; `after` is empty without one.
+    """One chokepoint in every year of the horizon, with nothing built and with the plan; `after` is empty without one."""
 
-    Attributes:
-        name, kind: of the chokepoint.
-        deliberate: whether leverage restrains its cuts.
-        cuts: in words.
-        before, after: by year.
-    """
-
+    # Of the chokepoint.
     name: str
     kind: ChokepointKind
-    deliberate: bool
-    cuts: tuple[str, ...]
+    deliberate: bool  # whether leverage restrains its cuts
+    cuts: tuple[str, ...]  # in words
+    # By year.
     before: tuple[SurvivalTime, ...]
     after: tuple[SurvivalTime, ...]
 

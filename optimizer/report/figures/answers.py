@@ -64,39 +64,26 @@ _ROWS, _OF_GROUP, _LABEL = 26, 6, 52
 
 @dataclass(frozen=True)
 class ChartRow:
-    """A row: parts of a bar from one amount to another, each with its tone, and the amount in words.
+    """A row: parts of a bar from one amount to another, each with its tone, and the amount in words."""
 
-    Attributes:
-        label: on the left. words: on the right. group: the heading that it belongs to; empty for none.
-        parts: from, to, tone; in the unit of the axis.
-        mark: where a mark stands; None for none.
-    """
-
-    label: str
-    words: str
-    parts: tuple[BarPart, ...] = ()
-    group: str = ""
-    mark: float | None = None
+    label: str  # on the left
+    words: str  # on the right
+    parts: tuple[BarPart, ...] = ()  # from, to, tone; in the unit of the axis
+    group: str = ""  # the heading that it belongs to; empty for none
+    mark: float | None = None  # where a mark stands; None for none
 
 
 @dataclass(frozen=True)
 class AnswerChart:
-    """The figure of a study before it is drawn.
+    """The figure of a study before it is drawn."""
 
-    Attributes:
-        title: what is shown. rows: from above. legend: what each tone means.
-        about: what stands below. axis: money, or a share of 1.
-        line: an amount that a line is drawn at, and its name; None for none.
-        left: how many rows are left out.
-    """
-
-    title: str
-    rows: tuple[ChartRow, ...]
-    legend: Mapping[Tone, str]
-    about: str
-    axis: Literal["money", "share"] = "money"
-    line: tuple[float, str] | None = None
-    left: int = 0
+    title: str  # what is shown
+    rows: tuple[ChartRow, ...]  # from above
+    legend: Mapping[Tone, str]  # what each tone means
+    about: str  # what stands below
+    axis: Literal["money", "share"] = "money"  # money, or a share of 1
+    line: tuple[float, str] | None = None  # an amount that a line is drawn at, and its name; None for none
+    left: int = 0  # how many rows are left out
 
     @property
     def ends(self) -> tuple[float, float]:

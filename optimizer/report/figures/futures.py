@@ -25,19 +25,12 @@ _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 
 @dataclass(frozen=True)
 class TreeEdge:
-    """The futures that cannot be distinguished in a stage.
+    """The futures that cannot be distinguished in a stage."""
 
-    Attributes:
-        stage: its number.
-        futures: their numbers, one after the other.
-        branch: the answers known since the stage before, with their probability; empty at the root.
-        orders: what they buy in the stage, a line each.
-    """
-
-    stage: int
-    futures: tuple[int, ...]
-    branch: str
-    orders: tuple[str, ...]
+    stage: int  # its number
+    futures: tuple[int, ...]  # their numbers, one after the other
+    branch: str  # the answers known since the stage before, with their probability; empty at the root
+    orders: tuple[str, ...]  # what they buy in the stage, a line each
 
 
 def tree_edges(instance: Instance, result: FuturesResult) -> tuple[TreeEdge, ...]:

@@ -25,21 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a figure shows; parts that are None are chosen by the figure.
+    """What a figure shows; parts that are None are chosen by the figure."""
 
-    Attributes:
-        shock: of path, sankey, map, drawdown and sources.
-        segment: of path and sources.
-        commodity: of dependence.
-        year: of endurance, the year of the cut.
-        end: of sankey and map, the last year and not the first.
-    """
-
-    shock: str | None = None
-    segment: str | None = None
-    commodity: str | None = None
-    year: int | None = None
-    end: bool = False
+    shock: str | None = None  # of path, sankey, map, drawdown and sources
+    segment: str | None = None  # of path and sources
+    commodity: str | None = None  # of dependence
+    year: int | None = None  # of endurance, the year of the cut
+    end: bool = False  # of sankey and map, the last year and not the first
 
 
 def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:

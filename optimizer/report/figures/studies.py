@@ -89,21 +89,15 @@ _TIMINGS = {
 
 @dataclass(frozen=True)
 class WorthBar:
-    """An amount that is known between two bounds.
+    """An amount that is known between two bounds."""
 
-    Attributes:
-        label: of its row. group: the question that it is about; empty for all of them together.
-        is_loss: whether it is what a later answer costs; else what an earlier one, or a later decision, is worth.
-        low, high: money, 0 or more; None where it is not known.
-        words: the amount as tables write it.
-    """
-
-    label: str
-    group: str
-    is_loss: bool
+    label: str  # of its row
+    group: str  # the question that it is about; empty for all of them together
+    is_loss: bool  # whether it is what a later answer costs; else what an earlier one, or a later decision, is worth
+    # Money, 0 or more; None where it is not known.
     low: float | None
     high: float | None
-    words: str
+    words: str  # the amount as tables write it
 
 
 def worth_bars(found: FuturesStudy) -> tuple[WorthBar, ...]:
@@ -187,36 +181,28 @@ _LINES = ("-", "--", ":")
 
 @dataclass(frozen=True)
 class PlaneBox:
-    """A box in the plane.
+    """A box in the plane."""
 
-    Attributes:
-        x, y: from and to along each axis; infinite where it has no bound there.
-        words: all of its conditions.
-        is_cut: whether it has conditions that are on neither axis, so that points outside of it lie within its lines.
-    """
-
+    # From and to along each axis; infinite where it has no bound there.
     x: tuple[float, float]
     y: tuple[float, float]
-    words: str
+    words: str  # all of its conditions
+    # Whether it has conditions that are on neither axis, so that points outside of it lie within its lines.
     is_cut: bool
 
 
 @dataclass(frozen=True)
 class FailurePlane:
-    """The samples held back, and the boxes, by two dimensions.
+    """The samples held back, and the boxes, by two dimensions."""
 
-    Attributes:
-        across, up: numbers of the dimensions; `up` is None where the boxes restrict one alone: then it is the gap.
-        x, y: by sample. failed: whether the plan fails in it.
-        boxes: the best first.
-    """
-
+    # Numbers of the dimensions; `up` is None where the boxes restrict one alone: then it is the gap.
     across: int
     up: int | None
+    # By sample.
     x: Array
     y: Array
-    failed: Flags
-    boxes: tuple[PlaneBox, ...]
+    failed: Flags  # whether the plan fails in it
+    boxes: tuple[PlaneBox, ...]  # the best first
 
 
 def failure_plane(found: Discovery) -> FailurePlane | None:

@@ -59,70 +59,48 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class ShockWindow:
-    """What is known of one shock without a plan.
+    """What is known of one shock without a plan."""
 
-    Attributes:
-        name: of the event. row: of the figures, that it belongs to; empty where that is not shown.
-        title: what the file calls its entry. which: what tells it from others of that entry.
-        first, last: labels of its window. start: number of its first period.
-        deliberate, probability: as in the file.
-        cuts: what it cuts, in words. also: what else it changes, in words.
-        demand: by segment, t per period of the window, after any surge.
-        floor: by segment, the survival floor of each period, a share.
-        full: by segment, what is said where all its demand is served.
-    """
-
-    name: str
-    row: str
-    title: str
-    which: str
+    name: str  # of the event
+    row: str  # of the figures, that it belongs to; empty where that is not shown
+    title: str  # what the file calls its entry
+    which: str  # what tells it from others of that entry
+    # Labels of its window.
     first: str
     last: str
-    start: int
+    start: int  # number of its first period
+    # As in the file.
     deliberate: bool
     probability: float
-    cuts: tuple[str, ...]
-    also: tuple[str, ...]
-    demand: Mapping[str, ByPeriod]
-    floor: Mapping[str, ByPeriod]
-    full: Mapping[str, str]
+    cuts: tuple[str, ...]  # what it cuts, in words
+    also: tuple[str, ...]  # what else it changes, in words
+    demand: Mapping[str, ByPeriod]  # by segment, t per period of the window, after any surge
+    floor: Mapping[str, ByPeriod]  # by segment, the survival floor of each period, a share
+    full: Mapping[str, str]  # by segment, what is said where all its demand is served
 
 
 @dataclass(frozen=True)
 class Passing:
-    """One shock under a plan: each segment's worst period, and its path where flows are kept.
+    """One shock under a plan: each segment's worst period, and its path where flows are kept."""
 
-    Attributes:
-        name, survives, gap: of the outcome.
-        segments: as in the result; of a shock that is a line only those it names.
-        short: by segment, t unserved in each period; empty on a line.
-        substituted: by segment, t served by substitutes in each period; only where there are some.
-    """
-
+    # Of the outcome.
     name: str
     survives: bool
     gap: float
-    segments: Mapping[str, Service]
-    short: Mapping[str, ByPeriod]
-    substituted: Mapping[str, ByPeriod]
+    segments: Mapping[str, Service]  # as in the result; of a shock that is a line only those it names
+    short: Mapping[str, ByPeriod]  # by segment, t unserved in each period; empty on a line
+    substituted: Mapping[str, ByPeriod]  # by segment, t served by substitutes in each period; only where there are some
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What is known of a row of the figures without a plan.
+    """What is known of a row of the figures without a plan."""
 
-    Attributes:
-        name: of the shock, or of the family or ensemble.
-        title: what the file calls it. which: of a shock alone what tells it from others of its entry.
-        shocks: how many they are.
-        windows: of all of them together: first period and number of periods of each stretch.
-    """
-
-    name: str
-    title: str
-    which: str
-    shocks: int
-    windows: Spans
+    name: str  # of the shock, or of the family or ensemble
+    title: str  # what the file calls it
+    which: str  # of a shock alone what tells it from others of its entry
+    shocks: int  # how many they are
+    windows: Spans  # of all of them together: first period and number of periods of each stretch
 
 
 @dataclass(frozen=True)

@@ -19,24 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChokepointLine:
-    """How long floors hold without a chokepoint: months by year, None if for ever.
+    """How long floors hold without a chokepoint: months by year, None if for ever."""
 
-    Attributes:
-        key: unique. name: for reading. kind, deliberate: as in the analysis.
-        cuts: in words.
-        months: by year of the horizon.
-        segments: by year, what gives out first; None where nothing does.
-        worst: the place of the year with the least time.
-    """
-
-    key: str
-    name: str
+    key: str  # unique
+    name: str  # for reading
+    # As in the analysis.
     kind: str
     deliberate: bool
-    cuts: tuple[str, ...]
-    months: tuple[float | None, ...]
-    segments: tuple[str | None, ...]
-    worst: int
+    cuts: tuple[str, ...]  # in words
+    months: tuple[float | None, ...]  # by year of the horizon
+    segments: tuple[str | None, ...]  # by year, what gives out first; None where nothing does
+    worst: int  # the place of the year with the least time
 
 
 def without_endless(found: TimeToSurvive) -> TimeToSurvive:

@@ -56,39 +56,29 @@ class Country:
 
 @dataclass(frozen=True)
 class MapRegion:
-    """A region on the map.
+    """A region on the map."""
 
-    Attributes:
-        region, name: its key and its printed name. place: longitude and latitude; None where it is no country.
-        makes: t a year that reach the segments from makers there. spent: money on what is built there.
-        options: how many options are bought there. short: share of demand that is unserved, of the home region.
-    """
-
+    # Its key and its printed name.
     region: str
     name: str
-    place: tuple[float, float] | None
-    makes: float
-    spent: float
-    options: int
-    short: float
+    place: tuple[float, float] | None  # longitude and latitude; None where it is no country
+    makes: float  # t a year that reach the segments from makers there
+    spent: float  # money on what is built there
+    options: int  # how many options are bought there
+    short: float  # share of demand that is unserved, of the home region
 
 
 @dataclass(frozen=True)
 class WorldMap:
-    """One path on the map.
+    """One path on the map."""
 
-    Attributes:
-        path: ``baseline`` or a shock's name. first, last: labels of its periods.
-        regions: those that make, build or take anything, the largest first.
-        flows: from region, to region, t a year.
-        demanded, served: t a year over all segments.
-    """
-
-    path: str
+    path: str  # ``baseline`` or a shock's name
+    # Labels of its periods.
     first: str
     last: str
-    regions: tuple[MapRegion, ...]
-    flows: tuple[tuple[str, str, float], ...]
+    regions: tuple[MapRegion, ...]  # those that make, build or take anything, the largest first
+    flows: tuple[tuple[str, str, float], ...]  # from region, to region, t a year
+    # t a year over all segments.
     demanded: float
     served: float
 

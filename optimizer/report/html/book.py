@@ -52,33 +52,22 @@ ROOM = 1_050_000
 
 @dataclass(frozen=True)
 class PlanView:
-    """One plan, ready to be drawn.
+    """One plan, ready to be drawn."""
 
-    Attributes:
-        budget: money, undiscounted; None for any.
-        result: the plan and what is known of it.
-        moves: what is bought.
-        stocks: by stockpile that holds something, t at the end of each period.
-        passings: the shocks whose paths are shown. rows: those of the figures, each for one shock or for many.
-        shares: by commodity, where it comes from in every year.
-        parts, beyond: the cost waterfall, whole, and beyond the no-shock plan. note: why there is no second one.
-        chains: by path, its first and its last year.
-        survived: how long the chokepoints that can end a floor are survived.
-        before, after: its chokepoints that can end a floor.
-    """
-
-    budget: float | None
-    result: Result
-    moves: tuple[Purchase, ...]
-    stocks: Mapping[str, ByPeriod]
-    passings: tuple[Passing, ...]
-    rows: tuple[Folded, ...]
-    shares: Mapping[str, tuple[SourceShare, ...]]
+    budget: float | None  # money, undiscounted; None for any
+    result: Result  # the plan and what is known of it
+    moves: tuple[Purchase, ...]  # what is bought
+    stocks: Mapping[str, ByPeriod]  # by stockpile that holds something, t at the end of each period
+    passings: tuple[Passing, ...]  # the shocks whose paths are shown
+    rows: tuple[Folded, ...]  # those of the figures, each for one shock or for many
+    shares: Mapping[str, tuple[SourceShare, ...]]  # by commodity, where it comes from in every year
+    # The cost waterfall, whole, and beyond the no-shock plan.
     parts: tuple[years.CostStep, ...]
     beyond: tuple[years.CostStep, ...]
-    note: str
-    chains: Mapping[str, tuple[Chain, ...]]
-    survived: TimeToSurvive
+    note: str  # why there is no second one
+    chains: Mapping[str, tuple[Chain, ...]]  # by path, its first and its last year
+    survived: TimeToSurvive  # how long the chokepoints that can end a floor are survived
+    # Its chokepoints that can end a floor.
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
@@ -180,32 +169,21 @@ def plan_view(
 
 @dataclass(frozen=True)
 class Book:
-    """A report.
+    """A report."""
 
-    Attributes:
-        instance: the instance.
-        frontier: the plans by budget; only the plan at hand where it was not computed.
-        is_quick: whether the frontier was left out on purpose.
-        shock_windows: the shocks whose paths are shown. hidden: how many are not.
-        lanes: the rows of the figures. unlisted: how many shocks are in none of them.
-        views: one for each plan of the frontier.
-        head, sources: what the file says about its numbers.
-        brief: the first screen, of the plan at hand.
-        warnings: what has to be said on the report's first line.
-    """
-
-    instance: Instance
-    frontier: Frontier
-    is_quick: bool
-    shock_windows: tuple[ShockWindow, ...]
-    hidden: int
-    lanes: tuple[Lane, ...]
-    unlisted: int
-    views: tuple[PlanView, ...]
+    instance: Instance  # the instance
+    frontier: Frontier  # the plans by budget; only the plan at hand where it was not computed
+    is_quick: bool  # whether the frontier was left out on purpose
+    shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
+    hidden: int  # how many are not
+    lanes: tuple[Lane, ...]  # the rows of the figures
+    unlisted: int  # how many shocks are in none of them
+    views: tuple[PlanView, ...]  # one for each plan of the frontier
+    # What the file says about its numbers.
     head: str
     sources: tuple[Source, ...]
-    brief: Brief
-    warnings: tuple[str, ...] = ()
+    brief: Brief  # the first screen, of the plan at hand
+    warnings: tuple[str, ...] = ()  # what has to be said on the report's first line
 
     @property
     def own(self) -> PlanView:

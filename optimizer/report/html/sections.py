@@ -47,25 +47,17 @@ _DRAWN: Mapping[type, tuple[str, Sequence[str], Callable[[Any], Canvas]]] = {
 
 @dataclass(frozen=True)
 class PageSection:
-    """A study on a page.
+    """A study on a page."""
 
-    Attributes:
-        name: of its command, as `report --with` takes it.
-        title: of the section.
-        link: its name in the list of sections.
-        blocks: what stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a
-            label and a text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it,
-            ``chart`` the same of rows of bars, ``folded`` a title and blocks.
-        data: the study for JSON.
-        is_stopped: whether the study was stopped before it was done.
-    """
-
-    name: str
-    title: str
-    link: str
+    name: str  # of its command, as `report --with` takes it
+    title: str  # of the section
+    link: str  # its name in the list of sections
+    # What stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a label and a
+    # text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it, ``chart`` the same
+    # of rows of bars, ``folded`` a title and blocks.
     blocks: tuple[Mapping[str, Any], ...]
-    data: Mapping[str, Any]
-    is_stopped: bool
+    data: Mapping[str, Any]  # the study for JSON
+    is_stopped: bool  # whether the study was stopped before it was done
 
 
 def section_of(found: Study, plan: Result | None = None, time_limit: float | None = None) -> PageSection:
