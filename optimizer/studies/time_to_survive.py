@@ -69,7 +69,7 @@ class SurvivalTime:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One chokepoint in every year of the horizon, with nothing built and with the plan; `after` is empty without one."""
+    """One chokepoint in every year: with nothing built, and with the plan; `after` is empty without one."""
 
     # Of the chokepoint.
     name: str
