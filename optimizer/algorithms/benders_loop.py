@@ -174,27 +174,18 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Objective:
-    """One objective of Benders decomposition.
+    """One objective of Benders decomposition."""
 
-    Attributes:
-        name: for the history.
-        build: makes a master that holds some shocks.
-        evaluate: solves the subproblems of a plan and adds cuts, given what the master proposes.
-        most: how many shocks the master may contain.
-        needs_shocks: whether the master that proposes integers has to hold them too.
-        tolerance: relative distance of bound and incumbent; None for that which the settings ask of costs.
-        facts: what a checkpoint needs beside the cuts.
-        is_saved: whether checkpoints are written; else a run that is resumed goes on from the loop before.
-    """
-
-    name: str
-    build: Callable[[Sequence[Shock]], MasterProblem]
+    name: str  # for the history
+    build: Callable[[Sequence[Shock]], MasterProblem]  # makes a master that holds some shocks
+    # Solves the subproblems of a plan and adds cuts, given what the master proposes.
     evaluate: Callable[[MasterProblem, Vector, Vector], Evaluation]
-    most: float = math.inf
-    needs_shocks: bool = False
+    most: float = math.inf  # how many shocks the master may contain
+    needs_shocks: bool = False  # whether the master that proposes integers has to hold them too
+    # Relative distance of bound and incumbent; None for that which the settings ask of costs.
     tolerance: float | None = None
-    facts: Mapping[str, float] = field(default_factory=dict)
-    is_saved: bool = True
+    facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint needs beside the cuts
+    is_saved: bool = True  # whether checkpoints are written; else a run that is resumed goes on from the loop before
 
 
 class BendersLoop:

@@ -46,24 +46,15 @@ PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 @dataclass(frozen=True)
 class ShockGroups:
-    """Shocks that share an estimate.
+    """Shocks that share an estimate."""
 
-    Attributes:
-        kind: whether gaps or costs are estimated.
-        group_of: by shock, its group; −1 for those that are not estimated.
-        weights: by shock, the factor of its gap or cost in the sum of its group, such as its probability.
-        least: by shock, a lower bound on its gap or cost, in money.
-        owners: by group, the number of the future whose shocks it holds.
-        factors: by group, the factor of its sum in the gap or expected cost of its future.
-        gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
-    """
-
-    kind: EstimateKind
-    group_of: Integers
-    weights: Vector
-    least: Vector
-    owners: Integers
-    factors: Vector
+    kind: EstimateKind  # whether gaps or costs are estimated
+    group_of: Integers  # by shock, its group; −1 for those that are not estimated
+    weights: Vector  # by shock, the factor of its gap or cost in the sum of its group, such as its probability
+    least: Vector  # by shock, a lower bound on its gap or cost, in money
+    owners: Integers  # by group, the number of the future whose shocks it holds
+    factors: Vector  # by group, the factor of its sum in the gap or expected cost of its future
+    # Of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
@@ -121,22 +112,14 @@ def group_shocks(
 
 @dataclass(frozen=True)
 class BendersCut:
-    """What the groups are worth at one plan, and how that changes with the plan and with the gaps allowed.
+    """What the groups are worth at one plan, and how that changes with the plan and with the gaps allowed."""
 
-    Attributes:
-        plan: value of each first-stage column.
-        value: by group, in money. subgradient: by group and first-stage column, in money per unit of the column.
-        new: the groups that get a row in the master.
-        gap_limit: by group, the gap in money that its one shock may leave; nan where its floors are kept.
-        by_gap: by group, the derivative of its value in that gap.
-    """
-
-    plan: Vector
-    value: Vector
-    subgradient: Vector
-    new: Integers
-    gap_limit: Vector
-    by_gap: Vector
+    plan: Vector  # value of each first-stage column
+    value: Vector  # by group, in money
+    subgradient: Vector  # by group and first-stage column, in money per unit of the column
+    new: Integers  # the groups that get a row in the master
+    gap_limit: Vector  # by group, the gap in money that its one shock may leave; nan where its floors are kept
+    by_gap: Vector  # by group, the derivative of its value in that gap
 
 
 CutPool = dict[EstimateKind, list[BendersCut]]
@@ -144,20 +127,14 @@ CutPool = dict[EstimateKind, list[BendersCut]]
 
 @dataclass(frozen=True)
 class _OwnCosts:
-    """What one future costs, but for its shocks.
-
-    Attributes:
-        spending: in present value. operating: of the baseline by period, in present value.
-        shares: by period, the probability that nothing happens then.
-        probabilities: by shock. windows: by shock, its first period and the one behind its last.
-    """
+    """What one future costs, but for its shocks."""
 
     probability: float
-    spending: Expression
-    operating: Sequence[Expression]
-    shares: Vector
-    probabilities: Vector
-    windows: Integers
+    spending: Expression  # in present value
+    operating: Sequence[Expression]  # of the baseline by period, in present value
+    shares: Vector  # by period, the probability that nothing happens then
+    probabilities: Vector  # by shock
+    windows: Integers  # by shock, its first period and the one behind its last
 
     @classmethod
     def of(cls, future: Future, member: ModelBuilder) -> "_OwnCosts":
@@ -194,19 +171,13 @@ class _OwnCosts:
 
 @dataclass
 class MasterProblem(ScenarioModel):
-    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
+    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well."""
 
-    Attributes:
-        groups: of gaps, of costs, or both, by kind.
-        pool: the cuts.
-        followers: other masters that get the same cuts, each where it violates them at its own proposal.
-        most_measured: what the measure of a plan may be where something else is minimised, money.
-    """
-
-    groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)
-    pool: CutPool = field(default_factory=dict)
+    groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind
+    pool: CutPool = field(default_factory=dict)  # the cuts
+    # Other masters that get the same cuts, each where it violates them at its own proposal.
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
-    most_measured: float = math.inf
+    most_measured: float = math.inf  # what the measure of a plan may be where something else is minimised, money
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
@@ -451,29 +422,20 @@ def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of a plan by the subproblems.
+    """The evaluation of a plan by the subproblems."""
 
-    Attributes:
-        value: of the objective, with the recourse function in place of its outer approximation θ.
-        measured, expected: the measure of the costs, and the expected cost, where costs count; with the price of gaps.
-        cost: the measure without that price.
-        gap: the total gap, where it counts.
-        is_feasible: whether the plan may become the incumbent.
-        violated: shocks that are not survived.
-        new_cuts: how many cuts the master violated.
-        to_hold: shocks to add to the master, with their weights; the violated ones, unless given.
-        granted: where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
-    """
-
-    value: float
+    value: float  # of the objective, with the recourse function in place of its outer approximation θ
+    # The measure of the costs, and the expected cost, where costs count; with the price of gaps.
     measured: float = math.nan
     expected: float = math.nan
-    cost: float = math.nan
-    gap: float = 0.0
-    is_feasible: bool = True
-    violated: Sequence[Violation] = ()
-    new_cuts: int = 0
+    cost: float = math.nan  # the measure without that price
+    gap: float = 0.0  # the total gap, where it counts
+    is_feasible: bool = True  # whether the plan may become the incumbent
+    violated: Sequence[Violation] = ()  # shocks that are not survived
+    new_cuts: int = 0  # how many cuts the master violated
+    # Shocks to add to the master, with their weights; the violated ones, unless given.
     to_hold: Sequence[Violation] | None = None
+    # Where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
     granted: Vector | None = None
 
     @property

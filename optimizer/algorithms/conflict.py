@@ -29,14 +29,10 @@ NOT_IRREDUCIBLE = (
 
 @dataclass(frozen=True)
 class Conflict:
-    """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out.
-
-    Attributes:
-        is_irreducible: whether every rule was tested; False where the time ran out during the filter.
-    """
+    """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out."""
 
     rules: tuple[str, ...] = ()
-    is_irreducible: bool = True
+    is_irreducible: bool = True  # whether every rule was tested; False where the time ran out during the filter
 
     @property
     def notes(self) -> tuple[str, ...]:

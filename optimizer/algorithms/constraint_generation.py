@@ -61,15 +61,11 @@ MOST_CHOICES, CHOICES_SHARE = 4, 0.4
 
 @dataclass(frozen=True)
 class ExcusedPlan:
-    """A plan that survives all but some samples, and what the search for it found.
-
-    Attributes:
-        excused: the samples that may fail, by number. shocks: those that its model held.
-    """
+    """A plan that survives all but some samples, and what the search for it found."""
 
     found: SearchResult
-    excused: frozenset[int]
-    shocks: Sequence[Shock]
+    excused: frozenset[int]  # the samples that may fail, by number
+    shocks: Sequence[Shock]  # those that its model held
 
     def plans(self, tree: FutureTree) -> tuple[Plan, ...]:
         """The plan of each future."""

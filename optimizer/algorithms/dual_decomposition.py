@@ -72,24 +72,18 @@ class PricedCost:
 
 @dataclass(frozen=True)
 class GroupProblem:
-    """A group of futures by itself, small enough to be sent to another process.
+    """A group of futures by itself, small enough to be sent to another process."""
 
-    Attributes:
-        numbers: of the futures. names, chances, answers: theirs; the probability is conditional on the group.
-        prices: by future, in the money of the group, whose cost is not weighted by its own probability.
-        shocks: names of those that the model holds from the start, as the group's tree has them.
-        plans: by future, plans to start from; none where none are known.
-        settings: of the search.
-    """
-
-    numbers: tuple[int, ...]
+    numbers: tuple[int, ...]  # of the futures
+    # Theirs; the probability is conditional on the group.
     names: tuple[str, ...]
     chances: tuple[float, ...]
     answers: tuple[tuple[Answer, ...], ...]
+    # By future, in the money of the group, whose cost is not weighted by its own probability.
     prices: tuple[Mapping[DecisionKey, float], ...]
-    shocks: frozenset[str]
-    plans: tuple[Plan, ...]
-    settings: Settings
+    shocks: frozenset[str]  # names of those that the model holds from the start, as the group's tree has them
+    plans: tuple[Plan, ...]  # by future, plans to start from; none where none are known
+    settings: Settings  # of the search
 
     def instance(self, instances: Sequence[Instance]) -> Instance:
         """The instance whose futures are those of the group; `instances` are theirs."""
@@ -106,15 +100,11 @@ class GroupProblem:
 
 @dataclass(frozen=True)
 class GroupPlans:
-    """What a group of futures does by itself.
+    """What a group of futures does by itself."""
 
-    Attributes:
-        bound: proven lower bound on its cost and charges.
-        plans: by future. decisions: by future, the values of all that it decides; both empty where nothing was found.
-    """
-
-    bound: float
-    plans: tuple[Plan, ...] = ()
+    bound: float  # proven lower bound on its cost and charges
+    plans: tuple[Plan, ...] = ()  # by future
+    # By future, the values of all that it decides; both empty where nothing was found.
     decisions: tuple[Mapping[DecisionKey, float], ...] = ()
 
     @classmethod
@@ -139,20 +129,13 @@ SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
 
 @dataclass
 class DualDecomposition:
-    """Bounds and plans of a joint model, from its futures by themselves.
+    """Bounds and plans of a joint model, from its futures by themselves."""
 
-    Attributes:
-        model: the joint model, its integers free before and after.
-        solve: solves groups of futures.
-        alone: the best plan of each future without prices; none where they are not known.
-        bound: the best lower bound so far. incumbent: the cheapest plan that the joint model has, of those tried.
-    """
-
-    model: ScenarioModel
-    solve: SolveGroups
-    alone: Sequence[Plan] = ()
-    bound: float = -math.inf
-    incumbent: SolveResult | None = None
+    model: ScenarioModel  # the joint model, its integers free before and after
+    solve: SolveGroups  # solves groups of futures
+    alone: Sequence[Plan] = ()  # the best plan of each future without prices; none where they are not known
+    bound: float = -math.inf  # the best lower bound so far
+    incumbent: SolveResult | None = None  # the cheapest plan that the joint model has, of those tried
 
     def __post_init__(self) -> None:
         tree, builder = self.model.tree, self.model.builder

@@ -66,17 +66,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker builds in its memory before its first task: ``build(memory, argument)``.
+    """What a worker builds in its memory before its first task: ``build(memory, argument)``."""
 
-    Attributes:
-        build: a function of a module.
-        packed: its argument, pickled.
-        key: tells setups apart, for workers of a cluster that serve several runs.
-    """
-
-    build: Callable[[Memory, Any], None]
-    packed: bytes
-    key: str
+    build: Callable[[Memory, Any], None]  # a function of a module
+    packed: bytes  # its argument, pickled
+    key: str  # tells setups apart, for workers of a cluster that serve several runs
 
     @classmethod
     def of(cls, build: Callable[[Memory, Any], None], argument: Any) -> "Setup":

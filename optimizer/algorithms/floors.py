@@ -65,19 +65,12 @@ MOST_COMPARED = 60
 
 @dataclass(frozen=True)
 class SurvivalShare:
-    """An ensemble of which only a share has to be survived.
+    """An ensemble of which only a share has to be survived."""
 
-    Attributes:
-        ensemble: its name.
-        numbers: of its samples among the events.
-        required: in so many of them every floor must hold.
-        future: the number of the future that it belongs to.
-    """
-
-    ensemble: str
-    numbers: range
-    required: int
-    future: int = 0
+    ensemble: str  # its name
+    numbers: range  # of its samples among the events
+    required: int  # in so many of them every floor must hold
+    future: int = 0  # the number of the future that it belongs to
 
     @property
     def allowed(self) -> int:

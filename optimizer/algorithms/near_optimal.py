@@ -53,15 +53,10 @@ class NearOptimalPlan:
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """The outcome of a search for a plan.
+    """The outcome of a search for a plan."""
 
-    Attributes:
-        status: ``found``; ``none``, proven; ``stopped``, since the time ran out.
-        known: the plan that was found.
-    """
-
-    status: SeekStatus
-    known: NearOptimalPlan | None = None
+    status: SeekStatus  # ``found``; ``none``, proven; ``stopped``, since the time ran out
+    known: NearOptimalPlan | None = None  # the plan that was found
 
 
 class NearOptimalSearch(Search):

@@ -55,35 +55,27 @@ class DualValues:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """What a search found."""
 
-    Attributes:
-        status: ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
-        builder: the model's columns and rows.
-        values: by column; None where there is no plan.
-        cost, bound: total cost of `values` and its proven lower bound.
-        gap, gap_bound: the least survival gap and its proven lower bound; 0 where every floor is kept.
-        duals: of cost, or of gap where floors fail; None where the time ran out.
-        history: the rounds, and the steps within.
-        notes: for the user.
-        no_shock: the cheapest plan without shocks and rules about surviving; None where the search did not find it.
-        granted: by shock, the gap that it leaves at the cost that was found, money, where the model does not hold the
-            shocks; None where the model has them, or each leaves its least gap.
-        allows_shortages: whether floors may be missed; then also one that is free to miss, though it could be kept.
-    """
-
+    # ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
     status: Literal["optimal", "stopped", "infeasible"]
-    builder: ModelBuilder
-    values: Vector | None = None
+    builder: ModelBuilder  # the model's columns and rows
+    values: Vector | None = None  # by column; None where there is no plan
+    # Total cost of `values` and its proven lower bound.
     cost: float = float("inf")
     bound: float = float("-inf")
+    # The least survival gap and its proven lower bound; 0 where every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0
-    duals: DualValues | None = None
-    history: tuple[Progress, ...] = ()
-    notes: tuple[str, ...] = ()
+    duals: DualValues | None = None  # of cost, or of gap where floors fail; None where the time ran out
+    history: tuple[Progress, ...] = ()  # the rounds, and the steps within
+    notes: tuple[str, ...] = ()  # for the user
+    # The cheapest plan without shocks and rules about surviving; None where the search did not find it.
     no_shock: NoShockPlan | None = None
+    # Whether floors may be missed; then also one that is free to miss, though it could be kept.
     allows_shortages: bool = False
+    # By shock, the gap that it leaves at the cost that was found, money, where the model does not hold the shocks; None
+    # where the model has them, or each leaves its least gap.
     granted: Mapping[str, float] | None = None
 
 
@@ -124,20 +116,14 @@ LEAST_COST = ProblemVariant()
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a problem before it is solved: it makes the search shorter.
+    """What is known of a problem before it is solved: it makes the search shorter."""
 
-    Attributes:
-        shocks: names of those that are likely to be violated, with which the search begins.
-        plans: by future one to start from; together they bound the search. None where none are known.
-        alone: by future its best plan by itself.
-        bound: a lower bound on the objective that was proven before.
-        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
-    """
-
-    shocks: frozenset[str] = frozenset()
+    shocks: frozenset[str] = frozenset()  # names of those that are likely to be violated, with which the search begins
+    # By future one to start from; together they bound the search. None where none are known.
     plans: tuple[Plan, ...] = ()
-    alone: tuple[Plan, ...] = ()
-    bound: float = -math.inf
+    alone: tuple[Plan, ...] = ()  # by future its best plan by itself
+    bound: float = -math.inf  # a lower bound on the objective that was proven before
+    # Of the model that the solver keeps from one question to the next; None where each has its own.
     keeper: ModelKeeper | None = None
 
 

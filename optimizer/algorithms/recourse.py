@@ -46,14 +46,10 @@ class RecourseResult:
 
 @dataclass(frozen=True)
 class ShockGaps:
-    """Every shock under a plan, in the order of the events; 0 and False where it was not solved.
+    """Every shock under a plan, in the order of the events; 0 and False where it was not solved."""
 
-    Attributes:
-        gap: in money. fails: whether some segment falls noticeably below its floor.
-    """
-
-    gap: Vector
-    fails: npt.NDArray[np.bool_]
+    gap: Vector  # in money
+    fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
 
     @property
     def violated(self) -> dict[int, float]:
@@ -66,21 +62,16 @@ class Subgradients:
     """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
 
     ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
-
-    Attributes:
-        value: by group, in money. subgradient: by group and column of `first_stage_model`, in money per unit of the
-            column.
-        gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
-        gap_limit: by group, the gap that its shock may leave. by_gap: the derivative of the group's value in it.
     """
 
-    value: Vector
-    subgradient: Vector
+    value: Vector  # by group, in money
+    subgradient: Vector  # by group and column of `first_stage_model`, in money per unit of the column
+    # By shock, as in `ShockGaps`; cost is discounted and without probability.
     gap: Vector
     fails: npt.NDArray[np.bool_]
     cost: Vector
-    gap_limit: Vector
-    by_gap: Vector
+    gap_limit: Vector  # by group, the gap that its shock may leave
+    by_gap: Vector  # the derivative of the group's value in it
 
 
 class RecourseEvaluator:
@@ -411,28 +402,19 @@ LIMITS = ("limit", "capacity")
 
 @dataclass
 class ScarcityPrices:
-    """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0.
+    """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0."""
 
-    Attributes:
-        commodity: of a tonne more of a commodity.
-        capacity: of a tonne more of an activity's capacity.
-    """
-
-    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
-    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)  # of a tonne more of a commodity
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)  # of a tonne more of an activity's capacity
 
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """The bottleneck of a segment's supply chain.
+    """The bottleneck of a segment's supply chain."""
 
-    Attributes:
-        commodity: the one that is short.
-        makers: the activities that make it and are at their limit, the highest price of capacity first; none where
-            nothing makes it, or no price shows one.
-    """
-
-    commodity: str
+    commodity: str  # the one that is short
+    # The activities that make it and are at their limit, the highest price of capacity first; none where nothing makes
+    # it, or no price shows one.
     makers: tuple[str, ...]
 
 

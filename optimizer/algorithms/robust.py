@@ -161,19 +161,13 @@ class WorstAttackModel(ScenarioModel):
 
 @dataclass(frozen=True)
 class RobustPlan:
-    """What a search against an adversary found.
+    """What a search against an adversary found."""
 
-    Attributes:
-        solved: the plan; its gap is that of the listed shocks and of the worst attack at each start.
-        attacks: those that the model holds and the plan does not deter, in the order in which they were found.
-        deterred: those that the model holds and the plan deters.
-        oracle: what found them, warm.
-    """
-
-    solved: SearchResult
+    solved: SearchResult  # the plan; its gap is that of the listed shocks and of the worst attack at each start
+    # Those that the model holds and the plan does not deter, in the order in which they were found.
     attacks: tuple[Attack, ...]
-    deterred: tuple[Attack, ...]
-    oracle: AttackOracle
+    deterred: tuple[Attack, ...]  # those that the model holds and the plan deters
+    oracle: AttackOracle  # what found them, warm
 
 
 def robust_plan(
@@ -216,15 +210,10 @@ def robust_plan(
 
 @dataclass(frozen=True)
 class RobustPlans:
-    """What a search against the adversaries of all futures found.
+    """What a search against the adversaries of all futures found."""
 
-    Attributes:
-        solved: the joint plan.
-        attacked: by future, the attacks on it; None where it has no adversary.
-    """
-
-    solved: SearchResult
-    attacked: tuple[RobustPlan | None, ...]
+    solved: SearchResult  # the joint plan
+    attacked: tuple[RobustPlan | None, ...]  # by future, the attacks on it; None where it has no adversary
 
 
 def robust_plans(

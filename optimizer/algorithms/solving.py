@@ -132,22 +132,15 @@ def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> Gro
 
 @dataclass(frozen=True)
 class Alone:
-    """The best plan of one future by itself.
+    """The best plan of one future by itself."""
 
-    Attributes:
-        cost, bound: its cost with the price of its gap, and a proven lower bound; money.
-        gap: its survival gap.
-        plan: None where none was found; there is none unless the search was stopped.
-        shocks: names of those that its model held.
-        is_stopped: whether its search ended before the proof.
-    """
-
+    # Its cost with the price of its gap, and a proven lower bound; money.
     cost: float = math.inf
     bound: float = -math.inf
-    gap: float = 0.0
-    plan: Plan | None = None
-    shocks: frozenset[str] = frozenset()
-    is_stopped: bool = False
+    gap: float = 0.0  # its survival gap
+    plan: Plan | None = None  # None where none was found; there is none unless the search was stopped
+    shocks: frozenset[str] = frozenset()  # names of those that its model held
+    is_stopped: bool = False  # whether its search ended before the proof
 
     @classmethod
     def of(cls, instance: Instance, solved: SearchResult) -> "Alone":

@@ -58,23 +58,14 @@ def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str
 
 @dataclass(frozen=True)
 class PlanAccounts:
-    """What is decided before any shock.
+    """What is decided before any shock."""
 
-    Attributes:
-        basis: what is read from the instance, and the report.
-        auditors: of each option.
-        holdings: by option, what was bought of it.
-        carried: by option, what it carries into operation in each period.
-        costs: present value by part of the total cost; 0 of those that are not the plan's.
-        outlays: by calendar year, undiscounted, the budget's share.
-    """
-
-    basis: AuditBasis
-    auditors: Mapping[str, Auditor]
-    holdings: Mapping[str, Holding]
-    carried: Mapping[str, Array]
-    costs: Mapping[str, float]
-    outlays: Mapping[str, float]
+    basis: AuditBasis  # what is read from the instance, and the report
+    auditors: Mapping[str, Auditor]  # of each option
+    holdings: Mapping[str, Holding]  # by option, what was bought of it
+    carried: Mapping[str, Array]  # by option, what it carries into operation in each period
+    costs: Mapping[str, float]  # present value by part of the total cost; 0 of those that are not the plan's
+    outlays: Mapping[str, float]  # by calendar year, undiscounted, the budget's share
 
     def operations(self, paths: Paths) -> list[tuple[Auditor, Operation]]:
         """Every existing process and option on some paths, with who audits it."""
@@ -91,19 +82,12 @@ class PlanAccounts:
 
 @dataclass(frozen=True)
 class BaselineAccounts:
-    """How a plan runs while nothing happens.
+    """How a plan runs while nothing happens."""
 
-    Attributes:
-        flows: of the baseline.
-        by_period: what each period of it costs, present value.
-        costs: present value by part of the total cost, of the plan and the baseline.
-        outlays: by calendar year, undiscounted, the budget's share, of both.
-    """
-
-    flows: Flows
-    by_period: Array
-    costs: Mapping[str, float]
-    outlays: Mapping[str, float]
+    flows: Flows  # of the baseline
+    by_period: Array  # what each period of it costs, present value
+    costs: Mapping[str, float]  # present value by part of the total cost, of the plan and the baseline
+    outlays: Mapping[str, float]  # by calendar year, undiscounted, the budget's share, of both
 
 
 # The plan.

@@ -145,20 +145,13 @@ class AuditBasis:
 
 @dataclass(frozen=True)
 class Holding:
-    """One option in a plan.
+    """One option in a plan."""
 
-    Attributes:
-        name: of the option.
-        option: the option, with its fields.
-        basis: what the instance says of time.
-        builds: its purchases by size.
-        fills, stocks: t bought in each period, and t held at its end; empty for what is bought by size.
-    """
-
-    name: str
-    option: Any
-    basis: AuditBasis
-    builds: Sequence[Build]
+    name: str  # of the option
+    option: Any  # the option, with its fields
+    basis: AuditBasis  # what the instance says of time
+    builds: Sequence[Build]  # its purchases by size
+    # t bought in each period, and t held at its end; empty for what is bought by size.
     fills: ByPeriod = ()
     stocks: ByPeriod = ()
 
@@ -190,25 +183,17 @@ class Holding:
 
 @dataclass(frozen=True)
 class Paths:
-    """The baseline alone, or some shocks whose windows are equally long.
+    """The baseline alone, or some shocks whose windows are equally long."""
 
-    Attributes:
-        specs: what the shocks are; empty for the baseline.
-        times: periods of the horizon, an array (paths, periods).
-        labels: of the horizon's periods.
-        flows: t, arrays (paths, periods).
-        deliberate_cuts, other_cuts: share lost to each sort of cut, by activity that some such cut affects.
-        delta: years that a period lasts.
-        is_steady: whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
-    """
-
-    specs: Sequence[ShockSpec]
-    times: npt.NDArray[np.intp]
-    labels: Sequence[str]
-    flows: ManyFlows
+    specs: Sequence[ShockSpec]  # what the shocks are; empty for the baseline
+    times: npt.NDArray[np.intp]  # periods of the horizon, an array (paths, periods)
+    labels: Sequence[str]  # of the horizon's periods
+    flows: ManyFlows  # t, arrays (paths, periods)
+    # Share lost to each sort of cut, by activity that some such cut affects.
     deliberate_cuts: dict[str, Array]
     other_cuts: dict[str, Array]
-    delta: float
+    delta: float  # years that a period lasts
+    # Whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
     is_steady: bool = False
 
     @property
@@ -233,23 +218,14 @@ class Paths:
 
 @dataclass(frozen=True)
 class Operation:
-    """One existing process or option on some paths: arrays are (paths, periods), in t of each period.
+    """One existing process or option on some paths: arrays are (paths, periods), in t of each period."""
 
-    Attributes:
-        name: of the process or option.
-        option: the process or option, with its fields.
-        basis: what the instance says of time.
-        paths: the baseline, or shocks whose windows are equally long.
-        carried: by period of the horizon, what it carries from the plan into operation (`Auditor.carries`).
-        least_scale: what errors of its rows are at least measured against, t.
-    """
-
-    name: str
-    option: Any
-    basis: AuditBasis
-    paths: Paths
-    carried: Array
-    least_scale: float
+    name: str  # of the process or option
+    option: Any  # the process or option, with its fields
+    basis: AuditBasis  # what the instance says of time
+    paths: Paths  # the baseline, or shocks whose windows are equally long
+    carried: Array  # by period of the horizon, what it carries from the plan into operation (`Auditor.carries`)
+    least_scale: float  # what errors of its rows are at least measured against, t
 
     @property
     def is_baseline(self) -> bool:

@@ -47,19 +47,13 @@ class WorstPeriod(NamedTuple):
 
 @dataclass(frozen=True)
 class ShockAccounts:
-    """What all shocks come to, or some of them.
+    """What all shocks come to, or some of them."""
 
-    Attributes:
-        least: by segment, the least that `_rank` says of any shock.
-        failed: by segment, how many shocks fail its floor.
-        worst: by segment and shock whose flows the result holds, its worst period.
-        expected_cost: what shocks cost above the baseline by their probability, present value.
-    """
-
-    least: Mapping[str, float]
-    failed: Mapping[str, int]
+    least: Mapping[str, float]  # by segment, the least that `_rank` says of any shock
+    failed: Mapping[str, int]  # by segment, how many shocks fail its floor
+    # By segment and shock whose flows the result holds, its worst period.
     worst: Mapping[str, Mapping[str, WorstPeriod]]
-    expected_cost: float
+    expected_cost: float  # what shocks cost above the baseline by their probability, present value
 
     @classmethod
     def joined(cls, segments: Sequence[str], parts: Sequence["ShockAccounts"]) -> "ShockAccounts":

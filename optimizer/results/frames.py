@@ -42,24 +42,15 @@ NUMBER_FORMS = ("count", "amount", "exact", "millions", "percent", "tenth")
 
 @dataclass(frozen=True)
 class FrameColumn:
-    """One column of a frame.
+    """One column of a frame."""
 
-    Attributes:
-        name: in code, and with its unit the head in CSV files.
-        label: the head for readers; the name with spaces where it is left out.
-        unit: of its numbers; empty where it has none.
-        form: how its values are written.
-        is_index: whether it tells rows apart.
-        is_shown: whether a table on the screen has it; files and pages have every column.
-        of: its value for what a row is made of; the attribute of the column's name where it is left out.
-    """
-
-    name: str
-    label: str = ""
-    unit: str = ""
-    form: Form = "text"
-    is_index: bool = False
-    is_shown: bool = True
+    name: str  # in code, and with its unit the head in CSV files
+    label: str = ""  # the head for readers; the name with spaces where it is left out
+    unit: str = ""  # of its numbers; empty where it has none
+    form: Form = "text"  # how its values are written
+    is_index: bool = False  # whether it tells rows apart
+    is_shown: bool = True  # whether a table on the screen has it; files and pages have every column
+    # Its value for what a row is made of; the attribute of the column's name where it is left out.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
     def value_of(self, item: Any) -> Any:
@@ -85,22 +76,14 @@ class FrameRow(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Frame:
-    """A table: columns, and the values of each.
+    """A table: columns, and the values of each."""
 
-    Attributes:
-        name: in code, and of the sheet in a workbook.
-        title: for readers.
-        columns: those of the index first.
-        values: by column, in the order of the rows.
-        note: what readers have to know of marks and units.
-        items: what each row was made of; empty where that is not known.
-    """
-
-    name: str
-    title: str
-    columns: tuple[FrameColumn, ...]
-    values: tuple[Sequence[Any], ...] = field(repr=False)
-    note: str = ""
+    name: str  # in code, and of the sheet in a workbook
+    title: str  # for readers
+    columns: tuple[FrameColumn, ...]  # those of the index first
+    values: tuple[Sequence[Any], ...] = field(repr=False)  # by column, in the order of the rows
+    note: str = ""  # what readers have to know of marks and units
+    # What each row was made of; empty where that is not known.
     items: Sequence[Any] = field(default=(), repr=False, compare=False)
 
     @classmethod

@@ -31,49 +31,33 @@ MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "
 
 @dataclass(frozen=True)
 class Decision:
-    """One purchase, with the futures in which it is made alike.
+    """One purchase, with the futures in which it is made alike."""
 
-    Attributes:
-        option, kind: what is bought.
-        t, year, period: when.
-        size: in the option's own unit; of a stockpile t bought in the period.
-        opened: whether a fixed-charge option is opened by it.
-        futures: the names of the futures.
-        is_stock: whether it is a purchase of a stockpile.
-        paid: money by future, undiscounted, for these futures in turn; their prices may differ.
-    """
-
+    # What is bought.
     option: str
     kind: str
+    # When.
     t: int
     year: int
     period: str
-    size: float
-    opened: bool
-    futures: tuple[str, ...]
-    is_stock: bool = False
-    paid: tuple[float, ...] = ()
+    size: float  # in the option's own unit; of a stockpile t bought in the period
+    opened: bool  # whether a fixed-charge option is opened by it
+    futures: tuple[str, ...]  # the names of the futures
+    is_stock: bool = False  # whether it is a purchase of a stockpile
+    paid: tuple[float, ...] = ()  # money by future, undiscounted, for these futures in turn; their prices may differ
 
 
 @dataclass(frozen=True)
 class FutureResult:
-    """One future under the plan.
+    """One future under the plan."""
 
-    Attributes:
-        name: its branches, ``late.tighten``. probability: of the future.
-        answers: by question, its branch and the period from which it is known.
-        result: the future as an instance of its own: plan, cost, shocks, audit.
-        least_cost: its least cost alone; None where it is not known.
-        least_bound: a proven lower bound on that; None likewise.
-        regret: cost less the least cost, with the price of gaps where they have one; None where that is not known.
-    """
-
-    name: str
-    probability: float
-    answers: tuple[tuple[str, str, str], ...]
-    result: Result = field(repr=False)
-    least_cost: float | None = None
-    least_bound: float | None = None
+    name: str  # its branches, ``late.tighten``
+    probability: float  # of the future
+    answers: tuple[tuple[str, str, str], ...]  # by question, its branch and the period from which it is known
+    result: Result = field(repr=False)  # the future as an instance of its own: plan, cost, shocks, audit
+    least_cost: float | None = None  # its least cost alone; None where it is not known
+    least_bound: float | None = None  # a proven lower bound on that; None likewise
+    # Cost less the least cost, with the price of gaps where they have one; None where that is not known.
     regret: float | None = None
 
     @property

@@ -86,29 +86,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Flow:
-    """Description of a named flow of an option, the owner of the flow.
+    """Description of a named flow of an option, the owner of the flow."""
 
-    Attributes:
-        name: as plan files, frames and tables have it.
-        label: the word for it in tables: "released".
-        column: what the model calls its columns; `name` where it is empty.
-        unit: of its amount in a period.
-        in_baseline: whether it also runs in the baseline.
-        gives: by commodity, t per unit of flow added to its supply.
-        takes: by commodity, t per unit of flow taken from its supply.
-        serves: the segment of whose demand one unit of flow serves one t; None where it serves none.
-        share: the largest share of that segment's demand that it may serve.
-    """
-
-    name: str
-    label: str
-    column: str = ""
-    unit: str = "t"
-    in_baseline: bool = True
-    gives: Mapping[str, float] = field(default_factory=dict)
-    takes: Mapping[str, float] = field(default_factory=dict)
-    serves: str | None = None
-    share: float = 1.0
+    name: str  # as plan files, frames and tables have it
+    label: str  # the word for it in tables: "released"
+    column: str = ""  # what the model calls its columns; `name` where it is empty
+    unit: str = "t"  # of its amount in a period
+    in_baseline: bool = True  # whether it also runs in the baseline
+    gives: Mapping[str, float] = field(default_factory=dict)  # by commodity, t per unit of flow added to its supply
+    takes: Mapping[str, float] = field(default_factory=dict)  # by commodity, t per unit of flow taken from its supply
+    serves: str | None = None  # the segment of whose demand one unit of flow serves one t; None where it serves none
+    share: float = 1.0  # the largest share of that segment's demand that it may serve
 
 
 @dataclass(frozen=True)
@@ -168,17 +156,11 @@ class Flows:
 
 @dataclass(frozen=True)
 class ManyFlows:
-    """The operation of shocks whose windows are equally long.
+    """The operation of shocks whose windows are equally long."""
 
-    Attributes:
-        names: of the shocks.
-        first: the first period of each of their windows.
-        rows: as in `Flows`, but arrays (shocks, periods of the window), in t.
-    """
-
-    names: tuple[str, ...]
-    first: tuple[int, ...]
-    rows: Mapping[FlowKey, Array]
+    names: tuple[str, ...]  # of the shocks
+    first: tuple[int, ...]  # the first period of each of their windows
+    rows: Mapping[FlowKey, Array]  # as in `Flows`, but arrays (shocks, periods of the window), in t
 
     def __getitem__(self, key: FlowKey) -> Array:
         return self.rows[key]
@@ -294,35 +276,23 @@ class SampleCount:
 
 @dataclass(frozen=True)
 class Weakest(ServedShare):
-    """The weakest period of one segment over all shocks.
+    """The weakest period of one segment over all shocks."""
 
-    Attributes:
-        worst_shock: the `weakest` of its worst periods in all shocks.
-        worst_period: the label of that period.
-        worst_service: the share served or substituted in it.
-        floor: the survival floor in it, a share.
-        shocks_failed: how many shocks leave the segment below its floor.
-    """
-
-    worst_shock: str
-    worst_period: str
-    worst_service: float
-    floor: float
-    shocks_failed: int
+    worst_shock: str  # the `weakest` of its worst periods in all shocks
+    worst_period: str  # the label of that period
+    worst_service: float  # the share served or substituted in it
+    floor: float  # the survival floor in it, a share
+    shocks_failed: int  # how many shocks leave the segment below its floor
 
 
 @dataclass(frozen=True)
 class Price:
-    """A binding limit and its shadow price.
+    """A binding limit and its shadow price."""
 
-    Attributes:
-        what, step: the limit and the step, in words: "the budget", "1 % more".
-        worth: the most that the step saves, money: of the total cost, or of the survival gap where floors fail.
-    """
-
+    # The limit and the step, in words: "the budget", "1 % more".
     what: str
     step: str
-    worth: float
+    worth: float  # the most that the step saves, money: of the total cost, or of the survival gap where floors fail
 
 
 @dataclass(frozen=True)
@@ -348,60 +318,37 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Lack:
-    """The demand of a segment that the baseline leaves unserved.
+    """The demand of a segment that the baseline leaves unserved."""
 
-    Attributes:
-        share: the largest share of a period's demand that is left unserved.
-        period: the label of that period, the first where several are.
-        unserved: t over the horizon.
-    """
-
-    share: float
-    period: str
-    unserved: float
+    share: float  # the largest share of a period's demand that is left unserved
+    period: str  # the label of that period, the first where several are
+    unserved: float  # t over the horizon
 
 
 @dataclass(frozen=True)
 class ActualOutput:
-    """The actual output of an existing process in a year, beside that of the baseline.
+    """The actual output of an existing process in a year, beside that of the baseline."""
 
-    Attributes:
-        process, commodity: what makes it, and what is made.
-        year: calendar year of the actual output.
-        actual: t in that year.
-        model_year: the year of the baseline that it is compared with: the same, or the first where that is later.
-        modelled: t that the baseline makes in that year.
-        deviation: of the baseline from the actual output, as a share of the latter; None where that is 0.
-    """
-
+    # What makes it, and what is made.
     process: str
     commodity: str
-    year: int
-    actual: float
-    model_year: int
-    modelled: float
-    deviation: float | None
+    year: int  # calendar year of the actual output
+    actual: float  # t in that year
+    model_year: int  # the year of the baseline that it is compared with: the same, or the first where that is later
+    modelled: float  # t that the baseline makes in that year
+    deviation: float | None  # of the baseline from the actual output, as a share of the latter; None where that is 0
 
 
 @dataclass(frozen=True)
 class CommittedMoney:
-    """Money that somebody has spent or pledged already.
+    """Money that somebody has spent or pledged already."""
 
-    Attributes:
-        owner: the process or option that it is for.
-        name: what the file calls it; None where it gives no name.
-        amount: money, undiscounted.
-        year: calendar year; None where it is not given.
-        source: where the figure is from; None likewise.
-        conditional: whether it depends on a condition that is not met yet.
-    """
-
-    owner: str
-    name: str | None
-    amount: float
-    year: int | None
-    source: str | None
-    conditional: bool = False
+    owner: str  # the process or option that it is for
+    name: str | None  # what the file calls it; None where it gives no name
+    amount: float  # money, undiscounted
+    year: int | None  # calendar year; None where it is not given
+    source: str | None  # where the figure is from; None likewise
+    conditional: bool = False  # whether it depends on a condition that is not met yet
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; `conditional` only where it is true, so that plans of files without it stay as they were."""
@@ -433,28 +380,22 @@ def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Faced:
-    """The adversary that a plan was made against.
+    """The adversary that a plan was made against."""
 
-    Attributes:
-        attack_budget: the limit on the price of one attack, in the unit of the file.
-        starts, targets: how many it can choose from.
-        sets: how many maximal sets of targets it can afford; None where there are too many to try each.
-        attacks: names of the shocks that are its attacks: those that shaped the plan, and are not deterred.
-        worst: name of the one that leaves most below the floors, of all attacks that it can afford at any start and
-            that are not deterred; None where no attack breaks the plan.
-        gap: what the worst attack at each start leaves, in money, over all starts.
-        deterred: names of attacks that it could afford, were it not for what the plan's leverage adds to their prices.
-        costs: by name of those and of `attacks`, what each costs it under the plan, in money.
-    """
-
-    attack_budget: float
+    attack_budget: float  # the limit on the price of one attack, in the unit of the file
+    # How many it can choose from.
     starts: int
     targets: int
-    sets: int | None
+    sets: int | None  # how many maximal sets of targets it can afford; None where there are too many to try each
+    # Names of the shocks that are its attacks: those that shaped the plan, and are not deterred.
     attacks: tuple[str, ...]
+    # Name of the one that leaves most below the floors, of all attacks that it can afford at any start and that are not
+    # deterred; None where no attack breaks the plan.
     worst: str | None = None
-    gap: float = 0.0
+    gap: float = 0.0  # what the worst attack at each start leaves, in money, over all starts
+    # Names of attacks that it could afford, were it not for what the plan's leverage adds to their prices.
     deterred: tuple[str, ...] = ()
+    # By name of those and of `attacks`, what each costs it under the plan, in money.
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def worst_at_each_start(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -469,16 +410,10 @@ class Faced:
 
 @dataclass(frozen=True)
 class NoShockPlan:
-    """The cheapest plan of the same instance without shocks and without rules about surviving: the no-shock plan.
+    """The cheapest plan of the same instance without shocks and without rules about surviving: the no-shock plan."""
 
-    Attributes:
-        total_cost: present value, money.
-        plan: what it buys.
-        baseline: how it runs, t per period.
-        costs: present value by part, money; they add to `total_cost`. The parts are those of `Result.costs`.
-    """
-
-    total_cost: float
-    plan: Plan
-    baseline: Flows
+    total_cost: float  # present value, money
+    plan: Plan  # what it buys
+    baseline: Flows  # how it runs, t per period
+    # Present value by part, money; they add to `total_cost`. The parts are those of `Result.costs`.
     costs: Mapping[str, float] = field(default_factory=dict)

@@ -44,19 +44,12 @@ Kind = Literal["unknown", "missing", "differs"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One place of a plan file.
+    """One place of a plan file."""
 
-    Attributes:
-        kind: an ``unknown`` key, a ``missing`` key, or a value that ``differs``.
-        path: keys and list indices, joined by dots.
-        written: the value in the file.
-        implied: the value that follows from the rest of the file.
-    """
-
-    kind: Kind
-    path: str
-    written: Any = None
-    implied: Any = None
+    kind: Kind  # an ``unknown`` key, a ``missing`` key, or a value that ``differs``
+    path: str  # keys and list indices, joined by dots
+    written: Any = None  # the value in the file
+    implied: Any = None  # the value that follows from the rest of the file
 
     def __str__(self) -> str:
         if self.path == DIGEST:
@@ -130,24 +123,18 @@ CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan that is kept as a JSON object.
-
-    Attributes:
-        instance: the instance's name.          currency: its label.
-        status: ``survives``, ``gap``, ``stopped`` or ``none``.
-        format: of the file that it comes from, or that it would be written to.
-        departures: where the file that this was read from contradicts itself or its digest; empty for a solved result.
-        problem: the instance that was solved; None of a plan that was read from a file. It is in no file.
-    """
+    """A plan that is kept as a JSON object."""
 
     # Attributes that follow from others: they are not sent to another process.
     UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "problem"})
 
-    instance: str
+    instance: str  # the instance's name.          currency: its label.
     currency: str
-    status: Status
-    format: int = field(default=FORMAT, kw_only=True)
+    status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
+    format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to
+    # Where the file that this was read from contradicts itself or its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
+    # The instance that was solved; None of a plan that was read from a file. It is in no file.
     problem: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     @property
@@ -301,24 +288,19 @@ class Spread:
 
 @dataclass(frozen=True)
 class Bands:
-    """What the best plan comes to where every number with a range lies anywhere in it.
+    """What the best plan comes to where every number with a range lies anywhere in it."""
 
-    Attributes:
-        numbers: how many have a range. samples, used, seed: how many were drawn; how many have a plan; the seed.
-        survived: the share of those used in which every floor is kept.
-        cost, outlay, gap: of the best plan of each sample; total cost in present value, outlay undiscounted.
-        bought: by option, the share of samples in which it is bought.
-    """
-
-    numbers: int
+    numbers: int  # how many have a range
+    # How many were drawn; how many have a plan; the seed.
     samples: int
     used: int
     seed: int
-    survived: float
+    survived: float  # the share of those used in which every floor is kept
+    # Of the best plan of each sample; total cost in present value, outlay undiscounted.
     cost: Spread
     outlay: Spread
     gap: Spread
-    bought: Mapping[str, float]
+    bought: Mapping[str, float]  # by option, the share of samples in which it is bought
 
 
 def bands_path(file: str | FilePath) -> FilePath:

@@ -173,22 +173,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class SolveResult:
-    """What a solve found, in the units of the file.
+    """What a solve found, in the units of the file."""
 
-    Attributes:
-        status: see `optimizer.solver`.
-        values: by column; None where nothing was found.
-        objective: of `values`; infinite without them.
-        bound: proven lower bound on the objective.
-        duals: by row, the change of the objective per unit of the row's right-hand side; None with integers.
-        reduced_costs: by column, the change of the objective per unit of the bound it rests on; None with integers.
-    """
-
-    status: Verdict
-    values: Vector | None
-    objective: float
-    bound: float
+    status: Verdict  # see `optimizer.solver`
+    values: Vector | None  # by column; None where nothing was found
+    objective: float  # of `values`; infinite without them
+    bound: float  # proven lower bound on the objective
+    # By row, the change of the objective per unit of the row's right-hand side; None with integers.
     duals: Vector | None
+    # By column, the change of the objective per unit of the bound it rests on; None with integers.
     reduced_costs: Vector | None = None
 
 
@@ -209,18 +202,13 @@ Gains = dict[Hashable, Vector]
 
 @dataclass
 class BranchingHistory:
-    """What branching on the integers of similar models gained.
+    """What branching on the integers of similar models gained."""
 
-    Attributes:
-        gains: by key of an integer, the sum of gains per unit and their number: of branches down, then up; shares of
-            the way from the first relaxation to where solutions were sought. Other objectives may share them.
-        distance: between the first relaxation and the best solution the last time, money; 0 before the first.
-        failures: how many searches in turn were given up.
-    """
-
+    # By key of an integer, the sum of gains per unit and their number: of branches down, then up; shares of the way
+    # from the first relaxation to where solutions were sought. Other objectives may share them.
     gains: Gains = field(default_factory=dict)
-    distance: float = 0.0
-    failures: int = 0
+    distance: float = 0.0  # between the first relaxation and the best solution the last time, money; 0 before the first
+    failures: int = 0  # how many searches in turn were given up
 
     def read(self, keys: Sequence[Hashable]) -> Vector:
         """A row for each key."""
@@ -238,30 +226,21 @@ BranchingHistories = dict[Hashable, BranchingHistory]
 
 @dataclass(frozen=True)
 class SolveRequest:
-    """What to solve, in the solver's own units.
+    """What to solve, in the solver's own units."""
 
-    Attributes:
-        costs, lower, upper: by column.
-        integers: the columns that have to be whole.
-        cutoff: with integers, solutions above this objective are not sought.
-        enough: with integers, the first solution at or below this objective ends the search.
-        tolerance: with integers, the absolute gap to which they are proven; None for the relative one of the settings.
-        is_wide: with integers, whether the relaxation is known to be far below the optimum.
-        history: with integers, of branching in similar models; None without any. keys: what it calls them.
-        money: the unit of the objective, for the history.
-    """
-
+    # By column.
     costs: Vector
     lower: Vector
     upper: Vector
-    integers: Indices
-    cutoff: float = math.inf
-    enough: float = -math.inf
+    integers: Indices  # the columns that have to be whole
+    cutoff: float = math.inf  # with integers, solutions above this objective are not sought
+    enough: float = -math.inf  # with integers, the first solution at or below this objective ends the search
+    # With integers, the absolute gap to which they are proven; None for the relative one of the settings.
     tolerance: float | None = None
-    is_wide: bool = False
-    history: BranchingHistory | None = None
-    keys: Sequence[Hashable] = ()
-    money: float = 1.0
+    is_wide: bool = False  # with integers, whether the relaxation is known to be far below the optimum
+    history: BranchingHistory | None = None  # with integers, of branching in similar models; None without any
+    keys: Sequence[Hashable] = ()  # what it calls them
+    money: float = 1.0  # the unit of the objective, for the history
 
 
 class BackEnd(Protocol):

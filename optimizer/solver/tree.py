@@ -55,51 +55,38 @@ TreeStatus = Literal["optimal", "stopped", "given up"]
 
 @dataclass(frozen=True)
 class Relaxed:
-    """A linear programme of the tree: infinite where it has no solution; without values where it was left early.
-
-    Attributes:
-        values, reduced_costs: of the integers. solution: what the source knows of it.
-    """
+    """A linear programme of the tree: infinite where it has no solution; without values where it was left early."""
 
     objective: float
+    # Of the integers.
     values: Vector | None = None
     reduced_costs: Vector | None = None
-    solution: Any = None
+    solution: Any = None  # what the source knows of it
 
 
 @dataclass(order=True)
 class TreeNode:
-    """A part of the integers' ranges: `bound` holds for all its solutions.
-
-    Attributes:
-        number: the order in which nodes came.
-        weight: the share of the tree below it, if all its nodes had two children.
-        relaxed: its relaxation; None where it is not known. basis: of that, or its parent's.
-        cuts: how many rounds of cuts its relaxation has. repeats: how often it was solved again.
-        decision: the integer whose bounds differ from its parent's, whether it went up, by how much, and the parent's
-            bound; None at roots.
-    """
+    """A part of the integers' ranges: `bound` holds for all its solutions."""
 
     bound: float
-    number: int
+    number: int  # the order in which nodes came
     lower: Vector = field(compare=False)
     upper: Vector = field(compare=False)
+    # The share of the tree below it, if all its nodes had two children.
     weight: float = field(default=1.0, compare=False)
-    relaxed: Relaxed | None = field(default=None, compare=False)
-    basis: Any = field(default=None, compare=False)
-    cuts: int = field(default=0, compare=False)
-    repeats: int = field(default=0, compare=False)
+    relaxed: Relaxed | None = field(default=None, compare=False)  # its relaxation; None where it is not known
+    basis: Any = field(default=None, compare=False)  # of that, or its parent's
+    cuts: int = field(default=0, compare=False)  # how many rounds of cuts its relaxation has
+    repeats: int = field(default=0, compare=False)  # how often it was solved again
+    # The integer whose bounds differ from its parent's, whether it went up, by how much, and the parent's bound; None
+    # at roots.
     decision: BranchDecision | None = field(default=None, compare=False)
 
 
 class Relaxations(Protocol):
-    """The linear programmes of a tree, and the best solution.
+    """The linear programmes of a tree, and the best solution."""
 
-    Attributes:
-        has_cuts: whether they estimate something, by cuts. Then whole solutions are evaluated.
-    """
-
-    has_cuts: bool
+    has_cuts: bool  # whether they estimate something, by cuts. Then whole solutions are evaluated.
 
     @property
     def families(self) -> Sequence[Sequence[int]]:

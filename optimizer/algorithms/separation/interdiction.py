@@ -64,15 +64,10 @@ FREE_FLOOR_COST = 1e-3
 
 @dataclass(frozen=True)
 class SetImpacts:
-    """The impact of sets of targets on a plan.
+    """The impact of sets of targets on a plan."""
 
-    Attributes:
-        gap: by set, in money, or in the unit of other prices that were minimised.
-        below: by set, the largest part of a segment's demand in a period that is left unserved below its floor.
-    """
-
-    gap: Vector
-    below: Vector
+    gap: Vector  # by set, in money, or in the unit of other prices that were minimised
+    below: Vector  # by set, the largest part of a segment's demand in a period that is left unserved below its floor
 
 
 @dataclass
@@ -251,16 +246,12 @@ def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> flo
 
 @dataclass(frozen=True)
 class WorstSet:
-    """The worst set of targets, by the integer programme.
+    """The worst set of targets, by the integer programme."""
 
-    Attributes:
-        chosen: by target, whether it is struck; None where no set leaves a gap above the limit.
-        gap: the gap that it leaves. bound: an upper bound on that of any set.
-    """
-
+    # By target, whether it is struck; None where no set leaves a gap above the limit.
     chosen: npt.NDArray[np.bool_] | None
-    gap: float
-    bound: float
+    gap: float  # the gap that it leaves
+    bound: float  # an upper bound on that of any set
 
 
 class InterdictionProgramme:
