@@ -13,6 +13,8 @@ from optimizer.solver.base import Clock, Settings, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 
 Basis = npt.NDArray[np.int8]
+# Numbers below this are 0 where they are compared.
+TINY = 1e-9
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
@@ -41,7 +43,7 @@ class BatchResult:
         values: by programme and column; empty unless requested.
         duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
         reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
-        basis: the last one, for the next time this batch is requested.
+        basis: of the first programme, for the next time this batch is requested.
     """
 
     feasible: npt.NDArray[np.bool_]
@@ -55,8 +57,9 @@ class BatchResult:
 class WarmProgramme:
     """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
 
-    Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
-    so that a batch has the same solutions wherever and whenever it is solved.
+    Each solve starts from the basis of the one before, which is the nearest of those that were left: a chain. The first
+    of a batch starts from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever
+    it is solved.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
@@ -74,7 +77,7 @@ class WarmProgramme:
     def solve(
         self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
     ) -> BatchResult:
-        """Solve every programme of a batch, one after another."""
+        """Solve every programme of a batch, one after another, the first of them first."""
         size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
@@ -82,23 +85,27 @@ class WarmProgramme:
         lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
-        is_new, is_new_row = _moved(upper), _moved(rhs)
+        order = _chain(upper, rhs)
+        is_new, is_new_row = _moved(upper[order]), _moved(rhs[order])
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
         duals = np.zeros((size * with_duals, len(self._each)))
         reduced_costs = np.zeros((size * with_duals, count))
         highs = self._highs
-        for s in range(size):
-            if s == 0 or len(costs) > 1:
+        for place, s in enumerate(order):
+            if place == 0 or len(costs) > 1:
                 highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
+            columns, rows = self._all[is_new[place]], self._each[is_new_row[place]]
             highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
-            if not self._is_solved():
+            is_solved = self._is_solved()
+            if place == 0:
+                # Where the chain begins, it begins the next time.
+                first = self._end()
+            if not is_solved:
                 continue
-            info = highs.getInfo()
-            objective[s] = info.objective_function_value * money
+            objective[s] = highs.getObjectiveValue() * money
             solution: Any = highs.getSolution() if values or with_duals else None
             if values:
                 found[s] = solution.col_value
@@ -110,7 +117,7 @@ class WarmProgramme:
             values=found * self._columns,
             duals=duals * (money / self._rows),
             reduced_costs=reduced_costs * (money / self._columns),
-            basis=self._end(),
+            basis=first,
         )
 
     def _is_solved(self) -> bool:
@@ -134,6 +141,21 @@ class WarmProgramme:
     def _end(self) -> Basis:
         basis = self._highs.getBasis()
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
+
+
+def _chain(*numbers: Vector) -> list[int]:
+    """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
+    finite = [np.where(each < kHighsInf, each, 0.0) for each in numbers]
+    points = np.concatenate([each / np.maximum(np.abs(each).max(axis=0), TINY) for each in finite], axis=1)
+    points = points[:, np.ptp(points, axis=0) > 0.0]
+    squares = np.sum(points**2, axis=1)
+    # Not by a matrix product, whose threads cost more than they save; rounded, since last digits depend on the machine.
+    distances = np.round(squares[:, None] + squares - 2.0 * np.einsum("ik,jk->ij", points, points), 9)
+    order = [0]
+    while len(order) < len(points):
+        distances[:, order[-1]] = np.inf
+        order.append(int(distances[order[-1]].argmin()))
+    return order
 
 
 def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
