@@ -10,7 +10,7 @@ In a shock, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                        the bound of the column
     calls      Σ z over the shock ≤ C·months/12       with the C of its first period
-    need[d]   += z                operating += price·multiplier·z
+    substituted[d] += z            operating += price·multiplier·z
 
 What is switched off counts towards the survival floor, as a substitution does: it is not served, but it is agreed. A
 floor protects those who would go short against their will; a customer who is paid to stand still is not one of them.
@@ -93,7 +93,7 @@ class DemandResponse(Sized):
             return
         capacity, off = model.linked(self.id, "capacity"), {}
         for t in path.periods:
-            most = self.max_share * path.demanded(self.demand, t)
+            most = self.max_share * path.demand_at(self.demand, t)
             off[t] = model.variable(self.id, "switched_off", t, upper=most)
             model.limit(self.id, "capacity", t, off[t], path.delta * capacity[t])
             model.book("substituted", path.key, self.demand, t, amount=off[t])

@@ -38,7 +38,7 @@ class Standby(Producing):
         activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
         capacity = model.linked(self.id, "capacity")
         for t in path.periods:
-            left = (1.0 - path.lost(self.id, t)) * path.delta
+            left = (1.0 - path.largest_severity_at(self.id, t)) * path.delta
             model.limit(self.id, "capacity", t, activity[t], left * capacity[t])
 
 

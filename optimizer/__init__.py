@@ -9,10 +9,15 @@
 
 load, read                          an Instance from a file, or from a mapping
 without, under, forcing, …          the same instance with something changed: an Instance again
-solve, compare, explain, …          one function for each question; each returns a frozen value of its own
+solve, compare, explain, …          one function for each question; each returns a value of its own
 verify                              the audit: a result recomputed in plain arithmetic, without the solver
 write_report, write_workbook        a result as an HTML page (or a brief), or as a workbook
 Auditor, register                   a lever from outside the package
+
+Where things are: `instance.schema` has the fields of a file (`Policy`: budget, shares), `levers` the options,
+`network.process` processes, demands and their floors, `disruptions.shock` shocks and their severity, `formulation` the
+rows of policy and the cost, `algorithms.solving` the choice of an algorithm, `audit` the plan recomputed, `studies` one
+module for each question.
 
 A module is imported when one of its names is first used, so that `import optimizer` takes some 20 ms.
 """
@@ -25,10 +30,13 @@ if TYPE_CHECKING:
     from optimizer.audit.report import Report as Report
     from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
+    from optimizer.errors import CheckpointError as CheckpointError
     from optimizer.errors import Finding, InstanceError, OptimizerError
     from optimizer.errors import GivenPlanError as GivenPlanError
     from optimizer.errors import MissingExtraError as MissingExtraError
+    from optimizer.errors import OptimizerWarning as OptimizerWarning
     from optimizer.errors import PlanFileError as PlanFileError
+    from optimizer.errors import PluginError as PluginError
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
     from optimizer.extend import register
@@ -80,7 +88,7 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import Verification as Verification
-    from optimizer.studies.verify import verify_plan as verify_plan
+    from optimizer.studies.verify import verify_plan
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
@@ -106,12 +114,15 @@ _HOMES = {
     "audit.result": ("verify",),
     "errors": (
         "AuditError",
+        "CheckpointError",
         "Finding",
         "GivenPlanError",
         "InstanceError",
         "MissingExtraError",
         "OptimizerError",
+        "OptimizerWarning",
         "PlanFileError",
+        "PluginError",
         "SolverError",
         "WorkerError",
     ),
@@ -162,6 +173,7 @@ __all__ = [
     "time_to_survive",
     "under",
     "verify",
+    "verify_plan",
     "with_budget",
     "without",
     "withstand",

@@ -18,12 +18,7 @@ Problem = tuple[Place, str, str, Severity]
 
 
 class ExitCode(IntEnum):
-    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here.
-
-    Attributes:
-        meaning: in a few words.
-        details: which commands mean something else by it, or how it comes about.
-    """
+    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here."""
 
     SURVIVES = (
         0,
@@ -58,8 +53,8 @@ class ExitCode(IntEnum):
         "by the time limit, Ctrl-C, SIGTERM or SIGHUP; the best plan found is printed; a second signal ends at once",
     )
 
-    meaning: str
-    details: str
+    meaning: str  # in a few words
+    details: str  # which commands mean something else by it, or how it comes about
 
     def __new__(cls, value: int, meaning: str, details: str) -> "ExitCode":
         """A code with its words."""
@@ -209,7 +204,7 @@ def require_extra(extra: str, purpose: str) -> None:
     """
     if not has_extra(extra):
         module = next(each for each in EXTRAS[extra] if find_spec(each) is None)
-        raise MissingExtraError(f"{purpose} needs {module}; run: pip install 'optimizer[{extra}]'")
+        raise MissingExtraError(f"{purpose} needs {module}; in the project's folder run: pip install '.[{extra}]'")
 
 
 def require_extra_for(path: FilePath) -> None:

@@ -1,4 +1,4 @@
-"""The formulation in outline: plan, baseline, shocks, policy, cost.
+"""The formulation in outline: plan, baseline, shocks, policy (budget, shares), cost.
 
 first_stage_model      the plan alone
 extensive_form_model   the plan, the baseline and every shock given
@@ -186,25 +186,26 @@ def _names(instance: Instance) -> Names:
     return Names(frozenset(instance.commodities), frozenset(instance.processes), frozenset(instance.demands))
 
 
-def first_stage_model(instance: Instance) -> ModelBuilder:
+def first_stage_model(instance: Instance, scope: Scope = EVERYTHING) -> ModelBuilder:
     """What is decided before any shock is known: sizes, openings, stock paths, and how options are tied."""
     model = blank_model(instance)
+    model.scope = scope
     _write_first_stage(model, instance)
     return model
 
 
 def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
-    for option in instance.options.values():
+    for option in model.selected(instance.options).values():
         option.invest(model)
-    for option in instance.sized.values():
+    for option in model.selected(instance.sized).values():
         _tie(model, option)
 
 
-def first_stages_model(tree: FutureTree) -> ModelBuilder:
+def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuilder:
     """The first stages of all futures of a tree, without copies of what cannot be distinguished."""
     instance = tree.futures[0].instance
     if tree.is_single:
-        return first_stage_model(instance)
+        return first_stage_model(instance, scope)
     names = [future.name for future in tree.futures]
     model = JointBuilder(instance.horizon, instance.discount_rate, _names(instance), names, tree.node)
     for future, member in zip(tree.futures, model.members, strict=True):
@@ -227,7 +228,7 @@ class Writer:
 
     def __init__(self, instance: Instance, scope: Scope = EVERYTHING) -> None:
         self.tree = instance.tree
-        self.first_stage = first_stages_model(self.tree)
+        self.first_stage = first_stages_model(self.tree, scope)
         self.first_stage.scope = scope
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)
@@ -325,11 +326,11 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
 def _tie(model: ModelBuilder, option: Sized) -> None:
     """requires: Y[o,a] ≤ Y[r,a] at every decision point a; excludes: at most one of the two is ever opened."""
     own = model.linked(option.id, "opened")
-    for required in option.requires:
+    for required in filter(model.selects, option.requires):
         for a, opened in model.linked(required, "opened").items():
             model.require(option.id, f"requires_{required}", a, own[a], "<=", opened, unit="1")
     last = model.horizon.decisions[-1]
-    for excluded in option.excludes:
+    for excluded in filter(model.selects, option.excludes):
         both = own[last] + model.linked(excluded, "opened")[last]
         model.require(option.id, f"excludes_{excluded}", None, both, "<=", 1.0, unit="1")
 

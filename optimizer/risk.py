@@ -37,17 +37,11 @@ class CostOutcome[Amount: (Expression, float)]:
 
 @dataclass(frozen=True)
 class FutureCosts[Amount: (Expression, float)]:
-    """What one future costs.
+    """What one future costs."""
 
-    Attributes:
-        probability: of the future.
-        expected: over its shocks.
-        outcomes: that nothing happens, then all its shocks with a probability; for CVaR. Probabilities are those of the
-            tree.
-    """
-
-    probability: float
-    expected: Amount
+    probability: float  # of the future
+    expected: Amount  # over its shocks
+    # That nothing happens, then all its shocks with a probability; for CVaR. Probabilities are those of the tree.
     outcomes: Sequence[CostOutcome[Amount]] = ()
 
     def plus(self, amount: Amount) -> "FutureCosts[Amount]":

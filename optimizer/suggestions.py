@@ -53,12 +53,7 @@ def suggest(word: str, names: Iterable[str], otherwise: str) -> str:
 
 
 class Vocabulary:
-    """Names of one sort.
-
-    Args:
-        names: all of them.
-        noun: what one of them is called, such as "commodity".
-    """
+    """Names of one sort."""
 
     def __init__(self, names: Iterable[str], noun: str) -> None:
         self.names, self.noun = frozenset(names), noun

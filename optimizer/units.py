@@ -134,10 +134,10 @@ class Series:
     points: tuple[tuple[int, float], ...]
 
     def at(self, year: int | npt.NDArray[np.int64]) -> Any:
-        """The value of a calendar year, or of each year of an array."""
+        """The value of a calendar year, or of each year of an array; one number where it is the same in all years."""
+        if len(self.points) == 1:
+            return self.points[0][1]
         if isinstance(year, np.ndarray):
-            if len(self.points) == 1:
-                return np.full(year.shape, self.points[0][1])
             return np.interp(year, [at for at, _ in self.points], self.values)
         after = bisect_right(self.points, (year, math.inf))
         if after == 0:

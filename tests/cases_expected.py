@@ -25,7 +25,7 @@ An expectation is `A ± B` (B an amount, or a share of A in %), `A to B`, `at le
     total_cost, outlay, price_of_survival,      currency units; price_of_survival is none where it is not known
     survival_gap, worst_gap, nothing_gap        nothing_gap: of doing nothing
     shocks, shocks_survived, nothing_failed     counts; nothing_failed: shocks that doing nothing fails
-    bought, bought_in_peace, kinds              lists: options bought, those bought without any shock, kinds of them
+    bought, bought_without_shocks, kinds        lists: options bought, those bought without any shock, kinds of them
     builds, first_year                          option: size in all; year of the first decision or purchase (0: never)
     stock                                       stockpile: t, the most that is held
     service                                     segment: served share in its worst period of all shocks
@@ -230,7 +230,7 @@ def figures(result: so.Result) -> dict[str, Any]:
         "nothing_gap": nothing.gap if nothing else 0.0,
         "nothing_failed": nothing.shocks_failed if nothing else 0,
         "bought": bought,
-        "bought_in_peace": list(result.calm_builds),
+        "bought_without_shocks": list(result.calm_builds),
         "kinds": sorted({instance.options[o].kind for o in bought}),
     }
     tables = {

@@ -21,7 +21,7 @@ from optimizer.errors import BRIEF_FORMS, ExitCode
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
-from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.content import FLOORS_NOTE, make_brief
 from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
 from optimizer.report.brief.plan_parts import (
     MOST_ORDERS,
@@ -40,6 +40,7 @@ from optimizer.report.html.book import book, tidy
 from optimizer.report.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
+from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
@@ -257,7 +258,7 @@ def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     found = so.solve(tiny, budget=5e6)
     worst = part(make_brief(tiny, found), "worst")
     assert "of demand below survival floors, a survival gap of" in " ".join(worst["sentences"])
-    assert worst["title"] == "Where floors fail, worst first"
+    assert worst["title"] == "The worst single event"
     (row,) = worst["values"]
     assert row["gap"] == pytest.approx(found.worst_gap)
     assert row["gap"] == pytest.approx(500e3 * row["below_floor"])
@@ -283,8 +284,9 @@ def test_a_shock_that_cuts_what_is_ordered_says_so(brief: Brief) -> None:
     cuts = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 0.5}]"
     instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}"])
     found = make_brief(instance, so.solve(instance, budget=6e6))
-    assert "The worst shock cuts what the plan itself orders: home magnet plant." in found.notes
-    assert not [said for said in brief.notes if "itself orders" in said]
+    ordered = "home magnet plant, on line from 2028"
+    assert f"The worst shock cuts 1 existing source and what the plan orders: {ordered}." in found.notes
+    assert not [said for said in brief.notes if "what the plan orders" in said]
 
 
 def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance) -> None:
@@ -308,8 +310,34 @@ def test_decisions_of_later_years_are_counted_below_with_their_money(tiny: so.In
     builds = tuple(replace(build, t=2, year=2028, period="2028") for build in result.plan.builds)
     later = replace(result, plan=replace(result.plan, builds=builds))
     rows = make_brief(tiny, later).to_dict()["parts"]["orders"]["values"]
-    assert [row["order"] for row in rows][1:] == ["Later: home magnet plant, 2028"]
-    assert rows[-1]["total"] == pytest.approx(5e6)
+    assert [row["order"] for row in rows][1:] == ["Later: home magnet plant, 20 t/yr"]
+    assert (rows[-1]["total"], rows[-1]["when"]) == (pytest.approx(5e6), "2028")
+
+
+def test_decisions_say_in_how_many_samples_the_best_plan_has_them(tiny: so.Instance, result: so.Result) -> None:
+    spread = Spread(0.0, 0.0, 0.0, 0.0)
+    bands = Bands(3, 4, 4, 1, 0.5, spread, spread, spread, {"reserve": 1.0, "plant": 0.75})
+    orders = make_brief(tiny, replace(result, bands=bands)).to_dict()["parts"]["orders"]
+    assert {row["order"].partition(",")[0]: row["sampled"] for row in orders["values"]} == {
+        "magnet reserve": 1.0, "home magnet plant": 0.75, "All decisions (2)": None
+    }  # fmt: skip
+    assert "of 4 samples" in orders["table"]["caption"]
+    assert "sampled" not in make_brief(tiny, result).to_dict()["parts"]["orders"]["values"][0]
+
+
+def test_a_delay_that_was_not_looked_at_says_so(tiny: so.Instance, result: so.Result) -> None:
+    orders = orders_of(tiny, result, 2026)
+    slip = Slip((orders[0].option,), (), "embargo@2027", 1e6, 1.0, 1.0, 1e6, 0.0)
+    rows = make_brief(tiny, result, slips=[slip]).to_dict()["parts"]["orders"]["values"]
+    assert [row["slip"] for row in rows][1:] == ["not computed", "not computed"]
+
+
+def test_a_segment_below_its_floor_comes_before_one_that_loses_more(tiny: so.Instance) -> None:
+    """Wind needs no floor and loses 40 t at 5M; motors have one: 5M buy too little for them, at 0.5M a tonne."""
+    instance = so.load(TINY, ["demands.wind={commodity: magnet, quantity: 40, shortage_cost: 5M}"])
+    rows = part(make_brief(instance, so.solve(instance, budget=5e6)), "unserved")["values"]
+    assert [row["segment"] for row in rows] == ["motors", "wind"]
+    assert rows[0]["shortage_cost"] < rows[1]["shortage_cost"]
 
 
 def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instance, result: so.Result) -> None:
@@ -320,16 +348,17 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     instance = so.load(TINY, ["demands.motors.quantity=110", "policy.budget=50M", "processes.imports.capacity=100"])
     found = so.solve(instance)
     assert found.lacks
-    left, note, *_ = make_brief(instance, found).to_dict()["notes"]
+    floors, left, note, *_ = make_brief(instance, found).to_dict()["notes"]
+    assert floors == FLOORS_NOTE
     assert left.endswith("of the budget is left.")
     # Nothing can be ordered in time: the gap of the embargo of 2026 stays, whatever the budget.
     barred = so.load(TINY, ["options.plant.earliest=2030", "options.reserve.earliest=2030", "policy.budget=50M"])
-    left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
+    _, left, *_ = make_brief(barred, so.solve(barred)).to_dict()["notes"]
     assert left == "50M USD of the budget is left: no plan under these rules closes more of the survival gap."
     # Where it was asked what would help, that is said in place of it: money cannot buy what cannot be ordered.
-    helped, *_ = make_brief(barred, so.solve(barred), studies=[so.explain(barred)]).to_dict()["notes"]
+    _, helped, *_ = make_brief(barred, so.solve(barred), studies=[so.explain(barred)]).to_dict()["notes"]
     assert helped.startswith("50M USD of the budget is left. No amount of money alone makes everything survivable. ")
-    assert note.startswith("Unserved already without a shock: motors, 2026 to 20")
+    assert note.startswith("Unserved already without a shock, when no stock is released: motors, 2026 to 20")
     assert "up to 9 %" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")
 
@@ -340,6 +369,8 @@ def test_nothing_bought_is_compared_where_its_plan_is_known(tiny: so.Instance, r
     nothing = next(point.result for point in points.points if point.budget == 0)
     assert rows[-1]["plan"] == "Do nothing"
     assert rows[-1]["more"] == pytest.approx(nothing.total_cost - result.total_cost)
+    # No plan of another budget is shown, so that there is nothing to say of what it leaves out.
+    assert "differs" not in rows[-1]
     rows = make_brief(tiny, result).to_dict()["parts"]["alternatives"]["values"]
     assert rows[-1]["more"] is None
 
@@ -520,7 +551,7 @@ def test_form_without_its_library_says_what_to_install(suffix: str, monkeypatch:
     monkeypatch.setattr(extras, "find_spec", lambda module: None if module in ("fpdf", "docx") else object())
     made = CliRunner().invoke(app, ["report", str(TINY), "--quick", "-o", f"brief{suffix}"])
     assert made.exit_code == ExitCode.USAGE
-    assert "needs fpdf; run: pip install 'optimizer[report]'" in made.output
+    assert "needs fpdf; in the project's folder run: pip install '.[report]'" in made.output
 
 
 def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:

@@ -303,13 +303,13 @@ def test_check_says_what_an_instance_is_about() -> None:
     assert "embargo@2027" in done.stdout
 
 
-def test_check_says_what_pays_for_itself_in_peace() -> None:
+def test_check_says_what_pays_for_itself_without_shocks() -> None:
     # At 10k a tonne the home plant saves 50k a tonne on imports in each of three years, for 20k and the fixed cost.
     cheap = ("--set", "options.plant.cost=10k", "--set", "options.plant.capex=20k")
     done = diversify("check", TINY, *cheap)
     assert "pays for itself without any shock" in " ".join(done.stdout.split())
     (summary,) = json.loads(diversify("check", TINY, *cheap, "--json").stdout)
-    assert summary["bought_in_peace"]["plant"] == pytest.approx(80)
+    assert summary["bought_without_shocks"]["plant"] == pytest.approx(80)
 
 
 def test_check_reports_every_file(tmp_path: Path) -> None:

@@ -315,3 +315,11 @@ def test_no_shock_plans_are_those_of_their_budgets() -> None:
     assert len(set(costs)) == len(costs), "each budget pays other lines"
     for budget, cost in zip(budgets, costs, strict=True):
         assert so.solve(with_budget(instance, budget)).calm_cost == pytest.approx(cost, rel=1e-4), budget
+
+
+def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
+    # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
+    assert compare(tiny(), [0.0], settings=Settings(time_limit=600.0)).gap == 0.02
+    assert so.explain(tiny(), settings=Settings(jobs=1)).gap == 0.005
+    assert compare(tiny(), [0.0], settings=Settings(gap=1e-4)).gap == 1e-4
+    assert so.solve(tiny(), settings=Settings(jobs=1)).settings["gap"] == 1e-4

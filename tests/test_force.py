@@ -95,7 +95,7 @@ def test_the_audit_sees_another_size_or_year() -> None:
 
 def test_what_is_forced_is_not_said_to_pay_for_itself() -> None:
     instance = forced(("plant", 2027, 40))
-    assert summarise(instance).bought_in_peace == {}
+    assert summarise(instance).bought_without_shocks == {}
     again = so.read(so.solve(instance).to_dict()["data"])
     assert again.policy.force == {"plant": {2027: 40.0}}
     assert again == instance

@@ -39,7 +39,7 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
     ],
 )
 def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
-    assert summarise(so.load(INSTANCES / name)).bought_in_peace.keys() <= at_most
+    assert summarise(so.load(INSTANCES / name)).bought_without_shocks.keys() <= at_most
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
@@ -54,7 +54,7 @@ def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_order
         "ease.late": {samarium},
     }
     futures = so.load(US_2027).tree.futures
-    assert {future.name: summarise(future.instance).bought_in_peace.keys() for future in futures} == ordered
+    assert {future.name: summarise(future.instance).bought_without_shocks.keys() for future in futures} == ordered
 
 
 def test_us_2027_is_us_magnets_with_futures() -> None:

@@ -155,8 +155,8 @@ def test_the_largest_of_overlapping_cuts_counts_and_the_last_severity_stays(cell
         "severity: 0.5}]}}",
     )
     path = instance.path(instance.events[0])
-    assert [path.cut("imports", t) for t in path.periods] == [0.9, 0.5, 0.5, 0.5]
-    assert [path.limit("imports", t) for t in path.periods] == [250] * 4
+    assert [path.severity_at("imports", t) for t in path.periods] == [0.9, 0.5, 0.5, 0.5]
+    assert [path.capacity_at("imports", t) for t in path.periods] == [250] * 4
 
 
 def test_profile_decides_what_comes_through(cell: Cell, solve: Solve) -> None:
@@ -212,7 +212,7 @@ shocks: {s: {start: 2026, months: 12, cuts: [%s]}}
 def test_a_cut_strikes_what_matches_all_its_fields_and_any_of_its_lists(cell: Cell, cut: str, struck: set[str]) -> None:
     instance = cell(years(2026), CHAIN % cut)
     path = instance.path(instance.events[0])
-    assert {name for name in instance.activities if path.cut(name, 0) > 0} == struck
+    assert {name for name in instance.activities if path.severity_at(name, 0) > 0} == struck
 
 
 def test_output_of_a_cut_process_is_lost_but_not_the_commodity(cell: Cell, solve: Solve) -> None:

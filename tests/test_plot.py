@@ -72,7 +72,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("sources", Choice(shock="embargo@2029", segment="motors"), ["Shock and segment as asked for."]),
         ("drawdown", Choice(), ["Stocks in embargo", "magnet reserve: 100 t to 0 t", "before"]),
         ("timeline", Choice(), ["home magnet plant", "20 t/yr, 5M USD", "100 t, 6.5M USD", "lead time"]),
-        ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "tightest by name"]),
+        ("survival", Choice(), ["✓ embargo: 2 shocks", "tightest 2027", "30/30", "motors", "(tightest)"]),
         ("path", Choice(shock="embargo@2029"), ["motors in embargo · 2029", "survival floor", "unserved"]),
         ("sankey", Choice(shock="embargo@2029", end=True), ["magnets, home", "from stock", "NOT SERVED", "2030"]),
         ("sankey", Choice(), ["magnets, rival", "in the baseline, 2026"]),

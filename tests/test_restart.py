@@ -63,7 +63,9 @@ def test_what_runs_in_a_window_does_not_depend_on_the_step(cell: Cell, step: str
     path = instance.path(instance.events[0])
     shares = share(instance, "works")
     assert len(shares) == periods
-    assert sum(path.limit("works", t) * r for t, r in zip(path.periods, shares, strict=True)) == pytest.approx(280)
+    assert sum(path.capacity_at("works", t) * r for t, r in zip(path.periods, shares, strict=True)) == pytest.approx(
+        280
+    )
     assert shares == sorted(shares)
 
 

@@ -47,7 +47,7 @@ def test_price_of_survival_and_doing_nothing() -> None:
     assert (result.nothing.shocks_failed, result.nothing.worst_shock) == (1, "embargo")
 
 
-def test_what_pays_for_itself_in_peace_is_marked() -> None:
+def test_what_pays_for_itself_without_shocks_is_marked() -> None:
     # A plant at 1 USD/t saves 9 a year on 2 years, for 5: bought in peace, 100 t/yr. In the shock it serves everything.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 1, "capex": 5, "max_size": 100}
     result = solved(options={"plant": plant})
@@ -253,7 +253,7 @@ def test_repr_and_frames_carry_units() -> None:
     assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; 1 processes")
 
 
-def test_what_goes_unserved_in_peace_is_told() -> None:
+def test_what_goes_unserved_without_shocks_is_told() -> None:
     # Half of what is made has to be made at home, where nothing makes any: nothing is made, 100 t a year go short.
     rule = {"commodity": "magnet", "region": "home", "share": 0.5, "from": 2027}
     result = solved(policy={"min_share": [rule]})
@@ -271,7 +271,7 @@ def test_what_goes_unserved_in_peace_is_told() -> None:
     assert any("all.lacks" in row for row in so.verify(so.read(result.data), silent).disagreements)
 
 
-def test_nothing_is_said_where_all_is_served_in_peace() -> None:
+def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
     result = solved()
     assert result.lacks == {}
     assert "In the baseline" not in [label for label, _ in facts(so.read(result.data), result)]
@@ -299,7 +299,7 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
 
 
-def test_segments_that_go_short_in_peace_are_told_apart() -> None:
+def test_segments_that_go_short_without_shocks_are_told_apart() -> None:
     # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
     demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}
     result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})

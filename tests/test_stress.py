@@ -308,7 +308,7 @@ def test_parquet_without_pyarrow_is_said_before_any_work(plan_file: str, monkeyp
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = stressed(plan_file, "--parquet", "rows.parquet")
     assert done.exit_code == 2
-    assert "optimizer[parquet]" in " ".join(done.stderr.replace("│", " ").split())
+    assert ".[parquet]" in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_a_plan_that_fails_in_its_own_shocks_is_not_said_to_survive(capsys: pytest.CaptureFixture[str]) -> None:

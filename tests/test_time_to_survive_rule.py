@@ -229,4 +229,4 @@ def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:
 def test_check_names_a_rule_that_cannot_be_kept_and_what_peace_buys_is_not_its() -> None:
     assert summarise(ruled(rule(1))).clash[0].startswith("policy.min_time_to_survive[0]")
     kept = summarise(ruled(rule(1, **{"from": 2027})))
-    assert (kept.clash, kept.bought_in_peace) == ((), {})
+    assert (kept.clash, kept.bought_without_shocks) == ((), {})

@@ -1,9 +1,10 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   outer approximation of a group g of shocks, above its lower bound, divided by the median shortage cost
-    cut    θ[g] ≥ value + g·(x − plan) + by_gap·(γ − limit)    at every plan evaluated; never above the true value
-    γ      θ of the gap of the one shock of g, where costs depend on the gap that it may leave
-    link   θ[g] ≥ gap or cost of those shocks of g that the master holds, and the lower bounds of the others
+    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + unit·θ, with unit the median shortage cost
+    cut    lower + unit·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every plan evaluated, with π a subgradient
+           of V there, so that the right-hand side is never above V
+    γ      gap of the one shock of g, estimated likewise, where costs depend on the gap that it may leave
+    link   lower + unit·θ[g] ≥ gap or cost of the shocks of g in the master, and the lower bounds of the others
 
 CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
 B_W are columns of their own, so that the rows of outcomes are short. The largest cost and regret need θ by future.
@@ -50,10 +51,10 @@ class ShockGroups:
     Attributes:
         kind: whether gaps or costs are estimated.
         group_of: by shock, its group; −1 for those that are not estimated.
-        weights: by shock, of its gap or cost.
+        weights: by shock, the factor of its gap or cost in the sum of its group, such as its probability.
         least: by shock, a lower bound on its gap or cost, in money.
         owners: by group, the number of the future whose shocks it holds.
-        factors: by group, what its sum is multiplied by in the gap or expected cost of its future.
+        factors: by group, the factor of its sum in the gap or expected cost of its future.
         gaps: of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
     """
 
@@ -120,7 +121,15 @@ def group_shocks(
 
 @dataclass(frozen=True)
 class BendersCut:
-    """Sums of groups at one plan, with subgradients in its columns and in gaps; `new` are the groups that get a row."""
+    """What the groups are worth at one plan, and how that changes with the plan and with the gaps allowed.
+
+    Attributes:
+        plan: value of each first-stage column.
+        value: by group, in money. subgradient: by group and first-stage column, in money per unit of the column.
+        new: the groups that get a row in the master.
+        gap_limit: by group, the gap in money that its one shock may leave; nan where its floors are kept.
+        by_gap: by group, the derivative of its value in that gap.
+    """
 
     plan: Vector
     value: Vector

@@ -5,8 +5,8 @@ segment below its floor by more than `VIOLATED` of its demand.
 
     relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
                  that are worst under the do-nothing plan
-    integers     the same with integers, from the shocks that the relaxation needed: by a few branches (`benders_loop`)
-                 where these suffice
+    integers     the same with integers, from the shocks that the relaxation needed: by branch and cut, or by HiGHS
+                 (`solver.highs_tree` chooses)
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
 that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,

@@ -284,10 +284,12 @@ def _columns(instance: Instance, path: Path, varied: _VariedFields) -> dict[tupl
     result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
     for name in {*path.severity, *path.accident}:
         for t in path.periods:
-            result["lost", name, t] = path.lost(name, t)
-            result["unrestrained", name, t] = np.where(path.deliberate, path.accidental_cut(name, t), path.cut(name, t))
+            result["lost", name, t] = path.largest_severity_at(name, t)
+            result["unrestrained", name, t] = np.where(
+                path.deliberate, path.accidental_severity_at(name, t), path.severity_at(name, t)
+            )
     for t in path.periods:
-        result |= {("demand", d, t): path.demanded(d, t) for d in varied.demand}
+        result |= {("demand", d, t): path.demand_at(d, t) for d in varied.demand}
         result |= {("floor", d, t): path.floor_at(d, t) for d in varied.survival}
     for o in varied.reliability:
         usual = getattr(instance.options[o], "reliability", 0.0)
@@ -456,7 +458,7 @@ def _missed(
     """The demand below the floors of a sample that goes unserved in a model, money."""
     path = instance.path(sample)
     return math.fsum(
-        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demanded(d, t))
+        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demand_at(d, t))
         for d, demand in instance.demands.items()
         for t, column in found[sample.name, d, "unserved"].items()
     )

@@ -380,7 +380,7 @@ class MeasuredModel:
         for number, member in enumerate(self.builder.members):
             for (own, segment, t), below in member.accounts("below").items():
                 path = self.tree.name(number, str(own))
-                if path in paths and below.value(numbers) > share * paths[path].demanded(str(segment), int(t)):
+                if path in paths and below.value(numbers) > share * paths[path].demand_at(str(segment), int(t)):
                     result.add(path)
         return result
 

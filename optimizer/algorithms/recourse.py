@@ -68,7 +68,8 @@ class Subgradients:
     ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
 
     Attributes:
-        value: by group. subgradient: by group and column of `first_stage_model`.
+        value: by group, in money. subgradient: by group and column of `first_stage_model`, in money per unit of the
+            column.
         gap, fails, cost: by shock, as in `ShockGaps`; cost is discounted and without probability.
         gap_limit: by group, the gap that its shock may leave. by_gap: the derivative of the group's value in it.
     """

@@ -143,7 +143,7 @@ class WindowProgramme:
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
-        self._demand = ScenarioTable([self.path.demanded(d, k) for d, k in below], size)
+        self._demand = ScenarioTable([self.path.demand_at(d, k) for d, k in below], size)
         self._upper = ScenarioTable([column.upper for column in columns], size)
         self._write_rows(builder, layout, position, size)
         self.shortage = _dense(shortfall, position, len(columns))

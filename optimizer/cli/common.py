@@ -32,13 +32,7 @@ if TYPE_CHECKING:
 
 
 def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
-    """End a run that has an answer; a plan that the audit disagrees with counts first, then a search that was stopped.
-
-    Args:
-        survives: whether some plan survives, or the question has its answer.
-        is_stopped: whether the search ended before the proof.
-        disagrees: whether the audit disagrees with the plan.
-    """
+    """End a run that has an answer; that the audit disagrees with it counts first, then that the search was stopped."""
     survived = ExitCode.SURVIVES if survives else ExitCode.NO_PLAN_SURVIVES
     raise typer.Exit(ExitCode.INTERNAL if disagrees else ExitCode.STOPPED if is_stopped else survived)
 
@@ -352,8 +346,6 @@ class Display:
 @contextlib.contextmanager
 def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
     """Show progress on stderr; amounts in `money`, a currency's symbol."""
-    from optimizer.cli.common import stderr_console
-
     console = stderr_console()
     if not console.is_terminal:
         yield Display(console, money, None, lists_tasks=lists_tasks)

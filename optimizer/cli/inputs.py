@@ -32,33 +32,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanInput:
-    """A plan and the instance in which it is evaluated.
-
-    Attributes:
-        is_saved: whether the plan was read from a file; else it was solved for.
-        interrupted: whether Ctrl-C ended the search for it.
-    """
+    """A plan and the instance in which it is evaluated."""
 
     instance: "Instance"
     result: "Result"
-    is_saved: bool = False
-    interrupted: bool = False
+    is_saved: bool = False  # whether the plan was read from a file; else it was solved for
+    interrupted: bool = False  # whether Ctrl-C ended the search for it
 
 
 @dataclass(frozen=True)
 class InstanceInput:
-    """An instance with the changes of the command line.
-
-    Attributes:
-        document: where each value stands in the file.
-        notes: what was changed, in words.
-        warnings: of the file, and `clashes`: values of one change that another one replaced.
-    """
+    """An instance with the changes of the command line."""
 
     instance: "Instance"
-    document: "Document"
-    notes: tuple[str, ...] = ()
-    warnings: tuple["Finding", ...] = ()
+    document: "Document"  # where each value stands in the file
+    notes: tuple[str, ...] = ()  # what was changed, in words
+    warnings: tuple["Finding", ...] = ()  # of the file, and `clashes`: values of one change that another one replaced
     clashes: tuple["Finding", ...] = ()
 
     @property

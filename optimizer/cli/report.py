@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.given_plan import Slip
-    from optimizer.studies.requirements import Requirements
     from optimizer.studies.sensitivity import Sensitivity
 
 _PAGES = (".html", ".htm")
@@ -306,18 +305,13 @@ def _end_with_requirements(
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)
+    from optimizer.report.document import requirements_page
+    from optimizer.report.excel import requirements_workbook
     from optimizer.report.tables.requirements import requirements_parts
 
     common.print_answer(made, requirements_parts, json=json)
-    common.write_answer(output, _requirements_content(made, output, doubts))
+    written = requirements_workbook if output.suffix.lower() == _BOOK else requirements_page
+    common.write_answer(output, written(made, doubts))
     for doubt in doubts:
         common.print_message(doubt)
     common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))
-
-
-def _requirements_content(found: "Requirements", output: Path, doubts: tuple[str, ...]) -> str | bytes:
-    from optimizer.report.document import requirements_page
-    from optimizer.report.excel import requirements_workbook
-
-    is_book = output.suffix.lower() == ".xlsx"
-    return requirements_workbook(found, doubts) if is_book else requirements_page(found, doubts)

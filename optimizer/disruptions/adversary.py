@@ -1,4 +1,4 @@
-"""Adversaries: its possible targets, what each costs it, and which sets of them an attack budget buys.
+"""The adversary: its possible targets, what each costs it, and which sets of them an attack budget buys.
 
 AdversarySpec    the entry `adversary:`
 AttackTarget     cuts that it can bring about, at a price

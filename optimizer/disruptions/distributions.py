@@ -30,20 +30,14 @@ Draws = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Distribution:
-    """A random number between two bounds.
+    """A random number between two bounds."""
 
-    Attributes:
-        kind: ``constant``, or the distribution's name in the file.
-        parameters: the numbers of the file in its order; of ``discrete`` the values, ascending.
-        low, high: the smallest and the largest value that may be drawn.
-        weights: of ``discrete``, one for each value.
-    """
-
-    kind: str
-    parameters: tuple[float, ...]
+    kind: str  # ``constant``, or the distribution's name in the file
+    parameters: tuple[float, ...]  # the numbers of the file in its order; of ``discrete`` the values, ascending
+    # The smallest and the largest value that may be drawn.
     low: float
     high: float
-    weights: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()  # of ``discrete``, one for each value
 
     @property
     def support(self) -> tuple[float, float]:
@@ -177,10 +171,6 @@ def _order_ends(kind: str, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _of_uniform(low: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
-    return _order_ends("uniform", low, high)
-
-
 def _of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
     _order_ends("triangular", low, high)
     if not low <= mode <= high:
@@ -225,7 +215,7 @@ def _discrete(value: Any) -> Distribution:
 _PARAMETERS = {"uniform": "low, high", "triangular": "low, mode, high", "beta": "a, b", "lognormal": "median, sigma"}
 # What checks the parameters and the bounds of a distribution, and returns its support.
 _SUPPORTS: dict[str, Callable[..., tuple[float, float]]] = {
-    "uniform": _of_uniform,
+    "uniform": lambda low, high, bounds: _order_ends("uniform", low, high),
     "triangular": _of_triangular,
     "beta": _of_beta,
     "lognormal": _of_lognormal,

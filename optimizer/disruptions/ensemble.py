@@ -166,11 +166,10 @@ class EnsembleSpec(Described):
         ours = {field: getattr(self, field) for field in INHERITED}
         if not self.events:
             return {"": Event.model_construct(cuts=self.cuts, **ours)}
-        return {name: _inheriting(event, ours) for name, event in self.events.items()}
-
-
-def _inheriting(event: Event, ours: Mapping[str, Any]) -> Event:
-    return event.model_copy(update={field: value for field, value in ours.items() if getattr(event, field) is None})
+        return {
+            name: event.model_copy(update={field: ours[field] for field in ours if getattr(event, field) is None})
+            for name, event in self.events.items()
+        }
 
 
 def draw_of(cut: DrawnCut, event: str, i: int) -> str:
@@ -317,18 +316,15 @@ def _cuts(chances: Chances, key: str, event: Event, struck: _Indices) -> Iterato
     certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
-        rows = _profiles(cut, chances.column(f"cut/{draw_of(cut, key, i)}")[struck], factors)
+        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[struck]
+        profile = [np.round(np.clip(each.at(drawn) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
+        # Severities by sample, then by period of the window.
+        rows = list(zip(*profile, strict=True))
         if certain and all(each.is_constant for each in cut.severity):
             columns.append([_struck(cut, row) for row in rows[:1]] * len(rows))
         else:
             columns.append([_struck(cut, row) for row in rows])
     return zip(*columns, strict=True) if columns else iter([()] * len(struck))
-
-
-def _profiles(cut: DrawnCut, chances: Draws, factors: Draws) -> list[tuple[float, ...]]:
-    """Severities by sample, then by period of the window."""
-    rows = [np.round(np.clip(each.at(chances) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
-    return list(zip(*rows, strict=True))
 
 
 def _struck(cut: DrawnCut, severity: tuple[float, ...]) -> Cut:

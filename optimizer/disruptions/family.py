@@ -24,17 +24,13 @@ _SPAN = ("from", "to", "every")
 
 @dataclass(frozen=True)
 class Starts:
-    """The periods in which a window may begin, as the file names them.
+    """The periods in which a window may begin, as the file names them."""
 
-    Attributes:
-        labels: the periods listed; of a span its first and, where it is given, its last, which is inclusive.
-        form: one period, a list, a span, or the span of an ensemble in which every period is equally likely.
-        every: the stride of a span; None is the step of the horizon.
-    """
-
+    # The periods listed; of a span its first and, where it is given, its last, which is inclusive.
     labels: tuple[str, ...]
+    # One period, a list, a span, or the span of an ensemble in which every period is equally likely.
     form: Literal["one", "list", "span", "uniform"] = "one"
-    every: Step | None = None
+    every: Step | None = None  # the stride of a span; None is the step of the horizon
 
     @property
     def listed(self) -> bool:
@@ -71,7 +67,8 @@ class Starts:
             begin, end = self.labels
             yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
         if self.every and MONTHS[self.every] < horizon.months:
-            yield f"every {self.every} is finer than the horizon's step", f"Write year{_or_coarser(horizon)}."
+            coarser = f" or {horizon.step}" if horizon.step != "year" else ""
+            yield f"every {self.every} is finer than the horizon's step", f"Write year{coarser}."
 
     def is_backwards(self, horizon: Horizon, known: Collection[int]) -> bool:
         """Whether they are a span that ends before it begins; False where an end is none of the known periods."""
@@ -88,10 +85,6 @@ class Starts:
             given = dict(zip(("from", "to"), self.labels, strict=False))
             return given | ({"every": self.every} if self.every else {})
         return list(self.labels) if self.listed else self.labels[0]
-
-
-def _or_coarser(horizon: Horizon) -> str:
-    return f" or {horizon.step}" if horizon.step != "year" else ""
 
 
 def _end(horizon: Horizon, label: str) -> int:

@@ -284,7 +284,7 @@ class Shock:
     entry: str
 
     @property
-    def worst_cut(self) -> float:
+    def worst_severity(self) -> float:
         """The largest severity of its cuts, in the periods of its window."""
         severities = (each for cut in self.spec.cuts for each in cut.severity[: len(self.periods)])
         return max(severities, default=0.0)
@@ -317,42 +317,26 @@ class Path:
 
     Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
     or a single one where all agree, and `periods` counts from the start of their windows.
-
-    Attributes:
-        key: ``baseline``, the shock's name, or ``shocks`` for many.
-        periods: the periods of the run, of the whole horizon for the baseline.
-        delta: years that each of them lasts.
-        years: calendar year of each period.
-        deliberate: whether leverage restrains the cuts of `severity`.
-        demand: t per period by segment, after any surge.
-        floor: survival floor by segment, a share; empty in the baseline.
-        capacity: t per period by existing process, before any cut.
-        region: region by existing process.
-        severity: share lost by process or option; those that no cut matches are absent.
-        accident: the same of the cuts that leverage does not restrain, where a shock has both sorts; else empty.
-        scrap: t per period that come back from what each segment used; a surge does not change it.
-        multiplier: on the cost of a process, process option or substitution.
-        reliability: of a partnership, in place of its own.
-        is_steady: one state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
-        is_rule: floors are kept in full, and what it costs is not counted.
     """
 
-    key: str
-    periods: range
-    delta: float
-    years: tuple[Any, ...]
-    deliberate: Any
-    demand: Mapping[str, Numbers]
-    floor: Mapping[str, Numbers]
-    capacity: Mapping[str, Numbers]
-    region: Mapping[str, str | None]
-    severity: Mapping[str, Numbers]
-    scrap: Mapping[str, Numbers]
-    multiplier: Mapping[str, Number]
-    reliability: Mapping[str, Number]
+    key: str  # ``baseline``, the shock's name, or ``shocks`` for many
+    periods: range  # the periods of the run, of the whole horizon for the baseline
+    delta: float  # years that each of them lasts
+    years: tuple[Any, ...]  # calendar year of each period
+    deliberate: Any  # whether leverage restrains the cuts of `severity`
+    demand: Mapping[str, Numbers]  # t per period by segment, after any surge
+    floor: Mapping[str, Numbers]  # survival floor by segment, a share; empty in the baseline
+    capacity: Mapping[str, Numbers]  # t per period by existing process, before any cut
+    region: Mapping[str, str | None]  # region by existing process
+    severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent
+    scrap: Mapping[str, Numbers]  # t per period that come back from what each segment used; a surge does not change it
+    multiplier: Mapping[str, Number]  # on the cost of a process, process option or substitution
+    reliability: Mapping[str, Number]  # of a partnership, in place of its own
+    # Share lost to cuts that leverage does not restrain, where a shock has both sorts; else empty.
     accident: Mapping[str, Numbers] = field(default_factory=dict)
+    # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
     is_steady: bool = False
-    is_rule: bool = False
+    is_rule: bool = False  # floors are kept in full, and what it costs is not counted
 
     @property
     def is_baseline(self) -> bool:
@@ -363,29 +347,30 @@ class Path:
         """The calendar year of period t."""
         return self.years[t - self.periods.start]
 
-    def cut(self, name: str, t: int) -> Any:
-        """The share σ of an activity's capacity that is lost in period t; that by accident, beside others, aside."""
+    def severity_at(self, name: str, t: int) -> Any:
+        """Severity σ in period t, the share of an activity's capacity that is lost; without cuts by accident that stand
+        beside deliberate ones."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def accidental_cut(self, name: str, t: int) -> Any:
-        """The share that is lost by accident in period t, where other cuts of the shock are deliberate."""
+    def accidental_severity_at(self, name: str, t: int) -> Any:
+        """Severity σ' of the cuts by accident in period t, a share, where other cuts of the shock are deliberate."""
         profile = self.accident.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
-    def lost(self, name: str, t: int) -> Any:
-        """The larger of the two."""
-        return largest(self.cut(name, t), self.accidental_cut(name, t))
+    def largest_severity_at(self, name: str, t: int) -> Any:
+        """The larger of both severities in period t, a share."""
+        return largest(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
-    def demanded(self, segment: str, t: int) -> Any:
+    def demand_at(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""
         return self.demand[segment][t - self.periods.start]
 
-    def returned(self, segment: str, t: int) -> Any:
+    def scrap_at(self, segment: str, t: int) -> Any:
         """Scrap that comes back in period t from what a segment used, in t."""
         return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
 
-    def limit(self, process: str, t: int) -> Any:
+    def capacity_at(self, process: str, t: int) -> Any:
         """Capacity of an existing process in period t before any cut, in t."""
         return self.capacity[process][t - self.periods.start]
 

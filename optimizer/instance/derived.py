@@ -116,6 +116,11 @@ def is_bought(instance: Instance, option: str, size: float) -> bool:
     return size > size_thresholds(instance)[0][option]
 
 
+def activity_section(instance: Instance, activity: str) -> str:
+    """The section of the file that an activity stands in."""
+    return "processes" if activity in instance.processes else "options"
+
+
 def display_name(instance: Instance, key: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (

@@ -184,13 +184,7 @@ def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
 
 
 def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
-    """A finding where an override changes an entry that does not exist; None where it makes a complete one.
-
-    Args:
-        document: with the overrides applied.
-        section, name: of the entry.
-        required: the fields without which there is no such entry.
-    """
+    """A finding where an override changes an entry that does not exist; None where it makes a complete one."""
     entries = document.data[section]
     if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
         return None

@@ -9,7 +9,7 @@ steady      states that last from one period on: nothing but cuts happens in the
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,11 @@ from optimizer.disruptions.shock import (
     Target,
     split_cuts,
 )
-from optimizer.horizon import Horizon
-from optimizer.network.process import Activity, Demand, Process
+from optimizer.network.process import Activity
 from optimizer.units import Number
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import Instance
 
 FIELDS = ("process", "commodity", "stage", "region")
 
@@ -87,53 +89,29 @@ MANY = "shocks"
 _NO_SHOCK = ShockSpec.model_construct(start=(), months=0.0)
 
 
-class Setting(Protocol):
-    """What of an instance its paths depend on."""
-
-    @property
-    def horizon(self) -> Horizon:  # noqa: D102
-        ...
-
-    @property
-    def processes(self) -> Mapping[str, Process]:  # noqa: D102
-        ...
-
-    @property
-    def demands(self) -> Mapping[str, Demand]:  # noqa: D102
-        ...
-
-    @property
-    def options(self) -> Mapping[str, Any]:  # noqa: D102
-        ...
-
-    @property
-    def activity_index(self) -> ActivityIndex:  # noqa: D102
-        ...
-
-
-def baseline_path(setting: Setting) -> Path:
+def baseline_path(instance: "Instance") -> Path:
     """The path on which nothing happens."""
-    periods = setting.horizon.periods
-    years = tuple(setting.horizon.year(t) for t in periods)
-    return _path(setting, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
+    periods = instance.horizon.periods
+    years = tuple(instance.horizon.year(t) for t in periods)
+    return _path(instance, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
 
 
-def shock_path(setting: Setting, shock: Shock) -> Path:
+def shock_path(instance: "Instance", shock: Shock) -> Path:
     """The path inside one shock's window."""
-    years = tuple(setting.horizon.year(t) for t in shock.periods)
-    lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(setting, [shock])]
-    return _path(setting, shock.name, shock.periods, years, [shock.spec], lost)
+    years = tuple(instance.horizon.year(t) for t in shock.periods)
+    lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(instance, [shock])]
+    return _path(instance, shock.name, shock.periods, years, [shock.spec], lost)
 
 
-def shared_path(setting: Setting, shocks: Sequence[Shock]) -> Path:
+def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
     """One path for shocks whose windows are equally long; its periods count from the start of the windows."""
     (length,) = {len(shock.periods) for shock in shocks}
     starts = np.array([shock.periods.start for shock in shocks])
-    years = tuple(setting.horizon.start + (starts + k) // setting.horizon.per_year for k in range(length))
-    return _path(setting, MANY, range(length), years, [shock.spec for shock in shocks], _many(setting, shocks))
+    years = tuple(instance.horizon.start + (starts + k) // instance.horizon.per_year for k in range(length))
+    return _path(instance, MANY, range(length), years, [shock.spec for shock in shocks], _many(instance, shocks))
 
 
-def steady_path(setting: Setting, key: str, t: int, delta: float, disruptions: Sequence[PermanentCuts]) -> Path:
+def steady_path(instance: "Instance", key: str, t: int, delta: float, disruptions: Sequence[PermanentCuts]) -> Path:
     """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
 
     What works is frozen as it is in t; stocks are those of the period before.
@@ -141,13 +119,13 @@ def steady_path(setting: Setting, key: str, t: int, delta: float, disruptions: S
     # A copy of what is valid: to construct one without validation looks at every default again.
     specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
-    years = (setting.horizon.year(t),)
-    path = _path(setting, key, range(t, t + 1), years, specs, _many(setting, shocks), delta)
+    years = (instance.horizon.year(t),)
+    path = _path(instance, key, range(t, t + 1), years, specs, _many(instance, shocks), delta)
     return replace(path, is_steady=True)
 
 
 def _path(
-    setting: Setting,
+    instance: "Instance",
     key: str,
     periods: range,
     years: tuple[Any, ...],
@@ -155,9 +133,9 @@ def _path(
     lost: Sequence[Mapping[str, Numbers]],
     delta: float | None = None,
 ) -> Path:
-    delta, demands = delta or setting.horizon.delta, setting.demands
+    delta, demands = delta or instance.horizon.delta, instance.demands
     surge = _by_name(specs, lambda spec: spec.demand, dict.fromkeys(demands, 1.0))
-    own = {o: getattr(option, "reliability", 1.0) for o, option in setting.options.items()}
+    own = {o: getattr(option, "reliability", 1.0) for o, option in instance.options.items()}
     return Path(
         key=key,
         periods=periods,
@@ -168,14 +146,14 @@ def _path(
             d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
         },
-        floor={} if key == BASELINE else _floors(setting, specs, years),
+        floor={} if key == BASELINE else _floors(instance, specs, years),
         capacity={
-            p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in setting.processes.items()
+            p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in instance.processes.items()
         },
-        region={p: process.region for p, process in setting.processes.items()},
+        region={p: process.region for p, process in instance.processes.items()},
         severity=lost[0],
         accident=lost[1],
-        scrap=_scrap(setting, years, delta),
+        scrap=_scrap(instance, years, delta),
         multiplier=_by_name(specs, lambda spec: spec.cost, {}),
         reliability=_by_name(specs, lambda spec: spec.reliability, own),
     )
@@ -199,10 +177,10 @@ def _by_name(
     return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
 
 
-def _floors(setting: Setting, specs: Sequence[ShockSpec], years: Iterable[Any]) -> dict[str, Numbers]:
+def _floors(instance: "Instance", specs: Sequence[ShockSpec], years: Iterable[Any]) -> dict[str, Numbers]:
     """By segment its floor in each year: that of the shock where it has one, else the segment's own."""
     floors = dict[str, Numbers]()
-    for d, demand in setting.demands.items():
+    for d, demand in instance.demands.items():
         given = [spec.survival.get(d) for spec in specs]
         usual = [demand.survival.at(year) for year in years]
         if any(floor is not None for floor in given):
@@ -212,45 +190,38 @@ def _floors(setting: Setting, specs: Sequence[ShockSpec], years: Iterable[Any]) 
     return floors
 
 
-def _scrap(setting: Setting, years: Iterable[Any], delta: float) -> dict[str, Numbers]:
+def _scrap(instance: "Instance", years: Iterable[Any], delta: float) -> dict[str, Numbers]:
     return {
-        d: tuple(_one(demand.scrap(setting.horizon, year, delta)) for year in years)
-        for d, demand in setting.demands.items()
+        d: tuple(_one(demand.scrap(instance.horizon, year, delta)) for year in years)
+        for d, demand in instance.demands.items()
         if demand.end_of_life
     }
 
 
-def _many(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
+def _many(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
     """What is lost in many shocks, a number or an array for each period of their windows."""
-    return [{name: tuple(map(_one, rows.T)) for name, rows in some.items()} for some in _severities(setting, shocks)]
+    return [{name: tuple(map(_one, rows.T)) for name, rows in some.items()} for some in _severities(instance, shocks)]
 
 
-def _severities(setting: Setting, shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
+def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
     """The shares lost to the cuts that `Path.deliberate` describes, and those lost to accidents beside them."""
     parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
-    return [_struck(setting, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
+    return [_struck(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
 
 
 def _struck(
-    setting: Setting, cuts: Sequence[Sequence[Cut]], shape: tuple[int, int]
+    instance: "Instance", cuts: Sequence[Sequence[Cut]], shape: tuple[int, int]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """By activity that some cut matches: the largest severity, one row a shock and one column a period."""
     kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
     for s, some in enumerate(cuts):
         for cut in some:
-            rows = kinds.setdefault(_aim(cut), np.full(shape, -1.0))
+            rows = kinds.setdefault((cut.region, cut.stage, cut.process, cut.commodity), np.full(shape, -1.0))
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
     struck: dict[str, npt.NDArray[np.float64]] = {}
-    for aim, rows in kinds.items():
-        target = Cut.model_construct(**dict(zip(AIM, aim, strict=True)), severity=(0.0,))
-        for name in setting.activity_index.matching(target):
+    for (region, stage, process, commodity), rows in kinds.items():
+        target = Target.model_construct(region=region, stage=stage, process=process, commodity=commodity)
+        for name in instance.activity_index.matching(target):
             struck[name] = np.maximum(struck[name], rows) if name in struck else rows
     return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}
-
-
-AIM = ("region", "stage", "process", "commodity")
-
-
-def _aim(cut: Cut) -> tuple[Any, ...]:
-    return cut.region, cut.stage, cut.process, cut.commodity

@@ -132,17 +132,12 @@ _LEVEL = f"Write it with its level: {_CVAR}."
 
 @dataclass(frozen=True)
 class RiskMeasure:
-    """What is minimised over the futures.
+    """What is minimised over the futures."""
 
-    Attributes:
-        kind: the expected cost, the largest cost, the largest regret, or conditional value at risk.
-        alpha: of `cvar`, the share of outcomes that are left out of the tail, 0 ≤ α < 1.
-        weight: of `cvar`, its share beside the expected cost, 0 to 1.
-    """
-
+    # The expected cost, the largest cost, the largest regret, or conditional value at risk.
     kind: MeasureName = "expected"
-    alpha: float = 0.0
-    weight: float = 1.0
+    alpha: float = 0.0  # of `cvar`, the share of outcomes that are left out of the tail, 0 ≤ α < 1
+    weight: float = 1.0  # of `cvar`, its share beside the expected cost, 0 to 1
 
     def plain(self) -> Any:
         """As the file has it."""

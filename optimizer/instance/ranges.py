@@ -134,11 +134,10 @@ def _is_single(value: Any) -> bool:
 def set_number(holder: Any, where: Uncertain, number: float) -> None:
     """Put an uncertain number at another value, in the mapping or list that holds it."""
     key = where.place[-1]
-    holder[key] = _scale(holder[key], number) if where.is_factor else _replace(holder[key], number)
-
-
-def _replace(value: Any, number: float) -> Any:
-    return [number] if isinstance(value, list) else number
+    if where.is_factor:
+        holder[key] = _scale(holder[key], number)
+    else:
+        holder[key] = [number] if isinstance(holder[key], list) else number
 
 
 def _scale(value: Any, factor: float) -> Any:

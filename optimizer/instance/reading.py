@@ -199,11 +199,9 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
     if len(findings) < FINDINGS:
         return list(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
-    what, cure = (
-        f"has more than {FINDINGS} findings, of which the first are listed",
-        "Correct these, and check it again.",
-    )
-    more = Finding(findings[0].file, errors[-1].line if errors else None, "", what, cure)
+    what = f"has more than {FINDINGS} findings, of which the first are listed"
+    line = errors[-1].line if errors else None
+    more = Finding(findings[0].file, line, "", what, "Correct these, and check it again.")
     return [*(errors or findings)[: FINDINGS - 1], more]
 
 
@@ -391,9 +389,8 @@ class _Reader:
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS and kind not in known_kinds():
-            self.report(
-                (*place, "kind"), f'"{excerpt(kind)}" is no kind of option', suggest(str(kind), KINDS, "The kinds are")
-            )
+            what = f'"{excerpt(kind)}" is no kind of option'
+            self.report((*place, "kind"), what, suggest(str(kind), KINDS, "The kinds are"))
         elif not is_audited(kind):
             what = f'plans that buy "{kind}" cannot be audited'
             cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."

@@ -399,19 +399,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Future:
-    """A leaf of the tree.
+    """A leaf of the tree."""
 
-    Attributes:
-        name: its branches in the order of their questions, ``late.tighten``; empty where there are no questions.
-        probability: the product of those of its branches.
-        answers: its branches, in the order in which they are known.
-        instance: the file with what they set applied in that order, without futures and scenarios.
-    """
-
-    name: str
-    probability: float
-    answers: tuple[Answer, ...]
-    instance: Instance
+    name: str  # its branches in the order of their questions, ``late.tighten``; empty where there are no questions
+    probability: float  # the product of those of its branches
+    answers: tuple[Answer, ...]  # its branches, in the order in which they are known
+    instance: Instance  # the file with what they set applied in that order, without futures and scenarios
 
 
 @dataclass(frozen=True)
@@ -424,15 +417,10 @@ class FutureShock(Shock):
 
 @dataclass(frozen=True)
 class FutureTree:
-    """All futures of an instance, one at least; those in which the same is set share their instance.
+    """All futures of an instance, one at least; those in which the same is set share their instance."""
 
-    Attributes:
-        futures: in the order of the file's branches, the first question outermost.
-        are_probabilities_given: whether the file gives those of every question with several branches.
-    """
-
-    futures: tuple[Future, ...]
-    are_probabilities_given: bool = True
+    futures: tuple[Future, ...]  # in the order of the file's branches, the first question outermost
+    are_probabilities_given: bool = True  # whether the file gives those of every question with several branches
 
     def node(self, number: int, t: int) -> int:
         """The smallest number of a future that cannot be distinguished from future `number` at the decisions of `t`.

@@ -25,21 +25,13 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value).
+    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value)."""
 
-    Attributes:
-        line: from 1.
-        kind: what it is; of an alias, `value` is the node that it stands for.
-        value: see above.
-        is_plain: a scalar without quotes, whose text may be a number or a word such as true.
-        tag: the tag that is written before it; empty where there is none.
-    """
-
-    line: int
+    line: int  # from 1
     kind: Literal["mapping", "list", "scalar", "alias"]
-    value: Any
-    is_plain: bool = False
-    tag: str = ""
+    value: Any  # pairs, items, or a text; of an alias the node that it stands for
+    is_plain: bool = False  # a scalar without quotes, whose text may be a number or a word such as true
+    tag: str = ""  # the tag that is written before it; empty where there is none
 
 
 class TextError(Exception):
@@ -109,13 +101,7 @@ class _NotSimpleError(Exception):
 def read_simple(
     text: str, scalar: Callable[[str], Any], allowance: "Allowance"
 ) -> tuple[dict[str, Any], dict[Place, int]] | None:
-    """The data of a simple YAML text and the line of every place; None where it is not simple, or holds no mapping.
-
-    Args:
-        text: what is to be read.
-        scalar: makes a value of a word without quotes.
-        allowance: of values, from which those of the text are taken.
-    """
+    """The data of a simple YAML text and the line of every place; None where it is not simple, or holds no mapping."""
     try:
         reader = _SimpleReader(text, scalar, allowance.left)
         data = reader.read()
@@ -225,10 +211,6 @@ def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> No
 
 def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
     """The root of a JSON text; None where it is no JSON.
-
-    Args:
-        text: what is to be read.
-        number: makes a number of its text.
 
     Raises:
         TextError: beyond a limit.

@@ -46,21 +46,14 @@ _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others.
-
-    Attributes:
-        sheet: its name.
-        path: that of its rows; `KEY` stands for any key of a mapping, `ITEM` for any item of a list.
-        keys: the columns with those keys, in their order.
-        model: of a row; None where rows are values, and of options, which have one model a kind.
-        value: the column of the value, where rows are values.
-    """
+    """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others."""
 
     sheet: str
-    path: tuple[str, ...]
-    keys: tuple[str, ...]
+    path: tuple[str, ...]  # that of its rows; `KEY` stands for any key of a mapping, `ITEM` for any item of a list
+    keys: tuple[str, ...]  # the columns with those keys, in their order
+    # Of a row; None where rows are values, and of options, which have one model a kind.
     model: type[BaseModel] | None = None
-    value: str = ""
+    value: str = ""  # the column of the value, where rows are values
 
     @property
     def models(self) -> tuple[type[BaseModel], ...]:

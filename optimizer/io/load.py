@@ -253,11 +253,10 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
         from optimizer.io.json_schema import EDITOR_LINE, SCHEMA_FILE
 
         has_schema = (FilePath(target).parent / SCHEMA_FILE).exists()
-        text = (
-            json.dumps(document.data, indent=1, ensure_ascii=False) + "\n"
-            if form == ".json"
-            else dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
-        )
+        if form == ".json":
+            text = json.dumps(document.data, indent=1, ensure_ascii=False) + "\n"
+        else:
+            text = dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
         content, again = text.encode("utf-8"), parse(text, str(target))
     if check_document(again)[0] != instance:
         raise OptimizerError(f"{target} would not be the same instance; nothing was written")

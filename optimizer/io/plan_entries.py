@@ -39,28 +39,19 @@ PURCHASED = "purchased.csv"
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """One amount of a plan file.
+    """One amount of a plan file."""
 
-    Attributes:
-        document: where it stands.
-        place: and at which keys.
-        option, period: names of the file.
-        amount: as it stands there.
-        is_purchase: whether it is t of a stockpile, not the size of a build; None where the option decides it.
-        kind: of the option, where the file says so.
-        opened: whether the file says that the option is opened, at size 0 too.
-        futures: names or branches of the futures in which it is bought; empty for all.
-    """
-
-    document: Document
-    place: Place
+    document: Document  # where it stands
+    place: Place  # at which keys
+    # Names of the file.
     option: str
     period: str
-    amount: Any
+    amount: Any  # as it stands there
+    # Whether it is t of a stockpile, not the size of a build; None where the option decides it.
     is_purchase: bool | None
-    kind: str | None = None
-    opened: bool = False
-    futures: tuple[str, ...] = ()
+    kind: str | None = None  # of the option, where the file says so
+    opened: bool = False  # whether the file says that the option is opened, at size 0 too
+    futures: tuple[str, ...] = ()  # names or branches of the futures in which it is bought; empty for all
 
 
 def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
@@ -138,18 +129,9 @@ def _saved(document: Document) -> Iterator[PlanEntry]:
     data = document.data
     try:
         for build in data[BUILDS]:
-            option, period = str(build["option"]), str(build["period"])
-            yield PlanEntry(
-                document,
-                (BUILDS, option, period),
-                option,
-                period,
-                build["size"],
-                is_purchase=False,
-                kind=build.get("kind"),
-                opened=bool(build.get("opened")),
-                futures=_named_futures(build),
-            )
+            option, period, kind = str(build["option"]), str(build["period"]), build.get("kind")
+            place, futures, opened = (BUILDS, option, period), _named_futures(build), bool(build.get("opened"))
+            yield PlanEntry(document, place, option, period, build["size"], False, kind, opened, futures)
         yield from _saved_purchases(document, data.get(PURCHASES, {}))
     except (KeyError, TypeError, AttributeError) as error:
         what = f"is no plan file: {type(error).__name__} {error} in builds or purchases"
@@ -211,7 +193,7 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
             continue
         amount, kind = row.get("size", ""), row.get("kind") or None
         opened = _is_opened_at_zero(kind, amount)
-        entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened=opened, futures=futures))
+        entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened, futures))
     return document, [*entries, *_purchased(document, stocks)]
 
 
@@ -253,11 +235,7 @@ class BranchKeyError(ValueError):
 
 
 class BranchKeys:
-    """The futures of an instance by the keys that a plan file has for them.
-
-    Args:
-        instance: with its questions.
-    """
+    """The futures of an instance by the keys that a plan file has for them."""
 
     def __init__(self, instance: Instance) -> None:
         self.title, self.tree = instance.title, instance.tree
@@ -327,20 +305,13 @@ class BranchKeys:
 
 @dataclass(frozen=True)
 class AnticipatedDecision:
-    """A purchase that two futures make differently before anything tells them apart.
-
-    Attributes:
-        option, t: what, and in which period.
-        futures: the numbers of both futures; the first one buys more.
-        amounts: what each buys; None for nothing.
-        answer: the first one in which they differ, in the first of them.
-    """
+    """A purchase that two futures make differently before anything tells them apart."""
 
     option: str
     t: int
-    futures: tuple[int, int]
-    amounts: tuple[float | None, float | None]
-    answer: Answer
+    futures: tuple[int, int]  # the numbers of both futures; the first one buys more
+    amounts: tuple[float | None, float | None]  # what each buys; None for nothing
+    answer: Answer  # the first one in which they differ, in the first of them
 
 
 def find_anticipated(

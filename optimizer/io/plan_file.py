@@ -205,10 +205,8 @@ def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[s
     one, other = (instance.tree.futures[number].name for number in each.futures)
     more, less = ("nothing" if amount is None else size_text(instance, each.option, amount) for amount in each.amounts)
     label, known = instance.horizon.label(each.t), instance.horizon.label(each.answer.t)
-    what = (
-        f"{label} buys {more} of {each.option} in {one} and {less} in {other}, and nothing tells these futures apart "
-    )
-    what += f"before {known}, when {each.answer.question} is answered"
+    buys = f"{label} buys {more} of {each.option} in {one} and {less} in {other}"
+    what = f"{buys}, and nothing tells these futures apart before {known}, when {each.answer.question} is answered"
     return what, f"Write the same for both, or decide it in {known} or later."
 
 
@@ -259,10 +257,8 @@ class _PlanReader:
             sections = (BUILDS, PURCHASES) if is_stock else (PURCHASES, BUILDS)
             wrong = f"{o} is of kind {option.kind}, and stands under {sections[0]}", f"Move it to {sections[1]}."
         elif entry.kind not in (None, option.kind):
-            wrong = (
-                f"{o} is of kind {entry.kind} in the plan, and of kind {option.kind} here",
-                "Name the instance of the plan.",
-            )
+            what = f"{o} is of kind {entry.kind} in the plan, and of kind {option.kind} here"
+            wrong = what, "Name the instance of the plan."
         else:
             return True
         if (o, wrong[0]) not in self._said:

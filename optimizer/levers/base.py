@@ -65,19 +65,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Labels:
-    """How a kind of lever is called.
+    """How a kind of lever is called."""
 
-    Attributes:
-        size_unit: of its size, for readers: t/yr, t, or ``level``, which stands before the number.
-        noun: what a purchase is, in the singular: "project".
-        absent: what a sentence says of one that a plan leaves out.
-        colour: its slot in the palette of figures; 7 is grey.
-    """
-
-    size_unit: str = "t/yr"
-    noun: str = "project"
-    absent: str = "is not bought"
-    colour: int = 7
+    size_unit: str = "t/yr"  # of its size, for readers: t/yr, t, or ``level``, which stands before the number
+    noun: str = "project"  # what a purchase is, in the singular: "project"
+    absent: str = "is not bought"  # what a sentence says of one that a plan leaves out
+    colour: int = 7  # its slot in the palette of figures; 7 is grey
 
 
 class Lever(Described):
@@ -255,6 +248,10 @@ class Sized(Lever):
         """`max_size`."""
         return self.max_size
 
+    def invest(self, model: ModelBuilder) -> None:
+        """Buy size and link what of it works."""
+        model.link(self.id, "capacity", self.working(model, self.buy(model)))
+
     def references(self) -> Iterator[Reference]:
         """The options that it requires or excludes."""
         for field in ("requires", "excludes"):
@@ -394,10 +391,6 @@ class Producing(Sized, Activity):
         """That of all plants."""
         return "plants"
 
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy capacity and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
-
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""
         capacity, delta = model.linked(self.id, "capacity"), path.delta
@@ -405,7 +398,7 @@ class Producing(Sized, Activity):
         activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             working = delta * capacity[t]
-            lost = largest(path.lost(self.id, t), 1.0 - self.restart_share(path, t))
+            lost = largest(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
             model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:

@@ -114,5 +114,5 @@ class Leverage(Sized):
         level = model.linked(self.id, "level")
         for process in path.struck(self.region):
             for t in path.periods:
-                held = path.deliberate * path.limit(process, t) * path.cut(process, t) * self.restraint
+                held = path.deliberate * path.capacity_at(process, t) * path.severity_at(process, t) * self.restraint
                 model.book("capacity", path.key, process, t, amount=level[t], times=held)

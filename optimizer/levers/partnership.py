@@ -46,16 +46,12 @@ class Partnership(Sized):
         """That of all deals."""
         return "deals"
 
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy size and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
-
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Restore part of what is cut."""
         capacity = model.linked(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
-            kept = path.cut(self.process, t) * reliability * path.delta
+            kept = path.severity_at(self.process, t) * reliability * path.delta
             model.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
-            beside = path.accidental_cut(self.process, t) * reliability * path.delta
+            beside = path.accidental_severity_at(self.process, t) * reliability * path.delta
             model.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -69,15 +69,11 @@ class Substitution(Sized):
         """What is substituted."""
         return (Flow("substituted", "substituted", takes=self.input, serves=self.demand, share=self.max_share),)
 
-    def invest(self, model: ModelBuilder) -> None:
-        """Buy size and link what of it works."""
-        model.link(self.id, "capacity", self.working(model, self.buy(model)))
-
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Serve the segment within size and share."""
         capacity = model.linked(self.id, "capacity")
         for t in path.periods:
-            most = self.max_share * path.demanded(self.demand, t)
+            most = self.max_share * path.demand_at(self.demand, t)
             z = model.variable(self.id, "substituted", t, upper=most)
             model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
             model.gate(self.id, t, z)

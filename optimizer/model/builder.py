@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -47,7 +47,8 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `given` marks a parameter: it is no column of the solver's problem.
+    `upper` is a number, or an array with one for each shock where a path stands for many. `given` marks a parameter: it
+    is no column of the solver's problem.
     """
 
     mark: Mark
@@ -61,7 +62,10 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one."""
+    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one.
+
+    `terms` are coefficients by column number; they and `rhs` are numbers, or arrays with one for each shock.
+    """
 
     mark: Mark
     unit: Unit
@@ -73,29 +77,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a programme is written.
+    """What of a programme is written."""
 
-    Attributes:
-        offers_valid: whether rows that every plan keeps are: not where nothing is searched for.
-        operated: the processes, segments and options whose operation is; None for all of them. The rows that they
-            share with others have their terms only.
-    """
-
-    offers_valid: bool = True
-    operated: frozenset[str] | None = None
+    offers_valid: bool = True  # whether rows that every plan keeps are: not where nothing is searched for
+    # The processes, segments and options that are; None for all of them. The rows that they share with others have
+    # their terms only, and rows that tie them to others are left out.
+    parts: frozenset[str] | None = None
 
 
 EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """One linear or mixed-integer programme being written.
-
-    Args:
-        horizon: the axis of time.
-        discount_rate: per year.
-        names: what the ledgers' keys may be.
-    """
+    """One linear or mixed-integer programme being written."""
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         super().__init__(horizon, names)
@@ -171,11 +165,12 @@ class ModelBuilder(Ledgers):
     ) -> None:
         """A new row ``left sense right``."""
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
-        difference = left - rhs
-        terms = {column: value for column, value in difference.terms.items() if not is_nothing(value)}
-        right_hand_side = -difference.constant
+        if isinstance(rhs, Expression):
+            left, rhs = left - rhs, 0.0
+        terms = {column: value for column, value in left.terms.items() if not is_nothing(value)}
+        right_hand_side = rhs - left.constant
         if not terms:
-            if _holds(0.0, sense, right_hand_side):
+            if _holds(sense, right_hand_side):
                 return
             terms = {self._never(): 1.0}
         self._append(Row(mark, unit, terms, sense, right_hand_side, t))
@@ -261,18 +256,23 @@ class ModelBuilder(Ledgers):
         return self._links
 
     def selected[T](self, parts: Mapping[str, T]) -> Mapping[str, T]:
-        """Of processes, segments or options those whose operation is written."""
-        some = self.scope.operated
-        return parts if some is None else {name: part for name, part in parts.items() if name in some}
+        """Of processes, segments or options those that are written."""
+        return parts if self.scope.parts is None else {n: part for n, part in parts.items() if self.selects(n)}
+
+    def selects(self, name: str) -> bool:
+        """Whether a process, segment or option is written."""
+        return self.scope.parts is None or name in self.scope.parts
 
     def answering(self, length: int) -> "ModelBuilder":
         """A new model of operation alone, over `length` periods counted from the start of a shock.
 
-        Every linking term of this one is a given number there, for the period before the shock as well.
+        Every linking term of the parts of this one is a given number there, for the period before the shock as well.
         """
         model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
-        model.scope = replace(self.scope, operated=None)
+        model.scope = self.scope
         for owner, what in self._links:
+            if not self.selects(owner):
+                continue
             first = len(model.columns)
             model.columns += [
                 Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
@@ -363,10 +363,11 @@ def _between_zero_and(one: Number, other: Number) -> Any:
     return np.maximum(0.0, np.minimum(one, other))
 
 
-def _holds(left: float, sense: Sense, rhs: Number) -> bool:
+def _holds(sense: Sense, rhs: Number) -> bool:
     """Whether a row without columns holds; for many shocks, in all of them."""
-    slack: Any = {"<=": rhs - left, ">=": left - rhs, "==": -np.abs(left - rhs)}[sense]
-    return bool(np.all(slack >= -FEASIBILITY * np.maximum(1.0, np.abs(rhs))))
+    size: Any = abs(rhs)
+    violated: Any = {"<=": -rhs, ">=": rhs, "==": size}[sense]
+    return is_nothing(violated) or bool(np.all(violated <= FEASIBILITY * np.maximum(1.0, size)))
 
 
 def _mass_unit(rows: Iterable[Row]) -> float:

@@ -48,12 +48,14 @@ class Expression:
     def add(self, other: "Expression | Number", factor: Number = 1.0) -> None:
         """Add `factor · other` in place; for sums that their owner is still writing."""
         if isinstance(other, Expression):
-            self.constant = self.constant + factor * other.constant
-            mine = self.terms
+            mine, constant = self.terms, other.constant
             for column, coefficient in other.terms.items():
-                mine[column] = mine.get(column, 0.0) + factor * coefficient
+                amount = factor * coefficient
+                mine[column] = mine[column] + amount if column in mine else amount
         else:
-            self.constant = self.constant + factor * other
+            constant = other
+        if not is_nothing(constant):
+            self.constant = self.constant + factor * constant
 
     def __add__(self, other: "Expression | Number") -> "Expression":
         return total((self, other))
@@ -118,12 +120,7 @@ class Names:
 
 
 class Ledgers:
-    """The ledgers of one programme: sums of expressions by key.
-
-    Args:
-        horizon: the axis of time.
-        names: what the keys may be.
-    """
+    """The ledgers of one programme: sums of expressions by key."""
 
     def __init__(self, horizon: Horizon, names: Names) -> None:
         self.horizon = horizon
@@ -149,11 +146,11 @@ class Ledgers:
             ModelError: no such ledger, or a key that does not belong there.
         """
         accounts = self._books.get(ledger, {})
-        if key not in accounts:
+        account = accounts.get(key)
+        if account is None:
             self._check(ledger, key)
         if is_nothing(times):
             return
-        account = accounts.get(key)
         if account is None:
             account = accounts[key] = Expression()
         account.add(amount, times)

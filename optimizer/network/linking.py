@@ -45,14 +45,7 @@ _Places = npt.NDArray[np.intp]
 
 
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
-    """Write the linked rows of one path, once all else is written to it.
-
-    Args:
-        model: holds the ledgers of the path and the gates that levers have named.
-        path: a shock's, or one that many share.
-        demands: all segments.
-        rows: those of the path.
-    """
+    """Write the linked rows of one path, once all else is written to it."""
     gates = model.take_gates()
     if gates and not path.is_baseline and model.scope.offers_valid:
         _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
@@ -126,7 +119,7 @@ class _PathNetwork:
     def _needs(self, path: Path, periods: Iterable[int], demands: Iterable[Demand]) -> Iterable[Number]:
         need: dict[tuple[int, str], Number] = dict.fromkeys(self.nodes, 0.0)
         for t, demand in itertools.product(periods, tuple(demands)):
-            need[t, demand.commodity] = need[t, demand.commodity] + path.demanded(demand.id, t)
+            need[t, demand.commodity] = need[t, demand.commodity] + path.demand_at(demand.id, t)
         return need.values()
 
     def write(self) -> None:

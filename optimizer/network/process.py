@@ -20,19 +20,19 @@ Price response: the more is bought a year, the dearer it all becomes.
     q      t/yr     what is bought, at the rate of a period: its amount divided by Δ
     M      t/yr     `reference`, what the market turns over in a year
     n      t/yr     `included`, what the price in the file is for; what is bought above it comes on top of M
-    ε      1        `elasticity` of what the market supplies to its price
-    p      USD/t    the price in the file
+    ϵ      1        `elasticity` of what the market supplies to its price
+    price  USD/t    the price in the file
 
-Of constant elasticity: q t a year cost p·(1 + max(0, q − n)/M)^(1/ε) a tonne, all of them. Above p·q that is p times
+Of constant elasticity: each of q t a year costs price·(1 + max(0, q − n)/M)^(1/ϵ). Above price·q that is price times
 
-    ψ(q) = q·((1 + max(0, q − n)/M)^(1/ε) − 1)      t/yr      the surcharge, in tonnes at the price in the file
+    ψ(q) = q·((1 + max(0, q − n)/M)^(1/ϵ) − 1)      t/yr      the surcharge, in tonnes at the price in the file
 
-ψ is convex for every ε above 0 where (1 − 1/ε)·n ≤ 2M. It is drawn linear between `PIECES` + 1 points of equal distance
-from n to the most that can be bought, so that it is never less than ψ and equal to it at the points.
+ψ is convex for every ϵ above 0 where (1 − 1/ϵ)·n ≤ 2M. It is linear between `PIECES` + 1 equidistant points from n to
+the most that can be bought, so that it is never less than ψ and equal to it at the points.
 
-Column and rows, in every period with an amount a, one for each piece from q to q' with slope s:
-    surcharge   e ≥ 0           e ≥ s·(a − q·Δ) + ψ(q)·Δ                     row `price_<piece>`
-    cost       += p·e
+Column and rows, in every period, for each piece k from q_{k−1} to q_k with slope ψ'_k:
+    surcharge   e ≥ 0           e ≥ ψ'_k·(amount − q_{k−1}·Δ) + ψ(q_{k−1})·Δ         row `price_<piece>`
+    cost       += price·e
 
 An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
 
@@ -40,7 +40,7 @@ An activity: something in a region that turns inputs into outputs. Existing proc
            input      t per t    taken from each commodity
            output     t per t    given to each commodity; joint products in fixed proportions
     r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
-    u      floor      share      `min_utilisation`, what contracts keep running in the baseline
+    r̲      minimum    share      `min_utilisation`, what contracts keep running in the baseline
     κ      cost       USD per t  times the path's multiplier
     η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
 
@@ -50,10 +50,13 @@ On one path, in each period:
     outlay[year]   += budget_share·η·x         in the baseline
     production     += output·x                 in the baseline, by region and kind
 
-Restart: k months after a shock begins at most u + (1−u)·min(1, k/n) of capacity runs, n = `restart_months`. Of a period
-from month a to month b of the window r is the mean of that, r = u + (1−u)·(R(b) − R(a))/(b − a), where R(k) = k²/2n up
-to n and k − n/2 from there. In a state that lasts (`Path.is_steady`), r = u: floors hold from its first day on. The
-plan does not enter r; what the baseline runs beyond its floor does not count, for no recourse knows it.
+Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/n) of capacity runs, with n = `restart_months`.
+For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
+
+    r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2n up to n, and h − n/2 from there
+
+In a state that lasts (`Path.is_steady`), r = r̲: floors hold from its first day on. The plan does not enter r: what the
+baseline runs beyond r̲ does not count, since it is a result of the first stage, which the recourse does not know.
 """
 
 from __future__ import annotations
@@ -326,17 +329,21 @@ def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], d
 
 
 def _run(model: ModelBuilder, path: Path, process: Process) -> None:
-    whole = {t: path.limit(process.id, t) for t in path.periods}
+    whole = {t: path.capacity_at(process.id, t) for t in path.periods}
     most = {t: whole[t] * process.restart_share(path, t) for t in path.periods}
     activity = process.run(model, path, kind="existing", budget_share=1.0, upper=most)
     model.link(f"{path.key}/{process.id}", "activity", activity)
     if process.price_response is not None and not path.is_steady:
         _respond(model, path, process, process.price_response, activity)
     for t in path.periods:
-        model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.cut(process.id, t)))
+        model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.severity_at(process.id, t)))
         if process.id in path.accident:
             model.book(
-                "accident", path.key, process.id, t, amount=whole[t] * (1.0 - path.accidental_cut(process.id, t))
+                "accident",
+                path.key,
+                process.id,
+                t,
+                amount=whole[t] * (1.0 - path.accidental_severity_at(process.id, t)),
             )
         if path.is_baseline and process.min_utilisation > 0:
             model.require(process.id, "run", t, activity[t], ">=", process.min_utilisation * whole[t])
@@ -356,10 +363,10 @@ def _respond(
 def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:
     unserved = {}
     for t in path.periods:
-        unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demanded(demand.id, t))
+        unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demand_at(demand.id, t))
         model.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
         if demand.end_of_life is not None:
-            model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.returned(demand.id, t))
+            model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.scrap_at(demand.id, t))
     model.link(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
@@ -374,8 +381,10 @@ def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], de
             account.add(_serve(model, path, demand, t))
     for commodity in sorted(model.names.commodity):
         for t in path.periods:
-            supply = model.booked("supply", path.key, commodity, t)
-            model.require(commodity, "balance", t, supply, ">=", served.get((commodity, t), 0.0))
+            supply, needed = model.booked("supply", path.key, commodity, t), served.get((commodity, t))
+            # Of a part of the network, most commodities have neither.
+            if supply.terms or needed is not None or not is_nothing(supply.constant):
+                model.require(commodity, "balance", t, supply, ">=", 0.0 if needed is None else needed)
 
 
 def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
@@ -390,7 +399,7 @@ def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
 
 def _serve(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
-    asked = path.demanded(demand.id, t)
+    asked = path.demand_at(demand.id, t)
     unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]
     substituted = model.booked("substituted", path.key, demand.id, t)
     if substituted.terms:

@@ -56,21 +56,13 @@ class Chart:
 
 @dataclass(frozen=True)
 class OutputSheet:
-    """A sheet: a frame, whose note stands below its title.
-
-    Attributes:
-        frame: what it holds.
-        chart: drawn of it.
-        frozen: columns that stay in sight.
-        is_list: whether the head filters.
-        margins_from: the first of the columns that are margins, red below 0.
-    """
+    """A sheet: a frame, whose note stands below its title."""
 
     frame: Frame
-    chart: Chart | None = None
-    frozen: int = 1
-    is_list: bool = False
-    margins_from: int | None = None
+    chart: Chart | None = None  # drawn of it
+    frozen: int = 1  # columns that stay in sight
+    is_list: bool = False  # whether the head filters
+    margins_from: int | None = None  # the first of the columns that are margins, red below 0
 
 
 def sheets(

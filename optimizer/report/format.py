@@ -29,8 +29,10 @@ LINE = 0.65
 # What an empty cell shows.
 DASH = "–"
 # What is said of rows that stand for several shocks.
-FOLDED = "A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by "
-FOLDED += "name; --all lists each shock."
+FOLDED = (
+    "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
+)
+FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 # So many commitments are named.
 COMMITMENTS = 4
 # Sets of targets are counted up to so many.
@@ -378,7 +380,7 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
     sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
         "budget": lambda: (si_up(amount, money), None),
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
-        "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
+        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
         "demand": lambda: (f"{percent(amount, 1)} less", amount),
         "length": lambda: (f"{amount:g} months at most", None),
         "sooner": lambda: (f"{amount:g} months", None),
@@ -404,6 +406,7 @@ def _enough(instance: Instance, found: "Explanation") -> str:
     """The repairs of which each alone is enough."""
     enough = [repair_words(instance, each) for each in found.repairs if each.works]
     if enough:
-        return f"Each of these alone is enough: {'; '.join(f'{label}: {words}' for label, words, _ in enough)}."
+        said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
+        return f"Each of these alone is enough: {said}."
     any_known = any(each.works is not None for each in found.repairs)
     return "No change that was tried is enough alone." if any_known else ""

@@ -119,11 +119,8 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
 
 def _adversary(result: Result, faced: Faced) -> str:
     """What was looked at, and what is left."""
-    sets = (
-        f"{plural(faced.sets, 'set')} of targets"
-        if faced.sets is not None
-        else "any set of targets that the adversary can afford"
-    )
+    sets = "any set of targets that the adversary can afford"
+    sets = sets if faced.sets is None else f"{plural(faced.sets, 'set')} of targets"
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
     if faced.deterred:
         margin = min(faced.costs.get(name, math.inf) for name in faced.deterred) - faced.attack_budget
@@ -144,9 +141,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield from _failing(instance, result)
     if result.lacks:
         yield "In the baseline", _in_baseline(instance, result)
-    when = f"present value at the start of {instance.horizon.start}, in {result.currency}"
-    when += f", discounted at {short(100 * instance.discount_rate, 3)} % a year"
-    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {when} {proof(result)}"
+    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands)
     yield from committed_words(instance, result.data)
@@ -157,6 +152,14 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
+
+
+def money_terms(instance: Instance) -> str:
+    """What costs are values of: date, currency and discount rate."""
+    rate = short(100 * instance.discount_rate, 3)
+    return (
+        f"present value at the start of {instance.horizon.start}, in {instance.currency}, discounted at {rate} % a year"
+    )
 
 
 def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
@@ -221,13 +224,11 @@ def _worst_shock(instance: Instance, result: Result) -> str:
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
     served, floor = in_percent(service.worst_service, service.floor)
-    gap = (
-        f"a survival gap of {si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
-    )
+    gap = f"{si(worst.gap, result.money, 4)}, {si(tonnes, 't')} below the floors at their shortage cost"
     others = sum(each.gap > 0 for each in worst.segments.values()) > 1
     segment = f"most of it {display_name(instance, d)}," if others else display_name(instance, d)
     return (
-        f"{worst.name} ({windowed(worst.first, worst.last)}): {gap}; {segment} served {served} % in "
+        f"{worst.name} ({windowed(worst.first, worst.last)}): a survival gap of {gap}; {segment} served {served} % in "
         f"{service.worst_period} against a floor of {floor} %"
     )
 
@@ -351,10 +352,8 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     for (less, before), (more, after) in pairwise(results):
         names = given_up(before, after)
         if names and after.baseline is not None:
-            what = (
-                f"With {more}, {list_names(list(names), 3)} {'is' if len(names) == 1 else 'are'} no longer survived, "
-            )
-            said.append(f"{what}unlike with {less}: {why_given_up(before, after, money)}.")
+            which = f"{list_names(names, 3)} {'is' if len(names) == 1 else 'are'} no longer survived"
+            said.append(f"With {more}, {which}, unlike with {less}: {why_given_up(before, after, money)}.")
     return said
 
 
@@ -374,15 +373,15 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan exists for {instance.title}: the rules contradict each other, whatever is bought."
     if result.baseline is None:
         return f"No plan for {instance.title} was found before the search was stopped."
-    price = result.price_of_survival
-    beyond = ""
-    is_bought = bool(result.plan.bought)
-    if price is not None and result.shocks and is_bought:
+    price, beyond = result.price_of_survival, ""
+    if price is not None and result.shocks and result.plan.bought:
         if price <= ROUNDING * abs(result.total_cost):
-            beyond = "; it costs no more than the same supply would if no shock ever came"
+            beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
-            beyond = f"; in total it costs {si(price, result.money)} more than the same supply would if no shock "
-            beyond += f"ever came (present value, {result.currency})"
+            beyond = (
+                f"; with operation it costs {si(price, result.money)} more than the cheapest plan if no shock ever "
+            )
+            beyond += f"came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

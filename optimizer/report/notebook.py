@@ -41,18 +41,16 @@ def _headline(failed: int, survived: int, count: int) -> str:
         return "The cheapest plan; the instance has no shocks"
     if failed:
         return f"✗ Fails in {failed} of {count} shocks"
-    return (
-        f"✓ Survives {all_of(count, 'shocks')}"
-        if survived == count
-        else f"✓ Survives {survived} of {count} shocks, enough"
-    )
+    return f"✓ Survives {all_of(count, 'shocks') if survived == count else f'{survived} of {count} shocks, enough'}"
 
 
 def _figures(result: Any) -> str:
     money = result.money
     when = f"present value at the start of {result.periods[0]}, in {result.currency}"
-    rows = [("Total cost", f"{si(result.total_cost, money, 4)}, {when}")]
-    rows.append(("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"))
+    rows = [
+        ("Total cost", f"{si(result.total_cost, money, 4)}, {when}"),
+        ("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"),
+    ]
     if result.price_of_survival is not None and result.shocks:
         rows.append(("More than without shocks", si(result.price_of_survival, money, 4)))
     if result.worst_gap > 0:

@@ -37,26 +37,16 @@ SOURCE_FIELDS = ("source", "note")
 
 @dataclass(frozen=True)
 class Source:
-    """A comment, source or note about one value of the instance.
+    """A comment, source or note about one value of the instance."""
 
-    Attributes:
-        section: the top-level key; empty for the head of the file.
-        owner: the object's name for reading; empty for a section.
-        field: the path inside the object, with dots.
-        value: what the plan's instance has there, in words; empty where the words are about a whole object.
-        text: what is said. origin: ``comment``, ``source`` or ``note``.
-        assumed: whether it says that it is an assumption.
-        before: what the file had there, where the run changed it; empty where it did not.
-    """
-
-    section: str
-    owner: str
-    field: str
-    value: str
+    section: str  # the top-level key; empty for the head of the file
+    owner: str  # the object's name for reading; empty for a section
+    field: str  # the path inside the object, with dots
+    value: str  # what the plan's instance has there, in words; empty where the words are about a whole object
     text: str
-    origin: str
-    assumed: bool
-    before: str = ""
+    origin: str  # ``comment``, ``source`` or ``note``
+    assumed: bool  # whether it says that it is an assumption
+    before: str = ""  # what the file had there, where the run changed it; empty where it did not
 
 
 def head(result: Result) -> str:
@@ -227,29 +217,19 @@ class SourcedNumber:
 
 @dataclass(frozen=True)
 class BasisShares:
-    """On what some numbers rest, as shares that add to 1, and which share has a range.
+    """On what some numbers rest, as shares that add to 1, and which share has a range."""
 
-    Attributes:
-        numbers: how many there are.
-        source, derived, assumption, unexplained: shares of them.
-        ranged: share that a range covers.
-    """
-
-    numbers: int
+    numbers: int  # how many there are
+    # Shares of them.
     source: float
     derived: float
     assumption: float
     unexplained: float
-    ranged: float
+    ranged: float  # share that a range covers
 
 
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:
-    """The numbers of an instance as a mapping, each with what it rests on.
-
-    Args:
-        data: as `Result.data` holds it.
-        comments: as `Result.comments` holds them.
-    """
+    """The numbers of an instance as a mapping, each with what it rests on."""
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
@@ -309,12 +289,7 @@ def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:
 
 
 def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float]) -> BasisShares:
-    """What the numbers of some options rest on, each option counted by its money.
-
-    Args:
-        numbers: of the instance.
-        money: by option, what is spent on it.
-    """
+    """What the numbers of some options rest on, each option counted by its money."""
     parts = {o: basis_of([each for each in numbers if each.place[:2] == ("options", o)]) for o in money}
     total = sum(money[o] for o, part in parts.items() if part.numbers) or 1.0
     shares = {

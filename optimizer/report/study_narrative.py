@@ -88,9 +88,8 @@ def _explanation(found: Explanation) -> Sequence[str]:
     instance = instance_of(found.result)
     if found.result.status == "survives":
         return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
-    why = outcome_headline(found.result, instance)
-    if found.reason is not None:
-        why = shortage_text(instance, found.reason)
+    reason = found.reason
+    why = outcome_headline(found.result, instance) if reason is None else shortage_text(instance, reason)
     return f"{why}.", *repair_sentences(instance, found)
 
 
@@ -260,17 +259,17 @@ def _stress(found: Stress) -> Sequence[str]:
         worst = found.worst[0]
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
         second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
-    help_ = ""
-    if (tried := found.reinforcements) is not None:
-        additions = tried.additions
-        help_ = "No single addition to the plan is likely to help."
-        if additions:
-            saved = f"with it {additions[0].best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
-            outlay = si(additions[0].best.outlay, found.money)
-            help_ = (
-                f"Most would be gained by {reinforcement_name(found, additions[0])}: {saved}, for {outlay} of outlay."
-            )
-    return first, second, help_
+    return first, second, _would_help(found)
+
+
+def _would_help(found: Stress) -> str:
+    tried = found.reinforcements
+    if tried is None or not tried.additions:
+        return "" if tried is None else "No single addition to the plan is likely to help."
+    addition, best = tried.additions[0], tried.additions[0].best
+    saved = f"with it {best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
+    outlay = si(best.outlay, found.money)
+    return f"Most would be gained by {reinforcement_name(found, addition)}: {saved}, for {outlay} of outlay."
 
 
 # Who pays.
@@ -337,30 +336,21 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study on a page.
+    """A study on a page."""
 
-    Attributes:
-        name: of its command, as `report --with` takes it.
-        title: its question. link: its name in the list of sections.
-        is_stopped: whether its search was stopped before it was done, or something is not proven for lack of time.
-        sentences: three on what it found; fewer where it has no more to say.
-        reached: how far it came if it was stopped; empty where it has no parts that are counted.
-        plan_cost: of the plan that it found for itself; None where it found none.
-        facts: labels and texts on it beside its frames.
-        notes: what the user should know.
-        instance: what its keys are named by.
-    """
-
-    name: str
-    title: str
-    link: str
+    name: str  # of its command, as `report --with` takes it
+    title: str  # its question
+    link: str  # its name in the list of sections
+    # Whether its search was stopped before it was done, or something is not proven for lack of time.
     is_stopped: Callable[[Any], bool]
-    sentences: Callable[[Any], Sequence[str]]
+    sentences: Callable[[Any], Sequence[str]]  # three on what it found; fewer where it has no more to say
+    # How far it came if it was stopped; empty where it has no parts that are counted.
     reached: Callable[[Any], str] = lambda found: ""
+    # Of the plan that it found for itself; None where it found none.
     plan_cost: Callable[[Any], float | None] = lambda found: None
-    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()
-    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())
-    instance: Callable[[Any], Instance] = attrgetter("instance")
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()  # labels and texts on it beside its frames
+    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())  # what the user should know
+    instance: Callable[[Any], Instance] = attrgetter("instance")  # what its keys are named by
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:

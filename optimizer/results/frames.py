@@ -150,6 +150,13 @@ class Frame:
         some = [j for j, column in enumerate(self.columns) if column.name in names]
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
+    def without_empty(self, *names: str) -> "Frame":
+        """The same without those of the named columns that are empty in every row."""
+        empty = {
+            c.name for c, values in zip(self.columns, self.values, strict=True) if c.name in names and not any(values)
+        }
+        return self.select([column.name for column in self.columns if column.name not in empty])
+
     def first(self, count: int) -> "Frame":
         """The same with the first rows only."""
         return replace(self, values=tuple(values[:count] for values in self.values), items=self.items[:count])

@@ -131,6 +131,11 @@ class Flows:
         """One flow, t per period; empty where the owner has none of that name on this path."""
         return self.rows.get((owner, flow), ())
 
+    def total(self, owner: str, flow: str, periods: Iterable[int]) -> float:
+        """One flow summed over some periods; 0 where the owner has none of that name on this path."""
+        row = self.row(owner, flow)
+        return sum(row[t - self.first] for t in periods) if row else 0.0
+
     def of(self, flow: str) -> dict[str, ByPeriod]:
         """All flows of one name, by owner."""
         return {owner: row for (owner, name), row in self.rows.items() if name == flow}

@@ -188,7 +188,7 @@ class SavedPlan:
 
     @classmethod
     def load(cls, path: str | FilePath) -> Self:
-        """A result from a saved file.
+        """A result from a saved file. `departures` names what the file says otherwise than follows from its plan.
 
         Raises:
             PlanFileError: no such file, no JSON, or no plan of this kind.

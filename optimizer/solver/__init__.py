@@ -1,10 +1,11 @@
-"""The only door to a solver: PuLP builds and passes the model, HiGHS is kept warm behind it, or PuLP runs CBC.
+"""The only interface to a solver: PuLP builds and passes the model, HiGHS keeps it warm, or PuLP runs CBC.
 
 Requests and results are in the units of the file; scales are internal. Statuses are read here and nowhere else:
 
     optimal      proven to the MIP gap of the settings
-    stopped      a time limit or Ctrl-C came first; `values` is the best found, or None
-    infeasible   no values satisfy the rows
+    stopped      a time limit or Ctrl-C came first, or a value or bound was found that is enough; `values` is the best
+                 found, or None
+    infeasible   no values satisfy the rows, or none have a lower objective than the cutoff
 """
 
 from optimizer.solver.base import (

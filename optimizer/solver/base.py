@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -105,6 +105,10 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
             signal.signal(number, before[number] or signal.SIG_DFL)
 
 
+class DefaultGap(float):
+    """A gap that nobody chose: a study that compares plans takes its own in place of it."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Solver, accuracy, limits and parallelism of a search.
@@ -112,8 +116,8 @@ class Settings:
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
-        gap: relative MIP gap to which plans are proven; where plans are compared, the share of the price of survival
-            to which costs are.
+        gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to this
+            share of the price of survival; each has its own default, which it takes where none is given here.
         tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
         patience: seconds of one search with integers after which `gap` is enough in place of `tolerance`; None where
             `tolerance` holds throughout.
@@ -127,7 +131,7 @@ class Settings:
     """
 
     solver: SolverName = "highs"
-    gap: float = PLAN_GAP
+    gap: float = DefaultGap(PLAN_GAP)
     tolerance: float | None = None
     patience: float | None = None
     time_limit: float | None = None
@@ -138,6 +142,10 @@ class Settings:
     jobs: int | None = None
     cluster: str | None = None
     checkpoint: str | None = None
+
+    def with_default_gap(self, gap: float) -> "Settings":
+        """The same with this gap where none was given."""
+        return replace(self, gap=gap) if isinstance(self.gap, DefaultGap) else self
 
     @property
     def is_late(self) -> bool:
@@ -168,9 +176,9 @@ class SolveResult:
     """What a solve found, in the units of the file.
 
     Attributes:
-        status: see the module.
+        status: see `optimizer.solver`.
         values: by column; None where nothing was found.
-        objective: of `values`.
+        objective: of `values`; infinite without them.
         bound: proven lower bound on the objective.
         duals: by row, the change of the objective per unit of the row's right-hand side; None with integers.
         reduced_costs: by column, the change of the objective per unit of the bound it rests on; None with integers.

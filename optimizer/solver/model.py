@@ -32,12 +32,12 @@ from optimizer.tolerances import FINE_ROUNDING
 
 
 class CbcBackEnd:
-    """Any other solver through PuLP: the model is written out for every solve."""
+    """CBC through PuLP: the model is written out for every solve."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
         if not pulp.COIN_CMD(msg=False).available():
-            raise MissingExtraError("--solver cbc needs CBC; run: pip install 'optimizer[cbc]'")
+            raise MissingExtraError("--solver cbc needs CBC; in the project's folder run: pip install '.[cbc]'")
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise. The cutoff is not passed on: CBC finds the same without."""

@@ -174,7 +174,7 @@ def alternatives(
         >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
         [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
-    settings, allowed = settings or Settings(gap=MEASURE_SHARE), CostTolerance.parse(within)
+    settings, allowed = (settings or Settings()).with_default_gap(MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:

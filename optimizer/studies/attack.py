@@ -74,24 +74,18 @@ class SegmentImpact:
 
 @dataclass(frozen=True)
 class AttackDamage:
-    """An attack and what it does.
+    """An attack and what it does."""
 
-    Attributes:
-        name, targets, first, last: of the attack; its window by labels.
-        price: of its targets. cost: what it costs the adversary under the plan, with what leverage adds to the prices.
-        gap: what it leaves below the floors, in money.
-        damage: all that it leaves unserved, at its shortage cost.
-        segments: those that it leaves something unserved of, the largest gap first, then the largest damage.
-    """
-
+    # Of the attack; its window by labels.
     name: str
     targets: tuple[str, ...]
     first: str
     last: str
-    price: float
-    cost: float
-    gap: float
-    damage: float
+    price: float  # of its targets
+    cost: float  # what it costs the adversary under the plan, with what leverage adds to the prices
+    gap: float  # what it leaves below the floors, in money
+    damage: float  # all that it leaves unserved, at its shortage cost
+    # Those that it leaves something unserved of, the largest gap first, then the largest damage.
     segments: Mapping[str, SegmentImpact]
 
     @property
@@ -303,8 +297,8 @@ def _dict(value: AttackDamage | ListedShocksPlan | LeastOutlay | None) -> dict[s
 def attack(
     instance: Instance,
     plan: Result | None = None,
-    budget: MoneyLike | None = None,
     *,
+    budget: MoneyLike | None = None,
     settings: Settings | None = None,
     listener: Listener = ignore,
     notes: tuple[str, ...] = (),
@@ -340,7 +334,7 @@ def attack(
         >>> found.worst.name, found.worst.gap, found.survives
         ('attack{rival}@2028', 0.0, True)
     """
-    began, settings = time.perf_counter(), settings or Settings(gap=MEASURE_SHARE)
+    began, settings = time.perf_counter(), (settings or Settings()).with_default_gap(MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = settings.clock(), replace(settings, gap=min(PLAN_GAP, settings.gap))

@@ -413,13 +413,7 @@ def evaluate_states(
 
 
 def _outcome(
-    instance: Instance,
-    plan: Plan,
-    state: SampleState,
-    clock: Clock,
-    bases: dict[str, Basis],
-    *,
-    lists_attacks: bool,
+    instance: Instance, plan: Plan, state: SampleState, clock: Clock, bases: dict[str, Basis], *, lists_attacks: bool
 ) -> StateOutcome:
     try:
         there = _instance_of(instance, state, lists_attacks=lists_attacks)
@@ -428,8 +422,9 @@ def _outcome(
         first = error.findings[0]
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
-    # Nothing is searched for, and every sample has programmes of its own.
-    evaluator.subproblems.plan.scope = Scope(offers_valid=False)
+    # Nothing is searched for, and every sample has programmes of its own: options that do nothing are left out.
+    bought = frozenset(build.option for build in plan.builds).union(there.stocks)
+    evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
@@ -462,4 +457,4 @@ def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
     if event is None:
         return None
     months = len(event.periods) * instance.horizon.months
-    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_cut)
+    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_severity)

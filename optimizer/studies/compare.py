@@ -96,7 +96,8 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings, chosen, more = settings or Settings(gap=MEASURE_SHARE), budget_list(budgets), money(step, "step")
+    settings = (settings or Settings()).with_default_gap(MEASURE_SHARE)
+    chosen, more = budget_list(budgets), money(step, "step")
     named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
     require_one_currency(named)
     clock = Clock()

@@ -221,14 +221,8 @@ def _status_word(status: SearchStatus) -> str:
 
 
 def _of_least(least: CaseLeastOutlay) -> dict[str, Any]:
-    plan = None if least.result is None else _figures(least.result)
-    return {
-        "case": least.case,
-        "status": _status_word(least.status),
-        "outlay": least.outlay,
-        "bound": least.bound,
-        "plan": plan,
-    }
+    plan, status = None if least.result is None else _figures(least.result), _status_word(least.status)
+    return {"case": least.case, "status": status, "outlay": least.outlay, "bound": least.bound, "plan": plan}
 
 
 def _of_step(step: BudgetStep) -> dict[str, Any]:
@@ -254,26 +248,19 @@ CASE = ""
 
 @dataclass(frozen=True)
 class Frontier:
-    """The best plans by budget.
+    """The best plans by budget."""
 
-    Attributes:
-        points: by budget, the smallest first, any budget last. The `no_shock` plan of each, and all that counts from it
-            (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
-        own: the place of the plan at hand.
-        least_outlay, least_bound: the least outlay that keeps every floor, as found, and its proven lower bound; None
-            where no plan keeps them or it was not searched for.
-        gap: to which the costs of the other points are proven, a share of the measure.
-        measure: what costs are measured by; None where no other point was searched for.
-        stopped: whether Ctrl-C ended it before every budget was searched for.
-    """
-
+    # By budget, the smallest first, any budget last. The `no_shock` plan of each, and all that counts from it
+    # (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
     points: tuple[BudgetPoint, ...]
-    own: int
+    own: int  # the place of the plan at hand
+    # The least outlay that keeps every floor, as found, and its proven lower bound; None where no plan keeps them or it
+    # was not searched for.
     least_outlay: float | None = None
     least_bound: float | None = None
-    gap: float = MEASURE_SHARE
-    stopped: bool = False
-    measure: Measure | None = None
+    gap: float = MEASURE_SHARE  # to which the costs of the other points are proven, a share of the measure
+    stopped: bool = False  # whether Ctrl-C ended it before every budget was searched for
+    measure: Measure | None = None  # what costs are measured by; None where no other point was searched for
 
     @property
     def baseline(self) -> dict[str, float | None]:
@@ -315,7 +302,7 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
+    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)

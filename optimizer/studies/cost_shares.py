@@ -106,10 +106,7 @@ def least_core(members: Sequence[str], costs: Costs) -> float:
 def core_ends(members: Sequence[str], low: Costs, high: Costs) -> tuple[float, float]:
     """The least and the greatest core value, exact: it falls with the cost of each coalition, and rises with c(N)."""
     whole = frozenset(members)
-    return (
-        least_core(members, {**high, whole: low[whole]}),
-        least_core(members, {**low, whole: high[whole]}),
-    )
+    return (least_core(members, {**high, whole: low[whole]}), least_core(members, {**low, whole: high[whole]}))
 
 
 def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
@@ -205,20 +202,14 @@ def more_than(cost: float, base: float) -> float:
 
 @dataclass(frozen=True)
 class CoalitionCost:
-    """What a coalition costs.
+    """What a coalition costs."""
 
-    Attributes:
-        members: in the order of the file.
-        cost: total cost of its plan with its gaps at their price, money; infinite where it has no plan, or a gap
-            without a price.
-        bound: proven lower bound on it; infinite likewise.
-        result: its plan, audited.
-    """
-
-    members: tuple[str, ...]
+    members: tuple[str, ...]  # in the order of the file
+    # Total cost of its plan with its gaps at their price, money; infinite where it has no plan, or a gap without a
+    # price.
     cost: float
-    bound: float
-    result: Result = field(repr=False)
+    bound: float  # proven lower bound on it; infinite likewise
+    result: Result = field(repr=False)  # its plan, audited
 
     @classmethod
     def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
@@ -242,18 +233,12 @@ class CoalitionCost:
 
 @dataclass(frozen=True)
 class MemberShare:
-    """What one member pays. Amounts are beyond `no_shock`, money.
-
-    Attributes:
-        member: its name.
-        no_shock: what it costs alone without shocks, present value; what the amounts count from.
-        alone: what it pays alone.
-        shapley, nucleolus: what it pays by each solution.
-    """
+    """What one member pays. Amounts are beyond `no_shock`, money."""
 
     member: str
-    no_shock: float
-    alone: ProvenPayment
+    no_shock: float  # what it costs alone without shocks, present value; what the amounts count from
+    alone: ProvenPayment  # what it pays alone
+    # What it pays by each solution.
     shapley: ProvenPayment
     nucleolus: ProvenPayment
 

@@ -37,19 +37,9 @@ Depth = Literal["operation", "optimum", "all"]
 OPTIMUM = "optimum"
 # What of the adaptive optimum stands in JSON.
 OPTIMUM_FIGURES = (
-    *(
-        "status",
-        "survives",
-        "total_cost",
-        "expected_cost",
-        "worst_cost",
-        "worst_future",
-        "bound",
-        "gap_bound",
-        "mip_gap",
-    ),
-    *("survival_gap", "worst_gap", "outlay", "futures", "builds", "purchases"),
-)
+    "status", "survives", "total_cost", "expected_cost", "worst_cost", "worst_future", "bound", "gap_bound", "mip_gap",
+    "survival_gap", "worst_gap", "outlay", "futures", "builds", "purchases",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

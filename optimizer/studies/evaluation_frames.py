@@ -1,6 +1,6 @@
 """The frames of plans that were given: the only place that says which columns their tables have."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import size_unit
@@ -60,23 +60,19 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
 
 def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str) -> Frame:
     """One row a plan and purchase that is missing, or that could be left out or made smaller."""
-    columns = (
-        FrameColumn("plan", is_index=True),
-        *_change_columns(part, found.instance.money),
-    )
-    sign = 1.0 if part == "need" else -1.0
-    rows = (
-        (plan.name, each.option, each.period, each.before, each.after, size_unit(plan.instance, each.option),
-         sign * each.money)
-        for plan in found.plans
-        for each in _changes_of(plan, part)
-    )  # fmt: skip
+    columns = (FrameColumn("plan", is_index=True), *_change_columns(part, found.instance.money))
+    rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
     return Frame.of_rows(name, title, columns, rows)
 
 
-def _changes_of(plan: Any, part: str) -> Sequence[Any]:
-    made = getattr(plan, part)
-    return () if made is None else tuple(made.changes)
+def _changes_of(found: "PlanEvaluation | FuturesEvaluation", part: str) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
+    """Plan and change, with the values of `_change_columns`."""
+    sign = 1.0 if part == "need" else -1.0
+    for plan in found.plans:
+        made = getattr(plan, part)
+        for each in () if made is None else made.changes:
+            unit = size_unit(plan.instance, each.option)
+            yield plan, each, (each.option, each.period, each.before, each.after, unit, sign * each.money)
 
 
 def rules_broken(found: "PlanEvaluation") -> Frame:
@@ -147,13 +143,10 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
         *_change_columns(part, found.instance.money),
         FrameColumn("futures", is_shown=False),
     )
-    sign = 1.0 if part == "need" else -1.0
     rows = (
-        (plan.name, branches_in_words(plan.result, each.futures), each.option, each.period, each.before, each.after,
-         size_unit(plan.instance, each.option), sign * each.money, " ".join(each.futures))
-        for plan in found.plans
-        for each in _changes_of(plan, part)
-    )  # fmt: skip
+        (plan.name, branches_in_words(plan.result, each.futures), *values, " ".join(each.futures))
+        for plan, each, values in _changes_of(found, part)
+    )
     note = "Money of one future, undiscounted; the mean where prices differ."
     return Frame.of_rows(name, title, columns, rows, note)
 

@@ -37,70 +37,47 @@ PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str
 
 @dataclass(frozen=True)
 class PlanChange:
-    """How much of an option two plans buy in a year, or in the period of a decision.
+    """How much of an option two plans buy in a year, or in the period of a decision."""
 
-    Attributes:
-        option: of what.
-        period: label of the decision point; of a stockpile the calendar year.
-        before, after: sizes, in the option's own unit; of a stockpile t.
-        money: what the second plan spends more, undiscounted; negative where it spends less.
-    """
-
-    option: str
-    period: str
+    option: str  # of what
+    period: str  # label of the decision point; of a stockpile the calendar year
+    # Sizes, in the option's own unit; of a stockpile t.
     before: float
     after: float
-    money: float
+    money: float  # what the second plan spends more, undiscounted; negative where it spends less
 
 
 @dataclass(frozen=True)
 class PlanNeed:
-    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False.
+    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False."""
 
-    Attributes:
-        is_possible: whether there are any, whatever the budget; None where the time ran out.
-        changes: the cheapest ones.
-        outlay, cost: what they add, undiscounted outlay and present value, money.
-    """
-
-    is_possible: bool | None
-    changes: tuple[PlanChange, ...] = ()
+    is_possible: bool | None  # whether there are any, whatever the budget; None where the time ran out
+    changes: tuple[PlanChange, ...] = ()  # the cheapest ones
+    # What they add, undiscounted outlay and present value, money.
     outlay: float = 0.0
     cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class PlanWaste:
-    """Purchases that a plan could do without; no shock fares worse, and the total cost falls.
+    """Purchases that a plan could do without; no shock fares worse, and the total cost falls."""
 
-    Attributes:
-        changes: what is left out or made smaller, all of it together.
-        outlay, cost: what that saves, undiscounted outlay and present value, money.
-    """
-
-    changes: tuple[PlanChange, ...] = ()
+    changes: tuple[PlanChange, ...] = ()  # what is left out or made smaller, all of it together
+    # What that saves, undiscounted outlay and present value, money.
     outlay: float = 0.0
     cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class EvaluatedPlan:
-    """One plan as it was given.
-
-    Attributes:
-        name: of the plan.
-        result: the plan with its operation, audited.
-        instance: that of the result: the rules that the plan breaks are not in it.
-        rules: those rules; each says where in the plan's file, what, and the cure.
-        need: what it lacks; None where it survives, or where this was not asked for.
-        waste: what it could do without; None where the time ran out, or where this was not asked for.
-    """
+    """One plan as it was given."""
 
     name: str
-    result: Result
-    instance: Instance = field(repr=False)
-    rules: tuple[Finding, ...] = ()
-    need: PlanNeed | None = None
+    result: Result  # the plan with its operation, audited
+    instance: Instance = field(repr=False)  # that of the result: the rules that the plan breaks are not in it
+    rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
+    need: PlanNeed | None = None  # what it lacks; None where it survives, or where this was not asked for
+    # What it could do without; None where the time ran out, or where this was not asked for.
     waste: PlanWaste | None = None
 
     @property
@@ -300,28 +277,21 @@ def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[flo
 
 @dataclass(frozen=True)
 class Slip:
-    """What comes of some decisions a year later.
+    """What comes of some decisions a year later."""
 
-    Attributes:
-        options: those whose decisions of the year slip.
-        failed: names of the shocks that are not survived then and are with the plan, the largest gap first.
-        shock: the shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where
-            nothing more goes unserved.
-        gap: by how much its gap grows, money. below_floor: t. shortage, shortage_cost: by how much what it leaves
-            unserved grows, t, and at shortage cost.
-        cost: what the plan costs more, present value, money; less where it is negative.
-        rules: those of the instance that the plan breaks then.
-    """
-
-    options: tuple[str, ...]
+    options: tuple[str, ...]  # those whose decisions of the year slip
+    # Names of the shocks that are not survived then and are with the plan, the largest gap first.
     failed: tuple[str, ...]
+    # The shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where nothing
+    # more goes unserved.
     shock: str | None
-    gap: float
-    below_floor: float
+    gap: float  # by how much its gap grows, money
+    below_floor: float  # t
+    # By how much what it leaves unserved grows, t, and at shortage cost.
     shortage: float
     shortage_cost: float
-    cost: float
-    rules: tuple[Finding, ...] = ()
+    cost: float  # what the plan costs more, present value, money; less where it is negative
+    rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
 
 
 def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
@@ -361,13 +331,6 @@ def find_slips(
     step: Callable[[Sequence[str]], None] = lambda options: None,
 ) -> tuple[Slip, ...]:
     """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
-
-    Args:
-        instance, result: the plan, in its instance.
-        groups: of options that the plan buys.
-        year: calendar year of the decisions.
-        settings: solver.
-        step: hears each group before it is looked at.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.

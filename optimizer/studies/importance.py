@@ -36,6 +36,7 @@ from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
+from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Array
@@ -47,7 +48,7 @@ FEWEST = 60
 # Harmonics that count.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
-# Sections that an option refers to without rows that depend on others: what it takes and gives is summed up.
+# Sections that an option refers to without rows that depend on others.
 BY_SUM = frozenset({"commodities", "options"})
 # Where a task keeps L of the instance as it is, by what is written of it.
 BASE = "base of first-order effects"
@@ -248,10 +249,10 @@ class DualScreen:
         """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
 
         Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
-        names processes, segments and options, their part of L, and that of the first stage.
+        names processes, segments and options, their part of L.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, operated=written))
+        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, parts=written))
         values = [self.values.get(column.mark, 0.0) for column in model.columns]
         rows = (row for row in model.rows if row.mark in self.duals)
         priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
@@ -291,16 +292,26 @@ def first_order_effect(
 def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
     """What has to be written for the effect of a number; None for all of it.
 
-    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless it is
-    an option that refers to others, to a segment, a process or a region: its rows depend on their numbers, and
-    its columns stand in their rows.
+    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless one
+    of the two refers to the other: its rows depend on their numbers, and its columns stand in their rows.
     """
     places = {tuple(each.path.split(".")[:2]) for each in number.members}
-    referring = {o for o, each in instance.options.items() if {one.section for one in each.references()} - BY_SUM}
-    changed = {place[1] for place in places if place[0] in ("processes", "demands", "options")}
-    if len(changed - referring) < len(places):
+    if any(place[0] not in ("processes", "demands", "options") for place in places):
         return None
-    return frozenset(changed).union(_takers_of_scrap(instance, changed), referring)
+    changed = {place[1] for place in places}
+    named = {o: frozenset(_named(instance, option)) for o, option in instance.options.items()}
+    written = changed.union(*(named[o] for o in changed & named.keys()))
+    referring = {o for o, names in named.items() if names & written}
+    return frozenset(written).union(_takers_of_scrap(instance, changed), referring)
+
+
+def _named(instance: Instance, option: Lever) -> Iterator[str]:
+    """The segments and processes that an option refers to; what it takes and gives is summed up."""
+    for each in option.references():
+        if each.section == "regions of processes":
+            yield from (p for p, process in instance.processes.items() if process.region == each.name)
+        elif each.section not in BY_SUM:
+            yield each.name
 
 
 def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:

@@ -60,20 +60,14 @@ MeasureKind = Literal["price of survival", "cost above the no-shock plan", "tota
 
 @dataclass(frozen=True)
 class Measure:
-    """What costs of an instance's plans are measured by.
+    """What costs of an instance's plans are measured by."""
 
-    Attributes:
-        kind: the price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the
-            total cost.
-        amount: money, present value.
-        share: of it, to which costs are proven.
-        least: money below which nothing is proven.
-    """
-
+    # The price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the total
+    # cost.
     kind: MeasureKind
-    amount: float
-    share: float
-    least: float = 0.0
+    amount: float  # money, present value
+    share: float  # of it, to which costs are proven
+    least: float = 0.0  # money below which nothing is proven
 
     @classmethod
     def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "Measure":
@@ -314,14 +308,15 @@ def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
 
 def _is_used(duals: DualValues, row: Row) -> bool:
     """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
-    return any(value > 0 and duals.values[column] > 0 for column, value in row.terms.items())
+    sizes = [duals.values[column] for column, value in row.terms.items() if value > 0]
+    return max(sizes, default=0.0) > NEGLIGIBLE * max((-value for value in row.terms.values()), default=0.0)
 
 
 def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
     """What a row limits, a step of it, and the step's size in the row's unit."""
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
-        demanded = instance.path(instance.event(row.mark.path)).demanded(owner, row.t)
+        demanded = instance.path(instance.event(row.mark.path)).demand_at(owner, row.t)
         yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * demanded
     elif what in ("max", "most"):
         yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
@@ -366,7 +361,7 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
     path = instance.rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
-        demanded = path.demanded(row.mark.owner, row.t)
+        demanded = path.demand_at(row.mark.owner, row.t)
         yield (
             f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
             "one point lower",

@@ -41,23 +41,17 @@ from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 @dataclass(frozen=True)
 class Survey:
-    """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands.
+    """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands."""
 
-    Attributes:
-        served, floor: shares in the worst period, the `weakest`.
-        worst: that period's offset in the window.
-        shortage, below: t unserved over the window, and t of that below the floor.
-        gap: below, valued at the shortage cost.
-        failure: offset of the first period below the floor; -1 where there is none.
-    """
-
+    # Shares in the worst period, the `weakest`.
     served: Array
     floor: Array
-    worst: npt.NDArray[np.intp]
+    worst: npt.NDArray[np.intp]  # that period's offset in the window
+    # t unserved over the window, and t of that below the floor.
     shortage: Array
     below: Array
-    gap: Array
-    failure: npt.NDArray[np.intp]
+    gap: Array  # below, valued at the shortage cost
+    failure: npt.NDArray[np.intp]  # offset of the first period below the floor; -1 where there is none
 
     @cached_property
     def margin(self) -> Array:
@@ -233,7 +227,7 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
     """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
-        demanded = [float(instance.baseline.demanded(d, t)) for t in instance.horizon.periods]
+        demanded = [float(instance.baseline.demand_at(d, t)) for t in instance.horizon.periods]
         parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
         worst = first_largest(parts)
         if worst is not None and parts[worst] > NEGLIGIBLE:
@@ -294,15 +288,10 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> So
 
 @dataclass(frozen=True)
 class Fold:
-    """Shocks that share a row.
+    """Shocks that share a row."""
 
-    Attributes:
-        name: of the family or the ensemble in the file; of a shock alone its own name.
-        members: the names of the shocks, in the order of the instance.
-    """
-
-    name: str
-    members: tuple[str, ...]
+    name: str  # of the family or the ensemble in the file; of a shock alone its own name
+    members: tuple[str, ...]  # the names of the shocks, in the order of the instance
 
     @property
     def is_many(self) -> bool:
@@ -312,27 +301,19 @@ class Fold:
 
 @dataclass(frozen=True)
 class Folded:
-    """The shocks of a row under a plan.
+    """The shocks of a row under a plan."""
 
-    Attributes:
-        fold: which they are.
-        worst: the one with the largest gap, of equal gaps the one with the weakest service.
-        failed: how many are not survived and have to be. excused: how many are not and may fail.
-        required: of an ensemble of which a share has to be survived, how many samples; else None.
-        segments: by segment, the `weakest` of the services that the shocks name, and whose it is.
-        partial: the segments that may be weaker in a shock that does not name them; there they do not fail, and another
-            is weaker still.
-        full: the segments that are served in full in all of the shocks, whether these name them or not.
-    """
-
-    fold: Fold
-    worst: Outcome
-    failed: int
-    excused: int
+    fold: Fold  # which they are
+    worst: Outcome  # the one with the largest gap, of equal gaps the one with the weakest service
+    failed: int  # how many are not survived and have to be
+    excused: int  # how many are not and may fail
+    # By segment, the `weakest` of the services that the shocks name, and whose it is.
     segments: Mapping[str, tuple[str, Service]]
+    # The segments that may be weaker in a shock that does not name them; there they do not fail, and another is weaker
+    # still.
     partial: frozenset[str]
-    full: frozenset[str]
-    required: int | None = None
+    full: frozenset[str]  # the segments that are served in full in all of the shocks, whether these name them or not
+    required: int | None = None  # of an ensemble of which a share has to be survived, how many samples; else None
 
     @property
     def survives(self) -> bool:

@@ -28,35 +28,26 @@ from optimizer.units import si
 
 @dataclass(frozen=True)
 class Purchase:
-    """One build, or one stockpile with all its purchases.
+    """One build, or one stockpile with all its purchases."""
 
-    Attributes:
-        option, name, kind, region: of the option; region is empty where it has none.
-        decided, on_line: labels of the periods `t` and `first`; of a stockpile the first and the last purchase.
-        t, first, steps: see above.
-        size: in the option's own unit; of a stockpile the largest stock, t.
-        size_words: the same with its unit.
-        paid, counted: see above.
-        in_peace: whether it would be bought without any shock. forced: whether it has to be bought.
-        purchases: of a stockpile, t bought in each period; empty otherwise.
-    """
-
+    # Of the option; region is empty where it has none.
     option: str
     name: str
     kind: str
     region: str
+    # Labels of the periods `t` and `first`; of a stockpile the first and the last purchase.
     decided: str
     on_line: str
     t: int
     first: int
     steps: tuple[tuple[int, float], ...]
-    size: float
-    size_words: str
+    size: float  # in the option's own unit; of a stockpile the largest stock, t
+    size_words: str  # the same with its unit
     paid: float
     counted: float
-    in_peace: bool
-    forced: bool
-    purchases: ByPeriod = ()
+    without_shocks: bool  # whether it would be bought without any shock
+    forced: bool  # whether it has to be bought
+    purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
 
     def spent_in(self, instance: Instance, year: int) -> float:
         """What of it is paid in a calendar year, money, undiscounted; of a build all, in the year of the decision."""
@@ -109,7 +100,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, build.option, build.size),
             paid=paid,
             counted=option.budget_share * paid,
-            in_peace=build.option in result.calm_builds,
+            without_shocks=build.option in result.calm_builds,
             forced=build.option in instance.policy.force,
         )
 
@@ -153,7 +144,7 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
             size_words=size_text(instance, o, most),
             paid=paid,
             counted=stock.budget_share * paid,
-            in_peace=o in result.calm_builds,
+            without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
             purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
         )
@@ -176,11 +167,6 @@ class FittedPlan:
 
 def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
     """The plan of a result in an instance.
-
-    Args:
-        instance: where the plan is to stand.
-        result: whose plan.
-        file: what a finding names as its place.
 
     Raises:
         InstanceError: the plan cannot stand there; with every reason and its cure.

@@ -58,33 +58,22 @@ CaseKind = Literal["one shock", "length of the conflict", "mobilisation period",
 
 @dataclass(frozen=True)
 class FundingStep:
-    """A share of the money for stocks, and the plan of stocks alone that it buys.
+    """A share of the money for stocks, and the plan of stocks alone that it buys."""
 
-    Attributes:
-        share: of what the amounts to hold cost.
-        money: for stocks, undiscounted, as far as the budget counts it.
-        result: the plan with the least survival gap, audited.
-    """
-
-    share: float
-    money: float
-    result: Result
+    share: float  # of what the amounts to hold cost
+    money: float  # for stocks, undiscounted, as far as the budget counts it
+    result: Result  # the plan with the least survival gap, audited
 
 
 @dataclass(frozen=True)
 class ConflictCase:
-    """Other shocks than those of the file, or other assumptions.
+    """Other shocks than those of the file, or other assumptions."""
 
-    Attributes:
-        kind: what differs. name: which of them.
-        nothing: the do-nothing plan, or what of it is about these shocks.
-        stocks: the plan of stocks alone; None where nothing falls short or the time ran out.
-    """
-
-    kind: CaseKind
-    name: str
+    kind: CaseKind  # what differs
+    name: str  # which of them
     instance: Instance = field(repr=False)
-    nothing: tuple[Outcome, ...] = field(repr=False)
+    nothing: tuple[Outcome, ...] = field(repr=False)  # the do-nothing plan, or what of it is about these shocks
+    # The plan of stocks alone; None where nothing falls short or the time ran out.
     stocks: Result | None = field(repr=False)
 
     @property

@@ -67,9 +67,7 @@ def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tu
     made, years = {True: 0.0, False: 0.0}, len(periods) * instance.horizon.delta
     for name, activity in instance.activities.items():
         if rate := activity.output.get(c, 0.0):
-            row = flows.row(name, "activity")
-            tonnes = math.fsum(row[t - flows.first] for t in periods) if row else 0.0
-            made[activity.region in ("home", instance.home)] += rate * tonnes
+            made[activity.region in ("home", instance.home)] += rate * flows.total(name, "activity", periods)
     return made[True] / years, made[False] / years
 
 
@@ -123,14 +121,11 @@ def times_frame(found: "Requirements") -> Frame:
         FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
         FrameColumn("segment", "Fails first", form="name"),
     )
-    ending = () if found.times is None else (each for each in found.times.exposures if _can_end(each))
+    exposures = () if found.times is None else found.times.exposures
+    ending = (each for each in exposures if any(math.isfinite(time.months) for time in (*each.before, *each.after)))
     rows = (_time_row(found.instance, each) for each in ending)
     note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
-
-
-def _can_end(exposure: "Exposure") -> bool:
-    return any(math.isfinite(time.months) for time in (*exposure.before, *exposure.after))
 
 
 def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
@@ -225,20 +220,13 @@ ClauseAnswer = Literal["yes", "in part", "out of reach"]
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause of the law.
+    """One clause of the law."""
 
-    Attributes:
-        place: section and paragraph. text: of the law, in its words.
-        answer: whether the study answers it.
-        where: frames and columns that do, ``frame.column``, or whole frames.
-        reason: why not, or what the answer means.
-    """
-
-    place: str
-    text: str
-    answer: ClauseAnswer
-    where: tuple[str, ...] = ()
-    reason: str = ""
+    place: str  # section and paragraph
+    text: str  # of the law, in its words
+    answer: ClauseAnswer  # whether the study answers it
+    where: tuple[str, ...] = ()  # frames and columns that do, ``frame.column``, or whole frames
+    reason: str = ""  # why not, or what the answer means
 
 
 CLAUSES = (

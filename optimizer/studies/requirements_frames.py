@@ -161,7 +161,7 @@ def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float
     """Demand of a segment over the window of a shock, and what its floor requires, t."""
     event = instance.event(shock)
     path = instance.path(event)
-    demanded = [float(path.demanded(d, t)) for t in event.periods]
+    demanded = [float(path.demand_at(d, t)) for t in event.periods]
     floors = [float(path.floor_at(d, t)) for t in event.periods]
     return math.fsum(demanded), math.fsum(t * floor for t, floor in zip(demanded, floors, strict=True))
 
@@ -344,15 +344,10 @@ def stock_purchases(found: "Requirements") -> Frame:
     return Frame.of_rows("purchases", "When stocks are bought", columns, rows, note)
 
 
-def _short_columns(found: "Requirements") -> list[str]:
-    """Materials that fall short with nothing bought."""
-    short = shortfall_by_material(found.alone, found.nothing.shocks)
-    return [c for c, tonnes in short.items() if tonnes > 0]
-
-
 def funding_frame(found: "Requirements") -> Frame:
     """One row a share of the money for stocks: what it achieves."""
-    money, short = found.instance.money, _short_columns(found)
+    money, tonnes = found.instance.money, shortfall_by_material(found.alone, found.nothing.shocks)
+    short = [c for c in tonnes if tonnes[c] > 0]
     columns = (
         FrameColumn("share", "Funded", "share", "percent", is_index=True),
         FrameColumn("money", "Money for\nstocks", money, "exact"),
@@ -411,16 +406,8 @@ def _case_row(case: tuple[Any, ...], short: Sequence[str], stocks: Sequence[str]
     gap = math.fsum(outcome.gap for outcome in _counted(nothing))
     is_known = result is not None or not any(before.values())
     money, held, left = _case_stocks(instance, result) if is_known else ((None,) * 3, {}, {})
-    return (
-        kind,
-        name,
-        len(nothing),
-        gap,
-        *money,
-        *map(before.get, short),
-        *map(held.get, stocks),
-        *map(left.get, short),
-    )
+    tonnes = *map(before.get, short), *map(held.get, stocks), *map(left.get, short)
+    return kind, name, len(nothing), gap, *money, *tonnes
 
 
 def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float, ...], Tonnes, Tonnes]:

@@ -26,21 +26,16 @@ from optimizer.units import Series, si
 
 @dataclass(frozen=True)
 class RuleBreach:
-    """One rule that a plan breaks, and the fields of the option with which it does not.
+    """One rule that a plan breaks, and the fields of the option with which it does not."""
 
-    Attributes:
-        option: whose rule it is.
-        t, period: of the purchase; None and empty where it is about all of them.
-        what, cure: for readers.
-        lifted: fields of the option and their new values.
-    """
-
-    option: str
+    option: str  # whose rule it is
+    # Of the purchase; None and empty where it is about all of them.
     t: int | None
     period: str
+    # For readers.
     what: str
     cure: str
-    lifted: tuple[tuple[str, Any], ...]
+    lifted: tuple[tuple[str, Any], ...]  # fields of the option and their new values
 
 
 def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Finding, ...]]:

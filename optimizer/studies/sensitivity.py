@@ -295,7 +295,7 @@ def sensitivity(
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
+    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
@@ -327,7 +327,7 @@ def find_bands(
     """
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = settings or Settings(gap=MEASURE_SHARE), Clock()
+    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         if not search.begin().has_plan:

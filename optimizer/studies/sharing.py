@@ -80,7 +80,7 @@ def share_costs(
         [('north', 1300000), ('east', 2025000), ('south', 2675000)]
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario)
-    settings = settings or Settings(gap=SHARING_SHARE)
+    settings = (settings or Settings()).with_default_gap(SHARING_SHARE)
     names = [word.strip() for word in between.split(",")] if isinstance(between, str) else between
     return find_cost_shares(made.instance, names, settings, settings.clock(), listener, notes=made.notes)
 

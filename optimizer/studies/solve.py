@@ -78,9 +78,8 @@ def run_record(
 ) -> dict[str, Any]:
     """The fields of a result that record the question and the run."""
     horizon = instance.horizon
-    interrupted = (
-        (f"Stopped by {clock.interrupt}: this is the best plan found until then.",) if clock.interrupted else ()
-    )
+    stopped = f"Stopped by {clock.interrupt}: this is the best plan found until then."
+    interrupted = (stopped,) if clock.interrupted else ()
     return {
         "instance": instance.title,
         "currency": instance.currency,
@@ -252,9 +251,8 @@ class PlanConclusion:
         instance, solved, evaluator = self.instance, self.solved, self.evaluator
         plan = read_plan(instance, solved.builder, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
-        replies = evaluator.operate_batches(
-            columns, self.clock, _attained_gaps(instance, solved, values, self.faced), flows=True
-        )
+        attained = _attained_gaps(instance, solved, values, self.faced)
+        replies = evaluator.operate_batches(columns, self.clock, attained, flows=True)
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
         found, costs = solved.builder.column_index(), evaluator.costs(replies)
         cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost

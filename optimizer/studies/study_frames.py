@@ -13,7 +13,7 @@ from optimizer.studies.frames import bought_in_samples_frame
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
-    from optimizer.studies.attack import AttackResult
+    from optimizer.studies.attack import AttackDamage, AttackResult
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.explain import Explanation
     from optimizer.studies.sensitivity import Sensitivity
@@ -357,10 +357,8 @@ def of_attack(found: "AttackResult") -> Frames:
     return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
 
-def _targets(found: "AttackResult", damage: Any) -> str | None:
+def targets_struck(found: "AttackResult", damage: "AttackDamage") -> str:
     """The targets of an attack by their names."""
-    if damage is None:
-        return None
     targets = found.adversary.targets
     return " + ".join(targets[name].name or name for name in damage.targets) or "nothing struck"
 
@@ -373,7 +371,7 @@ def shaping_attacks(found: "AttackResult") -> Frame:
         return FrameColumn(name, of=lambda each: getattr(each.with_plan, name), **how)
 
     columns = (
-        FrameColumn("targets", is_index=True, of=lambda each: _targets(found, each.with_plan)),
+        FrameColumn("targets", is_index=True, of=lambda each: targets_struck(found, each.with_plan)),
         of_attack("first", form="period", is_index=True, is_shown=False),
         of_attack("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
@@ -391,7 +389,7 @@ def attacks_not_made(found: "AttackResult") -> Frame:
     """One row an attack that the plan deters: what it costs the adversary, and what it would leave below the floors."""
     money, budget = found.instance.money, found.adversary.attack_budget
     columns = (
-        FrameColumn("targets", is_index=True, of=lambda each: _targets(found, each)),
+        FrameColumn("targets", is_index=True, of=lambda each: targets_struck(found, each)),
         FrameColumn("first", form="period", is_index=True, is_shown=False),
         FrameColumn("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.first, each.last, "–")),
@@ -430,10 +428,10 @@ def attack_starts(found: "AttackResult") -> Frame:
     money = found.instance.money
     columns = (
         FrameColumn("start", form="period", is_index=True),
-        FrameColumn("worst", "Worst attack", of=lambda each: _targets(found, each.worst)),
+        FrameColumn("worst", "Worst attack", of=lambda each: each.worst and targets_struck(found, each.worst)),
         _part("gap", of=lambda each: each.worst, unit=money, form="amount"),
         FrameColumn("breaks_at", unit=money, form="amount", of=lambda each: each.cheapest and each.cheapest.cost),
-        FrameColumn("by", "By striking", of=lambda each: _targets(found, each.cheapest)),
+        FrameColumn("by", "By striking", of=lambda each: each.cheapest and targets_struck(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors. "
     note += "Breaks at: the least attack budget that does."

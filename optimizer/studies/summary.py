@@ -33,28 +33,19 @@ MinMedianMax = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Preview:
-    """One family, or one ensemble.
-
-    Attributes:
-        name: of the entry.
-        kind: under which section it stands.
-        events: how many there are.
-        first, last: labels of the earliest and the latest start.
-        months: shortest, median and longest window, cut off at the end of the horizon.
-        severity: of the events' worst cuts the smallest, the median and the largest; None where nothing is cut.
-        probability: of all events together.
-        names: the first three.
-    """
+    """One family, or one ensemble."""
 
     name: str
-    kind: Literal["family", "ensemble"]
-    events: int
+    kind: Literal["family", "ensemble"]  # under which section it stands
+    events: int  # how many there are
+    # Labels of the earliest and the latest start.
     first: str
     last: str
-    months: MinMedianMax
+    months: MinMedianMax  # shortest, median and longest window, cut off at the end of the horizon
+    # Of the events' worst cuts the smallest, the median and the largest; None where nothing is cut.
     severity: MinMedianMax | None
-    probability: float
-    names: tuple[str, ...]
+    probability: float  # of all events together
+    names: tuple[str, ...]  # the first three
 
 
 def previews(instance: Instance) -> tuple[Preview, ...]:
@@ -117,18 +108,13 @@ class ShockHit:
 
 @dataclass(frozen=True)
 class RowHits:
-    """Listed shocks that share a row: those of a family, or one alone.
+    """Listed shocks that share a row: those of a family, or one alone."""
 
-    Attributes:
-        name: of the family, or of the shock.
-        shocks, below: how many there are, and how many leave something below the floors with nothing built.
-        worst: the one with the largest gap, of equal gaps the deepest cut; the first of several.
-    """
-
-    name: str
+    name: str  # of the family, or of the shock
+    # How many there are, and how many leave something below the floors with nothing built.
     shocks: int
     below: int
-    worst: ShockHit
+    worst: ShockHit  # the one with the largest gap, of equal gaps the deepest cut; the first of several
 
 
 @dataclass(frozen=True)
@@ -152,15 +138,11 @@ class Fallback:
 
 @dataclass(frozen=True)
 class FutureOutline:
-    """One future of a file.
-
-    Attributes:
-        name, probability: of the future.
-        answers: its branches, each with its question, the label of the period in which it is known, and what it sets.
-    """
+    """One future of a file."""
 
     name: str
     probability: float
+    # Its branches, each with its question, the label of the period in which it is known, and what it sets.
     answers: tuple[dict[str, Any], ...]
 
 
@@ -183,35 +165,25 @@ def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an instance is about; where it has futures, all but these is of the file without answers.
+    """What an instance is about; where it has futures, all but these is of the file without answers."""
 
-    Attributes:
-        counts: of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates
-            where there are more than 60 shocks.
-        ranges: smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
-        hits: every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'.
-        struck: all events of the listed shocks, those of a family together.
-        previews: every family and every ensemble.
-        bought_in_peace: options that are bought without any shock, with the size or stock bought.
-        clash: rules that contradict each other even without shocks.
-        baseline_shortages: of the no-shock plan, by segment, those above 1e-6 of demand.
-        actual: what processes really made in some years, beside the baseline of the no-shock plan.
-        fallbacks: processes that take months to restart, and run above their contracts in the no-shock plan.
-        futures: all of them.
-        unweighted: the questions whose probabilities the file does not give, so that they are assumed.
-    """
-
+    # Of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates where
+    # there are more than 60 shocks.
     counts: dict[str, int]
+    # Smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
     ranges: dict[str, tuple[float, float]]
-    hits: tuple[ShockHit, ...]
-    struck: tuple[RowHits, ...]
-    previews: tuple[Preview, ...]
-    bought_in_peace: dict[str, float]
-    clash: tuple[str, ...]
-    baseline_shortages: tuple[Shortage, ...]
+    hits: tuple[ShockHit, ...]  # every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'
+    struck: tuple[RowHits, ...]  # all events of the listed shocks, those of a family together
+    previews: tuple[Preview, ...]  # every family and every ensemble
+    bought_without_shocks: dict[str, float]  # options that are bought without any shock, with the size or stock bought
+    clash: tuple[str, ...]  # rules that contradict each other even without shocks
+    baseline_shortages: tuple[Shortage, ...]  # of the no-shock plan, by segment, those above 1e-6 of demand
+    # What processes really made in some years, beside the baseline of the no-shock plan.
     actual: tuple[ActualOutput, ...] = ()
+    # Processes that take months to restart, and run above their contracts in the no-shock plan.
     fallbacks: tuple[Fallback, ...] = ()
     futures: tuple[FutureOutline, ...] = ()
+    # The questions whose probabilities the file does not give, so that they are assumed.
     unweighted: tuple[str, ...] = ()
 
 
@@ -231,7 +203,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
         struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
         previews=previews(instance),
-        bought_in_peace=bought,
+        bought_without_shocks=bought,
         clash=rules,
         baseline_shortages=shortages,
         actual=actual,
@@ -298,7 +270,7 @@ def _row_hits(name: str, hits: Sequence[ShockHit]) -> RowHits:
 def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     path, label = instance.path(shock), instance.horizon.label
     cut = dict.fromkeys([*path.severity, *path.accident])
-    worst = {name: float(max(path.lost(name, t) for t in path.periods)) for name in cut}
+    worst = {name: float(max(path.largest_severity_at(name, t) for t in path.periods)) for name in cut}
     cuts = {name: severity for name, severity in worst.items() if severity > 0}
     gap = sum(instance.demands[d].shortage_cost * short for d, short in below.items())
     first, last = label(shock.periods[0]), label(shock.periods[-1])

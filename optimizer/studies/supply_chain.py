@@ -27,22 +27,15 @@ USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "
 
 @dataclass(frozen=True)
 class ChainPlace:
-    """Where something is made or ends: a stage in a region, a store, a segment.
+    """Where something is made or ends: a stage in a region, a store, a segment."""
 
-    Attributes:
-        key: unique in its chain.
-        sort: what it is; ``unserved`` is demand that is not served.
-        column: from 0, the start of the chain, on.
-        stage, region: of activities; of others empty.
-        owner: the segment or the commodity of other sorts.
-    """
-
-    key: str
-    sort: Sort
-    column: int
+    key: str  # unique in its chain
+    sort: Sort  # what it is; ``unserved`` is demand that is not served
+    column: int  # from 0, the start of the chain, on
+    # Of activities; of others empty.
     stage: str = ""
     region: str = ""
-    owner: str = ""
+    owner: str = ""  # the segment or the commodity of other sorts
 
 
 @dataclass(frozen=True)
@@ -58,28 +51,20 @@ class ChainPassage:
 
 @dataclass(frozen=True)
 class Chain:
-    """The flows of one path in some of its periods, as yearly rates.
+    """The flows of one path in some of its periods, as yearly rates."""
 
-    Attributes:
-        path: ``baseline`` or a shock's name.
-        first, last: labels of the periods.
-        columns: the stages of each column, the segments last.
-        places, passages: what is drawn.
-        demanded, served: t per year over all segments; substitutes serve.
-        by_region: t per year that reach segments, by the region of their maker.
-        left_out: commodities that stay within a stage or run backwards.
-    """
-
-    path: str
+    path: str  # ``baseline`` or a shock's name
+    # Labels of the periods.
     first: str
     last: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # the stages of each column, the segments last
     places: tuple[ChainPlace, ...]
     passages: tuple[ChainPassage, ...]
+    # t per year over all segments; substitutes serve.
     demanded: float
     served: float
-    by_region: Mapping[str, float]
-    left_out: tuple[str, ...]
+    by_region: Mapping[str, float]  # t per year that reach segments, by the region of their maker
+    left_out: tuple[str, ...]  # commodities that stay within a stage or run backwards
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -129,13 +114,7 @@ def _scrap(instance: Instance) -> set[str]:
 
 
 def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -> Chain:
-    """The supply chain in periods `first` to `last` of a path, both inclusive.
-
-    Args:
-        flows: what the path does.
-        path: the baseline, or the path of a shock.
-        first, last: periods of the horizon, inside the path.
-    """
+    """The supply chain in periods `first` to `last` of a path, both inclusive."""
     return _Drawing(instance, flows, path, range(first, last + 1)).chain()
 
 
@@ -165,7 +144,7 @@ class _Drawing:
             if place.sort == "activity":
                 by_region[place.region] += each.tonnes
         short = sum(each.tonnes for each in into if self.places[each.source].sort == "unserved")
-        demanded = sum(self._rate(self.path.demanded(d, t) for t in self.periods) for d in self.instance.demands)
+        demanded = sum(self._rate(self.path.demand_at(d, t) for t in self.periods) for d in self.instance.demands)
         horizon = self.instance.horizon
         return Chain(
             path=self.path.key,
@@ -192,9 +171,7 @@ class _Drawing:
     def _of(self, flow: str, owner: str) -> float:
         """t per year of one flow in the periods."""
         if (flow, owner) not in self._rates:
-            row = self.flows.row(owner, flow)
-            tonnes = self._rate(row[t - self.flows.first] for t in self.periods) if row else 0.0
-            self._rates[flow, owner] = tonnes
+            self._rates[flow, owner] = self.flows.total(owner, flow, self.periods) / self.years
         return self._rates[flow, owner]
 
     def _pass_on(self, commodity: str) -> None:
@@ -240,7 +217,7 @@ class _Drawing:
         """What comes back from use, t per year."""
         ends = {d: demand.end_of_life for d, demand in self.instance.demands.items()}
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
-        return self._rate(self.path.returned(d, t) for d in segments for t in self.periods)
+        return self._rate(self.path.scrap_at(d, t) for d in segments for t in self.periods)
 
     def _store(self, commodity: str) -> ChainPlace:
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
@@ -259,7 +236,7 @@ class _Drawing:
                 found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                demanded = self._rate(self.path.demanded(d, t) for t in self.periods)
+                demanded = self._rate(self.path.demand_at(d, t) for t in self.periods)
                 found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 

@@ -289,12 +289,12 @@ class _YearModel:
         self.builder = builder = blank_model(instance)
         inverse = builder.variable("time", "inverse", t, unit="1")
         path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
-        most = max((path.demanded(d, t) for d in instance.demands), default=0.0)
+        most = max((path.demand_at(d, t) for d in instance.demands), default=0.0)
         _link_plan(builder, instance, t, offers, offered, most, inverse)
         write_path(builder, instance, path)
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([VIOLATED * path.demanded(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([VIOLATED * path.demand_at(columns[j].mark.owner, t) for j in self.below])
         self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(np.arange(self.size))
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper

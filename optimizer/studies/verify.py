@@ -117,7 +117,7 @@ class _Segment:
         # What is named twice is one row.
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
-            demanded = self.path.demanded(self.d, k)
+            demanded = self.path.demand_at(self.d, k)
             if k in fixed:
                 self.builder.require(self.d, "named", k, unserved, "==", (1.0 - fixed[k]) * demanded)
             else:
@@ -327,9 +327,8 @@ class _Check:
         said = self.result.nothing
         if said is None:
             return
-        own = do_nothing_outcome(
-            self.instance, survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
-        )
+        surveyed = survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
+        own = do_nothing_outcome(self.instance, surveyed)
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
@@ -420,14 +419,10 @@ class _Check:
 
 @dataclass(frozen=True)
 class SolvedAgain:
-    """Every shock, solved again under the plan of a result.
+    """Every shock, solved again under the plan of a result."""
 
-    Attributes:
-        outcomes: by name, each as a line.
-        flows: of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
-    """
-
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome]  # by name, each as a line
+    # Of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
     flows: list[ManyFlows]
 
 
@@ -446,9 +441,8 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
     for said in result.shocks:
-        if said.flows is None and not _agrees(
-            instance, result, said, own[said.name], served[said.name], floors[said.name]
-        ):
+        new = own[said.name], served[said.name], floors[said.name]
+        if said.flows is None and not _agrees(instance, result, said, *new):
             flows = matching_flows(instance, evaluator, plan, said, result.services, clock)
             replaced |= {} if flows is None else {said.name: flows}
     return SolvedAgain(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])

@@ -33,28 +33,21 @@ KEPT = 3
 
 @dataclass(frozen=True)
 class WhatIfResult:
-    """The answer to a what-if.
+    """The answer to a what-if."""
 
-    Attributes:
-        status: ``optimal`` (proven to the gap), ``stopped`` (the best so far), ``infeasible`` (no such plan).
-        value, bound: of the question's objective, and its proven lower bound; infinite where there is none.
-        cost: total cost, present value. outlay: undiscounted, the budget's share. Both are money.
-        gap, gap_bound: least survival gap and its proven lower bound; 0 where every floor is kept.
-        plan: what is bought.
-        active: names of the shocks that the model had to hold.
-        seconds: that it took.
-    """
-
+    # ``optimal`` (proven to the gap), ``stopped`` (the best so far), ``infeasible`` (no such plan).
     status: Literal["optimal", "stopped", "infeasible"]
+    # Of the question's objective, and its proven lower bound; infinite where there is none.
     value: float = float("inf")
     bound: float = float("-inf")
-    cost: float = float("inf")
-    outlay: float = float("inf")
+    cost: float = float("inf")  # total cost, present value
+    outlay: float = float("inf")  # undiscounted, the budget's share. Both are money.
+    # Least survival gap and its proven lower bound; 0 where every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0
     plan: Plan = field(default_factory=Plan)
-    active: frozenset[str] = frozenset()
-    seconds: float = 0.0
+    active: frozenset[str] = frozenset()  # names of the shocks that the model had to hold
+    seconds: float = 0.0  # that it took
 
     @property
     def survives(self) -> bool:
@@ -63,14 +56,7 @@ class WhatIfResult:
 
 
 class WhatIfSolver:
-    """Puts questions to an instance and its variants.
-
-    Args:
-        instance: the one that most questions are about.
-        settings: how near answers are proven, and who checks shocks.
-        clock: a deadline for all questions together, and whether Ctrl-C was pressed.
-        listener: receives every step of every question.
-    """
+    """Puts questions to an instance and its variants."""
 
     def __init__(
         self,

@@ -19,12 +19,7 @@ from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import (
-    ScenarioNames,
-    apply_arguments,
-    with_attacks,
-    with_budget,
-)
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.progress import Listener, ignore
@@ -37,19 +32,12 @@ from optimizer.units import MoneyLike
 
 @dataclass(frozen=True)
 class Withstood:
-    """A plan that was made against an adversary.
+    """A plan that was made against an adversary."""
 
-    Attributes:
-        result: the plan, audited; its instance lists the attacks that shaped it.
-        oracle: who knows the attacks on plans of the instance.
-        attacks: those that shaped the plan, and are not deterred.
-        deterred: those that it deters, as far as they can be listed.
-    """
-
-    result: Result
-    oracle: AttackOracle
-    attacks: tuple[Attack, ...]
-    deterred: tuple[Attack, ...] = ()
+    result: Result  # the plan, audited; its instance lists the attacks that shaped it
+    oracle: AttackOracle  # who knows the attacks on plans of the instance
+    attacks: tuple[Attack, ...]  # those that shaped the plan, and are not deterred
+    deterred: tuple[Attack, ...] = ()  # those that it deters, as far as they can be listed
 
 
 def withstand(
@@ -109,17 +97,12 @@ def withstood(
 
 @dataclass(frozen=True)
 class Shaped:
-    """An instance in which the attacks on a plan that matter are shocks beside the listed ones.
-
-    Attributes:
-        attacks: those that shaped the plan or still break it, and are not deterred. deterred: as in `Withstood`.
-        faced: the adversary, for a result.
-    """
+    """An instance in which the attacks on a plan that matter are shocks beside the listed ones."""
 
     instance: Instance
-    attacks: tuple[Attack, ...]
-    deterred: tuple[Attack, ...]
-    faced: Faced
+    attacks: tuple[Attack, ...]  # those that shaped the plan or still break it, and are not deterred
+    deterred: tuple[Attack, ...]  # as in `Withstood`
+    faced: Faced  # the adversary, for a result
 
 
 def shape(instance: Instance, fought: RobustPlan, builder: ModelBuilder) -> Shaped:
@@ -174,16 +157,11 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
 
 @dataclass(frozen=True)
 class LeastOutlay:
-    """The least outlay that survives.
+    """The least outlay that survives."""
 
-    Attributes:
-        status: ``optimal``, ``stopped``, or ``none``: no outlay is enough.
-        outlay: that of a plan which survives; None where none is known.
-        bound: proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
-    """
-
-    status: Literal["optimal", "stopped", "none"]
-    outlay: float | None = None
+    status: Literal["optimal", "stopped", "none"]  # ``optimal``, ``stopped``, or ``none``: no outlay is enough
+    outlay: float | None = None  # that of a plan which survives; None where none is known
+    # Proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
     bound: float | None = None
 
 

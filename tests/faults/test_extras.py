@@ -55,7 +55,7 @@ def test_missing_extra_is_one_sentence_of_usage(
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     said = " ".join(done.stderr.split())
-    assert said.endswith(f"needs {module}; run: pip install 'optimizer[{extra}]'"), said
+    assert said.endswith(f"needs {module}; in the project's folder run: pip install '.[{extra}]'"), said
     assert said.count("Error") == 1
     assert [path.name for path in tmp_path.iterdir() if path.stat().st_size] == []
 
@@ -69,9 +69,9 @@ def test_what_needs_no_extra_works_without(module: str, tmp_path: Path) -> None:
 
 def test_python_raises_the_same(monkeypatch: pytest.MonkeyPatch, plan: str, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(MissingExtraError, match=r"optimizer\[excel\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[excel\]"):
         so.load(tmp_path / "a.xlsx") if (tmp_path / "a.xlsx").write_bytes(b"") == 0 else None
-    with pytest.raises(MissingExtraError, match=r"optimizer\[excel\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[excel\]"):
         so.write_workbook(so.Result.load(plan), tmp_path / "b.xlsx")
 
 

@@ -46,7 +46,7 @@ def complaints(tmp_path: Path, text: str, *overrides: str) -> list[so.Finding]:
 def test_words_that_yaml_1_1_would_change_stay_text(tmp_path: Path, word: str) -> None:
     instance = load(tmp_path, BASE.replace("region: china", f"region: {word}"))
     assert instance.processes["imports"].region == word
-    assert instance.path(instance.events[0]).cut("imports", 6) == 1
+    assert instance.path(instance.events[0]).severity_at("imports", 6) == 1
 
 
 def test_norway_is_a_commodity_a_process_and_a_key(tmp_path: Path) -> None:

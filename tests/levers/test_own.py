@@ -30,7 +30,9 @@ class Standby(Producing):
         most = {t: self.max_size * path.delta if runs and t > path.periods.start else 0.0 for t in path.periods}
         activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
         for t in path.periods:
-            model.limit(self.id, "capacity", t, activity[t], (1.0 - path.cut(self.id, t)) * path.delta * capacity[t])
+            model.limit(
+                self.id, "capacity", t, activity[t], (1.0 - path.severity_at(self.id, t)) * path.delta * capacity[t]
+            )
             model.book("operating", path.key, t, amount=activity[t], times=self.surcharge)
 
 
@@ -96,7 +98,12 @@ class Wharf(Sized):
         for t, working in model.linked(self.id, "capacity").items():
             if t in path.periods and not path.is_baseline:
                 model.book(
-                    "capacity", path.key, "imports", t, amount=working, times=path.delta * path.cut("imports", t)
+                    "capacity",
+                    path.key,
+                    "imports",
+                    t,
+                    amount=working,
+                    times=path.delta * path.severity_at("imports", t),
                 )
                 model.book("supply", path.key, "spare", t, amount=path.delta * working)
 

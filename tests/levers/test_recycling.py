@@ -47,7 +47,7 @@ def test_scrap_is_not_kept_from_one_quarter_to_the_next(cell: Cell, solve: Solve
     assert result.total_cost == pytest.approx(2920)
 
 
-def test_cheap_recycling_pays_for_itself_in_peace(cell: Cell, solve: Solve) -> None:
+def test_cheap_recycling_pays_for_itself_without_shocks(cell: Cell, solve: Solve) -> None:
     # At 2 USD/t against 10 it saves 8 a t. 2026: 4 t a quarter, 2027: 8. The first 16 t/yr cost 16*10 = 160 and save
     # 8*16 = 128 a year, 256 in all; the next 16 t/yr save 128 in 2027 only, for 160: not bought. Total 2000 + 160 - 256
     # = 1904.

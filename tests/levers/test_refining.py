@@ -68,7 +68,7 @@ def test_fixed_opex_begins_after_the_lead_time_and_ignores_the_ramp(cell: Cell, 
     assert result.total_cost == pytest.approx(3200)
 
 
-def test_minimum_run_binds_in_peace_but_not_in_a_shock(cell: Cell, solve: Solve) -> None:
+def test_minimum_run_binds_without_shocks_but_not_in_a_shock(cell: Cell, solve: Solve) -> None:
     # Licensing (2027, two years) stops magnets only: 60 t a year. The embargo of 2029 stops the ore, too: 60 t of
     # reserve at 50. The same 60 t serve one year of licensing: of 120 t, 60 are left for the plant, 30 t/yr at 10. It
     # must run at half, 15 t a year at 20 + 1.5*1 against 10: bought in 2027 for three years, 3 * 15 * 11.5 = 517.5.

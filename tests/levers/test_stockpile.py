@@ -68,7 +68,7 @@ def test_release_rate_can_be_too_slow(cell: Cell, solve: Solve) -> None:
     assert result.plan.stocks["reserve"] == (pytest.approx(100),) * 4
 
 
-def test_stock_is_never_used_in_peace(cell: Cell, solve: Solve) -> None:
+def test_stock_is_never_used_without_shocks(cell: Cell, solve: Solve) -> None:
     # 100 t lie there for nothing, each tonne imported costs 10: the baseline buys all 200 t nevertheless.
     result = solve(cell(YEARS, f"options: {{reserve: {{{RESERVE}, initial: 100}}}}"))
     assert result.total_cost == pytest.approx(2000)

@@ -35,7 +35,7 @@ def test_share_is_of_the_surged_demand_and_size_is_per_year(cell: Cell, solve: S
     assert result.shocks[0].flows["motor", "substituted"] == (pytest.approx(12),)
 
 
-def test_cheap_substitute_is_used_in_peace_up_to_its_share(cell: Cell, solve: Solve) -> None:
+def test_cheap_substitute_is_used_without_shocks_up_to_its_share(cell: Cell, solve: Solve) -> None:
     # It costs 4 against 10 and 5 per t/yr to have: 1 saved per t. At most 0.3*25 = 7.5 t a quarter, 30 t/yr. Total 1000
     # - 30 = 970.
     result = solve(

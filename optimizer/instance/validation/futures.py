@@ -161,12 +161,6 @@ def attribute(
     """What is found in futures and not in the file itself, each once, at the line in the branch that causes it.
 
     What a future has in which nothing is set is of the file itself: a faulty question hides it until that is mended.
-
-    Args:
-        document: the file.
-        found: by number of a way, what was found at its end; ways that set the same have one number.
-        ways: all of them.
-        before: what is found in the file.
     """
     known = {(each.where, each.what, each.cure, each.severity) for each in before}
     placed, loose = dict[Finding, None](), dict[tuple[str, ...], tuple[Finding, list[Way]]]()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import free_floors
+from optimizer.instance.derived import activity_section, free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.units import Series
@@ -27,9 +27,9 @@ def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
         for field, fate in option.fields_without_effect():
             if field == "restraint" and o in deterrents:
                 continue
-            cure = f"Raise {field}, or remove the option."
-            if field == "ramp":
-                cure = "Write a share above 0, or remove it."
+            cure = (
+                "Write a share above 0, or remove it." if field == "ramp" else f"Raise {field}, or remove the option."
+            )
             yield ("options", o, field), f"{field} is 0: {fate}", cure, "warning"
 
 
@@ -48,10 +48,9 @@ def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
     """Nothing that makes a commodity is paid for running; what only sells a surplus makes none."""
     for name, activity in unchecked.instance.activities.items():
         if activity.output and min(activity.cost.values) < 0:
-            section = "processes" if name in unchecked.instance.processes else "options"
             what = "cost is below 0: it runs as much as it can, and the surplus is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
-            yield (section, name, "cost"), what, cure, "warning"
+            yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
 
 
 def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
@@ -150,10 +149,8 @@ def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
     """Where each region or stage is written: at processes and producing options."""
     places: dict[str, list[Place]] = {}
     for name, activity in instance.activities.items():
-        section = "processes" if name in instance.processes else "options"
-        value = getattr(activity, field)
-        if value:
-            places.setdefault(value, []).append((section, name, field))
+        if value := getattr(activity, field):
+            places.setdefault(value, []).append((activity_section(instance, name), name, field))
     return places
 
 
@@ -335,10 +332,10 @@ def _per_tonne(instance: Instance) -> _PerTonne:
     prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
     for name, activity in instance.activities.items():
-        section, cost = "processes" if name in instance.processes else "options", _most(activity.cost)
+        place, cost = (activity_section(instance, name), name, "cost"), _most(activity.cost)
         outputs = ", ".join(sorted(activity.output))
         share = max(activity.output.values(), default=0.0) if len(activity.output) == 1 else 1.0
-        figure = _Figure((section, name, "cost"), f"cost of {name}", cost, cost / share if share else 0.0, unit)
+        figure = _Figure(place, f"cost of {name}", cost, cost / share if share else 0.0, unit)
         whole = not activity.input and len(activity.output) == 1
         (prices if whole else conversions).setdefault(outputs, []).append(figure)
     for o, option in instance.options.items():
@@ -480,9 +477,8 @@ def _sorts(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) ->
 
 
 def _ratios(instance: Instance) -> list[_Figure]:
-    places = {name: "processes" if name in instance.processes else "options" for name in instance.activities}
     return [
-        _Figure((places[name], name, field, commodity), "", value, value, "")
+        _Figure((activity_section(instance, name), name, field, commodity), "", value, value, "")
         for name, activity in instance.activities.items()
         for field, ratios in (("input", activity.input), ("output", activity.output))
         for commodity, value in ratios.items()

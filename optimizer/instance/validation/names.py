@@ -1,12 +1,11 @@
-"""Checks of names: whatever is named exists, and what members have and bring belongs to one of them."""
+"""Checks of names: whatever is named exists, and each demand and option of a coalition belongs to one member."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import entries_with_cuts, named_regions
+from optimizer.instance.derived import activity_section, entries_with_cuts, named_regions
 from optimizer.instance.schema import MEMBERS, RULE, ShareRule
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import KINDS
@@ -15,56 +14,31 @@ from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING
 from optimizer.units import short
 
 
+def _kinds(field: str) -> list[str]:
+    """The kinds of levers of which something holds."""
+    return [kind for kind, lever in KINDS.items() if getattr(lever, field)]
+
+
 class _Known:
     """The names that a file may use, by sort, each collected once however often it is used."""
 
     def __init__(self, unchecked: Unchecked) -> None:
         self.unchecked, self.instance = unchecked, unchecked.instance
-
-    @cached_property
-    def commodities(self) -> Vocabulary:
-        return Vocabulary(self.unchecked.names("commodities"), "commodity")
-
-    @cached_property
-    def segments(self) -> Vocabulary:
-        return Vocabulary(self.unchecked.names("demands"), "segment")
-
-    @cached_property
-    def processes(self) -> Vocabulary:
-        return Vocabulary(self.unchecked.names("processes"), "existing process")
-
-    @cached_property
-    def options(self) -> Vocabulary:
-        return Vocabulary(self.unchecked.names("options"), "option")
-
-    @cached_property
-    def deterrents(self) -> Vocabulary:
-        kinds = " or ".join(kind for kind, lever in KINDS.items() if lever.is_deterrent)
-        return Vocabulary({o for o, each in self.instance.options.items() if each.is_deterrent}, f"option of {kinds}")
-
-    @cached_property
-    def activities(self) -> Vocabulary:
-        return Vocabulary(
-            self.unchecked.names("processes") | set(self.instance.activities), "process or producing option"
+        instance, names, activities = unchecked.instance, unchecked.names, unchecked.instance.activities
+        regions, home = {each.region for each in activities.values()}, {instance.home}
+        self.commodities = Vocabulary(names("commodities"), "commodity")
+        self.segments = Vocabulary(names("demands"), "segment")
+        self.processes = Vocabulary(names("processes"), "existing process")
+        self.options = Vocabulary(names("options"), "option")
+        deterring = [o for o, option in instance.options.items() if option.is_deterrent]
+        self.deterrents = Vocabulary(deterring, f"option of {' or '.join(_kinds('is_deterrent'))}")
+        self.activities = Vocabulary(names("processes") | set(activities), "process or producing option")
+        self.kinds = Vocabulary(_kinds("is_activity"), "kind that produces")
+        self.regions = Vocabulary(filter(None, regions | home), "region")
+        self.regions_of_processes = Vocabulary(
+            filter(None, (each.region for each in instance.processes.values())), "region"
         )
-
-    @cached_property
-    def kinds(self) -> Vocabulary:
-        kinds = [kind for kind in KINDS if KINDS[kind].is_activity]
-        return Vocabulary(kinds, "kind that produces")
-
-    @cached_property
-    def regions(self) -> Vocabulary:
-        named = {activity.region for activity in self.instance.activities.values() if activity.region}
-        return Vocabulary(named | ({self.instance.home} if self.instance.home else set()), "region")
-
-    @cached_property
-    def regions_of_processes(self) -> Vocabulary:
-        return Vocabulary({each.region for each in self.instance.processes.values() if each.region}, "region")
-
-    @cached_property
-    def stages(self) -> Vocabulary:
-        return Vocabulary({each.stage for each in self.instance.activities.values() if each.stage}, "stage")
+        self.stages = Vocabulary((each.stage for each in activities.values() if each.stage), "stage")
 
     def shock_fields(self) -> dict[str, Vocabulary]:
         """By field of a shock the names that it may have as keys."""
@@ -103,9 +77,13 @@ def _names_of_network(known: _Known) -> Iterator[Problem]:
                 yield from _resolve(("processes", p, side, commodity), commodity, commodities)
     for name, activity in instance.activities.items():
         if not activity.output and min(activity.cost.values) >= 0:
-            section = "processes" if name in instance.processes else "options"
             cure = "Add `output: {commodity: tonnes per tonne of activity}`."
-            yield (section, name), "output is missing: it makes nothing, and is paid nothing", cure, "warning"
+            yield (
+                (activity_section(instance, name), name),
+                "output is missing: it makes nothing, and is paid nothing",
+                cure,
+                "warning",
+            )
     for d, demand in instance.demands.items():
         yield from _resolve(("demands", d, "commodity"), demand.commodity, commodities)
         if demand.end_of_life is not None:

@@ -1,4 +1,4 @@
-"""An instance before its checks, and those of supply: what is needed can be had, and what can be had is needed."""
+"""An instance before its checks, and those of supply: every demand has a supplier, and every product a use."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import entries_with_cuts
+from optimizer.instance.derived import activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Activity
@@ -21,19 +21,12 @@ from optimizer.units import in_a_year
 
 @dataclass(frozen=True)
 class Unchecked:
-    """An instance of the objects that are well formed, before it is known to fit together.
-
-    Attributes:
-        instance: of those objects.
-        declared: the names that each section declares, those of faulty objects as well.
-        sound: whether every object is well formed.
-        resolved: whether, beside that, every name that is used exists.
-    """
+    """An instance of the objects that are well formed, before it is known to fit together."""
 
     instance: Instance
-    declared: Mapping[str, frozenset[str]]
-    sound: bool
-    resolved: bool
+    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
+    sound: bool  # whether every object is well formed
+    resolved: bool  # whether, beside that, every name that is used exists
 
     def names(self, section: str) -> frozenset[str]:
         """All names that a section declares, of faulty objects as well."""
@@ -256,9 +249,8 @@ def _has_to_run(instance: Instance, name: str) -> bool:
 def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
     """Whatever is put in: the place, and the commodity."""
     for name, activity in instance.activities.items():
-        section = "processes" if name in instance.processes else "options"
         for commodity in activity.input:
-            yield (section, name, "input", commodity), commodity
+            yield (activity_section(instance, name), name, "input", commodity), commodity
     for o, option in instance.options.items():
         for flow in option.flows if o not in instance.activities else ():
             for commodity in flow.takes:
@@ -295,10 +287,9 @@ def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
     """Some of what takes months to restart may stand still in the baseline."""
     for name, activity in unchecked.instance.activities.items():
         if activity.restart_months > 0 and activity.min_utilisation >= 1:
-            section = "processes" if name in unchecked.instance.processes else "options"
             what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
             cure = "Lower min_utilisation to what contracts keep running, or remove it."
-            yield (section, name, "restart_months"), what, cure, "warning"
+            yield (activity_section(unchecked.instance, name), name, "restart_months"), what, cure, "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:

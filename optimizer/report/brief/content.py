@@ -13,11 +13,11 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
-    cut_orders_note,
     money_part,
     orders_part,
     survival_part,
     unserved_part,
+    worst_event,
     worst_part,
 )
 from optimizer.report.brief.structure import Brief, BriefPart
@@ -25,6 +25,7 @@ from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
     in_millions,
+    list_names,
     number_name,
     number_range,
     number_value,
@@ -59,7 +60,10 @@ def confidence_part(
         spent: by option, what is spent on it.
     """
     title = "How sure this is"
-    said = (*_range_sentence(result), f"{_checked(result.audit)}; {proof}.")
+    checked = "The arithmetic is not checked"
+    if result.audit.get("rows"):
+        checked = f"The arithmetic is checked: {audit_text(result.audit)}"
+    said = (*_range_sentence(result), f"{checked}; {proof}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
         cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
@@ -92,27 +96,37 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
         yield f"With all numbers anywhere in their ranges the best plans take {outlay} of outlay (5 % to 95 %)."
 
 
-def _checked(audit: Mapping[str, Any]) -> str:
-    """What the audit found, the beginning of a sentence."""
-    if not audit.get("rows"):
-        return "The arithmetic is not checked"
-    return f"The arithmetic is checked: {audit_text(audit)}"
-
-
 def _notes(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
     if result.shocks:
-        yield from cut_orders_note(instance, result)
+        yield FLOORS_NOTE
+        yield from _cut_orders_note(instance, result)
     yield from _unspent(instance, result, found)
     yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
         kept = sum(not outcome.fails for outcome in result.shocks)
         yield (
-            f"With the numbers as assumed {kept:,} of {plural(len(result.shocks), 'shock')} are survived; with all "
-            f"numbers anywhere in their ranges the best plan for each sample survives everything in "
+            f"With the numbers as assumed {kept:,} of {plural(len(result.shocks), 'shock')} are survived. With all "
+            f"numbers anywhere in their ranges, the best plan of a sample survives everything in "
             f"{percent(bands.survived) if bands.survived else 'none'} of {plural(bands.used, 'sample')}."
         )
+
+
+def _cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
+    """What the worst shock cuts of the supply there is and of what is ordered, for both may be the same works.
+
+    Nothing where floors hold, or nothing that is ordered is cut.
+    """
+    worst = worst_event(instance, result)
+    struck = instance.path(instance.event(worst.name)).severity
+    ordered = [
+        f"{move.name}, on line from {move.on_line}" for move in purchases(instance, result) if move.option in struck
+    ]
+    if ordered and worst.fails:
+        existing = sum(a in struck for a in instance.processes)
+        beside = f"{plural(existing, 'existing source')} and " if existing else ""
+        yield f"The worst shock cuts {beside}what the plan orders: {list_names(ordered)}."
 
 
 def _unspent(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
@@ -147,7 +161,8 @@ def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
                  for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
         more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
         why = _why_short(instance, result, ordered[0][0])
-        yield f"Unserved already without a shock: {'; '.join(names)}{more}. {why}"
+        stored = ", when no stock is released" if instance.stocks else ""
+        yield f"Unserved already without a shock{stored}: {'; '.join(names)}{more}. {why}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
@@ -201,6 +216,11 @@ def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
     return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
 
 
+# What counts as survived.
+FLOORS_NOTE = (
+    "A shock is survived where every segment gets at least its floor, a share of its demand. Survival gap: what is "
+)
+FLOORS_NOTE += "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
 # So many segments are named that are short without a shock.
 MOST_LACKS = 2
 NO_RANGES = "The file gives no ranges of its numbers."
@@ -217,7 +237,7 @@ def alternatives_part(
     Doing nothing is one of them where there are fewer.
     """
     near = [] if found is None else [each.result for each in found.plans[:MOST_PLANS]]
-    others = _by_budget(result, frontier) if len(near) < MOST_PLANS else []
+    others = _by_budget(instance, result, frontier) if len(near) < MOST_PLANS else []
     rows = _plan_rows(instance, result, near, others, _cost_of_nothing(result, frontier))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
@@ -225,18 +245,16 @@ def alternatives_part(
         FrameColumn("failed", "Shocks not survived", form="count"),
         FrameColumn("gap", "Survival gap, all shocks", result.money, "millions"),
         FrameColumn("worst_gap", "In the worst", result.money, "millions"),
-        FrameColumn("more", "Cost more", result.money, "millions"),
+        FrameColumn("more", "Cost against this plan", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
     missing = "" if near else "Plans nearly as cheap: add --with alternatives."
     lacks = "" if near or others else "Plans of other budgets are not computed."
     if lacks:
         missing = f"Other budgets: leave out --quick. {missing}"
-    if not any(row[-1] for row in rows):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
-    note = "Cost more: present value, than this plan; survival gaps are not in it."
-    frame = Frame.of_rows("alternatives", title, columns, rows, note)
+    note = "Cost: present value, with what goes unserved without a shock; survival gaps are not in it."
+    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 
 
@@ -263,7 +281,7 @@ def _plan_figures(result: Result, more: float) -> tuple[float, int, float, float
     return result.outlay, failed, result.survival_gap, result.worst_gap, more
 
 
-def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
+def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
     """Plans of other budgets than that of the plan: the next smaller ones, largest first, then the larger ones.
 
     One whose search was stopped is left out: it may be far from the best of its budget.
@@ -280,7 +298,7 @@ def _by_budget(result: Result, frontier: Frontier | None) -> list[tuple[Any, ...
         seen.append(point.result)
         name = "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}"
         more = point.result.total_cost - result.total_cost
-        rows.append((name, *_plan_figures(point.result, more), ""))
+        rows.append((name, *_plan_figures(point.result, more), narrative.other_options(instance, point.result, result)))
     return rows
 
 
@@ -308,11 +326,13 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     """The uncertain numbers that move the answer most."""
     title = "The figures that decide"
     if found is None or not found.bars:
-        missing = "Not computed: it is about a best plan that is proven, and left out by --quick."
-        missing = missing if instance.uncertain else NO_RANGES
-        return BriefPart(
-            "figures", title, (), None, missing, lacks="Not computed." if instance.uncertain else NO_RANGES
+        missing, lacks = (
+            "Not computed: it is about a best plan that is proven, and left out by --quick.",
+            "Not computed.",
         )
+        if not instance.uncertain:
+            missing = lacks = NO_RANGES
+        return BriefPart("figures", title, (), None, missing, lacks=lacks)
     rows = [
         (number_name(instance, each.number), number_value(each.number, each.number.first.value),
          number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))

@@ -61,28 +61,18 @@ def make_futures_brief(
     comments: Sequence[Mapping[str, Any]] = (),
     slips: SlipsByFuture | None = None,
 ) -> Brief:
-    """The brief of a plan for several futures.
-
-    Args:
-        instance: the instance, with its questions.
-        warnings: what has to be said first.
-        comments: of the file, as `Result.comments` holds them.
-        slips: of decisions of the first year, as `find_futures_slips` gives them.
-    """
+    """The brief of a plan for several futures."""
     horizon, views = instance.horizon, _views(result)
     year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
-    sentence = f"{futures_headline(result)}."
-    if views:
-        sentence = _sentence(result, year, [view.orders for view in views])
+    headline, span = futures_headline(result), windowed(horizon.label(0), horizon.label(horizon.periods[-1]))
     return Brief(
         instance=instance,
         title=result.instance,
-        about=f"{windowed(horizon.label(0), horizon.label(horizon.periods[-1]))}. Money in {result.currency}, "
-        "tonnes metric.",
+        about=f"{span}. Money in {result.currency}, tonnes metric.",
         survives=result.survives,
-        verdict=futures_headline(result).partition(":")[0],
-        sentence=sentence,
+        verdict=headline.partition(":")[0],
+        sentence=_sentence(result, year, [view.orders for view in views]) if views else f"{headline}.",
         parts=tuple(_parts(instance, result, views, year, comments, slips or {})) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
@@ -109,7 +99,7 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     if result.price_of_survival is not None and result.price_of_survival > 0:
         more = si(result.price_of_survival, result.money)
-        text += f"; {more} more in total, expected, than the same supply would cost if no shock ever came"
+        text += f"; {more} more with operation, expected, than the cheapest plan if no shock ever came"
     text += f" (present value, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
@@ -296,8 +286,8 @@ def _money_part(result: FuturesResult) -> BriefPart:
         FrameColumn("year", form="word", is_index=True),
         FrameColumn("least", "New, least", result.money, "millions"),
         FrameColumn("new", "New, most", result.money, "millions"),
+        FrameColumn("committed", "Committed", result.money, "millions"),
     ]
-    columns.append(FrameColumn("committed", "Committed", result.money, "millions"))
     years = years_with_money([each.result.outlays for each in result.futures], commitments)
     rows = [(year, min(spent) or None, max(spent) or None, committed) for year, spent, committed in years]
     said = [f"New, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
@@ -321,9 +311,8 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
     if not result.are_probabilities_given:
         said.append("The file gives no probabilities: futures count alike.")
     if len(ordered) > MOST_FUTURE_ROWS:
-        said.append(
-            f"{plural(len(ordered) - MOST_FUTURE_ROWS, 'more future')} not shown: none leaves a larger survival gap."
-        )
+        left = plural(len(ordered) - MOST_FUTURE_ROWS, "more future")
+        said.append(f"{left} not shown: none leaves a larger survival gap.")
     rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
     note = "Most unserved: in one shock, above floors as well, at shortage cost."
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))
@@ -332,10 +321,9 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
 def _future_row(view: _FutureView) -> tuple[Any, ...]:
     found = view.future.result
     kept = sum(not outcome.fails for outcome in found.shocks)
-    mark = "✓" if found.survives else "✗"
-    most = max((unserved_money(view.instance, each) for each in found.shocks), default=0.0)
-    floors = f"{mark} {kept:,} of {len(found.shocks):,}"
-    return view.future.name or "the only one", view.future.probability, floors, found.worst_gap, most
+    floors = f"{'✓' if found.survives else '✗'} {kept:,} of {len(found.shocks):,}"
+    name = view.future.name or "the only one"
+    return name, view.future.probability, floors, found.worst_gap, _most_unserved(view)
 
 
 def _hardest(views: Sequence[_FutureView]) -> _FutureView:
@@ -356,8 +344,7 @@ def _most_unserved(view: _FutureView) -> float:
 def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
     view = _hardest(views)
     found = worst_part(view.instance, view.future.result)
-    event = worst_event(view.instance, view.future.result)
-    where = event_window(view.instance, event)
+    where = event_window(view.instance, worst_event(view.instance, view.future.result))
     first = f"{where}, in the future {view.future.name}." if len(views) > 1 else f"{where}."
     return replace(found, sentences=(first, *found.sentences[1:]))
 

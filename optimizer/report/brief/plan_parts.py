@@ -21,32 +21,25 @@ from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
 # Orders, and years with new money, that are listed: more do not fit on one page.
-MOST_ORDERS, MOST_LATER, MOST_YEARS = 7, 3, 10
+MOST_ORDERS, MOST_LATER, MOST_YEARS = 7, 6, 10
 # What is said of orders a year later.
-IF_LATE, LATE_LACKS = "If ordered a year later", "What ordering a year later does"
+IF_LATE, LATE_LACKS, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
+LATE_NOTE = "A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
+LATE_NOTE += "The most damage comes first, and delays do not add up."
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is decided of one option in a year.
-
-    Attributes:
-        option, name: which.
-        when: label of the period of the first decision of the year.
-        on_line: label of the period in which it works, or of the last purchase of a stockpile.
-        size: with its unit.
-        money: what it takes of the budget in that year, undiscounted. total: in all years.
-        is_stock: whether it is bought in parts.
-    """
+    """What is decided of one option in a year."""
 
     option: str
     name: str
-    when: str
-    on_line: str
-    size: str
-    money: float
-    total: float
-    is_stock: bool
+    when: str  # label of the period of the first decision of the year
+    on_line: str  # label of the period in which it works, or of the last purchase of a stockpile
+    size: str  # with its unit
+    money: float  # what it takes of the budget in that year, undiscounted
+    total: float  # in all years
+    is_stock: bool  # whether it is bought in parts
 
 
 # What a table of segments begins with.
@@ -97,14 +90,7 @@ def find_brief_slips(
     *,
     is_each: bool = True,
 ) -> tuple[Slip, ...]:
-    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought.
-
-    Args:
-        instance, result: the plan, in its instance.
-        settings: solver.
-        task: hears what is looked at.
-        is_each: whether each decision is looked at besides all of them together.
-    """
+    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
     year = first_year(instance, result)
@@ -125,33 +111,30 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     found = {slip.options: slip for slip in slips}
     later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
     rows = list(_order_rows(instance, result, orders, found))
-    if later:
-        rows.append(_later_row(later))
-    columns = [
+    due = len(rows)
+    rows += _later_rows(result, later)
+    columns = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}", result.money, "millions"),
         FrameColumn("total", "All years", result.money, "millions"),
         FrameColumn("when", "Decide by start of", form="period"),
         FrameColumn("on_line", "On line"),
+        FrameColumn("sampled", "In best plans", "share", "percent"),
         FrameColumn("slip", IF_LATE),
-    ]
-    note, missing, lacks = "Money: outlay, undiscounted.", "", ""
+    )
+    notes = {"": "Money: outlay, undiscounted."}
+    if result.bands is not None:
+        of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
+        notes["sampled"] = f"In best plans: the share {of_what} in which the best plan has it."
     if slips:
-        note += _late_note(is_whole=found.keys() >= set(slip_groups(orders)))
-    else:
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-        if result.adversary is None:
-            missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
-    frame = Frame.of_rows("orders", title, columns, rows, note)
-    strong = (len(rows) - 1 - bool(later),) if len(orders) > 1 else ()
-    return BriefPart("orders", title, (), frame, missing, strong=strong, lacks=lacks)
-
-
-def _late_note(*, is_whole: bool) -> str:
-    """What is said of delays; whether all of them were looked at."""
-    said = " A year later: nothing is bought in its place; the worst shock is named, the most damage comes first, and "
-    said += "delays do not add up."
-    return said if is_whole else f"{said} –: not looked at in the time there was."
+        notes["slip"] = LATE_NOTE
+    shown = [each.name for each in columns if each.name not in {"sampled", "slip"} or each.name in notes]
+    frame = Frame.of_rows("orders", title, columns, rows, " ".join(notes.values())).select(shown)
+    strong = (due - 1,) if len(orders) > 1 else ()
+    if slips or result.adversary is not None:
+        return BriefPart("orders", title, (), frame, strong=strong)
+    cure, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
+    return BriefPart("orders", title, (), frame, cure, strong=strong, lacks=lacks)
 
 
 def _order_rows(
@@ -163,10 +146,10 @@ def _order_rows(
     for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
         yield _order_row(instance, result, order, slips.get((order.option,)))
     if rest:
-        yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None
+        yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
-        text = None if together is None else slip_text(instance, result, together)
-        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, text
+        text = NOT_COMPUTED if together is None else slip_text(instance, result, together)
+        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, None, text
 
 
 def _damage(slip: Slip | None) -> tuple[float, float]:
@@ -174,11 +157,24 @@ def _damage(slip: Slip | None) -> tuple[float, float]:
     return (0.0, 0.0) if slip is None else (slip.gap, slip.shortage_cost)
 
 
-def _later_row(later: Sequence[Purchase]) -> tuple[Any, ...]:
+def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
     """What is decided in later years, the most money first."""
     ordered = sorted(later, key=lambda move: -move.counted)
-    name = f"Later: {list_names([*dict.fromkeys(f'{move.name}, {move.decided}' for move in ordered)], MOST_LATER)}"
-    return name, None, math.fsum(move.counted for move in later), None, None, None
+    shown, rest = (
+        (ordered, []) if len(ordered) <= MOST_LATER else (ordered[: MOST_LATER - 1], ordered[MOST_LATER - 1 :])
+    )
+    for move in shown:
+        on_line = f"bought until {move.on_line}" if move.purchases else move.on_line
+        share = _share_of_samples(result, move.option)
+        yield f"Later: {move.name}, {move.size_words}", None, move.counted, move.decided, on_line, share, None
+    if rest:
+        spent = math.fsum(move.counted for move in rest)
+        yield f"and {plural(len(rest), 'later decision')}", None, spent, None, None, None, None
+
+
+def _share_of_samples(result: Result, option: str) -> float | None:
+    """The share of samples of the uncertain numbers whose best plan buys an option; None where there are no samples."""
+    return None if result.bands is None else result.bands.bought.get(option, 0.0)
 
 
 def _options(orders: Iterable[Order]) -> tuple[str, ...]:
@@ -186,9 +182,10 @@ def _options(orders: Iterable[Order]) -> tuple[str, ...]:
 
 
 def _order_row(instance: Instance, result: Result, order: Order, slip: Slip | None) -> tuple[Any, ...]:
-    text = None if slip is None else slip_text(instance, result, slip)
+    text = NOT_COMPUTED if slip is None else slip_text(instance, result, slip)
     on_line = f"bought until {order.on_line}" if order.is_stock else order.on_line
-    return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, text
+    share = _share_of_samples(result, order.option)
+    return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, share, text
 
 
 def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
@@ -286,6 +283,7 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
 
 # Rows at most: more do not fit on one page.
 MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
+WORST_TITLE = "The worst single event"
 
 
 def survival_part(instance: Instance, result: Result) -> BriefPart:
@@ -326,12 +324,8 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     worst = row.worst
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
-        lost = row.failed + row.excused
-        verdict = (
-            f"✗ {row.count_text}{_whose(instance, worst)}"
-            if row.failed
-            else f"✓ {row.count_text if lost else 'all held'}"
-        )
+        held = f"✓ {row.count_text if row.excused else 'all held'}"
+        verdict = f"✗ {row.count_text}{_whose(instance, worst)}" if row.failed else held
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
@@ -364,9 +358,8 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     if worst.gap > 0 or below > 0:
         said.append(f"{si(below, 't')} of demand below survival floors, a survival gap of {si(worst.gap, money)}.")
     if unserved_tonnes(worst) > 0:
-        said.append(
-            f"In all {si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}."
-        )
+        amount = f"{si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}"
+        said.append(f"In all {amount}.")
         if not worst.fails:
             said.append(_hardest_hit(instance, worst))
     else:
@@ -374,7 +367,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     said += _largest_loss(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
-        return BriefPart("worst", "The worst single event", tuple(said))
+        return BriefPart("worst", WORST_TITLE, tuple(said))
     count = len(frame.values[0])
     return BriefPart("worst", frame.title, tuple(said), frame, strong=(count - 1,) if count > 1 else ())
 
@@ -386,17 +379,6 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
         amount = f"{si(unserved_tonnes(most), 't')}, {si(unserved_money(instance, most), result.money)}"
         held = ", though floors hold" if most.survives else ""
         yield f"Most unserved by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
-
-
-def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
-    """What is ordered and cut in the worst shock itself, for both may be the same works; nothing where floors hold."""
-    worst = worst_event(instance, result)
-    cuts = instance.event(worst.name).spec.cuts
-    ordered = {o: instance.activities[o] for o in result.plan.bought if o in instance.activities}
-    struck = [display_name(instance, o) for o, each in ordered.items()
-              if any(cut.matches(o, each.region, each.stage, each.output) for cut in cuts)]  # fmt: skip
-    if struck and worst.fails:
-        yield f"The worst shock cuts what the plan itself orders: {list_names(struck)}."
 
 
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
@@ -435,7 +417,7 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
         FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
     note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
-    return Frame.of_rows("worst", "Where floors fail, worst first", columns, rows, note)
+    return Frame.of_rows("worst", WORST_TITLE, columns, rows, note)
 
 
 def _served_and_floor(service: Service) -> tuple[str, str]:
@@ -444,43 +426,40 @@ def _served_and_floor(service: Service) -> tuple[str, str]:
     return f"{served} %", f"{floor} % {mark}" if service.floor > NEGLIGIBLE else "none"
 
 
-def _value(instance: Instance, d: str, service: Any) -> float:
+def _value(instance: Instance, d: str, service: Service) -> float:
     return float(instance.demands[d].shortage_cost * service.shortage)
 
 
 def unserved_part(instance: Instance, result: Result) -> BriefPart:
-    """By segment the shock in which most of it goes unserved."""
-    hardest: dict[str, tuple[Outcome, Any]] = {}
+    """By segment the shock that leaves most of it below its floor, or where none does, unserved."""
+    hardest: dict[str, tuple[Outcome, Service]] = {}
     for outcome in result.shocks:
         for d, service in outcome.segments.items():
-            if service.shortage > 0 and service.shortage > hardest.get(d, (None, _NONE))[1].shortage:
+            if service.shortage > 0 and (d not in hardest or _hardship(service) > _hardship(hardest[d][1])):
                 hardest[d] = outcome, service
-    ordered = sorted(hardest, key=lambda d: -_value(instance, d, hardest[d][1]))
-    title = "What goes unserved, by segment"
-    said = list[str]()
+    ordered = sorted(hardest, key=lambda d: (-hardest[d][1].gap, -_value(instance, d, hardest[d][1])))
+    title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    if len(ordered) > MOST_SEGMENTS:
-        said.append(f"Not shown: {plural(len(ordered) - MOST_SEGMENTS, 'segment')} of which less goes unserved.")
+    said = (f"Not shown: {plural(left, 'segment')} of which less goes unserved.",) if left > 0 else ()
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),
         FrameColumn("shortage_cost", "Value", result.money, "millions"),
         FrameColumn("shock", "In"),
     )
-    note = "Each segment in the shock that leaves most of it unserved; served: % of demand in its weakest period."
-    return BriefPart("unserved", title, tuple(said), Frame.of_rows("unserved", title, columns, rows, note))
+    note = "Each segment in the shock that leaves most of it below its floor or, where floors hold, unserved; served: "
+    note += "% of demand in its weakest period."
+    return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
 
 
-class _NoService:
-    shortage = 0.0
+def _hardship(service: Service) -> tuple[float, float]:
+    """What ranks the shocks of a segment: how much of it is below its floor, t, then how much goes unserved, t."""
+    return service.below_floor, service.shortage
 
 
-_NONE = _NoService()
-
-
-def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Any) -> tuple[Any, ...]:
+def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[Any, ...]:
     where = dated(instance, instance.event(outcome.name))
     value = _value(instance, d, service)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where

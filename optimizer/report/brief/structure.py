@@ -11,28 +11,17 @@ from optimizer.results.frames import Frame
 
 @dataclass(frozen=True)
 class BriefPart:
-    """One part of the brief.
+    """One part of the brief."""
 
-    Attributes:
-        name: in code. title: for readers.
-        sentences: what it says.
-        frame: its table; None where it has none.
-        drawn: the part of the table that is drawn, where not all of it is.
-        missing: how to get what was not computed; empty where nothing is missing.
-        lacks: the same for paper: what was not computed, without a word of how to get it.
-        bars: the columns that are drawn as bars, one after the other.
-        strong: the places of rows that stand out: a sum, or this plan.
-    """
-
-    name: str
-    title: str
-    sentences: tuple[str, ...] = ()
-    frame: Frame | None = None
-    missing: str = ""
-    lacks: str = ""
-    drawn: Frame | None = None
-    bars: tuple[str, ...] = ()
-    strong: tuple[int, ...] = ()
+    name: str  # in code
+    title: str  # for readers
+    sentences: tuple[str, ...] = ()  # what it says
+    frame: Frame | None = None  # its table; None where it has none
+    missing: str = ""  # how to get what was not computed; empty where nothing is missing
+    lacks: str = ""  # the same for paper: what was not computed, without a word of how to get it
+    drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
+    bars: tuple[str, ...] = ()  # the columns that are drawn as bars, one after the other
+    strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
 
     @property
     def shown(self) -> Frame | None:
@@ -42,27 +31,19 @@ class BriefPart:
 
 @dataclass(frozen=True)
 class Brief:
-    """The answer on one page.
+    """The answer on one page."""
 
-    Attributes:
-        instance: what keys are named by.
-        title, about: of the instance; the period, and in what money is counted.
-        survives: whether every floor holds in every shock that counts.
-        verdict, sentence: the answer, in a few words and in a sentence.
-        notes: what belongs beside it: what is short already, and how sure the answer is.
-        parts: in the order in which they are read.
-        warnings: what has to be said first.
-    """
-
-    instance: Instance = field(repr=False)
+    instance: Instance = field(repr=False)  # what keys are named by
+    # Of the instance; the period, and in what money is counted.
     title: str
     about: str
-    survives: bool
+    survives: bool  # whether every floor holds in every shock that counts
+    # The answer, in a few words and in a sentence.
     verdict: str
     sentence: str
-    parts: tuple[BriefPart, ...]
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    parts: tuple[BriefPart, ...]  # in the order in which they are read
+    warnings: tuple[str, ...] = ()  # what has to be said first
+    notes: tuple[str, ...] = ()  # what belongs beside it: what is short already, and how sure the answer is
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON and for writers: of each table its texts (`table`), its values by column, and its bars."""

@@ -476,10 +476,6 @@ def _unbroken(head: str, cells: Sequence[str], number: bool) -> list[str]:
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:
     """The content of a file of the brief.
 
-    Args:
-        data: what `Brief.to_dict` gives.
-        suffix: of the file, one of `BRIEF_FORMS`.
-
     Raises:
         ValueError: another suffix.
         MissingExtraError: the form needs an extra that is not installed.

@@ -4,16 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    VERMILION,
-    Canvas,
-    add_footer,
-    in_money,
-    new_canvas,
-)
+from optimizer.report.figures.canvas import BLUE, GREEN, INK, VERMILION, Canvas, add_footer, in_money, new_canvas
 from optimizer.report.narrative import in_tolerance, under_budget
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Frontier

@@ -110,7 +110,7 @@ function bars(move) {
   return svg;
 }
 const when = move => move.purchases.length ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
-const marks = move => `${move.in_peace ? " *" : ""}${move.forced ? " †" : ""}`;
+const marks = move => `${move.without_shocks ? " *" : ""}${move.forced ? " †" : ""}`;
 
 function axis() {
   const step = isNarrow() ? Math.ceil(years.length / 5) : Math.ceil(years.length / 12);
@@ -129,7 +129,7 @@ function drawTimeline() {
     bars(move),
     make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
   const notes = [];
-  if (moves.some(move => move.in_peace)) notes.push("* would be bought without any shock as well.");
+  if (moves.some(move => move.without_shocks)) notes.push("* would be bought without any shock as well.");
   if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
     make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": what is bought")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "plan-h"},

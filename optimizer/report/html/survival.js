@@ -74,7 +74,7 @@ function drawHeat() {
   if (!$("heat").querySelector("button[tabindex='0']")) $("heat").querySelector("button").tabIndex = 0;
   if (keep) { const again = [...$("heat").querySelectorAll("button")].find(each => each.dataset.cell === keep); if (again) again.focus({preventScroll: true}); }
   const left = state.unfolded ? book.hidden : book.unlisted, notes = [];
-  if (!state.unfolded && isFolded) notes.push("A family or an ensemble is one row: the weakest of its shocks for each segment, and the worst or tightest by name.");
+  if (!state.unfolded && isFolded) notes.push("A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest gap (worst), or where all are survived the least margin (tightest).");
   if (!state.unfolded && rows.some(row => row.partial.length)) notes.push("* not in the plan file for some of the shocks, which may be weaker; it does not fail there.");
   if (left) notes.push(`${plural(left, "more shock")} ${left === 1 ? "is not shown: it is no worse" : "are not shown: none of them is worse"}${book.points.length > 1 ? " with the plan at hand" : ""}.`);
   fill("heat-more", notes.join(" "));

@@ -38,9 +38,8 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
     if found.plans:
         parts.append(_plans(instance, found))
     elif found.ranges and found.status in ("proven", "bounded"):
-        parts.append(
-            Text("No plan within the tolerance differs from the cheapest by more than the tolerance of sizes.")
-        )
+        none = "No plan within the tolerance differs from the cheapest by more than the tolerance of sizes."
+        parts.append(Text(none))
     if found.status == "stopped":
         parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))
     return parts

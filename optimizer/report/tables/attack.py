@@ -1,7 +1,6 @@
 """How a plan under attack looks: the answer first, the attacks that shaped it, the worst that is left, every start."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -14,7 +13,9 @@ from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import difference_text, plan_headline, proof
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table
+from optimizer.results.frames import FrameRow
 from optimizer.studies.attack import AttackDamage, AttackResult
+from optimizer.studies.study_frames import targets_struck
 from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
@@ -27,7 +28,12 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
     if result.baseline is not None:
-        shown += [_shaping(found), _deterred_table(found), _segments(found), _starts(found)]
+        shown += [
+            _first_attacks(found, "shaping", "do", with_plan=_left_below),
+            _first_attacks(found, "deterred", "would do"),
+            _segments(found),
+            _starts(found),
+        ]
         if not found.is_given:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
@@ -92,11 +98,8 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
 def _deterred(found: AttackResult) -> str:
     """How many attacks the plan's leverage makes too dear, and the one that comes nearest to being made."""
     if not found.deterred:
-        return (
-            "not known"
-            if found.stopped
-            else "none: the plan withstands every attack that can be afforded, or fails in it"
-        )
+        none = "none: the plan withstands every attack that can be afforded, or fails in it"
+        return "not known" if found.stopped else none
     nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
@@ -127,9 +130,7 @@ def breaking_attack_text(found: AttackResult) -> str:
     if breaking is None:
         return "no attack budget: with all targets struck at once every floor holds"
     below = sum(damage.below_floor for damage in breaking.segments.values())
-    what = (
-        f"the least attack budget that breaks the plan: {_targets(found.instance, breaking)} from {breaking.first} on"
-    )
+    what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
     return f"{si(breaking.cost, money, 4)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
@@ -152,38 +153,20 @@ def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
 
 
 def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
-    return f"{_targets(found.instance, attack)} from {attack.first} on"
+    return f"{targets_struck(found, attack)} from {attack.first} on"
 
 
-def _targets(instance: Instance, attack: AttackDamage) -> str:
-    assert instance.adversary is not None
-    targets = instance.adversary.targets
-    return " + ".join(targets[name].name or name for name in attack.targets) or "nothing struck"
+def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: CellRenderer) -> Table | None:
+    """The attacks of a frame that do most damage; None where it has none."""
+    frame = found.frames.frame(name)
+    left = len(frame) - MOST_ATTACKS
+    note = frame.note + (f"\n{plural(left, 'more')} {of_others} less damage." if left > 0 else "")
+    shown = frame.first(MOST_ATTACKS)
+    return screen_table(found.instance, shown, caption=note, cells=cells, expand=True) if len(frame) else None
 
 
-def _shaping(found: AttackResult) -> Table | None:
-    if not found.shaping:
-        return None
-    frame, left = found.frames.frame("shaping"), len(found.shaping) - MOST_ATTACKS
-
-    def left_below(row: dict[str, Any]) -> Text:
-        return Text(si(row["with_plan"]), style="bold red" if row["breaks"] else "green")
-
-    return screen_table(
-        found.instance,
-        frame.first(MOST_ATTACKS),
-        caption=frame.note + (f"\n{plural(left, 'more')} do less damage." if left > 0 else ""),
-        cells={"with_plan": left_below},
-        expand=True,
-    )
-
-
-def _deterred_table(found: AttackResult) -> Table | None:
-    if not found.deterred:
-        return None
-    frame, left = found.frames.frame("deterred"), len(found.deterred) - MOST_ATTACKS
-    note = frame.note + (f"\n{plural(left, 'more')} would do less damage." if left > 0 else "")
-    return screen_table(found.instance, frame.first(MOST_ATTACKS), caption=note, expand=True)
+def _left_below(row: FrameRow) -> Text:
+    return Text(si(row["with_plan"]), style="bold red" if row["breaks"] else "green")
 
 
 def _segments(found: AttackResult) -> Table | None:
@@ -206,7 +189,12 @@ def _starts(found: AttackResult) -> Table | None:
     def known(name: str, none: str, style: str = "") -> CellRenderer:
         """A cell; where nothing was found, that means something only if the time did not run out."""
         missing = "not known" if found.stopped else none
-        return lambda row: missing if row[name] is None else Text(_value_text(row[name]), style=style)
+
+        def write(row: FrameRow) -> str | Text:
+            value = row[name]
+            return missing if value is None else Text(value if isinstance(value, str) else si(value), style=style)
+
+        return write
 
     return screen_table(
         found.instance,
@@ -219,7 +207,3 @@ def _starts(found: AttackResult) -> Table | None:
         wide={"worst": 1, "by": 1},
         expand=True,
     )
-
-
-def _value_text(value: str | float) -> str:
-    return value if isinstance(value, str) else si(value)

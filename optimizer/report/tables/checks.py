@@ -110,12 +110,13 @@ def fallback_words(fallback: Fallback) -> tuple[tuple[str, ...], str, str, Sever
 def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     if summary.clash:
         return "no plan exists even without shocks; conflict (IIS): " + "; ".join(summary.clash)
-    if not summary.bought_in_peace:
+    if not summary.bought_without_shocks:
         return "nothing: no option pays for itself without a shock"
     bought = [
-        f"{display_name(instance, o)} ({size_text(instance, o, size)})" for o, size in summary.bought_in_peace.items()
+        f"{display_name(instance, o)} ({size_text(instance, o, size)})"
+        for o, size in summary.bought_without_shocks.items()
     ]
-    return list_names(bought, 8) + ": pays for itself without any shock, which is true or an error in the data"
+    return list_names(bought, 8) + ": pays for itself without any shock; where that is not so, a number is wrong"
 
 
 def _below_floors(instance: Instance, hit: ShockHit) -> str:
@@ -221,9 +222,9 @@ def verification_parts(
     """Whether a plan adds up, every row that does not, and what was not recomputed."""
     yield from _headline(result, found)
     if found.ok and found.solved:
-        yield Text(f"{_count_shocks(found.solved)} without flows in the file: solved again with the plan fixed.")
+        yield Text(f"{plural(found.solved, 'shock')} without flows in the file: solved again with the plan fixed.")
     if found.ok and found.lines:
-        words = f"{_count_shocks(found.lines)} without flows in the file: not recomputed. Leave out --quick."
+        words = f"{plural(found.lines, 'shock')} without flows in the file: not recomputed. Leave out --quick."
         yield Text(words, style="yellow")
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
@@ -244,10 +245,6 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     rows = f"{count:,} of {report.rows:,} rows disagree" if report.rows else f"{count:,} parts disagree"
     head = Text(f"The plan does not add up: {rows}.", style="bold red")
     return [head, *(Text(f"  {row}") for row in report.disagreements)]
-
-
-def _count_shocks(count: int) -> str:
-    return f"{count:,} shock{'s' if count != 1 else ''}"
 
 
 _CAPTION = (

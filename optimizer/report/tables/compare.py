@@ -68,12 +68,9 @@ def comparison_headline(comparison: Comparison) -> str:
     """The answer in a line or two."""
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
     said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
-    return stopped + "\n".join(each for each in said if each) if said else f"{stopped}{_survival_count(comparison)}"
-
-
-def _survival_count(comparison: Comparison) -> str:
     kept = sum(column.result.survives for column in comparison.columns)
-    return f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock."
+    count = f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock."
+    return stopped + ("\n".join(said) or count)
 
 
 def _of_case(comparison: Comparison, case: str) -> str:
@@ -246,10 +243,8 @@ class _Rows:
         bought = [sizes_bought(column.result) for column in self.columns]
         order = union(self._instance(column).options for column in self.columns)
         for o in (o for o in order if any(o in some for some in bought)):
-            yield (
-                f"{self._owner_title(o)}, {self._unit(o)}",
-                [self._size(i, o, bought) for i in range(len(self.columns))],
-            )
+            sizes = [self._size(i, o, bought) for i in range(len(self.columns))]
+            yield f"{self._owner_title(o)}, {self._unit(o)}", sizes
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
         """What a column buys of an option, with a mark where that differs from the column it is compared with."""

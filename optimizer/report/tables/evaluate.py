@@ -9,12 +9,11 @@ from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.report.format import list_names, plural, size_text
-from optimizer.report.narrative import facts, outcome_headline, proof_of_gap
+from optimizer.report.narrative import facts, money_terms, outcome_headline, proof_of_gap
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
     futures_caveats,
     futures_headline,
-    money_terms,
     spread_facts,
     stage_table,
 )
@@ -85,7 +84,7 @@ def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:
 def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[tuple[str, str]]:
     """What the answer about one plan rests on."""
     result, money = plan.result, found.instance.money
-    terms = f"{money_terms(found.instance, result)} (the cheapest operation of the plan as given)"
+    terms = f"{money_terms(found.instance)} (the cheapest operation of the plan as given)"
     if result.measure != "expected cost" and not math.isnan(result.total_cost):
         yield result.measure[:1].upper() + result.measure[1:], si(result.total_cost, money, 4)
     yield "Expected cost", f"{si(result.expected_cost, money, 4)}, {terms}"

@@ -1,10 +1,10 @@
 """How an explanation looks: the plan's answer, then one finding after the other as they become known."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from optimizer.horizon import windowed
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
     from optimizer.studies.explain import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
-
-
-def _mark(works: bool | None) -> Text:
-    marks = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
-    return marks[works]
+_MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
 
 
 def shortage_text(instance: Instance, why: Reason) -> str:
@@ -78,11 +74,8 @@ def _money_needed(instance: Instance, why: Reason) -> Iterator[str]:
 def _irreducible(instance: Instance, why: Reason) -> str:
     floors = list_names([display_name(instance, d) for d in why.segments])
     plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
-    shocks = (
-        why.shocks[0]
-        if len(why.shocks) == 1
-        else f"{plural(len(why.shocks), 'shock')} ({list_names(list(why.shocks))})"
-    )
+    several = f"{plural(len(why.shocks), 'shock')} ({list_names(why.shocks)})"
+    shocks = why.shocks[0] if len(why.shocks) == 1 else several
     if why.months is not None:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
@@ -121,38 +114,26 @@ def repair_text(instance: Instance, repair: Repair) -> str:
 def _price(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its price was known."
-    proven = "" if repair.is_proven else " (not proven least)"
-    return (
-        f"Then the plan costs {si(repair.cost, instance.money, 4)}{proven}, "
-        f"with an outlay of {si(repair.outlay, instance.money)}."
-    )
+    costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven least)'}"
+    return f"Then the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
 
 def _money(instance: Instance, repair: Repair) -> str:
-    amount, budget = repair.amount or 0.0, instance.policy.budget
+    amount, budget, money = repair.amount or 0.0, instance.policy.budget, instance.money
     less = _no_less(instance, repair)
     less += "" if instance.policy.annual_budget is None else " The budget of each year stays as it is."
-    more = (
-        "" if budget is None else f", {si(amount - budget, instance.money)} more than the {si(budget, instance.money)}"
-    )
-    return (
-        f"{si(amount, instance.money, 5)}{more} of the budget.{less}"
-        if more
-        else f"{si(amount, instance.money, 5)}.{less}"
-    )
+    more = "" if budget is None else f", {si(amount - budget, money)} more than the {si(budget, money)} of the budget"
+    return f"{si(amount, money, 5)}{more}.{less}"
 
 
 def _each_year(instance: Instance, repair: Repair) -> str:
-    amount, given, horizon = repair.amount or 0.0, instance.policy.annual_budget, instance.horizon
+    given, horizon, money = instance.policy.annual_budget, instance.horizon, instance.money
     assert given is not None
-    first, last = given.at(horizon.start), given.at(horizon.end)
-    there_is = f"the {si(first, instance.money)} of the annual budget"
-    if len(set(given.values)) > 1:
-        there_is = (
-            f"the {si(first, instance.money)} of {horizon.start} and the {si(last, instance.money)} of {horizon.end}"
-        )
+    first, last = (si(given.at(year), money) for year in (horizon.start, horizon.end))
+    changes = f"the {first} of {horizon.start} and the {last} of {horizon.end}"
+    there_is = changes if len(set(given.values)) > 1 else f"the {first} of the annual budget"
     less = _no_less(instance, repair, "No addition")
-    return f"{si_up(amount, instance.money, 5)} more in each year than {there_is}.{less}"
+    return f"{si_up(repair.amount or 0.0, money, 5)} more in each year than {there_is}.{less}"
 
 
 def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str:
@@ -163,21 +144,22 @@ def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str
 
 
 def _floors(instance: Instance, repair: Repair) -> str:
-    amount, horizon = repair.amount or 0.0, instance.horizon
     if repair.keeps_all:
         why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
         return f"can be kept{why}."
-    parts = []
-    for d, floors in repair.floors.items():
-        first, last = floors[horizon.start], floors[horizon.end]
-        one = (
-            f"{percent(first, 1)}"
-            if first == last
-            else f"{percent(first, 1)} in {horizon.start}, {percent(last, 1)} in {horizon.end}"
-        )
-        parts.append(f"{display_name(instance, d)} {one}")
+    parts = [
+        f"{display_name(instance, d)} {_at_both_ends(instance, floors, lambda floor: percent(floor, 1))}"
+        for d, floors in repair.floors.items()
+    ]
     no_more = "" if repair.beyond is None else f" No more than {percent(repair.beyond, 2)} can be kept (proven)."
-    return f"{percent(amount, 1)} of every floor: {'; '.join(parts)}.{no_more}"
+    return f"{percent(repair.amount or 0.0, 1)} of every floor: {'; '.join(parts)}.{no_more}"
+
+
+def _at_both_ends(instance: Instance, values: Mapping[int, float], write: Callable[[float], str]) -> str:
+    """The values of the first and the last year, or the one that both have."""
+    horizon = instance.horizon
+    first, last = values[horizon.start], values[horizon.end]
+    return write(first) if first == last else f"{write(first)} in {horizon.start}, {write(last)} in {horizon.end}"
 
 
 def _length(instance: Instance, repair: Repair) -> str:
@@ -191,15 +173,9 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 
 
 def _demand(instance: Instance, repair: Repair) -> str:
-    horizon, share = instance.horizon, repair.amount or 0.0
-    first, last = repair.tonnes[horizon.start], repair.tonnes[horizon.end]
-    tonnes = (
-        si(first, "t/yr")
-        if first == last
-        else f"{si(first, 't/yr')} in {horizon.start}, {si(last, 't/yr')} in {horizon.end}"
-    )
+    tonnes = _at_both_ends(instance, repair.tonnes, lambda amount: si(amount, "t/yr"))
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
-    return f"{percent(share)} lower (by {tonnes}).{less}"
+    return f"{percent(repair.amount or 0.0)} lower (by {tonnes}).{less}"
 
 
 HEADINGS = {
@@ -223,11 +199,7 @@ class Group:
 
 
 class Groups:
-    """Puts together the shocks of a family or an ensemble, whose values become known one after the other.
-
-    Args:
-        every: whether each shock has a row of its own.
-    """
+    """Puts together the shocks of a family or an ensemble, whose values become known one after the other."""
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
         rows = folds(instance, [event.name for event in instance.events], every=every)
@@ -271,11 +243,7 @@ def heading(value: PartValue) -> str:
 
 
 def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
-    """Title, figure and words of a row.
-
-    Args:
-        releases: whether the plan holds stock, which shocks may use up.
-    """
+    """Title, figure and words of a row."""
     value, money = group.most, instance.money
     title = display_name(instance, value.of)
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(value.kind, "")
@@ -316,8 +284,7 @@ def _is_nothing(value: PartValue) -> bool:
 
 
 def _signed_money(change: float, money: str) -> str:
-    sign = "+" if change > 0 else "−" if change < 0 else "±"
-    return f"{sign}{si(abs(change), money)}"
+    return f"{'+' if change > 0 else '−' if change < 0 else '±'}{si(abs(change), money)}"
 
 
 def _proven_range(value: PartValue) -> str:
@@ -335,11 +302,7 @@ def _plain(amount: float) -> str:
 
 
 class Explaining:
-    """Prints each part under the heading that it belongs to.
-
-    Args:
-        every: whether each shock of a family or an ensemble has a row of its own.
-    """
+    """Prints each part under the heading that it belongs to."""
 
     def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
         self.instance = instance
@@ -376,7 +339,7 @@ class Explaining:
             self.without_effect.append(repair)
             return
         self._under(f"{self.more}, each enough by itself")
-        self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _mark(repair.works))
+        self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
 
     def _why(self, reason: Reason) -> None:
         self._under("Why nothing survives")
@@ -392,22 +355,21 @@ class Explaining:
     def _show_without_effect(self) -> None:
         if self.without_effect:
             some, self.without_effect = self.without_effect, []
-            title = "Less demand:" if some[0].kind == "demand" else "Sooner:"
+            is_demand = some[0].kind == "demand"
+            title, size = ("Less demand", "of it") if is_demand else ("Sooner", "lead time")
             names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
-            size = ", not even without any of it" if some[0].kind == "demand" else ", not even without any lead time"
             alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
             self._under(f"{self.more}, each enough by itself")
-            self._row(f"{title} others", f"{alone}{size}: {names}.", _mark(False))
+            self._row(f"{title}: others", f"{alone}, not even without any {size}: {names}.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
         """Print the last line: how exactly the what-ifs are proven."""
         self._show_groups(self.groups.rest())
         self._show_without_effect()
         self.console.print()
-        gap, within = percent(explanation.gap, 1), explanation.within
-        sure = f"What-ifs are proven to {gap} of their cost"
-        if within is not None:
-            sure = f"What-ifs are proven within {si(within, self.instance.money)}"
+        sure = f"What-ifs are proven to {percent(explanation.gap, 1)} of their cost"
+        if explanation.within is not None:
+            sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
             sure += "" if explanation.measure is None else f", {share_of_measure(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
@@ -417,11 +379,7 @@ class Explaining:
         """The answer, the plan, and what binds."""
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
-        parts: list[RenderableType | None] = [
-            builds_table(self.instance, result, self.console.width),
-            binding(self.instance, result),
-        ]
-        for part in parts:
+        for part in (builds_table(self.instance, result, self.console.width), binding(self.instance, result)):
             if part is not None and result.baseline is not None:
                 self.console.print()
                 self.console.print(part)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
-from optimizer.report.narrative import proof_of_gap
+from optimizer.report.narrative import money_terms, proof_of_gap
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -20,7 +19,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
 from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
 from optimizer.tolerances import ROUNDING, SAME_VALUE
-from optimizer.units import short, si
+from optimizer.units import si
 
 # More futures than this are listed the dearest first, without the rest.
 MOST_LISTED_FUTURES = 40
@@ -32,7 +31,8 @@ _FOLDED = "Rows with several sizes stand for orders that differ from branch to b
 def futures_tables(result: FuturesResult, width: int, *, every: bool = False) -> list[RenderableType]:
     """What is printed, for a terminal so wide; `every` order in a row of its own, or folded."""
     instance, stages = instance_of(result), find_stages(result, folded=not every)
-    panel = futures_panel(instance, result, stages)
+    facts = list(futures_facts(instance, result, stages))
+    panel = answer_panel(result.instance, futures_headline(result), facts, STYLES[result.status])
     if len(result.futures) == 1:
         # Of a file without questions: its plan, as of any other.
         only = replace(result.futures[0].result, notes=result.notes)
@@ -42,12 +42,6 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
     shown += [future_table(instance, result, every=every)] if result.futures else []
     shown += [Text(f"Note: {note}") for note in result.notes]
     return [part for part in [*shown, run_line(result)] if part is not None]
-
-
-def futures_panel(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Panel:
-    """How many futures are survived, what that costs, and what is committed now."""
-    lines = list(futures_facts(instance, result, stages))
-    return answer_panel(result.instance, futures_headline(result), lines, STYLES[result.status])
 
 
 def futures_headline(result: FuturesResult) -> str:
@@ -69,13 +63,10 @@ def futures_headline(result: FuturesResult) -> str:
 def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     """The worst of some futures that fail, with its shocks and its gap; then the names of the others."""
     worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
-    shocks = worst.result.shocks
-    broken = sum(not each.survives for each in shocks)
-    gap = worst.result.survival_gap
-    words = f"{broken} of {plural(len(shocks), 'shock')}" + (
-        f", a survival gap of {si(gap, result.money)}" if gap > 0 else ""
-    )
-    words = f"{worst.name}, {words}" if worst.name else words
+    shocks, gap = worst.result.shocks, worst.result.survival_gap
+    words = f"{worst.name}, " if worst.name else ""
+    words += f"{sum(not each.survives for each in shocks)} of {plural(len(shocks), 'shock')}"
+    words += f", a survival gap of {si(gap, result.money)}" if gap > 0 else ""
     return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
 
 
@@ -96,7 +87,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         yield "Commit now", _commit(instance, result, stages[0])
     yield (
         result.measure[:1].upper() + result.measure[1:],
-        f"{si(result.total_cost, money, 4)}, {money_terms(instance, result)} {proof_of_gap(result.mip_gap)}",
+        f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_gap(result.mip_gap)}",
     )
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
@@ -116,12 +107,6 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
         yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
     if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
-
-
-def money_terms(instance: Instance, result: FuturesResult) -> str:
-    """What costs are values of: date, currency and discount rate."""
-    when = f"present value at the start of {instance.horizon.start}, in {result.currency}, discounted at "
-    return f"{when}{short(100 * instance.discount_rate, 3)} % a year"
 
 
 def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
@@ -179,21 +164,13 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     if not stage.orders:
         return Text.assemble((title, "bold"), f"\nNothing is bought {_span(instance, stage)}.")
     frame = decisions_frame(instance, result, [stage])
-    money, column = f"Spent\n{result.money}", {"justify": "left", "no_wrap": True}
     has_branches = any(each.branch != ALL for each in stage.orders)
     rows = list(_order_rows(instance, frame, has_branches=has_branches))
     if not has_branches:
         rows += [None, (Text("total", style="bold"), ["", "", Text(money_range(stage.spent_range), style="bold")])]
-    heads = ["Decided", "Size", money]
-    number = {"justify": "right", "no_wrap": True}
-    shown = cross_table(
-        "",
-        "Branch, option" if has_branches else "Option, lever",
-        heads,
-        rows,
-        layout=number,
-        layouts={"Decided": column},
-    )
+    heads, whole = ["Decided", "Size", f"Spent\n{result.money}"], {"no_wrap": True}
+    corner, layouts = "Branch, option" if has_branches else "Option, lever", {"Decided": {"justify": "left"} | whole}
+    shown = cross_table("", corner, heads, rows, layout={"justify": "right"} | whole, layouts=layouts)
     return _titled(title, shown, stage_caption(instance, stage))
 
 
@@ -264,11 +241,7 @@ def money_range(pair: Range) -> str:
 
 
 def _money(result: FuturesResult, pair: Range) -> str:
-    return (
-        f"{si(pair[1], result.money, 4)}"
-        if _is_one(pair)
-        else f"{si(pair[0], '', 4)} to {si(pair[1], result.money, 4)}"
-    )
+    return f"{'' if _is_one(pair) else f'{si(pair[0], "", 4)} to '}{si(pair[1], result.money, 4)}"
 
 
 def _is_one(pair: Range) -> bool:
@@ -283,9 +256,8 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
     if left and not every:
         dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
         shown = replace(result, futures=tuple(dearest))
-        caption = (
-            f" {plural(left, 'future')} that cost less {'is' if left == 1 else 'are'} not shown; --all lists each."
-        )
+        verb = "is" if left == 1 else "are"
+        caption = f" {plural(left, 'future')} that cost less {verb} not shown; --all lists each."
     frame = futures_frame(shown)
     hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
     made = screen_table(

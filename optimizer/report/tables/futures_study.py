@@ -116,16 +116,10 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     yield "Adaptive (RP)", _kind(found, adaptive, "each decision knows the answers until then")
     yield "Static (ST)", _kind(found, found.costs.get("static"), "one plan, the same in all futures")
     yield "Informed (WS)", _kind(found, found.costs.get("perfect"), "every answer known from the start")
-    yield (
-        "Flexibility",
-        _value(found, "flexibility", "static", "the static plan costs that much more than the adaptive one"),
-    )
-    yield (
-        "Information",
-        _value(
-            found, "information", "perfect", "the adaptive plan costs that much more than one that knows every answer"
-        ),
-    )
+    of_static = "the static plan costs that much more than the adaptive one"
+    of_perfect = "the adaptive plan costs that much more than one that knows every answer"
+    yield "Flexibility", _value(found, "flexibility", "static", of_static)
+    yield "Information", _value(found, "information", "perfect", of_perfect)
     yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, all branches of a question are equally likely"

@@ -107,7 +107,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         return None
     horizon, bought = instance.horizon, {(each.option, each.decided): each for each in purchases(instance, result)}
     step = max(1, len(horizon.years) // 24)
-    signs = {o: FORCED if each.forced else NO_SHOCK if each.in_peace else "" for (o, _), each in bought.items()}
+    signs = {o: FORCED if each.forced else NO_SHOCK if each.without_shocks else "" for (o, _), each in bought.items()}
 
     def option(row: FrameRow) -> Text:
         name = display_name(instance, row["option"]) + signs[row["option"]]
@@ -125,8 +125,8 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
     return screen_table(
         instance,
         frame,
-        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line, ▪ "
-                           f"bought. {frame.note}", *_meanings(signs.values())]),
+        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line or "
+                           f"held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
@@ -190,12 +190,7 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
 
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
-    """One table for as many segments as fit beside each other; the most critical rows where there are many.
-
-    Args:
-        width: characters of a line.
-        every: whether each shock has a row of its own, however many there are.
-    """
+    """One table for as many segments as fit beside each other; the most critical rows where there are many."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
@@ -305,7 +300,7 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
     rows = [
-        (display_name(instance, commodity), [cell for each in shares for cell in _from(instance, each, most)])
+        (display_name(instance, commodity), [cell for each in shares for cell in _sources(instance, each, most)])
         for commodity, shares in result.shares.items()
     ]
     return cross_table(
@@ -321,19 +316,15 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     )
 
 
-def _from(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
+def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
     """Where a commodity comes from in a year, and how concentrated that is."""
-    return _regions(instance, share, most), f"{share.hhi:.2f}" if share.regions else "–"
-
-
-def _regions(instance: Instance, share: SourceShare, most: int) -> Text:
     if not share.regions:
-        return Text("none made", style="dim")
+        return Text("none made", style="dim"), "–"
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = max(abroad(instance, share.regions).values(), default=0.0) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else "")
+    return Text(("▲ " if over else "") + words, style="red" if over else ""), f"{share.hhi:.2f}"
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:

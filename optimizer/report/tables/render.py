@@ -63,13 +63,7 @@ def show(
     apart: bool = True,
     **how: Any,
 ) -> None:
-    """Print the parts of an answer to stdout, or to the console given.
-
-    Args:
-        parts: makes them of the answer, the width of the console, and `how`; those that are None are left out.
-        found: the answer.
-        apart: whether there is a line between two parts.
-    """
+    """Print the parts of an answer to stdout, or to the console given."""
     console = console or Screen()
     for i, part in enumerate([part for part in parts(found, console.width, **how) if part is not None]):
         if i and apart:

@@ -25,13 +25,7 @@ COUNTED = (
     "where nothing else is bought"
 )
 # Columns that are left out on a screen that is narrower, by frame.
-NARROW: Mapping[str, tuple[str, ...]] = {
-    "materials": ("held",),
-    "needs": ("demand",),
-    "holdings": ("buy",),
-}
-
-
+NARROW: Mapping[str, tuple[str, ...]] = {"materials": ("held",), "needs": ("demand",), "holdings": ("buy",)}
 # Heads on such a screen, by column; "{money}" stands for the currency.
 NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
 
@@ -41,11 +35,14 @@ def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
     facts = list(requirement_facts(found))
     style = "green" if found.stocks.survives else "red"
     parts: list[RenderableType] = [answer_panel(found.instance.title, requirement_headline(found), facts, style)]
-    parts += [_table(found, name, width) for name in ("materials", "needs", "holdings") if len(_frame(found, name))]
-    if found.funding:
-        parts.append(_table(found, "funding", width))
-    if found.cases:
-        parts.append(_table(found, "cases", width))
+    names = (
+        "materials",
+        "needs",
+        "holdings",
+        *(["funding"] if found.funding else []),
+        *(["cases"] if found.cases else []),
+    )
+    parts += [_table(found, name, width) for name in names if len(_frame(found, name))]
     parts += [Text(f"Note: {note}") for note in found.notes]
     return parts
 

@@ -162,14 +162,12 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
 
 def _flips(found: Sensitivity) -> Table:
     instance = found.instance
+    near = si(found.measure.tolerance, instance.money) if found.measure is not None else share_text(found.gap)
     caption = (
         f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that come and "
-    )
-    caption += (
         "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "
+        f"has to be better by more than {near}."
     )
-    near = si(found.measure.tolerance, instance.money) if found.measure is not None else share_text(found.gap)
-    caption += f"has to be better by more than {near}."
     return screen_table(
         instance,
         found.frames.frame("switching"),
@@ -223,9 +221,8 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     caption += "interval (Latin hypercube, RBD-FAST, bootstrap). Uniform and independent between the ends; seed "
     caption += f"{importance.seed}. · not distinct from 0."
     names = {bar.number.name: number_name(instance, bar.number) for bar in found.bars}
-    columns = {"S1 of the cost": importance.of_cost} | (
-        {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
-    )
+    columns = {"S1 of the cost": importance.of_cost}
+    columns |= {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
     weights = {head: {weight.number: weight for weight in column} for head, column in columns.items()}
     rows = [
         (names.get(first.number, first.number), [_weight(column.get(first.number)) for column in weights.values()])
@@ -318,10 +315,8 @@ def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bound
         parts = [f"after {bounds.low:.0f}"] * math.isfinite(bounds.low)
         parts += [f"by the end of {bounds.high:.0f}"] * math.isfinite(bounds.high)
         return f"the drawn shock starts {' and '.join(parts)}"
-    name, low, high = (
-        dimension_name(instance, dimension),
-        *(value_of_dimension(dimension, x) for x in (bounds.low, bounds.high)),
-    )
+    low, high = (value_of_dimension(dimension, end) for end in (bounds.low, bounds.high))
+    name = dimension_name(instance, dimension)
     if math.isinf(bounds.high):
         return f"{name} is above {low}"
     return f"{name} is at most {high}" if math.isinf(bounds.low) else f"{name} is above {low} and at most {high}"
@@ -364,7 +359,9 @@ def _boxes(found: Discovery) -> Table:
 
     def share(name: str) -> CellRenderer:
         def write(row: Mapping[str, Any]) -> str:
-            return DASH if row[name] is None else f"{percent(row[name])}\n({_interval(*_ends(row, name))})"
+            if row[name] is None:
+                return DASH
+            return f"{percent(row[name])}\n({100 * row[f'{name}_low']:.0f}–{100 * row[f'{name}_high']:.0f} %)"
 
         return write
 
@@ -381,14 +378,6 @@ def _boxes(found: Discovery) -> Table:
         wide={"conditions": 1},
         expand=True,
     )
-
-
-def _ends(row: Mapping[str, Any], name: str) -> tuple[float, float]:
-    return row[f"{name}_low"], row[f"{name}_high"]
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{100 * low:.0f}–{100 * high:.0f} %"
 
 
 def _caption(found: Discovery) -> str:

@@ -96,11 +96,8 @@ def share_headline(found: CostShares) -> str:
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
-        gap = si(each.result.survival_gap, money)
-        reason = (
-            f"cannot keep its floors: a survival gap of {gap}" if each.result.baseline else "no plan obeys its rules"
-        )
-        yield coalition_name(found, each), reason
+        gap = f"cannot keep its floors: a survival gap of {si(each.result.survival_gap, money)}"
+        yield coalition_name(found, each), gap if each.result.baseline else "no plan obeys its rules"
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
         yield "What to do", cure
@@ -132,7 +129,7 @@ def together_text(found: CostShares) -> str:
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
     gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
-    return f"{si(whole, money)}, {_saving(found)}{_in_peace(found)}{left}"
+    return f"{si(whole, money)}, {_saving(found)}{_without_shocks(found)}{left}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
@@ -159,7 +156,7 @@ def _saving(found: CostShares) -> str:
     return f"{range_text(saving, money)}{less} less than apart"
 
 
-def _in_peace(found: CostShares) -> str:
+def _without_shocks(found: CostShares) -> str:
     calm, joint = found.saving_without_shocks, found.joint
     if not calm or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
@@ -180,16 +177,10 @@ def core_text(found: CostShares) -> str:
 
 
 def _members(found: CostShares) -> Table:
-    rows = [
-        (
-            Text(member_name(found, each.member)),
-            [
-                range_text(each.alone),
-                *(text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value))),
-            ],
-        )
-        for each in found.shares
-    ]
+    rows = []
+    for each in found.shares:
+        paid = (text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value)))
+        rows.append((Text(member_name(found, each.member)), [range_text(each.alone), *paid]))
     return cross_table(
         f"Who pays what, {found.instance.money}",
         "Member",

@@ -50,29 +50,18 @@ from optimizer.units import MoneyLike
 
 @dataclass(frozen=True)
 class WhatIfTerms:
-    """What every what-if of one explanation needs, sent to each worker.
+    """What every what-if of one explanation needs, sent to each worker."""
 
-    Attributes:
-        instance, settings: of the explanation. each: seconds for a single what-if.
-        until: when the time runs out, seconds since 1970; None if there is no time limit.
-        context: the plan that is explained.
-    """
-
+    # Of the explanation.
     instance: Instance
     settings: Settings
-    each: float
-    until: float | None
-    context: PlanContext
+    each: float  # seconds for a single what-if
+    until: float | None  # when the time runs out, seconds since 1970; None if there is no time limit
+    context: PlanContext  # the plan that is explained
 
 
 class ParallelWhatIfs:
-    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay.
-
-    Args:
-        what: answers the what-ifs in this process.
-        context: the plan that is explained.
-        seconds: how long one what-if took; it decides how many workers are started.
-    """
+    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay."""
 
     def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
         self.what, settings, left = what, what.solver.settings, what.solver.clock.left
@@ -240,7 +229,8 @@ def explain(
         >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
         [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
-    settings, made = settings or Settings(gap=GAP_SHARE), apply_arguments(instance, budget=budget, scenario=scenario)
+    settings = (settings or Settings()).with_default_gap(GAP_SHARE)
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:

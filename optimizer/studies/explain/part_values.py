@@ -43,58 +43,39 @@ POINT, MONTHS = 0.01, 3.0
 
 @dataclass(frozen=True)
 class PartValue:
-    """What the plan costs without one part, or with that part changed.
+    """What the plan costs without one part, or with that part changed."""
 
-    Attributes:
-        kind: what is changed. of: the shock, family, kind, option or segment.
-        survives: whether some plan survives then; None if the time ran out before that was known.
-        change: change of the total cost, money, present value; None if there is no plan.
-        low, high: the proven range of the change; None if nothing is proven.
-        outlay: of the plan found then, money, undiscounted.
-        needed: if nothing survives, the least outlay with which some plan would; None if none would.
-        months: how much later or sooner a build comes.
-    """
-
-    kind: PartKind
-    of: str
-    survives: bool | None
-    change: float | None = None
+    kind: PartKind  # what is changed
+    of: str  # the shock, family, kind, option or segment
+    survives: bool | None  # whether some plan survives then; None if the time ran out before that was known
+    change: float | None = None  # change of the total cost, money, present value; None if there is no plan
+    # The proven range of the change; None if nothing is proven.
     low: float | None = None
     high: float | None = None
-    outlay: float | None = None
-    needed: float | None = None
-    months: float | None = None
+    outlay: float | None = None  # of the plan found then, money, undiscounted
+    needed: float | None = None  # if nothing survives, the least outlay with which some plan would; None if none would
+    months: float | None = None  # how much later or sooner a build comes
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """The plan and its cost, from which the value of a part is measured.
-
-    Attributes:
-        plan: the plan. cost: its total cost. bound: the proven lower bound of the cost; None if there is none.
-        active: the shocks that shape the plan; others have no value.
-    """
+    """The plan and its cost, from which the value of a part is measured."""
 
     plan: Plan
-    cost: float
-    bound: float | None
-    active: frozenset[str]
+    cost: float  # its total cost
+    bound: float | None  # the proven lower bound of the cost; None if there is none
+    active: frozenset[str]  # the shocks that shape the plan; others have no value
 
 
 @dataclass(frozen=True)
 class PlanPart:
-    """A part of a plan whose value is computed.
+    """A part of a plan whose value is computed."""
 
-    Attributes:
-        kind, of: as in `PartValue`.
-        gone: the shocks or options that are left out of the instance.
-        change: change of a floor, a share of demand, or of a date, months.
-    """
-
+    # As in `PartValue`.
     kind: PartKind
     of: str
-    gone: tuple[str, ...] = ()
-    change: float = 0.0
+    gone: tuple[str, ...] = ()  # the shocks or options that are left out of the instance
+    change: float = 0.0  # change of a floor, a share of demand, or of a date, months
 
     @property
     def words(self) -> str:
@@ -244,20 +225,15 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
 
 @dataclass(frozen=True)
 class Deadline:
-    """By when an option has to be ordered.
-
-    Attributes:
-        option: its key. ordered: the period of its first purchase in the plan.
-        as_planned: the latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
-        anyhow: the latest period with which some plan survives; None if the time ran out, or it can be left out.
-        can_be_left_out: whether some plan survives without it; None if that is not known.
-    """
+    """By when an option has to be ordered."""
 
     option: str
-    ordered: str
+    ordered: str  # the period of its first purchase in the plan
+    # The latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
     as_planned: str | None = None
+    # The latest period with which some plan survives; None if the time ran out, or it can be left out.
     anyhow: str | None = None
-    can_be_left_out: bool | None = None
+    can_be_left_out: bool | None = None  # whether some plan survives without it; None if that is not known
 
 
 def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:

@@ -49,15 +49,10 @@ FEASIBILITY_GAP = 0.05
 
 @dataclass(frozen=True)
 class Tried:
-    """The answer to whether some plan survives, and the plan that was found.
+    """The answer to whether some plan survives, and the plan that was found."""
 
-    Attributes:
-        holds: whether some plan keeps every floor; None if the time ran out before that was known.
-        found: what the solver found.
-    """
-
-    holds: bool | None
-    found: WhatIfResult
+    holds: bool | None  # whether some plan keeps every floor; None if the time ran out before that was known
+    found: WhatIfResult  # what the solver found
 
     @property
     def is_proven(self) -> bool:
@@ -238,24 +233,17 @@ def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool
 
 @dataclass(frozen=True)
 class Ways:
-    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock.
+    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock."""
 
-    Attributes:
-        instance, event, plan, flows: the instance, the shock, the plan, and its flows in the shock.
-        periods: those in which the commodity is short.
-        money: the budget that is too small; None if none is.
-        scarce: the commodities that are short.
-        bar: finds the budget that is too small for any size of an option.
-    """
-
+    # The instance, the shock, the plan, and its flows in the shock.
     instance: Instance
     event: Shock
     plan: Plan
     flows: Flows
-    periods: Sequence[int]
-    money: Literal["budget", "annual"] | None
-    scarce: frozenset[str]
-    bar: Callable[[str], BudgetBarrier | None]
+    periods: Sequence[int]  # those in which the commodity is short
+    money: Literal["budget", "annual"] | None  # the budget that is too small; None if none is
+    scarce: frozenset[str]  # the commodities that are short
+    bar: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
@@ -286,7 +274,7 @@ class Ways:
 
     def _largest_cut(self, name: str) -> float:
         path = self.instance.path(self.event)
-        return max(float(path.cut(name, t)) for t in self.periods)
+        return max(float(path.severity_at(name, t)) for t in self.periods)
 
     def _processes(self, commodity: str) -> Iterator[str]:
         for p, process in self.instance.processes.items():
@@ -307,7 +295,7 @@ class Ways:
     def _running(self, p: str) -> float:
         """What an existing process can make in the window, t of activity, where nothing of it is cut."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
-        return math.fsum(path.limit(p, t) * process.restart_share(path, t) for t in self.periods)
+        return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
     def _inputs(self, inputs: Iterable[str]) -> str:
         """The names of the inputs that are short; of all inputs if prices show none to be short."""
@@ -316,7 +304,7 @@ class Ways:
         return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
 
     def _total_use(self, name: str) -> float:
-        return sum(self.flows[name, "activity"][t - self.flows.first] for t in self.periods)
+        return self.flows.total(name, "activity", self.periods)
 
     def _decision_periods(self, option: Sized) -> list[int]:
         horizon = self.instance.horizon
@@ -381,7 +369,7 @@ class Ways:
         return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
 
     def _is_fully_used(self, o: str, option: Sized) -> bool:
-        used = self._total_use(o) if self.flows.row(o, "activity") else 0.0
+        used = self._total_use(o)
         working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
@@ -444,16 +432,15 @@ class Ways:
         if size >= FULLY_USED * option.max_size:
             return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
-        demanded = sum(float(path.demanded(segment, t)) for t in self.periods)
+        demanded = sum(float(path.demand_at(segment, t)) for t in self.periods)
         for flow in option.flows:
-            if flow.serves == segment and self._sum(o, flow.name) >= FULLY_USED * flow.share * demanded:
+            if (
+                flow.serves == segment
+                and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
+            ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
         held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
-
-    def _sum(self, owner: str, flow: str) -> float:
-        row = self.flows.row(owner, flow)
-        return sum(row[t - self.flows.first] for t in self.periods) if row else 0.0
 
 
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:

@@ -18,7 +18,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
-from optimizer.network.process import Demand
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
@@ -40,56 +39,41 @@ ShortBudget = Literal["budget", "annual"]
 
 @dataclass(frozen=True)
 class Reason:
-    """Why nothing survives.
+    """Why nothing survives."""
 
-    Attributes:
-        shocks, segments: the fewest shocks, and segments with their floors, that cannot be survived together.
-        is_irreducible: whether each of them is known to be needed for the conflict.
-        months: how many months of each shock are enough for the conflict; None if all of its window is needed.
-        is_money: whether larger budgets would be enough.
-        shock, segment: where the gap is largest.
-        takers: all segments that the short commodity goes into, this one first.
-        first, last: first and last period of the shortage.
-        commodity: what is short. needed, had: of it in these periods, t.
-        budget, least_outlay: if money is the reason: the budget, and the least outlay that survives this conflict.
-        least_added: if annual budgets are too small whatever the outlay: how much more each year needs.
-        because: sentences on why there is no more of the commodity.
-    """
-
+    # The fewest shocks, and segments with their floors, that cannot be survived together.
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
-    is_irreducible: bool
+    is_irreducible: bool  # whether each of them is known to be needed for the conflict
+    # How many months of each shock are enough for the conflict; None if all of its window is needed.
     months: float | None
-    is_money: bool
+    is_money: bool  # whether larger budgets would be enough
+    # Where the gap is largest.
     shock: str
     segment: str
-    takers: tuple[str, ...]
+    takers: tuple[str, ...]  # all segments that the short commodity goes into, this one first
+    # First and last period of the shortage.
     first: str
     last: str
-    commodity: str
+    commodity: str  # what is short
+    # Of it in these periods, t.
     needed: float
     had: float
+    # If money is the reason: the budget, and the least outlay that survives this conflict.
     budget: float | None
     least_outlay: float | None
-    least_added: float | None
-    because: tuple[str, ...]
+    least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
+    because: tuple[str, ...]  # sentences on why there is no more of the commodity
 
 
 @dataclass(frozen=True)
 class _Conflict:
-    """Shocks and floors that cannot be survived together.
+    """Shocks and floors that cannot be survived together."""
 
-    Attributes:
-        instance: the instance with no other shocks and floors.
-        segments: those whose floors belong to the conflict.
-        is_irreducible: whether each part is known to be needed.
-        months: the longest window that is needed; None if all of each window is.
-    """
-
-    instance: Instance
-    segments: tuple[str, ...]
-    is_irreducible: bool
-    months: float | None
+    instance: Instance  # the instance with no other shocks and floors
+    segments: tuple[str, ...]  # those whose floors belong to the conflict
+    is_irreducible: bool  # whether each part is known to be needed
+    months: float | None  # the longest window that is needed; None if all of each window is
 
 
 def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
@@ -266,28 +250,25 @@ def _worst(
 
 
 def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
-    return float(instance.path(event).demanded(d, t))
+    return float(instance.path(event).demand_at(d, t))
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
     """How much a segment is below its floor in some periods, t."""
     path = instance.path(event)
-    allowed = (1.0 - path.floor_at(d, t)) * path.demanded(d, t)
-    return max(0.0, flows[d, "unserved"][t - flows.first] - float(allowed))
+    allowed = (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
+    return max(0.0, flows.total(d, "unserved", (t,)) - float(allowed))
 
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
-    made = sum(rate * _sum(flows, p, "activity", periods) for p, rate in rates.items())
-    given = sum(rate * _sum(flows, o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
-    recycled = [d for d, demand in instance.demands.items() if _returns(demand, commodity)]
-    return float(made + given + sum(float(path.returned(d, t)) for d in recycled for t in periods))
-
-
-def _returns(demand: Demand, commodity: str) -> bool:
-    return demand.end_of_life is not None and demand.end_of_life.commodity == commodity
+    made = sum(rate * flows.total(p, "activity", periods) for p, rate in rates.items())
+    given = sum(rate * flows.total(o, flow, periods) for o, flow, rate in _supplying_flows(instance.options, commodity))
+    ends = {d: demand.end_of_life for d, demand in instance.demands.items()}
+    recycled = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
+    return float(made + given + sum(float(path.scrap_at(d, t)) for d in recycled for t in periods))
 
 
 def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
@@ -312,24 +293,17 @@ def _takers(
 
 def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
     """A commodity, and all that is made of it in some periods."""
-    running = [each for o, each in instance.activities.items() if _sum(flows, o, "activity", periods) > 0]
+    running = [each for o, each in instance.activities.items() if flows.total(o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
         reached = reached.union(*(each.output for each in running if reached & set(each.input)))
     return reached
 
 
-def _sum(flows: Flows, owner: str, flow: str, periods: Sequence[int]) -> float:
-    """A flow summed over some periods; 0 where the owner has none."""
-    row = flows.row(owner, flow)
-    return sum(row[t - flows.first] for t in periods) if row else 0.0
-
-
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
     """Whether a segment gets more than a solver's rounding in some periods."""
     demanded = [_demand(instance, event, d, t) for t in periods]
-    unserved = sum(flows[d, "unserved"][t - flows.first] for t in periods)
-    return sum(demanded) - unserved > NEGLIGIBLE * sum(demanded)
+    return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
 def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:

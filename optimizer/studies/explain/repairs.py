@@ -59,27 +59,16 @@ FIRST, MORE = 8, 4
 
 @dataclass(frozen=True)
 class Scaling:
-    """The highest common scaling of the floors.
+    """The highest common scaling of the floors."""
 
-    Attributes:
-        factor: what every floor is multiplied by; None if there is no plan even without floors, or none was found.
-        most: the proven upper bound of the factor.
-        plan: a plan that keeps the scaled floors.
-    """
-
+    # What every floor is multiplied by; None if there is no plan even without floors, or none was found.
     factor: float | None
-    most: float = 1.0
-    plan: Plan | None = None
+    most: float = 1.0  # the proven upper bound of the factor
+    plan: Plan | None = None  # a plan that keeps the scaled floors
 
 
 def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
-    """The highest factor at which all floors can be kept, by the policy of the instance.
-
-    Args:
-        instance: the instance.
-        solver: whose settings, clock and listener are used.
-        first: names of the shocks that the search starts with, the hardest ones.
-    """
+    """The highest factor at which all floors can be kept, by the policy of the instance."""
     search = _ScalingSearch(instance, solver, first)
     return generate_constraints(search.solve, search.separate, search.add, solver.clock) or search.outcome
 
@@ -135,7 +124,7 @@ def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
     for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
             path, d = paths[row.mark.path], row.mark.owner
-            lost = path.floor_at(d, row.t) * path.demanded(d, row.t)
+            lost = path.floor_at(d, row.t) * path.demand_at(d, row.t)
             builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
@@ -150,33 +139,23 @@ TYPED_DIGITS = 5
 
 @dataclass(frozen=True)
 class Repair:
-    """One way to survive everything.
+    """One way to survive everything."""
 
-    Attributes:
-        kind: what is changed.
-        of: the option or the segment; None if all of them are changed.
-        works: whether it works at any size; None if the time ran out before that was known.
-        amount: its least size: money (budget; annual: on top of each year's), a factor (floors), months (length,
-            sooner), a share that goes (demand).
-        beyond: the nearest size that is known not to be enough; None if the time ran out.
-        cost, outlay: of a plan that survives with it, money; None if none was found.
-        is_proven: whether that plan is the cheapest, to the gap.
-        floors: by segment and year, the floors that remain, shares (floors).
-        tonnes: by year, the demand that goes, t/yr (demand).
-        why: the reason, if it does not work.
-    """
-
-    kind: RepairKind
-    of: str | None = None
-    works: bool | None = None
+    kind: RepairKind  # what is changed
+    of: str | None = None  # the option or the segment; None if all of them are changed
+    works: bool | None = None  # whether it works at any size; None if the time ran out before that was known
+    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, sooner), a share
+    # that goes (demand).
     amount: float | None = None
-    beyond: float | None = None
+    beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
+    # Of a plan that survives with it, money; None if none was found.
     cost: float | None = None
     outlay: float | None = None
-    is_proven: bool = False
+    is_proven: bool = False  # whether that plan is the cheapest, to the gap
+    # By segment and year, the floors that remain, shares (floors).
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
-    tonnes: dict[int, float] = field(default_factory=dict)
-    why: str = ""
+    tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
+    why: str = ""  # the reason, if it does not work
 
     @property
     def keeps_all(self) -> bool:
@@ -292,23 +271,16 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
 
 @dataclass(frozen=True)
 class _Steps:
-    """A repair whose size is a whole number of steps, such as months or percent.
+    """A repair whose size is a whole number of steps, such as months or percent."""
 
-    Attributes:
-        kind, of: as in `Repair`.
-        words: what is varied, for progress.
-        most: the largest number of steps. why: the reason that is given if even that does not work.
-        vary: makes the instance after a number of steps.
-        amount: converts a number of steps into `Repair.amount`.
-    """
-
+    # As in `Repair`.
     kind: RepairKind
     of: str | None
-    words: str
-    most: int
-    why: str
-    vary: Callable[[int], Instance]
-    amount: Callable[[int], float]
+    words: str  # what is varied, for progress
+    most: int  # the largest number of steps
+    why: str  # the reason that is given if even that does not work
+    vary: Callable[[int], Instance]  # makes the instance after a number of steps
+    amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
 
     def repair(self, what: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""

@@ -38,69 +38,47 @@ from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 
 @dataclass(frozen=True)
 class BranchChange(PlanChange):
-    """A change that some futures have alike; its money is that of one of them, their mean where prices differ.
-
-    Attributes:
-        futures: their names.
-    """
+    """A change that some futures have alike; its money is that of one of them, their mean where prices differ."""
 
     futures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PurchaseUse:
-    """A purchase of a plan, and where it is of use.
+    """A purchase of a plan, and where it is of use."""
 
-    Attributes:
-        option, period: what and when; of a stockpile all purchases of a calendar year.
-        size: in the option's own unit; of a stockpile t.
-        futures: names of those in which it is bought.
-        needed_in: names of those that need it, or part of it.
-    """
-
+    # What and when; of a stockpile all purchases of a calendar year.
     option: str
     period: str
-    size: float
-    futures: tuple[str, ...]
-    needed_in: tuple[str, ...]
+    size: float  # in the option's own unit; of a stockpile t
+    futures: tuple[str, ...]  # names of those in which it is bought
+    needed_in: tuple[str, ...]  # names of those that need it, or part of it
 
 
 @dataclass(frozen=True)
 class FuturesPlan:
-    """One plan as it was given, over all futures.
-
-    Attributes:
-        name: of the plan.
-        instance: with all futures, without the rules that the plan breaks there.
-        result: the plan in each future, and the measure over them; audited.
-        need: what it lacks over all futures; None where it survives, or where this was not asked for.
-        waste: what it could do without in all futures; None where the time ran out, or where this was not asked for.
-        uses: each purchase with the futures that need it; None likewise.
-    """
+    """One plan as it was given, over all futures."""
 
     name: str
-    instance: Instance
-    result: FuturesResult
+    instance: Instance  # with all futures, without the rules that the plan breaks there
+    result: FuturesResult  # the plan in each future, and the measure over them; audited
+    # What it lacks over all futures; None where it survives, or where this was not asked for.
     need: PlanNeed | None = None
+    # What it could do without in all futures; None where the time ran out, or where this was not asked for.
     waste: PlanWaste | None = None
-    uses: tuple[PurchaseUse, ...] | None = None
+    uses: tuple[PurchaseUse, ...] | None = None  # each purchase with the futures that need it; None likewise
 
     @property
     def idle(self) -> tuple[PurchaseUse, ...]:
         """Purchases that are of use in some of their futures only, and are no waste in the others."""
-        changes = () if self.waste is None else self.waste.changes
-        wasted = {
-            (each.option, each.period, name)
-            for each in changes
-            if isinstance(each, BranchChange)
-            for name in each.futures
-        }
-        return tuple(
-            each
-            for each in self.uses or ()
-            if each.needed_in
-            and {(each.option, each.period, name) for name in set(each.futures) - set(each.needed_in)} - wasted
-        )
+        changes = [] if self.waste is None else [each for each in self.waste.changes if isinstance(each, BranchChange)]
+        wasted = {(each.option, each.period, name) for each in changes for name in each.futures}
+
+        def is_idle(each: PurchaseUse) -> bool:
+            idle = set(each.futures) - set(each.needed_in)
+            return bool(each.needed_in) and any((each.option, each.period, name) not in wasted for name in idle)
+
+        return tuple(filter(is_idle, self.uses or ()))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: decisions, what is missing, wasted, and of use in some futures."""
@@ -239,10 +217,7 @@ class _Judge:
         spent = self.weighted([self.spent(number) for number in range(len(self.plans))])
         if spent <= 0:
             return PlanWaste()
-        reduction = PlanReduction(
-            self.instance, self.plans, self.evaluator, self.settings, GAP_SHARE * spent, self.clock, self.listener
-        )
-        reduced = reduction.run()
+        reduced = self.reduce(self.instance, self.plans, self.evaluator, spent)
         if reduced is None:
             return None
         costs, outlays = zip(*(self.operate(number, plan) for number, plan in enumerate(reduced)), strict=True)
@@ -289,13 +264,13 @@ class _Judge:
         future, spent = self.tree.futures[number], self.spent(number)
         if spent <= 0:
             return self.plans[number]
-        evaluator, tolerance = self.evaluator.futures[number], GAP_SHARE * spent
-        plans = [self.plans[number]]
-        reduction = PlanReduction(
-            future.instance, plans, evaluator, self.settings, tolerance, self.clock, self.listener
-        )
-        found = reduction.run()
+        found = self.reduce(future.instance, [self.plans[number]], self.evaluator.futures[number], spent)
         return None if found is None else found[0]
+
+    def reduce(self, instance: Instance, plans: list[Plan], evaluator: Any, spent: float) -> Sequence[Plan] | None:
+        """The cheapest plans within some, to a share of what these spend; None where the time ran out."""
+        tolerance = GAP_SHARE * spent
+        return PlanReduction(instance, plans, evaluator, self.settings, tolerance, self.clock, self.listener).run()
 
     def parts(self) -> Iterator[tuple[Any, Plan]]:
         return zip(self.tree.futures, self.plans, strict=True)

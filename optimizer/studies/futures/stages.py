@@ -26,29 +26,19 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class StageOrder:
-    """Purchases of one option in one stage.
-
-    Attributes:
-        option, kind: what is bought.
-        t, last: the first and the last period of its purchases.
-        size: least and most, in the option's own unit; of a stockpile t bought in the stage.
-        paid: least and most over its futures, money, undiscounted.
-        futures: their numbers, in the order of the result.
-        branch: the branches that these are, in words; `ALL` where they are all.
-        probability: of these futures together.
-        ways: how many different orders it stands for; 1 where it is not folded.
-    """
+    """Purchases of one option in one stage."""
 
     option: str
     kind: str
+    # The first and the last period of its purchases.
     t: int
     last: int
-    size: Range
-    paid: Range
-    futures: tuple[int, ...]
-    branch: str
-    probability: float
-    ways: int = 1
+    size: Range  # least and most, in the option's own unit; of a stockpile t bought in the stage
+    paid: Range  # least and most over its futures, money, undiscounted
+    futures: tuple[int, ...]  # their numbers, in the order of the result
+    branch: str  # the branches that these are, in words; `ALL` where they are all
+    probability: float  # of these futures together
+    ways: int = 1  # how many different orders it stands for; 1 where it is not folded
 
 
 @dataclass(frozen=True)
@@ -61,22 +51,15 @@ class StageQuestion:
 
 @dataclass(frozen=True)
 class Stage:
-    """The periods from one answer to the next.
+    """The periods from one answer to the next."""
 
-    Attributes:
-        t, end: its first period, and the one after its last.
-        questions: those answered at its start; none in the first.
-        orders: those of all branches first.
-        spent: by future, money, undiscounted, in this stage.
-        idle: the branches in which nothing is bought, in words; empty where there are none.
-    """
-
+    # Its first period, and the one after its last.
     t: int
     end: int
-    questions: tuple[StageQuestion, ...]
-    orders: tuple[StageOrder, ...]
-    spent: tuple[float, ...]
-    idle: str
+    questions: tuple[StageQuestion, ...]  # those answered at its start; none in the first
+    orders: tuple[StageOrder, ...]  # those of all branches first
+    spent: tuple[float, ...]  # by future, money, undiscounted, in this stage
+    idle: str  # the branches in which nothing is bought, in words; empty where there are none
 
     @property
     def spent_range(self) -> Range:

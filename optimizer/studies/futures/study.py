@@ -188,7 +188,7 @@ def futures_study(
         ['start', 'later', 'never']
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    settings, instance = settings or Settings(gap=MEASURE_SHARE), made.instance
+    settings, instance = (settings or Settings()).with_default_gap(MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])

@@ -36,19 +36,12 @@ Dates = Mapping[Place, int | None]
 
 @dataclass(frozen=True)
 class TimedQuestion:
-    """A question of a file.
+    """A question of a file."""
 
-    Attributes:
-        place: in the file, ``futures.NAME``, or below the branch in which it arises.
-        name: for readers; with its branch where another question has the same name.
-        t: the period from which its answer is known.
-        earliest: the first period from which it may be: the first of all, or that of the question it arises from.
-    """
-
-    place: Place
-    name: str
-    t: int
-    earliest: int
+    place: Place  # in the file, ``futures.NAME``, or below the branch in which it arises
+    name: str  # for readers; with its branch where another question has the same name
+    t: int  # the period from which its answer is known
+    earliest: int  # the first period from which it may be: the first of all, or that of the question it arises from
 
 
 def timed_questions(instance: Instance) -> list[TimedQuestion]:
@@ -137,33 +130,23 @@ OrderClass = Literal["no regret", "one answer", "several answers"]
 
 @dataclass(frozen=True)
 class OwnOrder:
-    """An option in the plans of the futures alone.
-
-    Attributes:
-        option: what is bought.
-        hangs: on what it depends.
-        futures: the futures whose own plans have it.
-        common: size that all futures' own plans have; 0 where some have none.
-        smallest, largest: sizes in the plans that have it; of a stockpile t that are bought.
-        first, last: labels of the periods in which these plans first buy it.
-        is_urgent: whether some plan buys it before the first answer; else all wait for it.
-        questions: the questions on which it depends; none of an order without regret.
-        branches: of an order that depends on one answer, the branches in which it is made.
-        open: those of the questions, and of the ones they arise from, that are open in `first`, each with the period
-            from which its answer is known.
-    """
+    """An option in the plans of the futures alone."""
 
     option: str
-    hangs: OrderClass
-    futures: tuple[str, ...]
-    common: float
+    hangs: OrderClass  # on what it depends
+    futures: tuple[str, ...]  # the futures whose own plans have it
+    common: float  # size that all futures' own plans have; 0 where some have none
+    # Sizes in the plans that have it; of a stockpile t that are bought.
     smallest: float
     largest: float
+    # Labels of the periods in which these plans first buy it.
     first: str
     last: str
-    is_urgent: bool
-    questions: tuple[str, ...] = ()
-    branches: tuple[str, ...] = ()
+    is_urgent: bool  # whether some plan buys it before the first answer; else all wait for it
+    questions: tuple[str, ...] = ()  # the questions on which it depends; none of an order without regret
+    branches: tuple[str, ...] = ()  # of an order that depends on one answer, the branches in which it is made
+    # Those of the questions, and of the ones they arise from, that are open in `first`, each with the period from which
+    # its answer is known.
     open: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,12 +166,7 @@ class _Bought:
 
 
 def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[OwnOrder]:
-    """The orders of the futures' own plans, urgent ones first, in the order of time.
-
-    Args:
-        instance: with its questions.
-        plans: what the own plan of each future buys, in the order of the tree.
-    """
+    """The orders of the futures' own plans, urgent ones first, in the order of time."""
     questions = timed_questions(instance)
     first = questions[0].t
     found = []
@@ -289,18 +267,13 @@ ValueStatus = Literal["proven", "stopped", "none"]
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """The value of the measure under some dates of answers.
+    """The value of the measure under some dates of answers."""
 
-    Attributes:
-        status: ``none`` where no plan obeys the rules.
-        cost, bound: of the plan that was found, and a proven lower bound; infinite where there is none.
-        gap: expected survival gap of that plan.
-    """
-
-    status: ValueStatus
+    status: ValueStatus  # ``none`` where no plan obeys the rules
+    # Of the plan that was found, and a proven lower bound; infinite where there is none.
     cost: float = math.inf
     bound: float = -math.inf
-    gap: float = 0.0
+    gap: float = 0.0  # expected survival gap of that plan
 
     @property
     def survives(self) -> bool:
@@ -326,23 +299,15 @@ class MeasuredCost:
 
 @dataclass(frozen=True)
 class QuestionTiming:
-    """One question answered at another date, all others at their own.
-
-    Attributes:
-        question: its name.
-        asked: period from which the file has the answer known.
-        timing: ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``.
-        known: period from which the answer is known then; None for never.
-        value: of the measure; None where the time ran out.
-        difference: what knowing it earlier is worth, or what knowing it later costs; None where one of both plans
-            leaves a gap, or the time ran out.
-    """
+    """One question answered at another date, all others at their own."""
 
     question: str
-    asked: str
-    timing: Timing
-    known: str | None
-    value: MeasuredCost | None = None
+    asked: str  # period from which the file has the answer known
+    timing: Timing  # ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``
+    known: str | None  # period from which the answer is known then; None for never
+    value: MeasuredCost | None = None  # of the measure; None where the time ran out
+    # What knowing it earlier is worth, or what knowing it later costs; None where one of both plans leaves a gap, or
+    # the time ran out.
     difference: ProvenDifference | None = None
 
     @property
@@ -366,23 +331,17 @@ def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
 
 @dataclass(frozen=True)
 class FollowedPlan:
-    """The plan of one future alone, followed unchanged in a future.
-
-    Attributes:
-        plan, future: names of both.
-        cost, gap: there; money. None where that future cannot hold the plan.
-        regret: cost less that of the future's own plan; None where it leaves more unserved than that one.
-        survives: whether every floor is kept.
-        rules: of the future that the plan breaks, named and not enforced.
-    """
+    """The plan of one future alone, followed unchanged in a future."""
 
     plan: str
     future: str
+    # Money. None where that future cannot hold the plan.
     cost: float | None = None
     gap: float | None = None
+    # Cost less that of the future's own plan; None where it leaves more unserved than that one.
     regret: float | None = None
-    survives: bool = False
-    rules: tuple[Finding, ...] = ()
+    survives: bool = False  # whether every floor is kept
+    rules: tuple[Finding, ...] = ()  # of the future that the plan breaks, named and not enforced
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
