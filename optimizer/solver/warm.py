@@ -13,8 +13,8 @@ from optimizer.solver.base import Clock, Settings, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 
 Basis = npt.NDArray[np.int8]
-# Numbers below this are 0 where they are compared.
-TINY = 1e-9
+# Of the numbers that vary in a batch, about so many show how near programmes are to each other.
+MOST_COMPARED = 100
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
@@ -145,12 +145,15 @@ class WarmProgramme:
 
 def _chain(*numbers: Vector) -> list[int]:
     """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
-    finite = [np.where(each < kHighsInf, each, 0.0) for each in numbers]
-    points = np.concatenate([each / np.maximum(np.abs(each).max(axis=0), TINY) for each in finite], axis=1)
-    points = points[:, np.ptp(points, axis=0) > 0.0]
-    squares = np.sum(points**2, axis=1)
+    every = np.concatenate(numbers, axis=1)
+    varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
+    points = every[:, varying[:: 1 + len(varying) // MOST_COMPARED]]
+    points = np.where(points < kHighsInf, points, 0.0)
+    largest = np.abs(points).max(axis=0, initial=0.0)
+    points /= np.where(largest > 0.0, largest, 1.0)
     # Not by a matrix product, whose threads cost more than they save; rounded, since last digits depend on the machine.
-    distances = np.round(squares[:, None] + squares - 2.0 * np.einsum("ik,jk->ij", points, points), 9)
+    squares, products = np.sum(points**2, axis=1), np.einsum("ik,jk->ij", points, points)
+    distances = np.round(squares[:, None] + squares - 2.0 * products, 9)
     order = [0]
     while len(order) < len(points):
         distances[:, order[-1]] = np.inf
