@@ -15,9 +15,9 @@ write_report, write_workbook        a result as an HTML page (or a brief), or as
 Auditor, register                   a lever from outside the package
 
 Where things are: `instance.schema` has the fields of a file (`Policy`: budget, shares), `levers` the options,
-`network.process` processes, demands and their floors, `disruptions.shock` shocks and their severity, `formulation` the
-rows of policy and the cost, `algorithms.solving` the choice of an algorithm, `audit` the plan recomputed, `studies` one
-module for each question.
+`network.process` processes, demands and their floors, and what the severity of a shock (`disruptions.shock`) leaves of
+a capacity, `formulation` the rows of policy and the cost, `algorithms.solving` the choice of an algorithm, `audit` the
+plan recomputed, `studies` one module for each question.
 
 A module is imported when one of its names is first used, so that `import optimizer` takes some 20 ms.
 """

@@ -178,15 +178,22 @@ def test_the_first_screen_is_whole_unless_a_limit_is_asked_for(monkeypatch: pyte
         assert subjects[2].least == pytest.approx(0.0 if is_asked else 140 * 2 * 10 / 43)
 
 
-def test_scenarios_whose_search_was_stopped_are_left_out_and_the_file_has_the_plan_of_the_page() -> None:
+def test_scenarios_whose_search_was_stopped_are_left_out() -> None:
     instance = so.load(TINY)
     plan = so.solve(instance)
     late = replace(plan, status="stopped", outlay=1.0)
-    columns = tuple(ComparisonColumn(case, None, late) for case in ("plain", "cheap"))
-    found = Comparison(dict.fromkeys(("plain", "cheap"), instance), columns)
-    assert [(each.case, each.result) for each in proven_columns(found, plan).columns] == [("plain", plan)]
-    assert proven_columns(found, plan).stopped
-    assert proven_columns(found, None).columns == ()
+    columns = tuple(ComparisonColumn(case, None, each) for case, each in (("plain", plan), ("cheap", late)))
+    found = proven_columns(Comparison(dict.fromkeys(("plain", "cheap"), instance), columns))
+    assert [(each.case, each.result) for each in found.columns] == [("plain", plan)]
+    assert found.stopped
+
+
+def test_the_plan_at_hand_is_not_searched_for_again() -> None:
+    """A plan that no search would find stands in the first case; the other one has its own."""
+    instance = so.load(TINY)
+    known, other = replace(so.solve(instance), outlay=1.0), so.load(TINY, ["options.plant.capex=100k"])
+    found = so.compare({"plain": instance, "cheap": other}, facts=(), known=known)
+    assert [each.result is known for each in found.columns] == [True, False]
 
 
 def test_what_has_no_time_is_left_out_of_a_sensitivity_and_its_section_says_how_far_it_came() -> None:

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.cli.app import app
 from optimizer.disruptions.family import title
 
 Cell = Callable[..., so.Instance]
+TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
 
 HEAD = """\
 horizon: {start: 2026, end: 2029, step: quarter}
@@ -144,3 +148,15 @@ def test_same_optimum_as_the_shocks_written_out(cell: Cell, solve: Callable[...,
     # in each of two quarters: 20 t in store.
     assert sum(compact.plan.fills["reserve"]) == pytest.approx(20)
     assert so.verify(family(cell, grid, ""), compact).ok
+
+
+def test_a_cell_of_another_shock_than_the_one_named_says_which() -> None:
+    # With nothing built 30 + 50 t of 100 are missing to the floors in the embargo of 2027, 7 + 7 t of 10 in 2029:
+    # the first has the largest gap and is named, the second the lower margin, 70 points against 50.
+    done = CliRunner().invoke(app, ["solve", str(TINY), "--budget", "0",
+                                    "--set", "demands.motors.quantity={2028: 100, 2029: 10}"])  # fmt: skip
+    lines = [line.split() for line in done.stdout.splitlines()]
+    row = next(i for i, line in enumerate(lines) if line[:2] == ["✗", "embargo:"])
+    assert lines[row][-2:] == ["0/70", "−70.0"]
+    assert lines[row + 1] == ["worst", "embargo@2027", "2029"]
+    assert lines[row + 2] == ["in", "@2029"]

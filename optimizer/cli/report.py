@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.given_plan import Slip
     from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.time_to_survive import TimeToSurvive
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -89,9 +90,8 @@ def command(
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
         frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
-        parts = ReportParts(
-            instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts, is_quick=quick
-        )
+        parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
+        parts = replace(parts, is_quick=quick, survived=made["survived"])
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
@@ -124,14 +124,20 @@ def _carry_out(
     seconds = result.seconds["total"] if wanted else 0.0
     made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
-    return {"budgets": replace(single_point(instance, result), stopped=is_stopped), **made}
+    found, survived = made.pop("budgets", (replace(single_point(instance, result), stopped=is_stopped), ()))
+    return {"budgets": found, "survived": survived, **made}
 
 
-def _budgets(memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None) -> "Frontier":
-    """A task: the plans of other budgets."""
+def _budgets(
+    memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None
+) -> "tuple[Frontier, tuple[TimeToSurvive, ...]]":
+    """A task: the plans of other budgets, and how long they survive what is cut."""
+    from optimizer.report.html.book import survival_times
     from optimizer.studies.comparison import frontier
 
-    return frontier(subject.instance, subject.result, amounts, subject.settings, sections.listener_of(memory))
+    listener = sections.listener_of(memory)
+    found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
+    return found, survival_times(subject.instance, found)
 
 
 def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":

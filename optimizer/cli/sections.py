@@ -200,21 +200,15 @@ def _share(subject: StudySubject, listener: "Listener") -> "Study":
 def _compare(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.compare import compare
 
-    scenarios = list(subject.instance.scenarios)
-    found = compare(subject.instance, facts=(), settings=subject.settings, listener=listener, scenario=scenarios)
-    return proven_columns(found, subject.optimum)
+    settings, scenarios, known = subject.settings, list(subject.instance.scenarios), subject.optimum
+    found = compare(subject.instance, facts=(), settings=settings, listener=listener, scenario=scenarios, known=known)
+    return proven_columns(found)
 
 
-def proven_columns(found: "Comparison", known: "Result | None") -> "Comparison":
-    """A comparison without plans whose search was stopped, as they may be far from the best of their scenario.
-
-    `known` is the best plan of the file as it is, the first case; None where that is not at hand.
-    """
-    first, columns = next(iter(found.cases)), found.columns
-    if known is not None:
-        columns = tuple(replace(each, result=known) if each.case == first else each for each in columns)
-    settled = tuple(each for each in columns if each.result.status != "stopped")
-    return replace(found, columns=settled, stopped=found.stopped or len(settled) < len(columns))
+def proven_columns(found: "Comparison") -> "Comparison":
+    """A comparison without plans whose search was stopped, as they may be far from the best of their scenario."""
+    settled = tuple(each for each in found.columns if each.result.status != "stopped")
+    return replace(found, columns=settled, stopped=found.stopped or len(settled) < len(found.columns))
 
 
 @dataclass(frozen=True)

@@ -126,14 +126,14 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     return check_document(as_document(data, name))[0]
 
 
-def instance_of(result: Result | FuturesResult) -> Instance:
-    """The instance that a result is of: the one that was solved; of a saved plan the one inside it, read once.
+def instance_of(result: Result | FuturesResult, known: Instance | None = None) -> Instance:
+    """The instance that a result is of: the one that was solved, or is `known`; else the one inside it, read once.
 
     Raises:
         InstanceError: the instance in a saved plan is no longer a sound one.
     """
     if result.problem is None:
-        object.__setattr__(result, "problem", read(result.data))
+        object.__setattr__(result, "problem", known or read(result.data))
     found: Instance = result.problem
     return found
 

@@ -373,13 +373,17 @@ class Instance(Described):
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
-        if copy.ranges:
-            copy = copy.model_copy(
-                update={"ranges": valid_ranges(copy.model_dump(mode="json", by_alias=True), copy.ranges)}
-            )
+        if any(path.split(".")[0] in update for path in copy.ranges):
+            copy = copy.model_copy(update={"ranges": copy._ranges_left(set(update))})
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
+
+    def _ranges_left(self, replaced: set[str]) -> dict[str, Any]:
+        """The ranges that are valid once some sections were replaced: those of other sections, and some of theirs."""
+        doubtful = {path: spec for path, spec in self.ranges.items() if path.split(".")[0] in replaced}
+        valid = valid_ranges(self.model_dump(mode="json", by_alias=True, include=replaced), doubtful)
+        return {path: spec for path, spec in self.ranges.items() if path not in doubtful or path in valid}
 
     def with_tree(self, tree: "FutureTree") -> "Instance":
         """The same, whose futures are those of a tree, whatever its questions say."""

@@ -397,12 +397,11 @@ class Producing(Sized, Activity):
         most = dict.fromkeys(path.periods, self.max_size * delta)
         activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
-            working = delta * capacity[t]
             lost = largest(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
-            model.limit(self.id, "capacity", t, activity[t], (1.0 - lost) * working)
+            model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
             model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:
-                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * working)
+                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * delta * capacity[t])
 
     @property
     def flows(self) -> tuple[Flow, ...]:

@@ -54,7 +54,7 @@ class Expression:
                 mine[column] = mine[column] + amount if column in mine else amount
         else:
             constant = other
-        if not is_nothing(constant):
+        if constant.__class__ is not float or constant:
             self.constant = self.constant + factor * constant
 
     def __add__(self, other: "Expression | Number") -> "Expression":
@@ -149,11 +149,20 @@ class Ledgers:
         account = accounts.get(key)
         if account is None:
             self._check(ledger, key)
-        if is_nothing(times):
-            return
-        if account is None:
-            account = accounts[key] = Expression()
-        account.add(amount, times)
+            account = Expression()
+        if not is_nothing(times):
+            accounts[key] = account
+            account.add(amount, times)
+
+    def book_each(self, ledger: str, *key: str, amounts: Mapping[int, Expression], times: Iterable[Number]) -> None:
+        """The same for each of some periods, the last part of the key; `times` in their order."""
+        accounts = self._books.get(ledger, {})
+        for (t, amount), factor in zip(amounts.items(), times, strict=False):
+            account = accounts.get((*key, t))
+            if account is None:
+                self.book(ledger, *key, t, amount=amount, times=factor)
+            elif not is_nothing(factor):
+                account.add(amount, factor)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
         """What stands in an account so far; 0 where nothing was booked."""

@@ -99,12 +99,10 @@ class _PathNetwork:
         periods = sorted({model.columns[j].t for j in own}.intersection(path.periods))
         self.nodes = list(itertools.product(periods, sorted(model.names.commodity)))
         supply = [model.booked("supply", path.key, c, t) for t, c in self.nodes]
-        flows = [
-            (n, (self.nodes[n][0], j), rate) for n, booked in enumerate(supply) for j, rate in booked.terms.items()
-        ]
+        flows = [(n, (self.nodes[n][0], j), rate) for n, each in enumerate(supply) for j, rate in each.terms.items()]
         self.columns = sorted({key for _, key, _ in flows})
         place = {key: k for k, key in enumerate(self.columns)}
-        self.sources, self.uses = _flows(flows, place, 1.0), _flows(flows, place, -1.0)
+        self.sources, self.uses = _split([(n, place[key], rate) for n, key, rate in flows])
         upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
         table = _table([*upper, *scrap, *self._needs(path, periods, demands)])
         self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
@@ -200,10 +198,12 @@ class _PathNetwork:
         return gate if len(gate) <= MOST_GATES else frozenset()
 
 
-def _flows(flows: Iterable[tuple[int, _Column, float]], place: Mapping[_Column, int], sign: float) -> _Flows:
-    """Those of a sign."""
-    kept = [(n, place[key], sign * rate) for n, key, rate in flows if sign * rate > 0]
-    return _Flows(*(np.array([each[part] for each in kept], dtype=kind) for part, kind in enumerate((int, int, float))))
+def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
+    """Those that flow in, and those that flow out."""
+    node, place, rate = (np.array([each[part] for each in flows]) for part in range(3))
+    sides = (np.flatnonzero(rate > 0), np.flatnonzero(rate < 0))
+    source, use = (_Flows(node[side], place[side], np.abs(rate[side])) for side in sides)
+    return source, use
 
 
 def _table(amounts: Sequence[Number]) -> _Vector:

@@ -63,7 +63,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -156,26 +156,28 @@ class Activity(Described):
         """
         activity = {t: model.variable(self.id, "activity", t, upper=upper[t]) for t in path.periods}
         multiplier = path.multiplier.get(self.id, 1.0)
-        for t, x in activity.items():
-            model.book("operating", path.key, t, amount=x, times=self.cost.at(path.year(t)) * multiplier)
-            for commodity, share in self.output.items():
-                model.book("supply", path.key, commodity, t, amount=x, times=share)
-            for commodity, share in self.input.items():
-                model.book("supply", path.key, commodity, t, amount=x, times=-share)
-            if path.is_baseline:
-                self._settle(model, path, t, x, kind, budget_share)
+        costs = (self.cost.at(year) * multiplier for year in path.years)
+        model.book_each("operating", path.key, amounts=activity, times=costs)
+        for commodity, share in self.output.items():
+            model.book_each("supply", path.key, commodity, amounts=activity, times=repeat(share))
+        for commodity, share in self.input.items():
+            model.book_each("supply", path.key, commodity, amounts=activity, times=repeat(-share))
+        if path.is_baseline:
+            self._settle(model, path, activity, kind, budget_share)
         return activity
 
-    def _settle(self, model: ModelBuilder, path: Path, t: int, x: Expression, kind: str, budget_share: float) -> None:
-        year = model.horizon.year(t)
-        rate = self.support.at(year)
-        if rate:
-            paid = rate * x
-            model.book("operating", path.key, t, amount=paid)
-            model.book("support", t, amount=paid)
-            model.book("outlay", year, amount=budget_share * paid)
+    def _settle(
+        self, model: ModelBuilder, path: Path, activity: Mapping[int, Expression], kind: str, budget_share: float
+    ) -> None:
         for commodity, share in self.output.items():
-            model.book("production", path.key, commodity, self.region or "", kind, t, amount=x, times=share)
+            key = (path.key, commodity, self.region or "", kind)
+            model.book_each("production", *key, amounts=activity, times=repeat(share))
+        for t, x in activity.items():
+            year = model.horizon.year(t)
+            if rate := self.support.at(year):
+                model.book("operating", path.key, t, amount=x, times=rate)
+                model.book("support", t, amount=x, times=rate)
+                model.book("outlay", year, amount=x, times=budget_share * rate)
 
 
 PIECES = 8
@@ -364,7 +366,7 @@ def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:
     unserved = {}
     for t in path.periods:
         unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demand_at(demand.id, t))
-        model.book("operating", path.key, t, amount=demand.shortage_cost * unserved[t])
+        model.book("operating", path.key, t, amount=unserved[t], times=demand.shortage_cost)
         if demand.end_of_life is not None:
             model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.scrap_at(demand.id, t))
     model.link(f"{path.key}/{demand.id}", "unserved", unserved)

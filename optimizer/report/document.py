@@ -56,6 +56,7 @@ from optimizer.studies.comparison import Frontier, frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
+from optimizer.studies.time_to_survive import TimeToSurvive
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 
@@ -98,7 +99,7 @@ class ReportParts:
         studies: what was found beside the plan, for the brief. sections: the same for a page.
         warnings: what has to be said first.
         comments: of the file of a plan of several futures.
-        is_quick: whether other budgets were left out.
+        is_quick: whether other budgets were left out. survived: the `survival_times` of the frontier, if known.
     """
 
     instance: Instance
@@ -110,6 +111,7 @@ class ReportParts:
     warnings: tuple[str, ...] = ()
     comments: Sequence[Mapping[str, Any]] = ()
     is_quick: bool = True
+    survived: Sequence[TimeToSurvive] = ()
 
 
 def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:
@@ -123,7 +125,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         brief = make_brief(
             instance, result, frontier=found, slips=parts.slips, studies=parts.studies, warnings=warnings
         )
-        shown = make_book(instance, found, is_quick=parts.is_quick, warnings=warnings, brief=brief)
+        quick, survived = parts.is_quick, parts.survived
+        shown = make_book(instance, found, is_quick=quick, warnings=warnings, brief=brief, survived=survived)
         data = shown.to_dict()
     if form == BOOK_FORM:
         return data, workbook(instance, result, warnings, brief)

@@ -205,7 +205,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), ""
     if result.has_priced_gaps:
-        proven = "; another plan may leave less, but costs more with its survival gap at its price"
+        proven = "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
     elif result.gap_bound is not None and result.gap_bound > 0:
         proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
     counted = _counted_shocks(result)

@@ -257,6 +257,7 @@ class BudgetSweep:
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """The search for the best plan of a budget; of a case's first, for its measure as well."""
         instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
+        start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
             return Task(ask_measured_plan, (instance, replace(self.working, gap=self.settings.gap), start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))

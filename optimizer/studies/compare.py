@@ -34,7 +34,7 @@ from optimizer.studies.budget_sweep import (
 )
 from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE
+from optimizer.studies.measure import MEASURE_SHARE, Measure
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
@@ -63,6 +63,7 @@ def compare(
     on_part: Callable[[ComparisonPart, Comparison], None] = lambda part, comparison: None,
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
+    known: Result | None = None,
 ) -> Comparison:
     """Compare budgets of an instance, or instances.
 
@@ -82,6 +83,7 @@ def compare(
         on_part: called with each part once it is known, and all that is known by then.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
+        known: the best plan of the first case under its own budget, where that was solved for before.
 
     Raises:
         AuditError: a plan and its figures disagree.
@@ -103,6 +105,9 @@ def compare(
     clock = Clock()
     given = _given_columns(named, plans or (), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
+        if known is not None:
+            case, instance = next(iter(named.items()))
+            sweep.adopt(case, instance.policy.budget, known, Measure.of_result(known, known.calm_cost, settings.gap))
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)
         builder.add_facts()

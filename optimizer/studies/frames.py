@@ -82,7 +82,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         for each in purchases(instance, result)
     )  # fmt: skip
     note = (
-        "Spent: capex and fixed cost. For a stockpile: all purchases, the dates of the first and (–) of the last, and "
+        "Spent: capex and one-off fixed cost. For a stockpile: all purchases, the dates of the first and the last, and "
     )
     note += "the largest stock."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
@@ -215,7 +215,7 @@ def outlays(instance: Instance, result: Result) -> Frame:
 
 def limits(result: Result) -> Frame:
     """One row a limit that binds, and the most that one step of it can save."""
-    saved = "cost" if result.survival_gap == 0 else "gap"
+    saved = "cost" if result.survival_gap == 0 else "cost and gap" if result.has_priced_gaps else "gap"
     columns = (
         FrameColumn("limit", is_index=True),
         FrameColumn("step", form="word"),

@@ -48,8 +48,6 @@ FEWEST = 60
 # Harmonics that count.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
-# Sections that an option refers to without rows that depend on others.
-BY_SUM = frozenset({"commodities", "options"})
 # Where a task keeps L of the instance as it is, by what is written of it.
 BASE = "base of first-order effects"
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
@@ -310,15 +308,12 @@ def _named(instance: Instance, option: Lever) -> Iterator[str]:
     for each in option.references():
         if each.section == "regions of processes":
             yield from (p for p, process in instance.processes.items() if process.region == each.name)
-        elif each.section not in BY_SUM:
+        elif each.section in ("processes", "demands"):
             yield each.name
 
 
 def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
-    """The activities that take the scrap of some segments.
-
-    A balance without any term of a column is no row: for what comes back to count, what takes it has to be there.
-    """
+    """The activities that take the scrap of some segments: a balance without any term of a column is no row."""
     scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
     return (o for o, each in instance.activities.items() if scrap & set(each.input))
 

@@ -131,8 +131,12 @@ def before_measure(settings: Settings) -> Settings:
     return replace(settings, gap=min(settings.gap, GAP_SHARE), tolerance=None)
 
 
-def exact_no_shock(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
-    """The cheapest plan without shocks and rules about surviving; None without either, or where it was not in time."""
+def exact_no_shock(
+    instance: Instance, settings: Settings, clock: Clock, known: Result | None = None
+) -> NoShockPlan | None:
+    """The cheapest plan without shocks and rules about surviving, as `known` has it; None without, or not in time."""
+    if known is not None and known.no_shock is not None:
+        return known.no_shock
     if not instance.events and not instance.rules:
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)

@@ -162,9 +162,10 @@ class _OptionSearch:
         if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
-        while self._moves(max, size) and self._is_open(self.high - self.greatest):
-            if not self._raises_greatest():
-                break
+        # What no plan is known to buy none buys as a rule, and to ask that takes less than to move plans.
+        goes_on = self._is_bought or self._raises_greatest()
+        while goes_on:
+            goes_on = self._moves(max, size) and self._raises_greatest()
         if self._is_open(self.high - self.greatest):
             self._lower_high(size)
 
@@ -181,9 +182,15 @@ class _OptionSearch:
         """Whether no plan is known to buy any, and none can buy the least that there is of it."""
         return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
+    @property
+    def _is_bought(self) -> bool:
+        return self.greatest > self.negligible
+
     def _raises_greatest(self) -> bool:
         """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""
-        is_bought = self.greatest > self.negligible
+        if not self._is_open(self.high - self.greatest):
+            return False
+        is_bought = self._is_bought
         limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
         answer = self._cheapest_within(limit, self.high)
         if answer == "none":

@@ -457,7 +457,7 @@ def measured_plan(
     with interruptible(solver.clock, solver.listener):
         solver.learn(plan if known is None else known.plan, frozenset())
         found = known or solver.search(instance, first)
-        no_shock = exact_no_shock(instance, settings, solver.clock)
+        no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost
         cost, gap, bound, is_plan = _proven_figures(found)
         needed = Measure.of(cost, least, settings.gap, gap)

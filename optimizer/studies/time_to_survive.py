@@ -31,7 +31,7 @@ from optimizer.formulation import blank_model, first_stage_model, gap, write_pat
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import RULE, Instance
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
@@ -279,6 +279,12 @@ def _link_plan(
             builder.link(owner, what, {t: Expression(constant=now)})
 
 
+def _scope_of(instance: Instance, t: int, offers: TechnologyMatrix, offered: Vector) -> Scope:
+    """What is written of a period: options of which a plan has nothing do nothing."""
+    there = {owner for (owner, _), first in offers.first.items() if offered[first + t : first + t + 2].any()}
+    return Scope(offers_valid=False, parts=frozenset(there).union(instance.processes, instance.demands))
+
+
 class _YearModel:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
@@ -287,6 +293,7 @@ class _YearModel:
     ) -> None:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.builder = builder = blank_model(instance)
+        builder.scope = _scope_of(instance, t, offers, offered)
         inverse = builder.variable("time", "inverse", t, unit="1")
         path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
         most = max((path.demand_at(d, t) for d in instance.demands), default=0.0)

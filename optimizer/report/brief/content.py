@@ -259,11 +259,7 @@ def alternatives_part(
 
 
 def _plan_rows(
-    instance: Instance,
-    result: Result,
-    near: Sequence[Result],
-    others: Sequence[tuple[Any, ...]],
-    nothing: float | None,
+    instance: Instance, result: Result, near: Sequence[Result], others: Sequence[tuple[Any, ...]], nothing: float | None
 ) -> list[tuple[Any, ...]]:
     """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
     rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
@@ -411,11 +407,7 @@ def _of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
 
 
 def _parts(
-    instance: Instance,
-    result: Result,
-    frontier: Frontier | None,
-    slips: Sequence[Slip],
-    studies: Sequence[Any],
+    instance: Instance, result: Result, frontier: Frontier | None, slips: Sequence[Slip], studies: Sequence[Any]
 ) -> Iterator[BriefPart]:
     yield orders_part(instance, result, slips)
     money = money_part(instance, result)

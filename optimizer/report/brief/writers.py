@@ -351,13 +351,7 @@ class _Column:
         self.y += 0.8
 
     def text(
-        self,
-        text: str,
-        size: float,
-        *,
-        is_bold: bool = False,
-        colour: tuple[int, int, int] = _INK,
-        above: float = 0.0,
+        self, text: str, size: float, *, is_bold: bool = False, colour: tuple[int, int, int] = _INK, above: float = 0.0
     ) -> None:
         """A paragraph."""
         pdf, height = self.sheet.pdf, 1.22 * size * _MM

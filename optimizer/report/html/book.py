@@ -9,6 +9,7 @@ from typing import Any
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import named_regions, region_name
 from optimizer.instance.edits import with_budget
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
@@ -35,6 +36,7 @@ from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
+from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
@@ -83,9 +85,7 @@ class PlanView:
     def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
         """What the answer rests on under this budget: a label and a text each.
 
-        Args:
-            instance: the instance, of whatever budget.
-            counted_from: the budget of the no-shock plan from which the price counts, money; None for any.
+        The price counts from the no-shock plan of a budget, `counted_from`, money; None for any.
         """
         return narrative.facts_under(with_budget(instance, self.budget), self.result, counted_from)
 
@@ -130,43 +130,38 @@ class PlanView:
 # The frames that a page shows as tables.
 TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
 PLAN_FIGURES = (
-    "total_cost",
-    "bound",
-    "mip_gap",
-    "outlay",
-    "survival_gap",
-    "worst_gap",
-    "price_of_survival",
-    "calm_cost",
-)
+    "total_cost", "bound", "mip_gap", "outlay", "survival_gap", "worst_gap", "price_of_survival", "calm_cost"
+)  # fmt: skip
+
+
+def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
+    """By plan of a frontier, how long the chokepoints that can end a floor are survived: those of the plan at hand."""
+    own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
+    for result in (own, *(point.result for point in found.points)):
+        if id(result) not in made:
+            plan = None if result.baseline is None else result.plan
+            times = with_other_plan(made[id(own)], instance, plan) if made else time_to_survive(instance, plan)
+            made[id(result)] = without_endless(times)
+    return tuple(made[id(point.result)] for point in found.points)
 
 
 def plan_view(
-    instance: Instance,
-    result: Result,
-    budget: float | None,
-    names: Sequence[str],
-    rows: Sequence[Fold] = (),
-    known: TimeToSurvive | None = None,
+    instance: Instance, point: BudgetPoint, names: Sequence[str], rows: Sequence[Fold], survived: TimeToSurvive
 ) -> PlanView:
     """Compute everything that the page shows of one plan.
 
     Args:
         instance: the instance.
-        result: the plan, of this instance under some budget.
-        budget: money, undiscounted; None for any.
-        names: the shocks whose paths are shown.
-        rows: those of the figures.
-        known: how long the chokepoints that can end a floor are survived with another plan of the instance; they are
-            found where it is left out.
+        point: the plan, of this instance under its budget.
+        names: the shocks whose paths are shown. rows: those of the figures.
+        survived: how long the chokepoints that can end a floor are survived.
     """
-    planned = result.baseline is not None
-    plan = result.plan if planned else None
-    survived = time_to_survive(instance, plan) if known is None else with_other_plan(known, instance, plan)
-    survived = without_endless(survived)
+    result, planned = point.result, point.result.baseline is not None
+    # Its tables are about the instance, which then has not to be read from its data.
+    instance_of(result, with_budget(instance, point.budget))
     before, after = lines(instance, survived)
     return PlanView(
-        budget=budget,
+        budget=point.budget,
         result=result,
         moves=purchases(instance, result),
         stocks={o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0},
@@ -300,6 +295,7 @@ def book(
     warnings: tuple[str, ...] = (),
     every: bool = False,
     brief: Brief | None = None,
+    survived: Sequence[TimeToSurvive] = (),
 ) -> Book:
     """Compute the report of a plan and the plans of other budgets.
 
@@ -310,15 +306,15 @@ def book(
         warnings: what has to be said first.
         every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
         brief: the first screen; where it is left out, one without studies.
+        survived: what `survival_times` gives, where that was asked before.
     """
     own = found.points[found.own].result
     known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
     rows, names = critical(instance, known, every=every)
-    at_hand = plan_view(instance, own, found.points[found.own].budget, names, rows)
-    made, survived = {id(own): at_hand}, at_hand.survived
-    for point in found.points:
+    made = dict[int, PlanView]()
+    for point, lasts in zip(found.points, survived or survival_times(instance, found), strict=True):
         if id(point.result) not in made:
-            made[id(point.result)] = plan_view(instance, point.result, point.budget, names, rows, survived)
+            made[id(point.result)] = plan_view(instance, point, names, rows, lasts)
     return Book(
         instance=instance,
         frontier=found,

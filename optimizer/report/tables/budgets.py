@@ -16,12 +16,7 @@ from optimizer.report.narrative import bound_text, difference_text, given_up, in
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
-from optimizer.studies.comparison import (
-    Breakpoint,
-    BudgetStep,
-    Comparison,
-    ComparisonColumn,
-)
+from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import sizes_bought
 from optimizer.units import si, si_down, si_up

@@ -11,12 +11,7 @@ from optimizer.errors import Finding
 from optimizer.report.format import list_names, plural, size_text
 from optimizer.report.narrative import facts, money_terms, outcome_headline, proof_of_gap
 from optimizer.report.tables.compare import column_tables
-from optimizer.report.tables.futures import (
-    futures_caveats,
-    futures_headline,
-    spread_facts,
-    stage_table,
-)
+from optimizer.report.tables.futures import futures_caveats, futures_headline, spread_facts, stage_table
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import Frame

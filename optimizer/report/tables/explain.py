@@ -80,7 +80,8 @@ def _irreducible(instance: Instance, why: Reason) -> str:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
         return f"Already {shocks} with {plain} cannot be survived; perhaps a smaller set cannot either."
-    return f"Conflict (IIS): {shocks} with {plain} cannot be survived. Without any one of these the rest can."
+    least = "Leave out any one of these, and the others of this list can be."
+    return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
 
 def _deadline(deadline: Deadline) -> tuple[str, str]:

@@ -115,7 +115,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
     def on_line(row: FrameRow) -> str:
         """When it first works; of a stockpile, until when it is bought."""
-        return f"–{row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
+        return f"to {row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
 
     def bar(row: FrameRow) -> Text:
         return Text(_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
@@ -141,10 +141,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
 def _meanings(signs: Iterable[str]) -> list[str]:
     """What the signs beside options mean, of those that are there."""
-    meanings = {
-        NO_SHOCK: "would be bought without any shock as well.",
-        FORCED: "has to be bought (policy.force).",
-    }
+    meanings = {NO_SHOCK: "would be bought without any shock as well.", FORCED: "has to be bought (policy.force)."}
     there = set(signs)
     return [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in there]
 
@@ -246,8 +243,11 @@ def _cell(instance: Instance, row: Folded, d: str) -> Text:
         return Text(served_in_full(instance, row.fold.members, d), style=SERVICE_STYLES["full"])
     if d not in row.segments:
         return Text("–", style="dim")
-    service = row.segments[d][1]
-    return _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
+    shock, service = row.segments[d]
+    text = _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
+    # The shock that the row names is that with the largest gap; the segment may be served least in another.
+    is_other = row.fold.is_many and service.first_failure is not None and shock != row.worst.name
+    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if is_other else text
 
 
 def _service_text(service: Service) -> Text:

@@ -199,12 +199,7 @@ def futures_study(
 
 
 def solve_retimed(
-    memory: Memory,
-    instance: Instance,
-    dates: Dates,
-    settings: Settings,
-    alone: Sequence[Alone],
-    until: float | None,
+    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone], until: float | None
 ) -> MeasuredCost:
     """A task: the measure with other dates of answers."""
     with own_clock(memory, until) as clock:
@@ -230,11 +225,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
 
 
 def follow_plans(
-    memory: Memory,
-    instance: Instance,
-    plans: Sequence[tuple[str, Plan]],
-    settings: Settings,
-    until: float | None,
+    memory: Memory, instance: Instance, plans: Sequence[tuple[str, Plan]], settings: Settings, until: float | None
 ) -> list[FollowedPlan]:
     """A task: plans followed unchanged in one future; those that were not reached are left out."""
     found = list[FollowedPlan]()
