@@ -14,7 +14,7 @@ from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, un
 
 Basis = npt.NDArray[np.int8]
 # Of the numbers that vary in a batch, about so many show how near programmes are to each other.
-MOST_COMPARED = 100
+NUMBERS_COMPARED = 100
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
@@ -147,7 +147,7 @@ def _chain(*numbers: Vector) -> list[int]:
     """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
     every = np.concatenate(numbers, axis=1)
     varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
-    points = every[:, varying[:: 1 + len(varying) // MOST_COMPARED]]
+    points = every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]]
     points = np.where(points < kHighsInf, points, 0.0)
     largest = np.abs(points).max(axis=0, initial=0.0)
     points /= np.where(largest > 0.0, largest, 1.0)
