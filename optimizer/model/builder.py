@@ -8,9 +8,10 @@ A **linking term** is how the plan enters operation: for each period an affine e
 the plan is fixed, it is a parameter (a **given** column) instead; a lever writes the same rows in both cases.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -313,13 +314,15 @@ class ModelBuilder(Ledgers):
         ]
         return columns, rows
 
-    def problem(self, name: str, columns: Sequence[float], rows: Sequence[float]) -> pulp.LpProblem:
-        """The model as a PuLP problem without an objective, columns and rows divided by the scales given."""
+    def problem(
+        self, name: str, columns: Sequence[float], rows: Sequence[float], *, is_read: bool = True
+    ) -> pulp.LpProblem:
+        """The model as a PuLP problem without an objective, divided by scales; names are numbers unless `is_read`."""
         problem = pulp.LpProblem(name)
-        namer = _Namer()
+        namer = _Namer() if is_read else _numbering()
         variables = [
             problem.add_variable(
-                namer(str(column.mark)),
+                namer(column.mark),
                 None if math.isinf(column.lower) else column.lower / scale,
                 None if math.isinf(column.upper) else column.upper / scale,
                 pulp.const.LpInteger if column.integer else pulp.const.LpContinuous,
@@ -327,14 +330,14 @@ class ModelBuilder(Ledgers):
             for column, scale in zip(self.columns, columns, strict=True)
         ]
         senses = {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE, "==": pulp.const.LpConstraintEQ}
-        namer = _Namer()
+        namer = _Namer() if is_read else _numbering()
         for row, scale in zip(self.rows, rows, strict=True):
             left = pulp.lpSum_vars_coefs(
                 [(variables[column], value * columns[column] / scale) for column, value in row.terms.items()]
             )
             left.constant = -row.rhs / scale
             left.sense = senses[row.sense]
-            problem.addConstraint(left, namer(str(row.mark)))
+            problem.addConstraint(left, namer(row.mark))
         return problem
 
 
@@ -345,8 +348,8 @@ class _Namer:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
 
-    def __call__(self, wanted: str) -> str:
-        name = _UNSAFE.sub("_", wanted)
+    def __call__(self, mark: Mark) -> str:
+        name = _UNSAFE.sub("_", str(mark))
         name = name if name[:1].isalpha() else f"n{name}"
         name = name[:LONGEST_NAME]
         unique, count = name, self._counts.get(name, 2)
@@ -355,6 +358,11 @@ class _Namer:
         self._taken.add(unique)
         self._counts[name] = count
         return unique
+
+
+def _numbering() -> Callable[[Mark], str]:
+    numbers = itertools.count()
+    return lambda mark: f"n{next(numbers)}"
 
 
 def _between_zero_and(one: Number, other: Number) -> Any:

@@ -200,7 +200,7 @@ class Model:
         self.upper = np.array([column.upper for column in builder.columns])
         self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
         self._implied = ImpliedBounds(builder.rows)
-        self._problem = builder.problem("diversify", columns, rows)
+        self._problem = builder.problem("diversify", columns, rows, is_read=False)
         back_ends: dict[str, Callable[[], BackEnd]] = {
             "highs": lambda: TreeBackEnd(self._problem, settings),
             "cbc": lambda: CbcBackEnd(self._problem, settings),

@@ -223,17 +223,8 @@ def _around(
             status_of = result.status if has_price else cheapest.status
             results.append(Alternative(replace(result, status=status_of), distance))
     status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
-    return Alternatives(
-        "stopped" if clock.is_over else status,
-        more,
-        most,
-        settings.gap,
-        cheapest,
-        found,
-        tuple(results),
-        len(near.found),
-        time.perf_counter() - clock.started,
-    )
+    status, made, seconds = "stopped" if clock.is_over else status, tuple(results), time.perf_counter() - clock.started
+    return Alternatives(status, more, most, settings.gap, cheapest, found, made, len(near.found), seconds)
 
 
 def _near_search(

@@ -163,7 +163,7 @@ class _OptionSearch:
             return
         size = self.near.size(self.option, -1.0)
         # What no plan is known to buy none buys as a rule, and to ask that takes less than to move plans.
-        goes_on = self._is_bought or self._raises_greatest()
+        goes_on = self.greatest > self.negligible or self._raises_greatest()
         while goes_on:
             goes_on = self._moves(max, size) and self._raises_greatest()
         if self._is_open(self.high - self.greatest):
@@ -182,15 +182,11 @@ class _OptionSearch:
         """Whether no plan is known to buy any, and none can buy the least that there is of it."""
         return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
-    @property
-    def _is_bought(self) -> bool:
-        return self.greatest > self.negligible
-
     def _raises_greatest(self) -> bool:
         """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""
         if not self._is_open(self.high - self.greatest):
             return False
-        is_bought = self._is_bought
+        is_bought = self.greatest > self.negligible
         limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
         answer = self._cheapest_within(limit, self.high)
         if answer == "none":
