@@ -173,13 +173,8 @@ class SubproblemSolver:
         key = (length, request.task, request.linking.tobytes())
         if self._started[0] != key:
             first = self._numbers[length][:1]
-            alone = replace(
-                request,
-                events=first,
-                gap_limits=request.gap_limits[:1],
-                groups=request.groups[:1],
-                weights=request.weights[:1],
-            )
+            parts = {name: getattr(request, name)[:1] for name in ("gap_limits", "groups", "weights")}
+            alone = replace(request, events=first, **parts)
             self._started = key, self._batch(alone).answer().basis
         basis = self._started[1]
         assert basis is not None
@@ -224,7 +219,7 @@ class _BatchSolver:
         if not found.feasible.all():
             raise SolverError("Without floors every shock has a solution, but the solver finds none. Check the units.")
         self._serve_free_floors(found, np.arange(len(self.which)))
-        answer = self._answer(np.maximum(found.objective, 0.0), found.values)
+        answer = self._answer(found.values, np.maximum(found.objective, 0.0))
         return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
 
     def best(self) -> BatchResponse:
@@ -244,7 +239,7 @@ class _BatchSolver:
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
-        answer = self._answer(self._gap(values), values)
+        answer = self._answer(values)
         costs = np.sum(values * self._prices(self.which), axis=1)
         answer = replace(answer, cost=costs, unserved=self._unserved(values))
         return replace(answer, flows=self._read(values)) if self.request.flows else answer
@@ -296,10 +291,12 @@ class _BatchSolver:
             self._serve_free_floors(found, np.arange(len(self.which)))
         cuts = {}
         for group in np.unique(self.request.groups).tolist():
-            own = np.flatnonzero(self.request.groups == group)
+            own = self.request.groups == group
             weights = self.request.weights[own]
-            cuts[group] = (_summed(found.objective[own, None], weights).item(), _summed(subgradients[own], weights))
-        answer = replace(self._answer(self._gap(found.values), found.values), cost=found.objective, cuts=cuts)
+            # Not by a matrix product: its threads take more time than they save.
+            subgradient = np.einsum("i,ij->j", weights, subgradients[own])
+            cuts[group] = (float(np.sum(weights * found.objective[own])), subgradient)
+        answer = replace(self._answer(found.values), cost=found.objective, cuts=cuts)
         if kept is None or not len(self.request.gap_limits):
             return answer
         by_gap = np.minimum(found.reduced_costs[:, self.window.gap_limit_columns].sum(axis=1), 0.0) / self.window.unit
@@ -339,9 +336,7 @@ class _BatchSolver:
             again = ~found.feasible[near]
             if again.any():
                 batch = self._rows(near[again], costs[near[again]])
-                batch.upper[:, self.window.gap_limit_columns] = (most[again] * (1.0 + slack) / self.window.unit)[
-                    :, None
-                ]
+                batch.upper.T[self.window.gap_limit_columns] = most[again] * (1.0 + slack) / self.window.unit
                 self._replace(found, near[again], batch)
 
     def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
@@ -373,16 +368,8 @@ class _BatchSolver:
         again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 
-    def _gap(self, values: Vector) -> Vector:
-        return np.maximum(_summed(values.T, self.window.shortage), 0.0)
-
-    def _answer(self, gap: Vector, values: Vector) -> BatchResponse:
+    def _answer(self, values: Vector, gap: Vector | None = None) -> BatchResponse:
         assert self.basis is not None
+        gap = np.maximum(np.einsum("ij,j->i", values, self.window.shortage), 0.0) if gap is None else gap
         short = values[:, self.window.below] > VIOLATED * self.window.demand(self.which)
         return BatchResponse(self.request.events, gap, short.any(axis=1), self.basis, self.seconds)
-
-
-def _summed(rows: Vector, weights: Vector) -> Vector:
-    """The weighted sum of rows. Not by a matrix product: its threads take more time than they save."""
-    result: Vector = np.einsum("i,ij->j", weights, rows)
-    return result

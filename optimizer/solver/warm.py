@@ -11,6 +11,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver.base import Clock, Settings, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
+from optimizer.tolerances import ROUNDING
 
 Basis = npt.NDArray[np.int8]
 # Of the numbers that vary in a batch, about so many show how near programmes are to each other.
@@ -86,7 +87,9 @@ class WarmProgramme:
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
         order = _chain(upper, rhs)
-        is_new, is_new_row = _moved(upper[order]), _moved(rhs[order])
+        # By programme, which numbers are others than in the one before; of the first, all.
+        chained = upper[order], rhs[order]
+        is_new, is_new_row = (np.vstack([each[:1] == each[:1], each[1:] != each[:-1]]) for each in chained)
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
@@ -101,7 +104,6 @@ class WarmProgramme:
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
             is_solved = self._is_solved()
             if place == 0:
-                # Where the chain begins, it begins the next time.
                 first = self._end()
             if not is_solved:
                 continue
@@ -136,7 +138,10 @@ class WarmProgramme:
         self._highs.clearSolver()
         # That of a programme of another size, such as a window of another length, is no start.
         if basis is not None and len(basis) == len(self._all) + len(self._each):
-            self._highs.setBasis(_unpacked(basis, len(self._all)))
+            statuses, start = [STATUSES[k] for k in basis.tolist()], HighsBasis()
+            start.col_status, start.row_status = statuses[: len(self._all)], statuses[len(self._all) :]
+            start.valid, start.alien = True, False
+            self._highs.setBasis(start)
 
     def _end(self) -> Basis:
         basis = self._highs.getBasis()
@@ -147,11 +152,9 @@ def _chain(*numbers: Vector) -> list[int]:
     """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
     every = np.concatenate(numbers, axis=1)
     varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
-    points = every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]]
-    points = np.where(points < kHighsInf, points, 0.0)
-    largest = np.abs(points).max(axis=0, initial=0.0)
-    points /= np.where(largest > 0.0, largest, 1.0)
-    # Not by a matrix product, whose threads cost more than they save; rounded, since last digits depend on the machine.
+    points = np.nan_to_num(every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]], posinf=0.0)
+    points /= np.abs(points).max(axis=0, initial=ROUNDING)
+    # Not by a matrix product, whose threads take more time than they save; rounded, as last digits depend on machines.
     squares, products = np.sum(points**2, axis=1), np.einsum("ik,jk->ij", points, points)
     distances = np.round(squares[:, None] + squares - 2.0 * products, 9)
     order = [0]
@@ -159,22 +162,6 @@ def _chain(*numbers: Vector) -> list[int]:
         distances[:, order[-1]] = np.inf
         order.append(int(distances[order[-1]].argmin()))
     return order
-
-
-def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
-    """By programme, which numbers are others than in the one before; of the first, all."""
-    result = np.ones(numbers.shape, dtype=bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
-    return result
-
-
-def _unpacked(basis: Basis, columns: int) -> HighsBasis:
-    statuses = [STATUSES[k] for k in basis.tolist()]
-    result = HighsBasis()
-    result.col_status, result.row_status = statuses[:columns], statuses[columns:]
-    result.valid = True
-    result.alien = False
-    return result
 
 
 def _middle(costs: Vector) -> float:
