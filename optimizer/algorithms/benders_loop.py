@@ -42,23 +42,18 @@ class Separation(Protocol):
 
     def cutoff(self) -> float:
         """Plans that cost this or more are of no use."""
-        ...
 
     def best(self) -> float:
         """What the best plan known costs."""
-        ...
 
     def evaluate(self, proposed: SolveResult) -> bool:
         """Evaluate a solution with whole numbers; whether the programme has new cuts."""
-        ...
 
     def cut(self, relaxed: SolveResult) -> bool:
         """Add cuts at a solution with fractions; whether there were any."""
-        ...
 
     def raise_bound(self, bound: float) -> None:
         """No plan costs less than this."""
-        ...
 
 
 class MasterRelaxations:

@@ -12,19 +12,23 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.relaxation import ValidInequalities, dive, is_wide
+from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, dive, is_wide
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.recourse import RecourseEvaluator
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
 GAP_ROOM = 0.1
@@ -40,19 +44,19 @@ class ScenarioModel(MeasuredModel):
         known_bound: a lower bound on the least cost that was proven elsewhere.
         survived: names of shocks whose floors are kept even where those of others may be missed.
         worst_gap_limit: what the largest gap of a future is held to, money.
+        evaluator: of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
     """
 
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.began = time.perf_counter()
-        self.gap_limit_row = GapLimit((), 1.0)
+        self.began, self.gap_limit_row = time.perf_counter(), GapLimit((), 1.0)
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None
         self.survived: frozenset[str] = frozenset()
-        self.worst_gap_limit = math.inf
-        self.known_bound = -math.inf
+        self.worst_gap_limit, self.known_bound = math.inf, -math.inf
+        self.evaluator: RecourseEvaluator | None = None
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
         known = (self.builder, self.cost, self.settings, self.clock)
@@ -113,8 +117,7 @@ class ScenarioModel(MeasuredModel):
 
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
-        upper = [self.builder.columns[j].upper for j in self.solver.integers]
-        self.solver.bound(self.solver.integers, 0.0, np.array(upper))
+        self.solver.bound(self.solver.integers, 0.0, [self.builder.columns[j].upper for j in self.solver.integers])
         self.valid.hold(self.solver)
 
     # Solving it.
@@ -135,18 +138,22 @@ class ScenarioModel(MeasuredModel):
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         relaxation = self.solve_relaxed()
+        far, history = is_wide(self.solver, relaxation, cutoff, self.solve_rounded), self.branching_history
+        if far and self.evaluator is not None:
+            before = relaxation.objective
+            relaxation = RoundedFloors(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
+            history = history if relaxation.objective - before > RAISED * abs(before) else None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
         self.report(phase, math.inf, least)
-        tolerance = None if "gap" in self.aim else self.settings.tolerance
         bound = self.known_bound if self.aim == "cost" else -math.inf
         enough = bound + self.settings.slack(bound) if math.isfinite(bound) else -math.inf
         result = self.solver.solve(
             listener=partial(self.report, phase),
             cutoff=cutoff,
-            tolerance=tolerance,
-            history=self.branching_history,
+            tolerance=None if "gap" in self.aim else self.settings.tolerance,
+            history=history,
             enough=enough,
-            is_wide=is_wide(self.solver, relaxation, cutoff, self.solve_rounded),
+            is_wide=far,
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
@@ -192,10 +199,7 @@ class ScenarioModel(MeasuredModel):
         return restricted
 
     def solve_rounded(self, values: Vector) -> SolveResult | None:
-        """The restricted LP of the nearest whole numbers, or where it is infeasible of the next larger ones.
-
-        The integers stay fixed. Values of a smaller builder will do.
-        """
+        """The restricted LP of the nearest whole numbers, or else of the next larger ones; the integers stay fixed."""
         return self._first_feasible(self._whole_near(values))
 
     def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
@@ -235,9 +239,8 @@ class ScenarioModel(MeasuredModel):
 
     def report(self, phase: str, best: float, bound: float) -> None:
         """Keep a step of the search with integers, and pass it to the listener."""
-        step = Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks))
-        self.history.append(step)
-        self.listener(step)
+        self.history.append(Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks)))
+        self.listener(self.history[-1])
 
     # Least cost, least gap.
 
@@ -325,8 +328,7 @@ class ScenarioModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
-        self.start = result.values[self.solver.integers]
-        column = list(self.measure_limit.terms)
+        self.start, column = result.values[self.solver.integers], list(self.measure_limit.terms)
         self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
@@ -350,9 +352,7 @@ class ScenarioModel(MeasuredModel):
         that shock fail. So every shock whose gap is within the slack keeps its floors, if that is possible with the
         least gap: with the same integers, or with others where the least gap keeps them too.
 
-        Args:
-            result: the least cost under the gap.
-            least, duals: the restricted LP of the least gap, and its dual values.
+        `least` and `duals` are the restricted LP of the least gap, and its dual values.
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
@@ -388,8 +388,7 @@ class ScenarioModel(MeasuredModel):
         """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
         assert result.values is not None
         slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
-        small = {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack}
-        return small - self.survived
+        return {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack} - self.survived
 
     # A search that is stopped.
 
@@ -413,18 +412,17 @@ class ScenarioModel(MeasuredModel):
         self.minimise("cost")
         found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
         if found:
-            best = min(found, key=lambda result: result.objective)
-            return self.conclude(replace(best, status="stopped", bound=bound))
+            return self.conclude(replace(min(found, key=lambda each: each.objective), status="stopped", bound=bound))
         if not proposals or not self.problem.is_default:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
 
     def _proposals(self) -> tuple[list[tuple[Vector, ...]], float]:
         """Integers to start from, and those that the LP relaxation rounds to; and its bound."""
-        proposals: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
+        start: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
         if self.relaxation is None or self.relaxation.values is None:
-            return proposals, -math.inf
-        return [*proposals, self._whole_near(self.relaxation.values)], self.relaxation.objective
+            return start, -math.inf
+        return [*start, self._whole_near(self.relaxation.values)], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""
@@ -487,8 +485,15 @@ class ScenarioModel(MeasuredModel):
 
 
 def solve_whole(
-    instance: Instance, settings: Settings, clock: Clock, listener: Listener, problem: ProblemVariant = LEAST_COST
+    instance: Instance,
+    settings: Settings,
+    clock: Clock,
+    listener: Listener,
+    problem: ProblemVariant = LEAST_COST,
+    evaluator: "RecourseEvaluator | None" = None,
 ) -> SearchResult:
     """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
-    model = ScenarioModel(instance, instance.tree.events, settings, clock, listener, None, problem, histories={})
+    known = (settings, clock, listener, formulation.Writer(instance), problem)
+    model = ScenarioModel(instance, instance.tree.events, *known, histories={})
+    model.evaluator = evaluator
     return model.minimise_cost() or model.minimise_gap()

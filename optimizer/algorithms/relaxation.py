@@ -24,8 +24,9 @@ with integers that begins with it proves the gap sooner.
 
 A relaxation opens 3.8 of four sites where floors ask for 3.8 times the capacity of one; the rounded row asks for four.
 Points p are relaxations whose openings are rounded down, or to the nearest: there floors fail, and the gap says what is
-short. Every plan that keeps the floors keeps these rows, so they are valid inequalities of the model; it holds those
-that its relaxation violates, until the integers are fixed.
+short. Where a relaxation is far from a plan, its openings are rounded up from one of several fractions on. Every plan
+that keeps the floors keeps these rows, so they are valid inequalities of the model; it holds those that its relaxation
+violates, until the integers are fixed.
 
 Sources: Marchand, Wolsey: Aggregation and mixed integer rounding to solve MIPs, Operations Research 49(3), 2001; Bodur,
 Luedtke: Mixed-integer rounding enhanced Benders decomposition, Management Science 63(7), 2017.
@@ -60,6 +61,10 @@ MOST_SOLVES = 40
 DiveStep = tuple[npt.NDArray[np.intp], bool]
 # Rounds of rows at most; fractions from which on points are rounded up; and how many divisors δ are tried for a row.
 MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
+# Where a relaxation is far from a plan, so many of its own fractions in place of one half, in steps of this.
+MOST_LEVELS, LEVEL = 6, 1e-3
+# A tree over such a relaxation may end soon where the rows raise it by this share.
+RAISED = 0.05
 # Fractions f beyond these make rows that say little, or that the solver's errors may spoil.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # A row has to be violated by so much, where its right-hand side is a whole number.
@@ -101,9 +106,13 @@ class ValidInequalities:
 
     Args:
         builder: offers them, and gets the column of their slack.
+
+    Attributes:
+        rounded: those that `RoundedFloors` found.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
+        self.rounded: list[Row] = []
         (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
         self._held = np.zeros(0, dtype=bool)
         self._rows: Integers = np.zeros(0, dtype=np.intp)
@@ -157,9 +166,8 @@ class ValidInequalities:
 
     def release(self, model: Model) -> None:
         """Let go of all."""
-        if not self._held.any():
-            return
-        model.bound([self._slack], 0.0, np.inf)
+        if self._held.any():
+            model.bound([self._slack], 0.0, np.inf)
 
 
 def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult) -> Vector | None:
@@ -224,10 +232,13 @@ class RoundedFloors:
         model: it holds some shocks, whose floors are kept.
         evaluator: of the recourse in the listed shocks.
         known: the rows of other models of the same instance; those that are found are added.
+        is_wide: whether the relaxation is far from a plan, so that more points are worth their time.
     """
 
-    def __init__(self, model: "ScenarioModel", evaluator: "RecourseEvaluator", known: list[Row]) -> None:
-        self.model, self.evaluator, self.known = model, evaluator, known
+    def __init__(
+        self, model: "ScenarioModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
+    ) -> None:
+        self.model, self.evaluator, self.known, self.is_wide = model, evaluator, known, is_wide
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}
         self._held = [places[shock.name] for shock in model.shocks if shock.name in places]
         assert model.writer is not None
@@ -292,11 +303,12 @@ class RoundedFloors:
         return result
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
-        """What floors ask of the plan, at points near some values."""
-        plan, groups = values[: self.size], np.full(len(self.model.tree.events), -1, dtype=np.intp)
-        groups[self._held] = np.arange(len(self._held))
-        weights, others = np.where(groups >= 0, 1.0, 0.0), np.flatnonzero(groups < 0).tolist()
-        for threshold in THRESHOLDS:
+        """What floors ask of the plan, at points near some values: the more is opened, the fewer shocks fail."""
+        plan, left = values[: self.size], np.array(self._held, dtype=np.intp)
+        for threshold in self._thresholds(plan):
+            groups = np.full(len(self.model.tree.events), -1, dtype=np.intp)
+            groups[left] = np.arange(len(left))
+            weights, others = np.where(groups >= 0, 1.0, 0.0), np.flatnonzero(groups < 0).tolist()
             point = self._point(plan, threshold)
             found = self.evaluator.subgradients(
                 point, self.model.clock, "subgradients without valid rows", groups, weights, others
@@ -306,6 +318,19 @@ class RoundedFloors:
                 rhs = float(value + coefficients @ point)
                 if value > 0 and rhs > 0:
                     yield Covering(coefficients, rhs)
+            left = left[found.value > 0]
+            if not len(left):
+                return
+
+    def _thresholds(self, plan: Vector) -> list[float]:
+        """Fractions from which on points are rounded up, in descending order."""
+        if not self.is_wide:
+            return list(THRESHOLDS)
+        at = np.maximum(plan[self.is_whole], 0.0)
+        fractions = np.unique(LEVEL * np.round((at - np.floor(at + INTEGRALITY)) / LEVEL))
+        levels = fractions[fractions > 0.0][::-1]
+        chosen = np.linspace(0, len(levels) - 1, min(len(levels), MOST_LEVELS)).astype(np.intp)
+        return [THRESHOLDS[0], *(levels[chosen] - LEVEL).tolist()]
 
     def _point(self, plan: Vector, threshold: float) -> Vector:
         """A point whose whole numbers are rounded up from a threshold on, with the sizes that they allow."""

@@ -73,7 +73,7 @@ def best_plan(
     """
     algorithm = choose_algorithm(instance, settings, problem)
     if algorithm == "whole":
-        return solve_whole(instance, settings, clock, listener, problem)
+        return solve_whole(instance, settings, clock, listener, problem, evaluator)
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "cuts":

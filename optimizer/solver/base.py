@@ -269,24 +269,18 @@ class BackEnd(Protocol):
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise."""
-        ...
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
-        ...
 
     def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
-        ...
 
     def keep(self, name: str) -> None:
         """Keep the basis of the last linear programme, until the model gets columns; it may do nothing."""
-        ...
 
     def recall(self, name: str) -> None:
         """Let the next linear programme start from a basis that was kept, if it was."""
-        ...
 
     def doubt_basis(self) -> None:
         """Let the next linear programme leave its basis where that is far from the optimum; it may do nothing."""
-        ...

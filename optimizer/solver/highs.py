@@ -97,6 +97,8 @@ class HighsBackEnd:
         self._is_doubtful = self._has_grown = False
         # Seconds of the longest linear programme that began from nothing.
         self._longest = 0.0
+        # Whether what comes next takes less time than Ctrl-C may wait: a thread of its own takes longer than most.
+        self._is_short = False
         # The last linear programme and its solution; None without one, or since the model has grown.
         self._last: Solved | None = None
         self._highs.cbMipLogging += self._log
@@ -305,10 +307,7 @@ class HighsBackEnd:
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
         """Whether the objective that HiGHS reports is that of its solution."""
-        return self._agrees_with(float(self._highs.getInfo().objective_function_value), values, costs)
-
-    def _agrees_with(self, reported: float, values: Vector, costs: Vector) -> bool:
-        sizes = np.abs(values * costs)
+        reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
 
     @property
@@ -394,7 +393,7 @@ class HighsBackEnd:
             self._highs.setOptionValue(f"{kind}_feasibility_tolerance", size)
 
     def _attempt(self, clock: Clock) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if self._is_short or threading.current_thread() is not threading.main_thread():
             self._highs.run()
             return
         self._highs.startSolve()

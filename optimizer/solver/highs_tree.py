@@ -31,10 +31,13 @@ from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
-# rounds to and nothing was learned, so many times those of the first relaxation: less than a solver's first cuts take.
-MOST_ITERATIONS, FIRST_TRY = 80_000, 4
+# rounds to and nothing was learned, so many times those of the first relaxation, or as the share of the tree that is
+# closed promises so many times in all: less than a solver's first cuts take.
+MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 5, 32
 # So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
+# A relaxation after one of less than so many seconds is solved at once, not in a thread that Ctrl-C can stop.
+SHORT = 0.1
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -45,7 +48,7 @@ class TreeBackEnd(HighsBackEnd):
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise: by a tree from what similar searches learned; by HiGHS's where that does not end soon."""
         history, plain = request.history, replace(request, history=None)
-        if history is None or not _has_tree(request, history):
+        if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
         history.failures = history.failures + 1 if tree.status == "given up" else 0
@@ -100,7 +103,7 @@ class TreeBackEnd(HighsBackEnd):
         assert history is not None
         self._pass_on(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            patience = _patience(request, history)
+            patience = FIRST_TRY if request.is_wide and not history.gains else math.inf
             source = HighsRelaxations(self, request, self._settings, clock, listener, integers, patience)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
@@ -157,17 +160,21 @@ class TreeBackEnd(HighsBackEnd):
                 ("presolve", "off"),
                 ("simplex_strategy", DUAL),
                 ("simplex_dual_edge_weight_strategy", DEVEX),
+                # HiGHS refuses another number than that of the first run in this thread.
+                ("threads", 0),
             ):
                 self._highs.setOptionValue(option, value)
             if is_proof:
                 self._highs.setBasis(whole.getBasis())
             yield presolved if is_reduced else None, integers, places
         finally:
-            self._highs = whole
+            self._highs, self._is_short = whole, False
 
     def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
         """Solve the linear programme up to the objective and the iterations that are set; its solution if complete."""
+        began = time.perf_counter()
         self._run(clock)
+        self._is_short = time.perf_counter() - began < SHORT
         info, status = self._highs.getInfo(), self._highs.getModelStatus()
         if status == HighsModelStatus.kObjectiveBound:
             return self._highs.getOptionValue("objective_bound")[1], None
@@ -191,16 +198,6 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
         if kind == HighsVarType.kInteger and name
     ]
     return [column for column, _ in named], [place for _, place in named]
-
-
-def _has_tree(request: SolveRequest, history: BranchingHistory) -> bool:
-    """Whether a tree of our own may end soon."""
-    return len(request.integers) > 0 and history.failures < MOST_FAILURES
-
-
-def _patience(request: SolveRequest, history: BranchingHistory) -> float:
-    """How many times the iterations of its first relaxation a tree may take, within `MOST_ITERATIONS`."""
-    return FIRST_TRY if request.is_wide and not history.gains else math.inf
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:
@@ -303,7 +300,8 @@ class HighsRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree took so many iterations."""
-        return self._iterations > min(MOST_ITERATIONS, self._patience * self._first)
+        tried = max(self._patience, PROMISED * closed if math.isfinite(self._patience) else 0.0)
+        return self._iterations > min(MOST_ITERATIONS, tried * self._first)
 
     def raise_bound(self, bound: float) -> None:
         """Report it."""

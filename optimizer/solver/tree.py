@@ -104,27 +104,22 @@ class Relaxations(Protocol):
     @property
     def families(self) -> Sequence[Sequence[int]]:
         """Places of integers that are decided together: the first one says whether any is opened."""
-        ...
 
     @property
     def basis(self) -> Any:
         """Of the last linear programme; None where the source keeps it by itself."""
-        ...
 
     @property
     def is_over(self) -> bool:
         """Whether no time is left, or a solution is good enough."""
-        ...
 
     @property
     def target(self) -> float:
         """Solutions at or above it are of no use."""
-        ...
 
     @property
     def reach(self) -> float:
         """Leaves hold every solution below it."""
-        ...
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
         """Solve one.
@@ -134,23 +129,18 @@ class Relaxations(Protocol):
             limit: it may be left once its objective is no lower; the result is that limit, without values.
             iterations: of the simplex method, as many as are enough to compare candidates; 0 for any number.
         """
-        ...
 
     def take(self, relaxed: Relaxed) -> bool:
         """Keep a solution with whole numbers if it is the best; whether there are new cuts."""
-        ...
 
     def cut(self, relaxed: Relaxed) -> bool:
         """Add cuts at a solution with fractions; whether there were any."""
-        ...
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree promises to be, after so many relaxations, by the share of it that is closed."""
-        ...
 
     def raise_bound(self, bound: float) -> None:
         """No solution is below this."""
-        ...
 
 
 class TreeSearch:

@@ -296,10 +296,10 @@ class _Apart:
             used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
-        # The first that does half of what the relaxation could do over the cheapest will do.
+        # The first that does nine tenths of what the relaxation could do over the cheapest will do.
         now = min(self._value(objective, known) for known in self.near.found)
         if best < now:
-            self.near.seek(objective, enough=0.5 * (best + now))
+            self.near.seek(objective, enough=best + 0.1 * (now - best))
 
     def _value(self, objective: Expression, known: NearOptimalPlan) -> float:
         return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())

@@ -420,11 +420,9 @@ class Searcher(Protocol):
 
     def search(self, instance: Instance, settings: Settings) -> SearchResult:
         """The best plan of an instance, as a strategy hands it back."""
-        ...
 
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
         """One that is warm for the instance."""
-        ...
 
 
 class MeasuredResult(NamedTuple):

@@ -80,13 +80,13 @@ def sites(
     )
 
 
-def rounded(instance: so.Instance) -> tuple[SolveResult, SolveResult, list[Row]]:
+def rounded(instance: so.Instance, *, is_wide: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
     """The relaxation, the same with rounded floors, and these."""
     run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
     relaxation, known = run.solve_relaxation(), list[Row]()
     if relaxation.status != "optimal":
         return relaxation, relaxation, known
-    return relaxation, RoundedFloors(run, evaluator_of(instance), known).tighten(relaxation), known
+    return relaxation, RoundedFloors(run, evaluator_of(instance), known, is_wide=is_wide).tighten(relaxation), known
 
 
 def excess(row: Row, values: Vector) -> float:
@@ -96,10 +96,11 @@ def excess(row: Row, values: Vector) -> float:
     return (sum(terms) - row.rhs) / size
 
 
-def test_floors_ask_for_whole_sites() -> None:
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_floors_ask_for_whole_sites(is_wide: bool) -> None:
     # 60 t from sites of 25 t at 10 USD each: 2.4 of them, 24 USD, relaxed; 3 of them, 30 USD.
     instance = sites([25.0] * 4, [10.0] * 4, [[0.0]] * 4, [60.0], [[1.0]])
-    relaxation, tight, known = rounded(instance)
+    relaxation, tight, known = rounded(instance, is_wide=is_wide)
     assert relaxation.objective == pytest.approx(24)
     assert tight.objective == pytest.approx(30)
     # The sum of the openings is 3 or more.
@@ -144,7 +145,7 @@ DEMAND = [7.0, 11.0, 5.0]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(FOUR, FOUR, TABLE, SHARES, st.sampled_from([0.0, 3.0]), st.sampled_from([2026, 2027]))
+@given(FOUR, FOUR, TABLE, SHARES, st.sampled_from([0.0, 3.0]), st.sampled_from([2026, 2027]), st.booleans())
 def test_no_plan_is_cut_off(
     sizes: list[float],
     costs: list[float],
@@ -152,9 +153,10 @@ def test_no_plan_is_cut_off(
     shares: list[list[float]],
     unit: float,
     until: int,
+    is_wide: bool,
 ) -> None:
     instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
-    relaxation, tight, known = rounded(instance)
+    relaxation, tight, known = rounded(instance, is_wide=is_wide)
     assume(known)
     least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
     if least.gap > 0:
@@ -195,6 +197,8 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     assume(sum(sizes) >= sum(DEMAND))
     instance = sites(sizes, [20 * each for each in costs], unit_costs, DEMAND, shares, objective)
     least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    tight = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance))
+    assert tight.cost == pytest.approx(least.cost, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
         patch.setattr(benders_loop, "NODES", nodes)

@@ -45,7 +45,6 @@ class SeparationOracle(Protocol):
             held: the scenarios of the model.
             enough: so many that are worth adding will do; 0 to find all.
         """
-        ...
 
 
 def select_most_violated(violations: Iterable[Violation], at_most: float) -> list[Shock]:
