@@ -108,7 +108,7 @@ class WarmProgramme:
             if not is_solved:
                 continue
             objective[s] = highs.getObjectiveValue() * money
-            solution: Any = highs.getSolution() if values or with_duals else None
+            solution: Any = highs.getSolution()
             if values:
                 found[s] = solution.col_value
             if with_duals:
