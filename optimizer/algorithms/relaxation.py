@@ -63,8 +63,9 @@ DiveStep = tuple[npt.NDArray[np.intp], bool]
 MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
 # Where a relaxation is far from a plan, so many of its own fractions in place of one half, in steps of this.
 MOST_LEVELS, LEVEL = 6, 1e-3
-# A tree over such a relaxation may end soon where the rows raise it by this share.
-RAISED = 0.05
+# Fewer rows at first than this for each whole number mislead HiGHS more than they help. And a tree over such a
+# relaxation may end soon where the rows raise it by this share.
+ENOUGH, RAISED = 0.05, 0.05
 # Fractions f beyond these make rows that say little, or that the solver's errors may spoil.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # A row has to be violated by so much, where its right-hand side is a whole number.
@@ -275,7 +276,7 @@ class RoundedFloors:
             relaxation = self._hold(new)
         for _ in range(MOST_ROUNDS):
             new = self._violated(relaxation.values)
-            if not new:
+            if len(new) <= max(0.0, self.is_wide * ENOUGH * len(self.model.solver.integers) - len(self.known)):
                 break
             self.known += new
             before, relaxation = relaxation.objective, self._hold(new)

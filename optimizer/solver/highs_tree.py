@@ -51,7 +51,7 @@ class TreeBackEnd(HighsBackEnd):
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
-        history.failures = history.failures + 1 if tree.status == "given up" else 0
+        history.failures = (history.failures + 1) * (tree.status == "given up")
         known = self._restricted(plain, source, clock, listener)
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
