@@ -58,9 +58,8 @@ class BatchResult:
 class WarmProgramme:
     """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
 
-    Each solve starts from the basis of the one before, which is the nearest of those that were left: a chain. The first
-    of a batch starts from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever
-    it is solved.
+    Each solve starts from the basis of the one before, the nearest of those that were left. The first of a batch starts
+    from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is solved.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
