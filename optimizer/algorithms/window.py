@@ -180,17 +180,12 @@ class WindowProgramme:
 
     def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
         """The places of linking terms in the rows: row, place in the technology matrix, coefficient."""
+        columns, first = builder.columns, self.technology.first
         found = [
-            (
-                r,
-                self.technology.first[builder.columns[j].mark.owner, builder.columns[j].mark.what]
-                + builder.columns[j].t
-                + 1,
-                v,
-            )
+            (r, first[columns[j].mark.owner, columns[j].mark.what] + columns[j].t + 1, value)
             for r, row in enumerate(rows)
-            for j, v in row.terms.items()
-            if builder.columns[j].given
+            for j, value in row.terms.items()
+            if columns[j].given
         ]
         self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
         self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)

@@ -11,8 +11,11 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 from optimizer.model.builder import ModelBuilder
 from optimizer.solver.base import Clock, Settings, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
+from optimizer.tolerances import ROUNDING
 
 Basis = npt.NDArray[np.int8]
+# Of the numbers that vary in a batch, about so many show how near programmes are to each other.
+NUMBERS_COMPARED = 100
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
@@ -41,7 +44,7 @@ class BatchResult:
         values: by programme and column; empty unless requested.
         duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
         reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
-        basis: the last one, for the next time this batch is requested.
+        basis: of the first programme, for the next time this batch is requested.
     """
 
     feasible: npt.NDArray[np.bool_]
@@ -55,8 +58,8 @@ class BatchResult:
 class WarmProgramme:
     """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
 
-    Each solve starts from the basis of the one before. The first of a batch starts from a basis that the caller keeps,
-    so that a batch has the same solutions wherever and whenever it is solved.
+    Each solve starts from the basis of the one before, the nearest of those that were left. The first of a batch starts
+    from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is solved.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
@@ -74,7 +77,7 @@ class WarmProgramme:
     def solve(
         self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
     ) -> BatchResult:
-        """Solve every programme of a batch, one after another."""
+        """Solve every programme of a batch, one after another, the first of them first."""
         size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
@@ -82,24 +85,29 @@ class WarmProgramme:
         lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
-        is_new, is_new_row = _moved(upper), _moved(rhs)
+        order = _chain(upper, rhs)
+        # By programme, which numbers are others than in the one before; of the first, all.
+        chained = upper[order], rhs[order]
+        is_new, is_new_row = (np.vstack([each[:1] == each[:1], each[1:] != each[:-1]]) for each in chained)
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
         duals = np.zeros((size * with_duals, len(self._each)))
         reduced_costs = np.zeros((size * with_duals, count))
         highs = self._highs
-        for s in range(size):
-            if s == 0 or len(costs) > 1:
+        for place, s in enumerate(order):
+            if place == 0 or len(costs) > 1:
                 highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            columns, rows = self._all[is_new[s]], self._each[is_new_row[s]]
+            columns, rows = self._all[is_new[place]], self._each[is_new_row[place]]
             highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
-            if not self._is_solved():
+            is_solved = self._is_solved()
+            if place == 0:
+                first = self._end()
+            if not is_solved:
                 continue
-            info = highs.getInfo()
-            objective[s] = info.objective_function_value * money
-            solution: Any = highs.getSolution() if values or with_duals else None
+            objective[s] = highs.getObjectiveValue() * money
+            solution: Any = highs.getSolution()
             if values:
                 found[s] = solution.col_value
             if with_duals:
@@ -110,7 +118,7 @@ class WarmProgramme:
             values=found * self._columns,
             duals=duals * (money / self._rows),
             reduced_costs=reduced_costs * (money / self._columns),
-            basis=self._end(),
+            basis=first,
         )
 
     def _is_solved(self) -> bool:
@@ -129,27 +137,30 @@ class WarmProgramme:
         self._highs.clearSolver()
         # That of a programme of another size, such as a window of another length, is no start.
         if basis is not None and len(basis) == len(self._all) + len(self._each):
-            self._highs.setBasis(_unpacked(basis, len(self._all)))
+            statuses, start = [STATUSES[k] for k in basis.tolist()], HighsBasis()
+            start.col_status, start.row_status = statuses[: len(self._all)], statuses[len(self._all) :]
+            start.valid, start.alien = True, False
+            self._highs.setBasis(start)
 
     def _end(self) -> Basis:
         basis = self._highs.getBasis()
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
 
 
-def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
-    """By programme, which numbers are others than in the one before; of the first, all."""
-    result = np.ones(numbers.shape, dtype=bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
-    return result
-
-
-def _unpacked(basis: Basis, columns: int) -> HighsBasis:
-    statuses = [STATUSES[k] for k in basis.tolist()]
-    result = HighsBasis()
-    result.col_status, result.row_status = statuses[:columns], statuses[columns:]
-    result.valid = True
-    result.alien = False
-    return result
+def _chain(*numbers: Vector) -> list[int]:
+    """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
+    every = np.concatenate(numbers, axis=1)
+    varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
+    points = np.nan_to_num(every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]], posinf=0.0)
+    points /= np.abs(points).max(axis=0, initial=ROUNDING)
+    # Not by a matrix product, whose threads take more time than they save; rounded, as last digits depend on machines.
+    squares, products = np.sum(points**2, axis=1), np.einsum("ik,jk->ij", points, points)
+    distances = np.round(squares[:, None] + squares - 2.0 * products, 9)
+    order = [0]
+    while len(order) < len(points):
+        distances[:, order[-1]] = np.inf
+        order.append(int(distances[order[-1]].argmin()))
+    return order
 
 
 def _middle(costs: Vector) -> float:

@@ -161,3 +161,20 @@ def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     idle = evaluator.gaps(plan_values(instance, do_nothing_plan(instance)), Clock())
     assert left.gap.sum() <= idle.gap.sum() * (1 + 1e-6) + 1e-3
     assert left.gap.sum() == pytest.approx(found.gap, rel=1e-6, abs=1e-3)
+
+
+def test_each_shock_of_a_batch_has_its_own_gap() -> None:
+    """Of 100 t, half has to be served; what a cut leaves serves it, at 1,000 a tonne below the floor."""
+    data = free_to_miss(0)
+    del data["demands"]["toys"]
+    data["processes"]["imports"]["capacity"] = 100
+    severity = {"all": 1.0, "third": 0.3, "most": 0.9, "half": 0.5, "much": 0.8, "more": 0.6}
+    data["shocks"] = {
+        name: {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": cut}]}
+        for name, cut in severity.items()
+    }
+    instance = so.read(data)
+    found = RecourseEvaluator(instance).do_nothing(Clock())
+    gaps = {event.name: gap for event, gap in zip(instance.events, found.gap.tolist(), strict=True)}
+    short = {"all": 50e3, "third": 0, "most": 40e3, "half": 0, "much": 30e3, "more": 10e3}
+    assert gaps == pytest.approx(short)
