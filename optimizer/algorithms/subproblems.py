@@ -41,63 +41,46 @@ class ShockBatch:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """A request to solve the recourse of a batch.
+    """A request to solve the recourse of a batch."""
 
-    Attributes:
-        batch: its number.
-        task: least gaps; the best operation, the one that serves most, or gaps or costs with their subgradients in the
-            linking terms.
-        events: which of its shocks, by number among all events.
-        linking: the linking terms under the plan, as `TechnologyMatrix.linking_terms` gives them.
-        gap_limits: by shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all
-            floors are kept, nan to have it found. For ``subgradients of costs``, the gap that the shock may leave;
-            nan, and where it is left out, to keep its floors.
-        basis: where to start.
-        future: the number of the future whose shocks they are.
-        groups: by shock, the group whose subgradients are summed.
-        weights: by shock, of its value and subgradients.
-        flows: whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns
-            unserved demand.
-    """
-
-    batch: int
+    batch: int  # its number
+    # Least gaps; the best operation, the one that serves most, or gaps or costs with their subgradients in the linking
+    # terms.
     task: RecourseTask
-    events: Integers
-    linking: Vector
-    basis: Basis | None = None
-    future: int = 0
+    events: Integers  # which of its shocks, by number among all events
+    linking: Vector  # the linking terms under the plan, as `TechnologyMatrix.linking_terms` gives them
+    basis: Basis | None = None  # where to start
+    future: int = 0  # the number of the future whose shocks they are
+    # By shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all floors are kept,
+    # nan to have it found. For ``subgradients of costs``, the gap that the shock may leave; nan, and where it is left
+    # out, to keep its floors.
     gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
+    # By shock, the group whose subgradients are summed.
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    weights: Vector = field(default_factory=lambda: np.zeros(0))
+    weights: Vector = field(default_factory=lambda: np.zeros(0))  # by shock, of its value and subgradients
+    # Whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns unserved
+    # demand.
     flows: bool = False
 
 
 @dataclass(frozen=True)
 class BatchResponse:
-    """The response to a request, in the order of its shocks.
-
-    Attributes:
-        gap: in money.
-        fails: whether some segment falls noticeably below its floor.
-        cost: discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where
-            it was not requested.
-        unserved: t, by shock, segment and period of the window; empty where it was not requested.
-        flows: all operation; None where it was not requested.
-        cuts: by group, its value and its subgradient in the linking terms.
-        by_gap: by shock, the derivative of its cost in its gap limit; empty where none is.
-        basis: for the next time.
-        seconds: in the solver.
-    """
+    """The response to a request, in the order of its shocks."""
 
     events: Integers
-    gap: Vector
-    fails: npt.NDArray[np.bool_]
-    basis: Basis
-    seconds: float
+    gap: Vector  # in money
+    fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
+    basis: Basis  # for the next time
+    seconds: float  # in the solver
+    # Discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where it was
+    # not requested.
     cost: Vector = field(default_factory=lambda: np.zeros(0))
+    # T, by shock, segment and period of the window; empty where it was not requested.
     unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
-    flows: ManyFlows | None = None
+    flows: ManyFlows | None = None  # all operation; None where it was not requested
+    # By group, its value and its subgradient in the linking terms.
     cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
+    # By shock, the derivative of its cost in its gap limit; empty where none is.
     by_gap: Vector = field(default_factory=lambda: np.zeros(0))
 
 

@@ -21,38 +21,23 @@ STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 @dataclass(frozen=True)
 class Batch:
-    """Programmes that differ in numbers alone, in the units of the file; one row of an array each.
+    """Programmes that differ in numbers alone, in the units of the file; one row of an array each."""
 
-    Attributes:
-        costs: by column, one row for all or one for each.
-        upper: of every column; the lower bound is 0.
-        rhs: right-hand side of every row.
-    """
-
-    costs: Vector
-    upper: Vector
-    rhs: Vector
+    costs: Vector  # by column, one row for all or one for each
+    upper: Vector  # of every column; the lower bound is 0
+    rhs: Vector  # right-hand side of every row
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The solutions of a batch, in the units of the file.
+    """The solutions of a batch, in the units of the file."""
 
-    Attributes:
-        feasible: whether there is a solution.
-        objective: infinite where there is none.
-        values: by programme and column; empty unless requested.
-        duals: the change of the objective per unit of each row's right-hand side; empty unless requested.
-        reduced_costs: the same per unit of the bound that a column rests on; empty unless requested.
-        basis: of the first programme, for the next time this batch is requested.
-    """
-
-    feasible: npt.NDArray[np.bool_]
-    objective: Vector
-    values: Vector
-    duals: Vector
-    reduced_costs: Vector
-    basis: Basis
+    feasible: npt.NDArray[np.bool_]  # whether there is a solution
+    objective: Vector  # infinite where there is none
+    values: Vector  # by programme and column; empty unless requested
+    duals: Vector  # the change of the objective per unit of each row's right-hand side; empty unless requested
+    reduced_costs: Vector  # the same per unit of the bound that a column rests on; empty unless requested
+    basis: Basis  # of the first programme, for the next time this batch is requested
 
 
 class WarmProgramme:
