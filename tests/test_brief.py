@@ -185,7 +185,7 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
         "5",
         "2026",
         "2028",
-        "20 t more below floors, 10M USD in embargo, from 2027; 1 more shock fails",
+        "20 t more below floors, survival gap +10M USD in embargo, from 2027; 1 more shock fails",
     ]
     assert orders[-1][:3] == ["All decisions (2)", "8.9", "11.5"]
     money = part(brief, "money")
@@ -541,7 +541,7 @@ def test_command_writes_the_brief_and_prints_it_as_json(suffix: str, tmp_path: P
 
 def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:
     so.write_report(result, tmp_path / "brief.md", budgets=[5e6])
-    assert "20 t more below floors, 10M USD in embargo, from 2027" in (tmp_path / "brief.md").read_text(
+    assert "20 t more below floors, survival gap +10M USD in embargo, from 2027" in (tmp_path / "brief.md").read_text(
         encoding="utf-8"
     )
 
@@ -558,7 +558,7 @@ def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["report", str(TINY), "--json", "--budgets", "5M", "-o", str(tmp_path / "brief.md")])
     assert made.exit_code == 0, made.output
     parts = json.loads(made.stdout)["brief"]["parts"]
-    assert parts["orders"]["values"][-1]["slip"].startswith("80 t more below floors, 40M USD")
+    assert parts["orders"]["values"][-1]["slip"].startswith("80 t more below floors, survival gap +40M USD")
     assert [row[0] for row in parts["alternatives"]["table"]["rows"]] == ["This plan", "Budget 5M USD", "Do nothing"]
 
 

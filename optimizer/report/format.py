@@ -380,7 +380,7 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
     sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
         "budget": lambda: (si_up(amount, money), None),
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
-        "floors": lambda: (f"{percent(amount, 1)} of every floor", 1.0 - amount),
+        "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
         "demand": lambda: (f"{percent(amount, 1)} less", amount),
         "length": lambda: (f"{amount:g} months at most", None),
         "sooner": lambda: (f"{amount:g} months", None),

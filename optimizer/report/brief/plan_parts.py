@@ -200,7 +200,7 @@ def slip_text(instance: Instance, result: Result, slip: Slip) -> str:
         return f"nothing more goes unserved{more}"
     where = f" in {dated(instance, instance.event(slip.shock))}"
     if slip.gap > NEGLIGIBLE * max(1.0, slip.shortage_cost):
-        text = f"{si(slip.below_floor, 't')} more below floors, {si(slip.gap, result.money)}{where}"
+        text = f"{si(slip.below_floor, 't')} more below floors, survival gap +{si(slip.gap, result.money)}{where}"
     else:
         text = f"{si(slip.shortage, 't')} more unserved above floors, {si(slip.shortage_cost, result.money)}{where}"
     if slip.failed:
