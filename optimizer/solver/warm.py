@@ -88,7 +88,7 @@ class WarmProgramme:
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
             is_solved = self._is_solved()
             if place == 0:
-                first = self._end()
+                basis = self._end()
             if not is_solved:
                 continue
             objective[s] = highs.getObjectiveValue() * money
@@ -103,7 +103,7 @@ class WarmProgramme:
             values=found * self._columns,
             duals=duals * (money / self._rows),
             reduced_costs=reduced_costs * (money / self._columns),
-            basis=first,
+            basis=self._end() if basis is None else basis,
         )
 
     def _is_solved(self) -> bool:
@@ -135,6 +135,8 @@ class WarmProgramme:
 def _chain(*numbers: Vector) -> list[int]:
     """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
     every = np.concatenate(numbers, axis=1)
+    if not len(every):
+        return []
     varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
     points = np.nan_to_num(every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]], posinf=0.0)
     points /= np.abs(points).max(axis=0, initial=ROUNDING)
