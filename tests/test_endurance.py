@@ -56,6 +56,14 @@ def test_for_ever_where_what_is_left_keeps_the_floor() -> None:
     assert first(world(), "plant") == SurvivalTime(2026, math.inf, None)
 
 
+def test_for_ever_whatever_is_cut() -> None:
+    # Home makes 100 t as well: any one of the two serves 80. No linear programme is left to solve with leniency.
+    own = {"region": "home", "stage": "magnet", "output": {"magnet": 1}, "capacity": 100}
+    rival = {"region": "rival", "stage": "magnet", "output": {"magnet": 1}, "capacity": 90}
+    found = time_to_survive(world(processes={"imports": rival, "plant": own}, options={}), None).exposures
+    assert [each.months for every in found for each in every.before] == [math.inf] * 2 * len(found)
+
+
 def test_a_release_that_is_too_slow_does_not_last_at_all() -> None:
     slow = {"kind": "stockpile", "commodity": "magnet", "initial": 40, "release_rate": 49}
     assert first(world(options={"store": slow})) == SurvivalTime(2026, 0.0, "all")

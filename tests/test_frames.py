@@ -129,3 +129,9 @@ def test_every_study_has_frames() -> None:
     assert tested.frames.groups["samples"].max() <= 20
     explained = so.explain(instance, budget=5e6)
     assert "budget" in explained.frames.repairs.index.get_level_values("kind")
+
+
+def test_a_column_without_a_value_is_left_out_and_a_zero_is_a_value() -> None:
+    columns = [FrameColumn(name) for name in ("plan", "none", "text", "zero")]
+    frame = Frame.of_rows("plans", "Plans", columns, [("a", None, "", 0.0), ("b", None, "", 0.0)])
+    assert [column.name for column in frame.without_empty("none", "text", "zero").columns] == ["plan", "zero"]

@@ -36,26 +36,22 @@ GAP_ROOM = 0.1
 
 @dataclass
 class ScenarioModel(MeasuredModel):
-    """The mixed-integer model of an instance that holds some of its shocks, or all.
-
-    Attributes:
-        start: values of the integers of a known plan, which bounds the search; None where none is known.
-        relaxation: the last LP relaxation that has a solution.
-        known_bound: a lower bound on the least cost that was proven elsewhere.
-        survived: names of shocks whose floors are kept even where those of others may be missed.
-        worst_gap_limit: what the largest gap of a future is held to, money.
-        evaluator: of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
-    """
+    """The mixed-integer model of an instance that holds some of its shocks, or all."""
 
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.began, self.gap_limit_row = time.perf_counter(), GapLimit((), 1.0)
+        self.began = time.perf_counter()
+        self.gap_limit_row = GapLimit((), 1.0)
+        # Values of the integers of a known plan, which bounds the search; None where none is known.
         self.start: Vector | None = None
-        self.relaxation: SolveResult | None = None
+        self.relaxation: SolveResult | None = None  # the last LP relaxation that has a solution
+        # Names of shocks whose floors are kept even where those of others may be missed.
         self.survived: frozenset[str] = frozenset()
-        self.worst_gap_limit, self.known_bound = math.inf, -math.inf
+        self.worst_gap_limit = math.inf  # what the largest gap of a future is held to, money
+        self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
+        # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
         self.evaluator: RecourseEvaluator | None = None
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
@@ -138,11 +134,14 @@ class ScenarioModel(MeasuredModel):
     def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
         """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
         relaxation = self.solve_relaxed()
-        far, history = is_wide(self.solver, relaxation, cutoff, self.solve_rounded), self.branching_history
+        history = self.branching_history
+        far = is_wide(self.solver, relaxation, cutoff, self.solve_rounded)
         if far and self.evaluator is not None:
             before = relaxation.objective
             relaxation = RoundedFloors(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
-            history = history if relaxation.objective - before > RAISED * abs(before) else None
+            # A tree of our own is worth its time only where the rows say much.
+            if relaxation.objective - before <= RAISED * abs(before):
+                history = None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
         self.report(phase, math.inf, least)
         bound = self.known_bound if self.aim == "cost" else -math.inf
@@ -328,7 +327,8 @@ class ScenarioModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
-        self.start, column = result.values[self.solver.integers], list(self.measure_limit.terms)
+        self.start = result.values[self.solver.integers]
+        column = list(self.measure_limit.terms)
         self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")

@@ -276,7 +276,7 @@ class RoundedFloors:
             relaxation = self._hold(new)
         for _ in range(MOST_ROUNDS):
             new = self._violated(relaxation.values)
-            if len(new) <= max(0.0, self.is_wide * ENOUGH * len(self.model.solver.integers) - len(self.known)):
+            if not new or len(self.known) + len(new) <= self._too_few:
                 break
             self.known += new
             before, relaxation = relaxation.objective, self._hold(new)
@@ -302,6 +302,11 @@ class RoundedFloors:
             mark = Mark("", "floors", f"rounded{first + number}", "")
             result.append(Row(mark, "t", terms, "<=", -mass * row.rhs, None))
         return result
+
+    @property
+    def _too_few(self) -> float:
+        """So many rows in all are not worth holding."""
+        return ENOUGH * len(self.model.solver.integers) if self.is_wide else 0.0
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
         """What floors ask of the plan, at points near some values: the more is opened, the fewer shocks fail."""

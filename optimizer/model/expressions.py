@@ -54,6 +54,7 @@ class Expression:
                 mine[column] = mine[column] + amount if column in mine else amount
         else:
             constant = other
+        # As `is_nothing` asks, without a call: most constants are 0.
         if constant.__class__ is not float or constant:
             self.constant = self.constant + factor * constant
 

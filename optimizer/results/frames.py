@@ -134,11 +134,10 @@ class Frame:
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
     def without_empty(self, *names: str) -> "Frame":
-        """The same without those of the named columns that are empty in every row."""
-        empty = {
-            c.name for c, values in zip(self.columns, self.values, strict=True) if c.name in names and not any(values)
-        }
-        return self.select([column.name for column in self.columns if column.name not in empty])
+        """The same without those of the named columns that are empty in every row; a 0 is a value."""
+        by_name = dict(zip((column.name for column in self.columns), self.values, strict=True))
+        empty = {name for name in names if all(value is None or value == "" for value in by_name[name])}
+        return self.select(by_name.keys() - empty)
 
     def first(self, count: int) -> "Frame":
         """The same with the first rows only."""

@@ -51,7 +51,7 @@ class TreeBackEnd(HighsBackEnd):
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
-        history.failures = (history.failures + 1) * (tree.status == "given up")
+        history.failures = history.failures + 1 if tree.status == "given up" else 0
         known = self._restricted(plain, source, clock, listener)
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
@@ -299,9 +299,10 @@ class HighsRelaxations:
         return False
 
     def is_too_large(self, solved: int, closed: float) -> bool:
-        """Whether the tree took so many iterations."""
-        tried = max(self._patience, PROMISED * closed if math.isfinite(self._patience) else 0.0)
-        return self._iterations > min(MOST_ITERATIONS, tried * self._first)
+        """Whether the tree took more iterations than it may."""
+        # Infinite where something was learned from similar searches: then the largest number alone counts.
+        times = max(self._patience, PROMISED * closed)
+        return self._iterations > min(MOST_ITERATIONS, times * self._first)
 
     def raise_bound(self, bound: float) -> None:
         """Report it."""

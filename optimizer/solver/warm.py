@@ -71,9 +71,7 @@ class WarmProgramme:
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
         order = _chain(upper, rhs)
-        # By programme, which numbers are others than in the one before; of the first, all.
-        chained = upper[order], rhs[order]
-        is_new, is_new_row = (np.vstack([each[:1] == each[:1], each[1:] != each[:-1]]) for each in chained)
+        is_new, is_new_row = _moved(upper[order]), _moved(rhs[order])
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
@@ -92,6 +90,8 @@ class WarmProgramme:
             if not is_solved:
                 continue
             objective[s] = highs.getObjectiveValue() * money
+            if not (values or with_duals):
+                continue
             solution: Any = highs.getSolution()
             if values:
                 found[s] = solution.col_value
@@ -130,6 +130,13 @@ class WarmProgramme:
     def _end(self) -> Basis:
         basis = self._highs.getBasis()
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
+
+
+def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
+    """By programme, which numbers are others than in the one before; of the first, all."""
+    result = np.ones(numbers.shape, dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
+    return result
 
 
 def _chain(*numbers: Vector) -> list[int]:

@@ -46,7 +46,6 @@ class RangeEnd:
 class SizeRange:
     """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years."""
 
-    # Which.
     option: str
     kind: str
     cheapest: float  # what the cheapest plan buys

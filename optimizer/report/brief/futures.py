@@ -19,6 +19,7 @@ from optimizer.report.brief.plan_parts import (
     find_brief_slips,
     first_year,
     new_money_part,
+    on_line_words,
     order_sums,
     orders_of,
     slip_text,
@@ -274,7 +275,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
         _amounts([order.money for order in some]),
         _amounts([order.total for order in some]),
         min(whens),
-        f"bought until {on_line}" if some[0].is_stock else on_line,
+        on_line_words(on_line, is_stock=some[0].is_stock),
         where,
     )
 

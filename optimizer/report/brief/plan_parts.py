@@ -24,7 +24,9 @@ from optimizer.units import si
 MOST_ORDERS, MOST_LATER, MOST_YEARS = 7, 6, 10
 # What is said of orders a year later.
 IF_LATE, LATE_LACKS, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
-LATE_NOTE = "A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
+LATE_NOTE = (
+    " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
+)
 LATE_NOTE += "The most damage comes first, and delays do not add up."
 
 
@@ -65,6 +67,11 @@ def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...
         for move in due
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda order: -order.money))
+
+
+def on_line_words(when: str, *, is_stock: bool) -> str:
+    """When an order works; of a stockpile, until when it is bought."""
+    return f"bought until {when}" if is_stock else when
 
 
 def _spent_in(instance: Instance, move: Purchase, year: int) -> float:
@@ -122,14 +129,12 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
         FrameColumn("sampled", "In best plans", "share", "percent"),
         FrameColumn("slip", IF_LATE),
     )
-    notes = {"": "Money: outlay, undiscounted."}
+    note = "Money: outlay, undiscounted."
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
-        notes["sampled"] = f"In best plans: the share {of_what} in which the best plan has it."
-    if slips:
-        notes["slip"] = LATE_NOTE
-    shown = [each.name for each in columns if each.name not in {"sampled", "slip"} or each.name in notes]
-    frame = Frame.of_rows("orders", title, columns, rows, " ".join(notes.values())).select(shown)
+        note += f" In best plans: the share {of_what} in which the best plan has it."
+    note += LATE_NOTE if slips else ""
+    frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
     if slips or result.adversary is not None:
         return BriefPart("orders", title, (), frame, strong=strong)
@@ -141,15 +146,24 @@ def _order_rows(
     instance: Instance, result: Result, orders: Sequence[Order], slips: Mapping[tuple[str, ...], Slip]
 ) -> Iterator[tuple[Any, ...]]:
     """The largest orders, those whose delay does the most damage first; how much the others are, and all together."""
-    together = slips.get(_options(orders))
     shown, rest = orders[:MOST_ORDERS], orders[MOST_ORDERS:]
     for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
-        yield _order_row(instance, result, order, slips.get((order.option,)))
+        late = _late_text(instance, result, slips, (order.option,))
+        on_line, share = on_line_words(order.on_line, is_stock=order.is_stock), _share_of_samples(result, order.option)
+        yield f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, share, late
     if rest:
         yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
-        text = NOT_COMPUTED if together is None else slip_text(instance, result, together)
-        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, None, text
+        late = _late_text(instance, result, slips, _options(orders))
+        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, None, late
+
+
+def _late_text(
+    instance: Instance, result: Result, slips: Mapping[tuple[str, ...], Slip], options: tuple[str, ...]
+) -> str | None:
+    """What a slip of some orders does; None where no slip was looked at."""
+    slip = slips.get(options)
+    return slip_text(instance, result, slip) if slip else NOT_COMPUTED if slips else None
 
 
 def _damage(slip: Slip | None) -> tuple[float, float]:
@@ -160,13 +174,12 @@ def _damage(slip: Slip | None) -> tuple[float, float]:
 def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
     """What is decided in later years, the most money first."""
     ordered = sorted(later, key=lambda move: -move.counted)
-    shown, rest = (
-        (ordered, []) if len(ordered) <= MOST_LATER else (ordered[: MOST_LATER - 1], ordered[MOST_LATER - 1 :])
-    )
-    for move in shown:
-        on_line = f"bought until {move.on_line}" if move.purchases else move.on_line
+    shown = len(ordered) if len(ordered) <= MOST_LATER else MOST_LATER - 1
+    for move in ordered[:shown]:
+        on_line = on_line_words(move.on_line, is_stock=bool(move.purchases))
         share = _share_of_samples(result, move.option)
         yield f"Later: {move.name}, {move.size_words}", None, move.counted, move.decided, on_line, share, None
+    rest = ordered[shown:]
     if rest:
         spent = math.fsum(move.counted for move in rest)
         yield f"and {plural(len(rest), 'later decision')}", None, spent, None, None, None, None
@@ -179,13 +192,6 @@ def _share_of_samples(result: Result, option: str) -> float | None:
 
 def _options(orders: Iterable[Order]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(order.option for order in orders))
-
-
-def _order_row(instance: Instance, result: Result, order: Order, slip: Slip | None) -> tuple[Any, ...]:
-    text = NOT_COMPUTED if slip is None else slip_text(instance, result, slip)
-    on_line = f"bought until {order.on_line}" if order.is_stock else order.on_line
-    share = _share_of_samples(result, order.option)
-    return f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, share, text
 
 
 def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
