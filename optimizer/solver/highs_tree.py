@@ -51,7 +51,6 @@ class TreeBackEnd(HighsBackEnd):
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
-        history.failures = history.failures + 1 if tree.status == "given up" else 0
         known = self._restricted(plain, source, clock, listener)
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
@@ -112,6 +111,7 @@ class TreeBackEnd(HighsBackEnd):
             tree = TreeSearch(source, [TreeNode(-math.inf, 0, lower, upper)], gains, distance)
             tree.run()
             history.write(keys, gains)
+            history.failures = history.failures + 1 if tree.status == "given up" else 0
             if source.values is not None:
                 history.distance = (source.best - tree.root) * request.money
                 source.values = _postsolved(presolved, source.values)

@@ -77,7 +77,7 @@ class WarmProgramme:
         found = np.zeros((size * values, count))
         duals = np.zeros((size * with_duals, len(self._each)))
         reduced_costs = np.zeros((size * with_duals, count))
-        highs = self._highs
+        highs, is_read = self._highs, values or with_duals
         for place, s in enumerate(order):
             if place == 0 or len(costs) > 1:
                 highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
@@ -87,10 +87,9 @@ class WarmProgramme:
             is_solved = self._is_solved()
             if place == 0:
                 basis = self._end()
-            if not is_solved:
-                continue
-            objective[s] = highs.getObjectiveValue() * money
-            if not (values or with_duals):
+            if is_solved:
+                objective[s] = highs.getObjectiveValue() * money
+            if not (is_solved and is_read):
                 continue
             solution: Any = highs.getSolution()
             if values:
