@@ -432,4 +432,5 @@ def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
-    return min(eta + math.fsum(q * max(0.0, cost - eta) for cost, q in outcomes) / (1.0 - alpha) for eta, _ in outcomes)
+    eta, q = np.array(sorted(outcomes, reverse=True)).T
+    return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
