@@ -97,8 +97,8 @@ def change_instance(
 
     `--set` comes first, then scenarios in the order given, then the choice of one future, what has to be bought, what
     is left out, and the budget. What is wrong with any of these comes at once. Where one replaces a value of another, a
-    warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks. `by_expected_cost`
-    leaves out `policy.objective`, as commands do that know no other measure.
+    warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
+    `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
     from optimizer.instance.edits import judged_alone, scenario_names
     from optimizer.io.load import inspect_document
