@@ -108,9 +108,7 @@ def change_instance(
         given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
-    gone = [option for option, *_ in force if option not in made.instance.options]
-    if gone:
-        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
+    _refuse_left_out(made.instance, [option for option, *_ in force])
     if not takes_futures:
         _refuse_futures(made.instance, file)
     if by_expected_cost or not common.understands_measures():
@@ -118,6 +116,13 @@ def change_instance(
     replaced = _clashes(given, changes, names, force, amounts)
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
+
+
+def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
+    """Refuse, as usage, what has to be bought and is left out at once."""
+    for option in forced:
+        if option not in instance.options:
+            raise typer.BadParameter(f"{option} is left out and has to be bought: choose one.", param_hint="--force")
 
 
 @contextlib.contextmanager
