@@ -252,7 +252,7 @@ class BendersLoop:
             if result.values is None:
                 return False
             self.relaxation = result.values
-            point, evaluation = self._separate(result, centre, RELAXATION_GAP * abs(result.objective))
+            point, evaluation = self._separate(result, centre)
             self.bound = max(self.bound, result.objective)
             if evaluation.is_feasible:
                 upper = min(upper, evaluation.proven)
@@ -265,14 +265,14 @@ class BendersLoop:
                 self.is_relaxed = (
                     evaluation.is_within_tolerance
                     or stalling.is_over(result.objective, upper)
-                    or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
+                    or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
         return False
 
-    def _separate(self, result: SolveResult, centre: Vector | None, slack: float) -> tuple[Vector, Evaluation]:
+    def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
         """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.
 
         Shocks that were left out are solved as well where the others add no cut, or once its value may be within
