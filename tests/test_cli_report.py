@@ -50,6 +50,17 @@ def test_the_figures_that_decide_stand_there_without_a_study(tmp_path: Path) -> 
     assert "--quick" in json.loads(done.stdout)["brief"]["parts"]["figures"]["missing"]
 
 
+@pytest.mark.parametrize("objective", ["regret", "worst", "{cvar: 0.9}"])
+@pytest.mark.parametrize("part", [["--requirements", "--quick"], ["--future", "base", "--quick"]])
+def test_what_knows_no_other_measure_is_of_expected_cost(tmp_path: Path, objective: str, part: list[str]) -> None:
+    futures = "futures={cost: {from: 2028, branches: {base: {}, high: {set: {demands.motors.quantity: 120}}}}}"
+    asked = ["--set", futures] if "--future" in part else []
+    line = ["report", TINY, "--set", f"policy.objective={objective}", *asked, *part, "-o", str(tmp_path / "x.xlsx")]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.stderr
+    assert "policy.objective is left out: plans are judged by expected cost" in " ".join(done.stderr.split())
+
+
 def test_report_of_an_instance_with_a_frontier(tmp_path: Path) -> None:
     line = ["report", TINY, "--budgets", "0,5M", "-o", str(tmp_path / "page.html"), "--json"]
     done = CliRunner().invoke(app, line)

@@ -317,6 +317,16 @@ def test_no_shock_plans_are_those_of_their_budgets() -> None:
         assert so.solve(with_budget(instance, budget)).calm_cost == pytest.approx(cost, rel=1e-4), budget
 
 
+def test_the_support_of_a_no_shock_plan_is_paid_by_its_budget_by_hand() -> None:
+    """Ten tonnes a year at 10k and 5k of support, which the budget pays, take the place of ten at 60k."""
+    friend = {"region": "ally", "stage": "magnet", "output": {"magnet": 1}, "capacity": 10, "cost": 1e4, "support": 5e3}
+    data = yaml.safe_load(TINY.read_text())
+    data["processes"]["friend"] = friend
+    found = so.compare(so.read(data), [0.0, 5e4, None], facts=())
+    costs = [column.result.calm_cost for column in found.columns]
+    assert costs == pytest.approx([30e6, 30e6 - 10 * 45e3, 30e6 - 50 * 45e3])
+
+
 def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
     # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
     assert compare(tiny(), [0.0], settings=Settings(time_limit=600.0)).gap == 0.02

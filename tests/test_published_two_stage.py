@@ -14,6 +14,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 import optimizer as so
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.solver import Clock
+from tests.algorithms import by_cuts
 from tests.speed.published import Facilities, Network, flcvar, netdes
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +131,26 @@ def test_drawn_facilities_have_the_optimum_of_their_programme(tmp_path: Path, se
     result = so.solve(so.read(flcvar(path, 12, seed)), settings=EXACT)
     assert result.survival_gap == 0
     assert result.total_cost == pytest.approx(facility_optimum(path, 12, seed), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tail_is_found_though_most_plans_are_evaluated_in_a_part_of_the_scenarios(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, solved, solve = drawn_facilities(tmp_path / "drawn.txt", seed), list[int](), RecourseEvaluator.subgradients
+
+    def noted(self: RecourseEvaluator, plan: Any, clock: Any, task: str, *rest: Any) -> Any:
+        if task == "subgradients of costs":
+            solved.append(len(self.instance.events) - len(rest[2]))
+        return solve(self, plan, clock, task, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RecourseEvaluator, "subgradients", noted)
+    found = by_cuts(so.read(flcvar(path, 40, seed)), EXACT, Clock(), lambda step: None, few=0)
+    assert found.cost == pytest.approx(facility_optimum(path, 40, seed), rel=1e-6)
+    assert found.bound == pytest.approx(found.cost, rel=1e-6)
+    # Twice the dearest tenth of 40; and all others of a plan whose value is stated.
+    assert {8, 32, 40} == set(solved)
+    assert solved.count(8) > solved.count(32) + solved.count(40)
 
 
 @pytest.mark.parametrize("path", published("flcvar/cap41.txt"), ids=lambda path: path.stem)

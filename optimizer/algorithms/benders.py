@@ -154,7 +154,7 @@ class CutSearch(RecourseEstimates):
         slack = HELD_GAP * abs(best.evaluation.expected)
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
-            master = loop.objective.build(shocks)
+            master = loop.master
             most = best.evaluation.measured + 0.5 * slack
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.unit)
             master.most_measured = best.evaluation.measured + slack
@@ -164,7 +164,6 @@ class CutSearch(RecourseEstimates):
         again = BendersLoop(
             self, replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False), self.negligible
         )
-        again.master.add_pool(loop.master.pool)
         again.start_from(best.result)
         again.is_relaxed = True
         again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measured + slack]

@@ -6,8 +6,8 @@ granted. That is what its master estimates, or the least one where that is more.
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,45 @@ import numpy.typing as npt
 from optimizer.algorithms.benders_master import EstimateKind, Evaluation, MasterProblem, ShockGroups, group_shocks
 from optimizer.algorithms.extensive_form import GAP_ROOM
 from optimizer.algorithms.problem import Aim, negligible_gap
-from optimizer.algorithms.recourse import Subgradients
+from optimizer.algorithms.recourse import ShockGaps, Subgradients
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.subproblems import RecourseTask
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
 from optimizer.solver import Integers, Vector
-from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED
+from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED, ROUNDING
 
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
+
+
+def _failing(found: Subgradients | ShockGaps, but: Collection[int] = ()) -> dict[int, float]:
+    """By number, the gap of each shock that fails."""
+    return {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in but}
+
+
+@dataclass(frozen=True)
+class _EvaluatedPlan:
+    """What is known of the recourse under one plan."""
+
+    groups: ShockGroups
+    plan: Vector
+    solved: npt.NDArray[np.bool_]  # by shock
+    found: Subgradients  # of the shocks solved
+
+    def is_of(self, groups: ShockGroups, point: Vector) -> bool:
+        """Whether a plan is this one, and its shocks are grouped alike."""
+        parts = ((self.groups.group_of, groups.group_of), (self.groups.weights, groups.weights))
+        is_like = all(np.array_equal(own, other) for own, other in parts)
+        largest = max(1.0, np.abs(self.plan).max(initial=0.0))
+        return is_like and np.allclose(point[: len(self.plan)], self.plan, ROUNDING, ROUNDING * largest)
+
+    def at(self, point: Vector) -> Subgradients:
+        """The same cuts, from a plan that is this one but for rounding; −∞ and least costs where nothing was solved."""
+        left_out = (self.groups.group_of >= 0) & ~self.solved
+        value = self.found.value + self.found.subgradient @ (point[: len(self.plan)] - self.plan)
+        value[self.groups.group_of[left_out]] = -np.inf
+        return replace(self.found, value=value, cost=np.where(left_out, self.groups.least, self.found.cost))
 
 
 class RecourseEstimates(Search):
@@ -34,6 +63,8 @@ class RecourseEstimates(Search):
     """
 
     worst_gap = math.inf
+    # Left out of an evaluation at first: shocks that were far from the tail at the last plan that was evaluated wholly.
+    far_from_tail: Collection[int] = ()
 
     @cached_property
     def negligible(self) -> float:
@@ -140,9 +171,36 @@ class RecourseEstimates(Search):
 
     # Evaluations.
 
-    def _subgradients(self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None) -> Subgradients:
-        task, by_shock = TASKS[groups.kind], (groups.group_of, groups.weights, groups.outside)
-        return self.evaluator.subgradients(point, self.clock, task, *by_shock, gap_limits)
+    @cached_property
+    def _known(self) -> dict[EstimateKind, _EvaluatedPlan]:
+        """The plan that was evaluated last."""
+        return {}
+
+    def _subgradients(
+        self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None, left_out: Collection[int] = ()
+    ) -> Subgradients:
+        """Those of a plan; what is known of it is not solved again.
+
+        Shocks may be left out that are alone in their groups: their values are −∞, and add no cut.
+        """
+        wanted = groups.group_of >= 0
+        wanted[list(left_out)] = False
+
+        def solve(plan: Vector, some: npt.NDArray[np.bool_]) -> Subgradients:
+            by_shock = groups.group_of, groups.weights, np.flatnonzero(~some).tolist()
+            return self.evaluator.subgradients(plan, self.clock, TASKS[groups.kind], *by_shock, gap_limits)
+
+        if gap_limits is not None:
+            return solve(point, wanted)
+        known = self._known.get(groups.kind)
+        if known is None or not known.is_of(groups, point):
+            found = solve(point, wanted)
+            known = _EvaluatedPlan(groups, point[: found.subgradient.shape[1]].copy(), wanted, found)
+        elif (missing := wanted & ~known.solved).any():
+            found = known.found.plus(solve(known.plan, missing))
+            known = replace(known, solved=known.solved | wanted, found=found)
+        self._known[groups.kind] = known
+        return known.at(point)
 
     def _measured(
         self, master: MasterProblem, point: Vector, costs: Vector, gaps: Sequence[float] = ()
@@ -159,22 +217,44 @@ class RecourseEstimates(Search):
         expected = expected_cost(found)
         return expected if master.aim == "expected cost" else measured, measured, expected, cost
 
-    def _evaluate_costs(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
-        """The measure, and the violated shocks; costs are cut, and shocks without probability only separated."""
-        costs, cuts, violated = np.zeros(len(self.probability)), 0, dict[int, float]()
-        held = self.listed.numbers(self.shocks)
-        known = set(self.listed.redundant.union(held))
+    def _evaluate_costs(
+        self, master: MasterProblem, point: Vector, values: Vector, *, is_whole: bool = False
+    ) -> Evaluation:
+        """The measure, and the violated shocks; costs are cut, and shocks without probability only separated.
+
+        Where the tail alone counts, shocks far from it are left out, unless the evaluation is to be of all. Costs of
+        the first plan of all do not count, where it does not survive shocks without probability.
+        """
+        left_out = () if is_whole else self._left_out(master)
+        is_whole = not left_out
+        costs, cuts, held = np.zeros(len(self.probability)), 0, self.listed.numbers(self.shocks)
+        violated = self._violated_beside(master, point, held)
+        if not (held or master.pool) and (first := self.listed.violations(violated)):
+            return Evaluation(math.inf, is_feasible=False, violated=first)
         for kind, groups in master.groups.items():
-            found = self._subgradients(groups, point)
+            found = self._subgradients(groups, point, left_out=left_out)
+            is_whole = not np.isneginf(found.value).any()
             costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
-            violated |= {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in held}
-            known |= set(np.flatnonzero(groups.group_of >= 0).tolist())
-        if len(known) < len(self.tree.events):
-            left = self.evaluator.gaps(point, self.clock, known)
-            violated |= {n: float(left.gap[n]) for n in np.flatnonzero(left.fails).tolist()}
+            violated |= _failing(found, held)
         worth = self._measured(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured
-        return Evaluation(*worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts)
+        if is_feasible and is_whole:
+            self.far_from_tail = master.far_from_tail(point, costs)
+        rest = None if is_whole else partial(self._evaluate_costs, master, point, values, is_whole=True)
+        return Evaluation(
+            *worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts, rest=rest
+        )
+
+    def _left_out(self, master: MasterProblem) -> Collection[int]:
+        return self.far_from_tail if master.is_tail_alone else ()
+
+    def _violated_beside(self, master: MasterProblem, point: Vector, held: Collection[int]) -> dict[int, float]:
+        """By number, the gap of each violated shock that a master neither holds nor estimates."""
+        estimated = (np.flatnonzero(groups.group_of >= 0).tolist() for groups in master.groups.values())
+        known = self.listed.redundant.union(held, *estimated)
+        if len(known) == len(self.tree.events):
+            return {}
+        return _failing(self.evaluator.gaps(point, self.clock, known))
 
     def _evaluate_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
         """The gaps of the futures; the value is the largest one, or the sum of all."""
@@ -185,7 +265,7 @@ class RecourseEstimates(Search):
         gaps = master.by_future("gap", found.value)
         below, gap = master.cut_violation("gap", point, found, values), master.weighted(gaps)
         cuts = master.add_cuts("gap", point, found, values)
-        violated = {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist()}
+        violated = _failing(found)
         # Holding the shocks whose estimates are worst improves the bound most.
         weights = {n: float(below[groups.group_of[n]]) for n in violated}
         to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
@@ -213,7 +293,7 @@ class RecourseEstimates(Search):
         if "cost" in master.groups:
             of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
             costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
-            violated = {n: float(of_costs.gap[n]) for n in np.flatnonzero(of_costs.fails).tolist()}
+            violated = _failing(of_costs)
             if gap_limits is not None:
                 # Each shock counts with the gap that it leaves at that cost: it may be less than it is allowed.
                 alone = ~np.isnan(gap_limits)

@@ -234,7 +234,7 @@ class BendersLoop:
         assert known.values is not None
         result = self.master.solve_with_purchases(known.values)
         if result.values is not None:
-            evaluation = self.objective.evaluate(self.master, result.values, result.values)
+            evaluation = self.objective.evaluate(self.master, result.values, result.values).whole()
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible:
                 self.incumbent = Incumbent(result, evaluation, self.master.builder)
@@ -246,16 +246,18 @@ class BendersLoop:
     def _solve_relaxation(self) -> bool:
         """Whether the relaxation is feasible; then its bounds are near each other."""
         centre: Vector | None = None
-        upper, stalling = math.inf, _Stalling()
+        upper, least, stalling = math.inf, math.inf, _Stalling()
         while not self.search.clock.is_over:
             result = self.master.solve_relaxed()
             if result.values is None:
                 return False
             self.relaxation = result.values
-            point, evaluation = self._separate(result.values, centre)
+            point, evaluation = self._separate(result, centre)
             self.bound = max(self.bound, result.objective)
-            if evaluation.is_feasible and evaluation.value <= upper:
-                upper, centre = evaluation.value, point
+            if evaluation.is_feasible:
+                upper = min(upper, evaluation.proven)
+                if evaluation.value <= least:
+                    least, centre = evaluation.value, point
             self._report(upper, result.objective, evaluation, ", relaxation")
             if self._add_shocks(evaluation):
                 centre = None
@@ -263,21 +265,33 @@ class BendersLoop:
                 self.is_relaxed = (
                     evaluation.is_within_tolerance
                     or stalling.is_over(result.objective, upper)
-                    or self._is_near(upper, result.objective, RELAXATION_GAP * abs(upper))
+                    or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
         return False
 
-    def _separate(self, values: Vector, centre: Vector | None) -> tuple[Vector, Evaluation]:
-        """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut."""
+    def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
+        """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.
+
+        Shocks that were left out are solved as well where the others add no cut, or once its value may be within
+        `slack`, money, of the lower bound.
+        """
+        values = result.values
+        assert values is not None
         if centre is not None:
             point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
-            evaluation = self.objective.evaluate(self.master, point, values)
+            evaluation = self._completed(self.objective.evaluate(self.master, point, values), result.objective, slack)
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation
-        return values, self.objective.evaluate(self.master, values, values)
+        evaluation = self._completed(self.objective.evaluate(self.master, values, values), result.objective, slack)
+        return values, evaluation if evaluation.new_cuts else evaluation.whole()
+
+    def _completed(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
+        """An evaluation that adds cuts, of every shock where its value may be near a lower bound."""
+        is_near = self._is_near(evaluation.value, lower, slack)
+        return evaluation.whole() if evaluation.new_cuts and is_near else evaluation
 
     def _solve_integers(self) -> bool:
         self.began = time.perf_counter()
@@ -391,9 +405,9 @@ class BendersLoop:
         centre, stalling, has_progressed = self._centre(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
-            point, evaluation = self._separate(result.values, centre)
-            self._report(evaluation.value, self.bound, evaluation)
-            if evaluation.is_feasible and evaluation.value < self._upper:
+            point, evaluation = self._separate(result, centre, self._slack(result.objective))
+            self._report(evaluation.proven, self.bound, evaluation)
+            if evaluation.is_feasible and evaluation.proven < self._upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 centre = None if centre is None else point
             is_done = self._is_solved(evaluation, result.objective)
@@ -408,7 +422,7 @@ class BendersLoop:
 
     def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
         """Whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
-        is_near = self._is_near(evaluation.value, lower, self._slack(evaluation.value) / 4)
+        is_near = self._is_near(evaluation.proven, lower, self._slack(evaluation.value) / 4)
         return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
     def _centre(self, key: bytes) -> Vector | None:

@@ -14,7 +14,7 @@ master is a lower bound too.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,6 +40,8 @@ EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
 # Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
 MOST_GROUPS = 400
+# Where the tail alone counts, the dearest shocks with so many times its probability may be in it at plans nearby.
+TAILS = 2.0
 # The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
@@ -225,11 +227,11 @@ class MasterProblem(ScenarioModel):
         return bool((self.groups["cost"].group_of[likely] >= 0).all())
 
     def _write_outcomes(self) -> list[list[CostOutcome[Expression]]]:
-        """The outcomes of each future, by estimates, from columns for what the baseline costs in periods of shocks."""
+        """The outcomes of each future, by estimates, from columns for what it costs without shocks."""
         result, first = list[list[CostOutcome[Expression]]](), 0
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0).tolist()
-            calm = total([own.spending, *own.operating])
+            calm = self._column(f"baseline{number}", total([own.spending, *own.operating]))
             struck = sorted({t for n in likely for t in range(*own.windows[n])})
             paid = {t: self._column(f"baseline{number}.{t}", own.operating[t]) for t in struck}
             none = max(0.0, 1.0 - math.fsum(own.probabilities))
@@ -256,6 +258,18 @@ class MasterProblem(ScenarioModel):
             result.append(own.at(numbers, costs[first : first + len(own.probabilities)]))
             first += len(own.probabilities)
         return result
+
+    def far_from_tail(self, plan: Vector, costs: Vector) -> Collection[int]:
+        """Where the tail alone counts, the shocks that are cheaper than others of `TAILS` times its probability."""
+        if not self.is_tail_alone:
+            return ()
+        likely = np.flatnonzero(np.concatenate([own.probabilities for own in self._own_costs]) > 0)
+        outcomes = [outcome for each in self.future_costs(plan, costs) for outcome in each.outcomes[1:]]
+        order = np.argsort([-outcome.cost for outcome in outcomes], kind="stable")
+        shares = np.array([outcome.probability for outcome in outcomes])[order]
+        dearer = np.cumsum(shares) - shares
+        far: list[int] = likely[order[dearer >= TAILS * (1.0 - self.policy.objective.alpha)]].tolist()
+        return far
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future, by estimates, money."""
@@ -315,12 +329,12 @@ class MasterProblem(ScenarioModel):
             gaps = self.estimated("gap", values)[self.groups[kind].gaps[tied]]
             cut[tied] += found.by_gap[tied] * (gaps - found.gap_limit[tied])
         known = self.estimated(kind, values)
-        if kind == "cost" and self._is_tail_alone:
+        if kind == "cost" and self.is_tail_alone:
             known = np.maximum(known, self._below_tail(values))
         return np.asarray(np.maximum(cut - known, 0.0))
 
     @property
-    def _is_tail_alone(self) -> bool:
+    def is_tail_alone(self) -> bool:
         """Whether nothing counts but the tail of the costs."""
         measure = self.policy.objective
         return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "cost"
@@ -424,7 +438,9 @@ def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
 class Evaluation:
     """The evaluation of a plan by the subproblems."""
 
-    value: float  # of the objective, with the recourse function in place of its outer approximation θ
+    # Of the objective, with the recourse function in place of its outer approximation θ; at least so much where `rest`
+    # is given.
+    value: float
     # The measure of the costs, and the expected cost, where costs count; with the price of gaps.
     measured: float = math.nan
     expected: float = math.nan
@@ -437,6 +453,17 @@ class Evaluation:
     to_hold: Sequence[Violation] | None = None
     # Where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
     granted: Vector | None = None
+    # Evaluates the shocks that were left out as well; None where all were solved.
+    rest: Callable[[], "Evaluation"] | None = None
+
+    def whole(self) -> "Evaluation":
+        """The same with every shock solved."""
+        return self if self.rest is None else self.rest()
+
+    @property
+    def proven(self) -> float:
+        """The value, which is known only once every shock is solved."""
+        return self.value if self.rest is None else math.inf
 
     @property
     def is_within_tolerance(self) -> bool:

@@ -9,7 +9,7 @@ row; that of an activity's capacity comes from its limit, a row or the bound of 
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import numpy as np
@@ -72,6 +72,10 @@ class Subgradients:
     cost: Vector
     gap_limit: Vector  # by group, the gap that its shock may leave
     by_gap: Vector  # the derivative of the group's value in it
+
+    def plus(self, other: "Subgradients") -> "Subgradients":
+        """With those of other shocks at the same plan."""
+        return Subgradients(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 class RecourseEvaluator:

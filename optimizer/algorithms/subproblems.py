@@ -290,7 +290,11 @@ class _BatchSolver:
         strict = np.isnan(gap_limits)
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
         batch.upper[:, self.window.gap_limit_columns] = (np.where(strict, 0.0, gap_limits) / self.window.unit)[:, None]
-        found = self._solve(batch, values=True, with_duals=True)
+        if strict.all():
+            # Where every floor is kept, nothing falls short: other values are not asked for.
+            found = replace(self._solve(batch, with_duals=True), values=np.zeros(batch.upper.shape))
+        else:
+            found = self._solve(batch, values=True, with_duals=True)
         self._accept_tolerance(found, batch.costs, gap_limits)
         kept = found.feasible.copy()
         free = np.flatnonzero(~kept)

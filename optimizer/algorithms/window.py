@@ -59,18 +59,21 @@ class TechnologyMatrix:
 
 
 class ScenarioTable:
-    """Numbers by item and shock; most items have one number for all shocks."""
+    """Numbers by item and shock; most items have one number for all shocks, and many shocks the same numbers."""
 
     def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
         self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
         varying = [i for i, number in enumerate(numbers) if isinstance(number, np.ndarray)]
         self._varying = np.array(varying, dtype=np.intp)
-        self._numbers = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
+        table = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
+        places: dict[bytes, int] = {}
+        self._place = np.array([places.setdefault(row.tobytes(), len(places)) for row in table], dtype=np.intp)
+        self._numbers = table[np.unique(self._place, return_index=True)[1]]
 
     def rows(self, which: Integers) -> Vector:
         """One row for each of some shocks."""
         rows = np.repeat(self._base[None, :], len(which), axis=0)
-        rows[:, self._varying] = self._numbers[which]
+        rows[:, self._varying] = self._numbers[self._place[which]]
         return rows
 
     def largest(self) -> Vector:

@@ -8,6 +8,7 @@ Auditor     the arithmetic of one kind; `audit/levers/<kind>.py` holds that of e
 An auditor never calls its lever: the two are written twice so that each checks the other.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -207,12 +208,19 @@ class Paths:
 
     def override(self, part: str, name: str, usual: float) -> float | Array:
         """What each shock says of a name, an array (paths, 1); what is usual where none says anything."""
-        if name not in self._mentioned.setdefault(part, {name for spec in self.specs for name in getattr(spec, part)}):
+        if part not in self._stated:
+            stated = self._stated[part] = defaultdict[str, dict[int, float]](dict)
+            for number, spec in enumerate(self.specs):
+                for each, amount in getattr(spec, part).items():
+                    stated[each][number] = amount
+        if name not in self._stated[part]:
             return usual
-        return np.array([[getattr(spec, part).get(name, usual)] for spec in self.specs])
+        result, own = np.full((len(self.specs), 1), usual), self._stated[part][name]
+        result[list(own), 0] = list(own.values())
+        return result
 
     @cached_property
-    def _mentioned(self) -> dict[str, set[str]]:
+    def _stated(self) -> dict[str, dict[str, dict[int, float]]]:
         return {}
 
 

@@ -30,7 +30,7 @@ from optimizer.instance.derived import size_thresholds
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FutureResult, FuturesResult
-from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, Plan
+from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, weakest
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE
@@ -104,13 +104,19 @@ def _recompute_baseline(
     return accounts, baseline
 
 
+def audit_no_shock(instance: Instance, kept: NoShockPlan) -> tuple[Report, BaselineAccounts]:
+    """The rows of a no-shock plan again, in the same instance without shocks, and how it runs."""
+    report = Report()
+    _, baseline = _recompute_baseline(without_disruptions(instance), kept.plan, kept.baseline, report)
+    return report, baseline
+
+
 def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> None:
     """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
     kept = result.no_shock
     if kept is None:
         return
-    again = Report()
-    _, baseline = _recompute_baseline(without_disruptions(instance), kept.plan, kept.baseline, again)
+    again, baseline = audit_no_shock(instance, kept)
     costs = baseline.costs
     again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if kept.costs else ():
@@ -432,4 +438,5 @@ def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
-    return min(eta + math.fsum(q * max(0.0, cost - eta) for cost, q in outcomes) / (1.0 - alpha) for eta, _ in outcomes)
+    eta, q = np.array(sorted(outcomes, reverse=True)).T
+    return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))

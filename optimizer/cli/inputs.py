@@ -69,10 +69,12 @@ def print_source(file: str) -> None:
         common.print_message(f"{file} is a saved plan: the instance inside it is used.")
 
 
-def read_instance(file: str, changes: Changes, *, lists_attacks: bool = False) -> InstanceInput:
+def read_instance(
+    file: str, changes: Changes, *, lists_attacks: bool = False, by_expected_cost: bool = False
+) -> InstanceInput:
     """The changed instance of a file; stderr says where it comes from, what was changed, and the warnings."""
     print_source(file)
-    return announce(change_instance(file, changes, lists_attacks=lists_attacks))
+    return announce(change_instance(file, changes, lists_attacks=lists_attacks, by_expected_cost=by_expected_cost))
 
 
 def announce(made: InstanceInput, column: str = "") -> InstanceInput:
@@ -84,13 +86,19 @@ def announce(made: InstanceInput, column: str = "") -> InstanceInput:
 
 
 def change_instance(
-    file: str, changes: Changes, *, lists_attacks: bool = False, takes_futures: bool = False
+    file: str,
+    changes: Changes,
+    *,
+    lists_attacks: bool = False,
+    takes_futures: bool = False,
+    by_expected_cost: bool = False,
 ) -> InstanceInput:
     """The instance of a file, or of a saved plan, changed as the command line says and checked.
 
     `--set` comes first, then scenarios in the order given, then the choice of one future, what has to be bought, what
     is left out, and the budget. What is wrong with any of these comes at once. Where one replaces a value of another, a
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
+    `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
     from optimizer.instance.edits import judged_alone, scenario_names
     from optimizer.io.load import inspect_document
@@ -100,16 +108,21 @@ def change_instance(
         given, warnings, document = inspect_document(file, changes.set_ or ())
     names = scenario_names(given, changes.scenario or ())
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
-    gone = [option for option, *_ in force if option not in made.instance.options]
-    if gone:
-        raise typer.BadParameter(f"{gone[0]} is left out and has to be bought: choose one.", param_hint="--force")
+    _refuse_left_out(made.instance, [option for option, *_ in force])
     if not takes_futures:
         _refuse_futures(made.instance, file)
-    if not common.understands_measures():
+    if by_expected_cost or not common.understands_measures():
         made = judged_alone(made)
     replaced = _clashes(given, changes, names, force, amounts)
     changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
+
+
+def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
+    """Refuse, as usage, what has to be bought and is left out at once."""
+    for option in forced:
+        if option not in instance.options:
+            raise typer.BadParameter(f"{option} is left out and has to be bought: choose one.", param_hint="--force")
 
 
 @contextlib.contextmanager
@@ -223,7 +236,7 @@ def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> 
 
     search = search or PlanSearch()
     if is_instance(file):
-        return solve_first(read_instance(file, changes), file, search)
+        return solve_first(read_instance(file, changes, by_expected_cost=True), file, search)
     is_one = changes.future is not None and is_futures_plan(file)
     _refuse_search(file, [*(given for given in changes.given if given != "--future" or not is_one), *search.given])
     result = _future_of_plan(file, changes.future) if is_one else Result.load(file)

@@ -51,7 +51,13 @@ DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 # from a basis: after so many times the seconds of the longest linear programme from nothing, and at least so many
 # seconds, it begins from nothing.
 MOST_TIMES, LEAST_PATIENCE = 3.0, 5.0
-UNDECIDED = (HighsModelStatus.kUnknown, HighsModelStatus.kSolveError, HighsModelStatus.kNotset)
+# No programme of ours is unbounded unless its figures are wrong: a run from another basis may say so by mistake.
+UNDECIDED = (
+    HighsModelStatus.kUnknown,
+    HighsModelStatus.kSolveError,
+    HighsModelStatus.kNotset,
+    HighsModelStatus.kUnbounded,
+)
 Solved = tuple[SolveRequest, RawResult]
 
 

@@ -58,6 +58,11 @@ class WarmProgramme:
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
+        # The matrix by column: which columns have entries, where those of each begin, then row and value of each entry.
+        entries = sorted((j, r, value) for r, row in enumerate(builder.rows) for j, value in row.terms.items())
+        self._led, self._leaders = np.unique(np.array([j for j, _, _ in entries], dtype=np.intp), return_index=True)
+        self._places = np.array([r for _, r, _ in entries], dtype=np.intp)
+        self._entries = np.array([value for _, _, value in entries])
 
     def solve(
         self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
@@ -66,22 +71,23 @@ class WarmProgramme:
         size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
+        costs /= money
         upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
         lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
         order = _chain(upper, rhs)
-        is_new, is_new_row = _moved(upper[order]), _moved(rhs[order])
+        prices = np.broadcast_to(costs, upper.shape)[order]
+        is_new_price, is_new, is_new_row = _moved(prices), _moved(upper[order]), _moved(rhs[order])
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
         duals = np.zeros((size * with_duals, len(self._each)))
-        reduced_costs = np.zeros((size * with_duals, count))
         highs, is_read = self._highs, values or with_duals
         for place, s in enumerate(order):
-            if place == 0 or len(costs) > 1:
-                highs.changeColsCost(count, self._all, costs[min(s, len(costs) - 1)] / money)
-            columns, rows = self._all[is_new[place]], self._each[is_new_row[place]]
+            columns, rows = self._all[is_new_price[place]], self._each[is_new_row[place]]
+            highs.changeColsCost(len(columns), columns, prices[place, columns])
+            columns = self._all[is_new[place]]
             highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
             is_solved = self._is_solved()
@@ -95,15 +101,24 @@ class WarmProgramme:
             if values:
                 found[s] = solution.col_value
             if with_duals:
-                duals[s], reduced_costs[s] = solution.row_dual, solution.col_dual
+                duals[s] = solution.row_dual
+        duals *= money / self._rows
+        feasible = np.isfinite(objective)
         return BatchResult(
-            feasible=np.isfinite(objective),
+            feasible=feasible,
             objective=objective,
             values=found * self._columns,
-            duals=duals * (money / self._rows),
-            reduced_costs=reduced_costs * (money / self._columns),
+            duals=duals,
+            reduced_costs=self._reduced_costs(batch.costs, duals, feasible) if with_duals else np.zeros((0, count)),
             basis=self._end() if basis is None else basis,
         )
+
+    def _reduced_costs(self, costs: Vector, duals: Vector, feasible: npt.NDArray[np.bool_]) -> Vector:
+        """From the duals of the rows: the solver's own, of all columns and each solution, take longer to read."""
+        result = np.where(feasible[:, None], costs, 0.0)
+        if len(self._led):
+            result[:, self._led] -= np.add.reduceat(duals[:, self._places] * self._entries, self._leaders, axis=1)
+        return result
 
     def _is_solved(self) -> bool:
         self._highs.run()

@@ -24,7 +24,7 @@ from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_fo
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
@@ -229,7 +229,7 @@ class BudgetSweep:
             if self.has(case, budget):
                 continue
             settled = self.known[case].proven_plan(budget)
-            if settled is not None:
+            if settled is not None and _is_paid(with_budget(self.cases[case], budget), settled.no_shock):
                 self._results[case, budget] = settled
                 continue
             calls.append(self._call(case, budget, is_first=case not in measured))
@@ -331,11 +331,15 @@ def ask_best_plan(
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         evaluator, timer = solver.evaluator(instance), Timer(began=time.perf_counter())
-        if no_shock is not None and not _is_paid(instance, no_shock.plan, evaluator):
-            no_shock = None
+        no_shock = no_shock if _is_paid(instance, no_shock) else None
         solver.learn(plan, frozenset())
         solved = solver.search(instance, settings)
         return MeasuredResult(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
+
+
+def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
+    """Whether the budget of an instance pays its no-shock plan, which spends by how it runs too, as support does."""
+    return no_shock is None or audit_no_shock(instance, no_shock)[0].ok
 
 
 def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
@@ -343,14 +347,6 @@ def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, pl
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return measured_plan(solver, instance, settings, before_measure(settings), plan=plan)
-
-
-def _is_paid(instance: Instance, plan: Plan, evaluator: RecourseEvaluator) -> bool:
-    """Whether the budget of an instance pays a plan; under annual budgets, that is not looked into."""
-    first = evaluator.subproblems.plan
-    values = plan_values(instance, plan, first)
-    spent, policy = sum(each.value(values) for each in first.accounts("outlay").values()), instance.policy
-    return policy.annual_budget is None and spent <= _amount(policy.budget) * (1.0 + ROUNDING)
 
 
 def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
