@@ -335,27 +335,26 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return
 
-    def steps(options: Sequence[str] | None, why: str = "not by itself") -> _Steps:
+    def steps(options: Sequence[str]) -> _Steps:
         return _Steps(
             kind="sooner",
-            of=None if options is None else options[0],
+            of=options[0],
             words="builds earlier" + _listed(options),
-            most=max(leads[o] for o in options or leads),
-            why=why,
-            vary=lambda steps: with_lead_times(
-                what.instance, months_later=-steps * horizon.months, options=None if options is None else list(options)
-            ),
+            most=max(leads[o] for o in options),
+            why="not by itself",
+            vary=lambda steps: with_lead_times(what.instance, months_later=-steps * horizon.months, options=options),
             amount=lambda steps: float(steps * horizon.months),
         )
 
-    everything, _ = steps(None, "not even if everything stood on the day it is ordered").repair(what)
+    why = "not even if everything stood on the day it is ordered"
+    everything, _ = replace(steps([*leads]), of=None, words="builds earlier", why=why).repair(what)
     yield everything
     if everything.works is not False:
-        yield from (repair for repair, _ in _each_alone(what, list(leads), steps))
+        yield from (repair for repair, _ in _each_alone(what, [*leads], steps))
 
 
-def _listed(names: Sequence[str] | None) -> str:
-    return "" if names is None else f", {names[0]}" if len(names) == 1 else f", {len(names)} of them"
+def _listed(names: Sequence[str]) -> str:
+    return f", {names[0]}" if len(names) == 1 else f", {len(names)} of them"
 
 
 def _each_alone(
@@ -380,32 +379,32 @@ def _each_alone(
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
     """How much less demand is needed, in steps of one percent: in all segments, then in each one that has a floor."""
-    instance, years = what.instance, what.instance.horizon.years
+    instance = what.instance
 
-    def steps(segments: Sequence[str] | None) -> _Steps:
+    def steps(segments: Sequence[str]) -> _Steps:
         return _Steps(
             kind="demand",
-            of=None if segments is None else segments[0],
+            of=segments[0],
             words="less demand" + _listed(segments),
             most=100,
-            why="not even without any of it" if segments else "not even without any demand",
-            vary=lambda steps: with_demand(
-                instance, factor=1.0 - steps / 100, segments=None if segments is None else list(segments)
-            ),
+            why="not even without any of it",
+            vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
             amount=lambda steps: steps / 100,
         )
 
-    def with_tonnes(repair: Repair, steps: int) -> Repair:
-        if not repair.works:
-            return repair
-        gone = [instance.demands[d] for d in ([repair.of] if repair.of else instance.demands)]
-        tonnes = {year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in years}
-        return replace(repair, tonnes=tonnes)
-
-    everything = with_tonnes(*steps(None).repair(what))
-    yield everything
+    every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
+    yield _with_tonnes(what, *every.repair(what))
     some = [d for d in instance.demands if _has_floor(instance, d)] if len(instance.demands) > 1 else []
-    yield from (with_tonnes(*found) for found in _each_alone(what, some, steps))
+    yield from (_with_tonnes(what, *found) for found in _each_alone(what, some, steps))
+
+
+def _with_tonnes(what: WhatIfs, repair: Repair, steps: int) -> Repair:
+    """The repair with the demand that goes."""
+    if not repair.works:
+        return repair
+    gone = [demand.quantity for d, demand in what.instance.demands.items() if repair.of in (None, d)]
+    years = what.instance.horizon.years
+    return replace(repair, tonnes={year: steps / 100 * sum(each.at(year) for each in gone) for year in years})
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
