@@ -170,8 +170,9 @@ class NearOptimalSearch(Search):
     ) -> SearchOutcome:
         """The plan with the least objective within what is held, or the first whose objective is `enough`.
 
-        With `own`, an option, similar plans are searched first: those whose integers lie between those of some that are
-        known, but for the option's own. Where there is none, all are searched, unless `among` is ``like``.
+        With `own`, an option, similar plans are searched first, by linear programmes alone: those whose integers lie
+        between those of some that are known, but for the option's own. Where none is found, all are searched, unless
+        `among` is ``like``.
         """
         similar = [self.found[:1] + self.found[-LATEST:], self.found, []] if own is not None else [[]]
         for plans in similar[:1] if among == "like" else similar:
@@ -201,6 +202,9 @@ class NearOptimalSearch(Search):
             most, history = math.inf, None
         result = self._glance(plans, own, enough, most)
         if result is None:
+            if plans:
+                # A tree among all of them answers for these as well, and takes little longer.
+                return None
             self._between(plans, own)
             result = self.model.solver.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
