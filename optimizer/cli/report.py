@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
     from optimizer.report.brief.futures import SlipsByFuture
     from optimizer.report.document import ReportParts
+    from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.given_plan import Slip
     from optimizer.studies.sensitivity import Sensitivity
-    from optimizer.studies.time_to_survive import TimeToSurvive
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -89,9 +89,9 @@ def command(
     subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
-        frontier, studied = made["budgets"], sections.make_sections(names, made, subject)
+        frontier, studied = made["budgets"], sections.split_studies(names, made)
         parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
-        parts = replace(parts, is_quick=quick, survived=made["survived"])
+        parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
@@ -112,32 +112,37 @@ def _carry_out(
 
     instance, result = subject.instance, subject.result
     wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
-    tasks = sections.study_tasks(wanted, subject)
+    tasks = sections.study_tasks(wanted, subject, on_page=True)
     if not (quick or interrupted or result.baseline is None):
         # Alone, each takes all processors.
         own = replace(subject, jobs=1 if wanted else None)
         # A workbook has no plans of other budgets.
-        budgets = {} if output.suffix.lower() == _BOOK else {"budgets": Task(_budgets, (own, amounts))}
+        form = output.suffix.lower()
+        budgets = {} if form == _BOOK else {"budgets": Task(_budgets, (own, amounts, form in _PAGES))}
         tasks = {**budgets, **tasks, "slips": Task(_slips, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
     seconds = result.seconds["total"] if wanted else 0.0
     made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
-    found, survived = made.pop("budgets", (replace(single_point(instance, result), stopped=is_stopped), ()))
-    return {"budgets": found, "survived": survived, **made}
+    alone = replace(single_point(instance, result), stopped=is_stopped)
+    found, shown, pictures = made.pop("budgets", (alone, None, ()))
+    return {"budgets": found, "shown": shown, "pictures": pictures, **made}
 
 
 def _budgets(
-    memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None
-) -> "tuple[Frontier, tuple[TimeToSurvive, ...]]":
-    """A task: the plans of other budgets, and how long they survive what is cut."""
-    from optimizer.report.html.book import survival_times
+    memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None, is_page: bool
+) -> "tuple[Frontier, Book, tuple[PageSection, ...]]":
+    """A task: the plans of other budgets, and what a page shows of them and draws of the plan at hand."""
+    from optimizer.report.html.book import book
+    from optimizer.report.html.sections import plan_pictures
     from optimizer.studies.comparison import frontier
 
     listener = sections.listener_of(memory)
     found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
-    return found, survival_times(subject.instance, found)
+    shown = book(subject.instance, found)
+    with common.library_warnings():
+        return found, shown, plan_pictures(shown) if is_page else ()
 
 
 def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
@@ -206,8 +211,8 @@ def _end_with_futures(
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
-    made = sections.carry_out_all(sections.study_tasks(wanted, subject), instance.money, 0.0, time_limit)
-    studied = sections.make_sections(names, made, subject)
+    tasks = sections.study_tasks(wanted, subject, on_page=True)
+    studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
     parts = ReportParts(instance, result, None, slips, (), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"

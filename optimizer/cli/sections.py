@@ -283,11 +283,11 @@ def _fits(name: str, source: str, instance: "Instance") -> bool:
     return True
 
 
-def study_tasks(names: Sequence[str], subject: StudySubject) -> "dict[str, Task]":
-    """By name, the task that carries out a study."""
+def study_tasks(names: Sequence[str], subject: StudySubject, *, on_page: bool = False) -> "dict[str, Task]":
+    """By name, the task that carries out a study; with `on_page` and makes its section, which comes with it."""
     from optimizer.algorithms.executor import Task
 
-    return {name: Task(_study, (subject, name)) for name in names}
+    return {name: Task(_study_on_page if on_page else _study, (subject, name)) for name in names}
 
 
 def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
@@ -295,6 +295,16 @@ def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
     until = None if subject.until is None else max(subject.until, time.time() + subject.least)
     subject = replace(subject, until=until, jobs=subject.jobs if "listener" in memory else 1)
     return STUDIES[name].make(subject, listener_of(memory))
+
+
+def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple[Study, PageSection]":
+    """A task: a study, and its section, with what was known when it was stopped."""
+    from optimizer.report.html.sections import section_of
+    from optimizer.results.result import Result
+
+    found = _study(memory, subject, name)
+    plan = subject.plan if isinstance(subject.plan, Result) else None
+    return found, section_of(found, plan, subject.time_limit)
 
 
 def listener_of(memory: "Memory") -> "Listener":
@@ -378,13 +388,11 @@ def carry_out_all(
     return found
 
 
-def make_sections(names: Sequence[str], found: "Mapping[str, Any]", subject: StudySubject) -> "tuple[PageSection, ...]":
-    """The sections of studies that were carried out, each with what was known when it was stopped."""
-    from optimizer.report.html.sections import section_of
-    from optimizer.results.result import Result
-
-    plan = subject.plan if isinstance(subject.plan, Result) else None
-    return tuple(section_of(found[name], plan, subject.time_limit) for name in names if name in found)
+def split_studies(names: Sequence[str], made: "dict[str, Any]") -> "tuple[PageSection, ...]":
+    """The sections of studies that were carried out, in the order of `names`; the studies stay where both were."""
+    sections = tuple(made[name][1] for name in names if name in made)
+    made |= {name: made[name][0] for name in names if name in made}
+    return sections
 
 
 def write_study_plot(path: Path, study: "Study | FuturesResult") -> None:

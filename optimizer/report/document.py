@@ -25,8 +25,8 @@ from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
 from optimizer.report.format import percent
+from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
-from optimizer.report.html.book import tidy
 from optimizer.report.html.sections import (
     PageSection,
     Study,
@@ -56,7 +56,6 @@ from optimizer.studies.comparison import Frontier, frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements import Requirements
-from optimizer.studies.time_to_survive import TimeToSurvive
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 
@@ -102,7 +101,9 @@ class ReportParts:
     warnings: tuple[str, ...] = ()  # what has to be said first
     comments: Sequence[Mapping[str, Any]] = ()  # of the file of a plan of several futures
     is_quick: bool = True  # whether other budgets were left out
-    survived: Sequence[TimeToSurvive] = ()  # the `survival_times` of the frontier, if known
+    # What a page shows of the frontier, and the pictures of the plan; None and none where they were not made yet.
+    shown: Book | None = None
+    pictures: Sequence[PageSection] = ()
 
 
 def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:
@@ -116,8 +117,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         brief = make_brief(
             instance, result, frontier=found, slips=parts.slips, studies=parts.studies, warnings=warnings
         )
-        quick, survived = parts.is_quick, parts.survived
-        shown = make_book(instance, found, is_quick=quick, warnings=warnings, brief=brief, survived=survived)
+        shown = parts.shown or make_book(instance, found, brief=brief)
+        shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
     if form == BOOK_FORM:
         return data, workbook(instance, result, warnings, brief)
@@ -125,7 +126,7 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         return data, write_brief(data["brief"], form)
     if isinstance(result, FuturesResult):
         return data, futures_page(result, data, parts.sections)
-    pictures = plan_pictures(shown)
+    pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
     return data, page(data, (*pictures, *parts.sections))
 

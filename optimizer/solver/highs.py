@@ -95,6 +95,8 @@ class HighsBackEnd:
             self._highs.cbIpmInterrupt += self._go_on
         self._highs.HandleUserInterrupt = True
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
+        # What was passed on: by column its cost, bounds, and whether it is an integer; nan where nothing was.
+        self._passed = np.full((4, len(self._all)), np.nan)
         self._listener: BoundsListener | None = None
         self._has_ended_early = False
         # That of the linear programme before the integers; and whether it may be far from what comes next.
@@ -119,6 +121,7 @@ class HighsBackEnd:
         zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
+        self._passed = np.hstack([self._passed, np.full((4, len(upper)), np.nan)])
         lower = np.array([-kHighsInf if sense == "<=" else rhs for sense, rhs, _, _ in rows])
         most = np.array([kHighsInf if sense == ">=" else rhs for sense, rhs, _, _ in rows])
         sizes = np.array([len(columns) for _, _, columns, _ in rows])
@@ -282,14 +285,20 @@ class HighsBackEnd:
         return bool(is_within) and not np.array_equal(before.costs, request.costs)
 
     def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
-        """Pass costs, bounds, integers and options to HiGHS."""
-        highs, size, is_mip = self._highs, len(self._all), len(request.integers) > 0
-        highs.changeColsCost(size, self._all, request.costs)
-        upper = np.where(np.isinf(request.upper), kHighsInf, request.upper)
-        highs.changeColsBounds(size, self._all, request.lower, upper)
-        kinds = np.full(size, HighsVarType.kContinuous)
-        kinds[request.integers] = HighsVarType.kInteger
-        highs.changeColsIntegrality(size, self._all, kinds)
+        """Pass options to HiGHS, and what has changed of costs, bounds and integers."""
+        highs, is_mip = self._highs, len(request.integers) > 0
+        upper, is_integer = np.where(np.isinf(request.upper), kHighsInf, request.upper), np.zeros(len(self._all))
+        is_integer[request.integers] = 1.0
+        before, self._passed = self._passed, np.array([request.costs, request.lower, upper, is_integer])
+        is_new = self._passed != before
+        if len(columns := self._all[is_new[0]]):
+            highs.changeColsCost(len(columns), columns, request.costs[columns])
+        if len(columns := self._all[is_new[1] | is_new[2]]):
+            highs.changeColsBounds(len(columns), columns, request.lower[columns], upper[columns])
+        if len(columns := self._all[is_new[3]]):
+            kinds = np.full(len(columns), HighsVarType.kContinuous)
+            kinds[is_integer[columns] > 0] = HighsVarType.kInteger
+            highs.changeColsIntegrality(len(columns), columns, kinds)
         self._allow(clock.left, is_mip=is_mip)
         # For a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)

@@ -273,7 +273,6 @@ def book(
     warnings: tuple[str, ...] = (),
     every: bool = False,
     brief: Brief | None = None,
-    survived: Sequence[TimeToSurvive] = (),
 ) -> Book:
     """Compute the report of a plan and the plans of other budgets.
 
@@ -284,13 +283,12 @@ def book(
         warnings: what has to be said first.
         every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
         brief: the first screen; where it is left out, one without studies.
-        survived: what `survival_times` gives, where that was asked before.
     """
     own = found.points[found.own].result
     known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
     rows, names = critical(instance, known, every=every)
     made = dict[int, PlanView]()
-    for point, lasts in zip(found.points, survived or survival_times(instance, found), strict=True):
+    for point, lasts in zip(found.points, survival_times(instance, found), strict=True):
         if id(point.result) not in made:
             made[id(point.result)] = plan_view(instance, point, names, rows, lasts)
     return Book(

@@ -282,6 +282,10 @@ class _Steps:
     vary: Callable[[int], Instance]  # makes the instance after a number of steps
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
 
+    def tried(self, what: WhatIfs, steps: int) -> Tried:
+        """Whether some steps are enough."""
+        return what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+
     def repair(self, what: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
         known: dict[int, Tried] = {}
@@ -289,7 +293,7 @@ class _Steps:
         def holds(steps: int) -> bool | None:
             if what.is_over:
                 return None
-            known[steps] = what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+            known[steps] = self.tried(what, steps)
             return known[steps].holds
 
         works = holds(self.most)
@@ -330,55 +334,77 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
         return
-    everything = _sooner(what, None, max(leads.values()), "not even if everything stood on the day it is ordered")
+
+    def steps(options: Sequence[str]) -> _Steps:
+        return _Steps(
+            kind="sooner",
+            of=options[0],
+            words="builds earlier" + _listed(options),
+            most=max(leads[o] for o in options),
+            why="not by itself",
+            vary=lambda steps: with_lead_times(what.instance, months_later=-steps * horizon.months, options=options),
+            amount=lambda steps: float(steps * horizon.months),
+        )
+
+    why = "not even if everything stood on the day it is ordered"
+    everything, _ = replace(steps([*leads]), of=None, words="builds earlier", why=why).repair(what)
     yield everything
-    for o, most in leads.items() if everything.works is not False else ():
-        if not what.is_over:
-            yield _sooner(what, o, most, "not by itself")
+    if everything.works is not False:
+        yield from (repair for repair, _ in _each_alone(what, [*leads], steps))
 
 
-def _sooner(what: WhatIfs, of: str | None, most: int, why: str) -> Repair:
-    instance, months, options = what.instance, what.instance.horizon.months, None if of is None else [of]
-    steps = _Steps(
-        kind="sooner",
-        of=of,
-        words="builds earlier" + (f", {of}" if of else ""),
-        most=most,
-        why=why,
-        vary=lambda steps: with_lead_times(instance, months_later=-steps * months, options=options),
-        amount=lambda steps: float(steps * months),
-    )
-    return steps.repair(what)[0]
+def _listed(names: Sequence[str]) -> str:
+    return f", {names[0]}" if len(names) == 1 else f", {len(names)} of them"
+
+
+def _each_alone(
+    what: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
+) -> Iterator[tuple[Repair, int]]:
+    """The repair of each by itself, with its steps. All together are known to be enough, or are one.
+
+    What does not survive with some of them together does so with none of them: each has more ways than before.
+    """
+    middle = len(names) // 2
+    for part in filter(None, (names[:middle], names[middle:])):
+        if what.is_over:
+            return
+        search = steps(part)
+        if len(part) == 1:
+            yield search.repair(what)
+        elif search.tried(what, search.most).holds is False:
+            yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
+        else:
+            yield from _each_alone(what, part, steps)
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
     """How much less demand is needed, in steps of one percent: in all segments, then in each one that has a floor."""
     instance = what.instance
-    yield _less_demand(what, None)
-    for d in instance.demands if len(instance.demands) > 1 else ():
-        if _has_floor(instance, d) and not what.is_over:
-            yield _less_demand(what, d)
+
+    def steps(segments: Sequence[str]) -> _Steps:
+        return _Steps(
+            kind="demand",
+            of=segments[0],
+            words="less demand" + _listed(segments),
+            most=100,
+            why="not even without any of it",
+            vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
+            amount=lambda steps: steps / 100,
+        )
+
+    every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
+    yield _with_tonnes(what, *every.repair(what))
+    some = [d for d in instance.demands if _has_floor(instance, d)] if len(instance.demands) > 1 else []
+    yield from (_with_tonnes(what, *found) for found in _each_alone(what, some, steps))
 
 
-def _less_demand(what: WhatIfs, of: str | None) -> Repair:
-    instance, segments = what.instance, None if of is None else [of]
-    search = _Steps(
-        kind="demand",
-        of=of,
-        words="less demand" + (f", {of}" if of else ""),
-        most=100,
-        why="not even without any of it" if of else "not even without any demand",
-        vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
-        amount=lambda steps: steps / 100,
-    )
-    repair, steps = search.repair(what)
+def _with_tonnes(what: WhatIfs, repair: Repair, steps: int) -> Repair:
+    """The repair with the demand that goes."""
     if not repair.works:
         return repair
-    gone = [instance.demands[d] for d in segments or instance.demands]
-    years = instance.horizon.years
-    return replace(
-        repair, tonnes={year: steps / 100 * sum(demand.quantity.at(year) for demand in gone) for year in years}
-    )
+    gone = [demand.quantity for d, demand in what.instance.demands.items() if repair.of in (None, d)]
+    years = what.instance.horizon.years
+    return replace(repair, tonnes={year: steps / 100 * sum(each.at(year) for each in gone) for year in years})
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
