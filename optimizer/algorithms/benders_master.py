@@ -42,6 +42,8 @@ ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
 MOST_GROUPS = 400
 # Where the tail alone counts, the dearest shocks with so many times its probability may be in it at plans nearby.
 TAILS = 2.0
+# So many cuts are written at once, as dense rows of the plan's columns and their own.
+ROWS_AT_ONCE = 256
 # The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
 PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
@@ -376,20 +378,22 @@ class MasterProblem(ScenarioModel):
         for kind in self.estimates:
             for cut in pool.get(kind, ()):
                 self.pool.setdefault(kind, []).append(cut)
-                self._write_cut(kind, cut)
+                for first in range(0, len(cut.new), ROWS_AT_ONCE):
+                    self._write_cut(kind, cut, slice(first, first + ROWS_AT_ONCE))
 
-    def _write_cut(self, kind: EstimateKind, cut: BendersCut) -> None:
-        groups, each = self.groups[kind], np.arange(len(cut.new))
-        tied = np.flatnonzero(groups.gaps[cut.new] >= 0) if len(groups.gaps) else each[:0]
-        columns = [*range(self.size), *self.estimates[kind], *(self.estimates["gap"] if len(tied) else ())]
-        rows = np.zeros((len(cut.new), len(columns)))
-        rows[:, : self.size] = cut.subgradient / self.unit
-        rows[each, self.size + cut.new] = -1.0
-        rhs = cut.subgradient @ cut.plan - cut.value + self.least[kind][cut.new]
+    def _write_cut(self, kind: EstimateKind, cut: BendersCut, part: slice) -> None:
+        groups, new, by_gap = self.groups[kind], cut.new[part], cut.by_gap[part]
+        tied = np.flatnonzero(groups.gaps[new] >= 0) if len(groups.gaps) else np.zeros(0, dtype=np.intp)
+        gaps = groups.gaps[new[tied]] if len(tied) else tied
+        own, count = [self.estimates[kind][g] for g in new.tolist()], len(new)
+        columns = [*range(self.size), *own, *(self.estimates["gap"][g] for g in gaps.tolist())]
+        rows = np.zeros((count, len(columns)))
+        rows[:, : self.size] = cut.subgradient[part] / self.unit
+        rows[np.arange(count), self.size + np.arange(count)] = -1.0
+        rows[tied, self.size + count + np.arange(len(tied))] = by_gap[tied]
+        rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.least[kind][new]
         if len(tied):
-            gaps = groups.gaps[cut.new[tied]]
-            rows[tied, self.size + len(self.estimates[kind]) + gaps] = cut.by_gap[tied]
-            rhs[tied] += cut.by_gap[tied] * (cut.gap_limit[tied] - self.least["gap"][gaps])
+            rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.least["gap"][gaps])
         self.solver.extend(columns, rows, rhs / self.unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:

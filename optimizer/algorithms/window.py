@@ -176,6 +176,17 @@ class WindowProgramme:
         self._rhs = ScenarioTable([row.rhs for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
+        # The first limits of all columns, then the second ones, …; and with each the one before of the same column.
+        self._turns: list[tuple[list[int], list[int]]] = []
+        earlier: dict[int, list[int]] = {}
+        for i, column in enumerate(self._limited.tolist()):
+            before = earlier.setdefault(column, [])
+            if len(before) == len(self._turns):
+                self._turns.append(([], []))
+            turn = self._turns[len(before)]
+            turn[0].append(i)
+            turn[1].extend(before[-1:])
+            before.append(i)
         self._per = np.array([value for _, _, value in layout.limits])
         offered = {id(row) for row in builder.valid}
         self._is_valid = np.array([id(row) in offered for row, _, _ in layout.limits], dtype=bool)
@@ -211,14 +222,13 @@ class WindowProgramme:
         if is_priced:
             limits[:, self._is_valid] = np.inf
         is_tight = np.zeros(limits.shape, dtype=bool)
-        last: dict[int, int] = {}
-        for i, column in enumerate(self._limited.tolist()):
-            is_tight[:, i] = limits[:, i] < upper[:, column]
-            if column in last:
+        for these, before in self._turns:
+            columns = self._limited[these]
+            is_tight[:, these] = limits[:, these] < upper[:, columns]
+            if before:
                 # Of two limits of one column only the tighter has a dual value.
-                is_tight[:, last[column]] &= ~is_tight[:, i]
-            last[column] = i
-            np.minimum(upper[:, column], limits[:, i], out=upper[:, column])
+                is_tight[:, before] &= ~is_tight[:, these]
+            upper[:, columns] = np.minimum(upper[:, columns], limits[:, these])
         return Batch(self.shortage, upper, rhs[:, : self._rows]), is_tight
 
     def demand(self, which: Integers) -> Vector:

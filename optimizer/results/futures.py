@@ -17,6 +17,7 @@ from optimizer.results.frames import Frames
 from optimizer.results.plan import write_commitments
 from optimizer.results.result import Result
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 # Fields that the JSON object holds unchanged, in this order.
@@ -145,12 +146,14 @@ class FuturesResult(SavedPlan):
     @property
     def worst(self) -> FutureResult:
         """The future that costs most; the first of several."""
-        return max(self.futures, key=lambda each: each.cost)
+        most = max(each.cost for each in self.futures)
+        return next(each for each in self.futures if each.cost >= most - ROUNDING * abs(most))
 
     @property
     def best(self) -> FutureResult:
         """The future that costs least; the first of several."""
-        return min(self.futures, key=lambda each: each.cost)
+        least = min(each.cost for each in self.futures)
+        return next(each for each in self.futures if each.cost <= least + ROUNDING * abs(least))
 
     @property
     def worst_cost(self) -> float | None:
