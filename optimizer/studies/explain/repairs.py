@@ -34,7 +34,15 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
-from optimizer.instance.edits import with_budget, with_demand, with_floors, with_lead_times, with_windows_up_to
+from optimizer.instance.edits import (
+    with_budget,
+    with_demand,
+    with_floors,
+    with_lead_times,
+    with_only_shocks,
+    with_single_events,
+    with_windows_up_to,
+)
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
@@ -282,10 +290,6 @@ class _Steps:
     vary: Callable[[int], Instance]  # makes the instance after a number of steps
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
 
-    def tried(self, what: WhatIfs, steps: int) -> Tried:
-        """Whether some steps are enough."""
-        return what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
-
     def repair(self, what: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
         known: dict[int, Tried] = {}
@@ -293,7 +297,7 @@ class _Steps:
         def holds(steps: int) -> bool | None:
             if what.is_over:
                 return None
-            known[steps] = self.tried(what, steps)
+            known[steps] = what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
             return known[steps].holds
 
         works = holds(self.most)
@@ -371,10 +375,17 @@ def _each_alone(
         search = steps(part)
         if len(part) == 1:
             yield search.repair(what)
-        elif search.tried(what, search.most).holds is False:
+        elif _is_too_little(what, search):
             yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
         else:
             yield from _each_alone(what, part, steps)
+
+
+def _is_too_little(what: WhatIfs, search: _Steps) -> bool:
+    """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
+    variant = search.vary(search.most)
+    variant = with_only_shocks(with_single_events(variant), what.blocking) if what.blocking else variant
+    return what.solve_survivable(search.words, variant, gap=FEASIBILITY_GAP).holds is False
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:
