@@ -1,4 +1,4 @@
-"""Stockpile: buy a commodity in years without a shock, hold it, release it only inside shocks.
+"""Stockpile: buy a commodity as if no shock came, hold it, release what is held only inside shocks.
 
     f[t]   fill       t    bought in period t, in years earliest … latest
     k[t]   stock      t    held at the end of period t                        k[−1] = initial
@@ -120,7 +120,7 @@ class Stock(Lever):
 
     @property
     def price_cure(self) -> str:
-        """The field that holds its price."""
+        """What to write where it has no price."""
         return "Add its price; what is there already is `initial`."
 
     def prices(self) -> Iterator[tuple[str, str, Series]]:
@@ -129,7 +129,7 @@ class Stock(Lever):
 
     @classmethod
     def cure_of_unknown(cls, key: str) -> str | None:
-        """That fields of what is bought by size are not its own."""
+        """What to do about a field of options that are bought by size."""
         if key in Sized.model_fields or key in Activity.model_fields:
             return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
         return None

@@ -101,13 +101,14 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
 
 
 def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
-    """The smallest budget of a plan that survives, and what the next smaller one survives."""
+    """The smallest budget of a plan that survives, and the smallest that survives as much as the one before it."""
     first = next(column for column in columns if column.result.survives)
     text = f"{'' if first.budget is None else 'a budget of '}{budget_text(first.budget, money)}"
     below = [column for column in columns if not column.result.survives]
     if not below:
         return text
-    less, then = below[-1].budget or 0.0, len(below[-1].result.shocks_survived)
+    then = len(below[-1].result.shocks_survived)
+    less = next(column.budget or 0.0 for column in below if len(column.result.shocks_survived) == then)
     return f"{text}; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
 
 
@@ -192,7 +193,10 @@ class _Rows:
         if self.by_case:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
         yield "Survives", [_survived_cell(column.result) for column in self.columns]
-        yield f"Survival gap, {money}", [_figure(c.result, c.result.survival_gap, 3) for c in self.columns]
+        gaps = [(c.result, c.result.survival_gap, c.result.worst_gap) for c in self.columns]
+        yield f"Survival gap of all shocks, {money}", [_figure(result, gap, 3) for result, gap, _ in gaps]
+        if any(worst < gap for _, gap, worst in gaps):
+            yield f"Gap of the worst shock, {money}", [_figure(result, worst, 3) for result, _, worst in gaps]
         yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 

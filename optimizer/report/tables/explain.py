@@ -85,15 +85,15 @@ def _irreducible(instance: Instance, why: Reason) -> str:
 
 
 def _deadline(deadline: Deadline) -> tuple[str, str]:
-    """Figure and words of a deadline."""
+    """When the plan orders it; and how much later would do, which is for other plans."""
     latest = [] if deadline.as_planned is None else [f"{deadline.as_planned} with the rest of the plan unchanged"]
-    latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with everything replanned"]
-    ordered = f"ordered {deadline.ordered}" + (f"; latest order {', '.join(latest)}" if latest else "")
+    latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with another plan"]
+    words = "in this plan" + (f"; at the latest {', '.join(latest)}" if latest else "")
     if deadline.can_be_left_out:
-        return "–", f"{ordered}; it can be left out (see above)"
-    if deadline.anyhow is None:
-        return "not known", f"{ordered}; stopped before the rest was known"
-    return deadline.anyhow, ordered
+        words += "; another plan can do without (see above)"
+    elif deadline.anyhow is None:
+        words += "; stopped before the rest was known"
+    return deadline.ordered, words
 
 
 def repair_text(instance: Instance, repair: Repair) -> str:
@@ -180,10 +180,10 @@ def _demand(instance: Instance, repair: Repair) -> str:
 
 
 HEADINGS = {
-    "shock": "Each shock: the cost of the plan without it",
-    "family": "All windows of a shock: the cost of the plan without them",
-    "lever": "Each option: the cost of the plan without it",
-    "kind": "All levers of a kind: the cost of the plan without them",
+    "shock": "Each shock: the change of cost without it",
+    "family": "All windows of a shock: the change of cost without them",
+    "lever": "Each option: the change of cost without it",
+    "kind": "All levers of a kind: the change of cost without them",
     "dearer floor": "Each floor: one point more, one point less",
     "cheaper floor": "Each floor: one point more, one point less",
     "later": "Each build, if it comes {months:g} months later",
@@ -332,7 +332,7 @@ class Explaining:
         elif isinstance(part, Reason):
             self._why(part)
         else:
-            self._under("By when each has to be ordered")
+            self._under("When each is ordered, and the latest order")
             self._line(display_name(self.instance, part.option), *_deadline(part))
 
     def _repair(self, repair: Repair) -> None:
