@@ -455,7 +455,7 @@ def deadlines(found: "Explanation") -> Frame:
     """One row a build: by when it has to be ordered."""
     columns = [*_index("option", form="object"), *_columns("period", "", "ordered", "as_planned", "anyhow")]
     columns.append(FrameColumn("can_be_left_out", form="yes"))
-    return Frame.of_items("deadlines", "By when each has to be ordered", found.deadlines, columns)
+    return Frame.of_items("deadlines", "When each is ordered, and the latest order", found.deadlines, columns)
 
 
 def repairs(found: "Explanation") -> Frame:
