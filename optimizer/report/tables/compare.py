@@ -193,10 +193,8 @@ class _Rows:
         if self.by_case:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
         yield "Survives", [_survived_cell(column.result) for column in self.columns]
-        gaps = [(c.result, c.result.survival_gap, c.result.worst_gap) for c in self.columns]
-        yield f"Survival gap of all shocks, {money}", [_figure(result, gap, 3) for result, gap, _ in gaps]
-        if any(worst < gap for _, gap, worst in gaps):
-            yield f"Gap of the worst shock, {money}", [_figure(result, worst, 3) for result, _, worst in gaps]
+        for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
+            yield f"{words}, {money}", [_figure(c.result, getattr(c.result, gap), 3) for c in self.columns]
         yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
