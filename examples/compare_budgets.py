@@ -17,8 +17,9 @@ print(compared.frame().to_string(index=False))
 
 # The plans themselves are there too: what is bought, by budget.
 bought = pd.DataFrame(
-    {f"{column.budget / 1e6:.0f}M": {build.option: build.size for build in column.result.plan.builds}
-     | {o: max(row) for o, row in column.result.plan.stocks.items()} for column in compared.columns}
+    {f"{budget / 1e6:.0f}M": {build.option: build.size for build in column.result.plan.builds}
+     | {o: max(row) for o, row in column.result.plan.stocks.items()}
+     for budget, column in zip(budgets, compared.columns, strict=True)}
 ).fillna(0.0)  # fmt: skip
 print(bought.round(1).to_string())
 
@@ -28,4 +29,5 @@ assert all(later <= before + 1 for before, later in pairwise(gaps))
 assert gaps[0] > 0
 assert gaps[-1] == 0
 (least,) = compared.least
+assert least.outlay is not None
 assert abs(least.outlay - 11.5e6) < 1e3

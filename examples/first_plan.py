@@ -16,4 +16,5 @@ print(short.frames.survival[["floor", "worst_service", "first_failure"]])
 # Half of the floors' money buys most of the survival, but not all of it.
 assert enough.survives
 assert not short.survives
+assert enough.nothing is not None
 assert short.survival_gap < enough.nothing.gap

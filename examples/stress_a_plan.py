@@ -18,6 +18,7 @@ worst = tested.worst[0]
 print(f"worst: {worst.name}, {'; '.join(worst.strikes)}, {worst.first} to {worst.last}")
 print(f"{worst.segment} fails first, in {worst.period}: {worst.service:.0%} served, floor {worst.floor:.0%}")
 found = tested.reinforcements
+assert found is not None
 for each in found.additions:
     best = each.best
     print(f"{best.size:g} more of {each.option} in {each.period}: {best.survived} of {found.failed} survived")

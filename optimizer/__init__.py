@@ -10,6 +10,7 @@
 load, read                          an Instance from a file, or from a mapping
 without, under, forcing, …          the same instance with something changed: an Instance again
 solve, compare, explain, …          one function for each question; each returns a value of its own
+solve_futures, evaluate_futures     the same for an instance with futures, or with another objective
 verify                              the audit: a result recomputed in plain arithmetic, without the solver
 write_report, write_workbook        a result as an HTML page (or a brief), or as a workbook
 Auditor, register                   a lever from outside the package
@@ -71,10 +72,10 @@ if TYPE_CHECKING:
     from optimizer.studies.discovery import discover
     from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
-    from optimizer.studies.evaluate import evaluate
+    from optimizer.studies.evaluate import evaluate, evaluate_futures
     from optimizer.studies.explain import Explanation as Explanation
     from optimizer.studies.explain import explain
-    from optimizer.studies.futures.solve import solve
+    from optimizer.studies.futures.solve import solve, solve_futures
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
     from optimizer.studies.requirements import Requirements as Requirements
@@ -96,7 +97,7 @@ _HOMES = {
     "studies.attack": ("AttackResult", "attack"),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate"),
+    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery": ("Discovery", "discover"),
     "studies.explain": ("Explanation", "explain"),
@@ -105,7 +106,7 @@ _HOMES = {
     "studies.sensitivity": ("Sensitivity", "sensitivity"),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
-    "studies.futures.solve": ("solve",),
+    "studies.futures.solve": ("solve", "solve_futures"),
     "studies.stress": ("Stress", "stress"),
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
@@ -113,18 +114,8 @@ _HOMES = {
     "audit.report": ("Report",),
     "audit.result": ("verify",),
     "errors": (
-        "AuditError",
-        "CheckpointError",
-        "Finding",
-        "GivenPlanError",
-        "InstanceError",
-        "MissingExtraError",
-        "OptimizerError",
-        "OptimizerWarning",
-        "PlanFileError",
-        "PluginError",
-        "SolverError",
-        "WorkerError",
+        "AuditError", "CheckpointError", "Finding", "GivenPlanError", "InstanceError", "MissingExtraError",
+        "OptimizerError", "OptimizerWarning", "PlanFileError", "PluginError", "SolverError", "WorkerError",
     ),
     "io.load": ("inspect", "load"),
     "io.plan_file": ("GivenPlan", "load_plan"),
@@ -140,46 +131,17 @@ _HOMES = {
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
     "solver": ("Settings",),
-}
+}  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 # What users call. The other names of `_HOMES` can be imported too, for type hints and `except`: types and errors.
 __all__ = [
-    "Auditor",
-    "Finding",
-    "Instance",
-    "InstanceError",
-    "OptimizerError",
-    "Plan",
-    "Result",
-    "Settings",
-    "alternatives",
-    "attack",
-    "compare",
-    "discover",
-    "evaluate",
-    "explain",
-    "find_requirements",
-    "forcing",
-    "futures_study",
-    "load",
-    "load_plan",
-    "read",
-    "register",
-    "sensitivity",
-    "share_costs",
-    "solve",
-    "stress",
-    "time_to_survive",
-    "under",
-    "verify",
-    "verify_plan",
-    "with_budget",
-    "without",
-    "withstand",
-    "write_report",
-    "write_workbook",
-]
+    "Auditor", "Finding", "Instance", "InstanceError", "OptimizerError", "Plan", "Result", "Settings",
+    "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "find_requirements",
+    "forcing", "futures_study", "load", "load_plan", "read", "register", "sensitivity", "share_costs", "solve",
+    "solve_futures", "stress", "time_to_survive", "under", "verify", "verify_plan", "with_budget", "without",
+    "withstand", "write_report", "write_workbook",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

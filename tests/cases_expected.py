@@ -151,8 +151,9 @@ def set_up(instance: Path, run: Run) -> so.Instance:
 
 def solved(instance: Path, run: Run) -> so.Result | so.FuturesResult:
     """The result of one run."""
-    solve = so.withstand if run.adversary else so.solve
-    return solve(set_up(instance, run), budget=run.budget, settings=so.Settings(gap=run.gap))
+    made = set_up(instance, run)
+    solve = so.withstand if run.adversary else so.solve_futures if made.is_adaptive else so.solve
+    return solve(made, budget=run.budget, settings=so.Settings(mip_gap=run.gap))
 
 
 def check(run: Run, result: so.Result | so.FuturesResult) -> list[Check]:

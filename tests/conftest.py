@@ -47,7 +47,7 @@ def refused(cell: Cell) -> Callable[..., list[str]]:
 @pytest.fixture
 def solve() -> Solve:
     """The proven optimum."""
-    return lambda instance: so.solve(instance, settings=so.Settings(gap=0.0))
+    return lambda instance: so.solve(instance, settings=so.Settings(mip_gap=0.0))
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def first_order_effects(instance: so.Instance) -> dict[str, float]:
 
 def _answer(instance: so.Instance, numbers: Mapping[str, float]) -> str:
     try:
-        found = so.solve(with_numbers(instance, numbers), settings=so.Settings(gap=1e-3))
+        found = so.solve(with_numbers(instance, numbers), settings=so.Settings(mip_gap=1e-3))
     except so.InstanceError:
         return f"{'no plan':>30}"
     price = found.price_of_survival

@@ -16,7 +16,7 @@ from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

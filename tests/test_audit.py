@@ -11,7 +11,7 @@ import optimizer as so
 from optimizer.instance.edits import with_budget
 
 CASES = Path(__file__).parent / "cases"
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 # All seven levers in quarters, every one of them bought: each but the reserve is cheap and limited.
 RICH = """

@@ -422,7 +422,7 @@ def data(request: pytest.FixtureRequest, tiny: so.Instance, result: so.Result, b
     if request.param == "tiny":
         return book(tiny, single_point(tiny, result), is_quick=True, brief=brief).to_dict()
     instance = so.load(INSTANCES / "ev-maker.yaml")
-    found = so.solve(instance, settings=Settings(gap=0.01))
+    found = so.solve(instance, settings=Settings(mip_gap=0.01))
     return book(instance, single_point(instance, found), is_quick=True).to_dict()
 
 
@@ -567,9 +567,7 @@ def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def futures() -> so.FuturesResult:
-    found = so.solve(so.load(ROOT / "examples" / "wait_or_commit.yaml"))
-    assert isinstance(found, so.FuturesResult)
-    return found
+    return so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml"))
 
 
 def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(futures: so.FuturesResult) -> None:

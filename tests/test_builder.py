@@ -239,7 +239,7 @@ def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -
     assert (reader.getNumCol(), reader.getNumRow()) == (len(builder.columns), len(builder.rows))
     reader.setOptionValue("mip_rel_gap", 0.0)
     reader.run()
-    answer = Model(builder, cost, Settings(gap=0.0)).solve()
+    answer = Model(builder, cost, Settings(mip_gap=0.0)).solve()
     assert reader.getObjectiveValue() == pytest.approx(answer.objective - cost.constant)
     assert answer.status == "optimal"
 
@@ -398,7 +398,7 @@ def knapsack(builder: ModelBuilder) -> tuple[Model, Expression]:
     x = builder.variable("a", "units", 0, unit="1", upper=9, integer=True)
     y = builder.variable("b", "units", 0, unit="1", upper=9, integer=True)
     builder.require("magnet", "balance", 0, 3.0 * x + 4.0 * y, ">=", 10.0)
-    return Model(builder, 5.0 * x + 6.0 * y, Settings(gap=0.0)), x
+    return Model(builder, 5.0 * x + 6.0 * y, Settings(mip_gap=0.0)), x
 
 
 def test_integers_can_be_dropped_and_taken_up_again(builder: ModelBuilder) -> None:
@@ -474,7 +474,7 @@ def test_below_a_cutoff_there_is_nothing_and_the_bound_claims_no_more(
         made = [rng.randint(1, 30) * x for x in lots] + [rng.randint(0, 2) * y for y in rest]
         builder.require(f"r{r}", "need", None, total(made), ">=", 200.0 + rng.random() * 60)
     cost = total([rng.randint(10, 60) * x for x in lots] + [rng.randint(2, 9) * y for y in rest])
-    model = Model(builder, cost, Settings(gap=0.0))
+    model = Model(builder, cost, Settings(mip_gap=0.0))
     least = model.solve().objective
     answer = model.solve(cutoff=part * least)
     assert answer.objective >= least - 1e-6
@@ -493,7 +493,7 @@ def test_both_solvers_find_the_least_cost(cell: Cell, solver: str) -> None:
     instance = cell(MODEL)
     builder = formulation.extensive_form_model(instance, instance.events)
     cost = formulation.cost(builder, instance, instance.events)
-    model = Model(builder, cost, Settings(solver=solver, gap=0.0))  # type: ignore[arg-type]
+    model = Model(builder, cost, Settings(solver=solver, mip_gap=0.0))  # type: ignore[arg-type]
     model.bound([j for j, column in enumerate(builder.columns) if column.mark.what == "below"], 0.0, 0.0)
     answer = model.solve()
     assert answer.status == "optimal"

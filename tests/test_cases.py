@@ -16,7 +16,7 @@ SPECIFIED = json.loads((CASES / "answers.json").read_text())
 INDEPENDENT = json.loads((CASES / "independent" / "answers.json").read_text())
 WITH_PLAN = {name: answer for name, answer in INDEPENDENT.items() if answer.get("status") != "none"}
 WITHOUT_PLAN = [name for name, answer in INDEPENDENT.items() if answer.get("status") == "none"]
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 
 def close(found: float, expected: float) -> bool:

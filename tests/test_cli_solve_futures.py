@@ -21,13 +21,11 @@ from optimizer.studies.futures.stages import ALL, find_stages
 
 ROOT = Path(__file__).parent.parent
 CASES = Path(__file__).parent / "cases" / "futures"
-EXACT = so.Settings(gap=1e-8)
+EXACT = so.Settings(mip_gap=1e-8)
 
 
 def solved(name: str, *overrides: str) -> FuturesResult:
-    result = so.solve(so.load(CASES / name, list(overrides)), settings=EXACT)
-    assert isinstance(result, FuturesResult)
-    return result
+    return so.solve_futures(so.load(CASES / name, list(overrides)), settings=EXACT)
 
 
 def diversify(*args: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
@@ -316,7 +314,6 @@ def test_the_tree_has_the_decisions_of_each_branch_on_its_edges() -> None:
 
 
 def test_the_example_of_the_manual_costs_what_its_comment_says() -> None:
-    result = so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml"))
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
     assert result.total_cost == pytest.approx(8.4e6, rel=1e-4)
     assert [round(each.cost / 1e6, 3) for each in result.futures] == [14, 6]

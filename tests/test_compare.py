@@ -25,7 +25,7 @@ from optimizer.units import rounded
 from tests.strategies import instances, scaled
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -131,7 +131,7 @@ def test_variants_are_columns_and_each_has_its_own_budget() -> None:
 
 def test_two_processes_find_what_one_finds() -> None:
     alone, together = (
-        compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(gap=0.0, jobs=jobs)).to_dict() for jobs in (1, 2)
+        compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(mip_gap=0.0, jobs=jobs)).to_dict() for jobs in (1, 2)
     )
     assert {**together, "columns": 0} == {**alone, "columns": 0}
     for one, other in zip(alone["columns"], together["columns"], strict=True):
@@ -331,5 +331,5 @@ def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
     # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
     assert compare(tiny(), [0.0], settings=Settings(time_limit=600.0)).gap == 0.02
     assert so.explain(tiny(), settings=Settings(jobs=1)).gap == 0.005
-    assert compare(tiny(), [0.0], settings=Settings(gap=1e-4)).gap == 1e-4
+    assert compare(tiny(), [0.0], settings=Settings(mip_gap=1e-4)).gap == 1e-4
     assert so.solve(tiny(), settings=Settings(jobs=1)).settings["gap"] == 1e-4

@@ -11,7 +11,7 @@ import optimizer as so
 from optimizer.audit.result import verify
 from optimizer.errors import GivenPlanError
 from optimizer.results.result import Result
-from optimizer.studies.evaluate import evaluate
+from optimizer.studies.evaluate import evaluate, evaluate_futures
 from optimizer.studies.given_plan import PlanChange
 from optimizer.studies.verify import verify_plan
 
@@ -330,7 +330,7 @@ def waiting(**update: Any) -> so.Instance:
 
 def test_a_plan_followed_unchanged_in_every_future() -> None:
     # All at once: 600 in both; a plan that knows the future costs 600 and 0. 4 t in 2028: 400, and 6 t short in `high`.
-    found: Any = evaluate(waiting(), [{"builds": {"plant": {2027: 10}}}, {"builds": {"plant": {2028: 4}}}])
+    found: Any = evaluate_futures(waiting(), [{"builds": {"plant": {2027: 10}}}, {"builds": {"plant": {2028: 4}}}])
     assert [future.name for future in found.futures] == ["high", "low"]
     assert [round(result.total_cost) for result in found.results(0)] == [600, 600]
     assert [future.regret(0) for future in found.futures] == [pytest.approx(0, abs=1e-6), pytest.approx(600)]
@@ -355,7 +355,7 @@ def test_rules_of_one_future_are_named_and_not_enforced() -> None:
     # In `high` nothing may be ordered after 2027, in `low` nothing after 2028.
     branches = {"high": {"set": {"options.plant.latest": 2027}}, "low": {}}
     instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
-    found: Any = evaluate(instance, {"builds": {"plant": {2028: 10}}}, is_quick=True)
+    found: Any = evaluate_futures(instance, {"builds": {"plant": {2028: 10}}}, is_quick=True)
     assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
     assert [round(result.total_cost) for result in found.results(0)] == [1000, 1000]
     assert not found.are_probabilities_given
@@ -368,8 +368,7 @@ def assert_verified(found: Any) -> None:
 def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective() -> None:
     """The plant of 2027 costs 600 in both futures of the case; alone, `low` needs none."""
     instance = so.load("tests/cases/futures/hand_regret.yaml")
-    found = so.evaluate(instance, {"builds": {"plant": {2027: 10}}})
-    assert isinstance(found, so.FuturesEvaluation)
+    found = so.evaluate_futures(instance, {"builds": {"plant": {2027: 10}}})
     assert [future.regret(0) for future in found.futures] == pytest.approx([0, 600])
 
 
@@ -377,13 +376,13 @@ def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
     """Cell `hand_wait`: 10 t/yr in 2028 at 100, in `high` alone, 0.5 × 1,000 = 500; in 2027 for both futures, 600."""
     instance = so.load("tests/cases/futures/hand_wait.yaml")
     waits = {"futures": {"high": {"builds": {"plant": {2028: 10}}}}}
-    found: Any = evaluate(instance, [waits, {"builds": {"plant": {2027: 10}}}])
+    found: Any = evaluate_futures(instance, [waits, {"builds": {"plant": {2027: 10}}}])
     assert found.survives
     assert [round(result.total_cost, 6) for result in found.results(0)] == [1000, 0]
-    assert found.summary(0)["expected_cost"] == pytest.approx(so.solve(instance).total_cost, rel=1e-6)
+    assert found.summary(0)["expected_cost"] == pytest.approx(so.solve_futures(instance).total_cost, rel=1e-6)
     assert found.summary(1)["expected_cost"] == pytest.approx(600, rel=1e-6)
     with pytest.raises(GivenPlanError, match="nothing tells these futures apart before 2028, when need is answered"):
-        evaluate(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})
+        evaluate_futures(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})
 
 
 # Over all futures. Cell `hand_wait`: 10 t/yr of plant are needed in `high` (½), known in 2028; 60 a t in 2027, 100 in
@@ -394,7 +393,7 @@ AT_ONCE = {"builds": {"plant": {2027: 10}}}
 
 
 def test_plans_over_all_futures_beside_the_adaptive_optimum() -> None:
-    found: Any = evaluate(so.load(WAIT), [WAITS, AT_ONCE])
+    found: Any = evaluate_futures(so.load(WAIT), [WAITS, AT_ONCE])
     waits, at_once = found.summary(0), found.summary(1)
     assert found.optimum.total_cost == pytest.approx(500, rel=1e-6)
     assert (waits["total_cost"], waits["more_than_optimum"]) == (pytest.approx(500), pytest.approx(0, abs=1e-4))
@@ -411,7 +410,7 @@ def test_what_one_future_needs_is_no_waste() -> None:
     # 200, no future needs anything: 800 in each. Those of 2027 are cheaper, ½ × 800 against 240.
     more = {"builds": {"plant": {2027: 10, 2028: 4}}}
     instance = so.load(WAIT, ["options.plant.max_size=20", "options.plant.capex={2027: 60, 2028: 200}"])
-    found: Any = evaluate(instance, [AT_ONCE, more])
+    found: Any = evaluate_futures(instance, [AT_ONCE, more])
     at_once, much = found.plans
     assert at_once.waste.changes == ()
     (use,) = at_once.idle
@@ -423,7 +422,7 @@ def test_what_one_future_needs_is_no_waste() -> None:
     assert (much.waste.outlay, much.waste.cost) == (pytest.approx(800), pytest.approx(800))
     assert [each.period for each in much.idle] == ["2027"]
     # 10 t/yr bought in 2028 whatever the answer: `low` could have done without them, ½ × 1,000.
-    (late,) = evaluate(so.load(WAIT), {"builds": {"plant": {2028: 10}}}).plans
+    (late,) = evaluate_futures(so.load(WAIT), {"builds": {"plant": {2028: 10}}}).plans
     (change,) = late.waste.changes  # type: ignore[union-attr]
     assert (change.futures, late.waste.cost) == (("low",), pytest.approx(500))  # type: ignore[union-attr]
     assert late.idle == ()  # type: ignore[union-attr]
@@ -431,14 +430,14 @@ def test_what_one_future_needs_is_no_waste() -> None:
 
 def test_what_is_missing_waits_for_the_answer() -> None:
     # 4 t/yr in 2027. The other 6: in 2027 for both at 60, 360; or in 2028 in `high` alone at 100, ½ × 600 = 300.
-    (short,) = evaluate(so.load(WAIT), {"builds": {"plant": {2027: 4}}}).plans
+    (short,) = evaluate_futures(so.load(WAIT), {"builds": {"plant": {2027: 4}}}).plans
     (change,) = short.need.changes  # type: ignore[union-attr]
     assert (change.option, change.period, change.before, change.after) == ("plant", "2028", 0, pytest.approx(6))
     assert (change.futures, change.money) == (("high",), pytest.approx(600))  # type: ignore[union-attr]
     assert (short.need.outlay, short.need.cost) == (pytest.approx(300), pytest.approx(300))  # type: ignore[union-attr]
     # At 130 a t in 2028 it is cheaper to buy them at once: 360 against ½ × 780.
     dear = so.load(WAIT, ["options.plant.capex={2027: 60, 2028: 130}"])
-    (short,) = evaluate(dear, {"builds": {"plant": {2027: 4}}}).plans
+    (short,) = evaluate_futures(dear, {"builds": {"plant": {2027: 4}}}).plans
     (change,) = short.need.changes  # type: ignore[union-attr]
     assert (change.period, change.before, change.after) == ("2027", 4, pytest.approx(10))
     assert change.futures == ("high", "low")  # type: ignore[union-attr]
@@ -463,7 +462,7 @@ def test_what_is_missing_waits_for_the_answer() -> None:
     ],
 )  # fmt: skip
 def test_measures_by_hand(case: str, plan: dict[str, Any], cost: float, expected: float, best: float) -> None:
-    found: Any = evaluate(so.load(f"tests/cases/futures/{case}.yaml"), plan)
+    found: Any = evaluate_futures(so.load(f"tests/cases/futures/{case}.yaml"), plan)
     said = found.summary(0)
     assert found.survives
     assert (said["total_cost"], said["expected_cost"]) == (pytest.approx(cost, rel=1e-6), pytest.approx(expected))
@@ -474,7 +473,7 @@ def test_measures_by_hand(case: str, plan: dict[str, Any], cost: float, expected
 def test_a_priced_gap_is_left_where_that_is_cheaper() -> None:
     # `hand_price_worst` with 4 t: 6 t short, a gap of 600; the cost is that of the stock alone, 200.
     instance = so.load("tests/cases/futures/hand_price_worst.yaml")
-    found: Any = evaluate(instance, {"futures": {"hard": {"purchases": {"stock": {2028: 4}}}}})
+    found: Any = evaluate_futures(instance, {"futures": {"hard": {"purchases": {"stock": {2028: 4}}}}})
     said = found.summary(0)
     assert (said["total_cost"], said["expected_gap"]) == (pytest.approx(200), pytest.approx(0.1 * 600))
     # Its price is part of the regret: 200 + 2 × 600 − 500.
@@ -488,9 +487,9 @@ def test_a_priced_gap_is_left_where_that_is_cheaper() -> None:
 )
 def test_the_plan_of_solve_is_what_it_was_over_all_futures(case: str, tmp_path: Path) -> None:
     instance = so.load(f"tests/cases/futures/{case}.yaml")
-    solved = so.solve(instance)
+    solved = so.solve_futures(instance)
     solved.save(tmp_path / "plan.json")
-    found: Any = evaluate(instance, str(tmp_path / "plan.json"))
+    found: Any = evaluate_futures(instance, str(tmp_path / "plan.json"))
     assert found.rules == []
     result = found.plans[0].result
     for figure in ("total_cost", "expected_cost", "survival_gap", "outlay"):
@@ -507,7 +506,7 @@ def test_rules_of_one_future_stay_with_their_plan() -> None:
     # In `high` nothing may be ordered after 2027, which the plan breaks there; and the optimum keeps it.
     branches = {"high": {"set": {"options.plant.latest": 2027, "demands.d.survival": {2028: 0, 2029: 1}}}, "low": {}}
     instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
-    found: Any = evaluate(instance, WAITS)
+    found: Any = evaluate_futures(instance, WAITS)
     assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
     assert found.summary(0)["total_cost"] == pytest.approx(500)
     assert found.optimum.total_cost == pytest.approx(600)

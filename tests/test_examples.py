@@ -30,6 +30,17 @@ def shown_outputs(name: str) -> list[str]:
     return [found for page in pages for found in block.findall(page)]
 
 
+def test_examples_and_guides_pass_a_strict_type_checker(tmp_path: Path) -> None:
+    # Without casts: every function returns values of one type.
+    pages = sorted((EXAMPLES[0].parent.parent / "docs" / "how-to").glob("*.md"))
+    for page in pages:
+        blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        (tmp_path / f"{page.stem.replace('-', '_')}.py").write_text("\n".join(blocks), encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", *EXAMPLES, *sorted(tmp_path.glob("*.py"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=EXAMPLES[0].parent.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_page_shows_what_an_example_prints() -> None:
     assert len(shown_outputs("engage_or_embargo.py")) == 1
 

@@ -2,8 +2,11 @@
 
 import doctest
 import inspect
+import pickle
 import subprocess
 import sys
+from copy import deepcopy
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +16,9 @@ import optimizer as so
 
 ROOT = Path(__file__).parent.parent
 MAIN = (
-    "alternatives", "attack", "compare", "discover", "evaluate", "explain", "futures_study", "load", "load_plan",
-    "sensitivity", "solve", "stress", "time_to_survive", "verify", "forcing", "under", "with_budget", "without",
+    "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "futures_study",
+    "load", "load_plan", "sensitivity", "solve", "solve_futures", "stress", "time_to_survive", "verify",
+    "forcing", "under", "with_budget", "without",
 )  # fmt: skip
 
 
@@ -53,8 +57,8 @@ def test_importing_it_imports_nothing_else() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "solve", "withstand", "evaluate", "explain", "attack", "alternatives", "stress", "sensitivity", "discover",
-        "futures_study",
+        "solve", "solve_futures", "withstand", "evaluate", "evaluate_futures", "explain", "attack", "alternatives",
+        "stress", "sensitivity", "discover", "futures_study",
     ],
 )  # fmt: skip
 def test_plumbing_is_keyword_only(name: str) -> None:
@@ -74,3 +78,60 @@ def test_every_variant_is_an_instance() -> None:
     ]
     assert {type(each) for each in variants} == {so.Instance}
     assert all(each != instance for each in variants)
+
+
+@pytest.mark.parametrize("name", ["instances/us-2027.yaml", "tests/cases/futures/hand_cvar.yaml"])
+def test_functions_of_one_plan_name_those_of_several_futures(name: str) -> None:
+    instance = so.load(ROOT / name)
+    with pytest.raises(so.InstanceError, match="solve_futures"):
+        so.solve(instance)
+    if instance.futures:
+        with pytest.raises(so.InstanceError, match="several futures"):
+            so.evaluate(instance, so.Plan())
+
+
+def test_an_instance_without_futures_is_a_tree_of_one() -> None:
+    instance = so.load(ROOT / "instances" / "tiny.yaml")
+    assert so.solve_futures(instance).total_cost == pytest.approx(so.solve(instance).total_cost)
+    found = so.evaluate_futures(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    (future,) = found.futures
+    alone = so.evaluate(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    assert future.evaluation.plans[0].result.total_cost == alone.plans[0].result.total_cost
+
+
+def test_the_name_of_the_mip_gap_in_the_first_version_still_sets_it() -> None:
+    with pytest.warns(DeprecationWarning, match="mip_gap"):
+        settings = so.Settings(gap=0.01)
+    assert settings == so.Settings(mip_gap=0.01)
+    assert replace(settings, mip_gap=0.5).mip_gap == 0.5
+
+
+def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:
+    result = so.solve(so.load(ROOT / "instances" / "tiny.yaml"))
+    copies = (pickle.loads(pickle.dumps(result)), deepcopy(result), so.Result.from_dict(result.to_dict()))
+    for each in (result, *copies):
+        assert each.to_json() == result.to_json()
+        held = [
+            each.costs,
+            each.services,
+            each.settings,
+            each.history[0],
+            each.data,
+            each.data["shocks"]["embargo"]["cuts"][0],
+        ]
+        held += [each.plan.stocks, each.baseline.rows, each.shocks[0].segments, each.shocks[0].flows.rows]
+        for mapping in held:
+            with pytest.raises(TypeError, match="cannot be changed"):
+                mapping.clear()
+            with pytest.raises(TypeError, match="cannot be changed"):
+                mapping["x"] = 1
+        with pytest.raises(TypeError, match="cannot be changed"):
+            each.data["shocks"]["embargo"]["cuts"].append({})
+    written = result.to_dict()
+    written["costs"]["capex"] = written["data"]["shocks"]["embargo"]["cuts"][0]["severity"] = 0.0
+    written["shocks"][0]["flows"]["activity"].clear()
+    written["data"]["shocks"]["embargo"]["cuts"].clear()
+    assert result.to_dict() != written
+    compared = so.compare(so.load(ROOT / "instances" / "tiny.yaml"), [0])
+    with pytest.raises(TypeError, match="cannot be changed"):
+        compared.cases.clear()  # type: ignore[attr-defined]

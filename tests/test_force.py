@@ -20,7 +20,7 @@ from tests.conftest import Printed
 from tests.strategies import instances
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 
 
 def forced(*sizes: tuple[str, int, float]) -> so.Instance:

@@ -28,26 +28,24 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
-from optimizer.studies.futures.solve import solve_futures
+from optimizer.studies.futures.solve import search_futures
 from tests.algorithms import by_cuts, by_scenarios
 
 CASES = Path(__file__).parent / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
-EXACT = so.Settings(gap=1e-8)
+EXACT = so.Settings(mip_gap=1e-8)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
 def test_the_measure_and_the_gap_are_those_of_the_case(name: str) -> None:
-    answer, result = ANSWERS[name], so.solve(so.load(CASES / name), settings=EXACT)
+    answer, result = ANSWERS[name], so.solve_futures(so.load(CASES / name), settings=EXACT)
     within = max(answer.get("tolerance", 0.0), 1e-6 * max(1.0, abs(answer["total_cost"])))
     assert result.total_cost == pytest.approx(answer["total_cost"], abs=within)
     assert result.survival_gap == pytest.approx(answer["survival_gap"], rel=1e-6, abs=1e-6)
 
 
 def plan(name: str, *overrides: str) -> FuturesResult:
-    result = so.solve(so.load(CASES / name, list(overrides)), settings=EXACT)
-    assert isinstance(result, FuturesResult)
-    return result
+    return so.solve_futures(so.load(CASES / name, list(overrides)), settings=EXACT)
 
 
 EXPECTED = ("expected_1001.yaml", "hand_nested.yaml", "hand_set.yaml", "hand_span.yaml", "hand_wait.yaml")
@@ -240,7 +238,7 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
     model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
     stopped = model.fall_back()
     monkeypatch.setattr("optimizer.studies.futures.solve.best_plan", lambda *arguments: stopped)
-    result = solve_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
+    result = search_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
     assert result.status == "stopped"
     assert result.survival_gap > 1.1 * stopped.gap > 0
 
@@ -278,8 +276,8 @@ def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
     """Futures alone and groups of futures are solved side by side; nothing depends on where."""
     instance, answers = so.load(CASES / name), []
     for jobs in (1, 2):
-        settings = so.Settings(gap=1e-8, jobs=jobs, strategy="scenarios")
-        result = solve_futures(instance, settings, Clock()).to_dict()
+        settings = so.Settings(mip_gap=1e-8, jobs=jobs, strategy="scenarios")
+        result = search_futures(instance, settings, Clock()).to_dict()
         for part in ("seconds", "history"):
             result.pop(part)
         for each in result["futures"]:
@@ -324,7 +322,7 @@ def test_futures_with_the_same_data_share_their_recourse_programmes() -> None:
 def test_regret_without_time_for_the_futures_alone_says_so() -> None:
     instance = so.load(CASES / "regret_1145.yaml")
     clock = Clock(0.0)
-    result = solve_futures(instance, so.Settings(time_limit=0.0), clock)
+    result = search_futures(instance, so.Settings(time_limit=0.0), clock)
     assert (result.status, result.futures) == ("stopped", ())
     assert any("least cost of each future alone" in note for note in result.notes)
 
@@ -393,7 +391,6 @@ def test_attacks_and_a_share_of_samples_in_several_futures() -> None:
             "shocks": {},
         }
     )
-    result = so.solve(instance, adversary=True)
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(instance, adversary=True)
     # Half of eight samples may fail in each future.
     assert [sum(shock.excused for shock in each.result.shocks) for each in result.futures] == [4, 4]

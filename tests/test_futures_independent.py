@@ -8,11 +8,10 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel
 from optimizer.algorithms.problem import ProblemVariant
-from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock
 from tests.independent import Data, Optimum, leaves, optimum
 
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 MEASURES = ("expected", "worst", "regret", {"cvar": 0.7}, {"cvar": 0.5, "weight": 0.4}, {"cvar": 0})
 
 
@@ -175,9 +174,7 @@ def compare(data: Data) -> str | None:
     if "gap_price" in data["policy"]:
         mine = priced(data, known.least if known else ())
         return _differs("priced measure", mine, known.measure if known else None, known)
-    result = so.solve(so.read(data), settings=EXACT)
-    if not isinstance(result, FuturesResult):
-        return "no result of futures"
+    result = so.solve_futures(so.read(data), settings=EXACT)
     if not result.futures or known is None:
         return None if bool(result.futures) == bool(known) else f"{result.status} against {known}"
     return (

@@ -10,12 +10,11 @@ import pytest
 import optimizer as so
 from optimizer.instance.edits import for_each_future
 from optimizer.progress import Progress
-from optimizer.results.futures import FuturesResult
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.futures.timing import nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"
-EXACT = so.Settings(gap=1e-8, jobs=1)
+EXACT = so.Settings(mip_gap=1e-8, jobs=1)
 
 
 def study(name: str, *overrides: str) -> FuturesStudy:
@@ -156,7 +155,7 @@ def test_an_order_in_all_plans_is_one_without_regret() -> None:
 def test_an_order_that_hangs_on_two_answers_names_both() -> None:
     two = "futures={a: {from: 2028, branches: {x: {}, y: {}}}, b: {from: 2029, branches: {x: {}, y: {}}}, c: {from: 2029, branches: {x: {}, y: {}}}}"  # noqa: E501
     instance = so.load(CASES / "hand_wait.yaml", [two])
-    plant = so.solve(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
+    plant = so.solve_futures(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
     names = [each.name for each in instance.tree.futures]
     having = {"x.x.x", "x.x.y"}
     plans = [[] if name not in having else list(plant) for name in names]
@@ -187,7 +186,7 @@ def test_a_year_is_moved_in_periods_of_any_length() -> None:
 
 def test_results_are_the_same_on_two_processes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    one, two = (so.futures_study(instance, settings=so.Settings(gap=1e-8, jobs=jobs)).to_dict() for jobs in (1, 2))
+    one, two = (so.futures_study(instance, settings=so.Settings(mip_gap=1e-8, jobs=jobs)).to_dict() for jobs in (1, 2))
     for part in ("seconds",):
         one.pop(part), two.pop(part)
     assert one == two
@@ -211,7 +210,7 @@ def test_what_is_known_until_an_interrupt() -> None:
 def test_a_deadline_that_is_over_leaves_no_time_for_any_search() -> None:
     """What is over at a time of day ends as what has no seconds left."""
     late = so.Settings(until=time.time() - 1)
-    assert so.solve(so.load(CASES / "hand_nested.yaml"), settings=late).status == "stopped"
+    assert so.solve_futures(so.load(CASES / "hand_nested.yaml"), settings=late).status == "stopped"
     assert so.futures_study(so.load(CASES / "hand_nested.yaml"), settings=late).stopped
 
 
@@ -231,8 +230,7 @@ def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_proc
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     instance, judged, tasks = so.load(CASES / "hand_wait.yaml"), list[float](), list[str | None]()
-    known = so.solve(instance, settings=EXACT)
-    assert isinstance(known, FuturesResult)
+    known = so.solve_futures(instance, settings=EXACT)
     slow = replace(known, seconds={"total": 100.0})
 
     def size(jobs: int | None, seconds: float) -> int:

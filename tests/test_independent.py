@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock
 from optimizer.solver.base import StrategyName
@@ -47,8 +46,7 @@ def differs(data: Data, result: Result, known: Optimum | None) -> str | None:
 
 def solved(data: Data, strategy: StrategyName = "auto", **more: Any) -> tuple[so.Instance, Result]:
     instance = so.read(copy.deepcopy(data))
-    result = so.solve(instance, settings=so.Settings(gap=0.0, strategy=strategy, jobs=1), **more)
-    assert isinstance(result, Result)
+    result = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy=strategy, jobs=1), **more)
     return instance, result
 
 
@@ -104,7 +102,7 @@ def test_many_shocks_one_in_a_round(seed: int) -> None:
     data = crowded(drawn(seed, 0.2), seed)
     known = optimum(data)
     for strategy in (partial(by_scenarios, add=1, few=0), partial(by_cuts, add=1, few=0)):
-        found = strategy(so.read(data), so.Settings(gap=0.0), Clock(), lambda event: None)
+        found = strategy(so.read(data), so.Settings(mip_gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:
             assert near(priced(data, found.cost, found.gap), known.measure)
@@ -115,13 +113,12 @@ def test_many_shocks_one_in_a_round(seed: int) -> None:
 def test_what_is_decided_before_an_answer_is_the_same_in_all_futures(seed: int, *, makes_many: bool) -> None:
     data = asked(crowded(drawn(seed, 0.2), seed) if makes_many else drawn(seed), seed)
     known = optimum(data)
-    instance, exact = so.read(data), so.Settings(gap=0.0, jobs=1)
+    instance, exact = so.read(data), so.Settings(mip_gap=0.0, jobs=1)
     if known is None and data["policy"]["objective"] == "regret":
         with pytest.raises(so.InstanceError, match="cannot be survived alone"):
-            so.solve(instance, settings=exact)
+            so.solve_futures(instance, settings=exact)
         return
-    result = so.solve(instance, settings=exact)
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(instance, settings=exact)
     assert (known is None) == (result.status == "none")
     if known is not None:
         assert near(result.survival_gap, known.gap)

@@ -15,7 +15,7 @@ INSTANCES = Path(__file__).parent.parent / "instances"
 BACK_TESTS = [INSTANCES.parent / "examples" / name for name in ("stockpile_2013.yaml", "n_minus_one_2035.yaml")]
 US = INSTANCES / "us-magnets.yaml"
 US_2027 = INSTANCES / "us-2027.yaml"
-ROUGH = so.Settings(gap=1e-3)
+ROUGH = so.Settings(mip_gap=1e-3)
 CHINESE_MAGNETS = ("cn_ndfeb_std_exports", "cn_ndfeb_hot_exports", "cn_smco_exports")
 FIRST_YEARS = {"licensing@2027Q1", "embargo@2028Q1", "lcm_halt@2028Q1", "price_war_then_embargo"}
 
@@ -168,7 +168,7 @@ def test_doing_nothing_fails(result: so.Result) -> None:
 
 
 def test_a_quarter_of_the_money_leaves_a_larger_gap_and_another_plan(result: so.Result) -> None:
-    quarter = so.solve(so.load(US), budget=result.outlay / 4, settings=so.Settings(gap=1e-2))
+    quarter = so.solve(so.load(US), budget=result.outlay / 4, settings=so.Settings(mip_gap=1e-2))
     assert quarter.survival_gap > result.survival_gap
     assert {build.option for build in quarter.plan.builds} != {build.option for build in result.plan.builds}
 

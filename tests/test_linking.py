@@ -34,7 +34,7 @@ def cell(**changes: Any) -> so.Instance:
 
 
 def model_of(instance: so.Instance) -> ScenarioModel:
-    return ScenarioModel(instance, instance.tree.events, so.Settings(gap=0.0), Clock(), lambda step: None)
+    return ScenarioModel(instance, instance.tree.events, so.Settings(mip_gap=0.0), Clock(), lambda step: None)
 
 
 def rows_of(instance: so.Instance) -> list[str]:

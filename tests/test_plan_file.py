@@ -273,7 +273,7 @@ purchases: {reserve: {2030: 4}}
 @pytest.mark.parametrize("case", ["hand_nested", "hand_set", "nested_1013", "cvar_1029", "hand_cvar"])
 def test_what_solve_writes_of_several_futures_is_read_back(tmp_path: Path, case: str) -> None:
     instance = so.load(NESTED.with_name(f"{case}.yaml"))
-    solved: Any = so.solve(instance)
+    solved = so.solve_futures(instance)
     solved.save(tmp_path / "plan.json")
     found = so.load_plan(tmp_path / "plan.json", instance)
     for future in solved.futures:

@@ -172,7 +172,6 @@ def test_prices_of_2010_to_2012_and_2025_imply_the_elasticities_of_the_manual(
 def test_evaluation_of_a_given_plan_pays_the_same(cell: Cell) -> None:
     instance = cell(MAGNETS, IMPORTS % "", RESERVE % DEARER)
     found = so.solve(instance)
-    assert isinstance(found, so.Result)
     judged = so.evaluate(instance, found.plan)
     assert judged.plans[0].result.total_cost == pytest.approx(18_000)
     assert judged.plans[0].result.outlay == pytest.approx(16_000)
@@ -182,8 +181,8 @@ def test_evaluation_of_a_given_plan_pays_the_same(cell: Cell) -> None:
 def test_strategies_agree(cell: Cell, strategy: StrategyName) -> None:
     text = MAGNETS.replace("severity: 1}]", "severity: 1}], probability: 0.5")
     instance = cell(text, IMPORTS % ", price_response: {elasticity: 0.5, reference: 300}", RESERVE % DEARER)
-    whole = so.solve(instance, settings=so.Settings(gap=0.0, strategy="whole"))
-    found = so.solve(instance, settings=so.Settings(gap=0.0, strategy=strategy))
+    whole = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy="whole"))
+    found = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy=strategy))
     assert found.total_cost == pytest.approx(whole.total_cost, rel=1e-6)
 
 
@@ -193,8 +192,7 @@ def test_what_is_committed_in_futures_costs_what_the_market_asks(cell: Cell) -> 
     more = "{set: {demands.all.quantity: {2026: 100, 2027: 101}}}"
     futures = f"futures: {{need: {{from: 2027, branches: {{more: {more}, same: {{}}}}}}}}"
     instance = cell(MAGNETS.replace("0.8", "{2026: 0.8, 2027: 0.79}"), IMPORTS % "", RESERVE % DEARER, futures)
-    found = so.solve(instance, settings=so.Settings(gap=0.0))
-    assert isinstance(found, so.FuturesResult)
+    found = so.solve_futures(instance, settings=so.Settings(mip_gap=0.0))
     (reserve,) = found.decisions
     assert reserve.size == pytest.approx(79.79)
     assert sum(reserve.paid) / 2 == pytest.approx(found.futures[0].result.outlay)

@@ -11,7 +11,7 @@ from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.solver import Clock
 from tests.strategies import OPTION, SHOCK, instances, scaled
 
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -21,7 +21,7 @@ from tests.speed.published import Facilities, Network, flcvar, netdes
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path(os.environ.get("PUBLISHED", ROOT.parent / "shared" / "published"))
-EXACT = so.Settings(gap=1e-8)
+EXACT = so.Settings(mip_gap=1e-8)
 ALPHA = 0.9
 KNOWN = {"network-10-10-L-01": 88557.3, "network-10-10-H-02": 61332.6, "network-10-20-L-01": 116823.8}
 type Key = tuple[Any, ...]

@@ -179,8 +179,7 @@ def test_money_that_is_firm_is_not_called_conditional() -> None:
 def test_committed_money_of_a_file_with_futures() -> None:
     data = dict(parse(TEXT, "facts.yaml").data)
     ask = {"more": {"from": 2027, "branches": {"yes": {"set": {"demands.all.quantity": 80}}, "no": {}}}}
-    result = so.solve(so.read({**data, "futures": ask}))
-    assert isinstance(result, so.FuturesResult)
+    result = so.solve_futures(so.read({**data, "futures": ask}))
     assert list(result.to_dict()["commitments"]) == COMMITTED
     assert dict(futures_facts(so.read({**data, "futures": ask}), result))["Committed already"] == SAID
     assert so.FuturesResult.from_dict(json.loads(result.to_json())).departures == ()

@@ -35,7 +35,7 @@ def tiny() -> so.Instance:
 
 @pytest.fixture(scope="module")
 def result(tiny: so.Instance) -> so.Result:
-    return replace(so.solve(tiny, settings=so.Settings(gap=0.0)), comments=comments_of(TINY))
+    return replace(so.solve(tiny, settings=so.Settings(mip_gap=0.0)), comments=comments_of(TINY))
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ def test_strategies_agree_on_a_restart(utilisation: float, budget: float | None)
     instance = many_shocks(min_utilisation=utilisation)
     if budget is not None:
         instance = instance.replacing(policy=instance.policy.model_copy(update={"budget": budget}))
-    exact = Settings(gap=0.0)
+    exact = Settings(mip_gap=0.0)
     whole = solve_whole(instance, exact, Clock(), lambda step: None)
     assert (whole.gap > 0) == (budget is not None)
     for strategy in (partial(by_scenarios, add=2, few=0), partial(by_cuts, add=2, few=0)):

@@ -15,7 +15,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import Timer, conclude, open_evaluator
 
 CASES = Path(__file__).parent / "cases"
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 
 def market(**parts: Any) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def test_a_survival_floor_of_worthless_demand_is_kept_where_it_can_be() -> None:
 def test_seed_and_threads_do_not_change_the_optimum() -> None:
     instance = so.load(CASES / "generated" / "104.yaml")
     costs = {
-        so.solve(instance, settings=Settings(gap=0.0, seed=seed, threads=threads)).total_cost
+        so.solve(instance, settings=Settings(mip_gap=0.0, seed=seed, threads=threads)).total_cost
         for seed, threads in ((None, None), (7, 1), (8, 2))
     }
     assert max(costs) - min(costs) <= 1e-6 * max(costs)
@@ -234,7 +234,7 @@ def test_seed_and_threads_do_not_change_the_optimum() -> None:
 
 def test_steps_tell_best_and_bound() -> None:
     steps: list[Any] = []
-    found = solve_whole(so.load(CASES / "generated" / "105.yaml"), Settings(gap=0.0), Clock(), steps.append)
+    found = solve_whole(so.load(CASES / "generated" / "105.yaml"), Settings(mip_gap=0.0), Clock(), steps.append)
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
     assert found.bound <= found.cost

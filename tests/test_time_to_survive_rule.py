@@ -20,7 +20,7 @@ from tests.algorithms import by_cuts, by_scenarios
 from tests.conftest import Cell, Printed
 from tests.strategies import instances
 
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 CUT = {"region": "rival", "severity": 1.0}
 
 

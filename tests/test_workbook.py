@@ -172,7 +172,7 @@ def test_report_writes_a_workbook_by_its_name(result: so.Result, tmp_path: Path)
 @pytest.fixture(scope="module")
 def futures_book(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("futures") / "plan.xlsx"
-    so.write_workbook(so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml")), path)
+    so.write_workbook(so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml")), path)
     return openpyxl.load_workbook(path)
 
 
@@ -211,7 +211,7 @@ def test_workbook_of_several_futures_has_the_frames_of_each(futures_book: Any) -
 
 def test_stocks_of_each_future_stand_below_each_other(tmp_path: Path) -> None:
     futures = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.survival: 0.7}}, same: {}}}}"
-    result = so.solve(so.load(TINY, [futures]))
+    result = so.solve_futures(so.load(TINY, [futures]))
     so.write_workbook(result, tmp_path / "stocks.xlsx")
     found = rows(openpyxl.load_workbook(tmp_path / "stocks.xlsx")["stock"])
     assert [row["Future"] for row in found] == ["more"] * 5 + ["same"] * 5
@@ -223,8 +223,8 @@ def test_stocks_of_each_future_stand_below_each_other(tmp_path: Path) -> None:
 
 
 def test_workbook_of_futures_that_was_changed_says_so_and_one_future_has_its_plan(tmp_path: Path) -> None:
-    result = so.solve(so.load(ROOT / "examples" / "order_or_wait.yaml"))
+    result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
     so.write_workbook(replace(result, total_cost=1.0), tmp_path / "doctored.xlsx")
     assert openpyxl.load_workbook(tmp_path / "doctored.xlsx")["answer"].cell(HEAD + 1, 1).value == "Warning"
-    so.write_workbook(so.solve(so.load(TINY, ["policy.objective=worst"])), tmp_path / "one.xlsx")
+    so.write_workbook(so.solve_futures(so.load(TINY, ["policy.objective=worst"])), tmp_path / "one.xlsx")
     assert {"builds", "stock", "survival", "costs"} <= set(openpyxl.load_workbook(tmp_path / "one.xlsx").sheetnames)

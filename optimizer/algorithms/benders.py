@@ -98,7 +98,7 @@ class CutSearch(RecourseEstimates):
 
     def _objective_of_gaps(self, name: str) -> Objective:
         """The largest gap of a future, or the sum of all."""
-        tolerance = (1.0 - GAP_ROOM) * self.settings.gap
+        tolerance = (1.0 - GAP_ROOM) * self.settings.mip_gap
         build = partial(self._master_of_gaps, aim="worst gap" if name == LARGEST_GAP else "gap")
         return Objective(name, build, self._evaluate_gaps, MOST_HELD, tolerance=tolerance, facts=self._facts)
 

@@ -73,7 +73,7 @@ class RecourseEstimates(Search):
 
     def _held(self, gap: float) -> float:
         """What a gap may be that is held: more than its master's limit, since bounds meet to a tolerance."""
-        return gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.gap)) + self.negligible
+        return gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.mip_gap)) + self.negligible
 
     # Masters.
 
@@ -125,7 +125,7 @@ class RecourseEstimates(Search):
 
     def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
         tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
-        settings = replace(self.settings, gap=self.settings.gap / 2, tolerance=tolerance)
+        settings = replace(self.settings, mip_gap=self.settings.mip_gap / 2, tolerance=tolerance)
         return MasterProblem(
             self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
         )

@@ -244,7 +244,9 @@ class DualDecomposition:
         """Those of the searches in groups: half of what may be left unproven is left to prices."""
         settings = self.model.settings
         tolerance = None if settings.tolerance is None else settings.tolerance / 2
-        return replace(settings, gap=settings.gap / 2, tolerance=tolerance, checkpoint=None, jobs=1, cluster=None)
+        return replace(
+            settings, mip_gap=settings.mip_gap / 2, tolerance=tolerance, checkpoint=None, jobs=1, cluster=None
+        )
 
     def _known_plans(self, group: tuple[int, ...]) -> tuple[Plan, ...]:
         """The last plans of a group, or its part of the best plan."""

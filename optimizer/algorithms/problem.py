@@ -288,7 +288,7 @@ class MeasuredModel:
 
     def noticeable(self, objective: float) -> float:
         """By how much the objective of a plan may miss the least one, money."""
-        return self.settings.gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
+        return self.settings.mip_gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
 
     @property
     def policy(self) -> Policy:

@@ -68,7 +68,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: str, instance: Instance, settings: Settings) -> None:
-        matter = (settings.solver, settings.gap, settings.strategy, settings.seed, settings.threads)
+        matter = (settings.solver, settings.mip_gap, settings.strategy, settings.seed, settings.threads)
         # The futures of a changed instance may differ from what its questions say.
         futures = [] if instance.tree.is_single else [future.instance.to_dict() for future in instance.tree.futures]
         named = [instance.to_dict(), futures, matter, version("optimizer"), dict(versions())]

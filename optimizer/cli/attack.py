@@ -37,7 +37,7 @@ def command(
     else:
         made = inputs.read_instance(file, changes)
         instance, remarks, saved = made.instance, made.remarks, None
-    settings = Settings(gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
+    settings = Settings(mip_gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with common.display(instance.money) as listener:
         found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
     from optimizer.report.tables.attack import attack_parts

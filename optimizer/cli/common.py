@@ -376,27 +376,17 @@ def _describe(event: "Progress", money: str) -> str:
         return "stopping with what is known so far … (Ctrl-C again ends at once)"
     if event.is_of_a_study:
         return f"{event.task} ({event.done:,} of {event.total:,} done)" if event.total else event.task
-    return _of_round(event, money) if event.round else _of_model(event, money)
+    return _of_search(event, money)
 
 
-def _of_round(event: "Progress", money: str) -> str:
+def _of_search(event: "Progress", money: str) -> str:
     from optimizer.units import si
 
-    worst = f", worst gap {si(event.worst_gap, money)}" if event.violated else ""
-    value = "" if not math.isfinite(event.best) else f", value {si(event.best, money, digits=5)}"
-    head = f"round {event.round}, {event.phase}: {event.shocks} shocks active"
-    return f"{head}, {event.violated or 'none'} violated{worst}{value}{_bound(event, money)}"
-
-
-def _of_model(event: "Progress", money: str) -> str:
-    from optimizer.units import si
-
-    best = "no plan yet" if not math.isfinite(event.best) else f"best {si(event.best, money, digits=5)}"
-    bound = _bound(event, money)
-    return f"least {event.phase} over {event.shocks} shocks: {best}{bound} ({event.seconds:.0f} s)"
-
-
-def _bound(event: "Progress", money: str) -> str:
-    from optimizer.units import si
-
-    return "" if not math.isfinite(event.bound) else f", bound {si(event.bound, money, digits=5)}"
+    best, bound = (si(each, money, digits=5) if math.isfinite(each) else "" for each in (event.best, event.bound))
+    proven = f", bound {bound}" if bound else ""
+    if not event.round:
+        found = f"best {best}" if best else "no plan yet"
+        return f"least {event.phase} over {event.shocks} shocks: {found}{proven} ({event.seconds:.0f} s)"
+    worst = f"{event.violated} violated, worst gap {si(event.worst_gap, money)}" if event.violated else "none violated"
+    value = f", value {best}" if best else ""
+    return f"round {event.round}, {event.phase}: {event.shocks} shocks active, {worst}{value}{proven}"

@@ -44,13 +44,14 @@ def command(
     common.check_folder(csv, "--csv")
 
     from optimizer.solver import Settings
-    from optimizer.studies.evaluate import evaluate
+    from optimizer.studies.evaluate import evaluate, evaluate_futures
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
-    settings = Settings(gap=proof.share, time_limit=time_limit, jobs=jobs)
+    settings = Settings(mip_gap=proof.share, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
-        found = evaluate(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
+        judge = evaluate_futures if made.instance.futures else evaluate
+        found = judge(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
     common.show_findings(found.rules, "plan")
     from optimizer.report.tables.evaluate import evaluation_parts
 

@@ -270,7 +270,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.solve import solve_futures
+    from optimizer.studies.futures.solve import search_futures
 
     if changes.future is not None:
         return None
@@ -283,9 +283,9 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     if not made.instance.is_adaptive:
         return None
     announce(made)
-    settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    settings, clock = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     with common.display(made.instance.money) as listener:
-        return solve_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
+        return search_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
 
 
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
@@ -362,7 +362,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
 
-    settings, clock = Settings(gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    settings, clock = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     with common.display(made.instance.money) as listener:
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.

@@ -91,7 +91,7 @@ def command(
     frontier = single_point(instance, result)
     if kind == "frontier":
         with common.display(instance.money, lists_tasks=True) as listener:
-            frontier = find_frontier(instance, result, None, Settings(gap=accuracy.share), listener)
+            frontier = find_frontier(instance, result, None, Settings(mip_gap=accuracy.share), listener)
     with inputs.plan_that_fits(plan, doubts):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])

@@ -74,7 +74,8 @@ def command(
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
-        _refuse_parts_of_one({"--budgets": budgets is not None, "--instance": instance_ is not None})
+        what = "a plan of several futures has none: leave it out, or take one by --future."
+        _refuse({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
         _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
     from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
@@ -178,11 +179,10 @@ def _find_futures(
     return futures
 
 
-def _refuse_parts_of_one(given: dict[str, bool]) -> None:
-    """Refuse, as usage, what the report of a plan of several futures does not have."""
+def _refuse(given: dict[str, bool], what: str) -> None:
+    """Refuse, as usage, the first of some options that is given."""
     for option, is_given in given.items():
         if is_given:
-            what = "a plan of several futures has none: leave it out, or take one by --future."
             raise typer.BadParameter(what, param_hint=option)
 
 
@@ -213,7 +213,7 @@ def _end_with_futures(
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     tasks = sections.study_tasks(wanted, subject, on_page=True)
     studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
-    slips = {} if quick or is_interrupted else _futures_slips(result, Settings(gap=accuracy, time_limit=time_limit))
+    slips = {} if quick or is_interrupted else _futures_slips(result, Settings(mip_gap=accuracy, time_limit=time_limit))
     parts = ReportParts(instance, result, None, slips, (), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"
     _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
@@ -290,10 +290,7 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
     Raises:
         InstanceError: no shocks, no demand, or several futures.
     """
-    for option, is_given in left_out.items():
-        if is_given:
-            what = "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out."
-            raise typer.BadParameter(what, param_hint=option)
+    _refuse(left_out, "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out.")
     if changes.future is None and inputs.is_futures_plan(source):
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")
@@ -312,7 +309,7 @@ def _end_with_requirements(
     from optimizer.studies.verify import audit_warnings
 
     doubts = audit_warnings(found.instance, found.result) if found.is_saved else ()
-    settings = Settings(gap=search.mip_gap, time_limit=search.time_limit)
+    settings = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit)
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)

@@ -63,7 +63,7 @@ class StudySubject:
         """The settings of its searches."""
         from optimizer.solver import Settings
 
-        return Settings(gap=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
+        return Settings(mip_gap=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
 
     @property
     def optimum(self) -> "Result | None":
@@ -185,7 +185,7 @@ def _stress(subject: StudySubject, listener: "Listener") -> "Study":
 def _share(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.sharing import SHARING_SHARE, share_costs
 
-    settings = replace(subject.settings, gap=min(subject.accuracy, SHARING_SHARE))
+    settings = replace(subject.settings, mip_gap=min(subject.accuracy, SHARING_SHARE))
     return share_costs(subject.instance, settings=settings, listener=listener)
 
 

@@ -80,7 +80,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.sensitivity import sensitivity
 
-    settings = Settings(gap=accuracy.share, time_limit=time_limit, jobs=jobs)
+    settings = Settings(mip_gap=accuracy.share, time_limit=time_limit, jobs=jobs)
     with common.display(instance.money) as listener:
         moved = sensitivity(
             instance,

@@ -61,7 +61,7 @@ def command(
     load_seconds = time.perf_counter() - began
     settings = Settings(
         solver="cbc" if solver == "cbc" else "highs",
-        gap=proof.share,
+        mip_gap=proof.share,
         time_limit=time_limit,
         threads=threads,
         seed=seed,
@@ -127,7 +127,7 @@ def _with_bands(
 
     common.print_message("samples of all numbers with a range:")
     with common.display(instance.money) as listener:
-        limits = Settings(gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
+        limits = Settings(mip_gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
 
 
@@ -151,9 +151,9 @@ def _find(
     clock = Clock(settings.time_limit)
     with common.display(made.instance.money) as listener:
         if made.instance.is_adaptive:
-            from optimizer.studies.futures.solve import solve_futures
+            from optimizer.studies.futures.solve import search_futures
 
-            return solve_futures(
+            return search_futures(
                 made.instance,
                 settings,
                 clock,

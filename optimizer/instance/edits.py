@@ -434,7 +434,7 @@ def apply_arguments(
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     made = Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
     if changed.futures and takes == "one future":
-        cure = "Choose one with --future, from Python by choose_future(instance, name); or use `solve` or `futures`."
+        cure = "Choose one by --future, in Python by choose_future(instance, name); or solve all, by solve_futures."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
     return made if takes == "futures and measures" else judged_alone(made)
 

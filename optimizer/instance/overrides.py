@@ -233,15 +233,11 @@ def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
     placed = [(_locate(data, edit.path), edit) for edit in edits]
     found = []
     for i, (place, edit) in enumerate(placed):
-        later = [(at, other) for at, other in placed[i + 1 :] if _overlap(place, at)]
+        # One place is the other, holds it, or is held by it.
+        later = [(at, other) for at, other in placed[i + 1 :] if place[: len(at)] == at[: len(place)]]
         if later and (pair := _replacement(place, edit, *later[-1])):
             found.append(_finding(edit, later[-1][1], *pair))
     return tuple(dict.fromkeys(found))
-
-
-def _overlap(one: Place, other: Place) -> bool:
-    """Whether a place is the other, holds it, or is held by it."""
-    return one[: len(other)] == other[: len(one)]
 
 
 def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:

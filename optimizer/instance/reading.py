@@ -167,7 +167,8 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         document.known = {}
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
-    some = scenarios[: max(1, _affordable(document) // _examined(instance))]
+    futures = count_futures(instance.futures) if instance is not None and instance.futures else 0
+    some = scenarios[: max(1, _affordable(document) // (1 + futures))]
     for name in some:
         if len(findings) < FINDINGS:
             findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
@@ -180,11 +181,6 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         raise InstanceError(_first(findings))
     assert instance is not None
     return instance, tuple(findings)
-
-
-def _examined(instance: Instance | None) -> int:
-    """How many instances are examined to check one file."""
-    return 1 + (count_futures(instance.futures) if instance is not None and instance.futures else 0)
 
 
 def _affordable(document: Document) -> int:

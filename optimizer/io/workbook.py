@@ -65,7 +65,8 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
             reader.read_instance(sheet.lines)
         else:
             reader.read_table(next(each for each in LAYOUTS if each.sheet == sheet.name), sheet)
-    document.data = dict(sorted(document.data.items(), key=lambda item: _rank(item[0])))
+    order = {key: place for place, key in enumerate(_ORDER)}
+    document.data = dict(sorted(document.data.items(), key=lambda item: order.get(item[0], order["horizon"])))
     comments = (Comment(each.place, value_at(document.data, each.place), each.text) for each in reader.comments)
     return document, tuple(comments)
 
@@ -248,11 +249,6 @@ def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:
         yield from [""] * (0 if before is None else min(line.row - before - 1, _MOST_EMPTY))
         yield line.comment
         before = line.row
-
-
-def _rank(key: str) -> int:
-    """The position of a key at the top of a file."""
-    return _ORDER.index(key) if key in _ORDER else _ORDER.index("horizon")
 
 
 def _mapping_at(data: dict[str, Any], place: Place) -> dict[str, Any]:

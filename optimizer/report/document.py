@@ -346,18 +346,15 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
     from markupsafe import Markup
 
     environment = Environment(loader=FunctionLoader(page_part), autoescape=True, undefined=StrictUndefined)
+    brief = values["book"].get("brief")
     return environment.get_template(name).render(
         version=version("optimizer"),
-        paper=_paper(values["book"].get("brief")),
+        # By what the printed answer is made smaller.
+        paper=f"{paper_scale(brief):.3f}" if brief and brief["parts"] else "1",
         css=Markup(page_part("page.css")),
         script=Markup(script_text("\n".join(map(page_part, scripts)))),
         **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
     )
-
-
-def _paper(brief: Mapping[str, Any] | None) -> str:
-    """By what the printed answer is made smaller, for a style."""
-    return "1" if brief is None or not brief["parts"] else f"{paper_scale(brief):.3f}"
 
 
 def page_part(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
-from optimizer.results.plan import write_commitments
+from optimizer.results.plan import as_plain, write_commitments
 from optimizer.results.result import Result
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import ROUNDING
@@ -205,13 +205,13 @@ class FuturesResult(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
-        data: dict[str, Any] = {key: _finite(getattr(self, key)) for key in WRITTEN_FIGURES}
+        data: dict[str, Any] = {key: _finite(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
         data |= write_commitments(self.data)
         if whole:
-            data |= {"periods": self.periods, "data": self.data}
+            data |= {"periods": self.periods, "data": as_plain(self.data)}
             for row, each in zip(data["futures"], self.futures, strict=True):
                 row["result"] = each.result.to_dict()
         return data

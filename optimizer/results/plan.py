@@ -14,11 +14,12 @@ Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan
 Lack           what the baseline leaves unserved of a segment
 NoShockPlan    the cheapest plan of the same instance without shocks
+ReadOnly       a frozen value whose mappings cannot be changed either
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,67 @@ FlowKey = tuple[str, str]
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
 # A result keeps the flows of at most this number of shocks; beyond it, of those that matter most.
 MOST_DETAILED_SHOCKS = 24
+
+
+def _refuse(self: Any, *args: Any, **more: Any) -> NoReturn:
+    raise TypeError("what a result holds cannot be changed; dict(…) or list(…) makes a copy that can")
+
+
+class ReadOnlyDict(dict[Any, Any]):
+    """A dict that cannot be changed: it is equal to a dict, and is written and sent to other processes as one."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[Any, Any]]]:
+        return type(self), (dict(self),)
+
+
+class ReadOnlyList(list[Any]):
+    """The same of a list."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = _refuse
+    insert = pop = remove = reverse = sort = _refuse
+
+    def __reduce__(self) -> tuple[type[Self], tuple[list[Any]]]:
+        return type(self), (list(self),)
+
+
+def read_only(value: Any) -> Any:
+    """The same with all dicts and lists in it, also those in tuples, read-only."""
+    if isinstance(value, ReadOnlyDict | ReadOnlyList):
+        return value
+    if isinstance(value, dict):
+        return ReadOnlyDict({key: read_only(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return ReadOnlyList(map(read_only, value))
+    # Of a tuple all items are of one kind.
+    return (
+        tuple(map(read_only, value)) if isinstance(value, tuple) and isinstance(next(iter(value), 0), dict) else value
+    )
+
+
+class ReadOnly:
+    """What makes the mappings of a frozen value read-only."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.__dict__.items():
+            if isinstance(value, dict | tuple):
+                object.__setattr__(self, name, read_only(value))
+
+
+def as_plain(value: Any) -> Any:
+    """A copy for JSON: values as dicts by field, flows as a plan file has them."""
+    if isinstance(value, Flows):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {part.name: as_plain(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, dict):
+        return {key: as_plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_plain(item) for item in value]
+    return tuple(map(as_plain, value)) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -59,7 +121,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(ReadOnly):
     """The first stage: what is decided before any shock is known.
 
     Attributes:
@@ -100,7 +162,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Flows:
+class Flows(ReadOnly):
     """Operation on one path: the baseline, or the window of one shock.
 
     Attributes:
@@ -223,7 +285,7 @@ class Service(ServedShare):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(ReadOnly):
     """One shock under the plan. Where shocks are many, most are kept as summary lines, without flows.
 
     Attributes:
@@ -296,7 +358,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class SourceShare:
+class SourceShare(ReadOnly):
     """Production of a commodity by region in one calendar year of the baseline: shares, t, and their HHI (0 … 1)."""
 
     year: int
@@ -379,7 +441,7 @@ def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Faced:
+class Faced(ReadOnly):
     """The adversary that a plan was made against."""
 
     attack_budget: float  # the limit on the price of one attack, in the unit of the file
@@ -409,7 +471,7 @@ class Faced:
 
 
 @dataclass(frozen=True)
-class NoShockPlan:
+class NoShockPlan(ReadOnly):
     """The cheapest plan of the same instance without shocks and without rules about surviving: the no-shock plan."""
 
     total_cost: float  # present value, money

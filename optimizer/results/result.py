@@ -5,7 +5,7 @@ Which service, shock or gap is the worst of several is decided here too: one rul
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path as FilePath
@@ -32,6 +32,7 @@ from optimizer.results.plan import (
     Service,
     SourceShare,
     Weakest,
+    as_plain,
     write_commitments,
 )
 from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
@@ -297,7 +298,7 @@ class Result(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
-        data = asdict(replace(self, problem=None))
+        data: dict[str, Any] = as_plain(replace(self, problem=None))
         data["shocks"] = _without_default(data["shocks"])
         data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]
@@ -312,22 +313,12 @@ class Result(SavedPlan):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
             return _without_flows(data)
-        self._add_flows(data)
         if self.format >= SINCE[DIGEST]:
             data[DIGEST] = digest(data)
         return data
 
     def _by_period(self, rows: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
         return {o: dict(zip(self.periods, row, strict=True)) for o, row in rows.items()}
-
-    def _add_flows(self, data: dict[str, Any]) -> None:
-        """Put every path's flows in the form of a plan file, in place."""
-        data["baseline"] = None if self.baseline is None else self.baseline.to_dict()
-        data["endured"] = {rule: flows.to_dict() for rule, flows in self.endured.items()}
-        for outcome, kept in zip(data["shocks"], self.shocks, strict=True):
-            outcome["flows"] = None if kept.flows is None else kept.flows.to_dict()
-        if self.no_shock is not None:
-            data["no_shock"]["baseline"] = self.no_shock.baseline.to_dict()
 
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:

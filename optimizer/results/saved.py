@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
+from optimizer.results.plan import ReadOnly
 
 # Parts that the digest does not cover, since changing them changes no figure.
 NOT_EVIDENCE: Mapping[str, str] = {
@@ -122,7 +123,7 @@ CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 
 
 @dataclass(frozen=True)
-class SavedPlan:
+class SavedPlan(ReadOnly):
     """A plan that is kept as a JSON object."""
 
     # Attributes that follow from others: they are not sent to another process.
@@ -287,7 +288,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Bands:
+class Bands(ReadOnly):
     """What the best plan comes to where every number with a range lies anywhere in it."""
 
     numbers: int  # how many have a range

@@ -5,8 +5,9 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -116,11 +117,11 @@ class Settings:
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``whole``, ``scenarios``, ``cuts``, or ``auto``, which chooses.
-        gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to this
-            share of the price of survival; each has its own default, which it takes where none is given here.
-        tolerance: money to which costs are proven, in place of `gap`; None where `gap` holds for costs as well.
-        patience: seconds of one search with integers after which `gap` is enough in place of `tolerance`; None where
-            `tolerance` holds throughout.
+        mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
+            this share of the price of survival; each has its own default, which it takes where none is given here.
+        tolerance: money to which costs are proven, in place of `mip_gap`; None where that holds for costs as well.
+        patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
+            where `tolerance` holds throughout.
         time_limit: seconds for the whole computation; None for no limit.
         until: when all searches together have to be over, seconds since 1970; None for no such time.
         threads: of the solver; None leaves the number to it.
@@ -128,10 +129,11 @@ class Settings:
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.
+        gap: the name of `mip_gap` in 0.1.0; it still sets it, with a DeprecationWarning.
     """
 
     solver: SolverName = "highs"
-    gap: float = DefaultGap(PLAN_GAP)
+    mip_gap: float = DefaultGap(PLAN_GAP)
     tolerance: float | None = None
     patience: float | None = None
     time_limit: float | None = None
@@ -142,10 +144,16 @@ class Settings:
     jobs: int | None = None
     cluster: str | None = None
     checkpoint: str | None = None
+    gap: InitVar[float | None] = None
+
+    def __post_init__(self, gap: float | None) -> None:
+        if gap is not None:
+            warnings.warn("Settings(gap=…) is Settings(mip_gap=…).", DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "mip_gap", gap)
 
     def with_default_gap(self, gap: float) -> "Settings":
         """The same with this gap where none was given."""
-        return replace(self, gap=gap) if isinstance(self.gap, DefaultGap) else self
+        return replace(self, mip_gap=gap) if isinstance(self.mip_gap, DefaultGap) else self
 
     @property
     def is_late(self) -> bool:
@@ -164,7 +172,7 @@ class Settings:
 
     def slack(self, cost: float, seconds: float = 0.0) -> float:
         """By how much a cost may miss the least one, money, after so many seconds of a search."""
-        relative = self.gap * abs(cost)
+        relative = self.mip_gap * abs(cost)
         if self.tolerance is None:
             return relative
         is_long = self.patience is not None and seconds > self.patience

@@ -74,7 +74,7 @@ class HighsBackEnd:
         if settings.seed is not None:
             options["random_seed"] = settings.seed
         solver = pulp.HiGHS(
-            msg=False, gapRel=settings.gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
+            msg=False, gapRel=settings.mip_gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
         )
         # Any objective will do here, so long as no column is left out for want of a use.
         problem.setObjective(pulp.lpSum_vars(problem.variables()))
@@ -195,7 +195,7 @@ class HighsBackEnd:
         began, request = self._timed
         # The cutoff comes from a solution of this cost.
         known = min(float(event.data_out.mip_primal_bound), request.cutoff + (request.tolerance or 0.0))
-        distance, allowed = known - float(event.data_out.mip_dual_bound), self._settings.gap * abs(known)
+        distance, allowed = known - float(event.data_out.mip_dual_bound), self._settings.mip_gap * abs(known)
         is_near = math.isfinite(known) and distance <= allowed
         if is_near and time.perf_counter() - began > self._settings.patience:
             event.interrupt()
@@ -303,7 +303,7 @@ class HighsBackEnd:
         # For a linear programme this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
-        highs.setOptionValue("mip_rel_gap", self._settings.gap if request.tolerance is None else 0.0)
+        highs.setOptionValue("mip_rel_gap", self._settings.mip_gap if request.tolerance is None else 0.0)
         highs.setOptionValue("mip_abs_gap", request.tolerance or 0.0)
         for option in COSTLY:
             highs.setOptionValue(option, request.is_wide)

@@ -93,7 +93,7 @@ class KeptModel(Model):
 
     def suits(self, builder: ModelBuilder, settings: Settings) -> bool:
         """Whether a builder can be taken over under some settings, which may differ in accuracy."""
-        alike = replace(settings, gap=self.settings.gap, tolerance=self.settings.tolerance)
+        alike = replace(settings, mip_gap=self.settings.mip_gap, tolerance=self.settings.tolerance)
         is_small = self._width <= MOST_WIDTH * len(builder.columns)
         return isinstance(self._back, TreeBackEnd) and alike == self.settings and is_small
 

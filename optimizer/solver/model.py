@@ -51,7 +51,7 @@ class CbcBackEnd:
         settings = self._settings
         solver = pulp.COIN_CMD(
             msg=False,
-            gapRel=settings.gap if request.tolerance is None else 0.0,
+            gapRel=settings.mip_gap if request.tolerance is None else 0.0,
             gapAbs=request.tolerance or 0.0,
             timeLimit=clock.left,
             threads=settings.threads,
@@ -111,7 +111,7 @@ class CbcBackEnd:
             return -math.inf
         # An objective without columns has no value.
         objective = float(pulp.value(self._problem.objective) or 0.0)
-        return objective - (self._settings.gap * abs(objective) if tolerance is None else tolerance)
+        return objective - (self._settings.mip_gap * abs(objective) if tolerance is None else tolerance)
 
 
 def _numbers(values: Iterable[float | None]) -> Vector:

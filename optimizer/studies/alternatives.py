@@ -185,12 +185,12 @@ def alternatives(
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
             share, seconds = allowed.of(measure), time.perf_counter() - clock.started
-            return Alternatives(status, share, most, settings.gap, cheapest, seconds=seconds, measure=measure)
-        near = replace(settings, gap=min(settings.gap, SIZE_GAP))
+            return Alternatives(status, share, most, settings.mip_gap, cheapest, seconds=seconds, measure=measure)
+        near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, solver)
-        return replace(found, within=allowed.of(measure), gap=settings.gap, measure=measure, sizes=near.gap)
+        return replace(found, within=allowed.of(measure), gap=settings.mip_gap, measure=measure, sizes=near.mip_gap)
 
 
 def _around(
@@ -206,7 +206,7 @@ def _around(
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
     near = _near_search(instance, cheapest, most, settings, solver)
     near.taken(cheapest.plan, cheapest.priced_cost)
-    of_all = RangeSearch(near, settings.gap)
+    of_all = RangeSearch(near, settings.mip_gap)
     of_all.settle(patience, listener)
     chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
     # What the search for plans that differ met on its way counts too.
@@ -224,7 +224,7 @@ def _around(
             results.append(Alternative(replace(result, status=status_of), distance))
     status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
     status, made, seconds = "stopped" if clock.is_over else status, tuple(results), time.perf_counter() - clock.started
-    return Alternatives(status, more, most, settings.gap, cheapest, found, made, len(near.found), seconds)
+    return Alternatives(status, more, most, settings.mip_gap, cheapest, found, made, len(near.found), seconds)
 
 
 def _near_search(
@@ -234,7 +234,7 @@ def _near_search(
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
     if cheapest.survives:
-        near_bound = replace(settings, gap=max(settings.gap, PLAN_GAP, cheapest.mip_gap or 0.0))
+        near_bound = replace(settings, mip_gap=max(settings.mip_gap, PLAN_GAP, cheapest.mip_gap or 0.0))
         shocks = solver.shaping_shocks(cheapest, near_bound)
     return NearOptimalSearch(
         instance,

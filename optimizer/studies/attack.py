@@ -36,7 +36,7 @@ from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Plan, ReadOnly
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies import study_frames
@@ -73,7 +73,7 @@ class SegmentImpact:
 
 
 @dataclass(frozen=True)
-class AttackDamage:
+class AttackDamage(ReadOnly):
     """An attack and what it does."""
 
     # Of the attack; its window by labels.
@@ -337,7 +337,7 @@ def attack(
     began, settings = time.perf_counter(), (settings or Settings()).with_default_gap(MEASURE_SHARE)
     changed = apply_arguments(instance, budget=budget, scenario=scenario)
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
-    clock, own = settings.clock(), replace(settings, gap=min(PLAN_GAP, settings.gap))
+    clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
     if plan is None:
         withstanding = withstood(listed, None, own, clock, listener, notes, histories=histories)
@@ -407,9 +407,9 @@ class _AttackedPlan:
         self.listener(Progress(task="the plan for the listed shocks alone"))
         instance, result = self.instance, made.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
-        measure = Measure.of_result(result, no_shock, settings.gap).nearer(exact)
+        measure = Measure.of_result(result, no_shock, settings.mip_gap).nearer(exact)
         made = replace(made, measure=measure)
-        settings = replace(measure.settings(settings), gap=min(PLAN_GAP, settings.gap), patience=None)
+        settings = replace(measure.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.histories = self.histories
             solver.learn(result.plan, frozenset())

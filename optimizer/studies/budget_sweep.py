@@ -250,12 +250,12 @@ class BudgetSweep:
         instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_measured_plan, (instance, replace(self.working, gap=self.settings.gap), start))
+            return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
     def least_outlays(self, gap: float) -> list[CaseLeastOutlay]:
         """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
-        settings = replace(self.working, gap=min(self.working.gap, gap))
+        settings = replace(self.working, mip_gap=min(self.working.mip_gap, gap))
         known = [self.known[case].least_outlay() for case in self.cases]
         calls = [
             Task(ask_least_outlay, (instance, settings, None if each is None else each.plan))
@@ -376,7 +376,7 @@ def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple
 def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
     """The least outlay for each of some shocks alone; the empty name stands for no shock at all."""
     free = with_budget(instance, None)
-    exact = replace(settings, gap=min(settings.gap, EXACT_GAP), tolerance=None)
+    exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
     histories: BranchingHistories = memory.setdefault("lone", {})
     with _clock(memory, settings) as clock:

@@ -107,7 +107,9 @@ def compare(
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             case, instance = next(iter(named.items()))
-            sweep.adopt(case, instance.policy.budget, known, Measure.of_result(known, known.calm_cost, settings.gap))
+            sweep.adopt(
+                case, instance.policy.budget, known, Measure.of_result(known, known.calm_cost, settings.mip_gap)
+            )
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)
         builder.add_facts()
@@ -172,7 +174,7 @@ class _ComparisonBuilder:
         self.given = tuple(column for _, column in given)
         cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
         rules = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
-        self.found = Comparison(cases, gap=sweep.settings.gap, notes=rules)
+        self.found = Comparison(cases, gap=sweep.settings.mip_gap, notes=rules)
         self.shown: list[BudgetKey] = []
 
     def known(self) -> Comparison:

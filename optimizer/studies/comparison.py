@@ -24,6 +24,7 @@ from typing import Any
 
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, ignore
+from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
@@ -140,7 +141,7 @@ class Breakpoint:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(ReadOnly):
     """Plans side by side.
 
     Attributes:
@@ -303,7 +304,7 @@ def frontier(
         SolverError: the solver failed.
     """
     settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
-    measure = Measure.of_result(result, result.calm_cost, settings.gap)
+    measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
     with interruptible(clock, listener), sweep:
@@ -315,7 +316,7 @@ def frontier(
     points = _on_one_baseline(found, result)
     own = [point.budget for point in points].index(instance.policy.budget)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), own, outlay, bound, settings.gap, clock.interrupted, measure)
+    return Frontier(tuple(points), own, outlay, bound, settings.mip_gap, clock.interrupted, measure)
 
 
 def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:
@@ -333,7 +334,7 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
     """The least outlay that survives, where it is proven."""
-    found = sweep.least_outlays(before_measure(sweep.settings).gap)
+    found = sweep.least_outlays(before_measure(sweep.settings).mip_gap)
     return found[0] if found and found[0].status == "optimal" else None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from optimizer.algorithms.solving import Alone
 from optimizer.errors import Finding
-from optimizer.instance.edits import Edited, ScenarioNames, apply_arguments, judged_alone
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan
 from optimizer.progress import Listener, Progress, ignore
@@ -24,7 +24,7 @@ from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
-from optimizer.studies.futures.solve import ALONE_SHARE, solve_futures
+from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans
 from optimizer.studies.measure import before_measure
 from optimizer.studies.solve import solve_instance
@@ -231,14 +231,13 @@ def evaluate(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
     notes: tuple[str, ...] = (),
-) -> PlanEvaluation | FuturesEvaluation:
+) -> PlanEvaluation:
     """Evaluate plans as they are: cost, survival, what they lack and what they waste, beside the optimum.
 
-    In an instance with futures each plan is followed unchanged in all of them, or as it says for each. What it lacks
-    and wastes counts over all futures. At Ctrl-C, what is known until then.
+    At Ctrl-C, what is known until then.
 
     Args:
-        instance: the instance.
+        instance: the instance, without futures; for others there is `evaluate_futures`.
         plans: one or several: the name of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
             a result, or the plan of one. They may have been made for another instance.
         budget, scenario: as for `solve`.
@@ -248,10 +247,9 @@ def evaluate(
         notes: remarks of the caller to show beside the result.
 
     Raises:
-        GivenPlanError: a plan cannot stand in the instance, or needs an answer before it is known; with every finding
-            about all plans.
+        GivenPlanError: a plan cannot stand in the instance; with every finding about all plans.
         AuditError, SolverError, ValueError: as for `solve`.
-        InstanceError: a scenario that the instance does not have.
+        InstanceError: the instance has futures; a scenario that it does not have.
 
     Example:
         >>> import optimizer as so
@@ -262,19 +260,49 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings = settings or Settings()
-    changed = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    instance, notes = changed.instance, (*notes, *changed.notes)
-    some = [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
-    given = read_plans(some, instance)
+    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    given, clock = read_plans(_listed(plans), made.instance), settings.clock()
+    depth: Depth = "operation" if is_quick else "all"
+    with interruptible(clock, listener):
+        return _evaluate(made.instance, given, settings, clock, listener, (*notes, *made.notes), depth)
+
+
+def evaluate_futures(
+    instance: Instance,
+    plans: PlanLike | Sequence[PlanLike],
+    budget: MoneyLike | None = None,
+    *,
+    is_quick: bool = False,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+    notes: tuple[str, ...] = (),
+) -> FuturesEvaluation:
+    """Evaluate plans as `evaluate` does, in each future of an instance and over all of them.
+
+    Each plan is followed unchanged in all futures, or as it says for each. What it lacks and wastes counts over all.
+
+    Raises:
+        GivenPlanError: a plan needs an answer before it is known. This and other errors are those of `evaluate`.
+
+    Example:
+        >>> import optimizer as so
+        >>> found = so.evaluate_futures(so.load("examples/wait_or_commit.yaml"), "examples/plan_at_once.yaml")
+        >>> found.survives, found.plans[0].result.worst_future
+        (True, 'high')
+    """
+    settings = settings or Settings()
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
+    given = read_plans(_listed(plans), made.instance)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
-        if not instance.futures:
-            one = judged_alone(Edited(instance, notes))
-            depth: Depth = "operation" if is_quick else "all"
-            return _evaluate(one.instance, given, settings, clock, listener, one.notes, depth)
-        search = _FuturesEvaluationSearch(instance, given, settings, clock, listener)
-        found = search.run(is_quick=is_quick)
-    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
+        found = _FuturesEvaluationSearch(made.instance, given, settings, clock, listener).run(is_quick=is_quick)
+    notes = (*notes, *made.notes, *found.notes)
+    return replace(found, notes=notes, seconds=time.perf_counter() - began)
+
+
+def _listed(plans: PlanLike | Sequence[PlanLike]) -> Sequence[PlanLike]:
+    return [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
 
 
 class _FuturesEvaluationSearch:
@@ -317,7 +345,7 @@ class _FuturesEvaluationSearch:
         known, found = dict[tuple[int, ...], PlanEvaluation](), list[PlanEvaluation]()
         settings = self.settings
         if self.instance.policy.objective.kind == "regret":
-            settings = replace(settings, gap=min(settings.gap, EXACT_GAP))
+            settings = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP))
         for future in self.tree.futures:
             own = [plan.in_future(future.name) for plan in self.given]
             key = id(future.instance), *(id(plan.plan) for plan in own)
@@ -351,7 +379,7 @@ class _FuturesEvaluationSearch:
                 what = f"No optimum: policy.objective is regret, and {who}."
                 return None, (what,)
         self.listener(Progress(task="the adaptive optimum"))
-        return solve_futures(self.instance, self.settings, self.clock, self.listener, alone=alone), ()
+        return search_futures(self.instance, self.settings, self.clock, self.listener, alone=alone), ()
 
 
 def _evaluate(

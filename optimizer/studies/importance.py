@@ -39,7 +39,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, Scope
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Array
+from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import ROUNDING
 
@@ -68,7 +68,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Importance:
+class Importance(ReadOnly):
     """All numbers together.
 
     Attributes:

@@ -128,7 +128,7 @@ def finite_or_none(number: float) -> float | None:
 
 def before_measure(settings: Settings) -> Settings:
     """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
-    return replace(settings, gap=min(settings.gap, GAP_SHARE), tolerance=None)
+    return replace(settings, mip_gap=min(settings.mip_gap, GAP_SHARE), tolerance=None)
 
 
 def exact_no_shock(
@@ -140,7 +140,7 @@ def exact_no_shock(
     if not instance.events and not instance.rules:
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
-    exact = replace(settings, gap=min(settings.gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
+    exact = replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
     return no_shock_plan(instance, exact, Clock(left))
 
 

@@ -34,7 +34,7 @@ from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy
 from optimizer.io.plan_file import GivenPlan
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Outcome
+from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
 from optimizer.solver import Settings, interruptible
 from optimizer.studies import requirements_frames as frames
@@ -83,7 +83,7 @@ class ConflictCase:
 
 
 @dataclass(frozen=True)
-class Requirements:
+class Requirements(ReadOnly):
     """Stockpile requirements of an instance.
 
     Attributes:

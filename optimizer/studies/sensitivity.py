@@ -300,7 +300,7 @@ def sensitivity(
     with interruptible(clock, listener):
         base = search.begin(known)
         if not base.has_plan:
-            return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.gap, resolution, base)
+            return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.mip_gap, resolution, base)
         with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -309,7 +309,7 @@ def sensitivity(
             sampled = search.sampled(samples, seed) if samples else None
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    return Sensitivity(status, instance, settings.gap, resolution, base, shown, sampled, search.measure, screened)
+    return Sensitivity(status, instance, settings.mip_gap, resolution, base, shown, sampled, search.measure, screened)
 
 
 def find_bands(
@@ -403,11 +403,11 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
+                measure = Measure.of(self.found.cost, least, settings.mip_gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = Measure.of(self.found.cost, least, settings.gap, self.found.gap)
+                    measure = Measure.of(self.found.cost, least, settings.mip_gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)

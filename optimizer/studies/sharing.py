@@ -209,7 +209,7 @@ class _CoalitionSearch:
         costs = [each.cost for each in known if each.has_cost]
         calm = [each.result.calm_cost for each in known if each.has_cost]
         base = None if None in calm else math.fsum(value for value in calm if value is not None)
-        return Measure.of(math.fsum(costs), base, self.settings.gap)
+        return Measure.of(math.fsum(costs), base, self.settings.mip_gap)
 
     def _is_open(self, each: Coalition, measure: Measure) -> bool:
         found = self.found.get(each)

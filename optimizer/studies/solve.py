@@ -84,7 +84,8 @@ def run_record(
         "instance": instance.title,
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
-        "settings": {name: value for name, value in asdict(settings).items() if name not in WHERE},
+        # The plan file and JSON say `gap`, as in 0.1.0.
+        "settings": {"gap" if k == "mip_gap" else k: v for k, v in asdict(settings).items() if k not in WHERE},
         "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
@@ -297,7 +298,7 @@ class PlanConclusion:
         status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]
         if solved.status == "stopped":
-            is_proven = _is_proven(distance, self.settings.gap, faced)
+            is_proven = _is_proven(distance, self.settings.mip_gap, faced)
             status = status if is_proven else "stopped"
             # The notes of the search about its end no longer hold.
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
@@ -445,7 +446,7 @@ def measured_plan(
     """The best plan of an instance, audited, and what its cost is measured by.
 
     The measure is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
-    on. Where its cost is not proven to the share `settings.gap` of the measure, and to the money that `near` says of
+    on. Where its cost is not proven to the share `mip_gap` of the measure, and to the money that `near` says of
     the measure, the search goes on. `notes` are shown beside the result.
 
     Raises:
@@ -458,17 +459,17 @@ def measured_plan(
         no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost
         cost, gap, bound, is_plan = _proven_figures(found)
-        needed = Measure.of(cost, least, settings.gap, gap)
+        needed = Measure.of(cost, least, settings.mip_gap, gap)
         needed = needed.nearer(near(needed))
         if is_plan and not solver.clock.is_over and not needed.proves(cost, bound):
-            used = replace(needed.settings(settings), gap=min(first.gap, settings.gap))
+            used = replace(needed.settings(settings), mip_gap=min(first.mip_gap, settings.mip_gap))
             again = solver.search(instance, used)
             found = again if again.status == "optimal" else found
         if isinstance(found, SearchResult):
             evaluator = solver.evaluator(instance)
             found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
     has_plan = found.baseline is not None
-    return MeasuredResult(found, Measure.of_result(found, least, settings.gap) if has_plan else None)
+    return MeasuredResult(found, Measure.of_result(found, least, settings.mip_gap) if has_plan else None)
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:

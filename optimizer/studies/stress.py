@@ -24,7 +24,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Array, Plan
+from optimizer.results.plan import Array, Plan, ReadOnly
 from optimizer.results.result import Result, weakest
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.solver import versions as solver_versions
@@ -204,7 +204,7 @@ class BrokenShock:
 
 
 @dataclass(frozen=True)
-class Stress:
+class Stress(ReadOnly):
     """The outcome of a plan in sampled shocks.
 
     Attributes:

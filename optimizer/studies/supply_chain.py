@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Flows
+from optimizer.results.plan import Flows, ReadOnly
 from optimizer.tolerances import NEGLIGIBLE_PASSAGE
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
@@ -50,7 +50,7 @@ class ChainPassage:
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(ReadOnly):
     """The flows of one path in some of its periods, as yearly rates."""
 
     path: str  # ``baseline`` or a shock's name

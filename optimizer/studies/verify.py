@@ -266,7 +266,7 @@ class _Check:
         # The file's own gap, where it has one: nothing in it was proven more closely.
         gap = result.settings.get("gap")
         self.gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
-        self.settings = Settings(gap=min(self.gap, PLAN_GAP))
+        self.settings = Settings(mip_gap=min(self.gap, PLAN_GAP))
 
     def run(self) -> Verification:
         """Recompute as much as the extent names."""
@@ -411,7 +411,7 @@ class _Check:
 
     def _again(self) -> Result:
         """The answer to the same question."""
-        settings = Settings(gap=self.settings.gap)
+        settings = Settings(mip_gap=self.settings.mip_gap)
         if self.result.adversary is None:
             return solve_instance(self.instance, settings, Clock(), self.listener)
         return withstand(self.instance, settings=settings, listener=self.listener)

@@ -66,7 +66,7 @@ class WhatIfSolver:
         listener: Listener = ignore,
     ) -> None:
         self.instance, self.listener = instance, listener
-        self.settings = settings or before_measure(Settings(gap=GAP_SHARE))
+        self.settings = settings or before_measure(Settings(mip_gap=GAP_SHARE))
         self.clock = clock or Clock()
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()

@@ -67,7 +67,7 @@ def file(report: Book, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a shipped case: long names, months, several segments, no frontier."""
     instance = so.load(ROOT / "instances" / "ev-maker.yaml")
-    result = so.solve(instance, settings=so.Settings(gap=0.01))
+    result = so.solve(instance, settings=so.Settings(mip_gap=0.01))
     place = tmp_path_factory.mktemp("page") / "firm.html"
     place.write_text(written(book(instance, single_point(instance, result), is_quick=True).to_dict()), encoding="utf-8")
     return place

@@ -15,7 +15,7 @@ import optimizer as so
 
 FILE = Path(__file__).parent / "files" / "rich-55043.yaml"
 SCALED = {"capacity", "quantity", "cost", "price", "max_size", "capex", "shortage_cost", "initial", "holding_cost"}
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 # What ran before in the process decides the solver's last digits: a stock of nothing releases 2e-10 t here.
 AFTER_ANOTHER_RUN = """
@@ -24,7 +24,7 @@ highs = highspy.Highs()
 highs.setOptionValue("output_flag", False)
 highs.addVar(0, 1)
 highs.run()
-result = so.solve(so.load(sys.argv[1]), settings=so.Settings(gap=0.0))
+result = so.solve(so.load(sys.argv[1]), settings=so.Settings(mip_gap=0.0))
 print(result.status, result.audit["ok"])
 """
 
@@ -63,7 +63,7 @@ def test_many_instances_in_one_process_raise_no_alarm() -> None:
     highs.addVar(0, 1)
     highs.run()
     for seed in range(8):
-        so.solve(variant(seed), settings=so.Settings(gap=1e-3))  # audits, and raises where anything disagrees
+        so.solve(variant(seed), settings=so.Settings(mip_gap=1e-3))  # audits, and raises where anything disagrees
 
 
 # 100 t/yr of magnets, and a laser of 50 g/yr: rows of each are judged by what its own commodity is needed for.

@@ -81,7 +81,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
+    return by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -92,7 +92,9 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
-        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
+        found = by_scenarios(
+            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+        )
     assert time.monotonic() - began < 60
     assert (found.status, found.cost) == ("optimal", expected(instance))
     assert "has had no worker" in evaluator.notes[0]
@@ -134,7 +136,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
                 process.wait()
 
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = by_scenarios(instance, Settings(gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0)
+        found = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0)
     assert (found.status, found.cost) == ("optimal", expected(instance))
     # No round was done twice.
     assert [step.round for step in steps if step.round] == list(range(1, len(found.history) + 1))
@@ -147,7 +149,9 @@ def test_workers_that_always_die_leave_a_search_that_goes_on(
     monkeypatch.setattr(executors, "_perform", _die)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
-        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
+        found = by_scenarios(
+            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+        )
     assert (found.status, found.cost) == ("optimal", expected(instance))
     evaluator.close()
 

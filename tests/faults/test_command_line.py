@@ -394,7 +394,7 @@ def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
 @FEW
 @given(besieged())
 def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for(data: dict[str, Any]) -> None:
-    instance, exact = so.read(data), so.Settings(gap=0.0)
+    instance, exact = so.read(data), so.Settings(mip_gap=0.0)
     listed, searched = (
         least_outlay(AttackOracle(instance, exact, Clock(), most), (), None, exact, Clock()) for most in (1000, 0)
     )

@@ -60,7 +60,7 @@ def test_a_search_that_is_stopped_keeps_its_plan(name: str, strategy: Any) -> No
     stopped = 0
     for last in range(1, LAST):
         heard = Stopping(last)
-        found = best_plan(instance, Settings(gap=0.0, strategy=strategy), heard.clock, heard)
+        found = best_plan(instance, Settings(mip_gap=0.0, strategy=strategy), heard.clock, heard)
         check(found, heard)
         stopped += found.status == "stopped"
         if heard.count < last:
@@ -76,7 +76,7 @@ def test_against_an_adversary_too(attack_budget: float, most: float) -> None:
     stopped = 0
     for last in range(1, LAST):
         heard = Stopping(last)
-        found = robust_plan(so.read(data), Settings(gap=0.0), heard.clock, heard).solved
+        found = robust_plan(so.read(data), Settings(mip_gap=0.0), heard.clock, heard).solved
         check(found, heard)
         stopped += found.status == "stopped"
         if heard.count < last:

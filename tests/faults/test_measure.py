@@ -97,8 +97,8 @@ def test_what_money_saves_is_no_longer_lost_in_the_total() -> None:
 
 def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None:
     instance = lumpy()
-    loose = so.solve(instance, settings=Settings(gap=5e-3, strategy="scenarios"))
-    found = compare(instance, [None], facts=(), settings=Settings(gap=0.02, strategy="scenarios"))
+    loose = so.solve(instance, settings=Settings(mip_gap=5e-3, strategy="scenarios"))
+    found = compare(instance, [None], facts=(), settings=Settings(mip_gap=0.02, strategy="scenarios"))
     (column,), measure = found.columns, found.measures["plain"]
     price = column.result.total_cost - 200e6
     assert (measure.kind, measure.amount, measure.tolerance) == (
@@ -111,13 +111,13 @@ def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None
     assert column.result.bound is not None
     assert column.result.total_cost - column.result.bound <= measure.tolerance * (1 + 1e-6)
     for gap in (0.5, 0.001):
-        near = compare(instance, [None], facts=(), settings=Settings(gap=gap)).measures["plain"]
+        near = compare(instance, [None], facts=(), settings=Settings(mip_gap=gap)).measures["plain"]
         assert near.tolerance == pytest.approx(gap * near.amount)
 
 
 def test_every_cost_of_the_frontier_is_proven_to_a_share_of_the_price() -> None:
     instance = lumpy()
-    own = so.solve(instance, settings=Settings(gap=5e-3))
+    own = so.solve(instance, settings=Settings(mip_gap=5e-3))
     found = frontier(instance, own, [own.outlay * 1.2])
     assert found.measure is not None
     assert found.measure.amount == pytest.approx(own.total_cost - 200e6)
@@ -214,12 +214,12 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
     def run(settings: Settings) -> ScenarioModel:
         return ScenarioModel(instance, list(instance.events), settings, Clock(), lambda step: None)
 
-    exact = run(Settings(gap=5e-3, tolerance=10.0)).minimise_cost()
+    exact = run(Settings(mip_gap=5e-3, tolerance=10.0)).minimise_cost()
     assert exact is not None
     assert exact.cost - exact.bound <= 10.0
     # Without patience the search ends as soon as half a per cent of the total cost is proven; what comes after it in
     # the same model does not.
-    hasty = run(Settings(gap=5e-3, tolerance=10.0, patience=0.0))
+    hasty = run(Settings(mip_gap=5e-3, tolerance=10.0, patience=0.0))
     for found in (hasty.minimise_cost(), hasty.minimise_cost()):
         assert found is not None
         assert found.status == "optimal"
@@ -230,8 +230,8 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
 
 
 def test_slack_is_money_and_after_a_while_a_share() -> None:
-    assert Settings(gap=0.01).slack(500.0) == pytest.approx(5)
-    near = Settings(gap=0.01, tolerance=2.0, patience=10.0)
+    assert Settings(mip_gap=0.01).slack(500.0) == pytest.approx(5)
+    near = Settings(mip_gap=0.01, tolerance=2.0, patience=10.0)
     assert near.slack(500.0, 9.0) == pytest.approx(2)
     assert near.slack(500.0, 11.0) == pytest.approx(5)
     assert math.isclose(replace(near, patience=None).slack(500.0, 1e9), 2)

@@ -28,7 +28,7 @@ from optimizer.studies.comparison import single_point
 from tests.test_plot import words
 
 HERE = Path(__file__).parent
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tests.conftest import Printed
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 PLUGIN, INSTANCE = EXAMPLES / "demand_response.py", str(EXAMPLES / "demand_response.yaml")
 BY_HAND = 12_446_250
-EXACT = so.Settings(gap=0.0)
+EXACT = so.Settings(mip_gap=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)

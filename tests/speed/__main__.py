@@ -61,7 +61,7 @@ WIDTH = 2000
 SEED = 3
 # Too little money to keep all floors.
 SMALL = 5e8
-SETTINGS = Settings(gap=1e-3)
+SETTINGS = Settings(mip_gap=1e-3)
 
 
 @dataclass
@@ -83,7 +83,7 @@ def main() -> None:
     asked = words.parse_args()
     python, cores = f"Python {platform.python_version()}", os.cpu_count()
     print(f"{platform.machine()}, {cores} cores, {python}, PuLP {version('pulp')}, HiGHS {version('highspy')}")
-    print(f"national size: 12 elements, 40 quarters, 50 options; gap {SETTINGS.gap:g}")
+    print(f"national size: 12 elements, 40 quarters, 50 options; gap {SETTINGS.mip_gap:g}")
     print()
     tables = (
         _scenarios(asked.shocks, asked.whole),
@@ -140,7 +140,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
         if not step.round and step.phase == "cost":
             times.append(time.perf_counter())
 
-    result = so.solve(instance, settings=Settings(gap=SETTINGS.gap, strategy=strategy), listener=hear)
+    result = so.solve(instance, settings=Settings(mip_gap=SETTINGS.mip_gap, strategy=strategy), listener=hear)
     total = time.perf_counter() - began
     assert result.survives
     return Timed(total, result.seconds["solver"], max(1e-9, times[-1] - times[0]), result.total_cost)
@@ -168,7 +168,7 @@ def _plain(instance: so.Instance, chosen: Sequence[Shock]) -> Timed:
     problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in cost.terms.items()]))
     written = time.perf_counter()
     with quiet():
-        problem.solve(pulp.HiGHS(msg=False, gapRel=SETTINGS.gap))
+        problem.solve(pulp.HiGHS(msg=False, gapRel=SETTINGS.mip_gap))
     now = time.perf_counter()
     return Timed(now - began, now - written, now - written, pulp.value(problem.objective) + cost.constant)
 

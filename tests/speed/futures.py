@@ -15,7 +15,7 @@ from pathlib import Path
 import optimizer as so
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock
-from optimizer.studies.futures.solve import solve_futures
+from optimizer.studies.futures.solve import search_futures
 from tests.speed.national import national
 
 FILE = Path(__file__).parent.parent.parent / "instances" / "us-2027.yaml"
@@ -61,10 +61,10 @@ def futures_table(most: int) -> Iterator[str]:
     yield "case                        futures   futures / one     proven"
     for case in cases(most):
         first = case.instance.tree.futures[0].instance
-        alone = _seconds(lambda case=case, first=first: so.solve(first, settings=so.Settings(gap=case.gap)))
-        settings = so.Settings(gap=case.gap, time_limit=PATIENCE)
+        alone = _seconds(lambda case=case, first=first: so.solve(first, settings=so.Settings(mip_gap=case.gap)))
+        settings = so.Settings(mip_gap=case.gap, time_limit=PATIENCE)
         began = time.perf_counter()
-        result = solve_futures(case.instance, settings, Clock(PATIENCE))
+        result = search_futures(case.instance, settings, Clock(PATIENCE))
         ratio = (time.perf_counter() - began) / alone
         price, bound = result.price_of_survival, result.bound
         known = price is not None and bound is not None and price > 0

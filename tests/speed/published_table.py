@@ -83,7 +83,7 @@ def row_of(case: Published, limit: float) -> tuple[str, ...]:
         path = Path(folder) / "case.json"
         path.write_text(json.dumps(case.data), encoding="utf-8")
         began = time.perf_counter()
-        result = so.solve(so.load(path), settings=Settings(gap=GAP, time_limit=limit))
+        result = so.solve(so.load(path), settings=Settings(mip_gap=GAP, time_limit=limit))
         ours = time.perf_counter() - began
     bound = -math.inf if result.bound is None else result.bound
     height, seconds, is_done = _extensive_form(so.read(case.data), limit)
@@ -105,7 +105,7 @@ def row_of(case: Published, limit: float) -> tuple[str, ...]:
 
 def _extensive_form(instance: so.Instance, limit: float) -> tuple[int, float, bool]:
     """Rows, the seconds of HiGHS as PuLP passes the model, and whether it came to an end; 0 s where it is left out."""
-    model = MeasuredModel(instance, instance.tree.events, Settings(gap=GAP), Clock(), lambda step: None)
+    model = MeasuredModel(instance, instance.tree.events, Settings(mip_gap=GAP), Clock(), lambda step: None)
     builder = model.builder
     if len(instance.events) > MOST_SCENARIOS + 1:
         return len(builder.rows), 0.0, False

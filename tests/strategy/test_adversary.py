@@ -18,7 +18,7 @@ from optimizer.progress import Progress
 from optimizer.solver import Clock, Settings
 from tests.strategies import besieged
 
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -20,7 +20,7 @@ from tests.strategies import SHOCK, instances
 
 CASES = Path(__file__).parents[1] / "cases"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -159,6 +159,6 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
 def test_a_plan_that_was_stopped_tells_the_gap_of_every_shock() -> None:
     # Stopped at once, four of the shocks at most are written out; the gap is that of all of them all the same.
     instance = so.load(CASES / "generated" / "106.yaml")
-    result = so.solve(instance, settings=Settings(gap=0.0, time_limit=0.05, strategy="scenarios"))
+    result = so.solve(instance, settings=Settings(mip_gap=0.0, time_limit=0.05, strategy="scenarios"))
     assert result.status == "stopped"
     assert result.survival_gap == pytest.approx(sum(outcome.gap for outcome in result.shocks))

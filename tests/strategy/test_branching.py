@@ -53,7 +53,7 @@ def branched(instance: so.Instance, gap: float, steps: list[Progress] | None = N
 
 def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> ScenarioModel:
     listener = (steps if steps is not None else []).append
-    return ScenarioModel(instance, instance.events, Settings(gap=gap), Clock(), listener, histories={})
+    return ScenarioModel(instance, instance.events, Settings(mip_gap=gap), Clock(), listener, histories={})
 
 
 def integers(found: SearchResult) -> list[float]:
@@ -111,7 +111,7 @@ def test_where_a_tree_is_given_up_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(highs_tree, "MOST_ITERATIONS", -1)
-    found = by_scenarios(country(fixed_cost), Settings(gap=1e-7), Clock(), lambda step: None)
+    found = by_scenarios(country(fixed_cost), Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.cost) == ("optimal", pytest.approx(cost))
 
 
@@ -157,7 +157,7 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
     loose = run.solve_relaxation()
     assume(loose.values is not None)
     found = run.minimise_cost()
-    least = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    least = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert (found is None) == (least.gap > 0)
     if found is not None:
         assert found.status == "optimal"
@@ -194,7 +194,7 @@ def test_a_dive_goes_up_then_down_then_gives_up(
 def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
     # 90 USD buy 30 t for the store, of the 60 t needed; the plant's fixed cost is more: 30 t at 1,000 USD are missed.
     instance = with_budget(country(100), 90)
-    run = ScenarioModel(instance, instance.events, Settings(gap=1e-7), Clock(), lambda step: None)
+    run = ScenarioModel(instance, instance.events, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     found = run.minimise_gap()
     assert (found.gap, found.gap_bound) == (pytest.approx(30_000), pytest.approx(30_000))
     assert run.start is not None
@@ -203,7 +203,7 @@ def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
 
 def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
     # 155 is less than the 160 of the plan, and more than the 120 of the relaxation.
-    found = by_scenarios(country(100), Settings(gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0))
+    found = by_scenarios(country(100), Settings(mip_gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0))
     assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
 
 

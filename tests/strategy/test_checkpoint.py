@@ -30,7 +30,7 @@ def hear(step):
     if step.round == int(last):
         os.kill(os.getpid(), signal.SIGKILL)
 
-settings = Settings(gap=0.0, checkpoint=folder, strategy=strategy)
+settings = Settings(mip_gap=0.0, checkpoint=folder, strategy=strategy)
 best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
 """
 
@@ -46,12 +46,12 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     killed = subprocess.run(command, capture_output=True, check=False)
     made: Algorithm = partial(by_scenarios, add=1, few=0) if strategy == "scenarios" else partial(by_cuts, add=1, few=0)
     instance = so.load(file)
-    whole = made(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    whole = made(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:
         assert len(whole.history) < last
         pytest.skip("the search ends before that round")
     steps: list[Progress] = []
-    resumed = made(instance, Settings(gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
+    resumed = made(instance, Settings(mip_gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
     assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
     assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)
     # What was done before is not done again.
@@ -66,7 +66,7 @@ def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     (written,) = tmp_path.iterdir()
     asked = Settings(strategy="scenarios")
     assert Checkpoint(str(tmp_path), instance, asked).path == written
-    assert Checkpoint(str(tmp_path), instance, replace(asked, gap=0.01)).load() is None
+    assert Checkpoint(str(tmp_path), instance, replace(asked, mip_gap=0.01)).load() is None
     assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), asked).load() is None
 
 

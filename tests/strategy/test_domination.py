@@ -89,5 +89,5 @@ def test_where_gaps_have_a_price_a_dominated_shock_counts_as_well(strategy: Stra
             "policy": {"gap_price": 0.15},
         }
     )
-    result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))
+    result = so.solve(instance, settings=Settings(mip_gap=0.0, strategy=strategy))
     assert (result.total_cost, result.survival_gap) == (pytest.approx(1000), pytest.approx(5000))

@@ -85,8 +85,10 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
 
     monkeypatch.setattr(ProcessExecutor, "map", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
-        found = by_scenarios(instance, Settings(gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0)
-    alone = by_scenarios(instance, Settings(gap=0), Clock(), lambda step: None, add=1, few=0)
+        found = by_scenarios(
+            instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+        )
+    alone = by_scenarios(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few=0)
     assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
     assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
@@ -168,9 +170,9 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
             return usual(tasks, clock)  # type: ignore[arg-type]
 
         evaluator.executor.map = run_and_kill  # type: ignore[assignment, method-assign]
-        found = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator)
+        found = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator)
         assert killed
-        expected = by_scenarios(instance, Settings(gap=0.0), Clock(), lambda step: None, add=1)
+        expected = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1)
         assert found.cost == expected.cost
         assert found.status == "optimal"
     finally:

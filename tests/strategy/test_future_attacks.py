@@ -21,13 +21,13 @@ from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_yaml
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures.solve import solve_futures
+from optimizer.studies.futures.solve import search_futures
 from tests.strategies import besieged
 from tests.strategy.test_adversary import every_attack, market
 from tests.strategy.test_deterrence import strait
 from tests.test_cli import diversify
 
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 RICHES = {
     "rich": {"probability": 0.4, "set": {"adversary.attack_budget": 5}},
@@ -36,8 +36,7 @@ RICHES = {
 
 
 def fought(data: dict[str, Any]) -> FuturesResult:
-    result = so.solve(so.read(data), settings=EXACT, adversary=True)
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(so.read(data), settings=EXACT, adversary=True)
     assert result.audit["ok"]
     return result
 
@@ -223,7 +222,7 @@ def test_with_every_attack_written_out_priced_gaps_are_worth_the_same(
     instance = so.read(data | {"policy": data["policy"] | {"objective": measure, "gap_price": price}})
     shocks = for_each_future(instance, lambda each: with_attacks(each, every_attack(each))).tree.events
     model = WorstAttackModel(instance, shocks, EXACT, Clock(), lambda step: None)
-    everything, result = model.minimise_cost(), solve_futures(instance, EXACT, Clock(), adversary=True)
+    everything, result = model.minimise_cost(), search_futures(instance, EXACT, Clock(), adversary=True)
     assert everything is not None
     assert (everything.values is None) == (not result.futures)
     if everything.values is not None:
@@ -238,7 +237,7 @@ def test_results_are_audited(data: dict[str, Any], measure: Any, price: float | 
     policy = data["policy"] | {"objective": measure} | ({} if price is None else {"gap_price": price})
     result = None
     with contextlib.suppress(so.InstanceError) if measure == "regret" else contextlib.nullcontext():
-        result = solve_futures(so.read(data | {"policy": policy}), EXACT, Clock(), adversary=True)
+        result = search_futures(so.read(data | {"policy": policy}), EXACT, Clock(), adversary=True)
     if result is None or not result.futures:
         return
     assert result.audit["ok"]

@@ -69,7 +69,7 @@ each_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STR
 def test_a_shock_that_can_be_survived_is_survived(strategy: Algorithm, gap: float) -> None:
     # Present value at rate 0: the baseline makes 3 years · 10,100 t · 10, and the plant costs 0.0005 · 1M.
     instance = country()
-    found = strategy(instance, Settings(gap=gap), Clock(), lambda event: None)
+    found = strategy(instance, Settings(mip_gap=gap), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.gap == pytest.approx(8e6, rel=1e-6)
     assert found.cost == pytest.approx(303_000 + 500, abs=0.02)
@@ -88,7 +88,7 @@ def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Algorith
     data = country().to_dict()
     data["demands"]["large"]["quantity"] = data["processes"]["steelworks"]["capacity"] = quantity
     data["shocks"]["strike"]["cuts"][0]["severity"] = 0.20002
-    found = strategy(so.read(data), Settings(gap=0.0), Clock(), lambda event: None)
+    found = strategy(so.read(data), Settings(mip_gap=0.0), Clock(), lambda event: None)
     assert found.cost == pytest.approx(30 * (quantity + 100) + 2000, abs=0.02)
 
 
@@ -96,6 +96,6 @@ def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Algorith
 def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: Algorithm) -> None:
     # A plant with a fixed cost: the slack would save all of it, for 0.5 USD is less than 0.8.
     instance = country(fixed_cost=100)
-    found = strategy(instance, Settings(gap=0.0), Clock(), lambda event: None)
+    found = strategy(instance, Settings(mip_gap=0.0), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.cost == pytest.approx(303_000 + 500 + 100, abs=0.02)

@@ -13,7 +13,7 @@ from optimizer.studies.evaluate import evaluate
 from optimizer.studies.verify import verify_plan
 from tests.strategies import SHOCK, instances
 
-EXACT = so.Settings(gap=1e-9)
+EXACT = so.Settings(mip_gap=1e-9)
 # Examples are few and fixed: each one is solved several times.
 quick = settings(
     max_examples=12,

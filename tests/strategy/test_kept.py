@@ -28,7 +28,7 @@ def _variants(instance: Instance) -> dict[str, Instance]:
 
 @pytest.mark.parametrize("file", INSTANCES)
 def test_a_kept_model_has_the_optima_of_new_models(file: str) -> None:
-    keeper, settings, kept = ModelKeeper(), Settings(gap=0.0), set[int]()
+    keeper, settings, kept = ModelKeeper(), Settings(mip_gap=0.0), set[int]()
 
     def model(variant: Instance, count: int, keeper: ModelKeeper | None) -> ScenarioModel:
         shocks = variant.events[:count]

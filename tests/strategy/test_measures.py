@@ -31,7 +31,7 @@ from tests.test_futures_independent import compare, drawn
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
-EXACT = so.Settings(gap=1e-8)
+EXACT = so.Settings(mip_gap=1e-8)
 # Seeds of the independent programme: about a third of their instances have a price of gaps.
 SEEDS = range(60)
 
@@ -130,7 +130,7 @@ def test_the_price_of_gaps_by_hand(strategy: Algorithm, data: Data, cost: float,
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
 def test_every_strategy_has_the_measure_and_the_gap_of_the_case(name: str, strategy: StrategyName) -> None:
     answer = ANSWERS[name]
-    result = so.solve(so.load(CASES / name), settings=so.Settings(gap=1e-8, strategy=strategy))
+    result = so.solve_futures(so.load(CASES / name), settings=so.Settings(mip_gap=1e-8, strategy=strategy))
     within = max(answer.get("tolerance", 0.0), 1e-6 * max(1.0, abs(answer["total_cost"])))
     assert result.total_cost == pytest.approx(answer["total_cost"], abs=within)
     assert result.survival_gap == pytest.approx(answer["survival_gap"], rel=1e-6, abs=1e-6)
@@ -149,8 +149,7 @@ def compare_priced(data: Data) -> str | None:
     if known is None:
         return None
     instance = so.read(data)
-    result = so.solve(instance, settings=EXACT)
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(instance, settings=EXACT)
     assert result.audit["ok"]
     assert result.bound is not None
     mine = with_price(instance, result, known.least)
@@ -184,8 +183,7 @@ def test_the_plan_of_cuts_is_audited(name: str, budget: float | None) -> None:
     if budget is not None and instance.policy.objective.kind == "regret":
         return
     with cuts_alone():
-        result = so.solve(instance, settings=EXACT)
-    assert isinstance(result, FuturesResult)
+        result = so.solve_futures(instance, settings=EXACT)
     assert result.audit["ok"]
     assert result.bound is not None
     assert result.bound <= result.total_cost * (1 + 1e-9)
@@ -263,6 +261,5 @@ def test_a_run_that_is_stopped_has_the_measure_of_its_plan(last: int) -> None:
             signal.raise_signal(signal.SIGINT)
 
     with cuts_alone():
-        result = so.solve(instance, settings=EXACT, listener=stop)
-    assert isinstance(result, FuturesResult)
+        result = so.solve_futures(instance, settings=EXACT, listener=stop)
     assert result.audit["ok"]

@@ -116,7 +116,7 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
     assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
     assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
     for strategy in ("whole", "scenarios", "cuts"):
-        result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))  # type: ignore[arg-type]
+        result = so.solve(instance, settings=Settings(mip_gap=0.0, strategy=strategy))  # type: ignore[arg-type]
         assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)
         # In peace nobody serves the toys either: 100 t at 10.
         assert result.total_cost == pytest.approx(0.5 * 1000 + 0.5 * cost)
@@ -138,7 +138,7 @@ def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
 @given(instances())
 def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     best = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     idle = plan_values(instance, do_nothing_plan(instance))
@@ -153,7 +153,7 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
 @given(instances())
 def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = solve_whole(instance, Settings(gap=0.0), Clock(), lambda step: None)
+    found = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     plan = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     evaluator = RecourseEvaluator(instance)

@@ -125,7 +125,7 @@ def test_whole_units_that_the_budget_does_not_pay_for_leave_a_gap(strategy: Stra
             "policy": {"budget": 180},
         }
     )
-    result = so.solve(instance, settings=Settings(gap=0.0, strategy=strategy))
+    result = so.solve(instance, settings=Settings(mip_gap=0.0, strategy=strategy))
     assert (result.survival_gap, result.total_cost) == (pytest.approx(500), pytest.approx(100))
 
 
@@ -158,7 +158,7 @@ def test_no_plan_is_cut_off(
     instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
     relaxation, tight, known = rounded(instance, is_wide=is_wide)
     assume(known)
-    least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+    least = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     if least.gap > 0:
         return
     assert least.values is not None
@@ -196,13 +196,13 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
 ) -> None:
     assume(sum(sizes) >= sum(DEMAND))
     instance = sites(sizes, [20 * each for each in costs], unit_costs, DEMAND, shares, objective)
-    least = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None)
-    tight = solve_whole(instance, Settings(gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance))
+    least = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
+    tight = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance))
     assert tight.cost == pytest.approx(least.cost, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
         patch.setattr(benders_loop, "NODES", nodes)
-        found = by_cuts(instance, Settings(gap=1e-7), Clock(), lambda step: None)
+        found = by_cuts(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)
     assert found.bound <= least.cost * (1 + 1e-6)

@@ -20,13 +20,12 @@ from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.progress import Progress
 from optimizer.report.narrative import facts, outcome_headline
-from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_cuts, by_scenarios
 from tests.strategies import instances
 
-EXACT = Settings(gap=0.0)
+EXACT = Settings(mip_gap=0.0)
 
 
 def harbour(**ensemble: Any) -> dict[str, Any]:
@@ -51,7 +50,6 @@ def harbour(**ensemble: Any) -> dict[str, Any]:
 
 def solved(data: dict[str, Any]) -> Result:
     result = so.solve(so.read(data), settings=EXACT)
-    assert isinstance(result, Result)
     assert so.verify(so.read(data), result).ok
     return result
 
@@ -152,8 +150,7 @@ def test_a_search_that_is_stopped_has_a_plan_that_survives() -> None:
         if [each.phase for each in steps].count("cost") == 1 and step.phase == "cost":
             signal.raise_signal(signal.SIGINT)
 
-    result = so.solve(so.read(data), settings=Settings(gap=1e-9), listener=stop)
-    assert isinstance(result, Result)
+    result = so.solve(so.read(data), settings=Settings(mip_gap=1e-9), listener=stop)
     assert any(step.phase.startswith("first choice") for step in steps)
     assert (result.status, result.survival_gap) == ("stopped", 0.0)
     assert sum(not outcome.survives for outcome in result.shocks) <= 12
@@ -226,8 +223,7 @@ def test_each_future_may_fail_in_samples_of_its_own() -> None:
         }
     }
     instance = so.read(data)
-    result = so.solve(instance, settings=EXACT)
-    assert isinstance(result, FuturesResult)
+    result = so.solve_futures(instance, settings=EXACT)
     assert (result.status, result.survives) == ("survives", True)
     assert check_futures(instance, result).ok
     need = [

@@ -23,7 +23,7 @@ from optimizer.solver.highs_tree import _named_integers
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances
 
-EXACT = Settings(gap=0.0, threads=1)
+EXACT = Settings(mip_gap=0.0, threads=1)
 SITES, CUSTOMERS = 8, 12
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -55,7 +55,7 @@ class Sites:
 
     def model(self, closed: list[int], gap: float = 0.0) -> Model:
         """The model without some of its sites."""
-        model = Model(self.builder, self.cost, Settings(gap=gap, threads=1))
+        model = Model(self.builder, self.cost, Settings(mip_gap=gap, threads=1))
         model.bound([self.integers[i] for i in closed], 0.0, 0.0)
         return model
 

@@ -338,7 +338,7 @@ class _Cover:
         marks = [Mark("", "attack", "impact", str(i)) for i in range(len(costs))]
         builder.columns = [Column(mark, "1", 0.0, 1.0, integer=True, t=0) for mark in marks]
         objective = Expression({i: cost for i, cost in enumerate(costs) if cost > 0})
-        self._model = Model(builder, objective, Settings(gap=0.0), oracle.clock)
+        self._model = Model(builder, objective, Settings(mip_gap=0.0), oracle.clock)
 
     def cheapest_hitting_set(self) -> _Chosen | None:
         """The set; None where the clock is over."""

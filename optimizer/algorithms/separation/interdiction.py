@@ -264,7 +264,7 @@ class InterdictionProgramme:
 
     def __init__(self, programmes: AttackProgrammes, settings: Settings) -> None:
         self.programmes = programmes
-        self.settings = Settings(gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
+        self.settings = Settings(mip_gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
 
     def worst(self, window: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
         """The set that leaves the largest gap, if above `beyond`, money; None where prices have no bound.

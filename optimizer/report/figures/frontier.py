@@ -1,6 +1,6 @@
 """What each budget buys: the survival gap and the cost of plans by outlay, of a report or of a comparison."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
@@ -42,7 +42,8 @@ def draw_results(
     _draw_gaps(gap, results, own)
     many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
     gap.set_ylabel(f"survival gap{many}, {money}")
-    _drawn_line(cost, results, own, _beyond if is_beyond else lambda result: result.total_cost, "o", BLUE)
+    name = "price_of_survival" if is_beyond else "total_cost"
+    _drawn_line(cost, results, own, name, "o", BLUE)
     cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if is_beyond else f"total cost, {money}")
     cost.set_xlabel(f"outlay, {currency}, undiscounted")
     in_money(cost.xaxis)
@@ -55,7 +56,7 @@ def draw_results(
 
 def _draw_gaps(panel: "Axes", results: Sequence[Result], own: Result | None) -> None:
     """The gaps of all plans by outlay; plans that survive have a mark of their own, and the first of each a word."""
-    _drawn_line(panel, results, own, lambda result: result.survival_gap, "s", VERMILION)
+    _drawn_line(panel, results, own, "survival_gap", "s", VERMILION)
     kept = [result for result in results if result.survives]
     panel.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
     places = ([each.outlay for each in kept], [each.survival_gap for each in kept])
@@ -69,26 +70,15 @@ def _draw_gaps(panel: "Axes", results: Sequence[Result], own: Result | None) -> 
             panel.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
 
 
-def _beyond(result: Result) -> float:
-    return result.price_of_survival or 0.0
-
-
 def _drawn_line(
-    panel: "Axes",
-    results: Sequence[Result],
-    own: Result | None,
-    figure: Callable[[Result], float],
-    marker: str,
-    colour: str,
+    panel: "Axes", results: Sequence[Result], own: Result | None, name: str, marker: str, colour: str
 ) -> None:
     """One figure of all plans by outlay, with a circle around the plan at hand, if there is one."""
-    amounts = [figure(result) for result in results]
-    panel.plot(
-        [result.outlay for result in results], amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False
-    )
+    outlays, amounts = [each.outlay for each in results], [getattr(each, name) or 0.0 for each in results]
+    panel.plot(outlays, amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False)
     if own is not None:
         look: dict[str, Any] = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
-        panel.plot([own.outlay], [figure(own)], "o", **look)
+        panel.plot([own.outlay], [getattr(own, name) or 0.0], "o", **look)
     in_money(panel.yaxis)
     panel.margins(y=0.18)
     if min(amounts) >= 0:

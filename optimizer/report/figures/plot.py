@@ -13,7 +13,7 @@ from optimizer.disruptions.shock import BASELINE
 from optimizer.report.figures import frontier as by_budget
 from optimizer.report.figures import supply_chain, survival, time_to_survive, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
-from optimizer.report.figures.survival import Passing, tightest
+from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import stocks_in, years_of
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import weakest_of
@@ -75,16 +75,13 @@ def _path(book: Book, choice: Choice) -> Canvas:
     shock = choice.shock or (tight.shock if tight else next(iter(passings)))
     _require(shock in passings, f"there is no shock {shock!r} in the report; one of: {', '.join(passings)}")
     segments = list(book.instance.demands)
-    segment = choice.segment or _tight(passings[shock])
+    struck = passings[shock].segments
+    segment = choice.segment or list(struck)[weakest_of(list(struck.values()))]
     _require(segment in segments, f"there is no segment {segment!r}; one of: {', '.join(segments)}")
     kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, _not_kept(shock, kept))
     window = next(each for each in book.shock_windows if each.name == shock)
     return survival.path(book.instance, book.own.result, window, passings[shock], segment)
-
-
-def _tight(passing: Passing) -> str:
-    return list(passing.segments)[weakest_of(list(passing.segments.values()))]
 
 
 def _not_kept(shock: str, kept: Sequence[str]) -> str:

@@ -35,6 +35,9 @@ from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.futures.timing import QuestionTiming
 from optimizer.studies.requirements import Requirements
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MARKS = "os^vDPX*"
 
 
@@ -75,9 +78,6 @@ def _draw_funding(found: Requirements) -> Canvas:
     add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
     return canvas
 
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _TIMINGS = {
     "start": "known at the start",
@@ -166,9 +166,6 @@ def _worth_handles() -> list[object]:
 
     return [Patch(facecolor=GREEN, label="saved by it"), Patch(facecolor=ORANGE, hatch="////", label="cost of it")]
 
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # More points than these are one image inside a drawing, whose file would be large otherwise.
 MOST_DRAWN_POINTS = 2000

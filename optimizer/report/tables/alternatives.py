@@ -1,7 +1,7 @@
 """How near-optimal alternatives look: the range of every option, and the plans side by side."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -15,8 +15,8 @@ from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
+from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.ranges import RangeEnd, SizeRange
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
@@ -57,8 +57,8 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     cost = si(result.total_cost, instance.money, digits=4)
     return (
         f"{instance.title}: of plans that cost up to {si(found.more, instance.money)} more than {what} "
-        f"({cost}{_proven_cost(instance, found)}), {_share(found)}, {plural(len(found.ranges), 'option')}: "
-        f"{_class_counts(found)}."
+        f"({cost}{_proven_cost(instance, found)}), {short(100 * found.within)} % of "
+        f"{whole(found.measure)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
     )
 
 
@@ -69,11 +69,6 @@ def _class_counts(found: Alternatives) -> str:
     return ", ".join(
         f"{count} {plurals.get(name, name) if count > 1 else name}" for name, count in counts.items() if count
     )
-
-
-def _share(found: Alternatives) -> str:
-    """What the tolerance is a share of."""
-    return f"{short(100 * found.within)} % of {whole(found.measure)}"
 
 
 def _proven_cost(instance: Instance, found: Alternatives) -> str:
@@ -130,16 +125,18 @@ def _size(size: float) -> str:
 def _plans(instance: Instance, found: Alternatives) -> Table:
     """A column a plan: cost, outlay, and the size of every option that some of them buys."""
     results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
+    least = found.cheapest.total_cost
     figures = [
         (f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results]),
-        ("  more than the cheapest", [_more(each, found.cheapest) for each in results]),
+        ("  more than the cheapest", [DASH, *(signed_amount(each.total_cost - least) for each in results[1:])]),
         (f"Outlay, {money}", [si(each.outlay) for each in results]),
         ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
     ]
     if found.cheapest.status == "gap":
         figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
     ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
-    sizes = [(display_name(instance, each.option), _sizes(instance, each, results)) for each in ranges]
+    bought = [sizes_bought(result) for result in results]
+    sizes = [(display_name(instance, each.option), _sizes(each, bought)) for each in ranges]
     caption = (
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
         "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
@@ -155,18 +152,8 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
                        layout={"no_wrap": True}, expand=True)  # fmt: skip
 
 
-def _more(result: Result, cheapest: Result) -> str:
-    return DASH if result is cheapest else signed_amount(result.total_cost - cheapest.total_cost)
-
-
-def _sizes(instance: Instance, each: SizeRange, results: Sequence[Result]) -> list[str]:
+def _sizes(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
     """What each plan buys of an option; nothing where none buys it."""
-    sizes = [size if (size := _bought(instance, each.option, result)) > each.negligible else 0.0 for result in results]
+    sizes = [size if (size := some.get(each.option, 0.0)) > each.negligible else 0.0 for some in bought]
     is_alone = sum(size > 0 for size in sizes) == 1
     return [f"{ALONE if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
-
-
-def _bought(instance: Instance, option: str, result: Result) -> float:
-    if option in instance.stocks:
-        return sum(result.plan.fills.get(option, ()))
-    return sum(build.size for build in result.plan.builds if build.option == option)

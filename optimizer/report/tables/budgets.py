@@ -19,6 +19,7 @@ from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
 
 MOST, BAR = 40, 16
@@ -26,6 +27,8 @@ MOST, BAR = 40, 16
 WITH_BARS = 60
 # A size that changes by less than this share of itself is the same.
 NOTICEABLE = 5e-3
+# A label, cells, and the outlay of the first case.
+LoneLine = tuple[str | Text, Sequence[Text], float | None]
 
 
 def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
@@ -96,29 +99,26 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     cases = list(comparison.alone)
     instance = comparison.cases[cases[0]]
     by_case = {case: {each.shock: each for each in some} for case, some in comparison.alone.items()}
-    order = list(dict.fromkeys(each.shock for some in comparison.alone.values() for each in some))
-    rows = folds(instance, order, every=every)
+    rows = folds(instance, union(by_case.values()), every=every)
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
-    bar = _bars(cases, by_case, together) if len(cases) == 1 and width >= WITH_BARS else None
-
-    def line(name: str | Text, cells: Sequence[Text], outlay: float | None) -> tuple[str | Text, Sequence[str | Text]]:
-        return name, [*cells, *([] if bar is None else [bar(outlay)])]
-
-    heads = ["Least outlay"] if len(cases) == 1 else cases
-    lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
+    lines = list[LoneLine]()
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        lines.append(
-            line(_lone_title(row), [_cell(each) for each in dearest], dearest[0].outlay if dearest[0] else None)
-        )
+        lines.append((_lone_title(row), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
     if together:
         amounts = [Text(_amount(together.get(case)), style="bold") for case in cases]
-        lines += [None, line(Text("all of them", style="bold"), amounts, together.get(cases[0]))]
+        lines.append((Text("all of them", style="bold"), amounts, together.get(cases[0])))
+    heads = ["Least outlay"] if len(cases) == 1 else cases
+    if len(cases) == 1 and width >= WITH_BARS:
+        heads, lines = [*heads, ""], _with_bars(lines)
+    shown: list[tuple[str | Text, Sequence[Text]] | None] = [(label, cells) for label, cells, _ in lines]
+    if together:
+        shown.insert(-1, None)
     return cross_table(
         f"Least outlay for each shock alone, {instance.money}",
         "Shock",
-        [*heads, *([] if bar is None else [""])],
-        lines,
+        heads,
+        shown,
         caption=_of_alone(rows),
         labels={"max_width": 36},
         layout={"max_width": 16},
@@ -131,16 +131,11 @@ def _lone_title(row: Fold) -> str:
     return row.members[0] + (f"\ncostliest of {len(row.members)}" if row.is_many else "")
 
 
-def _bars(
-    cases: Sequence[str], by_case: Mapping[str, Mapping[str, LoneShock]], together: Mapping[str, float]
-) -> Callable[[float | None], Text]:
-    """What draws an outlay as a bar, the largest as long as there is room."""
-    largest = max([each.outlay or 0.0 for each in by_case[cases[0]].values()] + [together.get(cases[0], 0.0)])
-
-    def bar(outlay: float | None) -> Text:
-        return Text("█" * round(BAR * (outlay or 0.0) / largest) if largest > 0 else "", style="cyan")
-
-    return bar
+def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
+    """The same with each outlay as a bar, the largest as long as there is room."""
+    largest = max(outlay or 0.0 for *_, outlay in lines) or inf
+    bars = [Text("█" * round(BAR * (outlay or 0.0) / largest), style="cyan") for *_, outlay in lines]
+    return [(label, [*cells, bar], outlay) for (label, cells, outlay), bar in zip(lines, bars, strict=True)]
 
 
 def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:

@@ -31,7 +31,6 @@ from optimizer.studies.summary import (
     FutureOutline,
     MinMedianMax,
     Preview,
-    RowHits,
     ShockHit,
     Shortage,
     Summary,
@@ -136,8 +135,9 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     if every:
         rows = [(hit.name, hit) for hit in summary.hits]
     else:
-        rows = [(_of_many(row), row.worst) for row in summary.struck]
-        if any(row.shocks > 1 for row in summary.struck):
+        many = {row.worst.name: f"\nworst of {row.shocks:,}" for row in summary.struck if row.shocks > 1}
+        rows = [(row.worst.name + many.get(row.worst.name, ""), row.worst) for row in summary.struck]
+        if many:
             caption += "\nA family is one row, that of its worst shock; --all lists each shock."
         if len(rows) > MOST_ROWS:
             caption += f"\nOf {len(rows):,} rows the {MOST_ROWS} with the largest gaps; --all lists each shock."
@@ -163,10 +163,6 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
 
 def _wide(ratio: int) -> dict[str, Any]:
     return {"overflow": "fold", "ratio": ratio}
-
-
-def _of_many(row: RowHits) -> str:
-    return row.worst.name if row.shocks == 1 else f"{row.worst.name}\nworst of {row.shocks:,}"
 
 
 def _struck(instance: Instance, hit: ShockHit) -> str:

@@ -227,7 +227,8 @@ class _Rows:
 
     def _dependence(self) -> Iterator[TableRow]:
         """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
-        tops = {c: self._tops(c) for c in union(column.result.shares for column in self.columns)}
+        commodities = union(column.result.shares for column in self.columns)
+        tops = {c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in commodities}
         over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
         ordered = sorted(over, key=lambda c: -round(_spread(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
@@ -237,9 +238,6 @@ class _Rows:
             yield head, [_share(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST_SHARES:
             yield f"{len(ordered) - MOST_SHARES} more above {percent(LINE)}", [Text("") for _ in self.columns]
-
-    def _tops(self, commodity: str) -> list[tuple[str, float]]:
-        return [_top(self._instance(column), column.result, commodity) for column in self.columns]
 
     def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]

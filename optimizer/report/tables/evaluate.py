@@ -15,6 +15,7 @@ from optimizer.report.tables.futures import futures_caveats, futures_headline, s
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import Frame
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
 from optimizer.studies.evaluation_frames import purchase_uses
@@ -102,9 +103,16 @@ def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
     text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
     text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
     text += f"; largest regret {si(each['largest_regret'], money, 4)}" if each["largest_regret"] is not None else ""
+    return "; ".join([text, *_judged(found, plan, _rules_of(found, number))])
+
+
+def _judged(
+    found: PlanEvaluation | FuturesEvaluation, plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding]
+) -> Iterator[str]:
+    """What is said of one plan of several: the rules that it breaks, what it lacks and wastes."""
     waste = _wasted(plan.waste, found) if plan.waste is not None and plan.waste.changes else ()
-    said = (*_rule_names(_rules_of(found, number)), *_needed(plan.need, found), *waste)
-    return "; ".join([text, *(f"{label.lower()}: {words}" for label, words in said)])
+    for label, words in (*_rule_names(rules), *_needed(plan.need, found), *waste):
+        yield f"{label.lower()}: {words}"
 
 
 def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
@@ -124,15 +132,14 @@ def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
         return
     cost = f"{futures_headline(best)}; {best.measure} {si(best.total_cost, money, 4)} {proof_of_gap(best.mip_gap)}"
     more = found.more(0) if len(found.plans) == 1 else None
-    if more is not None:
-        cost += f"; the plan costs {_difference(more, best.total_cost, money)}"
-    yield "Optimum", cost
+    yield "Optimum", cost + ("" if more is None else _compared(more, best))
 
 
-def _difference(more: float, cost: float, money: str) -> str:
-    if abs(more) <= SAME_VALUE * abs(cost):
-        return "the same"
-    return f"{si(abs(more), money, 4)} {'more' if more > 0 else 'less'}"
+def _compared(more: float, best: Result | FuturesResult) -> str:
+    """What a plan costs more than the optimum, as the end of a sentence."""
+    if abs(more) <= SAME_VALUE * abs(best.total_cost):
+        return "; the plan costs the same"
+    return f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
 
 
 def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
@@ -184,14 +191,8 @@ def _answer(found: PlanEvaluation) -> Panel:
 
 def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
     """What became of one plan of several."""
-    parts = [
-        outcome_headline(plan.result, found.instance),
-        f"total cost {si(plan.result.total_cost, plan.result.money, 4)}",
-    ]
-    waste = _wasted(plan.waste, found) if plan.waste is not None and plan.waste.changes else ()
-    said = (*_rule_names(plan.rules), *_needed(plan.need, found), *waste)
-    parts += [f"{label.lower()}: {text}" for label, text in said]
-    return "; ".join(parts)
+    cost = f"total cost {si(plan.result.total_cost, plan.result.money, 4)}"
+    return "; ".join([outcome_headline(plan.result, found.instance), cost, *_judged(found, plan, plan.rules)])
 
 
 def _rule_names(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
@@ -247,7 +248,4 @@ def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str
         yield "Optimum", outcome_headline(best, found.instance)
         return
     cost = f"{outcome_headline(best, found.instance)}; total cost {si(best.total_cost, best.money, 4)}"
-    more = 0.0 if result is None else result.total_cost - best.total_cost
-    if result is not None and abs(more) > SAME_VALUE * abs(best.total_cost):
-        cost += f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
-    yield "Optimum", cost
+    yield "Optimum", cost + ("" if result is None else _compared(result.total_cost - best.total_cost, best))

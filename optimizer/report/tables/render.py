@@ -94,11 +94,11 @@ def screen_table(
     *,
     title: str | None = None,
     caption: str | None = None,
-    heads: Mapping[str, str] | None = None,
-    cells: Mapping[str, CellRenderer] | None = None,
+    heads: Mapping[str, str] = {},
+    cells: Mapping[str, CellRenderer] = {},
     hidden: Collection[str] = (),
-    more: Mapping[str, CellRenderer] | None = None,
-    wide: Mapping[str, int] | None = None,
+    more: Mapping[str, CellRenderer] = {},
+    wide: Mapping[str, int] = {},
     style: CellRenderer | None = None,
     expand: bool = False,
 ) -> Table:
@@ -116,18 +116,19 @@ def screen_table(
         style: of a row.
         expand: whether the table is as wide as the screen.
     """
-    shown = table(_either(title, frame.title), caption=_either(caption, frame.note), expand=expand)
+    shown = table(
+        frame.title if title is None else title, caption=frame.note if caption is None else caption, expand=expand
+    )
     columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
     ratios = (wide or {columns[0].name: 1}) if expand else {}
     for column in columns:
-        head = (heads or {}).get(column.name, _screen_head(column))
+        head = heads.get(column.name, _screen_head(column))
         shown.add_column(head, **_layout(column, ratios.get(column.name)))
-    for head in more or {}:
+    for head in more:
         shown.add_column(head, **({"overflow": "fold", "ratio": ratios[head]} if head in ratios else {"no_wrap": True}))
     for row in frame.rows():
-        texts = [_cell(instance, column, row, cells or {}) for column in columns]
-        added = (write(row) for write in (more or {}).values())
-        shown.add_row(*texts, *added, style=str(style(row)) if style else None)
+        texts = [_cell(instance, column, row, cells) for column in columns]
+        shown.add_row(*texts, *(write(row) for write in more.values()), style=str(style(row)) if style else None)
     return shown
 
 
@@ -138,9 +139,9 @@ def cross_table(
     rows: Iterable[tuple[str | Text, Sequence[str | Text]] | None],
     *,
     caption: str | None = None,
-    labels: Mapping[str, Any] | None = None,
-    layout: Mapping[str, Any] | None = None,
-    layouts: Mapping[str, Mapping[str, Any]] | None = None,
+    labels: Mapping[str, Any] = {},
+    layout: Mapping[str, Any] = {},
+    layouts: Mapping[str, Mapping[str, Any]] = {},
     expand: bool = False,
 ) -> Table:
     """A table whose columns are things of one sort, such as plans, years or segments.
@@ -156,10 +157,10 @@ def cross_table(
         expand: whether the table is as wide as the screen.
     """
     shown = table(title, caption=caption, expand=expand)
-    shown.add_column(corner, **({"overflow": "fold"} | dict(labels or {})))
-    usual = {"justify": "right", "overflow": "fold"} | dict(layout or {})
+    shown.add_column(corner, **{"overflow": "fold", **labels})
+    usual = {"justify": "right", "overflow": "fold", **layout}
     for head in heads:
-        shown.add_column(head, **(layouts or {}).get(head, usual))
+        shown.add_column(head, **layouts.get(head, usual))
     for row in rows:
         if row is None:
             shown.add_section()
@@ -185,10 +186,6 @@ def label_rows(
     for row in rows:
         grid.add_row(*row)
     return grid
-
-
-def _either(given: str | None, other: str) -> str:
-    return other if given is None else given
 
 
 def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:

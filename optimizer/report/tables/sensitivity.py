@@ -79,28 +79,32 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
 
 def _tornado(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
-    ends = [end for bar in found.bars for end in (bar.low, bar.high)]
-    gaps = base.gap > 0 or any(end.gap > 0 and end.is_settled for end in ends)
-    most = max((end.dearer(base).size for end in ends if end.has_plan and end.is_settled), default=0)
-
-    def cells(bar: TornadoBar) -> list[str]:
-        both = (bar.low, bar.high)
-        made = [number_range(bar.number)]
-        made += [_change(end, base) for end in both] + [_gap(end) for end in both if gaps]
-        return made + ([_draw_bar(bar, base, most)] if is_wide else [])
-
-    costs, of_gaps = ([f"{what} at\n{end}, {money}" for end in ("low", "high")] for what in ("Cost", "Gap"))
-    bars = ["" if gaps else "low │ high"] if is_wide else []
+    settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
+    gaps = any(end.gap > 0 for end in (base, *settled))
+    most = max((end.dearer(base).size for end in settled if end.has_plan), default=0)
+    # By head, what writes a cell and how it is laid out.
+    number = {"justify": "right", "overflow": "fold", "no_wrap": True}
+    folded = {"justify": "right", "overflow": "fold", "min_width": 9}
+    columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
+        "Low … high": (lambda bar: number_range(bar.number), number),
+        f"Cost at\nlow, {money}": (lambda bar: _change(bar.low, base), folded),
+        f"Cost at\nhigh, {money}": (lambda bar: _change(bar.high, base), folded),
+    }
+    if gaps:
+        columns[f"Gap at\nlow, {money}"] = (lambda bar: _gap(bar.low), number)
+        columns[f"Gap at\nhigh, {money}"] = (lambda bar: _gap(bar.high), number)
+    if is_wide:
+        columns["" if gaps else "low │ high"] = (lambda bar: _draw_bar(bar, base, most), {"no_wrap": True})
+    writers = [write for write, _ in columns.values()]
+    rows = [(number_name(found.instance, bar.number), [write(bar) for write in writers]) for bar in found.bars]
     return cross_table(
         "Each number alone",
         "Uncertain number",
-        ["Low … high", *costs, *(of_gaps if gaps else []), *bars],
-        [(number_name(found.instance, bar.number), cells(bar)) for bar in found.bars],
+        list(columns),
+        rows,
         caption=_of_tornado(found, gaps=gaps, is_wide=is_wide),
         labels={"ratio": 3},
-        layout={"no_wrap": True},
-        layouts={key: {"justify": "right", "overflow": "fold", "min_width": 9} for key in costs}
-        | {key: {"no_wrap": True} for key in bars},
+        layouts={head: layout for head, (_, layout) in columns.items()},
         expand=True,
     )
 

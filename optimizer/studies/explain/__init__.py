@@ -234,13 +234,13 @@ def explain(
     instance, notes = made.instance, (*notes, *made.notes)
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
-        own = replace(settings, gap=min(PLAN_GAP, settings.gap))
+        own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
         # Where Ctrl-C came too late for the plan, what is asked of it has its own.
         solver.clock = settings.clock()
         result, measure = measured_plan(solver, instance, settings, own, notes, known=known)
         solver.clock = clock
         on_part(result)
-        explanation = Explanation(result, settings.gap)
+        explanation = Explanation(result, settings.mip_gap)
         if result.status == "stopped":
             return explanation
         survives = result.status == "survives"

@@ -112,7 +112,7 @@ class WhatIfs:
 
         No gap may be paid for, whatever its price. `bound` is a lower bound on its cost that is proven.
         """
-        settings = self.solver.settings if gap is None else replace(self.solver.settings, gap=gap, tolerance=None)
+        settings = self.solver.settings if gap is None else replace(self.solver.settings, mip_gap=gap, tolerance=None)
         instance = without_gap_price(variant or self.instance)
         problem = ProblemVariant(rows=rows, name="cost of a what-if")
         return self.judge(instance, self.ask(words, instance, problem, settings, bound, self.blocking or None))

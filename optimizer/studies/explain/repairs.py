@@ -186,7 +186,7 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
     free = with_budget(what.instance, None)
-    settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
+    settings = replace(what.solver.settings, mip_gap=min(PLAN_GAP, what.solver.settings.mip_gap))
     found = what.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
     tried = what.judge(free, found)
     if tried.holds is None:
@@ -227,7 +227,7 @@ def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     instance = what.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.solver.settings, gap=min(PLAN_GAP, what.solver.settings.gap))
+    settings = replace(what.solver.settings, mip_gap=min(PLAN_GAP, what.solver.settings.mip_gap))
     found = least_added(what, "the least budget of each year", instance, settings)
     tried = what.judge(without_annual_budget(instance), found)
     if tried.holds is None:

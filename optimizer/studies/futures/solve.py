@@ -52,29 +52,25 @@ def solve(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
     adversary: bool = False,
-) -> Result | FuturesResult:
+) -> Result:
     """Find the cheapest plan that survives every shock, or the best there is.
 
-    Where the instance has futures, or its policy another objective than expected cost, the plan says what is committed
-    before the first question is answered, and what follows each answer.
-
     Args:
-        instance: the instance.
+        instance: the instance, without futures; its objective is expected cost. For others there is `solve_futures`.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
         settings: solver, gap, limits.
         listener: receives every step of the search.
         scenario: of the instance, or several in the order given; a later one holds where two set the same number.
-        adversary: whether the plan has to survive the worst attack that the adversary can afford, in each future its
-            own.
+        adversary: whether the plan has to survive the worst attack that the adversary can afford.
 
     Returns:
-        The result, audited; of an instance with futures or another objective a `FuturesResult`.
+        The result, audited.
 
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be
-            survived alone; an adversary is asked for, and there is none.
+        InstanceError: the instance has futures or another objective; a scenario that it does not have; an adversary is
+            asked for, and there is none.
         ValueError: a budget that is no amount of money.
 
     Example:
@@ -89,15 +85,52 @@ def solve(
     """
     settings = settings or Settings()
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
-    clock = settings.clock()
     if made.instance.is_adaptive:
-        return solve_futures(made.instance, settings, clock, listener, notes=made.notes, adversary=adversary)
+        place = "futures" if made.instance.futures else "policy.objective"
+        what = "the instance has several futures, or minimises another measure than expected cost"
+        cure = "Call `solve_futures`, or choose one future and the expected cost."
+        raise InstanceError([Finding(instance.title, None, place, what, cure)])
+    clock = settings.clock()
     if adversary:
         return withstood(made.instance, None, settings, clock, listener, made.notes).result
     return solve_instance(made.instance, settings, clock, listener, notes=made.notes)
 
 
 def solve_futures(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+    adversary: bool = False,
+) -> FuturesResult:
+    """Find the best plan for all futures of an instance, by the measure of its policy.
+
+    It says what is committed before the first question is answered, and what follows each answer.
+
+    Args:
+        instance: the instance, with futures or with one.
+        budget, settings, listener, scenario: as for `solve`.
+        adversary: whether the plan has to survive, in each future, the worst attack that its adversary can afford.
+
+    Raises:
+        AuditError, SolverError, ValueError: as for `solve`.
+        InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be survived
+            alone; an adversary is asked for, and no future has one.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve_futures(so.load("examples/wait_or_commit.yaml"))
+        >>> [(each.option, each.period, round(each.size)) for each in result.committed]
+        [('plant', '2027', 40)]
+    """
+    settings = settings or Settings()
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
+    return search_futures(made.instance, settings, settings.clock(), listener, notes=made.notes, adversary=adversary)
+
+
+def search_futures(
     instance: Instance,
     settings: Settings,
     clock: Clock,
@@ -108,7 +141,7 @@ def solve_futures(
     adversary: bool = False,
     alone: Sequence[Alone] | None = None,
 ) -> FuturesResult:
-    """Find the best plan for all futures of an instance, by the measure of its policy.
+    """As `solve_futures`, for callers who have a clock, and may know something of the futures alone.
 
     Args:
         instance: the instance, under its budget.
@@ -217,8 +250,8 @@ class _Search:
     @property
     def _settings_alone(self) -> Settings:
         """Least costs are proven exactly where regret counts from them."""
-        gap = min(self.settings.gap, EXACT_GAP) if self.measure.kind == "regret" else self.settings.gap
-        return replace(self.settings, checkpoint=None, gap=gap, jobs=1, cluster=None)
+        gap = min(self.settings.mip_gap, EXACT_GAP) if self.measure.kind == "regret" else self.settings.mip_gap
+        return replace(self.settings, checkpoint=None, mip_gap=gap, jobs=1, cluster=None)
 
     def _alone_side_by_side(self, numbers: Sequence[int]) -> list[Alone]:
         until = None if self.clock.left is None else time.time() + self.clock.left
@@ -355,7 +388,7 @@ class _Search:
         )
 
     def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
-        is_proven = distance is not None and distance <= self.settings.gap
+        is_proven = distance is not None and distance <= self.settings.mip_gap
         if solved.status == "stopped" and not is_proven:
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
@@ -428,8 +461,7 @@ def _gap(instance: Instance, solved: SearchResult, member: ModelBuilder) -> floa
 
 def _kept(record: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record of a run that a result of several futures has."""
-    left = ("costs", "outlays")
-    return {key: value for key, value in record.items() if key not in left}
+    return {key: value for key, value in record.items() if key not in ("costs", "outlays")}
 
 
 def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
@@ -448,15 +480,10 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
 
 def purchases_of(instance: Instance, result: Result) -> list[Decision]:
     """What a plan of one future buys, in no order; each without the names of futures."""
-    horizon = instance.horizon
-    found = []
+    horizon, found = instance.horizon, list[Decision]()
     for build in result.plan.builds:
         paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)
-        found.append(
-            Decision(
-                build.option, build.kind, build.t, build.year, build.period, build.size, build.opened, (), paid=(paid,)
-            )
-        )
+        found.append(Decision(**vars(build), futures=(), paid=(paid,)))
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
         for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):

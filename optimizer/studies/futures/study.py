@@ -30,11 +30,11 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
-from optimizer.results.plan import Plan
+from optimizer.results.plan import Plan, ReadOnly
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies.frames import of_futures_study
-from optimizer.studies.futures.solve import purchases_of, solve_futures
+from optimizer.studies.futures.solve import purchases_of, search_futures
 from optimizer.studies.futures.timing import (
     Dates,
     FollowedPlan,
@@ -63,7 +63,7 @@ from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
-class FuturesStudy:
+class FuturesStudy(ReadOnly):
     """The value of deciding later and of knowing earlier.
 
     Attributes:
@@ -203,7 +203,7 @@ def solve_retimed(
 ) -> MeasuredCost:
     """A task: the measure with other dates of answers."""
     with own_clock(memory, until) as clock:
-        return value_of_result(solve_futures(retimed(instance, dates), settings, clock, alone=alone))
+        return value_of_result(search_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
 def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
@@ -305,22 +305,22 @@ class _FuturesSearch:
         # Least costs alone are found later, with the plans; only regret counts from them.
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
-            return found, Measure("total cost", 0.0, self.settings.gap)
+            return found, Measure("total cost", 0.0, self.settings.mip_gap)
         price = found.price_of_survival
         calm = None if price is None else found.expected_cost - price
-        measure = Measure.of(found.expected_cost, calm, self.settings.gap, found.survival_gap)
+        measure = Measure.of(found.expected_cost, calm, self.settings.mip_gap, found.survival_gap)
         if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
             found = self._proven_adaptive(found, measure, calm)
         return found, measure
 
     def _first_adaptive(self) -> FuturesResult:
         self.listener(Progress(task="the adaptive plan"))
-        return solve_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
+        return search_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
 
     def _proven_adaptive(self, found: FuturesResult, measure: Measure, calm: float | None) -> FuturesResult:
         """The plan once more, proven to the tolerance of the measure; the first one where the time runs out."""
         settings = measure.settings(self.settings)
-        again = solve_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
+        again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
         return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
@@ -331,7 +331,7 @@ class _FuturesSearch:
         """Every future alone, and every other set of dates, each once."""
         tasks, keys = list[Task](), list[Any]()
         regret = self.kind == "regret"
-        exact = replace(self.settings, gap=min(self.settings.gap, EXACT_GAP), tolerance=None)
+        exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
         for future in self.tree.futures:
             if id(future.instance) not in keys:
                 instance = future.instance.by_expected_cost()
