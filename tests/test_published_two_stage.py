@@ -128,7 +128,7 @@ def published(pattern: str) -> list[Path]:
 @pytest.mark.parametrize("seed", range(3))
 def test_drawn_facilities_have_the_optimum_of_their_programme(tmp_path: Path, seed: int) -> None:
     path = drawn_facilities(tmp_path / "drawn.txt", seed)
-    result = so.solve(so.read(flcvar(path, 12, seed)), settings=EXACT)
+    result = so.solve_futures(so.read(flcvar(path, 12, seed)), settings=EXACT)
     assert result.survival_gap == 0
     assert result.total_cost == pytest.approx(facility_optimum(path, 12, seed), rel=1e-6)
 
@@ -155,7 +155,7 @@ def test_a_tail_is_found_though_most_plans_are_evaluated_in_a_part_of_the_scenar
 
 @pytest.mark.parametrize("path", published("flcvar/cap41.txt"), ids=lambda path: path.stem)
 def test_published_facilities_have_the_optimum_of_their_programme(path: Path) -> None:
-    result = so.solve(so.read(flcvar(path, 5, 1)), settings=EXACT)
+    result = so.solve_futures(so.read(flcvar(path, 5, 1)), settings=EXACT)
     assert result.total_cost == pytest.approx(facility_optimum(path, 5, 1), rel=1e-6)
 
 

@@ -83,7 +83,9 @@ def row_of(case: Published, limit: float) -> tuple[str, ...]:
         path = Path(folder) / "case.json"
         path.write_text(json.dumps(case.data), encoding="utf-8")
         began = time.perf_counter()
-        result = so.solve(so.load(path), settings=Settings(mip_gap=GAP, time_limit=limit))
+        instance = so.load(path)
+        solve = so.solve_futures if instance.is_adaptive else so.solve
+        result = solve(instance, settings=Settings(mip_gap=GAP, time_limit=limit))
         ours = time.perf_counter() - began
     bound = -math.inf if result.bound is None else result.bound
     height, seconds, is_done = _extensive_form(so.read(case.data), limit)
@@ -131,7 +133,8 @@ def main() -> None:
     if not FOLDER.exists():
         parser.error("set PUBLISHED to the folder that holds flcvar/ and netdes/")
     table = Table(*COLUMNS)
-    so.solve(so.read(next(cases(given.scenarios, given.seeds)).data))
+    first = so.read(next(cases(given.scenarios, given.seeds)).data)
+    (so.solve_futures if first.is_adaptive else so.solve)(first)
     for case in cases(given.scenarios, given.seeds):
         table.add_row(*row_of(case, given.limit))
         console.print(f"{case.name} done", style="dim")
