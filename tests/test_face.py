@@ -100,8 +100,7 @@ def test_an_instance_without_futures_is_a_tree_of_one() -> None:
 
 
 def test_the_name_of_the_mip_gap_in_the_first_version_still_sets_it() -> None:
-    with pytest.warns(DeprecationWarning, match="mip_gap"):
-        settings = so.Settings(gap=0.01)
+    settings = so.Settings(gap=0.01)
     assert settings == so.Settings(mip_gap=0.01)
     assert replace(settings, mip_gap=0.5).mip_gap == 0.5
 

@@ -5,7 +5,6 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Literal, Protocol
@@ -129,7 +128,7 @@ class Settings:
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.
-        gap: the name of `mip_gap` in 0.1.0; it still sets it, with a DeprecationWarning.
+        gap: the name of `mip_gap` in 0.1.0, which still sets it.
     """
 
     solver: SolverName = "highs"
@@ -148,7 +147,6 @@ class Settings:
 
     def __post_init__(self, gap: float | None) -> None:
         if gap is not None:
-            warnings.warn("Settings(gap=…) is Settings(mip_gap=…).", DeprecationWarning, stacklevel=3)
             object.__setattr__(self, "mip_gap", gap)
 
     def with_default_gap(self, gap: float) -> "Settings":
