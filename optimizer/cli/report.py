@@ -90,7 +90,8 @@ def command(
     subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
-        frontier, studied = made["budgets"], sections.split_studies(names, made)
+        made, studied = sections.split_studies(names, made)
+        frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
@@ -212,7 +213,7 @@ def _end_with_futures(
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     tasks = sections.study_tasks(wanted, subject, on_page=True)
-    studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
+    _, studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(mip_gap=accuracy, time_limit=time_limit))
     parts = ReportParts(instance, result, None, slips, (), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"

@@ -388,11 +388,10 @@ def carry_out_all(
     return found
 
 
-def split_studies(names: Sequence[str], made: "dict[str, Any]") -> "tuple[PageSection, ...]":
-    """The sections of studies that were carried out, in the order of `names`; the studies stay where both were."""
-    sections = tuple(made[name][1] for name in names if name in made)
-    made |= {name: made[name][0] for name in names if name in made}
-    return sections
+def split_studies(names: Sequence[str], made: "Mapping[str, Any]") -> "tuple[dict[str, Any], tuple[PageSection, ...]]":
+    """What was made with studies alone where they came with their sections; and these, in the order of `names`."""
+    there = [name for name in names if name in made]
+    return {**made, **{name: made[name][0] for name in there}}, tuple(made[name][1] for name in there)
 
 
 def write_study_plot(path: Path, study: "Study | FuturesResult") -> None:

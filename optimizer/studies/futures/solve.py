@@ -86,9 +86,10 @@ def solve(
     settings = settings or Settings()
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     if made.instance.is_adaptive:
-        place = "futures" if made.instance.futures else "policy.objective"
-        what = "the instance has several futures, or minimises another measure than expected cost"
-        cure = "Call `solve_futures`, or choose one future and the expected cost."
+        place, what = "futures", "the instance has several futures"
+        if not made.instance.futures:
+            place, what = "policy.objective", f"plans are judged by {made.instance.policy.objective}"
+        cure = "Call `solve_futures`; `solve` is for one future and expected cost."
         raise InstanceError([Finding(instance.title, None, place, what, cure)])
     clock = settings.clock()
     if adversary:
