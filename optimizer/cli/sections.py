@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SAMPLES, STRESS_SAMPLES = 200, 1000
 # Seconds that all of a report's studies have together where no limit is given: with the search before them and the
 # page after them, three minutes.
-REPORT_SECONDS = 160.0
+REPORT_SECONDS = 150.0
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
