@@ -225,7 +225,7 @@ _OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", 
 def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, listener: Listener) -> Verification:
     report, lines, solved = check_futures(instance, result), 0, 0
     report.disagreements += result.departures
-    left = dict.fromkeys(_OF_FUTURES)
+    left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
         # Attacks that shaped the plan are shocks of its own instance.
         own = future.instance if stated.result.adversary is None else instance_of(stated.result)
@@ -233,7 +233,7 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
         report.add(stated.name or "plan", found.report)
         lines, solved = lines + found.lines, solved + found.solved
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
-    if report.ok:
+    if report.ok and result.futures:
         _compare_decisions(instance, result, report)
     return Verification(report, lines, solved, tuple(left), dict(NOT_EVIDENCE))
 
