@@ -352,7 +352,7 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
         _share(model, made, f"min_share_{i}", rule, ">=")
     _force(model, instance)
     # A cut is survived for τ where its linear programme with time fixed at τ has a solution: rows like any path's.
-    for path in instance.rules.values():
+    for path in instance.survival_rules.values():
         write_path(model, instance, path)
 
 

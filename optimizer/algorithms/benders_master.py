@@ -182,6 +182,8 @@ class MasterProblem(ScenarioModel):
     # Other masters that get the same cuts, each where it violates them at its own proposal.
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
     most_measured: float = math.inf  # what the measure of a plan may be where something else is minimised, money
+    # Left out of an evaluation at first: shocks that were far from the tail at the last plan that was evaluated wholly.
+    far_from_tail: Collection[int] = ()
 
     def __post_init__(self) -> None:
         self.unit = median_shortage_cost(self.instance)
@@ -261,17 +263,16 @@ class MasterProblem(ScenarioModel):
             first += len(own.probabilities)
         return result
 
-    def far_from_tail(self, plan: Vector, costs: Vector) -> Collection[int]:
-        """Where the tail alone counts, the shocks that are cheaper than others of `TAILS` times its probability."""
+    def update_tail(self, plan: Vector, costs: Vector) -> None:
+        """Where the tail alone counts, find the shocks cheaper than others of `TAILS` times its probability."""
         if not self.is_tail_alone:
-            return ()
+            return
         likely = np.flatnonzero(np.concatenate([own.probabilities for own in self._own_costs]) > 0)
         outcomes = [outcome for each in self.future_costs(plan, costs) for outcome in each.outcomes[1:]]
         order = np.argsort([-outcome.cost for outcome in outcomes], kind="stable")
         shares = np.array([outcome.probability for outcome in outcomes])[order]
         dearer = np.cumsum(shares) - shares
-        far: list[int] = likely[order[dearer >= TAILS * (1.0 - self.policy.objective.alpha)]].tolist()
-        return far
+        self.far_from_tail = likely[order[dearer >= TAILS * (1.0 - self.policy.objective.alpha)]].tolist()
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future, by estimates, money."""

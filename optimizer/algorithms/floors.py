@@ -152,7 +152,7 @@ def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[S
     columns: dict[int, int] = {}
     below = below_columns(model)
     for shock in shocks:
-        targets = adversary.members(shock.entry)
+        targets = adversary.targets_of(shock.entry)
         if targets:
             columns |= dict.fromkeys(below.get(shock.name, ()), _decide(model, instance, adversary, shock, targets))
     relax_floors(model, {j: deterred for j, deterred in columns.items() if deterred >= 0})

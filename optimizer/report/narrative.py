@@ -187,15 +187,15 @@ def proof(result: Result) -> str:
     return f"{proven[:-1]}, survival gaps at their price included)" if result.has_priced_gaps else proven
 
 
-def proof_of_gap(gap: float | None) -> str:
+def proof_of_gap(mip_gap: float | None) -> str:
     """The same for a MIP gap; None where no bound is known."""
-    if gap is None:
+    if mip_gap is None:
         return "(not proven: no bound is known)"
-    if gap < SHOWN_MIP_GAP:
+    if mip_gap < SHOWN_MIP_GAP:
         return "(proven least)"
-    if gap > FAR:
+    if mip_gap > FAR:
         return "(not proven to be near the least)"
-    return f"(proven within {short(100 * gap, 2)} % of the least)"
+    return f"(proven within {short(100 * mip_gap, 2)} % of the least)"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -466,10 +466,10 @@ def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...
 def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
     rows = folds(instance, [event.name for event in instance.events])
-    places = {name: row for row in rows for name in row.members}
+    places = {name: row for row in rows for name in row.shocks}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(places[name].members[0], []).append(name)
+        groups.setdefault(places[name].shocks[0], []).append(name)
     said = [_fold_words(instance, places[first], some) for first, some in groups.items()]
     return (*said[:ENTRIES], *([f"and {len(said) - ENTRIES} more"] if len(said) > ENTRIES else []))
 
@@ -481,7 +481,7 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
         return in_full(instance, instance.event(row.name))
     if row.name not in instance.ensembles and len(names) <= FEW:
         return f"{title[0]} ({list_names(which, FEW)})"
-    count, every = len(names), len(row.members)
+    count, every = len(names), len(row.shocks)
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
 

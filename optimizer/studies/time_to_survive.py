@@ -30,7 +30,7 @@ from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
@@ -205,7 +205,7 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
-        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.disruption)
+        yield Chokepoint(f"{MIN_TIME_TO_SURVIVE}[{i}]", "rule", rule.disruption)
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:

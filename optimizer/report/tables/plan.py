@@ -193,7 +193,7 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
-    hidden = len(result.shocks) - sum(len(row.fold.members) for row in shown)
+    hidden = len(result.shocks) - sum(len(row.fold.shocks) for row in shown)
     tables: list[RenderableType] = [
         _matrix(instance, shown, segments[first : first + per_table]) for first in range(0, len(segments), per_table)
     ]
@@ -240,7 +240,7 @@ def _is_partial(row: Folded, d: str) -> bool:
 
 def _cell(instance: Instance, row: Folded, d: str) -> Text:
     if d not in row.segments and d in row.full:
-        return Text(served_in_full(instance, row.fold.members, d), style=SERVICE_STYLES["full"])
+        return Text(served_in_full(instance, row.fold.shocks, d), style=SERVICE_STYLES["full"])
     if d not in row.segments:
         return Text("–", style="dim")
     shock, service = row.segments[d]

@@ -102,7 +102,7 @@ def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
             return None
-        holds = what.solve_survivable("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
+        holds = what.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     shocks, is_known = _fewest(names, lambda some: fails(with_only_shocks(instance, some)))

@@ -58,7 +58,7 @@ def solve(
     Args:
         instance: the instance, without futures; its objective is expected cost. For others there is `solve_futures`.
         budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
-        settings: solver, gap, limits.
+        settings: solver, MIP gap, limits.
         listener: receives every step of the search.
         scenario: of the instance, or several in the order given; a later one holds where two set the same number.
         adversary: whether the plan has to survive the worst attack that the adversary can afford.
@@ -146,7 +146,7 @@ def search_futures(
 
     Args:
         instance: the instance, under its budget.
-        settings: solver, gap, limits.
+        settings: solver, MIP gap, limits.
         clock: a new one.
         listener: receives every step of the search.
         notes: remarks of the caller to show beside the result.
@@ -453,7 +453,7 @@ def _gap(instance: Instance, solved: SearchResult, member: ModelBuilder) -> floa
     for name, below in formulation.gaps(member, instance).items():
         entry, _, start = name.rpartition("@")
         gap = max(0.0, below.value(values))
-        if instance.adversary is None or instance.adversary.members(entry) is None:
+        if instance.adversary is None or instance.adversary.targets_of(entry) is None:
             total += gap
         else:
             worst[start] = max(gap, worst.get(start, 0.0))
