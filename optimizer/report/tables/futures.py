@@ -11,7 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
-from optimizer.report.narrative import money_terms, proof_of_gap
+from optimizer.report.narrative import GAP_OF_ALL, money_terms, proof_of_gap
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -104,7 +104,10 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
         gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
-        yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
+        yield (
+            GAP_OF_ALL,
+            f"{gaps}, summed over shocks; of the worst shock in any future {si(result.worst_gap, money, 4)}",
+        )
     if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
 
