@@ -194,7 +194,8 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     ending = {each.name for each in result.shocks if each.last == result.periods[-1]}
-    segments, titles = list(instance.demands), [_title(instance, row, ending) for row in shown]
+    segments = list(instance.demands)
+    titles = [_title(instance, row, _sign(row, ending)) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.shocks) for row in shown)
@@ -214,7 +215,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
         FOLDED: any(row.fold.is_many for row in rows),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
-        ENDING: any(name in ending for row in rows for name in row.fold.shocks),
+        ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
     return "\n".join([first, *(text for text, applies in said.items() if applies)])
@@ -227,9 +228,8 @@ def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], 
                        layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
-def _title(instance: Instance, row: Folded, ending: Collection[str]) -> Text:
+def _title(instance: Instance, row: Folded, sign: str) -> Text:
     """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
-    sign = f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
         name, key = shock_title(instance, row.fold.name), row.fold.name
@@ -239,6 +239,11 @@ def _title(instance: Instance, row: Folded, ending: Collection[str]) -> Text:
     title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}{sign}")
     is_kept = row.survives and not row.excused
     return mark + title.append(f"\n  {'tightest' if is_kept else 'worst'} {row.worst.name}", style="dim")
+
+
+def _sign(row: Folded, ending: Collection[str]) -> str:
+    """What stands behind the name of a row of which a shock lasts until the horizon ends."""
+    return f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
 
 
 def _is_partial(row: Folded, d: str) -> bool:
