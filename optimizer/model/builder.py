@@ -243,9 +243,14 @@ class ModelBuilder(Ledgers):
         return copied
 
     @property
-    def members(self) -> "Sequence[ModelBuilder]":
+    def submodels(self) -> "Sequence[ModelBuilder]":
         """The builders of the futures that this programme holds, in their order: of one alone, itself."""
         return (self,)
+
+    @property
+    def members(self) -> "Sequence[ModelBuilder]":
+        """The submodels."""
+        return self.submodels
 
     def sharing(self, row: int) -> Sequence[int]:
         """The numbers of the futures that have a row."""
