@@ -98,7 +98,7 @@ class JointBuilder(ModelBuilder):
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
-        copied._used, copied.scope = set(self._used), self.scope
+        copied._adopt(self)
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
         copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
         copied._submodels = tuple(submodel.copied(copied) for submodel in self._submodels)
@@ -169,9 +169,7 @@ class SubmodelBuilder(ModelBuilder):
     def copied(self, joint: JointBuilder) -> "SubmodelBuilder":
         """A copy that writes to another joint programme."""
         copied = SubmodelBuilder(joint, self.number)
-        copied.names.path.update(self.names.path)
-        copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        copied._links, copied._used = dict(self._links), set(self._used)
+        copied._adopt(self)
         copied._index = {key: dict(columns) for key, columns in self._index.items()}
         copied.data, copied.scope = self.data, joint.scope
         return copied

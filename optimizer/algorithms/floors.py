@@ -451,7 +451,7 @@ def _missed(
     """The demand below the floors of a sample that goes unserved in a model, money."""
     path = instance.path(sample)
     return math.fsum(
-        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demand_at(d, t))
+        demand.shortage_cost * max(0.0, values[column] - path.most_unserved_at(d, t))
         for d, demand in instance.demands.items()
         for t, column in found[sample.name, d, "unserved"].items()
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import first_stage_model
-from optimizer.instance.derived import size_thresholds
+from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
@@ -75,8 +75,7 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
 
 def do_nothing_plan(instance: Instance) -> Plan:
     """The do-nothing plan: nothing is bought, stocks keep their initial amounts."""
-    fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
-    return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
+    return with_stock_paths(instance, Plan((), {}, {}))
 
 
 def read_flows(

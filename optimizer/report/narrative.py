@@ -136,7 +136,7 @@ def _adversary(result: Result, faced: Faced) -> str:
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """What an answer rests on: a label and a text each."""
     if result.status == "none":
-        yield from _contradiction(result)
+        yield from contradiction(result.clash)
     if result.baseline is None:
         return
     if not result.survives:
@@ -164,9 +164,9 @@ def money_terms(instance: Instance) -> str:
     )
 
 
-def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
+def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
-    for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+    for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
     yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
 
