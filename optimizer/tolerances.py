@@ -138,7 +138,7 @@ CELLS, CELL_LENGTH = 250_000, 32_767
 WORKBOOK_BYTES, WORKBOOK_PARTS, WORKBOOK_TAGS = 64 * 2**20, 1_000, 3_000_000
 # The most errors that are reported at once; a further finding says that others are left out.
 FINDINGS = 200
-# Shocks, members of families and samples of ensembles counted; periods times all processes, options and segments.
+# Shocks, those of families one by one, and samples of ensembles; periods times all processes, options and segments.
 EVENTS, COLUMNS = 120_000, 2_000_000
 # The most futures of a file.
 MOST_FUTURES = 1_000

@@ -158,7 +158,7 @@ def test_a_future_that_fails_is_named_and_the_exit_code_says_so() -> None:
     words = " ".join(done.stdout.replace("│", " ").split())
     # 10 t are needed and 4 there: 6 t short at 1 a t.
     assert "FAILS in 1 of 2 futures: high, 1 of 1 shock, a survival gap of 6 USD" in words
-    assert "Survival gap expected 3 USD; of the worst shock in any future 6 USD" in words
+    assert "Gap of all shocks expected 3 USD, summed over shocks; of the worst shock in any future 6 USD" in words
 
 
 def test_rules_that_contradict_each_other_are_the_answer() -> None:

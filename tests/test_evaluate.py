@@ -52,7 +52,7 @@ def one(instance: so.Instance, plan: dict[str, Any], **how: Any) -> Any:
 
 
 def whats(found: Any) -> list[str]:
-    return [f"{rule.where}: {rule.what}" for rule in found.rules]
+    return [f"{rule.where}: {rule.what}" for rule in found.broken_rules]
 
 
 def test_a_plan_that_falls_short() -> None:
@@ -64,7 +64,7 @@ def test_a_plan_that_falls_short() -> None:
     assert plan.result.outlay == pytest.approx(200)
     assert plan.result.survival_gap == pytest.approx(30_000)
     assert plan.result.given == "plan"
-    assert plan.rules == ()
+    assert plan.broken_rules == ()
     (lack,) = plan.lacks
     assert lack["shock"] == "ban"
     assert (lack["segment"], lack["from"], lack["worst_period"]) == ("all", "2027", "2027")
@@ -214,8 +214,8 @@ def test_a_plant_that_has_to_run_without_feed() -> None:
         )
     )
     found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
-    assert found.rules[0].where == "plant.min_utilisation"
-    assert "plant has to run at 50 % of its capacity" in found.rules[0].what
+    assert found.broken_rules[0].where == "plant.min_utilisation"
+    assert "plant has to run at 50 % of its capacity" in found.broken_rules[0].what
     assert_verified(found)
 
 
@@ -223,7 +223,7 @@ def test_forced_purchases_and_time_to_survive() -> None:
     rule = {"cuts": [{"region": "rival", "severity": 1}], "months": 12, "from": 2028}
     instance = so.read(data(policy={"force": {"plant": {2026: 30}}, "min_time_to_survive": [rule]}))
     found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
-    assert len(found.rules) == 2
+    assert len(found.broken_rules) == 2
     assert whats(found) == [
         "policy.force: the plan does not have 30 t/yr of plant bought in 2026",
         "policy.min_time_to_survive[0]: no operation of the plan satisfies it: every floor for 12 months without "
@@ -284,7 +284,7 @@ def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> Non
     solved = so.solve(instance)
     found: Any = evaluate(instance, solved)
     plan = found.plans[0]
-    assert plan.rules == ()
+    assert plan.broken_rules == ()
     assert plan.result.total_cost == pytest.approx(solved.total_cost, rel=1e-6)
     assert plan.result.survival_gap == pytest.approx(solved.survival_gap, rel=1e-6)
     assert plan.waste is not None
@@ -356,7 +356,7 @@ def test_rules_of_one_future_are_named_and_not_enforced() -> None:
     branches = {"high": {"set": {"options.plant.latest": 2027}}, "low": {}}
     instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
     found: Any = evaluate_futures(instance, {"builds": {"plant": {2028: 10}}}, is_quick=True)
-    assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
+    assert [len(future.evaluation.broken_rules) for future in found.futures] == [1, 0]
     assert [round(result.total_cost) for result in found.results(0)] == [1000, 1000]
     assert not found.are_probabilities_given
 
@@ -490,7 +490,7 @@ def test_the_plan_of_solve_is_what_it_was_over_all_futures(case: str, tmp_path: 
     solved = so.solve_futures(instance)
     solved.save(tmp_path / "plan.json")
     found: Any = evaluate_futures(instance, str(tmp_path / "plan.json"))
-    assert found.rules == []
+    assert found.broken_rules == []
     result = found.plans[0].result
     for figure in ("total_cost", "expected_cost", "survival_gap", "outlay"):
         assert getattr(result, figure) == pytest.approx(getattr(solved, figure), rel=1e-6, abs=1e-3)
@@ -507,7 +507,7 @@ def test_rules_of_one_future_stay_with_their_plan() -> None:
     branches = {"high": {"set": {"options.plant.latest": 2027, "demands.d.survival": {2028: 0, 2029: 1}}}, "low": {}}
     instance = waiting(futures={"need": {"from": 2028, "branches": branches}})
     found: Any = evaluate_futures(instance, WAITS)
-    assert [len(future.evaluation.rules) for future in found.futures] == [1, 0]
+    assert [len(future.evaluation.broken_rules) for future in found.futures] == [1, 0]
     assert found.summary(0)["total_cost"] == pytest.approx(500)
     assert found.optimum.total_cost == pytest.approx(600)
     assert found.more(0) == pytest.approx(-100)

@@ -128,7 +128,7 @@ def test_the_plan_of_each_future_is_followed_in_every_other() -> None:
     bought, missing = rows["high", "low"], rows["low", "high"]
     assert (bought.cost, bought.regret) == pytest.approx((600, 600))
     assert (bought.gap, bought.survives) == (0, True)
-    assert [rule.where for rule in bought.rules] == ["policy.budget"]
+    assert [rule.where for rule in bought.broken_rules] == ["policy.budget"]
     assert (missing.cost, missing.gap, missing.regret, missing.survives) == (0, pytest.approx(10), None, False)
     assert rows["high", "high"].regret == rows["low", "low"].regret == 0
 

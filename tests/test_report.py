@@ -298,7 +298,7 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
     def shown(instance: so.Instance) -> list[str]:
         screen = Console(width=80, record=True, file=io.StringIO())
         screen.print(dependence_table(instance, result, 80))
-        compared = Comparison({"tiny": instance}, (ComparisonColumn("tiny", 1.0, result),), gap=0.0)
+        compared = Comparison({"tiny": instance}, (ComparisonColumn("tiny", 1.0, result),), accuracy=0.0)
         show(grid_parts, compared, screen, apart=False)
         return [line for line in screen.export_text().splitlines() if "100 %" in line]
 

@@ -73,7 +73,7 @@ def test_numbers_that_move_together() -> None:
     # Both prices at half: 300; both at twice: all of it is c.
     spec = {"low": 0.5, "high": 2, "of": "value", "draw": "prices"}
     bar = only(so.sensitivity(ranged(options__a__capex=spec, options__b__capex=spec), settings=EXACT, flips=False))
-    assert (bar.number.name, len(bar.number.members)) == ("prices", 2)
+    assert (bar.number.name, len(bar.number.inputs)) == ("prices", 2)
     assert (bar.low.cost, bar.high.cost) == (pytest.approx(300), pytest.approx(700))
     assert bar.flips == ()
 

@@ -63,8 +63,6 @@ class RecourseEstimates(Search):
     """
 
     worst_gap = math.inf
-    # Left out of an evaluation at first: shocks that were far from the tail at the last plan that was evaluated wholly.
-    far_from_tail: Collection[int] = ()
 
     @cached_property
     def negligible(self) -> float:
@@ -225,7 +223,7 @@ class RecourseEstimates(Search):
         Where the tail alone counts, shocks far from it are left out, unless the evaluation is to be of all. Costs of
         the first plan of all do not count, where it does not survive shocks without probability.
         """
-        left_out = () if is_whole else self._left_out(master)
+        left_out = () if is_whole else master.far_from_tail
         is_whole = not left_out
         costs, cuts, held = np.zeros(len(self.probability)), 0, self.listed.numbers(self.shocks)
         violated = self._violated_beside(master, point, held)
@@ -239,14 +237,11 @@ class RecourseEstimates(Search):
         worth = self._measured(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured
         if is_feasible and is_whole:
-            self.far_from_tail = master.far_from_tail(point, costs)
+            master.update_tail(point, costs)
         rest = None if is_whole else partial(self._evaluate_costs, master, point, values, is_whole=True)
         return Evaluation(
             *worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts, rest=rest
         )
-
-    def _left_out(self, master: MasterProblem) -> Collection[int]:
-        return self.far_from_tail if master.is_tail_alone else ()
 
     def _violated_beside(self, master: MasterProblem, point: Vector, held: Collection[int]) -> dict[int, float]:
         """By number, the gap of each violated shock that a master neither holds nor estimates."""

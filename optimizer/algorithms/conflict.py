@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import for_each_future, without_shocks
-from optimizer.instance.schema import RULE, FutureTree, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings
@@ -96,7 +96,7 @@ POLICY_ROWS = ("budget", "annual_budget_", "max_share_", "min_share_", "force_")
 
 def rule_of(row: Row) -> Rule | None:
     """The rule that a row belongs to: of the policy, or forced running; None where a plan can always satisfy it."""
-    if row.mark.path.startswith(RULE):
+    if row.mark.path.startswith(MIN_TIME_TO_SURVIVE):
         return ("policy", row.mark.path.partition("@")[0])
     # An option may be called "policy" as well.
     if row.mark.owner == "policy" and row.mark.what.startswith(POLICY_ROWS):
@@ -117,9 +117,9 @@ def rule_in_words(instance: Instance, rule: Rule) -> str:
         return f"the annual budget of {what.rsplit('_', 1)[1]}"
     if what.startswith("force_"):
         return _forced(instance, what)
-    if what.startswith(RULE):
-        i = int(what.removeprefix(f"{RULE}_"))
-        return f"policy.{RULE}[{i}]: {instance.policy.min_time_to_survive[i]}"
+    if what.startswith(MIN_TIME_TO_SURVIVE):
+        i = int(what.removeprefix(f"{MIN_TIME_TO_SURVIVE}_"))
+        return f"policy.{MIN_TIME_TO_SURVIVE}[{i}]: {instance.policy.min_time_to_survive[i]}"
     entry = getattr(instance.policy, what[:9])[int(what[10:])]
     source = " and ".join(
         filter(None, (entry.kind and f"kind {entry.kind}", entry.region and f"region {entry.region}"))

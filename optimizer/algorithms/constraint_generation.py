@@ -294,7 +294,7 @@ class ScenarioSearch(Search):
         if result.values is None:
             return
         self.relaxation = result
-        if self.problem.is_default and self.tree.is_single and self._is_expected and not self.instance.rules:
+        if self.problem.is_default and self.tree.is_single and self._is_expected and not self.instance.survival_rules:
             rounded = self.model.solve_rounded(result.values)
             if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):
                 found = self.model.conclude(rounded)

@@ -226,7 +226,7 @@ def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
 def _check_adversary(basis: AuditBasis, result: Result) -> None:
     """The adversary is that of the instance, and the attacks among the shocks are those that it can make."""
     report, adversary, faced = basis.report, basis.instance.adversary, result.adversary
-    entries = {name: adversary.members(event.entry) if adversary else None for name, event in basis.events.items()}
+    entries = {name: adversary.targets_of(event.entry) if adversary else None for name, event in basis.events.items()}
     attacks = {name for name, targets in entries.items() if targets is not None}
     stated = set() if faced is None else set(faced.attacks)
     report.holds("adversary.attacks", "they are not the attacks among the shocks", stated == attacks)

@@ -52,7 +52,7 @@ def command(
     with common.display(made.instance.money, lists_tasks=True) as listener:
         judge = evaluate_futures if made.instance.futures else evaluate
         found = judge(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)
-    common.show_findings(found.rules, "plan")
+    common.show_findings(found.broken_rules, "plan")
     from optimizer.report.tables.evaluate import evaluation_parts
 
     common.print_answer(found, evaluation_parts, json=json, every=every)
@@ -69,7 +69,7 @@ def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | N
         result = found.plans[0].result
         if isinstance(result, Result):
             result = inputs.with_comments(result, file)
-        elif found.rules:
+        elif found.broken_rules:
             what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
             common.fail(what, ExitCode.USAGE)
         common.write_answer(output, result.to_json() + "\n")

@@ -335,7 +335,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     made = read_instance(file, changes)
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
-    common.show_findings(found.rules)
+    common.show_findings(found.broken_rules)
     return PlanInput(found.instance, with_comments(found.result, file), is_saved=True)
 
 

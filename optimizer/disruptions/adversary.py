@@ -116,7 +116,7 @@ class AdversarySpec(Described):
             start=Starts(tuple(starts), "list"), months=Axis((self.months,)), deliberate=deliberate, cuts=tuple(cuts)
         )
 
-    def members(self, entry: str) -> tuple[str, ...] | None:
+    def targets_of(self, entry: str) -> tuple[str, ...] | None:
         """The targets in the name of an entry under `shocks:`; None where it is no attack of this adversary."""
         if not (entry.startswith(HEAD) and entry.endswith(TAIL)):
             return None
@@ -127,7 +127,7 @@ class AdversarySpec(Described):
     def attack(self, name: str, horizon: Horizon) -> "Attack | None":
         """The attack of a name such as ``attack{mines+ports}@2028Q1``; None where there is none so called."""
         entry, _, label = name.rpartition("@")
-        targets, starts = self.members(entry), self.starts.periods(horizon)
+        targets, starts = self.targets_of(entry), self.starts.periods(horizon)
         start = next((t for t in starts if horizon.label(t) == label), None)
         return None if targets is None or start is None else Attack(targets, start)
 

@@ -206,10 +206,10 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     """
     events: dict[str, Any] = {}
     for name, spec in shocks.items():
-        members = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
-        for months, severity, variant in members:
+        variants = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
+        for months, severity, variant in variants:
             lists = spec.durations.listed
-            event = _like(variant, months, 1.0 / len(members))
+            event = _like(variant, months, 1.0 / len(variants))
             key, shown = (title(each, None, months if lists else None, severity) for each in (name, spec.name or name))
             events[key] = event | ({"name": shown} if spec.name else {})
     if not events:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
@@ -9,6 +10,7 @@ from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
+from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
 
@@ -30,6 +32,14 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
     for e, ensemble in instance.ensembles.items():
         for name, event in ensemble.whole_events().items():
             yield ("ensembles", e, *(("events", name) if name else ())), event
+
+
+def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
+    """The plan with every stock of the instance, worked out from the purchases."""
+    none = (0.0,) * len(instance.horizon.periods)
+    fills = {o: plan.fills.get(o, none) for o in instance.stocks}
+    stocks = {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()}
+    return replace(plan, fills=fills, stocks=stocks)
 
 
 def region_name(instance: Instance, region: str) -> str:

@@ -40,7 +40,7 @@ from optimizer.instance.overrides import (
 from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
 from optimizer.instance.reading import as_document, check_document, read_document
-from optimizer.instance.schema import RULE, Future, FutureTree, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
 
@@ -231,7 +231,9 @@ def without_shocks(instance: Instance) -> Instance:
 
 def without_disruptions(instance: Instance) -> Instance:
     """The instance of the no-shock plan: without shocks, and without rules about what has to be survived."""
-    return instance.replacing(shocks={}, ensembles={}, policy=instance.policy.model_copy(update={RULE: ()}))
+    return instance.replacing(
+        shocks={}, ensembles={}, policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: ()})
+    )
 
 
 def without_ensembles(instance: Instance) -> Instance:
@@ -243,7 +245,7 @@ def without_attacks(instance: Instance) -> Instance:
     """The instance without the attacks of its adversary that stand among its shocks."""
     if instance.adversary is None:
         return instance
-    listed = {name: spec for name, spec in instance.shocks.items() if instance.adversary.members(name) is None}
+    listed = {name: spec for name, spec in instance.shocks.items() if instance.adversary.targets_of(name) is None}
     return instance if len(listed) == len(instance.shocks) else instance.replacing(shocks=listed)
 
 

@@ -14,7 +14,7 @@ from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import Edited
 from optimizer.instance.questions import questions_without
-from optimizer.instance.schema import RULE, Instance, Member, Policy
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
 from optimizer.suggestions import did_you_mean
@@ -196,7 +196,7 @@ def _bring_less(member: Member, gone: Removed) -> Member:
 def _policy(policy: Policy, gone: Collection[str], known: set[str]) -> Policy:
     rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in policy.min_time_to_survive)
     force = {o: sizes for o, sizes in policy.force.items() if o not in gone}
-    return policy.model_copy(update={RULE: tuple(rule for rule in rules if rule.cuts), "force": force})
+    return policy.model_copy(update={MIN_TIME_TO_SURVIVE: tuple(rule for rule in rules if rule.cuts), "force": force})
 
 
 def _excluding(option: Lever, gone: Collection[str]) -> Lever:

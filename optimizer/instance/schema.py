@@ -66,7 +66,7 @@ class Region(Described):
     """A region that other objects name; its key is what they write, its name is what is printed."""
 
 
-RULE = "min_time_to_survive"
+MIN_TIME_TO_SURVIVE = "min_time_to_survive"
 
 
 class ShareRule(Described):
@@ -308,14 +308,14 @@ class Instance(Described):
         return self._shared[length]
 
     @cached_property
-    def rules(self) -> Mapping[str, Path]:
-        """A path for each rule about time to survive and each year that it holds in, named ``<rule>@<year>``."""
+    def survival_rules(self) -> Mapping[str, Path]:
+        """By ``<rule>@<year>``, the path of each rule about time to survive in each year that it holds in."""
         starts = {self.horizon.year(t): t for t in reversed(self.horizon.periods)}
         paths: dict[str, Path] = {}
         for i, rule in enumerate(self.policy.min_time_to_survive):
             for year in self.horizon.years:
                 if rule.from_ is None or year >= rule.from_:
-                    key = f"{RULE}_{i}@{year}"
+                    key = f"{MIN_TIME_TO_SURVIVE}_{i}@{year}"
                     path = steady_path(self, key, starts[year], rule.months / 12, [rule.disruption])
                     paths[key] = replace(path, is_rule=True)
         return paths

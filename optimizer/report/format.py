@@ -304,7 +304,7 @@ _MOST_CHARACTERS = 50
 
 def number_name(instance: Instance, number: UncertainNumber) -> str:
     """A number in words: whose it is, and which; of several that move together the first."""
-    first, *others = number.members
+    first, *others = number.inputs
     head, *rest = [str(part) for part in first.place]
     if head not in SECTIONS or not rest:
         return first.path
@@ -317,11 +317,11 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
 
 
 def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
-    members = number.members
-    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in members)], 2)
-    goods = {display_name(instance, str(p)) for each in members for p in each.place[2:] if p in instance.commodities}
+    inputs = number.inputs
+    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
+    goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
-    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in members)]
+    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
     # A label of one word is a key; several words were written to be read.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
     text = f"{label}{fields}{of_what} of {list_names(owners, 1)}"

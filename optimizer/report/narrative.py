@@ -42,6 +42,8 @@ SHORT_SEGMENTS = 3
 OTHER_SHOCKS = 3
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
+# The label of the survival gap that is a sum; that of the worst shock alone stands with the shock.
+GAP_OF_ALL = "Gap of all shocks"
 
 
 def other_options(instance: Instance, other: Result, before: Result) -> str:
@@ -134,13 +136,13 @@ def _adversary(result: Result, faced: Faced) -> str:
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """What an answer rests on: a label and a text each."""
     if result.status == "none":
-        yield from _contradiction(result)
+        yield from contradiction(result.clash)
     if result.baseline is None:
         return
     if not result.survives:
         yield from _failing(instance, result)
     if result.lacks:
-        yield "In the baseline", _in_baseline(instance, result)
+        yield "Baseline shortage", _baseline_shortage(instance, result)
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands)
@@ -162,9 +164,9 @@ def money_terms(instance: Instance) -> str:
     )
 
 
-def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
+def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
-    for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+    for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
     yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
 
@@ -187,15 +189,15 @@ def proof(result: Result) -> str:
     return f"{proven[:-1]}, survival gaps at their price included)" if result.has_priced_gaps else proven
 
 
-def proof_of_gap(gap: float | None) -> str:
+def proof_of_gap(mip_gap: float | None) -> str:
     """The same for a MIP gap; None where no bound is known."""
-    if gap is None:
+    if mip_gap is None:
         return "(not proven: no bound is known)"
-    if gap < SHOWN_MIP_GAP:
+    if mip_gap < SHOWN_MIP_GAP:
         return "(proven least)"
-    if gap > FAR:
+    if mip_gap > FAR:
         return "(not proven to be near the least)"
-    return f"(proven within {short(100 * gap, 2)} % of the least)"
+    return f"(proven within {short(100 * mip_gap, 2)} % of the least)"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -213,9 +215,9 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
         over += "; a measure for comparing plans, not a loss that can occur"
-        yield "Survival gap", f"{gap} {over}{proven}"
+        yield GAP_OF_ALL, f"{gap} {over}{proven}"
     elif proven:
-        yield "Survival gap", f"{gap}{proven}"
+        yield GAP_OF_ALL, f"{gap}{proven}"
 
 
 def _worst_shock(instance: Instance, result: Result) -> str:
@@ -242,17 +244,18 @@ def _counted_shocks(result: Result) -> list[Outcome]:
     return [each for each in counted if each.name not in faced.attacks or each.name in worst]
 
 
-def _in_baseline(instance: Instance, result: Result) -> str:
+def _baseline_shortage(instance: Instance, result: Result) -> str:
     """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []
     for d, lack in ordered:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
-        said.append(f"{display_name(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
-    why = "to leave it unserved is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+        said.append(f"{display_name(instance, d)} up to {share} unserved ({lack.period}), {all_of_it} in all")
+    why = "though no shock strikes: in the total cost, in no gap; to leave it unserved is cheaper than to serve it, "
+    why += "a rule forbids it, or there is no more to be had"
     # Names of segments may hold commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
-    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}: {why}"
+    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
 def _doing_nothing(result: Result) -> str:
@@ -466,10 +469,10 @@ def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...
 def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
     rows = folds(instance, [event.name for event in instance.events])
-    places = {name: row for row in rows for name in row.members}
+    places = {name: row for row in rows for name in row.shocks}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(places[name].members[0], []).append(name)
+        groups.setdefault(places[name].shocks[0], []).append(name)
     said = [_fold_words(instance, places[first], some) for first, some in groups.items()]
     return (*said[:ENTRIES], *([f"and {len(said) - ENTRIES} more"] if len(said) > ENTRIES else []))
 
@@ -481,7 +484,7 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
         return in_full(instance, instance.event(row.name))
     if row.name not in instance.ensembles and len(names) <= FEW:
         return f"{title[0]} ({list_names(which, FEW)})"
-    count, every = len(names), len(row.members)
+    count, every = len(names), len(row.shocks)
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
 

@@ -311,7 +311,7 @@ def attack(
         plan: a result whose plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
             instance's own.
-        settings: limits; `gap` is the share of the price of survival to which the plan for the listed shocks
+        settings: limits; `mip_gap` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
         listener: receives the rounds of each search, and what is computed after the plan.
         notes: remarks of the caller to show beside the result.
@@ -347,7 +347,7 @@ def attack(
     attacked = _AttackedPlan(listed, withstanding, own, clock, listener, histories)
     with interruptible(clock, listener):
         made = attacked.impact()
-        if plan is None and not made.stopped and (listed.events or listed.rules):
+        if plan is None and not made.stopped and (listed.events or listed.survival_rules):
             made = attacked.with_listed_shocks_plan(made, settings)
         if not made.stopped and made.result.status != "none":
             made = attacked.with_least_outlay(made)

@@ -95,7 +95,7 @@ class KnownPlans:
         best = _best(each.result for each in self.points if _pays(budget, each.result))
         return best.plan if best else None
 
-    def best(self, budget: float | None, own: Result) -> Result:
+    def best_within(self, budget: float | None, own: Result) -> Result:
         """The best of all plans that a budget pays; its own where that is as good."""
         best = _best([own, *(each.result for each in self.points if _pays(budget, each.result))])
         assert best is not None
@@ -156,8 +156,8 @@ class BudgetSweep:
 
     Args:
         cases: by name.
-        settings: of every search; `jobs` is how many run side by side, `gap` the share of the measure to which costs
-            are proven.
+        settings: of every search; `jobs` is how many run side by side, `mip_gap` the share of the measure to which
+            costs are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
 
@@ -214,7 +214,7 @@ class BudgetSweep:
     def result(self, case: str, budget: float | None) -> Result:
         """The best plan of a budget, which may be that of another one."""
         own = self._results[case, budget]
-        return own if own.baseline is None else self.known[case].best(budget, own)
+        return own if own.baseline is None else self.known[case].best_within(budget, own)
 
     def adopt(self, case: str, budget: float | None, result: Result, measure: Measure) -> None:
         """Take a plan that was found elsewhere as the best of its budget, and the measure of its case."""
@@ -222,7 +222,7 @@ class BudgetSweep:
         if result.baseline is not None:
             self.known[case].points.append(BudgetPoint(budget, result))
 
-    def best(self, wanted: Sequence[BudgetKey]) -> None:
+    def find_plans(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
         calls, keys, measured = list[Task](), list[BudgetKey](), set(self.measures)
         for case, budget in dict.fromkeys(wanted):
@@ -253,9 +253,9 @@ class BudgetSweep:
             return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
-    def least_outlays(self, gap: float) -> list[CaseLeastOutlay]:
+    def least_outlays(self, mip_gap: float) -> list[CaseLeastOutlay]:
         """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
-        settings = replace(self.working, mip_gap=min(self.working.mip_gap, gap))
+        settings = replace(self.working, mip_gap=min(self.working.mip_gap, mip_gap))
         known = [self.known[case].least_outlay() for case in self.cases]
         calls = [
             Task(ask_least_outlay, (instance, settings, None if each is None else each.plan))

@@ -77,9 +77,9 @@ def compare(
         facts: what is computed beside the plans.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
-        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out; survival
-            gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs` processes; all
-            cores where that is left out and a search takes its time.
+        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out;
+            survival gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs`
+            processes; all cores where that is left out and a search takes its time.
         on_part: called with each part once it is known, and all that is known by then.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
@@ -173,8 +173,8 @@ class _ComparisonBuilder:
         self.sweep, self.facts, self.step, self.on_part = sweep, facts, step, on_part
         self.given = tuple(column for _, column in given)
         cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
-        rules = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
-        self.found = Comparison(cases, gap=sweep.settings.mip_gap, notes=rules)
+        notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
+        self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=notes)
         self.shown: list[BudgetKey] = []
 
     def known(self) -> Comparison:
@@ -199,13 +199,13 @@ class _ComparisonBuilder:
         # The largest budget of the first case, then of each, then all: each search starts from a larger budget's plan.
         largest = list(dict(self.shown).items())
         for keys in (largest[:1], largest, list(reversed(self.shown))):
-            self.sweep.best(keys)
+            self.sweep.find_plans(keys)
         self.on_part("grid", self.known())
 
     def _default_budgets(self, case: str) -> list[BudgetKey]:
         """Parts of the least outlay, the budget of the file, and any."""
         own = self.sweep.cases[case].policy.budget
-        self.sweep.best([(case, None)])
+        self.sweep.find_plans([(case, None)])
         self._add_least_outlays()
         if not self.sweep.is_planned(case, None):
             return [(case, None)]
@@ -220,8 +220,8 @@ class _ComparisonBuilder:
     def _add_breakpoints(self, resolution: float) -> None:
         """The budgets at which something changes."""
         sweep, anywhere = self.sweep, [(case, None) for case in self.sweep.cases]
-        sweep.best(anywhere[:1])
-        sweep.best(anywhere)
+        sweep.find_plans(anywhere[:1])
+        sweep.find_plans(anywhere)
         self._add_least_outlays()
         for case in sweep.cases:
             if not sweep.is_planned(case, None):
@@ -305,7 +305,7 @@ class _ComparisonBuilder:
         if columns and more:
             planned = [key for key in columns if self.sweep.is_planned(*key)]
             # Gaps that are nearly closed take longest.
-            self.sweep.best([(case, budget + more) for case, budget in reversed(planned)])
+            self.sweep.find_plans([(case, budget + more) for case, budget in reversed(planned)])
             self.found = replace(self.found, steps=tuple(self._steps(planned, more)))
             self.on_part("next", self.known())
 
@@ -347,7 +347,7 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
     budgets = middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
     is_whole = False
     while middles and not sweep.clock.interrupted:
-        sweep.best([(case, budget) for budget in middles])
+        sweep.find_plans([(case, budget) for budget in middles])
         budgets = sorted({*budgets, *middles})
         between = _middles(_changing(sweep, case, budgets), unit)
         middles = between[: max(0, MOST_BUDGETS - len(budgets))]

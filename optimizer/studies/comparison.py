@@ -20,6 +20,7 @@ baseline, the no-shock plan of the plan at hand: under another budget the no-sho
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from optimizer.instance.schema import Instance
@@ -153,7 +154,7 @@ class Comparison(ReadOnly):
         changes: with budgets found by bisection, where they are.
         resolution: how near, money; None where budgets were given.
         is_whole: whether the bisection ended; where not, only the widest differences were looked into.
-        gap: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
+        accuracy: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
         measures: by case, what its costs are measured by.
         stopped: whether Ctrl-C ended it.
         notes: what the user should know.
@@ -167,10 +168,12 @@ class Comparison(ReadOnly):
     changes: tuple[Breakpoint, ...] = field(default=(), repr=False)
     resolution: float | None = None
     is_whole: bool = True
-    gap: float = MEASURE_SHARE
+    accuracy: float = MEASURE_SHARE
     measures: Mapping[str, Measure] = field(default_factory=dict)
     stopped: bool = False
     notes: tuple[str, ...] = ()
+
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     @property
     def is_proven(self) -> bool:
@@ -209,7 +212,7 @@ class Comparison(ReadOnly):
             ],
             "resolution": self.resolution,
             "whole": self.is_whole,
-            "gap": self.gap,
+            "gap": self.accuracy,
             "measures": {case: measure.to_dict() for case, measure in self.measures.items()},
             "stopped": self.stopped,
             "notes": list(self.notes),
@@ -259,7 +262,7 @@ class Frontier:
     # was not searched for.
     least_outlay: float | None = None
     least_bound: float | None = None
-    gap: float = MEASURE_SHARE  # to which the costs of the other points are proven, a share of the measure
+    accuracy: float = MEASURE_SHARE  # to which the costs of the other points are proven, a share of the measure
     stopped: bool = False  # whether Ctrl-C ended it before every budget was searched for
     measure: Measure | None = None  # what costs are measured by; None where no other point was searched for
 
@@ -274,7 +277,7 @@ class Frontier:
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
         least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
         measure = None if self.measure is None else self.measure.to_dict()
-        proven = {"gap": self.gap, "measure": measure, "stopped": self.stopped}
+        proven = {"gap": self.accuracy, "measure": measure, "stopped": self.stopped}
         return {"own": self.own, **least, **proven, "points": points}
 
 
@@ -295,7 +298,7 @@ def frontier(
     Args:
         result: the plan at hand, of the instance's own budget; it is not solved again.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
-        settings: `gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
+        settings: `mip_gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), and a limit in seconds for each.
         listener: receives each plan that was found, and the rounds of each search.
 
@@ -326,7 +329,7 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
     missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
     for some in (missing[:1], missing[1:]):
         if not sweep.clock.interrupted:
-            sweep.best([(CASE, budget) for budget in some])
+            sweep.find_plans([(CASE, budget) for budget in some])
     found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
     found.sort(key=lambda budget: math.inf if budget is None else budget)
     return [(budget, sweep.result(CASE, budget)) for budget in found]
@@ -342,7 +345,7 @@ def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:
     """The least outlay; where floors fail whatever is spent, that of the plan that fails least."""
     if least is not None and least.outlay is not None:
         return least.outlay
-    sweep.best([(CASE, None)])
+    sweep.find_plans([(CASE, None)])
     own = sweep.cases[CASE].policy.budget
     return sweep.result(CASE, None if sweep.is_planned(CASE, None) else own).outlay
 

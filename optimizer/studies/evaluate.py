@@ -70,9 +70,9 @@ class PlanEvaluation:
         return all(plan.result.survives for plan in self.plans)
 
     @property
-    def rules(self) -> list[Finding]:
+    def broken_rules(self) -> list[Finding]:
         """Every rule that some plan breaks."""
-        return [rule for plan in self.plans for rule in plan.rules]
+        return [rule for plan in self.plans for rule in plan.broken_rules]
 
     @property
     def comparison(self) -> Comparison:
@@ -83,7 +83,7 @@ class PlanEvaluation:
         if self.optimum is not None:
             cases[OPTIMUM] = self.instance
             columns.append(ComparisonColumn(OPTIMUM, budget, self.optimum))
-        return Comparison(cases, tuple(columns), gap=float(columns[-1].result.settings["gap"]))
+        return Comparison(cases, tuple(columns), accuracy=float(columns[-1].result.settings["gap"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
@@ -151,9 +151,9 @@ class FuturesEvaluation:
         return all(plan.result.survives for plan in self.plans)
 
     @property
-    def rules(self) -> list[Finding]:
+    def broken_rules(self) -> list[Finding]:
         """Every rule that some plan breaks in some future, once."""
-        return list(dict.fromkeys(rule for future in self.futures for rule in future.evaluation.rules))
+        return list(dict.fromkeys(rule for future in self.futures for rule in future.evaluation.broken_rules))
 
     def results(self, number: int) -> list[Result]:
         """A plan in each future."""
@@ -242,7 +242,7 @@ def evaluate(
             a result, or the plan of one. They may have been made for another instance.
         budget, scenario: as for `solve`.
         is_quick: leaves out the optimum, what is missing and what is wasted.
-        settings: solver, gap, limits.
+        settings: solver, MIP gap, limits.
         listener: receives every step.
         notes: remarks of the caller to show beside the result.
 
@@ -408,5 +408,5 @@ def _evaluate(
 
 def _known(found: Sequence[EvaluatedPlan]) -> Plan | None:
     """The cheapest of the plans that survive and break no rule: it bounds the search for the optimum."""
-    sound = [each.result for each in found if each.result.survives and not each.rules]
+    sound = [each.result for each in found if each.result.survives and not each.broken_rules]
     return min(sound, key=lambda result: result.total_cost).plan if sound else None

@@ -88,7 +88,7 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
     rows = (
         (plan.name, rule.where, rule.what, rule.cure, rule.file, rule.line)
         for plan in found.plans
-        for rule in plan.rules
+        for rule in plan.broken_rules
     )
     return Frame.of_rows("rules", "Rules broken, not enforced", columns, rows)
 
@@ -194,7 +194,7 @@ def plans_by_future(found: "FuturesEvaluation") -> Frame:
     rows = (
         (name, future.name, future.probability, sum(each.survives for each in plan.result.shocks),
          len(plan.result.shocks), plan.result.survives, plan.result.survival_gap, plan.result.total_cost,
-         plan.result.outlay, _cost(future.evaluation.optimum), future.regret(number), len(plan.rules))
+         plan.result.outlay, _cost(future.evaluation.optimum), future.regret(number), len(plan.broken_rules))
         for number, name in enumerate(found.names)
         for future in found.futures
         for plan in (future.evaluation.plans[number],)

@@ -383,7 +383,7 @@ def plans_followed(found: "FuturesStudy") -> Frame:
         FrameColumn("survives", form="yes"),
         *_exact(money, "cost", "regret"),
         FrameColumn("gap", unit=money, form="amount"),
-        FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.rules)),
+        FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
     )
     return Frame.of_items("regret", "The plan of each future, followed in all", found.followed, columns)
 

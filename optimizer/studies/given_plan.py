@@ -26,8 +26,8 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, NoShockPlan, Outcome, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Settings
+from optimizer.studies.broken_rules import lift_policy, lift_rules
 from optimizer.studies.measure import GAP_SHARE
-from optimizer.studies.rules import lift_policy, lift_rules
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
@@ -75,7 +75,7 @@ class EvaluatedPlan:
     name: str
     result: Result  # the plan with its operation, audited
     instance: Instance = field(repr=False)  # that of the result: the rules that the plan breaks are not in it
-    rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
+    broken_rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
     need: PlanNeed | None = None  # what it lacks; None where it survives, or where this was not asked for
     # What it could do without; None where the time ran out, or where this was not asked for.
     waste: PlanWaste | None = None
@@ -106,7 +106,8 @@ class EvaluatedPlan:
             "name": self.name,
             **plan_figures(self.result),
             "rules": [
-                {"place": rule.place, "where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.rules
+                {"place": rule.place, "where": rule.where, "what": rule.what, "cure": rule.cure}
+                for rule in self.broken_rules
             ],
             "lacks": self.lacks,
             "missing": None if self.need is None else asdict(self.need),
@@ -291,7 +292,7 @@ class Slip:
     shortage: float
     shortage_cost: float
     cost: float  # what the plan costs more, present value, money; less where it is negative
-    rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
+    broken_rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
 
 
 def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
@@ -344,7 +345,7 @@ def find_slips(
             step(options)
             moved = slip_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
-            found.append(_compare(instance, result, late.result, tuple(options), late.rules))
+            found.append(_compare(instance, result, late.result, tuple(options), late.broken_rules))
     return tuple(found)
 
 

@@ -171,31 +171,36 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 
 @dataclass(frozen=True)
 class UncertainNumber:
-    """An uncertain number, or several that move together.
+    """An uncertain number, or several inputs of the file that share a `draw` and move together.
 
     `position` runs from −1 (low) over 0 (the value) to 1 (high).
     """
 
     name: str
-    members: tuple[Uncertain, ...]
+    inputs: tuple[Uncertain, ...]
 
     def at(self, position: float) -> dict[str, float]:
-        """The number, or factor, of each member, by path."""
-        return {each.path: each.at(position) for each in self.members}
+        """The number, or factor, of each input, by path."""
+        return {each.path: each.at(position) for each in self.inputs}
 
     def across(self, share: float) -> dict[str, float]:
         """The same at a share of the way from low to high."""
-        return {each.path: each.low + share * (each.high - each.low) for each in self.members}
+        return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
+
+    @property
+    def members(self) -> tuple[Uncertain, ...]:
+        """The inputs, by their key in JSON."""
+        return self.inputs
 
     @property
     def first(self) -> Uncertain:
-        """The member that stands for all."""
-        return self.members[0]
+        """The input that stands for all."""
+        return self.inputs[0]
 
     @property
     def is_alike(self) -> bool:
-        """Whether all members have the same range."""
-        return len({(each.low, each.high, each.value, each.is_factor) for each in self.members}) == 1
+        """Whether all inputs have the same range."""
+        return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1
 
 
 def numbers_of(instance: Instance) -> list[UncertainNumber]:
@@ -203,7 +208,7 @@ def numbers_of(instance: Instance) -> list[UncertainNumber]:
     groups: dict[str, list[Uncertain]] = {}
     for each in instance.uncertain:
         groups.setdefault(each.draw or each.path, []).append(each)
-    return [UncertainNumber(name, tuple(members)) for name, members in groups.items()]
+    return [UncertainNumber(name, tuple(inputs)) for name, inputs in groups.items()]
 
 
 @dataclass(frozen=True)
@@ -292,7 +297,7 @@ def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | No
     L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless one
     of the two refers to the other: its rows depend on their numbers, and its columns stand in their rows.
     """
-    places = {tuple(each.path.split(".")[:2]) for each in number.members}
+    places = {tuple(each.path.split(".")[:2]) for each in number.inputs}
     if any(place[0] not in ("processes", "demands", "options") for place in places):
         return None
     changed = {place[1] for place in places}

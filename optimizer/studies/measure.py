@@ -26,7 +26,7 @@ from optimizer.algorithms.reading import read_no_shock
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.edits import without_disruptions
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import Column, Row
 from optimizer.results.plan import NoShockPlan, Price
 from optimizer.results.result import Result
@@ -137,7 +137,7 @@ def exact_no_shock(
     """The cheapest plan without shocks and rules about surviving, as `known` has it; None without, or not in time."""
     if known is not None and known.no_shock is not None:
         return known.no_shock
-    if not instance.events and not instance.rules:
+    if not instance.events and not instance.survival_rules:
         return None
     left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
     exact = replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
@@ -270,7 +270,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
         is_idle = row.mark.path in without_effect and row.mark.what != "deter"
         if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
-        is_of_rule = row.mark.path in instance.rules
+        is_of_rule = row.mark.path in instance.survival_rules
         for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, row, price):
             yield what, step, abs(price) * size
 
@@ -279,7 +279,7 @@ def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[st
     """The shadow price of a step of each upper bound, with its label."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
-        if is_at_bound and column.mark.path not in instance.rules and column.mark.path not in without_effect:
+        if is_at_bound and column.mark.path not in instance.survival_rules and column.mark.path not in without_effect:
             for what, step, size in _column(instance, column):
                 yield what, step, -price * size
 
@@ -362,8 +362,8 @@ def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize
 
 def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
     """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
-    path = instance.rules[row.mark.path]
-    rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{RULE}_").partition("@")[0])]
+    path = instance.survival_rules[row.mark.path]
+    rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
         demanded = path.demand_at(row.mark.owner, row.t)
         yield (

@@ -1,7 +1,7 @@
 """What the flows of a plan mean: the service in every shock, what attacks leave, and shortages in the baseline.
 
 `survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
-Families and ensembles are folded into one row each, of which the worst member stands for all: a `Fold` is the shocks
+Families and ensembles are folded into one row each, of which the worst shock stands for all: a `Fold` is the shocks
 that share a row, whatever the plan, and `Folded` the same shocks under a plan.
 """
 
@@ -291,12 +291,12 @@ class Fold:
     """Shocks that share a row."""
 
     name: str  # of the family or the ensemble in the file; of a shock alone its own name
-    members: tuple[str, ...]  # the names of the shocks, in the order of the instance
+    shocks: tuple[str, ...]  # their names, in the order of the instance
 
     @property
     def is_many(self) -> bool:
         """Whether it is a family or an ensemble of several shocks."""
-        return len(self.members) > 1
+        return len(self.shocks) > 1
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ class Folded:
     @property
     def count_text(self) -> str:
         """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
-        count, lost = len(self.fold.members), self.failed + self.excused
+        count, lost = len(self.fold.shocks), self.failed + self.excused
         if lost and self.required is not None:
             return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
         return f"{self.failed:,} of {count:,} fail" if lost else f"{count:,} shocks"
@@ -337,11 +337,11 @@ def entry_of(instance: Instance, event: Shock) -> str:
 def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
     """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
     owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
-    members: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for name in names:
         # A shock that bears the name of a family is none of it.
-        members.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
-    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in members.values())
+        rows.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
+    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
 
 
 def urgency(outcome: Outcome) -> tuple[float, float, float]:
@@ -353,7 +353,7 @@ def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
     """Rows under a plan; a row of which the plan has no shock is left out."""
     known = {outcome.name: outcome for outcome in result.shocks}
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
-    there = [(row, [known[name] for name in row.members if name in known]) for row in rows]
+    there = [(row, [known[name] for name in row.shocks if name in known]) for row in rows]
     every = frozenset(result.services)
     folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
     return _with_required(folded, result)

@@ -164,7 +164,7 @@ def find_requirements(
         instance: one with shocks, of one future.
         plan: the plan at hand, in the instance; `solve` gives one.
         is_quick: leaves out funding in part, other conflicts, and times to survive.
-        settings: gap and limits; the time limit is that of the whole study.
+        settings: MIP gap and limits; the time limit is that of the whole study.
         listener: receives each plan that was found, and the rounds of each search.
 
     Raises:
@@ -230,7 +230,7 @@ class _Study:
         """The do-nothing plan of an instance, audited; the instance is without forced running that it cannot keep."""
         given = GivenPlan("nothing", do_nothing_plan(alone))
         found = operate_given(alone, given, self.solver.settings, self.solver)
-        self.notes += [f"{case}: a rule is lifted: {rule.what}." for rule in found.rules]
+        self.notes += [f"{case}: a rule is lifted: {rule.what}." for rule in found.broken_rules]
         return found.instance, found.result
 
     def solve(self, alone: Instance, label: str) -> Result | None:

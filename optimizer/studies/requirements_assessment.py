@@ -52,7 +52,7 @@ def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     outcomes = {outcome.name: outcome for outcome in nothing.shocks}
     last = len(instance.horizon.periods)
     for fold in folds(instance, outcomes):
-        worst = max((outcomes[name] for name in fold.members), key=lambda each: each.gap)
+        worst = max((outcomes[name] for name in fold.shocks), key=lambda each: each.gap)
         window = instance.event(worst.name).periods
         after = range(window.stop, min(last, window.stop + REPLENISHMENT * instance.horizon.per_year))
         parts = ((nothing.baseline, range(window.start)), (worst.flows, window), (nothing.baseline, after))
@@ -162,7 +162,7 @@ def assumptions_frame(found: "Requirements") -> Frame:
     )
     note = "Mobilisation period: from the start of the horizon to the first start. Length: the longest window."
     names = [event.name for event in found.alone.events]
-    rows = (_assumption_row(found.alone, fold.members) for fold in folds(found.alone, names))
+    rows = (_assumption_row(found.alone, fold.shocks) for fold in folds(found.alone, names))
     return Frame.of_rows("assumptions", "Planning assumptions", columns, rows, note)
 
 

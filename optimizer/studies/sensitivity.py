@@ -14,6 +14,7 @@ the same on any number of processes. A plan is left for another one only where t
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -145,16 +146,16 @@ class TornadoBar:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        members = [
+        inputs = [
             {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
-            for each in self.number.members
+            for each in self.number.inputs
         ]
         flips = [
             {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
             for flip in self.flips
         ]
         ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
-        return {"name": self.number.name, "members": members, **ends, "flips": flips}
+        return {"name": self.number.name, "members": inputs, **ends, "flips": flips}
 
 
 def ask_moved(
@@ -208,7 +209,7 @@ class Sensitivity:
 
     Attributes:
         status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance: the instance. gap: to which costs are proven, a share of the measure.
+        instance: the instance. accuracy: to which costs are proven, a share of the measure.
         resolution: how near flips are, a share of the way from the value to the end.
         base: the instance as it is.
         bars: by number, the one that decides most first.
@@ -219,7 +220,7 @@ class Sensitivity:
 
     status: SensitivityStatus
     instance: Instance = field(repr=False)
-    gap: float
+    accuracy: float
     resolution: float
     base: VariantOutcome
     bars: tuple[TornadoBar, ...] = ()
@@ -228,6 +229,7 @@ class Sensitivity:
     screened: tuple[FirstOrderEffect, ...] = ()
 
     frames = property(study_frames.of_sensitivity)
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
@@ -235,7 +237,7 @@ class Sensitivity:
             "instance": self.instance.title,
             "currency": self.instance.currency,
             "status": self.status,
-            "gap": self.gap,
+            "gap": self.accuracy,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "resolution": self.resolution,
             "base": self.base.to_dict(),
@@ -271,8 +273,8 @@ def sensitivity(
         budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
-        settings: `gap` is the share of the price of survival to which costs are proven (2 % where left out), seconds
-            for one search, and `jobs` processes.
+        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out),
+            seconds for one search, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         known: the best plan of the instance, where that was solved for before.
         most: so many numbers are solved for at their ends, those with the largest first-order effect; None for all.
@@ -485,6 +487,6 @@ class _SensitivitySearch:
         return importance([number.name for number in self.numbers], drawn[usable], columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
-        """The number of each member, by path, at shares of the ways from low to high."""
+        """The number of each input, by path, at shares of the ways from low to high."""
         pairs = zip(self.numbers, shares, strict=True)
         return {path: value for number, share in pairs for path, value in number.across(share).items()}

@@ -63,7 +63,7 @@ def share_costs(
         between: names of members, or one text with commas; all of them where it is left out. The others, their demand
             and what they bring are left out.
         budget: undiscounted outlay of every coalition, a number or text such as "250M"; None keeps the file's.
-        settings: `gap` is a share of the price of survival of all members alone; 0.5 % where left out.
+        settings: `mip_gap` is a share of the price of survival of all members alone; 0.5 % where left out.
         listener: receives each coalition that was solved for, and the rounds of searches in this process.
         scenario: of the instance, or several in the order given.
 

@@ -157,7 +157,7 @@ def solve_instance(
 
     Args:
         instance: the instance, under its budget.
-        settings: solver, gap, limits.
+        settings: solver, MIP gap, limits.
         clock: a new one; the caller may check later whether Ctrl-C was pressed.
         listener: receives every step of the search.
         notes: remarks of the caller to show beside the result.
@@ -276,7 +276,7 @@ class PlanConclusion:
             shares=supply_shares(instance, baseline),
             lacks=baseline_shortages(instance, baseline),
             actual=actual_outputs(instance, baseline),
-            endured={key: read_flows(instance, found, values, path) for key, path in instance.rules.items()},
+            endured={key: read_flows(instance, found, values, path) for key, path in instance.survival_rules.items()},
             binding=binding_limits(instance, solved),
             clash=(),
         )
@@ -394,7 +394,7 @@ def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], 
 
 def _has_shocks(instance: Instance) -> bool:
     """Whether anything but the baseline shapes a plan; where nothing does, it is its own no-shock plan."""
-    return bool(instance.events or instance.rules)
+    return bool(instance.events or instance.survival_rules)
 
 
 def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:

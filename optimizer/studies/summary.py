@@ -201,7 +201,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         counts=_counts(instance) | _size(instance, builder, len(measured)),
         ranges=_ranges(builder, cost(builder, instance, measured)),
         hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
-        struck=tuple(_row_hits(row.name, [found[name] for name in row.members]) for row in folds(instance, found)),
+        struck=tuple(_row_hits(row.name, [found[name] for name in row.shocks]) for row in folds(instance, found)),
         previews=previews(instance),
         bought_without_shocks=bought,
         clash=rules,
@@ -293,7 +293,7 @@ def _no_shock_plan(
     bought = {o: size for o, size in bought.items() if is_bought(undisrupted, o, size)}
     # What has to be bought does not show what would pay for itself.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
-    rules = find_conflict(instance, Settings(), Clock()).rules if instance.rules else ()
+    rules = find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else ()
     values = found.values.tolist()
     baseline = read_flows(undisrupted, found.builder.column_index(), values, undisrupted.baseline)
     shortages = tuple(_shortages(undisrupted, found.builder, values))

@@ -28,15 +28,15 @@ from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
+from optimizer.instance.derived import with_stock_paths
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
-from optimizer.studies.purchases import with_stock_paths
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]
@@ -205,7 +205,7 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
-        yield Chokepoint(f"{RULE}[{i}]", "rule", rule.disruption)
+        yield Chokepoint(f"{MIN_TIME_TO_SURVIVE}[{i}]", "rule", rule.disruption)
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:

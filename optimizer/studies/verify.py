@@ -273,8 +273,8 @@ class _Check:
         self.lines = sum(outcome.flows is None for outcome in result.shocks)
         # The file's own gap, where it has one: nothing in it was proven more closely.
         gap = result.settings.get("gap")
-        self.gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
-        self.settings = Settings(mip_gap=min(self.gap, PLAN_GAP))
+        self.mip_gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
+        self.settings = Settings(mip_gap=min(self.mip_gap, PLAN_GAP))
 
     def run(self) -> Verification:
         """Recompute as much as the extent names."""
@@ -351,7 +351,7 @@ class _Check:
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
         undisrupted, said = without_disruptions(self.instance), self.result.calm_cost
-        if not self.instance.events and not self.instance.rules:
+        if not self.instance.events and not self.instance.survival_rules:
             # It is the plan itself, and the audit has compared the two.
             return
         if said is None:
@@ -361,7 +361,7 @@ class _Check:
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return
-        most = found.cost + self.gap * abs(found.cost)
+        most = found.cost + self.mip_gap * abs(found.cost)
         self.report.at_most("calm_cost", found.bound, said, found.cost)
         self.report.at_most("calm_cost", said, most, found.cost)
         plan = read_plan(undisrupted, found.builder, found.values.tolist())

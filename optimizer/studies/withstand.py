@@ -53,7 +53,7 @@ def withstand(
     Args:
         instance: one with an adversary.
         budget, scenario: as for `solve`.
-        settings: gap, limits; `strategy` and `checkpoint` do not matter.
+        settings: MIP gap, limits; `strategy` and `checkpoint` do not matter.
         listener: receives every step of the search.
 
     Returns:
@@ -180,7 +180,7 @@ def least_outlay(
         oracle: of the instance, which has none of its attacks among its shocks.
         known: attacks that are likely to matter.
         plan: one to start from; None where none is known.
-        settings: the outlay is proven to their gap, relative.
+        settings: the outlay is proven to their MIP gap.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: receives every step.
         histories: what branching gained, for searches that share it.

@@ -70,7 +70,7 @@ def words(picture: bytes) -> str:
 def test_a_row_a_family_and_one_start_shocks_alone(instance: so.Instance, poor: so.Result) -> None:
     names = [event.name for event in instance.events]
     assert len(names) == 59
-    assert {row.name: len(row.members) for row in folds(instance, names)} == COUNTS
+    assert {row.name: len(row.shocks) for row in folds(instance, names)} == COUNTS
     assert [row.name for row in folds(instance, names, every=True)] == names
     # A family of which one shock is there is that shock.
     assert [row.name for row in folds(instance, ["embargo@2028Q1", "strike"])] == ["embargo@2028Q1", "strike"]
@@ -79,7 +79,7 @@ def test_a_row_a_family_and_one_start_shocks_alone(instance: so.Instance, poor: 
 def test_a_row_shows_the_weakest_of_its_shocks_and_names_the_worst(instance: so.Instance, poor: so.Result) -> None:
     outcomes = {outcome.name: outcome for outcome in poor.shocks}
     for row in fold_outcomes(folds(instance, outcomes), poor):
-        some = [outcomes[name] for name in row.fold.members]
+        some = [outcomes[name] for name in row.fold.shocks]
         assert row.failed == sum(not each.survives for each in some)
         assert row.worst.gap == max(each.gap for each in some)
         for d, (name, service) in row.segments.items():
@@ -227,7 +227,9 @@ def test_compare_shows_the_dearest_of_a_family(instance: so.Instance, poor: so.R
         LoneShock("embargo@2030Q2", "optimal", 8e6, 8e6),
         LoneShock("strike", "optimal", 1e6, 1e6),
     ]
-    compared = Comparison({"x": instance}, (ComparisonColumn("x", 4e6, poor),), gap=0.005, alone={"x": tuple(ones)})
+    compared = Comparison(
+        {"x": instance}, (ComparisonColumn("x", 4e6, poor),), accuracy=0.005, alone={"x": tuple(ones)}
+    )
     text = text_of(lambda console: show(later_parts, compared, console, part="alone"))
     assert "embargo@2030Q3" in text
     assert "costliest of 2" in text

@@ -11,7 +11,7 @@ from optimizer.disruptions.shock import BASELINE, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import entries_with_cuts, whole_entries
-from optimizer.instance.schema import RULE, Instance, SurvivalRule
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, SurvivalRule
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
@@ -126,7 +126,7 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     if not has_events(unchecked.instance):
         return
     instance = unchecked.instance
-    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.rules, "a rule of the policy")
+    seen = {BASELINE: "the baseline"} | dict.fromkeys(instance.survival_rules, "a rule of the policy")
     for s, spec in instance.shocks.items():
         for event in expand(s, spec, instance.horizon):
             owner = f"an event of {s}" if spec.is_family else f"the shock {s}"
@@ -281,10 +281,10 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
     instance = unchecked.instance
     rules = instance.policy.min_time_to_survive
     for i, rule in enumerate(rules):
-        yield from _of_rule(unchecked, instance, ("policy", RULE, i), rule)
+        yield from _of_rule(unchecked, instance, ("policy", MIN_TIME_TO_SURVIVE, i), rule)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove it."
-        yield ("policy", RULE), "asks nothing: no segment has a floor", cure, "warning"
+        yield ("policy", MIN_TIME_TO_SURVIVE), "asks nothing: no segment has a floor", cure, "warning"
 
 
 def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
@@ -339,7 +339,7 @@ def _of_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_a
 def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:
     """A shock may be called like an attack where it is that attack, as a saved plan lists those that shaped it."""
     for s, spec in instance.shocks.items():
-        names = adversary.members(s)
+        names = adversary.targets_of(s)
         if names is not None and spec != adversary.shock(names, spec.start.labels):
             cure = "Give it another name, or remove it: --adversary writes out the attacks that it needs."
             yield ("shocks", s), "has the name of an attack of the adversary, but is another", cure, "error"

@@ -17,7 +17,7 @@ from optimizer.horizon import Horizon, windowed
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding, Way
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
-from optimizer.instance.schema import MEMBERS, RULE, Instance
+from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance
 from optimizer.instance.validation.decisions import has_events
 from optimizer.levers import Lever
 from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
@@ -359,7 +359,13 @@ class _Pair:
 
     def of_policy(self, field: str) -> _Years:
         """The rules of single years; a budget of the whole horizon is none."""
-        cures = {"annual_budget": _SERIES, "force": _SERIES, "max_share": _RULES, "min_share": _RULES, RULE: _RULES}
+        cures = {
+            "annual_budget": _SERIES,
+            "force": _SERIES,
+            "max_share": _RULES,
+            "min_share": _RULES,
+            MIN_TIME_TO_SURVIVE: _RULES,
+        }
         found = _Years()
         for key in [field] if field else cures:
             values = [getattr(each.policy, key, None) for each in (self.one, self.other)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import activity_section, entries_with_cuts, named_regions
-from optimizer.instance.schema import MEMBERS, RULE, ShareRule
+from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
@@ -113,7 +113,7 @@ def _names_of_policy(known: _Known) -> Iterator[Problem]:
         for i, rule in enumerate(getattr(policy, field)):
             yield from _names_of_share(known, ("policy", field, i), rule)
     for i, survival in enumerate(policy.min_time_to_survive):
-        yield from _names_of_cuts(known, ("policy", RULE, i), survival.cuts)
+        yield from _names_of_cuts(known, ("policy", MIN_TIME_TO_SURVIVE, i), survival.cuts)
     for name, target in adversary.targets.items() if adversary else ():
         place: Place = ("adversary", "targets", name)
         yield from _names_of_cuts(known, place, target.cuts)

@@ -211,7 +211,7 @@ def slip_text(instance: Instance, result: Result, slip: Slip) -> str:
         text = f"{si(slip.shortage, 't')} more unserved above floors, {si(slip.shortage_cost, result.money)}{where}"
     if slip.failed:
         text += f"; {plural(len(slip.failed), 'more shock')} {'fails' if len(slip.failed) == 1 else 'fail'}"
-    return f"{text}; against {plural(len(slip.rules), 'rule')} of the file" if slip.rules else text
+    return f"{text}; against {plural(len(slip.broken_rules), 'rule')} of the file" if slip.broken_rules else text
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:
@@ -306,12 +306,12 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("shortage", "Unserved in all", "t", "amount"),
         FrameColumn("shortage_cost", "Value", result.money, "millions"),
     )
-    frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.members if name in outcomes])
+    frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.shocks if name in outcomes])
                   for row in shown]  # fmt: skip
     said = [_kept_sentence(result, rows)]
     if rest:
         which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
-        said.append(f"{plural(sum(len(row.fold.members) for row in rest), 'more shock')} not shown, {which}.")
+        said.append(f"{plural(sum(len(row.fold.shocks) for row in rest), 'more shock')} not shown, {which}.")
     note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
     note += "above floors as well. Survival gap and value: at shortage cost."
     title = "What is survived, and what is not"
@@ -335,7 +335,7 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
-        name = f"{title}, {plural(len(row.fold.members), kind)}{where}" if which else name
+        name = f"{title}, {plural(len(row.fold.shocks), kind)}{where}" if which else name
     else:
         verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, worst)}"
     most = max(outcomes, key=lambda each: unserved_money(instance, each))

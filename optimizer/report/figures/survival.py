@@ -151,7 +151,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
     """The rows of the figures: their titles and the windows of their shocks."""
-    return tuple(_lane(instance, row, [instance.event(name) for name in row.members]) for row in rows)
+    return tuple(_lane(instance, row, [instance.event(name) for name in row.shocks]) for row in rows)
 
 
 def _lane(instance: Instance, row: Fold, events: Sequence[Shock]) -> Lane:
@@ -173,8 +173,8 @@ def spans(windows: Iterable[range]) -> Spans:
 
 def failing(instance: Instance, result: Result, row: Fold) -> Spans:
     """The windows of those shocks of a row that are not survived."""
-    members = frozenset(row.members)
-    failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in members)
+    own = frozenset(row.shocks)
+    failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in own)
     return spans(instance.event(name).periods for name in failed)
 
 
@@ -196,13 +196,13 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
         "windows_failed": failing(instance, result, row.fold),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
-        "full": {d: served_in_full(instance, row.fold.members, d) for d in instance.demands if d in row.full},
+        "full": {d: served_in_full(instance, row.fold.shocks, d) for d in instance.demands if d in row.full},
     }
 
 
 def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[ShockWindow, ...]:
     """The shocks of these names, with the demand and the floor of each segment in them."""
-    places = {name: row.name for row in rows for name in row.members}
+    places = {name: row.name for row in rows for name in row.shocks}
     return tuple(_shock_window(instance, instance.event(name), places.get(name, "")) for name in names)
 
 
@@ -310,7 +310,7 @@ def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
         return kind, _cell_words(service) + (PARTIAL if d in row.partial and kind != "below" else "")
     mark = PARTIAL if d in row.partial else ""
     if d in row.full:
-        return "full", served_in_full(instance, row.fold.members, d) + mark
+        return "full", served_in_full(instance, row.fold.shocks, d) + mark
     return "free", f"–{mark}"
 
 

@@ -127,8 +127,8 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
 
 
 def _lone_title(row: Fold) -> str:
-    """The dearest shock of a row: its members are in the order of their outlays."""
-    return row.members[0] + (f"\ncostliest of {len(row.members)}" if row.is_many else "")
+    """The dearest shock of a row: its shocks are in the order of their outlays."""
+    return row.shocks[0] + (f"\ncostliest of {len(row.shocks)}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
@@ -140,7 +140,7 @@ def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
 
 def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
     """Of the shocks of a row the one that takes most; one for which no outlay is enough takes more than any."""
-    found = [known[name] for name in row.members if name in known]
+    found = [known[name] for name in row.shocks if name in known]
     return max(found, key=lambda each: inf if each.outlay is None else each.outlay, default=None)
 
 
@@ -148,7 +148,7 @@ def _of_alone(rows: Sequence[Fold]) -> str:
     said = "Outlay if this were the only shock, without a budget; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
-    left = sum(len(row.members) for row in rows[MOST:])
+    left = sum(len(row.shocks) for row in rows[MOST:])
     return said + (f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else "")
 
 
@@ -199,7 +199,7 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     costs = in_tolerance([measure for case, measure in comparison.measures.items() if case in cases], money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 for column in some):
-        proven.append(f"survival gaps to {of_gaps(comparison.gap)}")
+        proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 
 

@@ -55,7 +55,7 @@ def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[Rend
 
 
 def _answer_of_futures(found: FuturesEvaluation) -> Panel:
-    style = "red" if not found.survives else "yellow" if found.rules else "green"
+    style = "red" if not found.survives else "yellow" if found.broken_rules else "green"
     if len(found.plans) == 1:
         (plan,) = found.plans
         rules = _rules_of(found, 0)
@@ -73,7 +73,7 @@ def _answer_of_futures(found: FuturesEvaluation) -> Panel:
 
 def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:
     """The rules that a plan breaks in some future, each once."""
-    rules = (rule for future in found.futures for rule in future.evaluation.plans[number].rules)
+    rules = (rule for future in found.futures for rule in future.evaluation.plans[number].broken_rules)
     return list(dict.fromkeys(rules))
 
 
@@ -173,7 +173,7 @@ def _size(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
 
 
 def _answer(found: PlanEvaluation) -> Panel:
-    broken = any(plan.rules for plan in found.plans)
+    broken = any(plan.broken_rules for plan in found.plans)
     style = "red" if not found.survives else "yellow" if broken else "green"
     if len(found.plans) > 1:
         survived = sum(plan.result.survives for plan in found.plans)
@@ -181,10 +181,10 @@ def _answer(found: PlanEvaluation) -> Panel:
         lines = [(plan.name, _in_a_line(found, plan)) for plan in found.plans]
         return answer_panel(found.instance.title, headline, [*lines, *_optimum(found, None)], style)
     (plan,) = found.plans
-    rules = f"; it breaks {plural(len(plan.rules), 'rule')}" if plan.rules else ""
+    rules = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
     # A budget that the plan exceeds is no limit of its own instance.
-    judged = [*_rule_names(plan.rules), *_needed(plan.need, found), *_wasted(plan.waste, found)]
+    judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan.waste, found)]
     lines = [*facts(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
@@ -192,7 +192,7 @@ def _answer(found: PlanEvaluation) -> Panel:
 def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
     """What became of one plan of several."""
     cost = f"total cost {si(plan.result.total_cost, plan.result.money, 4)}"
-    return "; ".join([outcome_headline(plan.result, found.instance), cost, *_judged(found, plan, plan.rules)])
+    return "; ".join([outcome_headline(plan.result, found.instance), cost, *_judged(found, plan, plan.broken_rules)])
 
 
 def _rule_names(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:

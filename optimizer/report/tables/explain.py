@@ -204,7 +204,7 @@ class Groups:
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
         rows = folds(instance, [event.name for event in instance.events], every=every)
-        self._owners = {name: row.members for row in rows if row.is_many for name in row.members}
+        self._owners = {name: row.shocks for row in rows if row.is_many for name in row.shocks}
         self._kept: list[PartValue] = []
         self._is_folded = False
 
@@ -217,10 +217,10 @@ class Groups:
 
     def add(self, value: PartValue) -> Iterator[Group]:
         """Add a value; returns the rows that are complete now."""
-        members = self._owners.get(value.of) if value.kind == "shock" else None
-        if members is None or (self._kept and self._kept[0].of not in members):
+        shocks = self._owners.get(value.of) if value.kind == "shock" else None
+        if shocks is None or (self._kept and self._kept[0].of not in shocks):
             yield from self.rest()
-        if members is None:
+        if shocks is None:
             yield Group(value)
         else:
             self._kept.append(value)
@@ -368,7 +368,7 @@ class Explaining:
         self._show_groups(self.groups.rest())
         self._show_without_effect()
         self.console.print()
-        sure = f"What-ifs are proven to {percent(explanation.gap, 1)} of their cost"
+        sure = f"What-ifs are proven to {percent(explanation.accuracy, 1)} of their cost"
         if explanation.within is not None:
             sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
             sure += "" if explanation.measure is None else f", {share_of_measure(explanation.measure)}"

@@ -242,7 +242,7 @@ def _regret_summary(found: FuturesStudy) -> Table:
 def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
     own = found.alone[number]
     regret, gap = (max((value for value in values if value is not None), default=None) for values in _columns(some))
-    broken = sum(len(each.rules) for each in some)
+    broken = sum(len(each.broken_rules) for each in some)
     return [
         DASH if own is None else si(own.total_cost, digits=FINE_DIGITS),
         f"{sum(each.survives for each in some)} of {len(found.alone)}",
@@ -273,7 +273,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
 def _regret(row: FollowedPlan | None) -> str:
     if row is None:
         return "?"
-    mark = "*" if row.rules else ""
+    mark = "*" if row.broken_rules else ""
     if row.cost is None:
         return f"impossible{mark}"
     if row.regret is None:

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from typing import Any, Self
 
 from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
@@ -148,9 +149,9 @@ class Explanation:
 
     Attributes:
         result: the plan, audited.
-        gap: how exactly what-ifs are proven, a share of the price of survival, or of their own cost if nothing
+        accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
             survives.
-        within: the same in money; None if nothing survives. measure: what `gap` is a share of.
+        within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
         worths: if the plan survives, the value of each of its parts.
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
@@ -159,7 +160,7 @@ class Explanation:
     """
 
     result: Result
-    gap: float
+    accuracy: float
     within: float | None = None
     measure: Measure | None = None
     worths: tuple[PartValue, ...] = ()
@@ -169,6 +170,7 @@ class Explanation:
     is_complete: bool = False
 
     frames = property(study_frames.of_explanation)
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     def __repr__(self) -> str:
         found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
@@ -181,7 +183,7 @@ class Explanation:
             "currency": self.result.currency,
             "status": self.result.status,
             "complete": self.is_complete,
-            "gap": self.gap,
+            "gap": self.accuracy,
             "within": self.within,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "plan": self.result.to_dict(whole=False),
@@ -208,7 +210,7 @@ def explain(
     Args:
         instance: the instance.
         budget, scenario: as for `solve`.
-        settings: `gap` is that of what-ifs, by default 0.005; `time_limit` is for everything together.
+        settings: `mip_gap` is the accuracy of what-ifs, by default 0.005; `time_limit` is for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.

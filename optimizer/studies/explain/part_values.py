@@ -132,7 +132,7 @@ def _in_force(instance: Instance, d: str) -> set[float]:
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
     windows = {event.periods for event in instance.events if d not in event.spec.survival}
     years = {horizon.year(t) for window in windows for t in window}
-    ruled = {float(share) for path in instance.rules.values() for share in path.floor[d]}
+    ruled = {float(share) for path in instance.survival_rules.values() for share in path.floor[d]}
     return own | ruled | {floor.at(year) for year in years}
 
 
@@ -251,7 +251,7 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
         if what.is_over:
             return None
         words = f"{o} not before {horizon.label(points[i])}"
-        holds = what.solve_survivable(words, rows=(not_before(o, points[i]),), gap=FEASIBILITY_GAP).holds
+        holds = what.solve_survivable(words, rows=(not_before(o, points[i]),), mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     first, is_known = least_passing(fails, 0, len(points))

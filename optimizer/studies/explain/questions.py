@@ -105,14 +105,15 @@ class WhatIfs:
         words: str,
         variant: Instance | None = None,
         rows: tuple[Rows, ...] = (),
-        gap: float | None = None,
+        mip_gap: float | None = None,
         bound: float = -math.inf,
     ) -> Tried:
         """Whether some plan of a variant keeps every floor, and the cheapest one that does.
 
         No gap may be paid for, whatever its price. `bound` is a lower bound on its cost that is proven.
         """
-        settings = self.solver.settings if gap is None else replace(self.solver.settings, mip_gap=gap, tolerance=None)
+        settings = self.solver.settings
+        settings = settings if mip_gap is None else replace(settings, mip_gap=mip_gap, tolerance=None)
         instance = without_gap_price(variant or self.instance)
         problem = ProblemVariant(rows=rows, name="cost of a what-if")
         return self.judge(instance, self.ask(words, instance, problem, settings, bound, self.blocking or None))

@@ -102,7 +102,7 @@ def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
             return None
-        holds = what.solve_survivable("why nothing survives", variant, gap=FEASIBILITY_GAP).holds
+        holds = what.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     shocks, is_known = _fewest(names, lambda some: fails(with_only_shocks(instance, some)))
@@ -255,9 +255,7 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
     """How much a segment is below its floor in some periods, t."""
-    path = instance.path(event)
-    allowed = (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
-    return max(0.0, flows.total(d, "unserved", (t,)) - float(allowed))
+    return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:

@@ -128,7 +128,7 @@ def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) ->
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Loosen the row of every floor by what the scaling takes off it."""
     column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
-    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.rules)
+    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)
     for i, row in enumerate(builder.rows):
         if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
             path, d = paths[row.mark.path], row.mark.owner
@@ -244,7 +244,7 @@ def _of_no_year(what: WhatIfs) -> str:
     instance = what.instance
     if instance.policy.budget is not None:
         held = what.solve_survivable(
-            "more money, in all and in each year", without_budgets(instance), gap=FEASIBILITY_GAP
+            "more money, in all and in each year", without_budgets(instance), mip_gap=FEASIBILITY_GAP
         ).holds
         if held is None:
             return TOTAL_HELD
@@ -297,7 +297,9 @@ class _Steps:
         def holds(steps: int) -> bool | None:
             if what.is_over:
                 return None
-            known[steps] = what.solve_survivable(f"{self.words}: step {steps}", self.vary(steps), gap=FEASIBILITY_GAP)
+            known[steps] = what.solve_survivable(
+                f"{self.words}: step {steps}", self.vary(steps), mip_gap=FEASIBILITY_GAP
+            )
             return known[steps].holds
 
         works = holds(self.most)
@@ -385,7 +387,7 @@ def _is_too_little(what: WhatIfs, search: _Steps) -> bool:
     """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
     variant = search.vary(search.most)
     variant = with_only_shocks(with_single_events(variant), what.blocking) if what.blocking else variant
-    return what.solve_survivable(search.words, variant, gap=FEASIBILITY_GAP).holds is False
+    return what.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
 
 def less_demand(what: WhatIfs) -> Iterator[Repair]:

@@ -168,7 +168,7 @@ def futures_study(
     Args:
         instance: with futures.
         budget, scenario: as for `solve`.
-        settings: `gap` is a share of the price of survival; 2 % where left out.
+        settings: `mip_gap` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         notes: remarks of the caller to show beside the result.
         adaptive: the plan of `solve` where it is known already; it is the one that the study is about, and no other is
@@ -242,9 +242,9 @@ def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clo
         (given,) = read_plans([plan], instance)
         done = evaluate_plan(instance, replace(given, name=name), settings, clock)
     except GivenPlanError as error:
-        return FollowedPlan(name, "", rules=tuple(error.findings))
+        return FollowedPlan(name, "", broken_rules=tuple(error.findings))
     result = done.result
-    return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.rules)
+    return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.broken_rules)
 
 
 def _follow(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:

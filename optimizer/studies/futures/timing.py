@@ -341,12 +341,12 @@ class FollowedPlan:
     # Cost less that of the future's own plan; None where it leaves more unserved than that one.
     regret: float | None = None
     survives: bool = False  # whether every floor is kept
-    rules: tuple[Finding, ...] = ()  # of the future that the plan breaks, named and not enforced
+    broken_rules: tuple[Finding, ...] = ()  # of the future that the plan breaks, named and not enforced
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         names = ("plan", "future", "cost", "gap", "regret", "survives")
-        rules = [{"where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.rules]
+        rules = [{"where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.broken_rules]
         return {name: getattr(self, name) for name in names} | {"rules": rules}
 
 

@@ -15,7 +15,7 @@ from optimizer.algorithms.fixed_plan import FixedPlan
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
-from optimizer.instance.schema import RULE, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.io.plan_file import GivenPlan
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.plan import Build
@@ -194,7 +194,7 @@ def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int
     """The policy without some rules, named as their rows; an annual budget is raised in the years that break it."""
     policy = instance.policy
     update: dict[str, Any] = {"budget": None} if "budget" in names else {}
-    for field in ("max_share", "min_share", RULE):
+    for field in ("max_share", "min_share", MIN_TIME_TO_SURVIVE):
         own = getattr(policy, field)
         update[field] = tuple(rule for i, rule in enumerate(own) if f"{field}_{i}" not in names)
     update["force"] = _kept_purchases(policy.force, names)
