@@ -117,11 +117,8 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
     # Sizes that are not in tonnes, such as a level of leverage, cannot be compared with demand.
     tonnes = {o for o, option in instance.options.items() if getattr(option, "unit", "t") == "t"}
     scale = {o: max(size, demand) if o in tonnes else size for o, size in own.items()}
-    return (
-        {o: NEGLIGIBLE_SIZE * size for o, size in scale.items()},
-        {o: NEGLIGIBLE_SIZE * size for o, size in own.items()},
-        {o: ROUNDING_SIZE * size for o, size in own.items()},
-    )
+    shares = ((NEGLIGIBLE_SIZE, scale), (NEGLIGIBLE_SIZE, own), (ROUNDING_SIZE, own))
+    return tuple({o: share * size for o, size in sizes.items()} for share, sizes in shares)
 
 
 def is_bought(instance: Instance, option: str, size: float) -> bool:
