@@ -193,6 +193,18 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
             yield ("regions", region), "nothing stands in this region", cure, "warning"
 
 
+def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
+    """No id, region or stage is empty, or has blanks around it."""
+    words: list[tuple[Place, str]] = [((of, name), name) for of, names in unchecked.declared.items() for name in names]
+    for name, activity in unchecked.instance.activities.items():
+        place, given = (activity_section(unchecked.instance, name), name), activity.model_fields_set
+        words += [((*place, of), getattr(activity, of) or "") for of in ("region", "stage") if of in given]
+    for found, word in words:
+        if not word or word != word.strip():
+            what = f'"{word}" has blanks around it' if word.strip() else "is empty"
+            yield found, what, "Write a word without blanks around it, or remove it.", "warning"
+
+
 def names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """A cut or a cost that names a process means one thing."""
     yield from shared_names(unchecked.declared)
