@@ -96,6 +96,7 @@ PASSES: tuple[Check, ...] = (
     lint.buying_costs_something,
     lint.stock_that_is_paid_back_is_there,
     lint.magnitudes_are_plausible,
+    lint.multipliers_are_plausible,
     lint.ids_are_told_apart,
     names.words_are_not_blank,
     lint.regions_are_told_apart,
