@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.audit.report import Report
+from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
@@ -275,6 +278,16 @@ def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
     done = diversify("verify", str(path))
     assert done.returncode in (1, 3)
     assert said in done.stdout + done.stderr
+
+
+def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optimizer.studies.futures.solve.check_futures", lambda *_: Report(disagreements=["a row"]))
+    done = CliRunner().invoke(app, ["solve", str(CASES / "hand_wait.yaml")])
+    assert done.exit_code == 1
+    assert "both futures" in done.stdout
+    assert "the audit disagrees in 1 place(s):\n  a row" in done.stderr
 
 
 def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:

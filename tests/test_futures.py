@@ -99,6 +99,11 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     result = plan("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {branches}}}}}")
     assert result.status == "none"
     assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
+    # The file of it holds no figure of a plan, and nothing in it disagrees.
+    saved = FuturesResult.from_dict(json.loads(json.dumps(result.to_dict())))
+    assert so.verify_plan(result.problem, saved).ok
+    forged = dataclasses.replace(saved, outlay=600.0, bound=1.0)
+    assert [each.split(":")[0] for each in check_futures(result.problem, forged).disagreements] == ["outlay", "bound"]
 
 
 def test_futures_that_part_at_the_end_share_all_before() -> None:

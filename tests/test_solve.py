@@ -12,6 +12,7 @@ from rich.console import Console
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.reading import without_rounding_errors
+from optimizer.instance.derived import is_bought
 from optimizer.report.narrative import facts
 from optimizer.report.tables.plan import survival_tables
 from optimizer.solver import Clock, Settings
@@ -134,6 +135,15 @@ def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
     # 1e-12 t/yr are far below a billionth of 1000.
     result = with_dust(size=1e-12, activity=0.0)
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
+
+
+def test_a_largest_size_that_is_meant_as_no_limit_hides_no_purchase() -> None:
+    # 20 t/yr of scrap from 40 t sold: the recycler is built for them, whatever the largest size.
+    instance = so.load(CASES / "22_scrap_inside_horizon.yaml", ["options.recycler.max_size=1e12"])
+    result = so.solve(instance)
+    assert result.total_cost == pytest.approx(4200)
+    assert [(build.option, build.size) for build in result.plan.builds] == [("recycler", pytest.approx(20))]
+    assert is_bought(instance, "recycler", 20)
 
 
 def test_nothing_runs_on_the_dust_of_a_size() -> None:
