@@ -10,7 +10,7 @@ limit_gap              a row that keeps a gap within a limit
 Several futures are one programme, in which decisions that cannot yet be distinguished are one column:
 
     joint     owns the columns and the rows
-    member    writes one future: its ledgers and linking terms are its own, its columns and rows are the joint's
+    submodel    writes one future: its ledgers and linking terms are its own, its columns and rows are the joint's
 
     plan, decision              one column for all futures that cannot be distinguished in its period (one **node**)
     plan, follows from them     likewise, where the data that it follows from are equal
@@ -63,16 +63,16 @@ class JointBuilder(ModelBuilder):
         # Rows that several futures may share, by what they say; and by row the futures that have it.
         self.repeated: dict[Hashable, int] = {}
         self.owners: list[tuple[int, ...]] = []
-        self._members = tuple(MemberBuilder(self, number) for number in range(len(self.futures)))
+        self._submodels = tuple(SubmodelBuilder(self, number) for number in range(len(self.futures)))
 
     @property
-    def members(self) -> Sequence[ModelBuilder]:
+    def submodels(self) -> Sequence[ModelBuilder]:
         """The builders of the futures, in their order."""
-        return self._members
+        return self._submodels
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
-        """Refused: what is booked belongs to one future, and stands in its member."""
-        raise ModelError(f"{ledger} is booked by each future: ask its member")
+        """Refused: what is booked belongs to one future, and stands in its submodel."""
+        raise ModelError(f"{ledger} is booked by each future: ask its submodel")
 
     def accounts(self, ledger: str) -> Mapping[tuple[str | int, ...], Expression]:
         """Refused, as `booked` is."""
@@ -98,14 +98,14 @@ class JointBuilder(ModelBuilder):
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
-        copied._used, copied.scope = set(self._used), self.scope
+        copied._adopt(self)
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
         copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
-        copied._members = tuple(member.copied(copied) for member in self._members)
+        copied._submodels = tuple(submodel.copied(copied) for submodel in self._submodels)
         return copied
 
 
-class MemberBuilder(ModelBuilder):
+class SubmodelBuilder(ModelBuilder):
     """The part of a joint programme that belongs to one future.
 
     Attributes:
@@ -166,12 +166,10 @@ class MemberBuilder(ModelBuilder):
         """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""
         return self._index
 
-    def copied(self, joint: JointBuilder) -> "MemberBuilder":
+    def copied(self, joint: JointBuilder) -> "SubmodelBuilder":
         """A copy that writes to another joint programme."""
-        copied = MemberBuilder(joint, self.number)
-        copied.names.path.update(self.names.path)
-        copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        copied._links, copied._used = dict(self._links), set(self._used)
+        copied = SubmodelBuilder(joint, self.number)
+        copied._adopt(self)
         copied._index = {key: dict(columns) for key, columns in self._index.items()}
         copied.data, copied.scope = self.data, joint.scope
         return copied
@@ -208,8 +206,8 @@ def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuil
         return first_stage_model(instance, scope)
     names = [future.name for future in tree.futures]
     model = JointBuilder(instance.horizon, instance.discount_rate, _names(instance), names, tree.node)
-    for future, member in zip(tree.futures, model.members, strict=True):
-        _write_first_stage(member, future.instance)
+    for future, submodel in zip(tree.futures, model.submodels, strict=True):
+        _write_first_stage(submodel, future.instance)
     model.close()
     return model
 
@@ -232,9 +230,9 @@ class Writer:
         self.first_stage.scope = scope
         model = self.first_stage.copy()
         _share_baselines(model, self.tree)
-        for future, member in zip(self.tree.futures, model.members, strict=True):
-            write_path(member, future.instance, future.instance.baseline)
-            write_policy(member, future.instance)
+        for future, submodel in zip(self.tree.futures, model.submodels, strict=True):
+            write_path(submodel, future.instance, future.instance.baseline)
+            write_policy(submodel, future.instance)
         self._written: list[tuple[tuple[str, ...], ModelBuilder]] = [((), model)]
 
     def extensive_form_model(self, shocks: Iterable[Shock]) -> ModelBuilder:
@@ -253,7 +251,7 @@ def write_shock(model: ModelBuilder, tree: FutureTree, shock: Shock) -> None:
     """The operation in one shock of one future."""
     number, own = tree.locate(shock)
     instance = tree.futures[number].instance
-    write_path(model.members[number], instance, instance.path(own))
+    write_path(model.submodels[number], instance, instance.path(own))
 
 
 def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
@@ -266,9 +264,9 @@ def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
     if tree.is_single or any(map(_supports_from_budget, instances)):
         return
     known: dict[int, str] = {}
-    for instance, member in zip(instances, model.members, strict=True):
-        assert isinstance(member, MemberBuilder)
-        member.data = [_baseline_data(instance, t, known) for t in instance.horizon.periods]
+    for instance, submodel in zip(instances, model.submodels, strict=True):
+        assert isinstance(submodel, SubmodelBuilder)
+        submodel.data = [_baseline_data(instance, t, known) for t in instance.horizon.periods]
 
 
 def _supports_from_budget(instance: Instance) -> bool:

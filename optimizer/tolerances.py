@@ -87,6 +87,8 @@ SAME_FIGURE = 1e-7
 # zero where the audit accepts it; sizes below `ROUNDING_SIZE` are always the solver's own rounding.
 NEGLIGIBLE_SIZE = 1e-6
 ROUNDING_SIZE = 1e-9
+# A largest size counts as this many times the largest demand at most.
+LARGEST_SIZE = 1e3
 # A shock is tight where the least margin of a segment is below this share of demand.
 TIGHT_SHOCK = 1e-4
 # Capacity used to at least this share counts as fully used.

@@ -407,3 +407,21 @@ def test_a_scenario_is_applied_and_named() -> None:
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
     assert "The most that a small step of a limit can save while the plan opens the same options" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("extensive-form", "whole"), ("constraint-generation", "scenarios"), ("benders", "cuts"), ("auto", "auto")],
+)
+def test_an_algorithm_has_the_name_of_the_field_and_that_of_before(name: str, before: str) -> None:
+    for word in (name, before):
+        done = CliRunner().invoke(app, ["solve", TINY, "--strategy", word, "--json"])
+        assert done.exit_code == 0, done.output
+        result = json.loads(done.stdout)
+        assert (result["settings"]["strategy"], result["total_cost"]) == (before, pytest.approx(43.6e6))
+
+
+def test_an_algorithm_that_does_not_exist_is_refused() -> None:
+    done = CliRunner().invoke(app, ["solve", TINY, "--strategy", "simplex"], env={"COLUMNS": "120"})
+    assert done.exit_code == 2
+    assert "write one of auto, extensive-form, constraint-generation, benders." in done.output

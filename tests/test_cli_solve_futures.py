@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.audit.report import Report
+from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
@@ -155,7 +158,7 @@ def test_a_future_that_fails_is_named_and_the_exit_code_says_so() -> None:
     words = " ".join(done.stdout.replace("│", " ").split())
     # 10 t are needed and 4 there: 6 t short at 1 a t.
     assert "FAILS in 1 of 2 futures: high, 1 of 1 shock, a survival gap of 6 USD" in words
-    assert "Survival gap expected 3 USD; of the worst shock in any future 6 USD" in words
+    assert "Gap of all shocks expected 3 USD, summed over shocks; of the worst shock in any future 6 USD" in words
 
 
 def test_rules_that_contradict_each_other_are_the_answer() -> None:
@@ -275,6 +278,16 @@ def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
     done = diversify("verify", str(path))
     assert done.returncode in (1, 3)
     assert said in done.stdout + done.stderr
+
+
+def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optimizer.studies.futures.solve.check_futures", lambda *_: Report(disagreements=["a row"]))
+    done = CliRunner().invoke(app, ["solve", str(CASES / "hand_wait.yaml")])
+    assert done.exit_code == 1
+    assert "both futures" in done.stdout
+    assert "the audit disagrees in 1 place(s):\n  a row" in done.stderr
 
 
 def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:

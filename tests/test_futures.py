@@ -99,6 +99,11 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     result = plan("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {branches}}}}}")
     assert result.status == "none"
     assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
+    # The file of it holds no figure of a plan, and nothing in it disagrees.
+    saved = FuturesResult.from_dict(json.loads(json.dumps(result.to_dict())))
+    assert so.verify_plan(result.problem, saved).ok
+    forged = dataclasses.replace(saved, outlay=600.0, bound=1.0)
+    assert [each.split(":")[0] for each in check_futures(result.problem, forged).disagreements] == ["outlay", "bound"]
 
 
 def test_futures_that_part_at_the_end_share_all_before() -> None:
@@ -333,12 +338,12 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
     first, second = (writer.extensive_form_model(()) for _ in range(2))
     rows = []
     for model in (first, second):
-        for member in model.members:
+        for submodel in model.submodels:
             bought = Expression({0: 1.0})
-            member.require("question", "same", None, bought, "<=", 1.0)
+            submodel.require("question", "same", None, bought, "<=", 1.0)
         rows.append([str(row.mark) for row in model.rows if row.mark.what == "same"])
         assert not model.scope.offers_valid
-        assert not any(member.scope.offers_valid for member in model.members)
+        assert not any(submodel.scope.offers_valid for submodel in model.submodels)
     # The row of all futures is one row, and every model has its own.
     assert rows[0] == rows[1] != []
     assert first.sharing(len(first.rows) - 1) == second.sharing(len(second.rows) - 1)
@@ -347,7 +352,7 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
 def test_money_is_booked_by_each_future() -> None:
     model = Writer(so.load(CASES / "hand_nested.yaml")).extensive_form_model(())
     for ask in (lambda: model.booked("outlay", 2026), lambda: model.accounts("outlay")):
-        with pytest.raises(ModelError, match="ask its member"):
+        with pytest.raises(ModelError, match="ask its submodel"):
             ask()
 
 

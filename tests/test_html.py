@@ -65,7 +65,7 @@ def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> No
 def test_result_that_fails_says_so_with_its_gap() -> None:
     said = text(so.solve(so.load(TINY), budget=5e6)._repr_html_())
     assert "✗ Fails in 2 of 2 shocks" in said
-    assert "Survival gap" in said
+    assert "Gap of all shocks" in said
 
 
 def test_result_without_plan_or_shocks_shows_what_there_is() -> None:

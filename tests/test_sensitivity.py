@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import optimizer as so
@@ -101,6 +102,15 @@ def test_what_a_sample_says_by_hand() -> None:
     assert abs(second.s1) < second.margin
     assert sampled.of_gap == ()
     assert sampled.bought == {"a": 1.0, "b": 0.0, "c": 0.0}
+
+
+def test_a_gap_in_one_sample_alone_says_nothing_of_any_number() -> None:
+    # A third of the bootstrap resamples misses it, (59/60)^60; they have no variance, and no share of one.
+    drawn, outcomes = np.linspace(0.0, 1.0, 60)[:, None], np.zeros((60, 4))
+    outcomes[-1, 1:3] = 7.0, 1.0
+    found = importance.importance(["a"], drawn, outcomes, {}, 60, seed=7)
+    assert [(each.margin, each.is_significant) for each in found.of_gap] == [(1.0, False)]
+    assert found.of_cost == ()
 
 
 def test_the_answers_are_the_same_on_any_number_of_processes() -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
-from optimizer.report.tables.share import share_headline
+from optimizer.report.tables.share import share_facts, share_headline
 from optimizer.studies import cost_shares as game
 from optimizer.studies.cost_shares import CostShares, MemberShare
 
@@ -355,6 +355,10 @@ def test_a_coalition_without_a_plan_has_no_cost_at_any_price() -> None:
     made = so.share_costs(allies(*forced))
     assert len(made.unpriced) == 7
     assert not made.shares
+    assert dict(share_facts(made)) == dict.fromkeys(
+        ("north", "east", "south", "north + east", "north + south", "east + south", "north + east + south"),
+        "no plan obeys its rules",
+    )
 
 
 def test_three_allies_of_the_shipped_case() -> None:

@@ -1,16 +1,20 @@
 """The main job as a whole: what stands beside a plan is right, and what cannot be had is said."""
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.reading import without_rounding_errors
+from optimizer.instance.derived import is_bought
 from optimizer.report.narrative import facts
+from optimizer.report.tables.plan import survival_tables
 from optimizer.solver import Clock, Settings
 from optimizer.studies.solve import Timer, conclude, open_evaluator
 
@@ -131,6 +135,15 @@ def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
     # 1e-12 t/yr are far below a billionth of 1000.
     result = with_dust(size=1e-12, activity=0.0)
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
+
+
+def test_a_largest_size_that_is_meant_as_no_limit_hides_no_purchase() -> None:
+    # 20 t/yr of scrap from 40 t sold: the recycler is built for them, whatever the largest size.
+    instance = so.load(CASES / "22_scrap_inside_horizon.yaml", ["options.recycler.max_size=1e12"])
+    result = so.solve(instance)
+    assert result.total_cost == pytest.approx(4200)
+    assert [(build.option, build.size) for build in result.plan.builds] == [("recycler", pytest.approx(20))]
+    assert is_bought(instance, "recycler", 20)
 
 
 def test_nothing_runs_on_the_dust_of_a_size() -> None:
@@ -260,8 +273,10 @@ def test_what_goes_unserved_without_shocks_is_told() -> None:
     assert result.survives
     lack = result.lacks["all"]
     assert (lack.share, lack.period, lack.unserved) == (pytest.approx(1), "2027", pytest.approx(100))
-    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
-    assert text.startswith("all goes up to 100 % unserved (2027), 100 t in all: to leave it unserved is cheaper")
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "Baseline shortage"]
+    assert text.startswith(
+        "all up to 100 % unserved (2027), 100 t in all, though no shock strikes: in the total cost, in no"
+    )
     assert result.to_dict()["lacks"] == {"all": {"share": lack.share, "period": "2027", "unserved": lack.unserved}}
     again = so.Result.from_dict(result.to_dict())
     assert again.lacks == result.lacks
@@ -274,7 +289,7 @@ def test_what_goes_unserved_without_shocks_is_told() -> None:
 def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
     result = solved()
     assert result.lacks == {}
-    assert "In the baseline" not in [label for label, _ in facts(so.read(result.data), result)]
+    assert "Baseline shortage" not in [label for label, _ in facts(so.read(result.data), result)]
 
 
 def test_a_plan_that_fails_has_no_price_of_survival() -> None:
@@ -293,19 +308,31 @@ def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     one = solved(policy={"budget": 0}, currency="USD of 2020")
     two = solved(policy={"budget": 0}, shocks={"embargo": shock | {"start": [2026, 2027]}})
     alone, both = (dict(facts(so.read(each.data), each)) for each in (one, two))
-    assert "summed" not in alone["Survival gap"]
+    assert "summed" not in alone["Gap of all shocks"]
     summed = "summed over 2 shocks, each on its own: 160 t below the floors; a measure for comparing plans, not a loss"
-    assert summed in both["Survival gap"]
+    assert summed in both["Gap of all shocks"]
     assert "present value at the start of 2026, in USD of 2020" in alone["Total cost"]
+
+
+@pytest.mark.parametrize(("start", "months", "is_marked"), [(2026, 12, False), (2026, 24, True), (2027, 36, True)])
+def test_a_shock_that_lasts_until_the_horizon_ends_is_marked(start: int, months: int, is_marked: bool) -> None:
+    # The horizon is 2026 and 2027: a shock of two years ends with it, one of three years from 2027 is cut off there.
+    shock = market()["shocks"]["embargo"] | {"start": start, "months": months}
+    result = solved(shocks={"embargo": shock})
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in survival_tables(so.read(result.data), result, 80):
+        console.print(table)
+    said = console.export_text()
+    assert ("embargo ‡" in said, "‡ lasts until the horizon ends" in said) == (is_marked, is_marked)
 
 
 def test_segments_that_go_short_without_shocks_are_told_apart() -> None:
     # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
     demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}
     result = solved(demands={f"d{i}": demand | {"name": f"Segment {i}, all of it"} for i in range(4)})
-    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "In the baseline"]
-    assert text.startswith("Segment 0, all of it goes up to 100 % unserved (2026), 20 t in all; Segment 1, ")
-    assert "; and 1 more: to leave it unserved is cheaper" in text
+    (text,) = [text for label, text in facts(so.read(result.data), result) if label == "Baseline shortage"]
+    assert text.startswith("Segment 0, all of it up to 100 % unserved (2026), 20 t in all; Segment 1, ")
+    assert "; and 1 more, though no shock strikes: " in text
 
 
 def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

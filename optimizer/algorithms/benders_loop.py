@@ -150,8 +150,8 @@ def branch_and_cut(
 def _openings(model: ScenarioModel) -> list[tuple[int, ...]]:
     """By option, the columns that say by when it is opened, in the order of periods."""
     found = set[tuple[int, ...]]()
-    for member in model.builder.members:
-        for (path, _, what), columns in member.column_index().items():
+    for submodel in model.builder.submodels:
+        for (path, _, what), columns in submodel.column_index().items():
             if what == "by" and not path:
                 found.add(tuple(columns.values()))
     return sorted(found)

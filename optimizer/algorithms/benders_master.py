@@ -141,16 +141,16 @@ class _OwnCosts:
     windows: Integers  # by shock, its first period and the one behind its last
 
     @classmethod
-    def of(cls, future: Future, member: ModelBuilder) -> "_OwnCosts":
+    def of(cls, future: Future, submodel: ModelBuilder) -> "_OwnCosts":
         """Those of a future, from its builder."""
-        events, periods = future.instance.events, member.horizon.periods
-        operating = [member.discount(t) * member.booked("operating", BASELINE, t) for t in periods]
+        events, periods = future.instance.events, submodel.horizon.periods
+        operating = [submodel.discount(t) * submodel.booked("operating", BASELINE, t) for t in periods]
         weights = formulation.weights(future.instance, events)[BASELINE]
         return cls(
             future.probability,
-            formulation.spending(member),
+            formulation.spending(submodel),
             operating,
-            np.array([weights[t] / member.discount(t) for t in periods]),
+            np.array([weights[t] / submodel.discount(t) for t in periods]),
             np.array([shock.probability for shock in events]),
             np.array([(e.periods.start, e.periods.stop) for e in events], dtype=np.intp).reshape(-1, 2),
         )
@@ -213,14 +213,12 @@ class MasterProblem(ScenarioModel):
     @property
     def _held_costs(self) -> dict[str, Expression]:
         """By name, the expected cost of each shock held."""
-        parts = zip(self.tree.futures, self.builder.members, strict=True)
-        operating = [formulation.costs_by_part(member, each.instance, each.instance.events) for each, member in parts]
-        return self._named([{name: own[name] for name in own if name != BASELINE} for own in operating])
+        parts = [formulation.costs_by_part(own, each.instance, each.instance.events) for each, own in self.submodels]
+        return self._named([{name: costs[name] for name in costs if name != BASELINE} for costs in parts])
 
     @cached_property
     def _own_costs(self) -> list[_OwnCosts]:
-        parts = zip(self.tree.futures, self.builder.members, strict=True)
-        return [_OwnCosts.of(future, member) for future, member in parts]
+        return [_OwnCosts.of(future, submodel) for future, submodel in self.submodels]
 
     @property
     def _is_whole(self) -> bool:
@@ -276,8 +274,8 @@ class MasterProblem(ScenarioModel):
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future, by estimates, money."""
-        parts = zip(self.tree.futures, self.builder.members, strict=True)
-        return self._estimate("gap", self._named([formulation.gaps(member, each.instance) for each, member in parts]))
+        gaps = [formulation.gaps(submodel, future.instance) for future, submodel in self.submodels]
+        return self._estimate("gap", self._named(gaps))
 
     def _named(self, parts: Sequence[Mapping[str, Expression]]) -> dict[str, Expression]:
         """Amounts by path of each future, under the names that paths have among all futures."""

@@ -59,12 +59,12 @@ class PricedCost:
     def __call__(self, builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
         """The objective of a model of these futures."""
         tree, result = instance.tree, Expression()
-        parts = zip(tree.futures, builder.members, tree.own_shocks(shocks), self.prices, strict=True)
-        for future, member, own, prices in parts:
-            result.add(formulation.cost(member, future.instance, own), future.probability)
+        parts = zip(tree.futures, builder.submodels, tree.own_shocks(shocks), self.prices, strict=True)
+        for future, submodel, own, prices in parts:
+            result.add(formulation.cost(submodel, future.instance, own), future.probability)
             if (price := instance.policy.gap_price) is not None:
-                result.add(formulation.gap(member, future.instance), price * future.probability)
-            found = member.column_index()
+                result.add(formulation.gap(submodel, future.instance), price * future.probability)
+            found = submodel.column_index()
             for (owner, what, t), price in prices.items():
                 result.add(Expression({found["", owner, what][t]: 1.0}), price)
         return result
@@ -113,13 +113,13 @@ class GroupPlans:
         if found.values is None:
             return cls(found.bound)
         values = found.values.tolist()
-        decisions = tuple({key: values[j] for j, key in _decisions(member).items()} for member in found.builder.members)
+        decisions = tuple({key: values[j] for j, key in _decisions(own).items()} for own in found.builder.submodels)
         return cls(found.bound, read_joint_plan(instance.tree, found.builder, values), decisions)
 
 
-def _decisions(member: ModelBuilder) -> dict[int, DecisionKey]:
+def _decisions(submodel: ModelBuilder) -> dict[int, DecisionKey]:
     """The plan's columns of one future."""
-    parts = ((owner, what, at) for (path, owner, what), at in member.column_index().items() if not path)
+    parts = ((owner, what, at) for (path, owner, what), at in submodel.column_index().items() if not path)
     return {j: (owner, what, t) for owner, what, at in parts for t, j in at.items()}
 
 
@@ -141,7 +141,7 @@ class DualDecomposition:
         tree, builder = self.model.tree, self.model.builder
         self.weights = np.array([future.probability for future in tree.futures])
         # Of each future, its decisions by column; and those that it shares.
-        self.keys = [_decisions(member) for member in builder.members]
+        self.keys = [_decisions(submodel) for submodel in builder.submodels]
         counts = Counter(j for own in self.keys for j in own)
         self.shared = [[j for j in own if counts[j] > 1] for own in self.keys]
         self._plan_columns = counts.keys()

@@ -332,30 +332,30 @@ class Excuses:
 
     def _write(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
         share, columns = self.shares[i], self.columns[i]
-        member = model.members[share.future]
-        below, given_up, limits = below_columns(member), dict[int, int](), dict[int, float]()
+        submodel = model.submodels[share.future]
+        below, given_up, limits = below_columns(submodel), dict[int, int](), dict[int, float]()
         for shock in samples:
             _, own = self.tree.locate(shock)
-            with member.under(self.tree.path(shock).key):
-                excused = member.variable(*EXCUSED, own.periods.start, unit="1", upper=1, integer=True)
+            with submodel.under(self.tree.path(shock).key):
+                excused = submodel.variable(*EXCUSED, own.periods.start, unit="1", upper=1, integer=True)
             (columns[shock.name],) = excused.terms
             given_up |= dict.fromkeys(below.get(own.name, ()), columns[shock.name])
-            limits |= self._limits(member, shock.name, own.name)
+            limits |= self._limits(submodel, shock.name, own.name)
         relax_floors(model, given_up, limits)
         if len(columns) > share.allowed:
             count = total(Expression({j: 1.0}) for j in columns.values())
-            member.require(EXCUSED[0], f"{share.ensemble}.{len(columns)}", None, count, "<=", share.allowed, unit="1")
+            submodel.require(EXCUSED[0], f"{share.ensemble}.{len(columns)}", None, count, "<=", share.allowed, unit="1")
         if self._has_order:
             self._write_order(model, i, samples)
 
-    def _limits(self, member: ModelBuilder, name: str, own: str) -> dict[int, float]:
+    def _limits(self, submodel: ModelBuilder, name: str, own: str) -> dict[int, float]:
         """By column of shortage below a floor of a sample, what the do-nothing plan falls short of it."""
         known = self._shortfalls.get(name)
         if known is None:
             return {}
         return {
             j: known[str(segment), int(t)]
-            for (path, segment, t), amount in member.accounts("below").items()
+            for (path, segment, t), amount in submodel.accounts("below").items()
             if str(path) == own
             for j in amount.terms
         }
@@ -374,7 +374,7 @@ class Excuses:
                 continue
             for worse in (each for each in dominating if each in columns and (name in new or each in new)):
                 left, right = Expression({column: 1.0}), Expression({columns[worse]: 1.0})
-                model.members[share.future].require(
+                model.submodels[share.future].require(
                     EXCUSED[0], f"order.{name}.{worse}", None, left, "<=", right, unit="1"
                 )
 
@@ -451,7 +451,7 @@ def _missed(
     """The demand below the floors of a sample that goes unserved in a model, money."""
     path = instance.path(sample)
     return math.fsum(
-        demand.shortage_cost * max(0.0, values[column] - (1.0 - path.floor_at(d, t)) * path.demand_at(d, t))
+        demand.shortage_cost * max(0.0, values[column] - path.most_unserved_at(d, t))
         for d, demand in instance.demands.items()
         for t, column in found[sample.name, d, "unserved"].items()
     )

@@ -107,8 +107,8 @@ class JointEvaluator(RecourseEvaluator):
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
         self.joint = first_stages_model(self.tree)
         self.size = len(self.joint.columns)
-        pairs = zip(self._futures, self.joint.members, strict=True)
-        self._places = [own_columns(each.subproblems.plan, member) for each, member in pairs]
+        pairs = zip(self._futures, self.joint.submodels, strict=True)
+        self._places = [own_columns(each.subproblems.plan, submodel) for each, submodel in pairs]
 
     @property
     def futures(self) -> Sequence[RecourseEvaluator]:

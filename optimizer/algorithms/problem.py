@@ -22,7 +22,7 @@ from typing import Literal
 from optimizer import formulation
 from optimizer.algorithms.floors import Excuses, Shortfalls
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance, Policy
+from optimizer.instance.schema import Future, Instance, Policy
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
@@ -291,6 +291,11 @@ class MeasuredModel:
         return self.settings.mip_gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
 
     @property
+    def submodels(self) -> Iterable[tuple[Future, ModelBuilder]]:
+        """Each future with its part of the model."""
+        return zip(self.tree.futures, self.builder.submodels, strict=True)
+
+    @property
     def policy(self) -> Policy:
         """The policy that says what is minimised: that of all futures."""
         return self.instance.policy
@@ -326,8 +331,7 @@ class MeasuredModel:
 
     def gaps(self) -> list[Expression]:
         """The survival gap of each future over the shocks of the model, money."""
-        parts = zip(self.tree.futures, self.builder.members, strict=True)
-        return [formulation.gap(member, future.instance) for future, member in parts]
+        return [formulation.gap(submodel, future.instance) for future, submodel in self.submodels]
 
     def weighted(self, amounts: Iterable[float]) -> float:
         """Amounts by future, each with its probability."""
@@ -340,31 +344,29 @@ class MeasuredModel:
     def costs(self) -> list[FutureCosts[Expression]]:
         """What each future costs, present value."""
         own = self.tree.own_shocks(self.shocks)
-        parts = zip(self.tree.futures, self.builder.members, own, strict=True)
         return [
             FutureCosts(
                 future.probability,
-                formulation.cost(member, future.instance, shocks),
-                formulation.cost_outcomes(member, future, shocks) if self.policy.objective.kind == "cvar" else (),
+                formulation.cost(submodel, future.instance, shocks),
+                formulation.cost_outcomes(submodel, future, shocks) if self.policy.objective.kind == "cvar" else (),
             )
-            for future, member, shocks in parts
+            for (future, submodel), shocks in zip(self.submodels, own, strict=True)
         ]
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each shock of the model leaves, money."""
-        parts = enumerate(zip(self.tree.futures, self.builder.members, strict=True))
         return {
             self.tree.name(number, own): gap.value(values)
-            for number, (future, member) in parts
-            for own, gap in formulation.gaps(member, future.instance).items()
+            for number, (future, submodel) in enumerate(self.submodels)
+            for own, gap in formulation.gaps(submodel, future.instance).items()
         }
 
     def failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
         """Shocks in which a segment falls below its floor by more than a share of its demand."""
         paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
         result = set[str]()
-        for number, member in enumerate(self.builder.members):
-            for (own, segment, t), below in member.accounts("below").items():
+        for number, submodel in enumerate(self.builder.submodels):
+            for (own, segment, t), below in submodel.accounts("below").items():
                 path = self.tree.name(number, str(own))
                 if path in paths and below.value(numbers) > share * paths[path].demand_at(str(segment), int(t)):
                     result.add(path)

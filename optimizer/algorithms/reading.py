@@ -6,7 +6,7 @@ import numpy as np
 
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import first_stage_model
-from optimizer.instance.derived import size_thresholds
+from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers import Sized
@@ -75,8 +75,7 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
 
 def do_nothing_plan(instance: Instance) -> Plan:
     """The do-nothing plan: nothing is bought, stocks keep their initial amounts."""
-    fills = {o: (0.0,) * len(instance.horizon.periods) for o in instance.stocks}
-    return Plan((), fills, {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()})
+    return with_stock_paths(instance, Plan((), {}, {}))
 
 
 def read_flows(
@@ -163,13 +162,13 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> di
 
 def read_joint_plan(tree: FutureTree, builder: ModelBuilder, values: Sequence[float]) -> tuple[Plan, ...]:
     """The plan of each future in a solver's values, without its rounding errors."""
-    parts = zip(tree.futures, builder.members, strict=True)
-    return tuple(read_plan(future.instance, member, values) for future, member in parts)
+    parts = zip(tree.futures, builder.submodels, strict=True)
+    return tuple(read_plan(future.instance, submodel, values) for future, submodel in parts)
 
 
-def own_columns(own: ModelBuilder, member: ModelBuilder) -> Integers:
+def own_columns(own: ModelBuilder, submodel: ModelBuilder) -> Integers:
     """By column of a future's own `first_stage_model`, the number of the same column in a joint one."""
-    found = member.column_index()
+    found = submodel.column_index()
     places = (found["", column.mark.owner, column.mark.what][column.t] for column in own.columns)
     return np.fromiter(places, dtype=np.intp, count=len(own.columns))
 
@@ -177,8 +176,8 @@ def own_columns(own: ModelBuilder, member: ModelBuilder) -> Integers:
 def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilder) -> Vector:
     """The plans of all futures as the values of a model's integers, in their order."""
     result = np.zeros(len(builder.columns))
-    for future, member, plan in zip(tree.futures, builder.members, plans, strict=True):
-        places = sorted({j for (path, _, _), at in member.column_index().items() if not path for j in at.values()})
+    for future, submodel, plan in zip(tree.futures, builder.submodels, plans, strict=True):
+        places = sorted({j for (path, _, _), at in submodel.column_index().items() if not path for j in at.values()})
         for k, value in integers_of(future.instance, plan, [builder.columns[j] for j in places]).items():
             result[places[k]] = value
     return result[[j for j, column in enumerate(builder.columns) if column.integer]]
@@ -187,8 +186,8 @@ def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilde
 def integers_open_at_zero(tree: FutureTree, builder: ModelBuilder, values: Array) -> list[int]:
     """The integers of options that are opened at size 0 though nothing open requires them, in all futures of each."""
     found = [
-        (set(_open_at_zero(future.instance, member, values)), _openings(future.instance, member))
-        for future, member in zip(tree.futures, builder.members, strict=True)
+        (set(_open_at_zero(future.instance, submodel, values)), _openings(future.instance, submodel))
+        for future, submodel in zip(tree.futures, builder.submodels, strict=True)
     ]
     empty = {j for some, _ in found for j in some}
     return sorted(j for j in empty if all(j in some for some, own in found if j in own))

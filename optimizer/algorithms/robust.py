@@ -91,9 +91,8 @@ class WorstAttackModel(ScenarioModel):
     def update_expressions(self) -> None:
         """The same, with what deters attacks."""
         new = [shock for shock in self.shocks if shock.name not in self.listed | self._linked]
-        parts = zip(self.tree.futures, self.builder.members, self.tree.own_shocks(new), strict=True)
-        for future, member, own in parts:
-            write_deterrence(member, future.instance, own)
+        for (future, submodel), own in zip(self.submodels, self.tree.own_shocks(new), strict=True):
+            write_deterrence(submodel, future.instance, own)
         super().update_expressions()
 
     def _write_damage(self) -> list[dict[int, Expression]]:
@@ -110,8 +109,8 @@ class WorstAttackModel(ScenarioModel):
         if not self.damage:
             self.damage = self._write_damage()
         result = []
-        for number, (future, member) in enumerate(zip(self.tree.futures, self.builder.members, strict=True)):
-            own = formulation.gaps(member, future.instance).items()
+        for number, (future, submodel) in enumerate(self.submodels):
+            own = formulation.gaps(submodel, future.instance).items()
             gaps = {self.tree.name(number, name): gap for name, gap in own}
             self._link(gaps)
             listed = (gap for name, gap in gaps.items() if name in self.listed)

@@ -29,7 +29,7 @@ from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
-from optimizer.results.futures import FutureResult, FuturesResult
+from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, weakest
 from optimizer.results.saved import FORMAT
@@ -348,6 +348,9 @@ def _check_absent(instance: Instance, result: Result, report: Report) -> None:
 def check_futures(instance: Instance, result: FuturesResult) -> Report:
     """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
     report, tree = Report(), instance.tree
+    if not result.futures and result.status in ("none", "stopped"):
+        _check_absent_futures(result, report)
+        return report
     stated = [(each.name, each.probability) for each in result.futures]
     report.holds(
         "futures",
@@ -365,6 +368,15 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
                 _check_alike(instance, report, t, result.futures[first], future)
     _check_figures(instance, result, report)
     return report
+
+
+def _check_absent_futures(result: FuturesResult, report: Report) -> None:
+    """Check that a result without a plan states no figures of one."""
+    stated = [name for name in MISSING_FIGURES if not math.isnan(getattr(result, name))]
+    bounds = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question")
+    stated += [name for name in bounds if getattr(result, name) is not None]
+    for name in [*stated, *(["decisions"] if result.decisions else [])]:
+        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
 
 
 def _check_alike(instance: Instance, report: Report, t: int, one: FutureResult, other: FutureResult) -> None:

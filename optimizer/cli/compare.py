@@ -50,7 +50,9 @@ def command(
     step: Annotated[str | None, options.search_option(metavar="AMOUNT", help="Size of the next budget step.")] = None,
     resolution: Annotated[
         float,
-        options.search_option(metavar="SHARE", min=1e-4, max=0.5, help="Accuracy of auto (0.01).", show_default=False),
+        options.search_option(
+            metavar="SHARE", min=1e-4, max=0.5, help="How near auto finds budgets (0.01).", show_default=False
+        ),
     ] = 0.01,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,

@@ -33,11 +33,11 @@ def command(
         int,
         options.search_option(metavar="N", min=0, max=2**32 - 1, help="Seed of the samples (7).", show_default=False),
     ] = 7,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out where the plan changes.")] = False,
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out switching values.")] = False,
     resolution: Annotated[
         float,
         options.search_option(
-            metavar="SHARE", min=1e-6, max=0.5, help="Resolution of auto, a share (0.01).", show_default=False
+            metavar="SHARE", min=1e-6, max=0.5, help="How near switching values are found (0.01).", show_default=False
         ),
     ] = RESOLUTION,
     store: Annotated[

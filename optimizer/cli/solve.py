@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Settings
 
+# The algorithms of `--strategy`, each with its name in `Settings.strategy`, which is read as well.
+_STRATEGIES = {"auto": "auto", "extensive-form": "whole", "constraint-generation": "scenarios", "benders": "cuts"}
+_STRATEGIES_IN_HELP = (
+    "auto; extensive-form: one model; constraint-generation: adds violated shocks; benders: adds cuts."
+)
+
 
 def command(
     file: options.InstanceFile,
@@ -24,7 +30,7 @@ def command(
     time_limit: options.TimeLimit = None,
     solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs",
     strategy: Annotated[
-        str, options.search_option(metavar="NAME", help="auto, whole, scenarios or cuts.", show_default=False)
+        str, options.search_option(metavar="NAME", help=_STRATEGIES_IN_HELP, show_default=False)
     ] = "auto",
     threads: options.Threads = None,
     seed: options.SolverSeed = None,
@@ -42,7 +48,6 @@ def command(
     """Find the cheapest plan that survives every shock.
 
     Where no plan can, the plan with the least survival gap is printed.
-
     Example: diversify solve instances/tiny.yaml --budget 20M --output plan.json
     Manual:  docs/how-to/solve.md
     """
@@ -65,7 +70,7 @@ def command(
         time_limit=time_limit,
         threads=threads,
         seed=seed,
-        strategy=cast("Any", strategy),
+        strategy=cast("Any", _STRATEGIES.get(strategy, strategy)),
         jobs=jobs,
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
@@ -133,12 +138,10 @@ def _with_bands(
 
 def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
     """Refuse, as a usage error, a solver or strategy that does not exist or does not go with other options."""
-    from optimizer.solver.base import StrategyName
-
     if solver not in ("highs", "cbc"):
         raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
-    if strategy not in get_args(StrategyName):
-        raise typer.BadParameter("write auto, whole, scenarios or cuts.", param_hint="--strategy")
+    if strategy not in {*_STRATEGIES, *_STRATEGIES.values()}:
+        raise typer.BadParameter(f"write one of {', '.join(_STRATEGIES)}.", param_hint="--strategy")
     if not is_plain:
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
 

@@ -378,6 +378,10 @@ class Path:
         """Survival floor of a segment in period t, a share; 0 in the baseline."""
         return self.floor[segment][t - self.periods.start] if self.floor else 0.0
 
+    def most_unserved_at(self, segment: str, t: int) -> Any:
+        """What a segment may lack in period t before it is below its floor, t."""
+        return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
+
     def struck(self, region: str) -> Iterator[str]:
         """Existing processes of a region that some cut of this path matches."""
         return (name for name in self.severity if name in self.capacity and self.region[name] == region)

@@ -1,6 +1,8 @@
 """What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
@@ -8,7 +10,8 @@ from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Place
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
-from optimizer.tolerances import NEGLIGIBLE_SIZE, ROUNDING_SIZE
+from optimizer.results.plan import Plan
+from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
 
 
@@ -29,6 +32,14 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
     for e, ensemble in instance.ensembles.items():
         for name, event in ensemble.whole_events().items():
             yield ("ensembles", e, *(("events", name) if name else ())), event
+
+
+def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
+    """The plan with every stock of the instance, worked out from the purchases."""
+    none = (0.0,) * len(instance.horizon.periods)
+    fills = {o: plan.fills.get(o, none) for o in instance.stocks}
+    stocks = {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()}
+    return replace(plan, fills=fills, stocks=stocks)
 
 
 def region_name(instance: Instance, region: str) -> str:
@@ -97,18 +108,17 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
 
     A size matters where some row of the audit changes by more than its tolerance. Rows are as large as the largest
     demand or as the option, so the first thresholds are a millionth of the larger of the two, the second a millionth of
-    the option. Both hold only where the audit then agrees. The last are the solver's rounding errors.
+    the option. Both hold only where the audit then agrees. The last are the solver's rounding errors. A `max_size` far
+    above demand is meant as no limit: it says nothing of how large a size is.
     """
     demand = largest_demand(instance)
-    own = {o: getattr(option, "max_size", None) or 0.0 for o, option in instance.options.items()}
+    most = LARGEST_SIZE * demand or math.inf
+    own = {o: min(getattr(option, "max_size", None) or 0.0, most) for o, option in instance.options.items()}
     # Sizes that are not in tonnes, such as a level of leverage, cannot be compared with demand.
     tonnes = {o for o, option in instance.options.items() if getattr(option, "unit", "t") == "t"}
     scale = {o: max(size, demand) if o in tonnes else size for o, size in own.items()}
-    return (
-        {o: NEGLIGIBLE_SIZE * size for o, size in scale.items()},
-        {o: NEGLIGIBLE_SIZE * size for o, size in own.items()},
-        {o: ROUNDING_SIZE * size for o, size in own.items()},
-    )
+    shares = ((NEGLIGIBLE_SIZE, scale), (NEGLIGIBLE_SIZE, own), (ROUNDING_SIZE, own))
+    return tuple({o: share * size for o, size in sizes.items()} for share, sizes in shares)
 
 
 def is_bought(instance: Instance, option: str, size: float) -> bool:

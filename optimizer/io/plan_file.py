@@ -23,7 +23,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
-from optimizer.instance.derived import size_text
+from optimizer.instance.derived import size_text, with_stock_paths
 from optimizer.instance.document import Document, parse
 from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance
@@ -333,8 +333,8 @@ class _PlanReader:
         builds = sorted(self.builds.values(), key=lambda build: (order[build.option], build.t))
         periods = instance.horizon.periods
         fills = {o: tuple(self.fills.get(o, {}).get(t, 0.0) for t in periods) for o in instance.stocks}
-        stocks = {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()}
-        return GivenPlan(self._name(file), Plan(tuple(builds), fills, stocks), file, self.lines)
+        plan = with_stock_paths(instance, Plan(tuple(builds), fills, {}))
+        return GivenPlan(self._name(file), plan, file, self.lines)
 
     def _name(self, file: str) -> str:
         """The name that the plan has, or that of its file; of a ``builds.csv`` that of its folder."""

@@ -236,16 +236,26 @@ class ModelBuilder(Ledgers):
 
     def copy(self) -> "ModelBuilder":
         """A copy to which other paths may be written; what is written already is shared and stays as it is."""
-        copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed(), set(self.names.path)))
+        copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
-        copied._books = {ledger: dict(accounts) for ledger, accounts in self._books.items()}
-        copied._links, copied._used, copied.scope = dict(self._links), set(self._used), self.scope
+        copied._adopt(self)
         return copied
+
+    def _adopt(self, other: "ModelBuilder") -> None:
+        """Take over what another builder has noted of its columns and rows."""
+        self.names.path.update(other.names.path)
+        self._books = {ledger: dict(accounts) for ledger, accounts in other._books.items()}
+        self._links, self._used, self.scope = dict(other._links), set(other._used), other.scope
+
+    @property
+    def submodels(self) -> "Sequence[ModelBuilder]":
+        """The builders of the futures that this programme holds, in their order: of one alone, itself."""
+        return (self,)
 
     @property
     def members(self) -> "Sequence[ModelBuilder]":
-        """The builders of the futures that this programme holds, in their order: of one alone, itself."""
-        return (self,)
+        """The submodels."""
+        return self.submodels
 
     def sharing(self, row: int) -> Sequence[int]:
         """The numbers of the futures that have a row."""

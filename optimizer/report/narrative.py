@@ -42,6 +42,8 @@ SHORT_SEGMENTS = 3
 OTHER_SHOCKS = 3
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
+# The label of the survival gap that is a sum; that of the worst shock alone stands with the shock.
+GAP_OF_ALL = "Gap of all shocks"
 
 
 def other_options(instance: Instance, other: Result, before: Result) -> str:
@@ -134,13 +136,13 @@ def _adversary(result: Result, faced: Faced) -> str:
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """What an answer rests on: a label and a text each."""
     if result.status == "none":
-        yield from _contradiction(result)
+        yield from contradiction(result.clash)
     if result.baseline is None:
         return
     if not result.survives:
         yield from _failing(instance, result)
     if result.lacks:
-        yield "In the baseline", _in_baseline(instance, result)
+        yield "Baseline shortage", _baseline_shortage(instance, result)
     yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)} {proof(result)}"
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands)
@@ -162,9 +164,9 @@ def money_terms(instance: Instance) -> str:
     )
 
 
-def _contradiction(result: Result) -> Iterator[tuple[str, str]]:
+def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
-    for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
+    for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
     yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
 
@@ -213,9 +215,9 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
         over = f"summed over {len(counted):,} shocks, each on its own: {below} below the floors"
         over += "; a measure for comparing plans, not a loss that can occur"
-        yield "Survival gap", f"{gap} {over}{proven}"
+        yield GAP_OF_ALL, f"{gap} {over}{proven}"
     elif proven:
-        yield "Survival gap", f"{gap}{proven}"
+        yield GAP_OF_ALL, f"{gap}{proven}"
 
 
 def _worst_shock(instance: Instance, result: Result) -> str:
@@ -242,17 +244,18 @@ def _counted_shocks(result: Result) -> list[Outcome]:
     return [each for each in counted if each.name not in faced.attacks or each.name in worst]
 
 
-def _in_baseline(instance: Instance, result: Result) -> str:
+def _baseline_shortage(instance: Instance, result: Result) -> str:
     """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []
     for d, lack in ordered:
         share, all_of_it = percent(lack.share), si(lack.unserved, "t")
-        said.append(f"{display_name(instance, d)} goes up to {share} unserved ({lack.period}), {all_of_it} in all")
-    why = "to leave it unserved is cheaper than to serve it, a rule forbids it, or there is no more to be had"
+        said.append(f"{display_name(instance, d)} up to {share} unserved ({lack.period}), {all_of_it} in all")
+    why = "though no shock strikes: in the total cost, in no gap; to leave it unserved is cheaper than to serve it, "
+    why += "a rule forbids it, or there is no more to be had"
     # Names of segments may hold commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
-    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}: {why}"
+    return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
 def _doing_nothing(result: Result) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.report.format import all_of
+from optimizer.report.narrative import GAP_OF_ALL
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si
@@ -58,7 +59,7 @@ def _figures(result: Any) -> str:
         rows.append(("Worst shock", f"{worst.name}, a survival gap of {si(worst.gap, money, 4)} at shortage cost"))
     if result.survival_gap > result.worst_gap:
         over = f"summed over {len(result.shocks):,} shocks, each on its own"
-        rows.append(("Survival gap", f"{si(result.survival_gap, money, 4)} {over}"))
+        rows.append((GAP_OF_ALL, f"{si(result.survival_gap, money, 4)} {over}"))
     return _table((), rows)
 
 

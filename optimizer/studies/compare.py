@@ -173,8 +173,8 @@ class _ComparisonBuilder:
         self.sweep, self.facts, self.step, self.on_part = sweep, facts, step, on_part
         self.given = tuple(column for _, column in given)
         cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
-        rules = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
-        self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=rules)
+        notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
+        self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=notes)
         self.shown: list[BudgetKey] = []
 
     def known(self) -> Comparison:

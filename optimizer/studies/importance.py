@@ -159,10 +159,12 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
         return ()
     from SALib.analyze.rbd_fast import analyze
 
-    found = analyze(
-        _problem(names), drawn, values / size, M=HARMONICS, num_resamples=RESAMPLES, conf_level=LEVEL, seed=seed
-    )
-    rows = zip(names, found["S1"], found["S1_conf"], strict=True)
+    # Where few values differ, a resample may have none that does, and no index: then nothing is known of S1, 0 … 1.
+    with np.errstate(invalid="ignore"):
+        found = analyze(
+            _problem(names), drawn, values / size, M=HARMONICS, num_resamples=RESAMPLES, conf_level=LEVEL, seed=seed
+        )
+    rows = zip(names, found["S1"], np.nan_to_num(found["S1_conf"], nan=1.0), strict=True)
     weights = (Weight(name, float(s1), float(margin)) for name, s1, margin in rows)
     return tuple(sorted(weights, key=lambda weight: -weight.s1))
 

@@ -14,10 +14,10 @@ options) is a note: the plan stands as if bought. Budgets are not looked at.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.derived import display_name, size_text, with_stock_paths
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, ByPeriod, Plan
@@ -242,14 +242,6 @@ def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
         elif late := [t for t in bought if not stock.allows(horizon.year(t))]:
             what = f"the plan fills it in {horizon.label(late[0])}, when it cannot be filled"
             yield f"options.{o}", what, "Change earliest or latest, or leave the purchase out of the plan."
-
-
-def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
-    """The plan with every stock of the instance, worked out from the purchases."""
-    horizon = instance.horizon
-    fills = {o: plan.fills.get(o, (0.0,) * len(horizon.periods)) for o in instance.stocks}
-    stocks = {o: stock.stock_path(horizon, fills[o]) for o, stock in instance.stocks.items()}
-    return replace(plan, fills=fills, stocks=stocks)
 
 
 def _overfull(instance: Instance, plan: Plan) -> Iterator[Words]:

@@ -34,7 +34,7 @@ NEGLIGIBLE_PART = 1 / 50
 class RangeEnd:
     """One end of a range: what a plan that was found buys, and what no plan goes beyond.
 
-    `proven` says that the two are within the gap of each other.
+    `proven` says that the two are as near as the search asks.
     """
 
     size: float
@@ -68,12 +68,12 @@ class RangeSearch:
 
     Args:
         near: the plans within the tolerance, of which at least the cheapest is known; more will be.
-        gap: how near an end and its bound have to be, a share of the option's largest size.
+        accuracy: how near an end and its bound have to be, a share of the option's largest size.
     """
 
-    def __init__(self, near: NearOptimalSearch, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, accuracy: float) -> None:
         self.near = near
-        self.searches = {o: _OptionSearch(near, o, gap) for o in near.instance.options}
+        self.searches = {o: _OptionSearch(near, o, accuracy) for o in near.instance.options}
 
     def settle(self, patience: float = RANGE_SECONDS, listener: Listener = ignore) -> None:
         """Bring the ends and their bounds together.
@@ -103,14 +103,14 @@ class RangeSearch:
 class _OptionSearch:
     """One option: `low` and `high` are proven, what plans are known to buy lies between."""
 
-    def __init__(self, near: NearOptimalSearch, option: str, gap: float) -> None:
+    def __init__(self, near: NearOptimalSearch, option: str, accuracy: float) -> None:
         self.near, self.option = near, option
         lever = near.instance.options[option]
         # What a stock holds is limited, what is bought for it over all years is not.
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
-        self.tolerance = max(gap, NEGLIGIBLE) * self.scale
+        self.tolerance = max(accuracy, NEGLIGIBLE) * self.scale
         self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.tolerance)
         # A lumpy option that is bought at all has a least size.
         self.unit = getattr(lever, "unit_size", 0.0)

@@ -28,6 +28,7 @@ from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
+from optimizer.instance.derived import with_stock_paths
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
@@ -36,7 +37,6 @@ from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
-from optimizer.studies.purchases import with_stock_paths
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule"]

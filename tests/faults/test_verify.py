@@ -269,6 +269,30 @@ def test_a_shock_that_could_go_better_is_found(plans: dict[str, Data]) -> None:
 # The command
 
 
+CUT = {"start": 2027, "months": 12, "probability": 0.5, "cuts": [{"region": "rival", "severity": 1}]}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [{"shocks": {"cut": CUT}, "policy": {"gap_price": 0.1}}, {"ensembles": {"cut": CUT | {"count": 1, "survive": 0}}}],
+)
+def test_a_gap_that_is_cheaper_to_leave_than_to_close_agrees(rest: Data) -> None:
+    # Half of 100 t is the floor. A tonne from the friend costs 100, to go without it 10, and 1 more below the floor.
+    flows = {"stage": "magnet", "output": {"magnet": 1}, "capacity": 100}
+    data = {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {
+            "imports": flows | {"region": "rival", "cost": 1},
+            "friend": flows | {"region": "friend", "cost": 100},
+        },
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 10}},
+    }
+    result = so.solve(so.read(data | rest))
+    assert (result.shocks[0].gap, result.shocks[0].cost) == pytest.approx((500, 1000))
+    assert verified(saved(result), "proof").report.disagreements == []
+
+
 def test_verify_prints_what_it_leaves_out(plans: dict[str, Data], tmp_path: Path) -> None:
     path = written(plans["many"], tmp_path)
     done = run("verify", path)

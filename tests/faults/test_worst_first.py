@@ -41,7 +41,7 @@ def test_others_come_by_their_gaps(result: so.Result) -> None:
 
 def test_facts_begin_with_the_worst_shock(instance: so.Instance, result: so.Result) -> None:
     (label, worst), (second, summed), *_ = facts(instance, result)
-    assert (label, second) == ("Worst shock", "Survival gap")
+    assert (label, second) == ("Worst shock", "Gap of all shocks")
     assert worst.startswith("embargo@2029 (2029 to 2030): a survival gap of 70M USD, 140 t below the floors")
     assert summed.startswith("110M USD summed over 2 shocks, each on its own: 220 t below the floors")
 
@@ -64,9 +64,9 @@ def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result
         instance, result
     )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
-    assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Survival gap"]
+    assert [label for label, _ in point["facts"]][:2] == ["Worst shock", "Gap of all shocks"]
     notebook = result._repr_html_()
-    assert notebook.index("Worst shock") < notebook.index("Survival gap")
+    assert notebook.index("Worst shock") < notebook.index("Gap of all shocks")
     assert "worst gap 70M USD" in repr(result)
 
 

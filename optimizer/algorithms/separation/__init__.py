@@ -167,7 +167,7 @@ def do_nothing_shortfalls(tree: FutureTree, answers: Sequence[Sequence[BatchResp
 def _shortfall(instance: Instance, shock: Shock, unserved: Vector) -> dict[tuple[str, int], float]:
     path = instance.path(shock)
     return {
-        (d, t): float(unserved[i, k]) - (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
+        (d, t): float(unserved[i, k]) - path.most_unserved_at(d, t)
         for i, d in enumerate(instance.demands)
         for k, t in enumerate(shock.periods)
     }

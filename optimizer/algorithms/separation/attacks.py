@@ -361,9 +361,9 @@ class FutureAttacks:
 
     def __init__(self, tree: FutureTree, oracles: Sequence[AttackOracle | None]) -> None:
         self.tree, self.oracles = tree, tuple(oracles)
-        members = first_stages_model(tree).members
+        submodels = first_stages_model(tree).submodels
         self._places = {
-            number: (oracle, own_columns(oracle.programmes.plan, members[number]))
+            number: (oracle, own_columns(oracle.programmes.plan, submodels[number]))
             for number, oracle in enumerate(self.oracles)
             if oracle is not None
         }

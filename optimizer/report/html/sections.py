@@ -36,6 +36,8 @@ _OUTLINE, _DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
 
 # Studies with a figure of their own.
 Study = FuturesStudy | Discovery | ChartedStudy
+# The numbers of a picture, and the tables behind it.
+PictureData = tuple[dict[str, Any], list[dict[str, Any]]]
 # Frames of more rows are in the JSON and in the CSV files of the command alone.
 _MOST_ROWS = 100
 # The figures of studies that a page does not draw itself: caption, the frames that have its numbers, what draws it.
@@ -137,32 +139,32 @@ def _figure(found: Study) -> list[dict[str, Any]]:
     return [{"kind": "figure", "caption": caption, "alt": alt, "picture": picture_address(picture), "behind": behind}]
 
 
-def _map(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _map(book: Book) -> PictureData:
     maps = maps_of(book)
     return {"maps": [each.to_dict() for each in maps]}, map_table(book.instance, maps)
 
 
-def _years(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _years(book: Book) -> PictureData:
     years = years_of(book.instance, book.own.result, book.own.moves)
     if not any(each.spent for each in years):
         raise ValueError("nothing is bought")
     return {"years": [dict(vars(each)) for each in years]}, [years_table(book.own.result, years)]
 
 
-def _draw_down(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _draw_down(book: Book) -> PictureData:
     drawn = drawn_stocks(book)
     stocks = [dict(vars(each)) for each in drawn.stocks]
     data = {"shock": drawn.outcome.name, "start": drawn.start, "stocks": stocks}
     return data, [draw_down_table(book.instance, drawn.stocks, drawn.start)]
 
 
-def _segment_sources(book: Book) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _segment_sources(book: Book) -> PictureData:
     both, chosen = hardest_sources(book)
     return {"paths": [dict(vars(each)) for each in both], "chosen": chosen}, sources_tables(book.instance, both, chosen)
 
 
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
-_PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], tuple[dict[str, Any], list[dict[str, Any]]]]]] = {
+_PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
     "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),

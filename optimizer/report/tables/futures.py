@@ -11,7 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
-from optimizer.report.narrative import money_terms, proof_of_gap
+from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_gap
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -73,9 +73,7 @@ def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
 def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage] = ()) -> Iterator[tuple[str, str]]:
     """What an answer rests on: a label and a text each."""
     if result.status == "none":
-        for i, rule in enumerate(result.clash or ("not named: the time ran out",)):
-            yield "Conflict (IIS)" if i == 0 else "", rule
-        yield "What it takes", "These rules cannot be satisfied together: relax at least one."
+        yield from contradiction(result.clash)
     if result.futures:
         yield from _money_facts(instance, result, stages)
         yield from futures_caveats(result)
@@ -104,7 +102,10 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
         gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
-        yield "Survival gap", f"{gaps}; of the worst shock in any future {si(result.worst_gap, money, 4)}"
+        yield (
+            GAP_OF_ALL,
+            f"{gaps}, summed over shocks; of the worst shock in any future {si(result.worst_gap, money, 4)}",
+        )
     if are_several and not result.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, the branches of a question are equally likely"
 

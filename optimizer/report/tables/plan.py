@@ -1,6 +1,6 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -54,6 +54,9 @@ WIDE_WITH_BARS = 76
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
 # Why shocks can be expected to cost less than the baseline.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
+# The sign of shocks that last until the horizon ends, and what it means.
+UNTIL_END = "‡"
+ENDING = f"{UNTIL_END} lasts until the horizon ends; of several shocks in a row, at least one does."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
@@ -190,48 +193,57 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     """One table for as many segments as fit beside each other; the most critical rows where there are many."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
-    segments, titles = list(instance.demands), [_title(instance, row) for row in shown]
+    ending = {each.name for each in result.shocks if each.last == result.periods[-1]}
+    segments = list(instance.demands)
+    titles = [_title(instance, row, _sign(row, ending)) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.shocks) for row in shown)
     tables: list[RenderableType] = [
-        _matrix(instance, shown, segments[first : first + per_table]) for first in range(0, len(segments), per_table)
+        _matrix(instance, shown, titles, segments[first : first + per_table])
+        for first in range(0, len(segments), per_table)
     ]
     if not shown or not tables:
         return []
-    tables[-1] = Group(tables[-1], Text(_caption(shown, segments, hidden), style="dim"))
+    tables[-1] = Group(tables[-1], Text(_caption(shown, segments, hidden, ending), style="dim"))
     return [*tables, *([_weakest(instance, result)] if any(each.flows is None for each in result.shocks) else [])]
 
 
-def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int) -> str:
+def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
     first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
     said = {
         FOLDED: any(row.fold.is_many for row in rows),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
+        ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
     return "\n".join([first, *(text for text, applies in said.items() if applies)])
 
 
-def _matrix(instance: Instance, rows: Sequence[Folded], segments: Sequence[str]) -> Table:
+def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], segments: Sequence[str]) -> Table:
     heads = [display_name(instance, d) for d in segments]
-    lines = [(_title(instance, row), [_cell(instance, row, d) for d in segments]) for row in rows]
+    lines = [(title, [_cell(instance, row, d) for d in segments]) for title, row in zip(titles, rows, strict=True)]
     return cross_table("Survival", "Shock", heads, lines, labels={"max_width": NAMES},
                        layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
-def _title(instance: Instance, row: Folded) -> Text:
+def _title(instance: Instance, row: Folded, sign: str) -> Text:
     """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
     mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
     if not row.fold.is_many:
         name, key = shock_title(instance, row.fold.name), row.fold.name
-        name += " (may fail)" if row.excused else ""
-        beside = f" ({key})" if len(name) + len(key) < NAMES - 5 else f"\n  {key}"
-        return mark + Text(name) + Text(beside if name != key else "", style="dim")
-    title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}")
+        said = f"{name}{' (may fail)' if row.excused else ''}{sign}"
+        beside = f" ({key})" if len(said) + len(key) < NAMES - 5 else f"\n  {key}"
+        return mark + Text(said) + Text(beside if name != key else "", style="dim")
+    title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}{sign}")
     is_kept = row.survives and not row.excused
     return mark + title.append(f"\n  {'tightest' if is_kept else 'worst'} {row.worst.name}", style="dim")
+
+
+def _sign(row: Folded, ending: Collection[str]) -> str:
+    """What stands behind the name of a row of which a shock lasts until the horizon ends."""
+    return f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
 
 
 def _is_partial(row: Folded, d: str) -> bool:

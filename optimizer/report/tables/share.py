@@ -96,8 +96,9 @@ def share_headline(found: CostShares) -> str:
 def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
-        gap = f"cannot keep its floors: a survival gap of {si(each.result.survival_gap, money)}"
-        yield coalition_name(found, each), gap if each.result.baseline else "no plan obeys its rules"
+        has_plan, gap = each.result.baseline is not None, each.result.survival_gap
+        why = f"cannot keep its floors: a survival gap of {si(gap, money)}" if has_plan else "no plan obeys its rules"
+        yield coalition_name(found, each), why
     if any(each.result.baseline for each in found.unpriced):
         cure = "write policy.gap_price, or --set policy.gap_price=1: each gap then costs what its shortage costs"
         yield "What to do", cure
@@ -200,7 +201,7 @@ def _coalitions(found: CostShares) -> Table:
         [(Text(coalition_name(found, each)), _coalition_cells(found, each)) for each in found.coalitions],
         caption="Costs: present value beyond the no-shock costs of its members, gaps at their price."
         if found.shares
-        else f"Costs: present value, no-shock costs included. {DASH} floors fail, and gaps have no price.",
+        else f"Costs: present value, no-shock costs included. {DASH} no plan, or floors fail and gaps have no price.",
         **_WIDE,
     )
 

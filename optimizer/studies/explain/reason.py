@@ -255,9 +255,7 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
     """How much a segment is below its floor in some periods, t."""
-    path = instance.path(event)
-    allowed = (1.0 - path.floor_at(d, t)) * path.demand_at(d, t)
-    return max(0.0, flows.total(d, "unserved", (t,)) - float(allowed))
+    return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
 def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:

@@ -206,8 +206,8 @@ class _Judge:
         if solved.values is None or solved.status != "optimal":
             return PlanNeed(False if solved.status == "infeasible" else None)
         values = solved.values.tolist()
-        parts = zip(self.tree.futures, solved.builder.members, strict=True)
-        spent = [outlay(member, future.instance, ()).value(values) for future, member in parts]
+        parts = zip(self.tree.futures, solved.builder.submodels, strict=True)
+        spent = [outlay(submodel, future.instance, ()).value(values) for future, submodel in parts]
         changes = self.changes(read_joint_plan(variant.tree, solved.builder, values))
         more = self.weighted(spent) - self.result.outlay
         return PlanNeed(True, changes, more, solved.cost - self.result.expected_cost)

@@ -312,17 +312,17 @@ class _Search:
     def _conclude(self, number: int, future: Future, found: RobustPlans) -> Result:
         """One future under the plan, as a result of its own; attacks on it are among its shocks."""
         solved, attacked = found.solved, found.attacked[number]
-        member = solved.builder.members[number]
-        shaped = None if attacked is None else shape(future.instance, attacked, member)
+        submodel = solved.builder.submodels[number]
+        shaped = None if attacked is None else shape(future.instance, attacked, submodel)
         instance, faced = (future.instance, None) if shaped is None else (shaped.instance, shaped.faced)
         own = replace(
             solved,
             status="optimal",
-            builder=member,
+            builder=submodel,
             cost=math.nan,
             bound=-math.inf,
             # A search that was stopped has not seen all shocks: then the gap is what the plan leaves in them.
-            gap=math.inf if solved.status == "stopped" else _gap(instance, solved, member),
+            gap=math.inf if solved.status == "stopped" else _gap(instance, solved, submodel),
             gap_bound=0.0,
             duals=None,
             history=(),
@@ -446,11 +446,11 @@ def with_regret(instance: Instance, future: Future, result: Result, alone: Alone
     return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
 
 
-def _gap(instance: Instance, solved: SearchResult, member: ModelBuilder) -> float:
+def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
     """The survival gap of a future in a model: that of its listed shocks, and of the worst attack at each start."""
     assert solved.values is not None
     total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
-    for name, below in formulation.gaps(member, instance).items():
+    for name, below in formulation.gaps(submodel, instance).items():
         entry, _, start = name.rpartition("@")
         gap = max(0.0, below.value(values))
         if instance.adversary is None or instance.adversary.targets_of(entry) is None:
