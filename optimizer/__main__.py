@@ -5,6 +5,7 @@ Output streams may be closed before the end, as by `head`; terminals are of ever
 
 import codecs
 import errno
+import gc
 import os
 import signal
 import stat
@@ -12,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from optimizer.errors import ExitCode
+from optimizer.tolerances import COLLECTED
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -108,6 +110,7 @@ def main() -> None:
     try:
         _handle_signals()
         protect_streams()
+        gc.set_threshold(*COLLECTED)
         from optimizer.cli.app import app
 
         app()

@@ -44,6 +44,13 @@ class CutSearch(RecourseEstimates):
 
     def run(self) -> SearchResult:
         """Least expected cost with all floors kept, or the least gap; by the price of gaps both at once."""
+        try:
+            return self._minimise()
+        finally:
+            # They refer to the search, and it to them: large masters would stay until Python looks for such circles.
+            self.loops.clear()
+
+    def _minimise(self) -> SearchResult:
         if self.has_priced_gaps:
             return self._minimise_priced()
         if self.phase in (LARGEST_GAP, "gap", AT_GAP):
@@ -56,7 +63,10 @@ class CutSearch(RecourseEstimates):
     def go_on(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
         """The plan with the least gap, where floors are known to fail in some shocks, after some rounds."""
         self.shocks, self.history = list(shocks), self.history or list(history)
-        return self.minimise_gap()
+        try:
+            return self.minimise_gap()
+        finally:
+            self.loops.clear()
 
     def _minimise_priced(self) -> SearchResult:
         """The least cost with the price of gaps in it."""

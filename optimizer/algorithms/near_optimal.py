@@ -31,7 +31,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import BranchingHistory, Clock, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
@@ -198,8 +198,8 @@ class NearOptimalSearch(Search):
         # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
         most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
         if objective.terms != self.cost.terms:
-            # Other objectives than cost are new each time.
-            most, history = math.inf, None
+            # Other objectives than cost are new each time; what branching gains is not.
+            most, history = math.inf, None if history is None else BranchingHistory(history.gains)
         result = self._glance(plans, own, enough, most)
         if result is None:
             if plans:

@@ -178,6 +178,8 @@ class Search:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
         listed: the oracle of the instance's own shocks.
         rounded: valid inequalities that follow from floors.
+        report: passes a step on, with the seconds of the whole search. Models hold it: it does not hold the search, so
+            that both are gone once the search is.
     """
 
     def __init__(
@@ -195,6 +197,7 @@ class Search:
         self.tree = instance.tree
         self.evaluator, self.problem, self.add, self.few = evaluator, problem, add, few
         self.began = time.perf_counter()
+        self.report = _with_seconds(listener, self.began)
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:
             evaluator.writer = Writer(instance)
         self.writer = evaluator.writer
@@ -235,10 +238,6 @@ class Search:
         """The relaxation of a model with what follows from its floors for whole numbers of openings."""
         return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
 
-    def report(self, event: Progress) -> None:
-        """Pass a step on, with the seconds of the whole search."""
-        self.listener(replace(event, seconds=time.perf_counter() - self.began))
-
     def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
         """Keep the end of a round in the history, and pass it on."""
         event = Progress(
@@ -274,3 +273,7 @@ class Search:
             self._has_warned = True
             what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
             warnings.warn(what, OptimizerWarning, stacklevel=2)
+
+
+def _with_seconds(listener: Listener, began: float) -> Listener:
+    return lambda event: listener(replace(event, seconds=time.perf_counter() - began))

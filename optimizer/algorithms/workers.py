@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from optimizer.solver.base import SIGNALS
+from optimizer.tolerances import COLLECTED
 
 # Seconds between two looks at the main process. The solver runs without the interpreter's lock, so that a long solve
 # does not keep a worker from looking.
 WATCH = 0.25
-# Python looks for garbage in circles a fifth as often as by its own numbers, by which that is an eighth of a study.
-COLLECTED = (10_000, 10, 10)
 
 
 def start_worker() -> Any:

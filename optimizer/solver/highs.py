@@ -5,7 +5,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,10 +91,12 @@ class HighsBackEnd:
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
             # Before the handlers of Ctrl-C, which have the last word.
-            self._highs.cbMipInterrupt += self._end_early
-            self._highs.cbSimplexInterrupt += self._go_on
-            self._highs.cbIpmInterrupt += self._go_on
+            self._highs.cbMipInterrupt += _weak(self._end_early)
+            self._highs.cbSimplexInterrupt += _weak(self._go_on)
+            self._highs.cbIpmInterrupt += _weak(self._go_on)
         self._highs.HandleUserInterrupt = True
+        # Its handler of Ctrl-C refers to itself.
+        weakref.finalize(self, setattr, self._highs, "HandleUserInterrupt", False)
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
         # What was passed on: by column its cost, bounds, and whether it is an integer; nan where nothing was.
         self._passed = np.full((4, len(self._all)), np.nan)
@@ -109,7 +112,7 @@ class HighsBackEnd:
         self._is_short = False
         # The last linear programme and its solution; None without one, or since the model has grown.
         self._last: Solved | None = None
-        self._highs.cbMipLogging += self._log
+        self._highs.cbMipLogging += _weak(self._log)
         # By name a basis, and its linear programme with its solution; None where rows came after it.
         self._kept: dict[str, tuple[Any, Solved | None]] = {}
 
@@ -441,6 +444,17 @@ class HighsBackEnd:
         if verdict == "stopped" or is_mip or not solution.dual_valid:
             return RawResult(verdict, values, bound, None)
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
+
+
+def _weak(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A callback that does not keep its object: a model is gone, with all its memory, once nobody uses it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(event: Any) -> None:
+        if (known := reference()) is not None:
+            known(event)
+
+    return call
 
 
 def undecided(highs: Any) -> SolverError:
