@@ -239,7 +239,7 @@ class PlanReduction:
         self._limit_gaps(builder, failing)
         cost = total(
             future.probability * formulation.cost(member, future.instance, future.instance.events)
-            for future, member in zip(self.tree.futures, builder.members, strict=True)
+            for future, member in zip(self.tree.futures, builder.submodels, strict=True)
         )
         model = Model(builder, cost, self.settings, self.clock)
         kept = [
@@ -254,7 +254,7 @@ class PlanReduction:
     def _limit_gaps(self, builder: ModelBuilder, failing: set[str]) -> None:
         """gap_s ≤ gap_s(plan), in tonnes of the segment that is the dearest to leave short."""
         limits = {event.name: gap for event, gap in zip(self._events, self._before.gap, strict=True)}
-        for number, (future, member) in enumerate(zip(self.tree.futures, builder.members, strict=True)):
+        for number, (future, member) in enumerate(zip(self.tree.futures, builder.submodels, strict=True)):
             for own, gap in formulation.gaps(member, future.instance).items():
                 name, unit = self.tree.name(number, own), max(gap.terms.values(), default=0.0)
                 if name in failing and unit > 0:
@@ -265,7 +265,7 @@ class PlanReduction:
         """The columns of purchases, and what the first plans buy there."""
         columns = [j for j, column in enumerate(builder.columns) if column.integer]
         most = dict(zip(columns, joint_integers(self.tree, self.plans, builder).tolist(), strict=True))
-        for future, member, plan in zip(self.tree.futures, builder.members, self.plans, strict=True):
+        for future, member, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
             values = plan_values(future.instance, plan, member)
             for o, option in future.instance.options.items():
                 bought = member.column_index().get(("", o, option.purchase_column), {}).values()
@@ -279,7 +279,7 @@ def including(plans: Sequence[Plan]) -> Rows:
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         # Futures share the columns of what they cannot but buy alike: one row for each.
         kept = set[int]()
-        for future, member, plan in zip(instance.tree.futures, builder.members, plans, strict=True):
+        for future, member, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
             values, found = plan_values(future.instance, plan, member), member.column_index()
             for o, option in future.instance.options.items():
                 for t, column in found.get(("", o, option.purchase_column), {}).items():

@@ -252,11 +252,6 @@ class ModelBuilder(Ledgers):
         """The builders of the futures that this programme holds, in their order: of one alone, itself."""
         return (self,)
 
-    @property
-    def members(self) -> "Sequence[ModelBuilder]":
-        """The submodels."""
-        return self.submodels
-
     def sharing(self, row: int) -> Sequence[int]:
         """The numbers of the futures that have a row."""
         return (0,)

@@ -19,6 +19,7 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
@@ -66,7 +67,7 @@ class Alternatives:
             time ran out, ``none`` where there is no plan.
         within: the tolerance, a share of the measure.
         most: the cost that it allows, present value; with the price of gaps where they have one.
-        gap: to which the least cost is proven, a share of the measure.
+        accuracy: to which the least cost is proven, a share of the measure; `gap` in 0.1.0.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.
         plans: alternatives, the first the most different from the cheapest.
@@ -79,7 +80,7 @@ class Alternatives:
     status: AlternativesStatus
     within: float
     most: float
-    gap: float
+    accuracy: float
     cheapest: Result
     ranges: tuple[SizeRange, ...] = ()
     plans: tuple[Alternative, ...] = ()
@@ -87,6 +88,8 @@ class Alternatives:
     seconds: float = 0.0
     measure: Measure | None = None
     sizes: float = SIZE_GAP
+
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     @property
     def more(self) -> float:
@@ -103,7 +106,7 @@ class Alternatives:
             "currency": self.cheapest.currency,
             "status": self.status,
             "within": self.within,
-            "gap": self.gap,
+            "gap": self.accuracy,
             "most": self.most if has_plan else None,
             "more": self.more if has_plan else None,
             "measure": None if self.measure is None else self.measure.to_dict(),
@@ -153,7 +156,7 @@ def alternatives(
             ``10%``, or money, such as ``20M``.
         plans: how many alternatives to find.
         budget, scenario: as for `solve`.
-        settings: `gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
+        settings: `mip_gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
             and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
@@ -190,7 +193,8 @@ def alternatives(
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, solver)
-        return replace(found, within=allowed.of(measure), gap=settings.mip_gap, measure=measure, sizes=near.mip_gap)
+        share, accuracy = allowed.of(measure), settings.mip_gap
+        return replace(found, within=share, accuracy=accuracy, measure=measure, sizes=near.mip_gap)
 
 
 def _around(

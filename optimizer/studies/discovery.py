@@ -161,7 +161,7 @@ class SampleDimension:
         span = self.high - self.low
         shares = [None if end is None else (end - self.low) / span for end in (low, high)]
         members = []
-        for each in self.number.members:
+        for each in self.number.inputs:
             ends = [None if share is None else each.low + share * (each.high - each.low) for share in shares]
             members.append({"path": each.path, "low": ends[0], "high": ends[1], "factor": each.is_factor})
         return data | {"members": members}
@@ -348,7 +348,7 @@ def discover(
     fit = fit_plan(base, result, file)
     check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
-    numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.members)]
+    numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.inputs)]
     shares, states = sample_states(base, numbers, samples, seed)
     clock = Clock(time_limit)
     with interruptible(clock, listener):

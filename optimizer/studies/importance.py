@@ -188,11 +188,6 @@ class UncertainNumber:
         return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
 
     @property
-    def members(self) -> tuple[Uncertain, ...]:
-        """The inputs, by their key in JSON."""
-        return self.inputs
-
-    @property
     def first(self) -> Uncertain:
         """The input that stands for all."""
         return self.inputs[0]
