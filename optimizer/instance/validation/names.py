@@ -207,8 +207,9 @@ def _words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
         yield from (((section, name), name) for name in ids)
     for name, activity in unchecked.instance.activities.items():
         place = (activity_section(unchecked.instance, name), name)
-        for field in {"region", "stage"} & activity.model_fields_set:
-            yield (*place, field), getattr(activity, field) or ""
+        for field in ("region", "stage"):
+            if field in activity.model_fields_set:
+                yield (*place, field), getattr(activity, field) or ""
 
 
 def names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
