@@ -293,6 +293,13 @@ def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees
     assert "the audit disagrees in 1 place(s):\n  a row" in done.stderr
 
 
+def test_studies_on_the_page_of_another_measure_look_at_its_plan(tmp_path: Path) -> None:
+    words = ["report", str(CASES / "hand_cvar.yaml"), "--with", "stress", "--json", "--output", str(tmp_path / "a.html")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["studies"]["stress"]["samples"] > 0
+
+
 def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
     page, figure = tmp_path / "page.html", tmp_path / "tree.svg"
     done = diversify("report", saved, "--output", str(page))

@@ -73,11 +73,10 @@ class StudySubject:
 
     @property
     def result(self) -> "Result":
-        """The plan of one future."""
+        """The plan of one future; with another measure than expected cost it is that of the only one."""
         from optimizer.results.result import Result
 
-        assert isinstance(self.plan, Result)
-        return self.plan
+        return self.plan if isinstance(self.plan, Result) else self.plan.futures[0].result
 
 
 def _check_futures(source: str, instance: "Instance") -> None:
