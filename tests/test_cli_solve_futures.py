@@ -258,6 +258,9 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
     [
         (("total_cost",), 1.0, "total_cost: 1 is not 240"),
         (("futures", 0, "result", "plan"), None, "not a plan file"),
+        (("futures", 0, "least_cost"), "here", "not a plan file: futures.0.least_cost"),
+        (("outlay",), "-2B", "not a plan file: outlay"),
+        (("audit", "worst"), "little", "not a plan file: audit.worst"),
         (("futures", 0, "result", "total_cost"), 1.0, "high"),
         (("builds", 0, "size"), 9.0, "decisions.plant.2027 in high, low: 9 is not"),
         (("builds", 1, "paid", 0), 1.0, "decisions.paid.plant.2028 in high: high: 1 is not"),

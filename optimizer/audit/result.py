@@ -360,7 +360,8 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
     if not report.ok:
         return report
     for future in result.futures:
-        report.add(future.name, Report(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
+        audit = future.result.audit
+        report.add(future.name, Report(rows=audit.get("rows", 0), worst=audit.get("worst", 0.0)))
     for t in instance.horizon.periods:
         for number, future in enumerate(result.futures):
             first = tree.node(number, t)

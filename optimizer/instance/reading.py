@@ -96,7 +96,9 @@ PASSES: tuple[Check, ...] = (
     lint.buying_costs_something,
     lint.stock_that_is_paid_back_is_there,
     lint.magnitudes_are_plausible,
+    lint.multipliers_are_plausible,
     lint.ids_are_told_apart,
+    names.words_are_not_blank,
     lint.regions_are_told_apart,
     lint.home_is_somewhere,
 )
@@ -427,7 +429,7 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
     whole: dict[str, Any] = dict(at_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
-    if section == "options" and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
+    if section == "options" and home is not None and KINDS[whole["kind"]].is_at_home and whole.get("region") is None:
         whole["region"] = home
     return whole
 

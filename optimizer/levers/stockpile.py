@@ -84,6 +84,8 @@ class Stock(Lever):
         if self.price_response is not None and self.fill_rate is None:
             what, cure = "price_response without a fill_rate", "Give fill_rate, the most that is bought a year, t."
             raise finding(what, cure)
+        if self.price_response is not None and self.fill_rate is not None:
+            self.price_response.refuse_steep(self.fill_rate)
         return self
 
     @property

@@ -181,6 +181,7 @@ class Activity(Described):
 
 
 PIECES = 8
+STEEPEST = 1e6
 SURCHARGE = "surcharge"
 
 
@@ -210,6 +211,16 @@ class PriceResponse(Described):
             )
             raise finding(what, "Write as reference what the whole market turns over; included is a part of it.")
         return self
+
+    def refuse_steep(self, most: float) -> None:
+        """Refuse a price that the most that can be bought, t/yr, raises beyond what can be computed with.
+
+        Raises:
+            PydanticCustomError: it does.
+        """
+        if math.log1p(max(0.0, most - self.included) / self.reference) > self.elasticity * math.log(STEEPEST):
+            what = f"at {most:g} t a year the price is more than {STEEPEST:,.0f} times the one in the file"
+            raise finding(what, "Raise reference, what the whole market turns over, or elasticity.")
 
     def surcharge(self, rate: float, most: float) -> float:
         """ψ of a rate, as drawn, t/yr; `most` is the largest rate."""
@@ -265,6 +276,8 @@ class Process(Activity):
                 "a surplus that is sold (cost below 0) has no price_response: it would sell dearer, which is not convex"
             )
             raise finding(what, "Remove price_response, or write what it costs.")
+        if self.price_response is not None:
+            self.price_response.refuse_steep(max(self.capacity.values))
         return self
 
     @property

@@ -7,15 +7,17 @@ Decision         one purchase, and the futures in which it is made
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, ClassVar
+
+from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain, write_commitments
-from optimizer.results.result import Result
+from optimizer.results.result import Result, check_record
 from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -236,31 +238,32 @@ def _decided(each: Decision) -> dict[str, Any]:
     return data | {"futures": list(each.futures), "paid": list(each.paid)}
 
 
-def _decision(data: Mapping[str, Any]) -> Decision:
+def _decision(data: Mapping[str, Any]) -> dict[str, Any]:
     made = {key: value for key, value in data.items() if key != "amount"}
-    made |= {"futures": tuple(data["futures"]), "paid": tuple(data["paid"])}
-    if "amount" in data:
-        made |= {"size": data["amount"], "opened": False, "is_stock": True}
-    return Decision(**made)
+    return made | ({"size": data["amount"], "opened": False, "is_stock": True} if "amount" in data else {})
 
 
-def _future(data: Mapping[str, Any]) -> FutureResult:
-    answers = tuple((question, each["branch"], each["from"]) for question, each in data["answers"].items())
+def _future(data: Mapping[str, Any]) -> dict[str, Any]:
+    answers = [(question, each["branch"], each["from"]) for question, each in data["answers"].items()]
     figures = {key: data[key] for key in ("name", "probability", "least_cost", "least_bound", "regret")}
-    return FutureResult(answers=answers, result=Result.from_dict(data["result"]), **figures)
+    return figures | {"answers": answers, "result": Result.from_dict(data["result"])}
+
+
+@cache
+def _adapter() -> TypeAdapter[FuturesResult]:
+    return TypeAdapter(FuturesResult)
 
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
-    known = {part.name for part in fields(FuturesResult)} - {"departures", "problem", "futures", "decisions"}
-    made: dict[str, Any] = {name: data[name] for name in known}
-    made |= {name: tuple(made[name]) for name in ("notes", "clash", "history", "periods")}
+    known = {part.name for part in fields(FuturesResult)} - {"departures", "problem"}
+    made: dict[str, Any] = {name: data[name] for name in known - {"decisions"}}
     # Where there is no plan there are no figures: JSON says null.
     made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
-    return FuturesResult(
-        futures=tuple(map(_future, data["futures"])),
-        decisions=by_time(map(_decision, [*data["builds"], *data["purchases"]])),
-        **made,
-    )
+    made["futures"] = [_future(each) for each in data["futures"]]
+    made["decisions"] = [_decision(each) for each in (*data["builds"], *data["purchases"])]
+    check_record(data)
+    result = _adapter().validate_python(made)
+    return replace(result, decisions=by_time(result.decisions))
 
 
 def by_time(decisions: Iterable[Decision]) -> tuple[Decision, ...]:

@@ -17,6 +17,9 @@ from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
 from optimizer.units import rounded_up
 
+# A duration of more months is more likely one that was written as 24M.
+MOST_MONTHS = 1200
+
 
 def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
     """There are not too many events, and not too many periods for all that happens in each."""
@@ -75,6 +78,9 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
             up = math.ceil(months / horizon.months) * horizon.months
             what = f"{figure(months)} months are no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
+        elif months > MOST_MONTHS:
+            what = f"{months:,.0f} months are {months / 12:,.0f} years"
+            yield place, what, "Write a number of months without a suffix: M is a million.", "warning"
 
 
 def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
@@ -277,9 +283,12 @@ def _check_stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping
 
 
 def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every rule about time to survive cuts something, in some year, and some segment has a floor."""
-    instance = unchecked.instance
-    rules = instance.policy.min_time_to_survive
+    """Every rule of the policy holds in some year; one about time to survive cuts something that has a floor."""
+    instance, policy = unchecked.instance, unchecked.instance.policy
+    for field in ("max_share", "min_share"):
+        for i, share in enumerate(getattr(policy, field)):
+            yield from _begins(instance, ("policy", field, i), share.from_)
+    rules = policy.min_time_to_survive
     for i, rule in enumerate(rules):
         yield from _of_rule(unchecked, instance, ("policy", MIN_TIME_TO_SURVIVE, i), rule)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
@@ -287,11 +296,16 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", MIN_TIME_TO_SURVIVE), "asks nothing: no segment has a floor", cure, "warning"
 
 
-def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
+def _begins(instance: Instance, place: Place, year: int | None) -> Iterator[Problem]:
+    """A rule holds from a year of the horizon on."""
     last = instance.horizon.end
-    if rule.from_ is not None and rule.from_ > last:
-        what = f"never holds: {rule.from_} is after the horizon, which ends in {last}"
+    if year is not None and year > last:
+        what = f"never holds: {year} is after the horizon, which ends in {last}"
         yield (*place, "from"), what, "Choose a year of the horizon, or remove the rule.", "warning"
+
+
+def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
+    yield from _begins(instance, place, rule.from_)
     for k, cut in enumerate(rule.cuts):
         if len(cut.severity) > 1:
             what = "a severity by period, but these cuts stay as they are"

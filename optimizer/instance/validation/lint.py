@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import activity_section, free_floors
+from optimizer.instance.derived import activity_section, entries_with_cuts, free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.validation.supply import Unchecked
 from optimizer.units import Series
@@ -92,6 +92,8 @@ _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensemb
 # Names shorter than the first are often one letter apart (Iran, Iraq); those longer than the second are not names of
 # regions.
 SHORTEST, LONGEST = 5, 40
+# Demand and cost in a shock are seldom more times what they are without it.
+LARGEST_FACTOR = 50
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
@@ -230,6 +232,16 @@ class _Group:
     around: Sequence[float] = ()
     gap: float = GAP
     high_only: bool = False
+
+
+def multipliers_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
+    """What a shock multiplies is not given in per cent."""
+    for place, spec in entries_with_cuts(unchecked.instance):
+        for field in ("demand", "cost"):
+            for name, factor in (getattr(spec, field, None) or {}).items():
+                if factor > LARGEST_FACTOR:
+                    what = f"the {field} in the shock is {factor:,g} times the usual one"
+                    yield (*place, field, name), what, f"Write {factor / 100:g} for {factor:g} %.", "warning"
 
 
 def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:

@@ -193,6 +193,25 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
             yield ("regions", region), "nothing stands in this region", cure, "warning"
 
 
+def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
+    """No id, region or stage is empty, or has blanks around it."""
+    for place, word in _words(unchecked):
+        if not word or word != word.strip():
+            what = f'"{word}" has blanks around it' if word.strip() else "is empty"
+            yield place, what, "Write a word without blanks around it, or remove it.", "warning"
+
+
+def _words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
+    """Every id, region and stage that the file writes; one without a value is empty."""
+    for section, ids in unchecked.declared.items():
+        yield from (((section, name), name) for name in ids)
+    for name, activity in unchecked.instance.activities.items():
+        place = (activity_section(unchecked.instance, name), name)
+        for field in ("region", "stage"):
+            if field in activity.model_fields_set:
+                yield (*place, field), getattr(activity, field) or ""
+
+
 def names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
     """A cut or a cost that names a process means one thing."""
     yield from shared_names(unchecked.declared)
