@@ -294,7 +294,8 @@ def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees
 
 
 def test_studies_on_the_page_of_another_measure_look_at_its_plan(tmp_path: Path) -> None:
-    words = ["report", str(CASES / "hand_cvar.yaml"), "--with", "stress", "--json", "--output", str(tmp_path / "a.html")]
+    output = str(tmp_path / "page.html")
+    words = ["report", str(CASES / "hand_cvar.yaml"), "--with", "stress", "--json", "--output", output]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
     assert json.loads(done.stdout)["studies"]["stress"]["samples"] > 0
