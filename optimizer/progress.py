@@ -21,7 +21,7 @@ class Progress:
             while one model is solved; ``relaxation`` or ``integers`` at the end of a round. ``stopping`` at Ctrl-C.
             Empty where a study reports a task.
         seconds: since the search began.
-        best: the best objective value found so far, money; infinite before there is one.
+        best: the best objective value found so far, money, with gaps at their price; infinite before there is one.
         bound: proven lower bound on it.
         shocks: how many shocks the model holds.
         round: of constraint generation; 0 within a round.

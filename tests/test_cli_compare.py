@@ -18,7 +18,8 @@ def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
     done = diversify("compare", TINY, "--budgets", "0,5M,10M,15M,20M", columns=columns)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= columns
-    first = "tiny: survives every shock with a budget of 15M USD; with 10M USD it survives 1 of 2. Side by side"
+    first = "tiny: survives every shock with a budget of 15M USD, the smallest of these that is enough; with 10M USD "
+    first += "it survives 1 of 2. Side by side"
     assert " ".join(done.stdout.split()).startswith(first)
     words = [line.split() for line in done.stdout.splitlines()]
     assert ["Budget,", "USD", "0", "5M", "10M", "15M", "20M"] in words

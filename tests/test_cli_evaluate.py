@@ -37,6 +37,9 @@ def test_the_answer_and_its_exit_codes(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "enough: SURVIVES both shocks" in done.stdout
     assert "Waste" in done.stdout
+    done = run("evaluate", TINY, "--plan", written(tmp_path, MUCH))
+    waste = "plant, 2026: none instead of 50 t/yr; reserve, 2026: 140 t instead of 150 t; no shock fares worse; saves"
+    assert waste in " ".join(done.stdout.replace("│", " ").split())
     assert "None" not in done.stdout
 
 
@@ -172,7 +175,7 @@ def test_plans_for_several_futures_fit_the_screen(tmp_path: Path, width: int) ->
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "too little: FAILS in 1 of 2 futures: high" in words
     assert "extension in high: for 2M USD more expected outlay every floor is kept" in words
-    assert "extension in low: smaller or left out" in words
+    assert "extension, 2028 in low: none instead of 20 t/yr; no shock fares worse; saves" in words
     assert "None" not in done.stdout
     assert "nan" not in done.stdout
 

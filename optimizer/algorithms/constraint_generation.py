@@ -367,7 +367,9 @@ class ScenarioSearch(Search):
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         self.listed.excused = self.model.excuses.excused(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
-        self.report_round("integers", found.cost, found.bound, violated)
+        # Like the relaxation, with gaps at their price.
+        _, objective = self.model.measured(found.values)
+        self.report_round("integers", objective, objective - (found.cost - found.bound), violated)
         self.latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.solver.integers]

@@ -126,6 +126,14 @@ def test_the_price_of_gaps_by_hand(strategy: Algorithm, data: Data, cost: float,
     assert found.bound == pytest.approx(cost)
 
 
+@pytest.mark.parametrize(("price", "value"), [(0.1, 0.1 * 1000), (0.4, 300)])
+def test_every_round_counts_gaps_at_their_price(price: float, value: float) -> None:
+    instance = so.read(priced(price, probability=0))
+    history = so.solve(instance, settings=so.Settings(strategy="scenarios")).history
+    ends = {step["phase"]: (step["best"], step["bound"]) for step in history if step["round"]}
+    assert ends == {phase: pytest.approx((value, value)) for phase in ("relaxation", "integers")}
+
+
 @pytest.mark.parametrize("strategy", ["scenarios", "cuts"])
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
 def test_every_strategy_has_the_measure_and_the_gap_of_the_case(name: str, strategy: StrategyName) -> None:

@@ -25,7 +25,7 @@ from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
-from optimizer.units import si
+from optimizer.units import si, si_up
 
 # Width of the labels, and of a column.
 LABELS, WIDTH, WIDER = 24, 11, 15
@@ -87,7 +87,8 @@ def _of_case(comparison: Comparison, case: str) -> str:
         return f"{title}: {_best_known(columns, money)}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
-    return f"{title}: survives every shock with {_enough(columns, money)}."
+    needed = next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
+    return f"{title}: survives every shock with {_enough(columns, needed, money)}."
 
 
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
@@ -100,10 +101,17 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
 
-def _enough(columns: Sequence[ComparisonColumn], money: str) -> str:
-    """The smallest budget of a plan that survives, and the smallest that survives as much as the one before it."""
+def _enough(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+    """The smallest budget of a plan that survives, and the smallest that survives as much as the one before it.
+
+    `needed` is the least outlay that survives; None where it is not known yet.
+    """
     first = next(column for column in columns if column.result.survives)
-    text = f"{'' if first.budget is None else 'a budget of '}{budget_text(first.budget, money)}"
+    text = "no limit on the budget" if first.budget is None else f"a budget of {budget_text(first.budget, money)}"
+    if needed is not None:
+        text += f"; the least outlay is {si_up(needed, money, 6)}"
+    elif first.budget is not None:
+        text += ", the smallest of these that is enough"
     below = [column for column in columns if not column.result.survives]
     if not below:
         return text

@@ -217,13 +217,27 @@ def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) ->
 
 def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
     """The options that change, with their branches where these are not all."""
-    names = dict[str, None]()
-    for each in changes:
-        where = ALL
-        if isinstance(each, BranchChange) and isinstance(found, FuturesEvaluation):
-            where = branches_in_words(found.plans[0].result, each.futures)
-        names[each.option if where == ALL else f"{each.option} in {where}"] = None
+    names = dict.fromkeys(each.option + _branches(found, each) for each in changes)
     return list_names(list(names), MOST_RULES)
+
+
+def _reduced(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+    """The purchases that can be smaller, each with both sizes."""
+    said = []
+    for each in changes:
+        before, after = (size_text(found.instance, each.option, size) for size in (each.before, each.after))
+        named = f"{each.option}, {each.period}{_branches(found, each)}"
+        said.append(f"{named}: {after if each.after > 0 else 'none'} instead of {before}")
+    tail = f"; {plural(len(said) - MOST_RULES, 'more purchase')}" if len(said) > MOST_RULES else ""
+    return "; ".join(said[:MOST_RULES]) + tail
+
+
+def _branches(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> str:
+    """The branches of a change, where these are not all."""
+    if not isinstance(change, BranchChange) or not isinstance(found, FuturesEvaluation):
+        return ""
+    where = branches_in_words(found.plans[0].result, change.futures)
+    return "" if where == ALL else f" in {where}"
 
 
 def _wasted(waste: PlanWaste | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
@@ -235,9 +249,8 @@ def _wasted(waste: PlanWaste | None, found: PlanEvaluation | FuturesEvaluation) 
         yield "Waste", f"none: whatever is left out costs more, or lets a shock{where} fare worse"
         return
     expected = "expected " if isinstance(found, FuturesEvaluation) else ""
-    options = _changed(found, waste.changes)
     saved = f"{expected}outlay {si(waste.outlay, money, 4)}, {expected or 'total '}cost {si(waste.cost, money, 4)}"
-    yield "Waste", f"{options}: smaller or left out, no shock fares worse; saves {saved}"
+    yield "Waste", f"{_reduced(found, waste.changes)}; no shock fares worse; saves {saved}"
 
 
 def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str, str]]:
