@@ -87,8 +87,8 @@ def _of_case(comparison: Comparison, case: str) -> str:
         return f"{title}: {_best_known(columns, money)}."
     if len(columns) == 1:
         return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
-    needed = next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
-    return f"{title}: survives every shock with {_enough(columns, needed, money)}."
+    needed = _least_outlay(comparison, case)
+    return f"{title}: survives every shock with {_budget(columns, needed, money)}{_with_less(columns, money)}."
 
 
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
@@ -101,23 +101,28 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
 
-def _enough(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
-    """The smallest budget of a plan that survives, and the smallest that survives as much as the one before it.
+def _least_outlay(comparison: Comparison, case: str) -> float | None:
+    """The least outlay that survives; None where it is not known yet."""
+    return next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
 
-    `needed` is the least outlay that survives; None where it is not known yet.
-    """
-    first = next(column for column in columns if column.result.survives)
-    text = "no limit on the budget" if first.budget is None else f"a budget of {budget_text(first.budget, money)}"
+
+def _budget(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+    """The smallest budget of a plan that survives, and the least outlay where it is known."""
+    budget = next(column.budget for column in columns if column.result.survives)
+    text = "no limit on the budget" if budget is None else f"a budget of {budget_text(budget, money)}"
     if needed is not None:
-        text += f"; the least outlay is {si_up(needed, money, 6)}"
-    elif first.budget is not None:
-        text += ", the smallest of these that is enough"
+        return f"{text}; the least outlay is {si_up(needed, money, 6)}"
+    return text if budget is None else f"{text}, the smallest of these that is enough"
+
+
+def _with_less(columns: Sequence[ComparisonColumn], money: str) -> str:
+    """The smallest budget that survives as much as the largest one that is not enough."""
     below = [column for column in columns if not column.result.survives]
     if not below:
-        return text
+        return ""
     then = len(below[-1].result.shocks_survived)
     less = next(column.budget or 0.0 for column in below if len(column.result.shocks_survived) == then)
-    return f"{text}; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
+    return f"; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
 
 
 # The table.
