@@ -136,6 +136,25 @@ def test_where_floors_fail_the_gap_is_held_by_hand() -> None:
     assert ranges["b"].greatest.size == pytest.approx(0, abs=0.05)
 
 
+def test_where_floors_fail_one_that_is_free_to_miss_may_be_missed_by_hand() -> None:
+    # 80 t are all that can be built, 10 t less than the floor. d in place of b costs 20 more and leaves as little. Ware
+    # costs 7 to make, and nothing to go without: none is made in a shock, nor in the one in which motors are served.
+    data = three()
+    both = {"min_size": 1, "max_size": 40}
+    data["options"] = {"a": plant(10, 40), "b": plant(11, **both), "d": plant(11.5, **both) | {"excludes": ["b"]}}
+    data["commodities"]["oxide"] = {}
+    works = {"region": "home", "stage": "oxide", "output": {"oxide": 1}, "capacity": 100, "cost": 7}
+    data["processes"]["works"] = works
+    data["demands"]["motors"]["survival"] = 0.9
+    data["demands"]["ware"] = {"commodity": "oxide", "quantity": 100, "survival": 0.5, "shortage_cost": 0}
+    slow = {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 0.1}], "probability": 0.3}
+    data["shocks"] = {"stop": data["shocks"]["stop"] | {"probability": 0.5}, "slow": slow}
+    found = so.alternatives(so.read(data), 0.1, plans=1, settings=EXACT, patience=math.inf)
+    # What is built, and half of the 20 t of motors that go unserved, at 1000.
+    assert found.cheapest.total_cost == pytest.approx(400 + 440 + 0.5 * 20_000)
+    assert [each.result.total_cost for each in found.plans] == [pytest.approx(400 + 460 + 0.5 * 20_000)]
+
+
 def test_what_has_to_come_in_whole_units() -> None:
     # 20 t of a at a time: 60, 40 and 20 of b, 20 and 40 of b: from 20 to 60, never 30.
     data = three()

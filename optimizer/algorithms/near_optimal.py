@@ -297,7 +297,7 @@ class NearOptimalSearch(Search):
             self.cost.value(values) - price * gap,
             gap=gap,
             notes=tuple(self.model.notes),
-            allows_shortages=price > 0 and gap > 0,
+            allows_shortages=gap > 0,
         )
 
 

@@ -292,7 +292,8 @@ class Outcome(ReadOnly):
         name: of the shock.
         survives: whether no segment falls below its floor.
         gap: money, the sum of its segments' gaps.
-        cost: present value of operating and shortage cost in the window, money; not weighted by probability.
+        cost: present value of operation and shortage in the window, money; all demand unserved counts at its shortage
+            cost, above the floor as well. Not weighted by probability; no part of the total cost without one.
         first, last: labels of the window's first and last period.
         probability: over the horizon.
         segments: every segment; of a summary line only the one with the least margin, and all that fail.

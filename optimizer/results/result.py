@@ -270,7 +270,11 @@ class Result(SavedPlan):
 
     @property
     def builds(self) -> "pd.DataFrame":
-        """One row a build, and one a stockpile: lever, when it is on line, size, money."""
+        """One row a build, and one a stockpile: lever, when it is on line, size, money.
+
+        The column `capex` (printed as "Spent") is undiscounted: capex and fixed cost, of a stockpile all purchases;
+        the part `capex` of `costs` has the money per unit of size only. A stockpile is `on_line` at its last purchase.
+        """
         return self.frames.builds
 
     @property

@@ -53,7 +53,10 @@ def result_frames(result: Result) -> Frames:
 
 
 def builds_frame(instance: Instance, result: Result) -> Frame:
-    """One row a build, and one a stockpile with all its purchases."""
+    """One row a build, and one a stockpile with all its purchases, `on_line` at the last of them.
+
+    `capex` is what is spent, undiscounted: capex and fixed cost, of a stockpile all purchases.
+    """
     money, spent = result.money, result.outlay
     columns = (
         FrameColumn("option", form="object", is_index=True),

@@ -123,7 +123,7 @@ def outcomes(
     Args:
         surveyed: what the plan's flows mean.
         many: the flows of all shocks.
-        costs: by shock, present value of its operation.
+        costs: by shock, present value of its operation and of all that it leaves unserved, above floors as well.
         written: shocks that the model holds; their flows are kept first, then those of the worst.
     """
     place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
