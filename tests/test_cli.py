@@ -367,6 +367,18 @@ def test_console_script_is_the_same() -> None:
 SCENARIO = "scenarios.high={demands.motors.quantity: {2026: 100, 2030: 150}}"
 
 
+def test_an_asterisk_marks_what_is_bought_in_part_without_any_shock() -> None:
+    """Imports lack 5 t of demand, which one line of 20 t a year makes. A stock of 50 t leaves 90 t of the 140 t that
+    the floor needs in the two years of an embargo: three lines."""
+    done = diversify("solve", TINY, "--set", "processes.imports.capacity=95", "--set", "options.reserve.max_size=50")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "home magnet plant* · 2026 2028 60 t/yr" in said
+    checked = diversify("check", TINY, "--set", "processes.imports.capacity=95", "--set", "options.reserve.max_size=50")
+    assert "home magnet plant (20 t/yr): pays for itself without any shock" in " ".join(checked.stdout.split())
+    assert "* some of it would be bought without any shock as well, perhaps less or later." in said
+
+
 def test_what_has_to_be_bought_is_an_override_that_the_plan_carries(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     done = diversify("solve", TINY, "--force", "plant=40@2027", "--force", "reserve=80@2026", "--output", str(plan))

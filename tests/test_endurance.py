@@ -51,6 +51,19 @@ def test_nothing_is_lost_from_a_stock_while_the_cut_lasts_but_before_it() -> Non
     assert [each.months for each in found.before] == [pytest.approx(9.6), pytest.approx(8.64)]
 
 
+def test_a_shock_of_that_length_can_end_better_or_worse() -> None:
+    # 40 t in store. Floors 0.5, 0.9: 20 t a year last 24 months, but a shock of 24 months takes 20 + 60 t.
+    # Floors 0.6, 0.3: 30 t a year last 16 months, but a shock of 24 months takes 30 + 0 t.
+    shock = {"cut": {"start": 2026, "months": 24, "cuts": [CUT]}}
+    for floors, months, survives in (((0.5, 0.9), 24, False), ((0.6, 0.3), 16, True)):
+        floor = dict(zip((2026, 2027), floors, strict=True))
+        demands = {"all": {"commodity": "magnet", "quantity": 100, "survival": floor, "shortage_cost": 1000}}
+        years = {"start": 2026, "end": 2027, "step": "year"}
+        instance = world(horizon=years, demands=demands, shocks=shock)
+        assert first(instance).months == pytest.approx(months)
+        assert so.evaluate(instance, so.Plan()).survives == survives
+
+
 def test_for_ever_where_what_is_left_keeps_the_floor() -> None:
     # Without home the rival's 90 t serve 80.
     assert first(world(), "plant") == SurvivalTime(2026, math.inf, None)

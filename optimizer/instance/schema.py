@@ -141,7 +141,8 @@ class Policy(Described):
     )
     min_time_to_survive: tuple[SurvivalRule, ...] = Field(
         default=(),
-        description="Cuts and the months for which every survival floor must hold after them: a list of rules.",
+        description="Cuts and the months for which every survival floor must hold after them, with capacities, demand "
+        "and floors frozen as at the start of the year: a list of rules.",
     )
     force: Mapping[str, ByYear] = Field(
         default_factory=dict,

@@ -263,9 +263,9 @@ def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tup
     if found:
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
         conditional = math.fsum(each.amount for each in found if each.conditional)
-        of_which = f", of which {si(conditional, digits=4)} conditional" if conditional > 0 else ""
+        of_which = f" ({si(conditional, digits=4)} of it conditional)" if conditional > 0 else ""
         parts = [_commitment_text(instance, each) for each in found]
-        yield "Committed already", f"{total}{of_which}, not counted: {list_names(parts, COMMITMENTS)}"
+        yield "Committed already", f"{total}, in no cost and no budget here{of_which}: {list_names(parts, COMMITMENTS)}"
 
 
 def _commitment_text(instance: Instance, each: CommittedMoney) -> str:

@@ -72,7 +72,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("region", form="region", is_shown=False),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False),
         FrameColumn("ramp", is_shown=False),
-        FrameColumn("without_shocks", "Without shocks as well", form="yes", is_shown=False),
+        FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
         FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
     horizon = instance.horizon
@@ -170,9 +170,8 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         for share in some
         for region, part in share.regions.items()
     )
-    return Frame.of_rows(
-        name, "Dependence", columns, rows, "Shares of baseline production. HHI: concentration, 0 to 1."
-    )
+    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1."
+    return Frame.of_rows(name, "Dependence", columns, rows, note)
 
 
 def yearly_dependence(instance: Instance, result: Result) -> Frame:

@@ -45,7 +45,7 @@ class Purchase:
     size_words: str  # the same with its unit
     paid: float
     counted: float
-    without_shocks: bool  # whether it would be bought without any shock
+    without_shocks: bool  # whether some of it would be bought without any shock, perhaps less or later
     forced: bool  # whether it has to be bought
     purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
 

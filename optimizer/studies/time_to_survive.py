@@ -8,8 +8,9 @@ Of the totals over τ (X ≤ (1−σ)·cap·τ, G ≤ min(k, release_rate·τ), 
 divided by τ: then only the stocks know how long it lasts, and the largest τ is the least s of a linear programme whose
 rows are those of any path of one year. No s at all: it does not last, τ = 0. s = 0: it lasts for ever.
 
-What works is frozen as it is at the start of a year. Demand and floors are the usual ones: of a shock only the cuts are
-taken, at their largest severity, and whether they are deliberate.
+What works, demand and floors are frozen as they usually are at the start of a year. A shock of length τ follows them
+through its window, so it can end better or worse. Of a shock only the cuts are taken, at their largest severity, and
+whether they are deliberate.
 
 Source: Simchi-Levi, Schmidt, Wei, Zhang, Combs, Ge, Gusikhin, Sanders, Zhang: Identifying Risks and Mitigating
 Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with floors, regions and substitutes.

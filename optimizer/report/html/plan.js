@@ -129,7 +129,7 @@ function drawTimeline() {
     bars(move),
     make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
   const notes = [];
-  if (moves.some(move => move.without_shocks)) notes.push("* would be bought without any shock as well.");
+  if (moves.some(move => move.without_shocks)) notes.push("* some of it would be bought without any shock as well, perhaps less or later.");
   if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,
     make("details", {class: "behind"}, make("summary", {}, "The numbers as a table", make("span", {class: "quiet"}, ": what is bought")), make("div", {class: "scroll", role: "group", tabindex: "0", "aria-labelledby": "plan-h"},

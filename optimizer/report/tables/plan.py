@@ -144,7 +144,10 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
 def _meanings(signs: Iterable[str]) -> list[str]:
     """What the signs beside options mean, of those that are there."""
-    meanings = {NO_SHOCK: "would be bought without any shock as well.", FORCED: "has to be bought (policy.force)."}
+    meanings = {
+        NO_SHOCK: "some of it would be bought without any shock as well, perhaps less or later.",
+        FORCED: "has to be bought (policy.force).",
+    }
     there = set(signs)
     return [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in there]
 
@@ -307,8 +310,8 @@ def dependence_table(instance: Instance, result: Result, width: int) -> Table | 
     """Where each commodity that is put to use comes from, in the first and the last year."""
     if not result.shares:
         return None
-    caption = "Shares of baseline production. HHI: concentration, 0 to 1. "
-    caption += f"▲ more than {percent(LINE)} from one region abroad."
+    caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
+    caption += f"HHI: concentration, 0 to 1. ▲ more than {percent(LINE)} from one region abroad."
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
     rows = [
