@@ -226,9 +226,8 @@ def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarr
 def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
     if what.is_over:
         return None
-    found = what.ask(
-        f"whether {option} can be paid", without_shocks, ProblemVariant(size(option, -1.0), name="its size")
-    )
+    task = f"whether {display_name(without_shocks, option)} can be paid"
+    found = what.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 
