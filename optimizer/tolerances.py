@@ -151,6 +151,8 @@ SCENARIO_VALUES = 400_000
 # Members who may plan together: every coalition of them is a plan of its own.
 MEMBERS_AT_ONCE = 6
 
-# After so many new objects Python looks for garbage in circles; by its own numbers that is an eighth of a study. Models
-# and searches hold no circles: what is large is gone once nobody uses it.
+# Memory.
+
+# Thresholds of Python's garbage collector; with its own it takes an eighth of a study. Models and searches are in no
+# reference cycle: what is large is gone once nobody uses it.
 COLLECTED = (100_000, 10, 10)

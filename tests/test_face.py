@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import optimizer as so
+from optimizer.solver.base import StrategyName
 
 ROOT = Path(__file__).parent.parent
 MAIN = (
@@ -103,6 +104,13 @@ def test_the_name_of_the_mip_gap_in_the_first_version_still_sets_it() -> None:
     settings = so.Settings(gap=0.01)
     assert settings == so.Settings(mip_gap=0.01)
     assert replace(settings, mip_gap=0.5).mip_gap == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "before"), [("extensive-form", "whole"), ("constraint-generation", "scenarios"), ("benders", "cuts")]
+)
+def test_an_algorithm_may_be_named_as_the_field_does(name: StrategyName, before: StrategyName) -> None:
+    assert so.Settings(strategy=name) == so.Settings(strategy=before)
 
 
 def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:

@@ -15,8 +15,9 @@ How lower and upper bound of one of these objectives meet is in `benders_loop`, 
 what a plan is worth is in `benders_evaluation`.
 """
 
+import contextlib
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -44,11 +45,8 @@ class CutSearch(RecourseEstimates):
 
     def run(self) -> SearchResult:
         """Least expected cost with all floors kept, or the least gap; by the price of gaps both at once."""
-        try:
+        with self._released():
             return self._minimise()
-        finally:
-            # They refer to the search, and it to them: large masters would stay until Python looks for such circles.
-            self.loops.clear()
 
     def _minimise(self) -> SearchResult:
         if self.has_priced_gaps:
@@ -63,8 +61,14 @@ class CutSearch(RecourseEstimates):
     def go_on(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
         """The plan with the least gap, where floors are known to fail in some shocks, after some rounds."""
         self.shocks, self.history = list(shocks), self.history or list(history)
-        try:
+        with self._released():
             return self.minimise_gap()
+
+    @contextlib.contextmanager
+    def _released(self) -> Iterator[None]:
+        """Drop the loops at the end: they refer to the search, and a reference cycle would keep their masters."""
+        try:
+            yield
         finally:
             self.loops.clear()
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Settings
 
-# The algorithms of `--strategy`, each with its name in `Settings.strategy`, which is read as well.
-_STRATEGIES = {"auto": "auto", "extensive-form": "whole", "constraint-generation": "scenarios", "benders": "cuts"}
 _STRATEGIES_IN_HELP = (
     "auto; extensive-form: one model; constraint-generation: adds violated shocks; benders: adds cuts."
 )
@@ -70,7 +68,7 @@ def command(
         time_limit=time_limit,
         threads=threads,
         seed=seed,
-        strategy=cast("Any", _STRATEGIES.get(strategy, strategy)),
+        strategy=cast("Any", strategy),
         jobs=jobs,
         cluster=cluster,
         checkpoint=str(checkpoint) if checkpoint else None,
@@ -140,8 +138,10 @@ def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
     """Refuse, as a usage error, a solver or strategy that does not exist or does not go with other options."""
     if solver not in ("highs", "cbc"):
         raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
-    if strategy not in {*_STRATEGIES, *_STRATEGIES.values()}:
-        raise typer.BadParameter(f"write one of {', '.join(_STRATEGIES)}.", param_hint="--strategy")
+    from optimizer.solver.base import SAVED_STRATEGIES, StrategyName
+
+    if strategy not in get_args(StrategyName):
+        raise typer.BadParameter(f"write one of auto, {', '.join(SAVED_STRATEGIES)}.", param_hint="--strategy")
     if not is_plain:
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
 

@@ -28,6 +28,7 @@ from optimizer.report.tables.render import OPTIONAL_FILES, value_text
 from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
@@ -218,8 +219,7 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
         (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
-         *(service and (SERVED_IN_FULL if service.is_full else service.margin)
-           for service in map(outcome.segments.get, instance.demands)))
+         *(_margin(outcome.segments.get(d)) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
     heads = (*["future"] * has_futures, "shock", "window", "survives")
@@ -230,6 +230,10 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
     note += f"{SERVED_IN_FULL}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
+
+
+def _margin(service: Service | None) -> float | str | None:
+    return None if service is None else SERVED_IN_FULL if service.is_full else service.margin
 
 
 def _concentration(instance: Instance, result: Result) -> OutputSheet:

@@ -155,17 +155,15 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-        (
-            "Settings",
-            ", ".join(
-                f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                for name, value in settings.items()
-            ),
-        ),
+        ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
+
+
+def _setting(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _proof(result: Result) -> str:

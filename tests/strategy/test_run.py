@@ -1,19 +1,14 @@
 """A model with its shocks written out: a plan at hand is kept unless a better one is found."""
 
-import gc
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from highspy import Highs
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.search import Search
-from optimizer.model.builder import ModelBuilder
 from optimizer.solver import Clock, Settings, SolveResult
-from optimizer.solver.base import StrategyName
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 
@@ -37,21 +32,3 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     assert again is not None
     assert (again.status, again.cost) == ("optimal", pytest.approx(least.cost))
     assert again.bound == pytest.approx(0.99 * least.cost)
-
-
-@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
-@pytest.mark.parametrize("file", ["tiny", "leverage"])
-def test_models_are_gone_once_nobody_uses_them(file: str, strategy: StrategyName) -> None:
-    """They hold no circles, which Python would keep until it looks for them: a study makes hundreds of models."""
-    instance = so.load(f"instances/{file}.yaml")
-    before = _models()
-    gc.disable()
-    try:
-        so.solve(instance, settings=so.Settings(strategy=strategy, patience=60.0, jobs=1))
-        assert not _models() - before
-    finally:
-        gc.enable()
-
-
-def _models() -> set[int]:
-    return {id(each) for each in gc.get_objects() if isinstance(each, ModelBuilder | Highs | Search)}

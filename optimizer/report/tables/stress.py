@@ -338,7 +338,8 @@ def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure
     with_plan = "; nothing built → with the plan" if ending[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
              "Fails first: in the worst year.",
-             "Capacities, demand and floors stay as at that start; a shock of that length can differ."]  # fmt: skip
+             "Capacities, demand and floors stay as at that start; a shock of that length can come out "
+             "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
         lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
