@@ -147,7 +147,7 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)
-    sections.write_study_plot(output, subject)
+    common.write_study_plot(output, subject)
     if isinstance(subject, FuturesResult):
         is_stopped = subject.status == "stopped"
     else:
