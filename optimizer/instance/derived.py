@@ -182,3 +182,8 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
         region, _, stage = name.partition(" / ")
         return stage_title(instance, stage, region)
     return (display_name if kind == "process" else entry_name)(instance, name)
+
+
+def entry_of(instance: Instance, event: Shock) -> str:
+    """The entry of the file that an event comes from: a shock, or an ensemble."""
+    return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]

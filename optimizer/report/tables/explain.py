@@ -19,8 +19,8 @@ from optimizer.results.result import Result
 from optimizer.studies.explain.part_values import Deadline, PartValue
 from optimizer.studies.explain.reason import Reason
 from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.folds import folds
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.outcomes import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import si, si_down, si_up
 
