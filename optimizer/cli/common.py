@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from optimizer.errors import Finding
     from optimizer.progress import Progress
-    from optimizer.report.html.sections import Study
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -301,13 +300,11 @@ def write_tables(folder: Path, frames: "Frames", names: Iterable[str] = ()) -> N
         print_message(f"wrote {path}")
 
 
-def write_study_plot(path: Path, study: "Study | FuturesResult") -> None:
-    """Write the figure of a study, or of a plan of several futures, or fail where it has none."""
-    from optimizer.report.html.sections import draw_study_plot
-
+def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
+    """Write a figure in the form that its name says, or fail where there is none."""
     try:
         with library_warnings():
-            picture = draw_study_plot(study, path.suffix.lower()[1:])
+            picture = draw(path.suffix.lower()[1:])
     except ValueError as error:
         fail(f"{error}.", ExitCode.BAD_INSTANCE)
     write_answer(path, picture)

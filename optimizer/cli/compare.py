@@ -97,7 +97,9 @@ def command(
     if json:
         common.print_json(found.to_dict())
     if plot is not None:
-        common.write_study_plot(plot, found)
+        from optimizer.report.html.sections import draw_study_plot
+
+        common.write_plot(plot, partial(draw_study_plot, found))
     survives = any(column.result.survives for column in found.columns)
     common.end(survives=survives, is_stopped=not found.is_proven or not found.columns)
 

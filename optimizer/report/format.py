@@ -21,8 +21,7 @@ from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.explain import Explanation
-    from optimizer.studies.explain.repairs import Repair
+    from optimizer.studies.explanation import Explanation, Repair
 
 LINE = 0.65
 # What an empty cell shows.

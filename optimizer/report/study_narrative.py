@@ -40,8 +40,7 @@ from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
-from optimizer.studies.explain import Explanation
-from optimizer.studies.explain.part_values import PartValue
+from optimizer.studies.explanation import Explanation, PartValue
 from optimizer.studies.futures.study import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome

@@ -40,7 +40,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
-from optimizer.studies.explain import Explanation
+from optimizer.studies.explanation import Explanation
 from optimizer.studies.given_plan import Slip
 from optimizer.studies.purchases import purchases
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
