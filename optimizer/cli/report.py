@@ -298,7 +298,9 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
     if has_plan or not inputs.is_saved_plan(source):
         from optimizer.studies.requirements import check_conflict
 
-        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
+        instance = inputs.change_instance(source, changes, takes_futures=True).instance
+        inputs.refuse_futures(instance, source)
+        check_conflict(instance)
 
 
 def _end_with_requirements(

@@ -20,7 +20,7 @@ from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan
-from optimizer.audit.result import check_futures, measure_of_futures
+from optimizer.audit.result import audit_futures, measure_of_futures
 from optimizer.errors import AuditError
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
@@ -110,7 +110,7 @@ def join_futures(
     lifted, results = instance.with_tree(tree), [each.result for each in own]
     parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
     result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
-    report = check_futures(_by_expected_cost(lifted), result)
+    report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
         raise AuditError([f"{name}: {each}" for each in report.disagreements], result)
     measured = measure_of_futures(lifted, result.futures)

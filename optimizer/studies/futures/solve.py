@@ -23,7 +23,7 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone
 from optimizer.audit.report import Report
-from optimizer.audit.result import check_futures
+from optimizer.audit.result import audit_futures
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
@@ -352,7 +352,7 @@ class _Search:
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
         )
         result = self._result(solved, futures)
-        report = check_futures(self.instance, result)
+        report = audit_futures(self.instance, result)
         result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
         if not report.ok:
             raise AuditError(report.disagreements, result)
