@@ -19,7 +19,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline

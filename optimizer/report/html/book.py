@@ -13,7 +13,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.figures import canvas, years
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
