@@ -32,9 +32,10 @@ from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
-from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import single_point
+from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.orders import Slip, first_year, orders_of
-from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.slips import find_brief_slips, find_futures_slips, find_slips, slip_by_a_year
 
 ROOT = Path(__file__).parent.parent

@@ -17,9 +17,9 @@ from optimizer.instance.edits import with_starts_moved, with_window_lengths, wit
 from optimizer.progress import Progress
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame
-from optimizer.studies.requirements import STOPPED, Requirements, find_requirements
+from optimizer.studies.requirements import STOPPED, find_requirements
 from optimizer.studies.requirements_assessment import CLAUSES
-from optimizer.studies.requirements_frames import NO_OPTION
+from optimizer.studies.requirements_frames import NO_OPTION, Requirements
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

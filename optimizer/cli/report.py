@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
+    from optimizer.studies.importance import Sensitivity
     from optimizer.studies.orders import Slip, SlipsByFuture
-    from optimizer.studies.sensitivity import Sensitivity
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -137,7 +137,7 @@ def _budgets(
     """A task: the plans of other budgets, and what a page shows of them and draws of the plan at hand."""
     from optimizer.report.html.book import book
     from optimizer.report.html.sections import plan_pictures
-    from optimizer.studies.comparison import frontier
+    from optimizer.studies.compare import frontier
 
     listener = sections.listener_of(memory)
     found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)

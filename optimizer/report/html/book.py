@@ -36,8 +36,7 @@ from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.budget_sweep import BudgetPoint
-from optimizer.studies.comparison import Frontier
+from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.folds import Fold, Folded, fold_outcomes
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
