@@ -36,7 +36,15 @@ from optimizer.results.plan import (
     write_commitments,
 )
 from optimizer.results.saved import (
-    AGAIN, DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures,
+    AGAIN,
+    DIGEST,
+    FORMAT,
+    PLAN_FILE_FORMATS,
+    SINCE,
+    Bands,
+    SavedPlan,
+    digest,
+    is_of_futures,
 )  # fmt: skip
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, least_whole
 from optimizer.units import si
