@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate, evaluate_futures
-    from optimizer.studies.explain import Explanation as Explanation
     from optimizer.studies.explain import explain
+    from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
     from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
@@ -100,7 +100,8 @@ _HOMES = {
     "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery": ("Discovery", "discover"),
-    "studies.explain": ("Explanation", "explain"),
+    "studies.explain": ("explain",),
+    "studies.explanation": ("Explanation",),
     "studies.futures.study": ("FuturesStudy", "futures_study"),
     "studies.requirements": ("Requirements", "find_requirements"),
     "studies.sensitivity": ("Sensitivity", "sensitivity"),

@@ -18,7 +18,7 @@ import optimizer as so
 from optimizer import errors as extras
 from optimizer.cli.app import app
 from optimizer.errors import BRIEF_FORMS, ExitCode
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import FLOORS_NOTE, make_brief
@@ -44,7 +44,6 @@ from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
 from optimizer.studies.comparison import frontier, single_point
 from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
-from optimizer.studies.importance import UncertainNumber
 from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
 
 ROOT = Path(__file__).parent.parent

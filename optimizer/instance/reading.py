@@ -42,7 +42,7 @@ from optimizer.instance.ranges import (
     shift_to_end,
 )
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
-from optimizer.instance.validation import decisions, lint, names, supply
+from optimizer.instance.validation import Unchecked, decisions, lint, names, supply
 from optimizer.instance.validation.futures import (
     attribute,
     branch_variants,
@@ -51,7 +51,7 @@ from optimizer.instance.validation.futures import (
     questions_are_sound,
 )
 from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.supply import Unchecked, describe_error, no_mapping, noun
+from optimizer.instance.validation.supply import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult

@@ -31,6 +31,7 @@ from optimizer.algorithms.separation.attacks import (
     cheapest_violating_attack,
     listed_shocks_only,
 )
+from optimizer.algorithms.solving import no_shock_cost
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
@@ -40,7 +41,7 @@ from optimizer.results.plan import Plan, ReadOnly
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies import study_frames
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, finite_or_none, no_shock_cost
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, finite_or_none
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.what_if import WhatIfSolver

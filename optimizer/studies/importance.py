@@ -34,7 +34,7 @@ from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import SearchResult
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, Scope
@@ -167,43 +167,6 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
     rows = zip(names, found["S1"], np.nan_to_num(found["S1_conf"], nan=1.0), strict=True)
     weights = (Weight(name, float(s1), float(margin)) for name, s1, margin in rows)
     return tuple(sorted(weights, key=lambda weight: -weight.s1))
-
-
-@dataclass(frozen=True)
-class UncertainNumber:
-    """An uncertain number, or several inputs of the file that share a `draw` and move together.
-
-    `position` runs from −1 (low) over 0 (the value) to 1 (high).
-    """
-
-    name: str
-    inputs: tuple[Uncertain, ...]
-
-    def at(self, position: float) -> dict[str, float]:
-        """The number, or factor, of each input, by path."""
-        return {each.path: each.at(position) for each in self.inputs}
-
-    def across(self, share: float) -> dict[str, float]:
-        """The same at a share of the way from low to high."""
-        return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
-
-    @property
-    def first(self) -> Uncertain:
-        """The input that stands for all."""
-        return self.inputs[0]
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether all inputs have the same range."""
-        return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1
-
-
-def numbers_of(instance: Instance) -> list[UncertainNumber]:
-    """The uncertain numbers of an instance; those that share a `draw` are one."""
-    groups: dict[str, list[Uncertain]] = {}
-    for each in instance.uncertain:
-        groups.setdefault(each.draw or each.path, []).append(each)
-    return [UncertainNumber(name, tuple(inputs)) for name, inputs in groups.items()]
 
 
 @dataclass(frozen=True)

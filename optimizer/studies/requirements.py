@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.derived import entry_of
 from optimizer.instance.edits import (
     under,
     with_budget,
@@ -39,7 +40,6 @@ from optimizer.results.result import Result
 from optimizer.solver import Settings, interruptible
 from optimizer.studies import requirements_frames as frames
 from optimizer.studies.given_plan import operate_given
-from optimizer.studies.outcomes import entry_of
 from optimizer.studies.requirements_frames import shortfall_by_material
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
-from optimizer.studies.outcomes import entry_of, folds, yearly_supply_shares
+from optimizer.studies.folds import folds
+from optimizer.studies.supply_chain import yearly_supply_shares
 
 if TYPE_CHECKING:
     from optimizer.studies.requirements import Requirements

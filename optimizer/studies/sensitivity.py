@@ -24,10 +24,11 @@ from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.separation.attacks import with_listed_attacks
+from optimizer.algorithms.solving import no_shock_cost
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
@@ -40,22 +41,13 @@ from optimizer.studies.importance import (
     DualScreen,
     FirstOrderEffect,
     Importance,
-    UncertainNumber,
     first_order_effect,
     importance,
     latin_hypercube,
     most_effective,
-    numbers_of,
     shares_bought,
 )
-from optimizer.studies.measure import (
-    MEASURE_SHARE,
-    Measure,
-    ProvenDifference,
-    before_measure,
-    no_shock_cost,
-    proven_objective,
-)
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, proven_objective
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
@@ -383,7 +375,7 @@ class _SensitivitySearch:
         self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
         strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
-        self.instance, self.numbers = instance, numbers_of(instance)
+        self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)

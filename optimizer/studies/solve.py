@@ -26,7 +26,7 @@ from optimizer.algorithms.floors import grant_samples
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan
 from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE
@@ -40,19 +40,18 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, binding_limits, exact_no_shock, finite_or_none, no_shock_plan
+from optimizer.studies.measure import Measure, finite_or_none
 from optimizer.studies.outcomes import (
     Survey,
-    actual_outputs,
-    baseline_shortages,
+    binding_limits,
     do_nothing_outcome,
     outcomes,
     services,
-    supply_shares,
     survey,
     with_costs,
     with_worst_attack,
 )
+from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.

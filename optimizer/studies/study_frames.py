@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optimizer.studies.alternatives import Alternatives
     from optimizer.studies.attack import AttackDamage, AttackResult
     from optimizer.studies.comparison import Comparison
-    from optimizer.studies.explain import Explanation
+    from optimizer.studies.explanation import Explanation
     from optimizer.studies.sensitivity import Sensitivity
     from optimizer.studies.stress import Stress
     from optimizer.studies.time_to_survive import TimeToSurvive

@@ -10,6 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
+from optimizer.instance.ranges import numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
@@ -39,9 +40,8 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
-from optimizer.studies.explain import Explanation
+from optimizer.studies.explanation import Explanation
 from optimizer.studies.given_plan import Slip
-from optimizer.studies.importance import numbers_of
 from optimizer.studies.purchases import purchases
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
@@ -341,7 +341,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance))
+    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance.uncertain))
     every = max(count, every)
     of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
     note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "

@@ -14,8 +14,8 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Settings
+from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
 from optimizer.studies.given_plan import Slip, find_slips, unserved_money, unserved_tonnes
-from optimizer.studies.outcomes import Folded, fold_outcomes, folds, urgency
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si

@@ -35,9 +35,7 @@ from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.attack import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
-from optimizer.studies.explain import Explanation
-from optimizer.studies.explain.part_values import PartValue
-from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
 from optimizer.studies.stress import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES

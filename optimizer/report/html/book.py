@@ -38,9 +38,9 @@ from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.budget_sweep import BudgetPoint
 from optimizer.studies.comparison import Frontier
-from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
+from optimizer.studies.folds import Fold, Folded, fold_outcomes
 from optimizer.studies.purchases import Purchase, purchases
-from optimizer.studies.supply_chain import Chain
+from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
 

@@ -17,7 +17,7 @@ from optimizer.report.tables.render import CellRenderer, cross_table, screen_tab
 from optimizer.results.frames import FrameRow
 from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
 from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
-from optimizer.studies.outcomes import Fold, folds
+from optimizer.studies.folds import Fold, folds
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
