@@ -20,7 +20,7 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import contains
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -120,6 +120,28 @@ class Names:
         return self.commodity, self.process, self.segment
 
 
+def sum_by_age(
+    horizon: Horizon, sizes: Mapping[int, Expression], lead: int, shares: Sequence[float]
+) -> dict[int, Expression]:
+    """By period, the sizes decided before times the share of each, by year after a lead time; the last share stays.
+
+    Only what changes in a period is written: over hundreds of years, few shares do.
+    """
+    terms, result, current = dict[int, Number](), dict[int, Expression](), Expression()
+    for t in horizon.periods:
+        changed = {a: share for k, share in enumerate(shares) if (a := t - lead - k * horizon.per_year) in sizes}
+        for a, share in changed.items():
+            for column, value in sizes[a].terms.items():
+                if share > 0:
+                    terms[column] = share * value
+                else:
+                    terms.pop(column, None)
+        if changed:
+            current = Expression(terms)
+        result[t] = current
+    return result
+
+
 class Ledgers:
     """The ledgers of one programme: sums of expressions by key."""
 
@@ -194,6 +216,3 @@ class _Texts:
 
 
 _TEXTS = _Texts()
-
-
-Sense = Literal["<=", ">=", "=="]
