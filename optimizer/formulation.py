@@ -31,8 +31,8 @@ from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers import Sized
-from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope, Sense
-from optimizer.model.expressions import Expression, Names, total
+from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope
+from optimizer.model.expressions import Expression, Names, Sense, total
 from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer.instance.questions import RiskMeasure
-from optimizer.model.builder import Column, Mark, ModelBuilder, Sense
-from optimizer.model.expressions import Expression, total
+from optimizer.model.builder import Column, Mark, ModelBuilder
+from optimizer.model.expressions import Expression, Sense, total
 from optimizer.tolerances import ROUNDING
 
 OWNER = "measure"

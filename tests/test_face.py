@@ -116,7 +116,7 @@ def test_an_algorithm_may_be_named_as_the_field_does(name: StrategyName, before:
 
 @pytest.mark.parametrize("data", ["instances/tiny.yaml", None, ["horizon"]])
 def test_what_is_no_mapping_is_refused_with_the_function_that_reads_files(data: Any) -> None:
-    with pytest.raises(TypeError, match="read takes a mapping.*load reads an instance from a file"):
+    with pytest.raises(TypeError, match=r"read takes a mapping.*load reads an instance from a file"):
         so.read(data)
 
 

@@ -2,8 +2,9 @@
 
 verify          a result that has all its parts, such as one from a file
 complete        one that lacks the costs, which the audit works out
-check_futures   the plan of several futures: each future's own result is audited like any other, and here is what holds
-                between them: decisions are alike where nothing tells futures apart, and the measure is taken anew
+check_futures   what holds between the futures of a plan: decisions are alike where nothing tells futures apart, and
+                the measure is taken anew; each future's own result is audited like any other
+audit_futures   the same, with the rows that the audits of the futures checked
 """
 
 import math
@@ -345,6 +346,14 @@ def _check_absent(instance: Instance, result: Result, report: Report) -> None:
 # The plan of several futures.
 
 
+def audit_futures(instance: Instance, result: FuturesResult) -> Report:
+    """What `check_futures` finds, and the rows of the futures' own audits, each of which must have been run."""
+    report = check_futures(instance, result)
+    for future in result.futures:
+        report.add(future.name, Report(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
+    return report
+
+
 def check_futures(instance: Instance, result: FuturesResult) -> Report:
     """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
     report, tree = Report(), instance.tree
@@ -359,9 +368,6 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
     )
     if not report.ok:
         return report
-    for future in result.futures:
-        audit = future.result.audit
-        report.add(future.name, Report(rows=audit.get("rows", 0), worst=audit.get("worst", 0.0)))
     for t in instance.horizon.periods:
         for number, future in enumerate(result.futures):
             first = tree.node(number, t)

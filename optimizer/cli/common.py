@@ -300,6 +300,16 @@ def write_tables(folder: Path, frames: "Frames", names: Iterable[str] = ()) -> N
         print_message(f"wrote {path}")
 
 
+def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
+    """Write a figure in the form that its name says, or fail where there is none."""
+    try:
+        with library_warnings():
+            picture = draw(path.suffix.lower()[1:])
+    except ValueError as error:
+        fail(f"{error}.", ExitCode.BAD_INSTANCE)
+    write_answer(path, picture)
+
+
 class Display:
     """The listener of a command.
 

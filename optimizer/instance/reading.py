@@ -20,6 +20,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
+from optimizer.instance.derived import Unchecked
 from optimizer.instance.document import Document, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
@@ -51,7 +52,7 @@ from optimizer.instance.validation.futures import (
     questions_are_sound,
 )
 from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.supply import Unchecked, describe_error, no_mapping, noun
+from optimizer.instance.validation.supply import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult

@@ -21,12 +21,11 @@ import pulp
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
-from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
+from optimizer.model.expressions import Expression, Ledgers, Names, Sense, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
 Unit = Literal["t", "money", "1"]
-Sense = Literal["<=", ">=", "=="]
 LONGEST_NAME = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 

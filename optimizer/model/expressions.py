@@ -20,7 +20,7 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import contains
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -208,3 +208,6 @@ class _Texts:
 
 
 _TEXTS = _Texts()
+
+
+Sense = Literal["<=", ">=", "=="]

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import display_name, highest_floor
+from optimizer.instance.derived import display_name, entry_of, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
-from optimizer.studies.importance import UncertainNumber
-from optimizer.studies.outcomes import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.explain import Explanation
-    from optimizer.studies.explain.repairs import Repair
+    from optimizer.studies.explanation import Explanation, Repair
 
 LINE = 0.65
 # What an empty cell shows.

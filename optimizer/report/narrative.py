@@ -28,8 +28,8 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
-from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase, sizes_bought
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down

@@ -35,7 +35,17 @@ from optimizer.results.plan import (
     as_plain,
     write_commitments,
 )
-from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
+from optimizer.results.saved import (
+    AGAIN,
+    DIGEST,
+    FORMAT,
+    PLAN_FILE_FORMATS,
+    SINCE,
+    Bands,
+    SavedPlan,
+    digest,
+    is_of_futures,
+)  # fmt: skip
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, least_whole
 from optimizer.units import si
 
@@ -328,8 +338,7 @@ class Result(SavedPlan):
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
-                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
-                "solve the instance again with --output"
+                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}. {AGAIN}"
             )
 
     @classmethod
@@ -373,10 +382,15 @@ def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-class _Audited(TypedDict, total=False):
+class _Audited(TypedDict):
     ok: bool
     rows: int
     worst: float
+
+
+class _Seconds(TypedDict):
+    solver: float
+    total: float
 
 
 class _Step(TypedDict, total=False):
@@ -392,6 +406,7 @@ class _Record(TypedDict):
     """What readers show of the parts that `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
 
     audit: _Audited
+    seconds: _Seconds
     history: list[_Step]
     comments: NotRequired[list[_Comment]]
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
@@ -44,7 +45,7 @@ from optimizer.studies.boxes import (
     sample_states,
     score,
 )
-from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
+from optimizer.studies.importance import FEWEST
 from optimizer.studies.purchases import fit_plan
 
 
@@ -348,7 +349,7 @@ def discover(
     fit = fit_plan(base, result, file)
     check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
-    numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.inputs)]
+    numbers = [number for number in numbers_of(base.uncertain) if any(each.low < each.high for each in number.inputs)]
     shares, states = sample_states(base, numbers, samples, seed)
     clock = Clock(time_limit)
     with interruptible(clock, listener):

@@ -17,13 +17,13 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
 
 if TYPE_CHECKING:
-    from optimizer.studies.futures.study import FuturesStudy
+    from optimizer.studies.futures.timing import FuturesStudy
 
 
 def result_frames(result: Result) -> Frames:

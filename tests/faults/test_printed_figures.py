@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.report.format import beside, in_percent, margin, percent
 from optimizer.report.narrative import facts, proof
 from optimizer.report.tables.compare import _Rows
@@ -21,7 +22,6 @@ from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
 from optimizer.results.plan import Service
 from optimizer.results.result import by_gap
-from optimizer.studies.importance import UncertainNumber
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent

@@ -16,16 +16,14 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
-from optimizer.studies.explain.part_values import Deadline, PartValue
-from optimizer.studies.explain.reason import Reason
-from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
+from optimizer.studies.folds import folds
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.outcomes import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import si, si_down, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.explain import Explanation, ExplanationPart
+    from optimizer.studies.explanation import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}

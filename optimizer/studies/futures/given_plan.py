@@ -19,8 +19,8 @@ from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import Alone, best_plan
-from optimizer.audit.result import check_futures, measure_of_futures
+from optimizer.algorithms.solving import Alone, best_plan, with_regret
+from optimizer.audit.result import audit_futures, measure_of_futures
 from optimizer.errors import AuditError
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
@@ -30,7 +30,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures.solve import decisions, with_regret
+from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
@@ -110,7 +110,7 @@ def join_futures(
     lifted, results = instance.with_tree(tree), [each.result for each in own]
     parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
     result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
-    report = check_futures(_by_expected_cost(lifted), result)
+    report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
         raise AuditError([f"{name}: {each}" for each in report.disagreements], result)
     measured = measure_of_futures(lifted, result.futures)
