@@ -23,6 +23,7 @@ from operator import contains
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
@@ -32,6 +33,19 @@ from optimizer.units import Number
 def is_nothing(number: Number) -> bool:
     """Whether a number is 0, or all numbers of an array are."""
     return not number.any() if isinstance(number, np.ndarray) else number == 0.0
+
+
+def by_kind(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Numbers of many shocks: a row for each kind of shock and a column for each number; and the kind of each shock.
+
+    Shocks in which all numbers are the same are of one kind.
+    """
+    table = np.empty((shocks, len(numbers)))
+    for column, number in enumerate(numbers):
+        table[:, column] = number
+    kinds: dict[bytes, int] = {}
+    place = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in table], dtype=np.intp)
+    return table[np.unique(place, return_index=True)[1]], place
 
 
 class Expression:
