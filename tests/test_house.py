@@ -23,7 +23,7 @@ from tests.house import (
 )
 
 FLOORS = [
-    {"errors", "tolerances", "progress", "shapes"},
+    {"errors", "tolerances", "shapes"},
     {"errors", "files", "suggestions"},
     {"units"},
     {"horizon"},
