@@ -27,8 +27,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.audit import Report as Report
     from optimizer.audit.auditor import Auditor
-    from optimizer.audit.report import Report as Report
     from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import CheckpointError as CheckpointError
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from optimizer.io.load import load
     from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
-    from optimizer.progress import Progress as Progress
     from optimizer.report.document import write_report
     from optimizer.report.excel import write_workbook
     from optimizer.results.futures import FuturesResult as FuturesResult
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from optimizer.results.plan import Plan
     from optimizer.results.plan import Service as Service
     from optimizer.results.result import Result
+    from optimizer.solver import Progress as Progress
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives
     from optimizer.studies.attack import attack
@@ -117,7 +117,7 @@ _HOMES = {
     "studies.verify": ("Verification", "verify_plan"),
     "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
-    "audit.report": ("Report",),
+    "audit": ("Report",),
     "audit.result": ("verify",),
     "errors": (
         "AuditError", "CheckpointError", "Finding", "GivenPlanError", "InstanceError", "MissingExtraError",
@@ -131,12 +131,11 @@ _HOMES = {
     "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "extend": ("register",),
-    "progress": ("Progress",),
     "report.excel": ("write_workbook",),
     "report.document": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
-    "solver": ("Settings",),
+    "solver": ("Progress", "Settings"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

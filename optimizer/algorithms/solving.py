@@ -34,11 +34,10 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Future, Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore
 from optimizer.tolerances import NO_SHOCK_GAP
 
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,

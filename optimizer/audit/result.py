@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.audit import Report
 from optimizer.audit.accounts import (
     EXPECTED_SHOCKS,
     BaselineAccounts,
@@ -24,7 +25,6 @@ from optimizer.audit.accounts import (
 )
 from optimizer.audit.auditor import AuditBasis
 from optimizer.audit.figures import check_figures, check_policy
-from optimizer.audit.report import Report
 from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.instance.derived import size_thresholds

@@ -30,9 +30,8 @@ from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
     CASE,

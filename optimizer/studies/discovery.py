@@ -25,11 +25,10 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments, without_att
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.results.result import Result, require_plan
-from optimizer.solver import Clock, interruptible
+from optimizer.solver import Clock, Listener, Progress, ignore, interruptible
 from optimizer.studies.boxes import (
     FEWEST_CASES,
     LAST_SAMPLE_SEED,

@@ -22,8 +22,8 @@ from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptima
 from optimizer.instance.derived import display_name
 from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
+from optimizer.solver import Listener, Progress, ignore
 from optimizer.studies import study_frames
 from optimizer.studies.measure import Measure
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole

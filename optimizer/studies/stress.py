@@ -24,10 +24,9 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Array, Plan, ReadOnly
 from optimizer.results.result import Result, require_plan, weakest
-from optimizer.solver import Clock, Integers, Settings, Vector
+from optimizer.solver import Clock, Integers, Listener, Progress, Settings, Vector, ignore
 from optimizer.solver import versions as solver_versions
 from optimizer.studies import study_frames
 from optimizer.studies.outcomes import Survey, survey

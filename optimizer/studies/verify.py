@@ -30,8 +30,8 @@ from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
+from optimizer.audit import DISAGREES, Report
 from optimizer.audit.figures import DETERRING
-from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.result import check_futures, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
@@ -41,12 +41,11 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener, ignore
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
-from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import solve_instance
