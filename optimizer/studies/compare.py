@@ -111,7 +111,7 @@ def compare(
     """
     settings = (settings or Settings()).with_default_gap(MEASURE_SHARE)
     chosen, more = budget_list(budgets), money(step, "step")
-    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
     clock = Clock()
     given = _given_columns(named, plans or (), settings, clock)

@@ -18,12 +18,12 @@ from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bot
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.shock import Cut
-from optimizer.errors import Finding, InstanceError, PlanFileError
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result, weakest
+from optimizer.results.result import Result, require_plan, weakest
 from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.outcomes import Survey, survey
@@ -171,9 +171,7 @@ def stress(
         (135, 0.675)
     """
     began, clock = time.perf_counter(), Clock()
-    if result.baseline is None:
-        why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
-        raise PlanFileError(f"there is no plan to stress: {why}")
+    require_plan(result)
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
