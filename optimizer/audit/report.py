@@ -1,6 +1,6 @@
 """What an audit says: rows checked, what disagrees, and the accounts that it kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import AuditError
+from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array
-from optimizer.tolerances import AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_RELATIVE, LARGE_NUMBER
 
 TOLERANCE = AUDIT_RELATIVE
 DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
@@ -118,6 +119,27 @@ class Report:
             self.disagreements.append(
                 f"{words(places[MOST_DISAGREEMENTS])}; and {len(places) - MOST_DISAGREEMENTS - 1} more rows like it"
             )
+
+
+def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
+    """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
+    data = instance.to_dict()
+    numbers = [each for section in ("processes", "demands", "options") for each in _numbers(data[section], section)]
+    largest, place = max(numbers, default=(0.0, ""))
+    if largest < LARGE_NUMBER:
+        return AuditError(disagreements, result)
+    what = f"{largest:g} is too large to be computed with beside the other numbers of the file ({disagreements[0]})"
+    cure = "Correct it, or choose units in which all numbers lie nearer to 1."
+    return InstanceError([Finding(instance.title, None, place, what, cure)])
+
+
+def _numbers(data: Any, place: str) -> Iterator[tuple[float, str]]:
+    """Every number below a place of an instance, without its sign, and where it stands."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _numbers(value, f"{place}.{key}")
+    elif isinstance(data, int | float):
+        yield abs(data), place
 
 
 def _name(row: Name, index: tuple[int, ...]) -> str:

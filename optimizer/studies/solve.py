@@ -27,10 +27,9 @@ from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan
-from optimizer.audit.report import DISAGREES, Report
+from optimizer.audit.report import DISAGREES, Report, audit_error
 from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE
-from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -203,8 +202,7 @@ def conclude(
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
-        disagrees = replace(result, notes=(DISAGREES, *result.notes))
-        raise AuditError(report.disagreements, disagrees)
+        raise audit_error(instance, report.disagreements, replace(result, notes=(DISAGREES, *result.notes)))
     return result
 
 

@@ -22,9 +22,9 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone
-from optimizer.audit.report import Report
+from optimizer.audit.report import Report, audit_error
 from optimizer.audit.result import audit_futures
-from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
@@ -338,7 +338,7 @@ class _Search:
         result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
         result = replace(result, seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
+            raise audit_error(instance, [f"{future.name}: {each}" for each in report.disagreements], result)
         return result
 
     def _granted(self, number: int, granted: Mapping[str, float]) -> dict[str, float]:
@@ -355,7 +355,7 @@ class _Search:
         report = audit_futures(self.instance, result)
         result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError(report.disagreements, result)
+            raise audit_error(self.instance, report.disagreements, result)
         return result
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
