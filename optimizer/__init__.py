@@ -61,10 +61,9 @@ if TYPE_CHECKING:
     from optimizer.results.plan import Service as Service
     from optimizer.results.result import Result
     from optimizer.solver import Settings
-    from optimizer.studies.alternatives import Alternatives as Alternatives
     from optimizer.studies.alternatives import alternatives
-    from optimizer.studies.attack import AttackResult as AttackResult
     from optimizer.studies.attack import attack
+    from optimizer.studies.attack_result import AttackResult as AttackResult
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.cost_shares import CostShares as CostShares
@@ -76,11 +75,12 @@ if TYPE_CHECKING:
     from optimizer.studies.explain import explain
     from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
-    from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.futures.timing import FuturesStudy as FuturesStudy
+    from optimizer.studies.importance import Sensitivity as Sensitivity
+    from optimizer.studies.ranges import Alternatives as Alternatives
     from optimizer.studies.requirements import find_requirements
-    from optimizer.studies.sensitivity import Sensitivity as Sensitivity
+    from optimizer.studies.requirements_frames import Requirements as Requirements
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import Stress as Stress
@@ -93,8 +93,10 @@ if TYPE_CHECKING:
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
-    "studies.alternatives": ("Alternatives", "alternatives"),
-    "studies.attack": ("AttackResult", "attack"),
+    "studies.alternatives": ("alternatives",),
+    "studies.ranges": ("Alternatives",),
+    "studies.attack": ("attack",),
+    "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
     "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
@@ -102,9 +104,12 @@ _HOMES = {
     "studies.discovery": ("Discovery", "discover"),
     "studies.explain": ("explain",),
     "studies.explanation": ("Explanation",),
-    "studies.futures.study": ("FuturesStudy", "futures_study"),
-    "studies.requirements": ("Requirements", "find_requirements"),
-    "studies.sensitivity": ("Sensitivity", "sensitivity"),
+    "studies.futures.study": ("futures_study",),
+    "studies.futures.timing": ("FuturesStudy",),
+    "studies.requirements": ("find_requirements",),
+    "studies.requirements_frames": ("Requirements",),
+    "studies.importance": ("Sensitivity",),
+    "studies.sensitivity": ("sensitivity",),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
     "studies.futures.solve": ("solve", "solve_futures"),

@@ -22,18 +22,8 @@ from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import FLOORS_NOTE, make_brief
-from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
-from optimizer.report.brief.plan_parts import (
-    MOST_ORDERS,
-    MOST_SEGMENTS,
-    MOST_SHOCKS,
-    MOST_YEARS,
-    find_brief_slips,
-    first_year,
-    new_money_part,
-    orders_of,
-)
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_SEGMENTS, MOST_SHOCKS, MOST_YEARS, Brief, new_money_part
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
@@ -42,9 +32,11 @@ from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
-from optimizer.studies.comparison import frontier, single_point
-from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
-from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import single_point
+from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.orders import Slip, first_year, orders_of
+from optimizer.studies.slips import find_brief_slips, find_futures_slips, find_slips, slip_by_a_year
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"

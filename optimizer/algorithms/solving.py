@@ -32,8 +32,9 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import Future, Instance
 from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
@@ -200,3 +201,19 @@ def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float
     """What that plan costs."""
     found = exact_no_shock(instance, settings, clock)
     return None if found is None else found.total_cost
+
+
+def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+    """A future with its regret; its least cost is that of the cheapest plan known, that of the result included."""
+    label, price = instance.horizon.label, instance.policy.gap_price
+    answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
+    known = FutureResult(future.name, future.probability, answers, result)
+    if not math.isfinite(alone.cost):
+        return known
+    if price is None and alone.gap > 0:
+        return replace(known, least_cost=alone.cost)
+    cost = result.total_cost + (price or 0.0) * result.survival_gap
+    # A plan that leaves a gap is no plan to regret by.
+    least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
+    bound = min(alone.bound, least)
+    return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)

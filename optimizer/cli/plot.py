@@ -78,7 +78,7 @@ def command(
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
-    from optimizer.studies.comparison import frontier as find_frontier
+    from optimizer.studies.compare import frontier as find_frontier
     from optimizer.studies.comparison import single_point
 
     if kind in (*_STUDIES, "futures"):

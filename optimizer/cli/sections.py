@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Comparison
-    from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.importance import Sensitivity
 
 # Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
 # and within 3 points. The commands themselves take more.

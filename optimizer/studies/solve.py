@@ -11,10 +11,9 @@ audit        all of it again, without the solver                               `
 (`measured_plan`).
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
@@ -23,9 +22,10 @@ from typing import Any, NamedTuple, Protocol
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.floors import grant_samples
+from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
-from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan
 from optimizer.audit.report import DISAGREES, Report, audit_error
 from optimizer.audit.result import complete
@@ -301,19 +301,6 @@ class PlanConclusion:
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
-
-
-@contextlib.contextmanager
-def open_evaluator(
-    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
-) -> Iterator[RecourseEvaluator]:
-    """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
-    try:
-        yield evaluator
-    finally:
-        if warm is None:
-            evaluator.close()
 
 
 def _gap(solved: SearchResult, left: float) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.floors import excused_samples, survival_shares
+from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
@@ -32,7 +33,6 @@ from optimizer.studies import study_frames
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.reinforcement import Reinforcements, find_reinforcements
-from optimizer.studies.solve import open_evaluator
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are

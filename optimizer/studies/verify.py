@@ -26,6 +26,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -46,9 +47,9 @@ from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.studies.futures.solve import decisions
+from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
-from optimizer.studies.solve import open_evaluator, solve_instance
+from optimizer.studies.solve import solve_instance
 from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 

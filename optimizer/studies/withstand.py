@@ -10,10 +10,10 @@ deters are no shocks of it: they are named, with what they cost the adversary.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
@@ -26,7 +26,8 @@ from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
-from optimizer.studies.solve import Timer, conclude, open_evaluator
+from optimizer.studies.attack_result import LeastOutlay
+from optimizer.studies.solve import Timer, conclude
 from optimizer.units import MoneyLike
 
 
@@ -153,16 +154,6 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
         attacks=tuple(attack.name(horizon) for attack in attacks),
         deterred=tuple(attack.name(horizon) for attack in deterred),
     )
-
-
-@dataclass(frozen=True)
-class LeastOutlay:
-    """The least outlay that survives."""
-
-    status: Literal["optimal", "stopped", "none"]  # ``optimal``, ``stopped``, or ``none``: no outlay is enough
-    outlay: float | None = None  # that of a plan which survives; None where none is known
-    # Proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
-    bound: float | None = None
 
 
 def least_outlay(

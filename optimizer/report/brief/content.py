@@ -14,6 +14,8 @@ from optimizer.instance.ranges import numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
+    Brief,
+    BriefPart,
     money_part,
     orders_part,
     survival_part,
@@ -21,7 +23,6 @@ from optimizer.report.brief.plan_parts import (
     worst_event,
     worst_part,
 )
-from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
@@ -38,12 +39,12 @@ from optimizer.report.provenance import BasisShares, basis_of, find_numbers, wei
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.explanation import Explanation
-from optimizer.studies.given_plan import Slip
+from optimizer.studies.importance import Sensitivity, VariantOutcome
+from optimizer.studies.orders import Slip
 from optimizer.studies.purchases import purchases
-from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
+from optimizer.studies.ranges import Alternatives
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 

@@ -15,8 +15,14 @@ from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, pl
 from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
-from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
+from optimizer.studies.comparison import (
+    Breakpoint,
+    BudgetStep,
+    CaseLeastOutlay,
+    Comparison,
+    ComparisonColumn,
+    LoneShock,
+)
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import union

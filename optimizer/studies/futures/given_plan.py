@@ -19,7 +19,7 @@ from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
-from optimizer.algorithms.solving import Alone, best_plan
+from optimizer.algorithms.solving import Alone, best_plan, with_regret
 from optimizer.audit.report import audit_error
 from optimizer.audit.result import audit_futures, measure_of_futures
 from optimizer.instance.edits import for_each_future
@@ -30,7 +30,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.futures.solve import decisions, with_regret
+from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
