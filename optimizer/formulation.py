@@ -433,12 +433,12 @@ def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) 
     A shock costs I + B − B_W + Q, nothing costs I + B, all in present value.
     """
     likely = [shock for shock in shocks if shock.probability > 0]
-    calm = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
+    baseline_cost = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
     none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
-    result = [CostOutcome(future.probability * none, calm)]
+    result = [CostOutcome(future.probability * none, baseline_cost)]
     for shock in likely:
         missed, paid = (_discounted(model, path, shock.periods) for path in (BASELINE, shock.name))
-        result.append(CostOutcome(future.probability * shock.probability, calm - missed + paid))
+        result.append(CostOutcome(future.probability * shock.probability, baseline_cost - missed + paid))
     return result
 
 

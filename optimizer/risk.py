@@ -116,13 +116,13 @@ def _write_tail(model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[E
     for number, each in enumerate(costs):
         if not each.outcomes:
             continue
-        calm, column = each.outcomes[0].cost, unit * free_column(model, f"calm{number}")
-        require_money(model, f"calm{number}", column, "==", calm, unit)
+        baseline_cost, column = each.outcomes[0].cost, unit * free_column(model, f"baseline_cost{number}")
+        require_money(model, f"baseline_cost{number}", column, "==", baseline_cost, unit)
         for place, outcome in enumerate(each.outcomes):
             if outcome.probability <= 0:
                 continue
             excess = unit * model.variable(OWNER, f"excess{number}.{place}", 0)
-            beyond = total([column, outcome.cost - calm, -1.0 * threshold])
+            beyond = total([column, outcome.cost - baseline_cost, -1.0 * threshold])
             require_money(model, f"outcome{number}.{place}", excess, ">=", beyond, unit)
             result.add(excess, outcome.probability / (1.0 - alpha))
     return result

@@ -164,11 +164,11 @@ class _OwnCosts:
         """What the future costs under a plan where its shocks, in their order, cost so much."""
         spent, paid = self.spending.value(plan), np.array([each.value(plan) for each in self.operating])
         expected = spent + float(paid @ self.shares) + float(self.probabilities @ costs)
-        calm, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
-        found = calm - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
+        baseline_cost, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
+        found = baseline_cost - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
         none = max(0.0, 1.0 - math.fsum(self.probabilities))
         likely = np.flatnonzero(self.probabilities > 0).tolist()
-        outcomes = [(none, calm), *((self.probabilities[n], found[n]) for n in likely)]
+        outcomes = [(none, baseline_cost), *((self.probabilities[n], found[n]) for n in likely)]
         of_tree = [CostOutcome(float(self.probability * p), float(cost)) for p, cost in outcomes]
         return FutureCosts(self.probability, expected, of_tree)
 
@@ -233,16 +233,16 @@ class MasterProblem(ScenarioModel):
         result, first = list[list[CostOutcome[Expression]]](), 0
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0).tolist()
-            calm = self._column(f"baseline{number}", total([own.spending, *own.operating]))
+            baseline_cost = self._column(f"baseline{number}", total([own.spending, *own.operating]))
             struck = sorted({t for n in likely for t in range(*own.windows[n])})
             paid = {t: self._column(f"baseline{number}.{t}", own.operating[t]) for t in struck}
             none = max(0.0, 1.0 - math.fsum(own.probabilities))
-            outcomes = [CostOutcome(own.probability * none, calm)]
+            outcomes = [CostOutcome(own.probability * none, baseline_cost)]
             for n in likely:
                 g = int(self.groups["cost"].group_of[first + n])
                 missed = total(paid[t] for t in range(*own.windows[n]))
                 cost = Expression({self.estimates["cost"][g]: self.unit}, float(self.least["cost"][g]))
-                outcomes.append(CostOutcome(own.probability * own.probabilities[n], calm - missed + cost))
+                outcomes.append(CostOutcome(own.probability * own.probabilities[n], baseline_cost - missed + cost))
             result.append(outcomes)
             first += len(own.probabilities)
         return result
@@ -349,7 +349,7 @@ class MasterProblem(ScenarioModel):
             until = np.concatenate([[0.0], np.cumsum(paid)])
             missed = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
             excess = values[[found[f"excess{number}.{place + 1}"] for place in range(len(likely))]]
-            level = values[found["threshold"]] + excess - values[found[f"calm{number}"]] + missed
+            level = values[found["threshold"]] + excess - values[found[f"baseline_cost{number}"]] + missed
             result[self.groups["cost"].group_of[first + likely]] = self.unit * level
             first += len(own.probabilities)
         return result

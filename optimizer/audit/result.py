@@ -443,9 +443,9 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
     baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
     likely = [event for event in own.events if event.probability > 0]
     found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
-    calm = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    baseline_cost = each.result.total_cost - math.fsum(change * probability for change, probability in found)
     none = 1.0 - math.fsum(probability for _, probability in found)
-    return [(calm + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
+    return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
 
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:

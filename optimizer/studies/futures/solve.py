@@ -367,7 +367,8 @@ class _Search:
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
         distance = relative_distance(cost, bound, gap, gap_bound)
-        calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
+        no_shock = self._no_shock_cost()
+        parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
         return FuturesResult(
             status=self._status(solved, results, distance),
@@ -383,7 +384,7 @@ class _Search:
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if calm is None else expected("total_cost") - calm,
+            price_of_survival=None if no_shock is None else expected("total_cost") - no_shock,
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),
