@@ -420,7 +420,8 @@ def test_a_scenario_is_applied_and_named() -> None:
 
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
-    assert "The most that a small step of a limit can save while the plan opens the same options" in words
+    assert "The most that a small step of a limit can save while the plan opens the same options." in words
+    assert "Where other limits bind as well, it saves less, or nothing." in words
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,13 @@ Severities = Annotated[
 ]
 
 
-_AIMED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")]}
+_SELECTED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")]}
 
 
-class Target(Described):
+class ActivitySelector(Described):
     """The activities that a cut affects: those that match all fields given."""
 
-    model_config = ConfigDict(json_schema_extra=_AIMED)
+    model_config = ConfigDict(json_schema_extra=_SELECTED)
 
     region: NameList | None = Field(
         default=None, description="Cuts the activities in this region, or in any of a list."
@@ -94,14 +94,14 @@ class Target(Described):
         )
 
 
-class Cut(Target):
+class Cut(ActivitySelector):
     """A share of capacity that is lost, per period of the window; the last one given stays.
 
     `deliberate` is that of what it belongs to, unless the cut has its own.
     """
 
     # The severity may stand in the grid of a family.
-    model_config = ConfigDict(json_schema_extra={**_AIMED, "required": []})
+    model_config = ConfigDict(json_schema_extra={**_SELECTED, "required": []})
 
     severity: Severities = Field(
         description="Share of capacity lost, 0 to 1; a list gives one value a period, the last of which stays. "

@@ -26,7 +26,7 @@ splits the plans evenly, and a precedence constraint between two options is one 
     x[t]   activity    t          σ share lost in this path
 
 It links `capacity`, C. On each path, in every period, beside what an activity does:
-    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.activity`; 1 without `restart_months`
+    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.process`; 1 without `restart_months`
     run        x ≥ min_utilisation·C·Δ          baseline only
 """
 

@@ -178,7 +178,7 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
-# On what the numbers of an instance rest.
+# On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
 BASES = ("source", "derived", "assumption", "unexplained")
 # Sections that describe the world.
 WORLD_SECTIONS = (
@@ -196,7 +196,7 @@ WORLD_SECTIONS = (
 NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
-_CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|company|\brelease\b|https?://")
+_CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|https?://")
 
 NumberPlace = tuple[str, ...]
 

@@ -224,8 +224,8 @@ def limits(result: Result) -> Frame:
         FrameColumn("saving", f"Saves {saved} up to", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
-    note = "The most that a small step of a limit can save while the plan opens the same options; "
-    note += "another limit may bind too."
+    note = "The most that a small step of a limit can save while the plan opens the same options. "
+    note += "Where other limits bind as well, it saves less, or nothing."
     return Frame.of_rows("limits", "What binds", columns, rows, note)
 
 

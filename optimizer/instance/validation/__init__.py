@@ -7,7 +7,7 @@ them in the order in which they run.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optimizer.disruptions.shock import Target
+from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
 
@@ -25,7 +25,7 @@ class Unchecked:
         """All names that a section declares, of faulty objects as well."""
         return self.declared.get(section, frozenset())
 
-    def unmatched(self, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
+    def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
         """Cuts of a place that match nothing; none while names are unresolved."""
         for k, cut in enumerate(cuts if self.resolved else ()):
             if not self.instance.activity_index.has_match(cut):

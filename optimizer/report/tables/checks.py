@@ -132,6 +132,8 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
     caption = (
         "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
     )
+    if instance.ensembles:
+        caption += "\nSamples of ensembles are not listed: `diversify solve` and `diversify stress` judge them."
     if every:
         rows = [(hit.name, hit) for hit in summary.hits]
     else:
@@ -184,7 +186,7 @@ def preview_table(previews: Sequence[Preview], width: int) -> Table:
     """One row each; the first names stand under the entry's own where there is no room for a column of them."""
     caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
     is_wide, number = width >= WIDE_TABLE, {"no_wrap": True}
-    heads = ["Events", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
+    heads = ["Shocks", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
     layouts = {"Starts": number, "First of them": _wide(3)}
     rows = [(first, rest) for first, *rest in (_row(preview, is_wide=is_wide) for preview in previews)]
     return cross_table("Families and ensembles", "Name", heads, rows, caption=caption, labels={"ratio": 2},
