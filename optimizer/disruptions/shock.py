@@ -306,7 +306,7 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
                 yield Shock(named, variant, periods, share, name)
 
 
-def largest(one: Number, other: Number) -> Any:
+def elementwise_max(one: Number, other: Number) -> Any:
     """The larger of two numbers, or of each pair."""
     return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
 
@@ -360,7 +360,7 @@ class Path:
 
     def largest_severity_at(self, name: str, t: int) -> Any:
         """The larger of both severities in period t, a share."""
-        return largest(self.severity_at(name, t), self.accidental_severity_at(name, t))
+        return elementwise_max(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
     def demand_at(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""

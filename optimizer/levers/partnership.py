@@ -52,6 +52,6 @@ class Partnership(Sized):
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
             kept = path.severity_at(self.process, t) * reliability * path.delta
-            model.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
+            model.book("available", path.key, self.process, t, amount=capacity[t], times=kept)
             beside = path.accidental_severity_at(self.process, t) * reliability * path.delta
             model.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

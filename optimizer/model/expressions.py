@@ -96,7 +96,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "spend": ("moment",),
     "operating": ("path", "period"),
     "support": ("period",),
-    "capacity": ("path", "process", "period"),
+    "available": ("path", "process", "period"),
     "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),
     "substituted": ("path", "segment", "period"),
