@@ -11,8 +11,8 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
-from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.reading import without_rounding_errors
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.instance.derived import is_bought
 from optimizer.report.narrative import facts
 from optimizer.report.tables.plan import survival_tables

@@ -1,6 +1,6 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, with m (`money_unit`) the median shortage cost
+    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
     cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every plan evaluated, with π a subgradient
            of V there, so that the right-hand side is never above V
     γ      gap of the one shock of g, estimated likewise, where costs depend on the gap that it may leave

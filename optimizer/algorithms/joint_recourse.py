@@ -32,26 +32,13 @@ from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Integers, Settings, Vector, interruptible
+from optimizer.solver import Clock, Integers, Vector, interruptible
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:
     """The evaluator of an instance, with questions or without."""
     executor = executor or recourse_executor(instance, 1)
     return RecourseEvaluator(instance, executor) if instance.tree.is_single else JointEvaluator(instance, executor)
-
-
-@contextlib.contextmanager
-def open_evaluator(
-    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
-) -> Iterator[RecourseEvaluator]:
-    """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
-    try:
-        yield evaluator
-    finally:
-        if warm is None:
-            evaluator.close()
 
 
 def kept_instances(memory: Memory, numbers: Sequence[int]) -> list[Instance]:

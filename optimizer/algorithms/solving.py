@@ -13,8 +13,9 @@ says of it; and where samples may fail, cuts cannot estimate what a plan costs.
 Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself.
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,7 +29,7 @@ from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
@@ -217,3 +218,16 @@ def with_regret(instance: Instance, future: Future, result: Result, alone: Alone
     least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
     bound = min(alone.bound, least)
     return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
+
+
+@contextlib.contextmanager
+def open_evaluator(
+    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
+) -> Iterator[RecourseEvaluator]:
+    """The evaluator given; or one of our own, which is let go afterwards."""
+    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
+    try:
+        yield evaluator
+    finally:
+        if warm is None:
+            evaluator.close()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
     from optimizer.studies.importance import Sensitivity
-    from optimizer.studies.orders import Slip, SlipsByFuture
+    from optimizer.studies.purchases import Slip, SlipsByFuture
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"

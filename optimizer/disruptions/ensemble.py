@@ -20,6 +20,7 @@ which is k with probability weight[k]/Σ weight.
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -56,21 +57,18 @@ _MONTHS = "Duration, months: a number or a distribution, rounded to whole period
 _SCALE = "Factor of all severities of a sample: a number or a distribution; the product is clipped to 1."
 
 
-def _whole(least: int, most: int) -> BeforeValidator:
-    def parsed(value: Any) -> int:
-        number = parse_amount(value)
-        if number != math.floor(number) or not least <= number <= most:
-            raise finding(
-                f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
-            )
-        return int(number)
-
-    return BeforeValidator(parsed)
+def _parse_whole(value: Any, least: int, most: int) -> int:
+    number = parse_amount(value)
+    if number != math.floor(number) or not least <= number <= most:
+        raise finding(
+            f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
+        )
+    return int(number)
 
 
 _INTEGER = WithJsonSchema({"type": ["integer", "string"]})
-Count = Annotated[int, _whole(1, MOST), _INTEGER]
-Seed = Annotated[int, _whole(0, LAST_SEED), _INTEGER]
+Count = Annotated[int, BeforeValidator(partial(_parse_whole, least=1, most=MOST)), _INTEGER]
+Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_SEED)), _INTEGER]
 
 
 class DrawnCut(ActivitySelector):

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import Cut, Shock, ShockSpec, expand
-from optimizer.errors import Place
+from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
+from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized
 from optimizer.results.plan import Plan
@@ -187,3 +187,25 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
 def entry_of(instance: Instance, event: Shock) -> str:
     """The entry of the file that an event comes from: a shock, or an ensemble."""
     return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """An instance of the objects that are well formed, before it is known to fit together."""
+
+    instance: Instance
+    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
+    sound: bool  # whether every object is well formed
+    resolved: bool  # whether, beside that, every name that is used exists
+
+    def names(self, section: str) -> frozenset[str]:
+        """All names that a section declares, of faulty objects as well."""
+        return self.declared.get(section, frozenset())
+
+    def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
+        """Cuts of a place that match nothing; none while names are unresolved."""
+        for k, cut in enumerate(cuts if self.resolved else ()):
+            if not self.instance.activity_index.has_match(cut):
+                cure = "Name a region, stage, process or commodity of this file, or remove the cut."
+                what = "a cut that matches nothing: no process has all it asks for"
+                yield (*place, "cuts", k), what, cure, "warning"

@@ -20,6 +20,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
+from optimizer.instance.derived import Unchecked
 from optimizer.instance.document import Document, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
@@ -42,7 +43,7 @@ from optimizer.instance.ranges import (
     shift_to_end,
 )
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
-from optimizer.instance.validation import Unchecked, decisions, lint, names, supply
+from optimizer.instance.validation import decisions, lint, names, supply
 from optimizer.instance.validation.futures import (
     attribute,
     branch_variants,

@@ -11,6 +11,7 @@ Bands            what samples of the uncertain numbers come to; `<name>.bands.js
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -342,3 +343,8 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         cure = "Delete it, or run `diversify sensitivity` with --samples and --store again."
         raise PlanFileError(f"{path}: not a band as `diversify sensitivity --store` writes it. {cure}") from error
+
+
+def finite_or_none(number: float) -> float | None:
+    """For JSON, where what is not known is null."""
+    return number if math.isfinite(number) else None

@@ -36,6 +36,7 @@ from optimizer.instance.schema import Instance
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
+from optimizer.results.saved import finite_or_none
 from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
 from optimizer.studies.attack_result import (
     AttackDamage,
@@ -45,7 +46,7 @@ from optimizer.studies.attack_result import (
     SegmentImpact,
     ShapingAttack,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, finite_or_none
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.what_if import WhatIfSolver

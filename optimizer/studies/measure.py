@@ -96,11 +96,6 @@ def proven_objective(known: Result, instance: Instance) -> float:
     return known.bound + (0.0 if price is None else price * known.survival_gap)
 
 
-def finite_or_none(number: float) -> float | None:
-    """For JSON, where what is not known is null."""
-    return number if math.isfinite(number) else None
-
-
 def before_measure(settings: Settings) -> Settings:
     """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
     return replace(settings, mip_gap=min(settings.mip_gap, GAP_SHARE), tolerance=None)

@@ -17,7 +17,7 @@ from optimizer.results.plan import Build, Outcome, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Settings
 from optimizer.studies.given_plan import operate_given, read_plans
-from optimizer.studies.orders import (
+from optimizer.studies.purchases import (
     Slip,
     SlipsByFuture,
     first_year,

@@ -22,11 +22,10 @@ from typing import Any, NamedTuple, Protocol
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.floors import grant_samples
-from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan
+from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit.report import DISAGREES, Report, audit_error
 from optimizer.audit.result import complete
 from optimizer.disruptions.shock import BASELINE
@@ -36,10 +35,10 @@ from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.result import Result
-from optimizer.results.saved import Status
+from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Settings, Vector, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, finite_or_none
+from optimizer.studies.measure import Measure
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,

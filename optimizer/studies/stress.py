@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.floors import excused_samples, survival_shares
-from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError, PlanFileError

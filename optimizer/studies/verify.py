@@ -26,10 +26,10 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit.figures import DETERRING
 from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.result import check_futures, verify

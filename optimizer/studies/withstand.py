@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.algorithms.joint_recourse import open_evaluator
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
 from optimizer.instance.schema import Instance

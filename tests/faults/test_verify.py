@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.joint_recourse import open_evaluator
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest

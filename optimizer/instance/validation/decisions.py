@@ -10,9 +10,8 @@ from optimizer.disruptions.family import figure
 from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import entries_with_cuts, has_events, list_shocks, whole_entries
+from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, SurvivalRule
-from optimizer.instance.validation import Unchecked
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
 from optimizer.units import rounded_up

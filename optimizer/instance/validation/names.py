@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import activity_section, entries_with_cuts, named_regions
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
-from optimizer.instance.validation import Unchecked
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
 from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING

@@ -8,9 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import activity_section, entries_with_cuts
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation import Unchecked
 from optimizer.levers import Lever
 from optimizer.network.process import Activity
 from optimizer.suggestions import excerpt, suggest

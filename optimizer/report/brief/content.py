@@ -42,8 +42,7 @@ from optimizer.results.result import Result
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.explanation import Explanation
 from optimizer.studies.importance import Sensitivity, VariantOutcome
-from optimizer.studies.orders import Slip
-from optimizer.studies.purchases import purchases
+from optimizer.studies.purchases import Slip, purchases
 from optimizer.studies.ranges import Alternatives
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si

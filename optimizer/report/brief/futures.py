@@ -31,7 +31,7 @@ from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
-from optimizer.studies.orders import (
+from optimizer.studies.purchases import (
     MOST_ORDERS,
     Order,
     SlipsByFuture,
@@ -39,9 +39,9 @@ from optimizer.studies.orders import (
     hardest_future,
     most_unserved,
     orders_of,
+    purchases,
     shown_gap,
 )
-from optimizer.studies.purchases import purchases
 from optimizer.units import si
 
 # Futures that are listed: more do not fit on one page.

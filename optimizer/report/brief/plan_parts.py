@@ -14,17 +14,18 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
 from optimizer.results.result import Result, hardest_of
 from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
-from optimizer.studies.orders import (
+from optimizer.studies.purchases import (
     MOST_ORDERS,
     Order,
+    Purchase,
     Slip,
     first_year,
     options_of,
     orders_of,
+    purchases,
     unserved_money,
     unserved_tonnes,
 )
-from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 

@@ -30,9 +30,9 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
-from optimizer.studies.measure import finite_or_none
 from optimizer.tolerances import NEGLIGIBLE
 
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.

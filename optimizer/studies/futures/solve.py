@@ -16,12 +16,12 @@ from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.executor import Task
 from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.joint_recourse import JointEvaluator, open_evaluator
+from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
-from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone, with_regret
+from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
 from optimizer.audit.report import Report, audit_error
 from optimizer.audit.result import audit_futures
 from optimizer.errors import Finding, InstanceError

@@ -27,8 +27,9 @@ from optimizer.instance.schema import Answer, Instance
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.frames import of_futures_study
-from optimizer.studies.measure import ProvenDifference, finite_or_none
+from optimizer.studies.measure import ProvenDifference
 
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
