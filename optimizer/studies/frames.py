@@ -85,9 +85,9 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         for each in purchases(instance, result)
     )  # fmt: skip
     note = (
-        "Spent: capex and one-off fixed cost. For a stockpile: all purchases, the dates of the first and the last, and "
+        "Spent: capex and one-off fixed cost. A stockpile is filled from the date under Decided to that under On line; "
     )
-    note += "the largest stock."
+    note += "its size is the largest stock, and all its purchases are counted."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 

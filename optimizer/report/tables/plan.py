@@ -129,7 +129,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         instance,
         frame,
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line or "
-                           f"held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
+                           f"held in any part of it, ▪ bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
