@@ -8,7 +8,7 @@ outlay      year                                    money, the budget's levers; 
 spend       period; T is the end of the horizon     money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
-capacity    path, existing process, period          t                   network, partnership, leverage
+available   path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t                   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
 substituted path, segment, period                   t                   substitution

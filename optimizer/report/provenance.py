@@ -155,11 +155,15 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-        ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
+        ("Settings", ", ".join(f"{_SETTINGS.get(name, name)} {_setting(value)}" for name, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
+
+
+# How settings are called where their key means something else as well.
+_SETTINGS = {"gap": "MIP gap"}
 
 
 def _setting(value: Any) -> str:
