@@ -37,7 +37,7 @@ from optimizer.units import short, si, si_down
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
 # What a cost or another measure is proven to be near.
-LEAST = "the least possible"
+LEAST = "the least"
 # So many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
 # So many shocks are named behind the worst.
@@ -184,7 +184,7 @@ def _price(result: Result, price: float) -> str:
 
 
 def proof(result: Result) -> str:
-    """How close the cost is proven to be to the least possible: ``(proven within 0.3 % of the least possible)``."""
+    """How close the cost is proven to be to the least: ``(proven within 0.3 % of the least)``."""
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
     least = "the least with this gap" if result.survival_gap > 0 and not result.has_priced_gaps else LEAST

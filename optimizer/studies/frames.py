@@ -84,10 +84,8 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
          each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
-    note = (
-        "Spent: capex and one-off fixed cost. A stockpile is filled from the date under Decided to that under On line; "
-    )
-    note += "its size is the largest stock, and all its purchases are counted."
+    note = "Spent: capex and one-off fixed cost. A stockpile is filled from Decided to On line: "
+    note += "Size is its largest stock, Spent all purchases."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 

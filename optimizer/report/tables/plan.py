@@ -56,7 +56,7 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flo
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
-ENDING = f"{UNTIL_END} lasts until the horizon ends; where a row stands for several shocks, at least one does."
+ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 
@@ -129,7 +129,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         instance,
         frame,
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line or "
-                           f"held in any part of it, ▪ bought. {frame.note}", *_meanings(signs.values())]),
+                           f"held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
