@@ -30,9 +30,10 @@ from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
-from optimizer.levers import Sized
+from optimizer.levers.base import Sized
+from optimizer.model import Sense
 from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope
-from optimizer.model.expressions import Expression, Names, Sense, total
+from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import linking
 from optimizer.network import process as network
 from optimizer.risk import CostOutcome

@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer.instance.questions import RiskMeasure
+from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, ModelBuilder
-from optimizer.model.expressions import Expression, Sense, total
+from optimizer.model.expressions import Expression, total
 from optimizer.tolerances import ROUNDING
 
 OWNER = "measure"

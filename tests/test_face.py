@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,12 @@ def test_the_name_of_the_mip_gap_in_the_first_version_still_sets_it() -> None:
 )
 def test_an_algorithm_may_be_named_as_the_field_does(name: StrategyName, before: StrategyName) -> None:
     assert so.Settings(strategy=name) == so.Settings(strategy=before)
+
+
+@pytest.mark.parametrize("data", ["instances/tiny.yaml", None, ["horizon"]])
+def test_what_is_no_mapping_is_refused_with_the_function_that_reads_files(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"read takes a mapping.*load reads an instance from a file"):
+        so.read(data)
 
 
 def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:

@@ -9,7 +9,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
+from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si

@@ -125,7 +125,10 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
 
     Raises:
         InstanceError: with every finding.
+        TypeError: the data are no mapping.
     """
+    if not isinstance(data, Mapping):
+        raise TypeError(f"read takes a mapping, not {type(data).__name__}; load reads an instance from a file")
     return check_document(as_document(data, name))[0]
 
 

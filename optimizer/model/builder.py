@@ -21,7 +21,8 @@ import pulp
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
-from optimizer.model.expressions import Expression, Ledgers, Names, Sense, is_nothing
+from optimizer.model import Sense
+from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 

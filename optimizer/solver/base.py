@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.model.expressions import Sense
+from optimizer.model import Sense
 from optimizer.progress import STOPPING, Listener, Progress, ignore
 from optimizer.tolerances import PLAN_GAP
 

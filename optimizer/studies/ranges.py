@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.derived import display_name
+from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
 from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
@@ -124,7 +125,7 @@ class _OptionSearch:
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
         self.piece = pieces if pieces > 0 else self.negligible
         stock = near.instance.stocks.get(option)
-        self.is_endless = stock is not None and stock.is_free_for_ever
+        self.is_endless = stock is not None and _is_free_for_ever(stock)
 
     @property
     def least(self) -> float:
@@ -240,6 +241,12 @@ class _OptionSearch:
         if self.high <= self.negligible or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.negligible < self.greatest else "not settled"
+
+
+def _is_free_for_ever(stock: Stock) -> bool:
+    """Whether any amount can be had and kept for nothing."""
+    is_endless = math.isinf(stock.largest) and math.isinf(stock.most_in_a_year)
+    return is_endless and min(stock.price.values) <= 0 and stock.holding_cost <= 0
 
 
 @dataclass(frozen=True)
