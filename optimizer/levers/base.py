@@ -26,16 +26,10 @@ splits the plans evenly, and a precedence constraint between two options is one 
     f[t]   fill       t    bought in period t, in years earliest … latest
     k[t]   stock      t    held at the end of period t                        k[−1] = initial
 
-<<<<<<< HEAD
-It links `capacity`, C. On each path, in every period, beside what an activity does:
-    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.process`; 1 without `restart_months`
-    run        x ≥ min_utilisation·C·Δ          baseline only
-=======
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
     price_k   e ≥ ψ(f), piece by piece, with `price_response` (`optimizer.network.process`); else e = 0
     spend[T] −= salvage·price(last year)·k[T−1]        links `stock`: k
->>>>>>> main
 """
 
 import math
@@ -46,11 +40,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-<<<<<<< HEAD
-from optimizer.disruptions.shock import NameList, Path, as_tuple, elementwise_max
-=======
 from optimizer.disruptions.shock import NameList, Path, as_tuple
->>>>>>> main
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
@@ -445,26 +435,12 @@ class Stock(Lever):
         """Its price."""
         yield "price", self.commodity, self.price
 
-<<<<<<< HEAD
-    def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Run within what works and is left; in the baseline at least at the minimum utilisation."""
-        capacity, delta = model.linked(self.id, "capacity"), path.delta
-        most = dict.fromkeys(path.periods, self.max_size * delta)
-        activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
-        for t in path.periods:
-            lost = elementwise_max(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
-            model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
-            model.gate(self.id, t, activity[t])
-            if path.is_baseline and self.min_utilisation > 0:
-                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * delta * capacity[t])
-=======
     @classmethod
     def cure_of_unknown(cls, key: str) -> str | None:
         """What to do about a field of options that are bought by size."""
         if key in Sized.model_fields or key in Activity.model_fields:
             return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
         return None
->>>>>>> main
 
     def kept(self, delta: float) -> float:
         """The share of a stock that is left after so many years."""
