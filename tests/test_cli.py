@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from optimizer.cli.app import app
 from optimizer.cli.inputs import plan_that_fits
 from optimizer.errors import PlanFileError
-from optimizer.progress import Listener, Progress
+from optimizer.solver import Listener, Progress
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

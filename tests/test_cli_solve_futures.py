@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.audit.report import Report
+from optimizer.audit import Report
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges

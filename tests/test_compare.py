@@ -14,9 +14,8 @@ import optimizer as so
 from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
-from optimizer.progress import Progress
 from optimizer.report.tables import budgets as facts
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from optimizer.studies.compare import compare, default_step, frontier
 from optimizer.studies.comparison import CaseLeastOutlay, Comparison
 from optimizer.studies.purchases import sizes_bought

@@ -19,8 +19,7 @@ from optimizer.instance.edits import (
     with_single_events,
     with_windows_up_to,
 )
-from optimizer.progress import Progress
-from optimizer.solver import Settings
+from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies.explain import WhatIfTerms
 from optimizer.studies.explain.part_values import PlanContext, PlanPart

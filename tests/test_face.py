@@ -120,6 +120,21 @@ def test_what_is_no_mapping_is_refused_with_the_function_that_reads_files(data: 
         so.read(data)
 
 
+@pytest.mark.parametrize(
+    "function", ["attack", "compare", "evaluate", "explain", "futures_study", "sensitivity", "solve", "time_to_survive"]
+)
+def test_a_path_in_place_of_an_instance_is_refused_with_the_function_that_reads_it(function: str) -> None:
+    plans = ["plan.json"] if function == "evaluate" else []
+    with pytest.raises(TypeError, match="an Instance is needed, not str: load reads one from a file"):
+        getattr(so, function)("instances/tiny.yaml", *plans)
+
+
+@pytest.mark.parametrize("function", [so.stress, so.discover, lambda found: so.write_workbook(found, "plan.xlsx")])
+def test_an_instance_in_place_of_a_result_is_refused_with_the_function_that_returns_it(function: Any) -> None:
+    with pytest.raises(TypeError, match="a Result is needed, not Instance: solve returns one"):
+        function(so.load("instances/tiny.yaml"))
+
+
 def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:
     result = so.solve(so.load(ROOT / "instances" / "tiny.yaml"))
     copies = (pickle.loads(pickle.dumps(result)), deepcopy(result), so.Result.from_dict(result.to_dict()))

@@ -9,7 +9,7 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import for_each_future
-from optimizer.progress import Progress
+from optimizer.solver import Progress
 from optimizer.studies.futures.timing import FuturesStudy, nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.edits import with_starts_moved, with_window_lengths, without_probabilities
-from optimizer.progress import Progress
 from optimizer.report.tables.requirements import between, requirement_headline
 from optimizer.results.frames import Frame
+from optimizer.solver import Progress
 from optimizer.studies.requirements import STOPPED, find_requirements
 from optimizer.studies.requirements_assessment import CLAUSES
 from optimizer.studies.requirements_frames import NO_OPTION, Requirements

@@ -31,8 +31,7 @@ from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.progress import Progress
-from optimizer.solver import SolveResult, Vector
+from optimizer.solver import Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.

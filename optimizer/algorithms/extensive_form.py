@@ -23,8 +23,7 @@ from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequali
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:

@@ -34,9 +34,8 @@ from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Model, Settings, SolveResult
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult
 from optimizer.tolerances import HELD_GAP, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.

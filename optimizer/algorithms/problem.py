@@ -26,10 +26,18 @@ from optimizer.instance.schema import Future, Instance, Policy
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
-from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Settings, SolveResult, Vector
+from optimizer.solver import (
+    BranchingHistories,
+    BranchingHistory,
+    Clock,
+    Listener,
+    Progress,
+    Settings,
+    SolveResult,
+    Vector,
+)
 from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
 

@@ -60,9 +60,8 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
 

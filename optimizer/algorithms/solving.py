@@ -10,7 +10,8 @@
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
 says of it; and where samples may fail, cuts cannot estimate what a plan costs.
 
-Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself.
+Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself, from
+whose cost its regret counts (`with_regret`).
 """
 
 import contextlib
@@ -34,11 +35,10 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Future, Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore
 from optimizer.tolerances import NO_SHOCK_GAP
 
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,

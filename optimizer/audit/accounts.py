@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.audit import Report
 from optimizer.audit.auditor import (
     PRICE_RESPONSE,
     RESPONSE_PART,
@@ -27,7 +28,6 @@ from optimizer.audit.auditor import (
     check_running,
 )
 from optimizer.audit.levers import AUDITORS, auditor_of
-from optimizer.audit.report import Report
 from optimizer.disruptions.shock import BASELINE, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows, Plan

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from optimizer.errors import Finding
-    from optimizer.progress import Progress
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
+    from optimizer.solver import Progress
 
 
 def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
     from optimizer.io.plan_file import GivenPlan
-    from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Clock, Settings
+    from optimizer.solver import Clock, Listener, Settings
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def _budgets(
 
 def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
     """A task: what a slip by a year does."""
-    from optimizer.progress import Progress
+    from optimizer.solver import Progress
     from optimizer.studies.slips import find_brief_slips
 
     listener = sections.listener_of(memory)
@@ -221,7 +221,7 @@ def _end_with_futures(
 
 def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFuture":
     """What slips by a year do in each future; nothing where the user stops the search."""
-    from optimizer.progress import Progress
+    from optimizer.solver import Progress
     from optimizer.studies.slips import find_futures_slips
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:

@@ -17,11 +17,10 @@ from optimizer.errors import Finding, InstanceError, require_extra
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task
     from optimizer.instance.schema import Instance
-    from optimizer.progress import Listener, Progress
     from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Clock, Settings
+    from optimizer.solver import Clock, Listener, Progress, Settings
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.importance import Sensitivity
 
@@ -307,7 +306,7 @@ def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple
 
 def listener_of(memory: "Memory") -> "Listener":
     """Of a task: who hears of its progress."""
-    from optimizer.progress import ignore
+    from optimizer.solver import ignore
 
     listener: Listener = memory.get("listener", ignore)
     return listener

@@ -1,4 +1,7 @@
-"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
+"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes.
+
+An `Unchecked` is an instance before its checks (`validation`), which use what is here.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -56,7 +56,7 @@ from optimizer.instance.validation.supply import describe_error, no_mapping, nou
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
-from optimizer.results.result import Result
+from optimizer.results.result import Result, require_result
 from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import FINDINGS, SCENARIO_VALUES
 
@@ -137,7 +137,9 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
     Raises:
         InstanceError: the instance in a saved plan is no longer a sound one.
+        TypeError: no result.
     """
+    require_result(result)
     if result.problem is None:
         object.__setattr__(result, "problem", known or read(result.data))
     found: Instance = result.problem

@@ -351,6 +351,21 @@ class Result(SavedPlan):
         return _only_future(data, path) if is_of_futures(data) else data
 
 
+def require_result(given: object) -> None:
+    """Raise TypeError where something else than a result is given, with the functions that return one."""
+    if not isinstance(given, SavedPlan):
+        kind = type(given).__name__
+        raise TypeError(f"a Result is needed, not {kind}: solve returns one, Result.load reads a saved one from a file")
+
+
+def require_plan(result: Result) -> None:
+    """Raise PlanFileError where a result holds no plan, with the reason."""
+    require_result(result)
+    if result.baseline is None:
+        why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
+        raise PlanFileError(f"there is no plan to evaluate: {why}")
+
+
 def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
     """The plan of the one future that there is, as of an instance without questions."""
     names = [str(each["name"]) for each in data["futures"]]

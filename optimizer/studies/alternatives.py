@@ -25,9 +25,8 @@ from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Settings, interruptible
+from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, before_measure
 from optimizer.studies.ranges import (
     RANGE_SECONDS,

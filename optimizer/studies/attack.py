@@ -33,11 +33,10 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
-from optimizer.solver import BranchingHistories, Clock, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.attack_result import (
     AttackDamage,
     AttackResult,

@@ -27,10 +27,9 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock
 from optimizer.studies.measure import Measure, before_measure
 from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan

@@ -30,9 +30,8 @@ from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
     CASE,
@@ -112,7 +111,7 @@ def compare(
     """
     settings = (settings or Settings()).with_default_gap(MEASURE_SHARE)
     chosen, more = budget_list(budgets), money(step, "step")
-    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
     clock = Clock()
     given = _given_columns(named, plans or (), settings, clock)

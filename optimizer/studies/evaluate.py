@@ -16,11 +16,10 @@ from optimizer.errors import Finding
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.io.plan_file import GivenPlan
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan

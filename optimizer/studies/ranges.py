@@ -1,4 +1,4 @@
-"""How little and how much of each option any plan near the cheapest buys.
+"""How little and how much of each option any plan near the cheapest buys; and what `alternatives` returns.
 
     N[o]       size of option o over all years; of a stockpile what it buys, t
     least      min N[o], greatest  max N[o], over all plans that keep the floors at a cost within the tolerance
@@ -22,8 +22,8 @@ from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptima
 from optimizer.instance.derived import display_name
 from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
+from optimizer.solver import Listener, Progress, ignore
 from optimizer.studies import study_frames
 from optimizer.studies.measure import Measure
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole

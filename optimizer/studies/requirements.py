@@ -32,9 +32,8 @@ from optimizer.instance.edits import (
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy
 from optimizer.io.plan_file import GivenPlan
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Settings, interruptible
+from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.given_plan import operate_given
 from optimizer.studies.requirements_frames import (
     CaseKind,

@@ -29,11 +29,10 @@ from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
 from optimizer.instance.ranges import Uncertain, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.importance import (
     FEWEST,
     DualScreen,

@@ -21,10 +21,9 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.cost_shares import (
     Coalition,
     CoalitionCost,

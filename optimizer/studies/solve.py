@@ -26,17 +26,16 @@ from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
-from optimizer.audit.report import DISAGREES, Report, audit_error
-from optimizer.audit.result import complete
+from optimizer.audit import DISAGREES, Report
+from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Status, finite_or_none
-from optimizer.solver import Clock, Settings, Vector, interruptible
+from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.measure import Measure
 from optimizer.studies.outcomes import (

@@ -22,10 +22,9 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
+from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.solve import Timer, conclude
 from optimizer.units import MoneyLike

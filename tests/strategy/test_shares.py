@@ -18,10 +18,9 @@ from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
-from optimizer.progress import Progress
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_cuts, by_scenarios
 from tests.strategies import instances
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -35,7 +36,6 @@ from optimizer.studies.summary import (
     Shortage,
     Summary,
 )
-from optimizer.studies.verify import Verification
 from optimizer.units import short, si
 
 COMPARED = "Baseline of the no-shock plan, and actual output"

@@ -16,9 +16,8 @@ from typing import Any, Self
 from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result, hardest_of
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import ShortBudget, reason

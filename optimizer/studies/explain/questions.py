@@ -34,9 +34,8 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.progress import Progress
 from optimizer.results.plan import Flows, Plan
-from optimizer.solver import Settings
+from optimizer.solver import Progress, Settings
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, ROUNDING, greatest_whole
 from optimizer.units import Series, si

@@ -20,16 +20,14 @@ from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan, with_regret
-from optimizer.audit.report import audit_error
-from optimizer.audit.result import audit_futures, measure_of_futures
+from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
-from optimizer.progress import Listener
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Listener, Settings
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste, plan_changes
 from optimizer.studies.measure import GAP_SHARE, before_measure

@@ -22,18 +22,17 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
-from optimizer.audit.report import Report, audit_error
-from optimizer.audit.result import audit_futures
+from optimizer.audit import Report
+from optimizer.audit.result import audit_error, audit_futures
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import shape, withstood

@@ -28,11 +28,10 @@ from optimizer.algorithms.solving import Alone
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import purchases_of
 from optimizer.studies.futures.timing import (
