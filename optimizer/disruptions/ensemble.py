@@ -40,10 +40,10 @@ from optimizer.disruptions.shock import (
     MEANWHILE,
     OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
+    ActivitySelector,
     Cut,
     Shock,
     ShockSpec,
-    Target,
     as_tuple,
 )
 from optimizer.horizon import Horizon
@@ -71,7 +71,7 @@ Count = Annotated[int, BeforeValidator(partial(_parse_whole, least=1, most=MOST)
 Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_SEED)), _INTEGER]
 
 
-class DrawnCut(Target):
+class DrawnCut(ActivitySelector):
     """A share of capacity that is lost, drawn; a list is a profile by period, of one draw.
 
     `draw` names the column of chances: cuts that share it move together. Left out, the cut has its own.
@@ -308,7 +308,7 @@ def _shocks(
 
 
 def _cuts(chances: Chances, key: str, event: Event, struck: _Indices) -> Iterator[tuple[Cut, ...]]:
-    """The cuts of each sample; those of one entry share their targets, and all that is certain is one object."""
+    """The cuts of each sample; those of one entry share what they select, and all that is certain is one object."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[struck])
     certain = event.scale.is_constant

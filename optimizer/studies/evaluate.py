@@ -25,8 +25,7 @@ from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan, with_regret
-from optimizer.audit.result import audit_futures, measure_of_futures
-from optimizer.errors import AuditError
+from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
@@ -272,7 +271,7 @@ def join_futures(
     result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
     report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
-        raise AuditError([f"{name}: {each}" for each in report.disagreements], result)
+        raise audit_error(instance, [f"{name}: {each}" for each in report.disagreements], result)
     measured = measure_of_futures(lifted, result.futures)
     return FuturesPlan(name, lifted, replace(result, total_cost=measured, audit=report.to_dict()))
 
