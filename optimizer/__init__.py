@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from optimizer.studies.cost_shares import CostShares as CostShares
     from optimizer.studies.discovery import Discovery as Discovery
     from optimizer.studies.discovery import discover
-    from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
-    from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate, evaluate_futures
+    from optimizer.studies.evaluation import FuturesEvaluation as FuturesEvaluation
+    from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
     from optimizer.studies.explain import explain
     from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
@@ -99,7 +99,8 @@ _HOMES = {
     "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
+    "studies.evaluate": ("evaluate", "evaluate_futures"),
+    "studies.evaluation": ("FuturesEvaluation", "PlanEvaluation"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery": ("Discovery", "discover"),
     "studies.explain": ("explain",),
