@@ -125,7 +125,7 @@ def _below_floors(instance: Instance, hit: ShockHit) -> str:
 
 
 # Rows of a table of shocks, and names in a cell.
-MOST_ROWS, LISTED = 100, 3
+MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
 _OF_HITS = (
     "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
 )
@@ -150,7 +150,8 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         ["Window", "Hits", "Below floors", gap],
         [(name, cells(hit)) for name, hit in rows],
         caption=_OF_HITS + caption,
-        labels={"ratio": 3},
+        # A name can be copied to a command where it stands on one line.
+        labels={"max_width": WIDEST_NAME},
         layout={"justify": "left", "no_wrap": True},
         layouts={"Hits": _wide(4), "Below floors": _wide(3), gap: {"justify": "right", "no_wrap": True}},
         expand=True,
