@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.audit import Report as Report
+    from optimizer.audit import Verification as Verification
     from optimizer.audit.auditor import Auditor
     from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
@@ -69,9 +70,9 @@ if TYPE_CHECKING:
     from optimizer.studies.cost_shares import CostShares as CostShares
     from optimizer.studies.discovery import Discovery as Discovery
     from optimizer.studies.discovery import discover
-    from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
-    from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate, evaluate_futures
+    from optimizer.studies.evaluation import FuturesEvaluation as FuturesEvaluation
+    from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
     from optimizer.studies.explain import explain
     from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
@@ -79,16 +80,15 @@ if TYPE_CHECKING:
     from optimizer.studies.futures.timing import FuturesStudy as FuturesStudy
     from optimizer.studies.importance import Sensitivity as Sensitivity
     from optimizer.studies.ranges import Alternatives as Alternatives
+    from optimizer.studies.reinforcement import Stress as Stress
     from optimizer.studies.requirements import find_requirements
     from optimizer.studies.requirements_frames import Requirements as Requirements
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.sharing import share_costs
-    from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verify import Verification as Verification
     from optimizer.studies.verify import verify_plan
     from optimizer.studies.withstand import withstand
 
@@ -99,7 +99,8 @@ _HOMES = {
     "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
+    "studies.evaluate": ("evaluate", "evaluate_futures"),
+    "studies.evaluation": ("FuturesEvaluation", "PlanEvaluation"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery": ("Discovery", "discover"),
     "studies.explain": ("explain",),
@@ -113,11 +114,12 @@ _HOMES = {
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
     "studies.futures.solve": ("solve", "solve_futures"),
-    "studies.stress": ("Stress", "stress"),
-    "studies.verify": ("Verification", "verify_plan"),
+    "studies.reinforcement": ("Stress",),
+    "studies.stress": ("stress",),
+    "studies.verify": ("verify_plan",),
     "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
-    "audit": ("Report",),
+    "audit": ("Report", "Verification"),
     "audit.result": ("verify",),
     "errors": (
         "AuditError", "CheckpointError", "Finding", "GivenPlanError", "InstanceError", "MissingExtraError",

@@ -125,6 +125,11 @@ COMMENTS = (
     {"place": ["processes", "mine", "capacity"], "value": 120, "text": "as above"},
     {"place": ["options", "plant"], "value": None, "text": "the study of 2024 (company, B)"},
     {"place": ["options", "plant", "lead_time"], "value": 24, "text": "assumption, though the study (B) says 18"},
+    {
+        "place": ["options", "reserve", "price"],
+        "value": 65e3,
+        "text": "a guess of our company, before a release",
+    },
 )
 
 
@@ -136,7 +141,7 @@ def test_numbers_rest_on_the_nearest_comment() -> None:
         "options.plant.capex": ("source", True),
         "options.plant.lead_time": ("assumption", True),
         "options.plant.cost": ("source", True),
-        "options.reserve.price": ("unexplained", False),
+        "options.reserve.price": ("derived", False),
         "options.reserve.committed.0.amount": ("source", False),
     }
 

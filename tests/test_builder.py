@@ -60,7 +60,7 @@ def test_a_lever_cannot_take_the_name_of_a_column_of_segments(builder: ModelBuil
         ("supply", ("baseline", "magnet", -1)),
         ("supply", ("baseline", "magnet")),  # too short
         ("supply", ("baseline", "magnet", 3, 3)),  # too long
-        ("capacity", ("baseline", "magnet", 3)),
+        ("available", ("baseline", "magnet", 3)),
         ("substituted", ("baseline", "magnet", 3)),
         ("outlay", (2028,)),
         ("outlay", (0,)),  # a year, not a period

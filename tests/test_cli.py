@@ -54,7 +54,7 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)" in words
-    assert "(proven least, survival gaps at their price included)" in words
+    assert "(proven to be the least, survival gaps at their price included)" in words
     assert "no plan leaves less" not in words
 
 
@@ -420,7 +420,8 @@ def test_a_scenario_is_applied_and_named() -> None:
 
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
-    assert "The most that a small step of a limit can save while the plan opens the same options" in words
+    assert "The most that a small step of a limit can save while the plan opens the same options." in words
+    assert "Where other limits bind as well, it saves less, or nothing." in words
 
 
 @pytest.mark.parametrize(

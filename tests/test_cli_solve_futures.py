@@ -55,7 +55,7 @@ def test_the_answer_comes_first_then_what_is_committed_then_each_question(column
         "SURVIVES in both futures",
         "Commit now 240 USD before 2028: plant",
         "Largest regret 240 USD, present value",
-        "(proven least)",
+        "(proven to be the least)",
         "Expected cost 540 USD",
         "Worst future high: 840 USD",
         "Best future low: 240 USD",

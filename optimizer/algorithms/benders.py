@@ -169,7 +169,7 @@ class CutSearch(RecourseEstimates):
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.master
             most = best.evaluation.measured + 0.5 * slack
-            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.unit)
+            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.money_unit)
             master.most_measured = best.evaluation.measured + slack
             master.minimise("expected cost")
             return master

@@ -10,7 +10,8 @@
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
 says of it; and where samples may fail, cuts cannot estimate what a plan costs.
 
-Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself.
+Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself, from
+whose cost its regret counts (`with_regret`).
 """
 
 import contextlib

@@ -133,7 +133,7 @@ class WindowProgramme:
         # With the plan fixed, valid inequalities are bounds of single columns: free of cost, and cuts are stronger.
         builder.rows += builder.valid
         shortfall = total(gaps(builder, instance).values())
-        self.unit = limit_gap(builder, MANY, shortfall).unit
+        self.money_unit = limit_gap(builder, MANY, shortfall).money_unit
         beyond = _split(builder)
         layout = _layout(builder)
         position = {j: i for i, j in enumerate(layout.own)}

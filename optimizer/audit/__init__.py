@@ -129,3 +129,33 @@ class Report:
 
 def _name(row: Name, index: tuple[int, ...]) -> str:
     return row if isinstance(row, str) else row(*index)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of recomputing a plan.
+
+    Attributes:
+        report: rows, figures and disagreements.
+        lines: shocks that the file keeps as lines without flows, and that were not solved again.
+        solved: shocks that the file keeps as lines, and that were.
+        not_recomputed: parts of the file that this run did not recompute, by key.
+        not_evidence: parts that no run recomputes, by key, with the reason.
+    """
+
+    report: Report
+    lines: int
+    solved: int
+    not_recomputed: tuple[str, ...]
+    not_evidence: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees."""
+        return self.report.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
+        lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
+        return self.report.to_dict() | counts | lists

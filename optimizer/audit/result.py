@@ -5,10 +5,11 @@ complete        one that lacks the costs, which the audit works out
 check_futures   what holds between the futures of a plan: decisions are alike where nothing tells futures apart, and
                 the measure is taken anew; each future's own result is audited like any other
 audit_futures   the same, with the rows that the audits of the futures checked
+audit_error     what is raised where the audit disagrees
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from optimizer.audit.auditor import AuditBasis
 from optimizer.audit.figures import check_figures, check_policy
 from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
 from optimizer.disruptions.shock import MEANWHILE, expand
+from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
@@ -34,7 +36,7 @@ from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResu
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -443,9 +445,9 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
     baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
     likely = [event for event in own.events if event.probability > 0]
     found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
-    calm = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    baseline_cost = each.result.total_cost - math.fsum(change * probability for change, probability in found)
     none = 1.0 - math.fsum(probability for _, probability in found)
-    return [(calm + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
+    return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
 
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
@@ -459,3 +461,24 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
     eta, q = np.array(sorted(outcomes, reverse=True)).T
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
+
+
+def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
+    """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
+    data = instance.to_dict()
+    numbers = [each for section in ("processes", "demands", "options") for each in _numbers(data[section], section)]
+    largest, place = max(numbers, default=(0.0, ""))
+    if largest < LARGE_NUMBER:
+        return AuditError(disagreements, result)
+    what = f"{largest:g} is too large to be computed with beside the other numbers of the file ({disagreements[0]})"
+    cure = "Correct it, or choose units in which all numbers lie nearer to 1."
+    return InstanceError([Finding(instance.title, None, place, what, cure)])
+
+
+def _numbers(data: Any, place: str) -> Iterator[tuple[float, str]]:
+    """Every number below a place of an instance, without its sign, and where it stands."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _numbers(value, f"{place}.{key}")
+    elif isinstance(data, int | float):
+        yield abs(data), place

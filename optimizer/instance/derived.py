@@ -1,4 +1,7 @@
-"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
+"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes.
+
+An `Unchecked` is an instance before its checks (`validation`), which use what is here.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import Cut, Shock, ShockSpec, Target, expand
+from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Sized
@@ -202,7 +205,7 @@ class Unchecked:
         """All names that a section declares, of faulty objects as well."""
         return self.declared.get(section, frozenset())
 
-    def unmatched(self, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
+    def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
         """Cuts of a place that match nothing; none while names are unresolved."""
         for k, cut in enumerate(cuts if self.resolved else ()):
             if not self.instance.activity_index.has_match(cut):

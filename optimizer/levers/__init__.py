@@ -1,4 +1,4 @@
-"""The seven levers, by `kind`. Adding one: its file, and a name here; or, from outside, `optimizer.register`."""
+"""The seven levers, by `kind`. Adding one: its file, import and entry here; or, from outside, `optimizer.register`."""
 
 from functools import cache
 from importlib.metadata import entry_points

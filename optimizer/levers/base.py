@@ -19,7 +19,7 @@ Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share time
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_lumpy`: it is opened
 once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
-`opened`: Y for every decision point of the horizon; and `in_force`: Y at the last one that is a lead time back.
+`by`: Y for every decision point of the horizon; and `on_line`: Y at the last one that is a lead time back.
 
 `Stock` is what is bought and held. In every period, with keep the share that a period leaves, (1 − loss)^Δ:
 
@@ -293,7 +293,7 @@ class Sized(Lever):
         return self.ramp[min(greatest_whole(months / 12), len(self.ramp) - 1)]
 
     def buy(self, model: ModelBuilder) -> Mapping[int, Expression]:
-        """Write sizes and openings with their rows, book their cost, offer `opened`.
+        """Write sizes and openings with their rows, book their cost, link `by` and `on_line`.
 
         Returns:
             n[a] for every decision point a at which the option may be bought.
@@ -309,35 +309,37 @@ class Sized(Lever):
                 units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
                 model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(model, size)
-        self._keep(model, size)
+        self._pay_upkeep(model, size)
         return size
 
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        before: Expression = Expression()
-        opened: dict[int, Expression] = {}
+        """Write the openings of a fixed-charge option and what its size has to do with them."""
+        latest: Expression = Expression()
+        by: dict[int, Expression] = {}
         for a in model.horizon.decisions if self.is_lumpy else ():
             if a in size:
-                by = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
+                new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
                 y = model.variable(self.id, "open", a, unit="1", upper=1)
-                model.require(self.id, "by", a, by - before - y, "==", unit="1")
+                model.require(self.id, "by", a, new - latest - y, "==", unit="1")
                 model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
                 if self.min_size > 0:
                     model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
                 self.pay(model, a, self.fixed_cost * y)
-                before = by
-            opened[a] = before
-        model.link(self.id, "opened", opened)
+                latest = new
+            by[a] = latest
+        model.link(self.id, "by", by)
         if self.is_lumpy:
-            model.link(self.id, "in_force", self._in_force(model.horizon, opened))
+            model.link(self.id, "on_line", self._on_line(model.horizon, by))
 
-    def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
+    def _on_line(self, horizon: Horizon, by: Mapping[int, Expression]) -> dict[int, Expression]:
         """Y at the last decision point that is a lead time before a period, for every period."""
         lead, latest, result = horizon.whole(self.lead_time), Expression(), dict[int, Expression]()
         for t in horizon.periods:
-            result[t] = latest = opened.get(t - lead, latest)
+            result[t] = latest = by.get(t - lead, latest)
         return result
 
-    def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
+    def _pay_upkeep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
+        """Book the fixed operating cost of what is installed."""
         if self.fixed_opex > 0:
             yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
             for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():

@@ -11,14 +11,14 @@ recycling   fed by a scrap commodity, limited by its capacity and by the scrap t
     x[t]   activity    t          σ share lost in this path
 
 It links `capacity`, C. On each path, in every period, beside what an activity does:
-    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.activity`; 1 without `restart_months`
+    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.process`; 1 without `restart_months`
     run        x ≥ min_utilisation·C·Δ          baseline only
 """
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from optimizer.disruptions.shock import Path, largest
+from optimizer.disruptions.shock import Path, elementwise_max
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.network.process import Activity
@@ -53,7 +53,7 @@ class Producing(Sized, Activity):
         most = dict.fromkeys(path.periods, self.max_size * delta)
         activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
         for t in path.periods:
-            lost = largest(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
+            lost = elementwise_max(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
             model.gate(self.id, t, activity[t])
             if path.is_baseline and self.min_utilisation > 0:

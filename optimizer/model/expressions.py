@@ -8,7 +8,7 @@ outlay      year                                    money, the budget's levers; 
 spend       period; T is the end of the horizon     money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
-capacity    path, existing process, period          t                   network, partnership, leverage
+available   path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t                   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
 substituted path, segment, period                   t                   substitution
@@ -110,7 +110,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "spend": ("moment",),
     "operating": ("path", "period"),
     "support": ("period",),
-    "capacity": ("path", "process", "period"),
+    "available": ("path", "process", "period"),
     "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),
     "substituted": ("path", "segment", "period"),

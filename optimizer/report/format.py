@@ -105,9 +105,9 @@ def share_text(share: float) -> str:
 
 
 def list_names(names: Sequence[str], most: int = 4) -> str:
-    """Some names, and how many more there are."""
+    """Some names, and how many more there are; names with commas are parted by semicolons."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + tail
+    return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
 def shortened(text: str, most: int) -> str:

@@ -44,7 +44,7 @@ from optimizer.studies.futures.timing import FuturesStudy
 from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.ranges import Alternatives
-from optimizer.studies.stress import Stress
+from optimizer.studies.reinforcement import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 

@@ -283,7 +283,8 @@ class Result(SavedPlan):
         """One row a build, and one a stockpile: lever, when it is on line, size, money.
 
         The column `capex` (printed as "Spent") is undiscounted: capex and fixed cost, of a stockpile all purchases;
-        the part `capex` of `costs` has the money per unit of size only. A stockpile is `on_line` at its last purchase.
+        the part `capex` of `costs` has the money per unit of size only. Of a stockpile, `size` is the largest stock,
+        `year` that of the first purchase, `on_line` the last one, and `outlay` the money of all years: see `outlays`.
         """
         return self.frames.builds
 

@@ -12,7 +12,7 @@ instance with these rules lifted the plan is one like any other: it can be opera
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer import formulation
@@ -29,6 +29,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
+from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
@@ -36,94 +37,6 @@ from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import Series, si
 
 PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str
-
-
-@dataclass(frozen=True)
-class PlanChange:
-    """How much of an option two plans buy in a year, or in the period of a decision."""
-
-    option: str  # of what
-    period: str  # label of the decision point; of a stockpile the calendar year
-    # Sizes, in the option's own unit; of a stockpile t.
-    before: float
-    after: float
-    money: float  # what the second plan spends more, undiscounted; negative where it spends less
-
-
-@dataclass(frozen=True)
-class PlanNeed:
-    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False."""
-
-    is_possible: bool | None  # whether there are any, whatever the budget; None where the time ran out
-    changes: tuple[PlanChange, ...] = ()  # the cheapest ones
-    # What they add, undiscounted outlay and present value, money.
-    outlay: float = 0.0
-    cost: float = 0.0
-
-
-@dataclass(frozen=True)
-class PlanWaste:
-    """Purchases that a plan could do without; no shock fares worse, and the total cost falls."""
-
-    changes: tuple[PlanChange, ...] = ()  # what is left out or made smaller, all of it together
-    # What that saves, undiscounted outlay and present value, money.
-    outlay: float = 0.0
-    cost: float = 0.0
-
-
-@dataclass(frozen=True)
-class EvaluatedPlan:
-    """One plan as it was given."""
-
-    name: str
-    result: Result  # the plan with its operation, audited
-    instance: Instance = field(repr=False)  # that of the result: the rules that the plan breaks are not in it
-    broken_rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
-    need: PlanNeed | None = None  # what it lacks; None where it survives, or where this was not asked for
-    # What it could do without; None where the time ran out, or where this was not asked for.
-    waste: PlanWaste | None = None
-
-    @property
-    def lacks(self) -> list[dict[str, Any]]:
-        """A row for each shock and segment below its floor, the largest gap first."""
-        rows = [
-            {
-                "shock": outcome.name,
-                "segment": d,
-                "from": service.first_failure,
-                "worst_period": service.worst_period,
-                "worst_service": service.worst_service,
-                "floor": service.floor,
-                "below_floor": service.below_floor,
-                "gap": service.gap,
-            }
-            for outcome in self.result.shocks
-            for d, service in outcome.segments.items()
-            if service.below_floor > 0
-        ]
-        return sorted(rows, key=lambda row: (-float(row["gap"]), -float(row["below_floor"])))
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: figures, broken rules, what it lacks and wastes."""
-        return {
-            "name": self.name,
-            **plan_figures(self.result),
-            "rules": [
-                {"place": rule.place, "where": rule.where, "what": rule.what, "cure": rule.cure}
-                for rule in self.broken_rules
-            ],
-            "lacks": self.lacks,
-            "missing": None if self.need is None else asdict(self.need),
-            "waste": None if self.waste is None else asdict(self.waste),
-        }
-
-
-def plan_figures(result: Result) -> dict[str, Any]:
-    """The figures of a plan as JSON, without its flows."""
-    names = ("status", "total_cost", "outlay", "survival_gap", "worst_gap", "price_of_survival", "mip_gap", "costs")
-    figures = result.to_dict(whole=False)
-    survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(result.shocks_survived)}
-    return survived | {name: figures[name] for name in (*names, "builds", "purchases")}
 
 
 def read_plans(plans: Sequence[PlanLike], instance: Instance) -> list[GivenPlan]:

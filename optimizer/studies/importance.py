@@ -1,4 +1,4 @@
-"""Which uncertain numbers explain the outcome of a sample, and how certain that is.
+"""Which uncertain numbers explain the outcome of a sample, and how certain that is; and what `sensitivity` returns.
 
 S1     the share of the outcome's variance that goes away on average where one number is known (the first-order index of
        Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is

@@ -1,4 +1,4 @@
-"""How little and how much of each option any plan near the cheapest buys.
+"""How little and how much of each option any plan near the cheapest buys; and what `alternatives` returns.
 
     N[o]       size of option o over all years; of a stockpile what it buys, t
     least      min N[o], greatest  max N[o], over all plans that keep the floors at a cost within the tolerance

@@ -27,9 +27,8 @@ from optimizer.algorithms.reading import plan_values, read_flows, read_plan, wit
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit import DISAGREES, Report
-from optimizer.audit.result import complete
+from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.shock import BASELINE
-from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -201,8 +200,7 @@ def conclude(
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
-        disagrees = replace(result, notes=(DISAGREES, *result.notes))
-        raise AuditError(report.disagreements, disagrees)
+        raise audit_error(instance, report.disagreements, replace(result, notes=(DISAGREES, *result.notes)))
     return result
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation
     from optimizer.studies.importance import Sensitivity
     from optimizer.studies.ranges import Alternatives
-    from optimizer.studies.stress import Stress
+    from optimizer.studies.reinforcement import Stress
     from optimizer.studies.time_to_survive import TimeToSurvive
 
 # The order in which the classes of options are listed.

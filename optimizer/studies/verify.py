@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
-from optimizer.audit import DISAGREES, Report
+from optimizer.audit import DISAGREES, Report, Verification
 from optimizer.audit.figures import DETERRING
 from optimizer.audit.result import check_futures, verify
 from optimizer.disruptions.shock import Path, Shock
@@ -156,36 +156,6 @@ def _least(worst: Service | Weakest | None, floor: float) -> float:
 
 Extent = Literal["arithmetic", "recourse", "proof"]
 BOUNDS = ("bound", "gap_bound")
-
-
-@dataclass(frozen=True)
-class Verification:
-    """The outcome of recomputing a plan.
-
-    Attributes:
-        report: rows, figures and disagreements.
-        lines: shocks that the file keeps as lines without flows, and that were not solved again.
-        solved: shocks that the file keeps as lines, and that were.
-        not_recomputed: parts of the file that this run did not recompute, by key.
-        not_evidence: parts that no run recomputes, by key, with the reason.
-    """
-
-    report: Report
-    lines: int
-    solved: int
-    not_recomputed: tuple[str, ...]
-    not_evidence: dict[str, str]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing disagrees."""
-        return self.report.ok
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
-        lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
-        return self.report.to_dict() | counts | lists
 
 
 def verify_plan(

@@ -123,8 +123,9 @@ def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.R
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:
     result = two_events[1]
-    assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven least)"
-    assert proof(replace(result, mip_gap=2e-5, bound=1.0)) == "(proven within 0.002 % of the least)"
+    assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven to be the least with this gap)"
+    survives = replace(result, survival_gap=0.0, mip_gap=2e-5, bound=1.0)
+    assert proof(survives) == "(proven within 0.002 % of the least)"
     assert (short(5000.0), short(1e-4), short(0.012345)) == ("5,000", "0.0001", "0.0123")
 
 

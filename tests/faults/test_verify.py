@@ -15,13 +15,14 @@ from typer.testing import CliRunner, Result
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.solving import open_evaluator
+from optimizer.audit import Verification
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.solve import Timer, conclude
-from optimizer.studies.verify import Extent, Verification, verify_plan
+from optimizer.studies.verify import Extent, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 from tests.test_bands import BANDS
 

@@ -98,7 +98,7 @@ class Wharf(Sized):
         for t, working in model.linked(self.id, "capacity").items():
             if t in path.periods and not path.is_baseline:
                 model.book(
-                    "capacity",
+                    "available",
                     path.key,
                     "imports",
                     t,

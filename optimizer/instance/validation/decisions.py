@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
-from optimizer.disruptions.family import figure
+from optimizer.disruptions.family import number_text
 from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
@@ -75,7 +75,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
         periods = round(months / horizon.months)
         if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
             up = math.ceil(months / horizon.months) * horizon.months
-            what = f"{figure(months)} months are no whole number of {horizon.step}s"
+            what = f"{number_text(months)} months are no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
         elif months > MOST_MONTHS:
             what = f"{months:,.0f} months are {months / 12:,.0f} years"

@@ -79,12 +79,15 @@ def confidence_part(
     columns = (
         FrameColumn("of", "Rests on", is_index=True),
         FrameColumn("source", "a source", "share", "percent"),
-        FrameColumn("derived", "other numbers", "share", "percent"),
+        FrameColumn("derived", "a remark", "share", "percent"),
         FrameColumn("assumption", "assumed", "share", "percent"),
         FrameColumn("unexplained", "nothing written", "share", "percent"),
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
-    note = "Shares are rounded. A number that cites a source and assumes something as well counts as an assumption."
+    note = (
+        "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A); any other "
+        "comment is a remark. A number that cites a source and assumes something as well counts as an assumption."
+    )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
 

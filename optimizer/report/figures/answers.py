@@ -37,7 +37,7 @@ from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
 from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.importance import Sensitivity, VariantOutcome
 from optimizer.studies.ranges import Alternatives
-from optimizer.studies.stress import SampleGroup, Stress
+from optimizer.studies.reinforcement import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 

@@ -84,7 +84,9 @@ def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
         proven = "proven: no plan keeps every floor for less than " + f"{_bound(bound)} {money}"
     text = f"The least outlay that survives everything is {_amount(found.outlay)} {money} ({proven})."
     if found.result is not None:
-        text += f" The cheapest plan with it costs {si(found.result.total_cost, money, 4)} in all, present value."
+        text += (
+            f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
+        )
     return text
 
 

@@ -101,7 +101,7 @@ def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 def _floors(instance: Instance) -> Iterator[PlanPart]:
     """Each segment's floor one percentage point higher, unless it is 100 % already, and one point lower."""
     for d in instance.demands:
-        floors = _in_force(instance, d)
+        floors = _floors_of(instance, d)
         if max(floors, default=0.0) <= 0.0:
             continue
         if min(floors) <= 1.0 - POINT:
@@ -109,7 +109,7 @@ def _floors(instance: Instance) -> Iterator[PlanPart]:
         yield PlanPart("cheaper floor", d, change=-POINT)
 
 
-def _in_force(instance: Instance, d: str) -> set[float]:
+def _floors_of(instance: Instance, d: str) -> set[float]:
     """The survival floors of a segment, shares of demand: in the shocks, and under rules about time to survive."""
     horizon, floor = instance.horizon, instance.demands[d].survival
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}

@@ -23,8 +23,8 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
 from optimizer.audit import Report
-from optimizer.audit.result import audit_futures
-from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.audit.result import audit_error, audit_futures
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
@@ -338,7 +338,7 @@ class _Search:
         result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
         result = replace(result, seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
+            raise audit_error(instance, [f"{future.name}: {each}" for each in report.disagreements], result)
         return result
 
     def _granted(self, number: int, granted: Mapping[str, float]) -> dict[str, float]:
@@ -355,7 +355,7 @@ class _Search:
         report = audit_futures(self.instance, result)
         result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError(report.disagreements, result)
+            raise audit_error(self.instance, report.disagreements, result)
         return result
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
@@ -366,7 +366,8 @@ class _Search:
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
         distance = relative_distance(cost, bound, gap, gap_bound)
-        calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
+        no_shock = self._no_shock_cost()
+        parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
         return FuturesResult(
             status=self._status(solved, results, distance),
@@ -382,7 +383,7 @@ class _Search:
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if calm is None else expected("total_cost") - calm,
+            price_of_survival=None if no_shock is None else expected("total_cost") - no_shock,
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),

@@ -1,4 +1,4 @@
-"""What the plan of several futures buys, from one answer to the next, and in which branches.
+"""What the plan of several futures decides and buys, from one answer to the next, and in which branches.
 
 stage   the periods from one date at which questions are answered to the next; the first ends with the first answer
 order   a build, or all purchases of a stockpile in one stage, with the futures in which they are the same

@@ -217,23 +217,23 @@ class _FuturesSearch:
         if not found.futures:
             return found, Measure("total cost", 0.0, self.settings.mip_gap)
         price = found.price_of_survival
-        calm = None if price is None else found.expected_cost - price
-        measure = Measure.of(found.expected_cost, calm, self.settings.mip_gap, found.survival_gap)
+        no_shock = None if price is None else found.expected_cost - price
+        measure = Measure.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
         if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
-            found = self._proven_adaptive(found, measure, calm)
+            found = self._proven_adaptive(found, measure, no_shock)
         return found, measure
 
     def _first_adaptive(self) -> FuturesResult:
         self.listener(Progress(task="the adaptive plan"))
         return search_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
 
-    def _proven_adaptive(self, found: FuturesResult, measure: Measure, calm: float | None) -> FuturesResult:
+    def _proven_adaptive(self, found: FuturesResult, measure: Measure, no_shock: float | None) -> FuturesResult:
         """The plan once more, proven to the tolerance of the measure; the first one where the time runs out."""
         settings = measure.settings(self.settings)
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
-        return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
+        return replace(again, price_of_survival=None if no_shock is None else again.expected_cost - no_shock)
 
     # All that is solved for.
 

@@ -1,4 +1,4 @@
-"""What a study of futures asks and remembers: dates of answers, orders of own plans, and costs of the measure.
+"""What a study of futures asks, remembers and returns: dates of answers, orders of own plans, costs of the measure.
 
 With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
 branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
