@@ -119,7 +119,7 @@ def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optimizer.studies.comparison.frontier", interrupted)
+    monkeypatch.setattr("optimizer.studies.compare.frontier", interrupted)
     done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), "--json"])
     assert done.exit_code == 5
     assert json.loads(done.stdout)["frontier"]["stopped"] is True
