@@ -34,7 +34,7 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
 # rounds to and nothing was learned, so many times those of the first relaxation, or as the share of the tree that is
 # closed promises so many times in all: less than a solver's first cuts take.
-MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 5, 32
+MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 16, 32
 # So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
 # A relaxation after one of less than so many seconds is solved at once, not in a thread that Ctrl-C can stop.
