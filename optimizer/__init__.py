@@ -27,8 +27,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizer.audit import Report as Report
+    from optimizer.audit import Verification as Verification
     from optimizer.audit.auditor import Auditor
-    from optimizer.audit.report import Report as Report
     from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import CheckpointError as CheckpointError
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from optimizer.io.load import load
     from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
-    from optimizer.progress import Progress as Progress
     from optimizer.report.document import write_report
     from optimizer.report.excel import write_workbook
     from optimizer.results.futures import FuturesResult as FuturesResult
@@ -60,58 +60,66 @@ if TYPE_CHECKING:
     from optimizer.results.plan import Plan
     from optimizer.results.plan import Service as Service
     from optimizer.results.result import Result
+    from optimizer.solver import Progress as Progress
     from optimizer.solver import Settings
-    from optimizer.studies.alternatives import Alternatives as Alternatives
     from optimizer.studies.alternatives import alternatives
-    from optimizer.studies.attack import AttackResult as AttackResult
     from optimizer.studies.attack import attack
+    from optimizer.studies.attack_result import AttackResult as AttackResult
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.cost_shares import CostShares as CostShares
     from optimizer.studies.discovery import Discovery as Discovery
     from optimizer.studies.discovery import discover
-    from optimizer.studies.evaluate import FuturesEvaluation as FuturesEvaluation
-    from optimizer.studies.evaluate import PlanEvaluation as PlanEvaluation
     from optimizer.studies.evaluate import evaluate, evaluate_futures
-    from optimizer.studies.explain import Explanation as Explanation
+    from optimizer.studies.evaluation import FuturesEvaluation as FuturesEvaluation
+    from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
     from optimizer.studies.explain import explain
+    from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
-    from optimizer.studies.futures.study import FuturesStudy as FuturesStudy
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.requirements import Requirements as Requirements
+    from optimizer.studies.futures.timing import FuturesStudy as FuturesStudy
+    from optimizer.studies.importance import Sensitivity as Sensitivity
+    from optimizer.studies.ranges import Alternatives as Alternatives
+    from optimizer.studies.reinforcement import Stress as Stress
     from optimizer.studies.requirements import find_requirements
-    from optimizer.studies.sensitivity import Sensitivity as Sensitivity
+    from optimizer.studies.requirements_frames import Requirements as Requirements
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.sharing import share_costs
-    from optimizer.studies.stress import Stress as Stress
     from optimizer.studies.stress import stress
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verify import Verification as Verification
     from optimizer.studies.verify import verify_plan
     from optimizer.studies.withstand import withstand
 
 _HOMES = {
-    "studies.alternatives": ("Alternatives", "alternatives"),
-    "studies.attack": ("AttackResult", "attack"),
+    "studies.alternatives": ("alternatives",),
+    "studies.ranges": ("Alternatives",),
+    "studies.attack": ("attack",),
+    "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
-    "studies.evaluate": ("FuturesEvaluation", "PlanEvaluation", "evaluate", "evaluate_futures"),
+    "studies.evaluate": ("evaluate", "evaluate_futures"),
+    "studies.evaluation": ("FuturesEvaluation", "PlanEvaluation"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
     "studies.discovery": ("Discovery", "discover"),
-    "studies.explain": ("Explanation", "explain"),
-    "studies.futures.study": ("FuturesStudy", "futures_study"),
-    "studies.requirements": ("Requirements", "find_requirements"),
-    "studies.sensitivity": ("Sensitivity", "sensitivity"),
+    "studies.explain": ("explain",),
+    "studies.explanation": ("Explanation",),
+    "studies.futures.study": ("futures_study",),
+    "studies.futures.timing": ("FuturesStudy",),
+    "studies.requirements": ("find_requirements",),
+    "studies.requirements_frames": ("Requirements",),
+    "studies.importance": ("Sensitivity",),
+    "studies.sensitivity": ("sensitivity",),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
     "studies.futures.solve": ("solve", "solve_futures"),
-    "studies.stress": ("Stress", "stress"),
-    "studies.verify": ("Verification", "verify_plan"),
+    "studies.reinforcement": ("Stress",),
+    "studies.stress": ("stress",),
+    "studies.verify": ("verify_plan",),
     "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
-    "audit.report": ("Report",),
+    "audit": ("Report", "Verification"),
     "audit.result": ("verify",),
     "errors": (
         "AuditError", "CheckpointError", "Finding", "GivenPlanError", "InstanceError", "MissingExtraError",
@@ -125,12 +133,11 @@ _HOMES = {
     "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "extend": ("register",),
-    "progress": ("Progress",),
     "report.excel": ("write_workbook",),
     "report.document": ("write_report",),
     "results.futures": ("FuturesResult",),
     "results.result": ("Result",),
-    "solver": ("Settings",),
+    "solver": ("Progress", "Settings"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -30,8 +30,9 @@ from optimizer.disruptions.shock import BASELINE, Path, Shock
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
-from optimizer.levers import Sized
-from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope, Sense
+from optimizer.levers.base import Sized
+from optimizer.model import Sense
+from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import linking
 from optimizer.network import process as network
@@ -323,13 +324,13 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
 
 def _tie(model: ModelBuilder, option: Sized) -> None:
     """requires: Y[o,a] ≤ Y[r,a] at every decision point a; excludes: at most one of the two is ever opened."""
-    own = model.linked(option.id, "opened")
+    own = model.linked(option.id, "by")
     for required in filter(model.selects, option.requires):
-        for a, opened in model.linked(required, "opened").items():
-            model.require(option.id, f"requires_{required}", a, own[a], "<=", opened, unit="1")
+        for a, by in model.linked(required, "by").items():
+            model.require(option.id, f"requires_{required}", a, own[a], "<=", by, unit="1")
     last = model.horizon.decisions[-1]
     for excluded in filter(model.selects, option.excludes):
-        both = own[last] + model.linked(excluded, "opened")[last]
+        both = own[last] + model.linked(excluded, "by")[last]
         model.require(option.id, f"excludes_{excluded}", None, both, "<=", 1.0, unit="1")
 
 
@@ -433,12 +434,12 @@ def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) 
     A shock costs I + B − B_W + Q, nothing costs I + B, all in present value.
     """
     likely = [shock for shock in shocks if shock.probability > 0]
-    calm = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
+    baseline_cost = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
     none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
-    result = [CostOutcome(future.probability * none, calm)]
+    result = [CostOutcome(future.probability * none, baseline_cost)]
     for shock in likely:
         missed, paid = (_discounted(model, path, shock.periods) for path in (BASELINE, shock.name))
-        result.append(CostOutcome(future.probability * shock.probability, calm - missed + paid))
+        result.append(CostOutcome(future.probability * shock.probability, baseline_cost - missed + paid))
     return result
 
 
@@ -465,7 +466,7 @@ class GapLimit:
     """The column whose upper bound limits a survival gap, and the money that one unit of it stands for."""
 
     columns: tuple[int, ...]
-    unit: float
+    money_unit: float
 
 
 def limit_gap(model: ModelBuilder, name: str, survival_gap: Expression) -> GapLimit:
@@ -473,7 +474,7 @@ def limit_gap(model: ModelBuilder, name: str, survival_gap: Expression) -> GapLi
     costs = sorted(value for value in survival_gap.terms.values() if value > 0)
     if not costs:
         return GapLimit((), 1.0)
-    unit = float(costs[len(costs) // 2])
+    money_unit = float(costs[len(costs) // 2])
     limit = model.variable(name, "allowed", 0)
-    model.require(name, "hold", None, (1.0 / unit) * survival_gap, "<=", limit)
-    return GapLimit(tuple(limit.terms), unit)
+    model.require(name, "hold", None, (1.0 / money_unit) * survival_gap, "<=", limit)
+    return GapLimit(tuple(limit.terms), money_unit)

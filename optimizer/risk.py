@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer.instance.questions import RiskMeasure
-from optimizer.model.builder import Column, Mark, ModelBuilder, Sense
+from optimizer.model import Sense
+from optimizer.model.builder import Column, Mark, ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.tolerances import ROUNDING
 
@@ -89,7 +90,7 @@ def write_measure(
     model: ModelBuilder,
     measure: RiskMeasure,
     costs: Sequence[FutureCosts[Expression]],
-    unit: float,
+    money_unit: float,
     least: Sequence[float] = (),
 ) -> Expression:
     """Write the columns and rows of a measure to the model that holds all futures; returns it, to be minimised.
@@ -101,38 +102,40 @@ def write_measure(
     if measure.kind == "expected":
         return expected
     if measure.kind in ("worst", "regret"):
-        largest = unit * free_column(model, "largest")
+        largest = money_unit * free_column(model, "largest")
         for number, each in enumerate(costs):
             own = each.expected - (least[number] if measure.kind == "regret" else 0.0)
-            require_money(model, f"future{number}", largest, ">=", own, unit)
+            require_money(model, f"future{number}", largest, ">=", own, money_unit)
         return largest
-    return (1.0 - measure.weight) * expected + measure.weight * _write_tail(model, measure.alpha, costs, unit)
+    return (1.0 - measure.weight) * expected + measure.weight * _write_tail(model, measure.alpha, costs, money_unit)
 
 
-def _write_tail(model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[Expression]], unit: float) -> Expression:
+def _write_tail(
+    model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[Expression]], money_unit: float
+) -> Expression:
     """What a future costs where nothing happens is a column, so that the rows of its other outcomes are short."""
-    threshold = unit * free_column(model, "threshold")
+    threshold = money_unit * free_column(model, "threshold")
     result = Expression(threshold.terms)
     for number, each in enumerate(costs):
         if not each.outcomes:
             continue
-        calm, column = each.outcomes[0].cost, unit * free_column(model, f"calm{number}")
-        require_money(model, f"calm{number}", column, "==", calm, unit)
+        baseline_cost, column = each.outcomes[0].cost, money_unit * free_column(model, f"baseline_cost{number}")
+        require_money(model, f"baseline_cost{number}", column, "==", baseline_cost, money_unit)
         for place, outcome in enumerate(each.outcomes):
             if outcome.probability <= 0:
                 continue
-            excess = unit * model.variable(OWNER, f"excess{number}.{place}", 0)
-            beyond = total([column, outcome.cost - calm, -1.0 * threshold])
-            require_money(model, f"outcome{number}.{place}", excess, ">=", beyond, unit)
+            excess = money_unit * model.variable(OWNER, f"excess{number}.{place}", 0)
+            beyond = total([column, outcome.cost - baseline_cost, -1.0 * threshold])
+            require_money(model, f"outcome{number}.{place}", excess, ">=", beyond, money_unit)
             result.add(excess, outcome.probability / (1.0 - alpha))
     return result
 
 
 def require_money(
-    model: ModelBuilder, what: str, left: Expression, sense: Sense, right: Expression | float, unit: float
+    model: ModelBuilder, what: str, left: Expression, sense: Sense, right: Expression | float, money_unit: float
 ) -> None:
     """A row of amounts of money, written in a unit of money per tonne."""
-    model.require(OWNER, what, None, (1.0 / unit) * left, sense, (1.0 / unit) * right)
+    model.require(OWNER, what, None, (1.0 / money_unit) * left, sense, (1.0 / money_unit) * right)
 
 
 def free_column(model: ModelBuilder, what: str) -> Expression:
@@ -141,24 +144,26 @@ def free_column(model: ModelBuilder, what: str) -> Expression:
     return Expression({len(model.columns) - 1: 1.0})
 
 
-def write_gaps(model: ModelBuilder, count: int, unit: float) -> list[Expression]:
+def write_gaps(model: ModelBuilder, count: int, money_unit: float) -> list[Expression]:
     """Columns for the survival gaps of so many futures, in money, and for the largest of them, which comes last."""
-    columns = [unit * model.variable(OWNER, f"gap{number}", 0) for number in range(count)]
-    largest = unit * model.variable(OWNER, "largest gap", 0)
+    columns = [money_unit * model.variable(OWNER, f"gap{number}", 0) for number in range(count)]
+    largest = money_unit * model.variable(OWNER, "largest gap", 0)
     for number, column in enumerate(columns):
-        require_money(model, f"largest gap{number}", largest, ">=", column, unit)
+        require_money(model, f"largest gap{number}", largest, ">=", column, money_unit)
     return [*columns, largest]
 
 
-def link_gaps(model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression], unit: float) -> None:
+def link_gaps(
+    model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression], money_unit: float
+) -> None:
     """Rows that keep the columns of `write_gaps` at the gaps of the futures; those of more shocks imply the others."""
     for number, (column, gap) in enumerate(zip(columns, gaps, strict=False)):
         if gap.terms and not model.has_row(OWNER, name := f"gap{number}.{len(gap.terms)}"):
-            require_money(model, name, column, ">=", gap, unit)
+            require_money(model, name, column, ">=", gap, money_unit)
 
 
-def write_limit(model: ModelBuilder, measure: Expression, unit: float) -> Expression:
+def write_limit(model: ModelBuilder, measure: Expression, money_unit: float) -> Expression:
     """A column whose upper bound, times a unit of money, limits a measure."""
     limit = free_column(model, "limit")
-    require_money(model, "limit", measure, "<=", unit * limit, unit)
+    require_money(model, "limit", measure, "<=", money_unit * limit, money_unit)
     return limit

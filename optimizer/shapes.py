@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 Shape = Mapping[str, Any]
-LARGEST = 1e15
-# HiGHS refuses coefficients of 1e15; scaling may multiply one by some powers of ten.
-LARGEST_RATIO = 1e12
+# Beside a larger number, one of usual size keeps too few digits: the solver finds plans that the audit refuses.
+LARGEST = 1e13
+# Sizes of what makes more of it than this per tonne would lie below `tolerances.NEGLIGIBLE_SIZE`.
+LARGEST_RATIO = 1e6
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
 

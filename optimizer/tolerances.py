@@ -104,6 +104,8 @@ ENDLESS_RATE = 1e-6
 AUDIT_RELATIVE = 1e-6
 AUDIT_ABSOLUTE = 1e-9
 AUDIT_ROUNDING = 4e-12
+# Numbers of an instance from this on may be why the audit disagrees: double precision has 16 digits.
+LARGE_NUMBER = 1e10
 # Money, in units of the currency, that a figure may be off by at least.
 AUDIT_MONEY = 1e-6
 

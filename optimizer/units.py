@@ -99,9 +99,8 @@ def _show_value(value: Any) -> str:
 def a_ratio(value: float) -> float:
     """The number, if it is a quantity per tonne that a matrix of coefficients can hold: 0 to `shapes.LARGEST_RATIO`."""
     if not_negative(value) > shapes.LARGEST_RATIO:
-        raise finding(
-            f"{value:g} t per t is beyond what can be computed with", f"Write {shapes.LARGEST_RATIO:g} at most."
-        )
+        cure = f"Write {shapes.LARGEST_RATIO:,.0f} at most: choose a unit in which it lies nearer to 1."
+        raise finding(f"{value:g} t per t is beyond what can be computed with", cure)
     return value
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.solving import best_plan
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Listener, Settings
 from optimizer.solver.base import StrategyName
 
 Algorithm = Callable[..., SearchResult]

@@ -31,7 +31,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import with_numbers
-from optimizer.studies.importance import numbers_of
+from optimizer.instance.ranges import numbers_of
 from optimizer.units import parse_amount
 
 INSTANCES = Path(__file__).parent.parent / "instances"
@@ -157,7 +157,7 @@ def _print_influence(path: Path, most: int) -> None:
     CONSOLE.print(
         f"\n{path.stem}, by influence, million: price of survival, gaps and outlay at the low and at the high end"
     )
-    numbers = {number.name: number for number in numbers_of(instance)}
+    numbers = {number.name: number for number in numbers_of(instance.uncertain)}
     for name in list(effects)[:most]:
         CONSOLE.print(f"  {name:50}" + "".join(_answer(instance, numbers[name].at(end)) for end in (-1.0, 1.0)))
     CONSOLE.print("  not solved: first-order change of price and gaps together at the farther end, million")

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
-from optimizer.progress import Listener, Progress
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
+from optimizer.solver import Listener, Progress
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify

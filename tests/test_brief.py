@@ -18,22 +18,12 @@ import optimizer as so
 from optimizer import errors as extras
 from optimizer.cli.app import app
 from optimizer.errors import BRIEF_FORMS, ExitCode
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import FLOORS_NOTE, make_brief
-from optimizer.report.brief.futures import find_futures_slips, make_futures_brief
-from optimizer.report.brief.plan_parts import (
-    MOST_ORDERS,
-    MOST_SEGMENTS,
-    MOST_SHOCKS,
-    MOST_YEARS,
-    find_brief_slips,
-    first_year,
-    new_money_part,
-    orders_of,
-)
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_SEGMENTS, MOST_SHOCKS, MOST_YEARS, Brief, new_money_part
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
@@ -42,10 +32,11 @@ from optimizer.results.frames import FrameColumn
 from optimizer.results.plan import Build, Lack, Plan
 from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
-from optimizer.studies.comparison import frontier, single_point
-from optimizer.studies.given_plan import Slip, find_slips, slip_by_a_year
-from optimizer.studies.importance import UncertainNumber
-from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import single_point
+from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.purchases import Slip, first_year, orders_of
+from optimizer.studies.slips import find_brief_slips, find_futures_slips, find_slips, slip_by_a_year
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"
@@ -134,6 +125,11 @@ COMMENTS = (
     {"place": ["processes", "mine", "capacity"], "value": 120, "text": "as above"},
     {"place": ["options", "plant"], "value": None, "text": "the study of 2024 (company, B)"},
     {"place": ["options", "plant", "lead_time"], "value": 24, "text": "assumption, though the study (B) says 18"},
+    {
+        "place": ["options", "reserve", "price"],
+        "value": 65e3,
+        "text": "a guess of our company, before a release",
+    },
 )
 
 
@@ -145,7 +141,7 @@ def test_numbers_rest_on_the_nearest_comment() -> None:
         "options.plant.capex": ("source", True),
         "options.plant.lead_time": ("assumption", True),
         "options.plant.cost": ("source", True),
-        "options.reserve.price": ("unexplained", False),
+        "options.reserve.price": ("derived", False),
         "options.reserve.committed.0.amount": ("source", False),
     }
 

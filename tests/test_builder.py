@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import highspy
+import numpy as np
 import pulp
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from optimizer import formulation
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, Names, total
+from optimizer.model.expressions import Expression, Names, by_kind, total
 from optimizer.solver import Model, Settings, write_model
 from tests.conftest import Cell
 
@@ -59,7 +60,7 @@ def test_a_lever_cannot_take_the_name_of_a_column_of_segments(builder: ModelBuil
         ("supply", ("baseline", "magnet", -1)),
         ("supply", ("baseline", "magnet")),  # too short
         ("supply", ("baseline", "magnet", 3, 3)),  # too long
-        ("capacity", ("baseline", "magnet", 3)),
+        ("available", ("baseline", "magnet", 3)),
         ("substituted", ("baseline", "magnet", 3)),
         ("outlay", (2028,)),
         ("outlay", (0,)),  # a year, not a period
@@ -188,6 +189,13 @@ def test_sums_do_not_change_their_parts() -> None:
     assert (total([x, y, y, 4.0]).terms, total([x, y, y, 4.0]).constant) == ({0: 1.0, 1: 4.0}, 10.0)
     assert ((5.0 - y).terms, (5.0 - y).constant) == ({1: -2.0}, 2.0)
     assert (x.terms, y.terms, y.constant) == ({0: 1.0}, {1: 2.0}, 3.0)
+
+
+def test_shocks_with_the_same_numbers_are_of_one_kind() -> None:
+    table, kind = by_kind([np.array([1.0, 2.0, 1.0]), 7.0], shocks=3)
+    assert table.tolist() == [[1.0, 7.0], [2.0, 7.0]]
+    assert kind.tolist() == [0, 1, 0]
+    assert [part.shape for part in by_kind([], shocks=2)] == [(1, 0), (2,)]
 
 
 # Names and files

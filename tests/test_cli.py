@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from optimizer.cli.app import app
 from optimizer.cli.inputs import plan_that_fits
 from optimizer.errors import PlanFileError
-from optimizer.progress import Listener, Progress
+from optimizer.solver import Listener, Progress
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -54,7 +54,7 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)" in words
-    assert "(proven least, survival gaps at their price included)" in words
+    assert "(proven to be the least, survival gaps at their price included)" in words
     assert "no plan leaves less" not in words
 
 
@@ -217,7 +217,9 @@ def test_what_is_no_plan_exits_with_3(tmp_path: Path, text: str) -> None:
         ("total_cost", "much", "total_cost: "),
         ("builds", [{"option": 3}], "builds.0"),
         ("seconds", [], "seconds: "),
-        ("audit", {"rows": "many"}, "audit.rows: "),
+        ("audit", {"ok": True, "rows": "many", "worst": 0.0}, "audit.rows: "),
+        ("audit", {"ok": True, "rows": 284}, "plan.json is not a plan file: audit.worst: Field required. Solve the"),
+        ("seconds", {"load": 1.0, "build": 1.0, "solver": 1.0}, "seconds.total: Field required"),
         ("history", [{"round": "first"}], "history.0.round: "),
         ("comments", [{"place": 3, "value": 5, "text": "a source"}], "comments.0.place: "),
     ],
@@ -418,7 +420,8 @@ def test_a_scenario_is_applied_and_named() -> None:
 
 def test_a_price_is_said_to_be_the_most_that_a_step_can_save() -> None:
     words = " ".join(diversify("solve", TINY).stdout.split())
-    assert "The most that a small step of a limit can save while the plan opens the same options" in words
+    assert "The most that a small step of a limit can save while the plan opens the same options." in words
+    assert "Where other limits bind as well, it saves less, or nothing." in words
 
 
 @pytest.mark.parametrize(

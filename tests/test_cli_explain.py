@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli.app import app
 from optimizer.cli.common import Display
-from optimizer.progress import Progress
+from optimizer.solver import Progress
 from tests.test_cli import TINY, diversify
 
 

@@ -61,6 +61,13 @@ def test_what_knows_no_other_measure_is_of_expected_cost(tmp_path: Path, objecti
     assert "policy.objective is left out: plans are judged by expected cost" in " ".join(done.stderr.split())
 
 
+def test_requirements_of_several_futures_are_a_wrong_combination_of_options(tmp_path: Path) -> None:
+    several = str(Path(TINY).parent.parent / "examples" / "order_or_wait.yaml")
+    done = CliRunner().invoke(app, ["report", several, "--requirements", "-o", str(tmp_path / "x.html")])
+    assert done.exit_code == 2
+    assert "this command takes one: write --future NAME, one of" in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_report_of_an_instance_with_a_frontier(tmp_path: Path) -> None:
     line = ["report", TINY, "--budgets", "0,5M", "-o", str(tmp_path / "page.html"), "--json"]
     done = CliRunner().invoke(app, line)
@@ -112,7 +119,7 @@ def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optimizer.studies.comparison.frontier", interrupted)
+    monkeypatch.setattr("optimizer.studies.compare.frontier", interrupted)
     done = CliRunner().invoke(app, ["report", plan, "-o", str(tmp_path / "page.html"), "--json"])
     assert done.exit_code == 5
     assert json.loads(done.stdout)["frontier"]["stopped"] is True

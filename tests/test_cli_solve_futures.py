@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.audit.report import Report
+from optimizer.audit import Report
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges
@@ -55,7 +55,7 @@ def test_the_answer_comes_first_then_what_is_committed_then_each_question(column
         "SURVIVES in both futures",
         "Commit now 240 USD before 2028: plant",
         "Largest regret 240 USD, present value",
-        "(proven least)",
+        "(proven to be the least)",
         "Expected cost 540 USD",
         "Worst future high: 840 USD",
         "Best future low: 240 USD",
@@ -261,6 +261,7 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
         (("futures", 0, "least_cost"), "here", "not a plan file: futures.0.least_cost"),
         (("outlay",), "-2B", "not a plan file: outlay"),
         (("audit", "worst"), "little", "not a plan file: audit.worst"),
+        (("futures", 0, "result", "audit"), {"ok": True}, "not a plan file: future high: audit.rows: Field required"),
         (("futures", 0, "result", "total_cost"), 1.0, "high"),
         (("builds", 0, "size"), 9.0, "decisions.plant.2027 in high, low: 9 is not"),
         (("builds", 1, "paid", 0), 1.0, "decisions.paid.plant.2028 in high: high: 1 is not"),
@@ -283,10 +284,21 @@ def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
     assert said in done.stdout + done.stderr
 
 
+def test_verify_counts_what_it_recomputes_and_not_what_the_file_says_of_an_earlier_audit(saved: str) -> None:
+    data = json.loads(Path(saved).read_text())
+    result = FuturesResult.from_dict(data)
+    found = so.verify_plan(instance_of(result), result).report
+    data["futures"][0]["result"]["audit"] |= {"rows": 1_000_000, "worst": 0.5}
+    changed = FuturesResult.from_dict(data)
+    again = so.verify_plan(instance_of(changed), changed).report
+    assert (again.rows, again.worst) == (found.rows, found.worst)
+    assert found.rows < 1_000_000
+
+
 def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("optimizer.studies.futures.solve.check_futures", lambda *_: Report(disagreements=["a row"]))
+    monkeypatch.setattr("optimizer.studies.futures.solve.audit_futures", lambda *_: Report(disagreements=["a row"]))
     done = CliRunner().invoke(app, ["solve", str(CASES / "hand_wait.yaml")])
     assert done.exit_code == 1
     assert "both futures" in done.stdout

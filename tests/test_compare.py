@@ -14,12 +14,10 @@ import optimizer as so
 from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
-from optimizer.progress import Progress
 from optimizer.report.tables import budgets as facts
-from optimizer.solver import Clock, Settings
-from optimizer.studies.budget_sweep import CaseLeastOutlay
-from optimizer.studies.compare import compare, default_step
-from optimizer.studies.comparison import Comparison, frontier
+from optimizer.solver import Clock, Progress, Settings
+from optimizer.studies.compare import compare, default_step, frontier
+from optimizer.studies.comparison import CaseLeastOutlay, Comparison
 from optimizer.studies.purchases import sizes_bought
 from optimizer.units import rounded
 from tests.strategies import instances, scaled

@@ -8,7 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import InstanceError, PlanFileError
-from optimizer.progress import Progress
+from optimizer.solver import Progress
 from optimizer.studies.boxes import (
     Bounds,
     Box,

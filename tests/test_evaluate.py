@@ -12,7 +12,7 @@ from optimizer.audit.result import verify
 from optimizer.errors import GivenPlanError
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import evaluate, evaluate_futures
-from optimizer.studies.given_plan import PlanChange
+from optimizer.studies.evaluation import PlanChange
 from optimizer.studies.verify import verify_plan
 
 ROOT = Path(__file__).parent.parent

@@ -19,13 +19,12 @@ from optimizer.instance.edits import (
     with_single_events,
     with_windows_up_to,
 )
-from optimizer.progress import Progress
-from optimizer.solver import Settings
+from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies.explain import WhatIfTerms
-from optimizer.studies.explain.part_values import PartValue, PlanContext, PlanPart
+from optimizer.studies.explain.part_values import PlanContext, PlanPart
 from optimizer.studies.explain.questions import least_passing
-from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explanation import PartValue, Repair
 from tests.conftest import Cell
 from tests.strategies import instances
 

@@ -92,7 +92,7 @@ def test_a_budget_that_does_not_reach_is_told(cell: Cell) -> None:
     why = so.explain(cell(HEAD, BOUGHT, "policy: {budget: 290}"), settings=EXACT).reason
     assert why is not None
     assert why.because[1:] == (
-        "friend is not built: the budget does not reach for the least of it",
+        "friend is not built: the budget does not pay for the smallest size of it",
         "reserve holds 29 t when embargo begins: the budget buys no more",
     )
 

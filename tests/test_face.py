@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,27 @@ def test_the_name_of_the_mip_gap_in_the_first_version_still_sets_it() -> None:
 )
 def test_an_algorithm_may_be_named_as_the_field_does(name: StrategyName, before: StrategyName) -> None:
     assert so.Settings(strategy=name) == so.Settings(strategy=before)
+
+
+@pytest.mark.parametrize("data", ["instances/tiny.yaml", None, ["horizon"]])
+def test_what_is_no_mapping_is_refused_with_the_function_that_reads_files(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"read takes a mapping.*load reads an instance from a file"):
+        so.read(data)
+
+
+@pytest.mark.parametrize(
+    "function", ["attack", "compare", "evaluate", "explain", "futures_study", "sensitivity", "solve", "time_to_survive"]
+)
+def test_a_path_in_place_of_an_instance_is_refused_with_the_function_that_reads_it(function: str) -> None:
+    plans = ["plan.json"] if function == "evaluate" else []
+    with pytest.raises(TypeError, match="an Instance is needed, not str: load reads one from a file"):
+        getattr(so, function)("instances/tiny.yaml", *plans)
+
+
+@pytest.mark.parametrize("function", [so.stress, so.discover, lambda found: so.write_workbook(found, "plan.xlsx")])
+def test_an_instance_in_place_of_a_result_is_refused_with_the_function_that_returns_it(function: Any) -> None:
+    with pytest.raises(TypeError, match="a Result is needed, not Instance: solve returns one"):
+        function(so.load("instances/tiny.yaml"))
 
 
 def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:

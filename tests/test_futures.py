@@ -25,9 +25,8 @@ from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer
 from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
-from optimizer.progress import Progress
 from optimizer.results.futures import FuturesResult
-from optimizer.solver import Clock
+from optimizer.solver import Clock, Progress
 from optimizer.studies.futures.solve import search_futures
 from tests.algorithms import by_cuts, by_scenarios
 

@@ -9,9 +9,8 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import for_each_future
-from optimizer.progress import Progress
-from optimizer.studies.futures.study import FuturesStudy
-from optimizer.studies.futures.timing import nodes, own_orders, retimed, timed_questions
+from optimizer.solver import Progress
+from optimizer.studies.futures.timing import FuturesStudy, nodes, own_orders, retimed, timed_questions
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(mip_gap=1e-8, jobs=1)

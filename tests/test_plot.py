@@ -16,7 +16,8 @@ from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_
 from optimizer.report.figures.world_map import place_of
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
-from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import single_point
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 

@@ -21,8 +21,8 @@ from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
 from optimizer.report.tables.render import show
-from optimizer.studies.budget_sweep import BudgetPoint
-from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import BudgetPoint, Comparison, ComparisonColumn, Frontier, single_point
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"

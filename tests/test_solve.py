@@ -12,11 +12,12 @@ from rich.console import Console
 import optimizer as so
 from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.reading import without_rounding_errors
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.instance.derived import is_bought
 from optimizer.report.narrative import facts
 from optimizer.report.tables.plan import survival_tables
 from optimizer.solver import Clock, Settings
-from optimizer.studies.solve import Timer, conclude, open_evaluator
+from optimizer.studies.solve import Timer, conclude
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(mip_gap=0.0)

@@ -31,8 +31,7 @@ from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.progress import Progress
-from optimizer.solver import SolveResult, Vector
+from optimizer.solver import Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
 # Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
@@ -170,7 +169,7 @@ class CutSearch(RecourseEstimates):
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.master
             most = best.evaluation.measured + 0.5 * slack
-            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.unit)
+            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.money_unit)
             master.most_measured = best.evaluation.measured + slack
             master.minimise("expected cost")
             return master

@@ -143,7 +143,7 @@ class RecourseEstimates(Search):
     def _limit_largest_gap(self, master: MasterProblem) -> None:
         if math.isfinite(self.worst_gap):
             column = list(master.future_gaps[-1].terms)
-            master.solver.bound(column, 0.0, self.worst_gap * (1.0 + HELD_GAP) / master.unit)
+            master.solver.bound(column, 0.0, self.worst_gap * (1.0 + HELD_GAP) / master.money_unit)
 
     def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
         master = self._master(shocks, self._groups_of_gaps_and_costs())

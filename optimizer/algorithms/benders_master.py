@@ -1,10 +1,10 @@
 """The master problem of Benders decomposition, and its cut pool.
 
-    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + unit·θ, with unit the median shortage cost
-    cut    lower + unit·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every plan evaluated, with π a subgradient
+    θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
+    cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every plan evaluated, with π a subgradient
            of V there, so that the right-hand side is never above V
     γ      gap of the one shock of g, estimated likewise, where costs depend on the gap that it may leave
-    link   lower + unit·θ[g] ≥ gap or cost of the shocks of g in the master, and the lower bounds of the others
+    link   lower + m·θ[g] ≥ gap or cost of the shocks of g in the master, and the lower bounds of the others
 
 CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
 B_W are columns of their own, so that the rows of outcomes are short. The largest cost and regret need θ by future.
@@ -164,11 +164,11 @@ class _OwnCosts:
         """What the future costs under a plan where its shocks, in their order, cost so much."""
         spent, paid = self.spending.value(plan), np.array([each.value(plan) for each in self.operating])
         expected = spent + float(paid @ self.shares) + float(self.probabilities @ costs)
-        calm, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
-        found = calm - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
+        baseline_cost, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
+        found = baseline_cost - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
         none = max(0.0, 1.0 - math.fsum(self.probabilities))
         likely = np.flatnonzero(self.probabilities > 0).tolist()
-        outcomes = [(none, calm), *((self.probabilities[n], found[n]) for n in likely)]
+        outcomes = [(none, baseline_cost), *((self.probabilities[n], found[n]) for n in likely)]
         of_tree = [CostOutcome(float(self.probability * p), float(cost)) for p, cost in outcomes]
         return FutureCosts(self.probability, expected, of_tree)
 
@@ -186,7 +186,7 @@ class MasterProblem(ScenarioModel):
     far_from_tail: Collection[int] = ()
 
     def __post_init__(self) -> None:
-        self.unit = median_shortage_cost(self.instance)
+        self.money_unit = median_shortage_cost(self.instance)
         writer = self.writer = self.writer or formulation.Writer(self.instance)
         self.size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
@@ -233,24 +233,24 @@ class MasterProblem(ScenarioModel):
         result, first = list[list[CostOutcome[Expression]]](), 0
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0).tolist()
-            calm = self._column(f"baseline{number}", total([own.spending, *own.operating]))
+            baseline_cost = self._column(f"baseline{number}", total([own.spending, *own.operating]))
             struck = sorted({t for n in likely for t in range(*own.windows[n])})
             paid = {t: self._column(f"baseline{number}.{t}", own.operating[t]) for t in struck}
             none = max(0.0, 1.0 - math.fsum(own.probabilities))
-            outcomes = [CostOutcome(own.probability * none, calm)]
+            outcomes = [CostOutcome(own.probability * none, baseline_cost)]
             for n in likely:
                 g = int(self.groups["cost"].group_of[first + n])
                 missed = total(paid[t] for t in range(*own.windows[n]))
-                cost = Expression({self.estimates["cost"][g]: self.unit}, float(self.least["cost"][g]))
-                outcomes.append(CostOutcome(own.probability * own.probabilities[n], calm - missed + cost))
+                cost = Expression({self.estimates["cost"][g]: self.money_unit}, float(self.least["cost"][g]))
+                outcomes.append(CostOutcome(own.probability * own.probabilities[n], baseline_cost - missed + cost))
             result.append(outcomes)
             first += len(own.probabilities)
         return result
 
     def _column(self, what: str, amount: Expression) -> Expression:
         """A column that holds an amount of money."""
-        column = self.unit * free_column(self.builder, what)
-        require_money(self.builder, what, column, "==", amount, self.unit)
+        column = self.money_unit * free_column(self.builder, what)
+        require_money(self.builder, what, column, "==", amount, self.money_unit)
         return column
 
     def future_costs(self, plan: Vector, costs: Vector) -> list[FutureCosts[float]]:
@@ -294,7 +294,7 @@ class MasterProblem(ScenarioModel):
         self._link(kind, columns, held)
         groups = self.groups[kind]
         for column, owner, factor, least in zip(columns, groups.owners, groups.factors, self.least[kind], strict=True):
-            result[owner].add(column, factor * self.unit)
+            result[owner].add(column, factor * self.money_unit)
             result[owner].add(float(factor * least))
         return result
 
@@ -315,11 +315,11 @@ class MasterProblem(ScenarioModel):
             if len(parts) > self._linked.get((kind, group), 0):
                 self._linked[kind, group] = len(parts)
                 name = f"link{group}.{len(parts)}"
-                self.builder.require(kind, name, None, columns[group], ">=", (1.0 / self.unit) * total(parts))
+                self.builder.require(kind, name, None, columns[group], ">=", (1.0 / self.money_unit) * total(parts))
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """The estimates by group, in money."""
-        return np.asarray(self.unit * values[self.estimates[kind]] + self.least[kind])
+        return np.asarray(self.money_unit * values[self.estimates[kind]] + self.least[kind])
 
     def cut_violation(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> Vector:
         """By group, how far the θ in `values` is below the cut at a plan, in money."""
@@ -349,8 +349,8 @@ class MasterProblem(ScenarioModel):
             until = np.concatenate([[0.0], np.cumsum(paid)])
             missed = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
             excess = values[[found[f"excess{number}.{place + 1}"] for place in range(len(likely))]]
-            level = values[found["threshold"]] + excess - values[found[f"calm{number}"]] + missed
-            result[self.groups["cost"].group_of[first + likely]] = self.unit * level
+            level = values[found["threshold"]] + excess - values[found[f"baseline_cost{number}"]] + missed
+            result[self.groups["cost"].group_of[first + likely]] = self.money_unit * level
             first += len(own.probabilities)
         return result
 
@@ -387,13 +387,13 @@ class MasterProblem(ScenarioModel):
         own, count = [self.estimates[kind][g] for g in new.tolist()], len(new)
         columns = [*range(self.size), *own, *(self.estimates["gap"][g] for g in gaps.tolist())]
         rows = np.zeros((count, len(columns)))
-        rows[:, : self.size] = cut.subgradient[part] / self.unit
+        rows[:, : self.size] = cut.subgradient[part] / self.money_unit
         rows[np.arange(count), self.size + np.arange(count)] = -1.0
         rows[tied, self.size + count + np.arange(len(tied))] = by_gap[tied]
         rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.least[kind][new]
         if len(tied):
             rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.least["gap"][gaps])
-        self.solver.extend(columns, rows, rhs / self.unit)
+        self.solver.extend(columns, rows, rhs / self.money_unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""

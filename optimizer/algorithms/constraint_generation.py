@@ -44,9 +44,8 @@ from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.progress import Listener
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.solver import BranchingHistories, Clock, Settings, SolveResult, Vector
+from optimizer.solver import BranchingHistories, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.

@@ -44,6 +44,8 @@ ATTEMPTS = 3
 AHEAD = 2
 # Seconds for which a cluster may be without any worker.
 PATIENCE = 10.0
+# Seconds of waiting for a cluster after which Ctrl-C and its workers are looked for.
+POLL = 0.25
 # After Ctrl-C, seconds in which workers may hand over the best that they have.
 GRACE = 30.0
 # Seconds of one long task above which other processes are worth their start.
@@ -452,15 +454,18 @@ class DaskExecutor(Executor):
 
     def _wait(self, futures: Iterable[Any], clock: Clock, *, ends_at_interrupt: bool) -> None:
         """Wait for a result while there is a worker; for a worker as long as `PATIENCE` and the clock allow."""
-        began = seen = time.monotonic()
-        while not any(future.done() for future in futures) and not (ends_at_interrupt and clock.interrupted):
+        from distributed import wait
+
+        seen = time.monotonic()
+        while not (ends_at_interrupt and clock.interrupted):
+            with contextlib.suppress(TimeoutError), self._client.as_current():
+                wait(list(futures), timeout=POLL, return_when="FIRST_COMPLETED")
+                return
             now = time.monotonic()
             if self._count():
                 seen = now
             elif now - seen >= PATIENCE or clock.is_over:
                 raise WorkerError(f"the Dask cluster at {self.address} has had no worker for {now - seen:.0f} s")
-            # Short tasks are looked after often, long ones are not kept waiting for.
-            time.sleep(min(0.25, max(0.001, 0.1 * (now - began))))
 
     def _count(self) -> int:
         """How many workers the scheduler knows; none where it does not answer."""

@@ -23,8 +23,7 @@ from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequali
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Model, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class ScenarioModel(MeasuredModel):
         columns = self.builder.columns
         self.solver.bound(self.below, 0.0, most)
         self.solver.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
-        self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.unit)
+        self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.money_unit)
 
     def require_floors(self) -> None:
         """Bound shortages below floors, as far as the problem allows any."""
@@ -303,7 +302,7 @@ class ScenarioModel(MeasuredModel):
         result = self.solve_integers("largest gap")
         if result.values is not None:
             self.worst_gap_limit = self._restricted(result).objective * (1.0 + HELD_GAP)
-            self.solver.bound(column, 0.0, self.worst_gap_limit / self.unit)
+            self.solver.bound(column, 0.0, self.worst_gap_limit / self.money_unit)
         self.release_integers()
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
@@ -329,7 +328,7 @@ class ScenarioModel(MeasuredModel):
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
         self.start = result.values[self.solver.integers]
         column = list(self.measure_limit.terms)
-        self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.unit)
+        self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.money_unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
         found = found if found.values is None else self._restricted(found)

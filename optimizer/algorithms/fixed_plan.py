@@ -34,9 +34,8 @@ from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Model, Settings, SolveResult
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult
 from optimizer.tolerances import HELD_GAP, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.
@@ -256,10 +255,12 @@ class PlanReduction:
         limits = {event.name: gap for event, gap in zip(self._events, self._before.gap, strict=True)}
         for number, (future, member) in enumerate(zip(self.tree.futures, builder.submodels, strict=True)):
             for own, gap in formulation.gaps(member, future.instance).items():
-                name, unit = self.tree.name(number, own), max(gap.terms.values(), default=0.0)
-                if name in failing and unit > 0:
+                name, money_unit = self.tree.name(number, own), max(gap.terms.values(), default=0.0)
+                if name in failing and money_unit > 0:
                     limit = float(limits[name]) * (1.0 + HELD_GAP)
-                    builder.require("survival", f"limit_{name}", None, (1.0 / unit) * gap, "<=", limit / unit)
+                    builder.require(
+                        "survival", f"limit_{name}", None, (1.0 / money_unit) * gap, "<=", limit / money_unit
+                    )
 
     def _most(self, builder: ModelBuilder) -> tuple[list[int], list[float]]:
         """The columns of purchases, and what the first plans buy there."""

@@ -56,7 +56,7 @@ from optimizer.instance.paths import shared_path
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import Vector
+from optimizer.solver.base import Vector
 from optimizer.tolerances import INTEGRALITY, POSITIVE
 
 # So many undominated shocks of one start are compared with each other one: the worst of them, by sum.

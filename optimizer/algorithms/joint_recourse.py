@@ -30,9 +30,8 @@ from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockB
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Integers, Vector, interruptible
+from optimizer.solver import Clock, Integers, Listener, Progress, Vector, interruptible
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:

@@ -26,10 +26,18 @@ from optimizer.instance.schema import Future, Instance, Policy
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
-from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Settings, SolveResult, Vector
+from optimizer.solver import (
+    BranchingHistories,
+    BranchingHistory,
+    Clock,
+    Listener,
+    Progress,
+    Settings,
+    SolveResult,
+    Vector,
+)
 from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
 
@@ -234,7 +242,7 @@ class MeasuredModel:
         aim: what is minimised now.
         future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
         excuses: the samples that may fail, of ensembles of which a share has to be survived.
-        measure_limit: a column whose upper bound, times `unit`, limits a measure other than expected cost.
+        measure_limit: a column whose upper bound, times `money_unit`, limits a measure other than expected cost.
     """
 
     instance: Instance
@@ -264,7 +272,7 @@ class MeasuredModel:
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
             write(self.builder, self.instance, self.shocks)
-        self.unit = median_shortage_cost(self.instance)
+        self.money_unit = median_shortage_cost(self.instance)
         self._measured: Expression | None = None
         self.expected = Expression()
         self.future_gaps: list[Expression] = []
@@ -307,7 +315,7 @@ class MeasuredModel:
         if self._measured is None or self.policy.objective.kind == "expected":
             self._write_measure()
         if self.future_gaps:
-            link_gaps(self.builder, self.future_gaps, gaps, self.unit)
+            link_gaps(self.builder, self.future_gaps, gaps, self.money_unit)
         assert self._measured is not None
         return self._measured
 
@@ -315,14 +323,14 @@ class MeasuredModel:
         """The measure of the futures' costs; columns for their gaps where these have a price, or the largest counts."""
         measure, price = self.policy.objective, self.policy.gap_price
         if not self.future_gaps and (price is not None or self.is_worst_case):
-            self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.unit)
+            self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.money_unit)
         costs = self.costs()
         if price is not None:
             costs = [each.plus(price * gap) for each, gap in zip(costs, self.future_gaps[:-1], strict=True)]
         self.expected = total(each.probability * each.expected for each in costs)
-        self._measured = write_measure(self.builder, measure, costs, self.unit, self.problem.least_costs)
+        self._measured = write_measure(self.builder, measure, costs, self.money_unit, self.problem.least_costs)
         if measure.kind != "expected":
-            self.measure_limit = write_limit(self.builder, self._measured, self.unit)
+            self.measure_limit = write_limit(self.builder, self._measured, self.money_unit)
 
     @property
     def is_worst_case(self) -> bool:

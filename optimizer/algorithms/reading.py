@@ -9,7 +9,7 @@ from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.levers import Sized
+from optimizer.levers.base import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.network.process import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan

@@ -17,8 +17,8 @@ deterred while a part of it is not: then that part is found, and added as an att
 Where the floors cannot all be kept, the adversary counts as one more shock at each start, the worst that it can choose:
 
     θ[t]   damage of the worst attack from start t on, in money divided by the median shortage cost
-    link   θ[t] ≥ what an attack leaves below the floors, in money / unit           every attack of the model from t on
-    gap    the listed shocks' gaps + unit·Σ_t θ[t]
+    link   θ[t] ≥ what an attack leaves below the floors, in money / m           every attack of the model from t on
+    gap    the listed shocks' gaps + m·Σ_t θ[t]
 
 The gap is minimised first, then cost with the gap held. At each start only the worst attack counts. Then an attack is
 violated if it leaves more than those of the model do at its start, and all together leave more than is allowed.
@@ -60,9 +60,8 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
 
@@ -71,7 +70,7 @@ class WorstAttackModel(ScenarioModel):
     """A model in which scenarios that the instance does not list are attacks; of one start only the worst is a gap."""
 
     def __post_init__(self) -> None:
-        self.unit = median_shortage_cost(self.instance)
+        self.money_unit = median_shortage_cost(self.instance)
         self.listed = frozenset(event.name for event in self.instance.tree.events)
         # By number of the future, and by the start of attacks; and the attacks that are linked to it, with all that
         # they decide.
@@ -114,7 +113,7 @@ class WorstAttackModel(ScenarioModel):
             gaps = {self.tree.name(number, name): gap for name, gap in own}
             self._link(gaps)
             listed = (gap for name, gap in gaps.items() if name in self.listed)
-            result.append(total([*listed, *(self.unit * damage for damage in self.damage[number].values())]))
+            result.append(total([*listed, *(self.money_unit * damage for damage in self.damage[number].values())]))
         self._linked.update(self.attacks)
         return result
 
@@ -123,7 +122,7 @@ class WorstAttackModel(ScenarioModel):
         for name, (number, start) in self.attacks.items():
             if name in gaps and name not in self._linked:
                 damage = self.damage[number][start]
-                self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.unit) * gaps[name])
+                self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.money_unit) * gaps[name])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""
@@ -154,7 +153,7 @@ class WorstAttackModel(ScenarioModel):
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
             numbers = values.tolist()
             damages = (math.fsum(damage.value(numbers) for damage in own.values()) for own in self.damage)
-            return self.unit * self.weighted(damages)
+            return self.money_unit * self.weighted(damages)
         return max(0.0, self.gap_limit - self.weighted(self.listed_gaps(values.tolist())))
 
 

@@ -33,8 +33,7 @@ from optimizer.files import read_archive, write_whole
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Row
-from optimizer.progress import Listener, Progress
-from optimizer.solver import Clock, Settings, SolveResult, versions
+from optimizer.solver import Clock, Listener, Progress, Settings, SolveResult, versions
 from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:

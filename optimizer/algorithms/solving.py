@@ -1,4 +1,4 @@
-"""Which algorithm finds a plan: the whole decision.
+"""Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
 
     whole      one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with probabilities
                that last few periods in all
@@ -10,11 +10,13 @@
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
 says of it; and where samples may fail, cuts cannot estimate what a plan costs.
 
-Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself.
+Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself, from
+whose cost its regret counts (`with_regret`).
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,20 +29,25 @@ from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
-from optimizer.algorithms.reading import read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.reading import read_no_shock, read_plan
+from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Settings
+from optimizer.instance.edits import without_disruptions
+from optimizer.instance.schema import Future, Instance
+from optimizer.results.futures import FutureResult
+from optimizer.results.plan import NoShockPlan, Plan
+from optimizer.results.result import Result
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore
+from optimizer.tolerances import NO_SHOCK_GAP
 
 # Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
 # Where a worker keeps who listens to its tasks, if it is this process.
 LISTENER = "listener"
+# Seconds in which the no-shock plan's cost is proven.
+NO_SHOCK_SECONDS = 20.0
 
 
 def best_plan(
@@ -167,3 +174,60 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings, unti
         instance = kept.by_expected_cost()
         evaluator = evaluator_in_worker(memory, kept, (number,))
         return Alone.of(instance, best_plan(instance, settings, clock, report, evaluator=evaluator))
+
+
+def exact_no_shock(
+    instance: Instance, settings: Settings, clock: Clock, known: Result | None = None
+) -> NoShockPlan | None:
+    """The cheapest plan without shocks and rules about surviving, as `known` has it; None without, or not in time."""
+    if known is not None and known.no_shock is not None:
+        return known.no_shock
+    if not instance.events and not instance.survival_rules:
+        return None
+    left = NO_SHOCK_SECONDS if clock.left is None else min(NO_SHOCK_SECONDS, clock.left)
+    exact = replace(settings, mip_gap=min(settings.mip_gap, NO_SHOCK_GAP), tolerance=None, checkpoint=None)
+    return no_shock_plan(instance, exact, Clock(left))
+
+
+def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
+    """The same, proven to the gap of the settings."""
+    variant = without_disruptions(instance)
+    found = solve_whole(variant, settings, clock, lambda step: None)
+    if found.values is None or found.status != "optimal":
+        return None
+    return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
+
+
+def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
+    """What that plan costs."""
+    found = exact_no_shock(instance, settings, clock)
+    return None if found is None else found.total_cost
+
+
+def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+    """A future with its regret; its least cost is that of the cheapest plan known, that of the result included."""
+    label, price = instance.horizon.label, instance.policy.gap_price
+    answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
+    known = FutureResult(future.name, future.probability, answers, result)
+    if not math.isfinite(alone.cost):
+        return known
+    if price is None and alone.gap > 0:
+        return replace(known, least_cost=alone.cost)
+    cost = result.total_cost + (price or 0.0) * result.survival_gap
+    # A plan that leaves a gap is no plan to regret by.
+    least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
+    bound = min(alone.bound, least)
+    return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
+
+
+@contextlib.contextmanager
+def open_evaluator(
+    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
+) -> Iterator[RecourseEvaluator]:
+    """The evaluator given; or one of our own, which is let go afterwards."""
+    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
+    try:
+        yield evaluator
+    finally:
+        if warm is None:
+            evaluator.close()

@@ -247,7 +247,7 @@ class _BatchSolver:
             batch = self._rows(some[chosen], self._prices(self.which[some[chosen]]))
             kept = self.window.below if is_strict else self.window.below[self.window.free[self.window.below] == 0.0]
             batch.upper[np.ix_(most[chosen] == 0.0, kept)] = 0.0
-            batch.upper[:, self.window.gap_limit_columns] = (most[chosen] / self.window.unit)[:, None]
+            batch.upper[:, self.window.gap_limit_columns] = (most[chosen] / self.window.money_unit)[:, None]
             found = self._solve(batch, values=True)
             values[chosen] = found.values
             costs[chosen] = np.where(found.feasible, found.objective, np.nan)
@@ -280,7 +280,9 @@ class _BatchSolver:
         answer = replace(self._answer(found.values), cost=found.objective, cuts=cuts)
         if kept is None or not len(self.request.gap_limits):
             return answer
-        by_gap = np.minimum(found.reduced_costs[:, self.window.gap_limit_columns].sum(axis=1), 0.0) / self.window.unit
+        by_gap = (
+            np.minimum(found.reduced_costs[:, self.window.gap_limit_columns].sum(axis=1), 0.0) / self.window.money_unit
+        )
         return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.request.gap_limits), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
@@ -289,7 +291,9 @@ class _BatchSolver:
         gap_limits = self.request.gap_limits if len(self.request.gap_limits) else np.full(len(self.which), np.nan)
         strict = np.isnan(gap_limits)
         batch.upper[np.ix_(strict, self.window.below)] = 0.0
-        batch.upper[:, self.window.gap_limit_columns] = (np.where(strict, 0.0, gap_limits) / self.window.unit)[:, None]
+        batch.upper[:, self.window.gap_limit_columns] = (np.where(strict, 0.0, gap_limits) / self.window.money_unit)[
+            :, None
+        ]
         if strict.all():
             # Where every floor is kept, nothing falls short: other values are not asked for.
             found = replace(self._solve(batch, with_duals=True), values=np.zeros(batch.upper.shape))
@@ -321,7 +325,7 @@ class _BatchSolver:
             again = ~found.feasible[near]
             if again.any():
                 batch = self._rows(near[again], costs[near[again]])
-                batch.upper.T[self.window.gap_limit_columns] = most[again] * (1.0 + slack) / self.window.unit
+                batch.upper.T[self.window.gap_limit_columns] = most[again] * (1.0 + slack) / self.window.money_unit
                 self._replace(found, near[again], batch)
 
     def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
@@ -349,7 +353,7 @@ class _BatchSolver:
             return
         batch = self._rows(some, self.window.free)
         gap_limits = np.maximum(least.objective, 0.0) * (1.0 + HELD_IN_SHOCK)
-        batch.upper[:, self.window.gap_limit_columns] = (gap_limits / self.window.unit)[:, None]
+        batch.upper[:, self.window.gap_limit_columns] = (gap_limits / self.window.money_unit)[:, None]
         again = self._solve(batch, values=True)
         least.values[again.feasible] = again.values[again.feasible]
 

@@ -24,7 +24,7 @@ from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
-from optimizer.model.expressions import Expression, total
+from optimizer.model.expressions import Expression, by_kind, total
 from optimizer.solver import Batch, Integers, Vector
 
 
@@ -65,10 +65,7 @@ class ScenarioTable:
         self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
         varying = [i for i, number in enumerate(numbers) if isinstance(number, np.ndarray)]
         self._varying = np.array(varying, dtype=np.intp)
-        table = np.array([numbers[i] for i in varying]).reshape(len(varying), shocks).T.copy()
-        places: dict[bytes, int] = {}
-        self._place = np.array([places.setdefault(row.tobytes(), len(places)) for row in table], dtype=np.intp)
-        self._numbers = table[np.unique(self._place, return_index=True)[1]]
+        self._numbers, self._place = by_kind([numbers[i] for i in varying], shocks)
 
     def rows(self, which: Integers) -> Vector:
         """One row for each of some shocks."""
@@ -136,7 +133,7 @@ class WindowProgramme:
         # With the plan fixed, valid inequalities are bounds of single columns: free of cost, and cuts are stronger.
         builder.rows += builder.valid
         shortfall = total(gaps(builder, instance).values())
-        self.unit = limit_gap(builder, MANY, shortfall).unit
+        self.money_unit = limit_gap(builder, MANY, shortfall).money_unit
         beyond = _split(builder)
         layout = _layout(builder)
         position = {j: i for i, j in enumerate(layout.own)}

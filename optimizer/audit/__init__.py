@@ -3,4 +3,159 @@
 From the builds, the stock purchases and the flows alone it recomputes lead times, ramps, capacities, stocks, balances,
 floors, costs and outlay, and holds every row and every figure of the result against them. A row may be off by a
 millionth of its own largest term, so that grams of dysprosium are judged as grams.
+
+A `Report` is what it says: rows checked, what disagrees, and the accounts that it kept.
 """
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.errors import AuditError
+from optimizer.results.plan import Array
+from optimizer.tolerances import AUDIT_RELATIVE
+
+TOLERANCE = AUDIT_RELATIVE
+DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
+# The most disagreements that are listed for one kind of row; the others are counted.
+MOST_DISAGREEMENTS = 100
+# A row has a name, or some other words; an array of rows has them for each index.
+Name = str | Callable[..., str]
+AuditNumber = float | Array | Sequence[float]
+
+
+@dataclass
+class Report:
+    """What the audit found.
+
+    Attributes:
+        rows: how many rows and figures were checked.
+        worst: the largest disagreement, relative to its row's largest term.
+        disagreements: every row that is off by more than the tolerance, in words.
+        costs: present value by part.
+        outlays: by calendar year, undiscounted, the budget's share.
+        no_shock_costs: `costs` of the no-shock plan; empty where the result holds none.
+    """
+
+    rows: int = 0
+    worst: float = 0.0
+    disagreements: list[str] = field(default_factory=list)
+    costs: dict[str, float] = field(default_factory=dict)
+    outlays: dict[str, float] = field(default_factory=dict)
+    no_shock_costs: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees."""
+        return not self.disagreements
+
+    def require(self) -> "Report":
+        """The report itself.
+
+        Raises:
+            AuditError: something disagrees.
+        """
+        if self.disagreements:
+            raise AuditError(self.disagreements)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: whether all rows agree, how many were checked, the worst disagreement."""
+        return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
+
+    def add(self, of: str, other: "Report") -> None:
+        """Count what another report checked; `of` says in its disagreements what that was."""
+        self.rows += other.rows
+        self.worst = max(self.worst, other.worst)
+        self.disagreements += [f"{of}: {each}" for each in other.disagreements]
+
+    def at_most(
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
+    ) -> None:
+        """Check ``left ≤ right`` within a millionth of the largest term, or of `least_scale` where all are smaller.
+
+        Arrays are as many rows; `row` then names each by its index.
+        """
+        with np.errstate(all="ignore"):
+            off = np.maximum(0.0, np.subtract(left, right))
+        self._note(row, "exceeds", off, (left, right, *terms), least_scale)
+
+    def equal(
+        self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
+    ) -> None:
+        """Check ``left = right`` likewise."""
+        with np.errstate(all="ignore"):
+            off = np.abs(np.subtract(left, right))
+        self._note(row, "is not", off, (left, right, *terms), least_scale)
+
+    def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
+        """Check something that is true or false; `what` says what it is where it is not true."""
+        held = np.asarray(holds)
+        self.rows += held.size
+        if not held.all():
+            self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
+
+    def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], least_scale: AuditNumber) -> None:
+        with np.errstate(all="ignore"):
+            largest = reduce(np.maximum, map(np.abs, terms), np.asarray(least_scale))
+            relative = np.where(largest == 0, 0.0, off / largest)
+        # NaN agrees with nothing.
+        relative[~np.isfinite(relative)] = np.inf
+        self.rows += relative.size
+        worst = float(relative.max(initial=0.0))
+        self.worst = max(self.worst, worst)
+        if worst > TOLERANCE:
+            off, left, right, _ = np.broadcast_arrays(off, terms[0], terms[1], relative)
+            self._say(
+                relative > TOLERANCE,
+                lambda at: (
+                    f"{_name(row, at)}: {left[at]:.9g} {words} {right[at]:.9g}, "
+                    f"off by {off[at]:.3g} ({relative[at]:.2g} of the largest term)"
+                ),
+            )
+
+    def _say(self, wrong: npt.NDArray[np.bool_], words: Callable[[tuple[int, ...]], str]) -> None:
+        places = [tuple(index) for index in np.argwhere(wrong).tolist()]
+        self.disagreements += [words(place) for place in places[:MOST_DISAGREEMENTS]]
+        if len(places) > MOST_DISAGREEMENTS:
+            self.disagreements.append(
+                f"{words(places[MOST_DISAGREEMENTS])}; and {len(places) - MOST_DISAGREEMENTS - 1} more rows like it"
+            )
+
+
+def _name(row: Name, index: tuple[int, ...]) -> str:
+    return row if isinstance(row, str) else row(*index)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of recomputing a plan.
+
+    Attributes:
+        report: rows, figures and disagreements.
+        lines: shocks that the file keeps as lines without flows, and that were not solved again.
+        solved: shocks that the file keeps as lines, and that were.
+        not_recomputed: parts of the file that this run did not recompute, by key.
+        not_evidence: parts that no run recomputes, by key, with the reason.
+    """
+
+    report: Report
+    lines: int
+    solved: int
+    not_recomputed: tuple[str, ...]
+    not_evidence: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees."""
+        return self.report.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
+        lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
+        return self.report.to_dict() | counts | lists

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit.report import AuditNumber, Report
+from optimizer.audit import AuditNumber, Report
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from optimizer.audit import Report
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
-from optimizer.audit.report import Report
 from optimizer.results.plan import Faced, Flows
 from optimizer.results.result import Result
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE, ROUNDING

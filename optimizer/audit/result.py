@@ -2,17 +2,20 @@
 
 verify          a result that has all its parts, such as one from a file
 complete        one that lacks the costs, which the audit works out
-check_futures   the plan of several futures: each future's own result is audited like any other, and here is what holds
-                between them: decisions are alike where nothing tells futures apart, and the measure is taken anew
+check_futures   what holds between the futures of a plan: decisions are alike where nothing tells futures apart, and
+                the measure is taken anew; each future's own result is audited like any other
+audit_futures   the same, with the rows that the audits of the futures checked
+audit_error     what is raised where the audit disagrees
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from optimizer.audit import Report
 from optimizer.audit.accounts import (
     EXPECTED_SHOCKS,
     BaselineAccounts,
@@ -23,9 +26,9 @@ from optimizer.audit.accounts import (
 )
 from optimizer.audit.auditor import AuditBasis
 from optimizer.audit.figures import check_figures, check_policy
-from optimizer.audit.report import Report
 from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
 from optimizer.disruptions.shock import MEANWHILE, expand
+from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance
@@ -33,7 +36,7 @@ from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResu
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -345,6 +348,14 @@ def _check_absent(instance: Instance, result: Result, report: Report) -> None:
 # The plan of several futures.
 
 
+def audit_futures(instance: Instance, result: FuturesResult) -> Report:
+    """What `check_futures` finds, and the rows of the futures' own audits, each of which must have been run."""
+    report = check_futures(instance, result)
+    for future in result.futures:
+        report.add(future.name, Report(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
+    return report
+
+
 def check_futures(instance: Instance, result: FuturesResult) -> Report:
     """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
     report, tree = Report(), instance.tree
@@ -359,9 +370,6 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
     )
     if not report.ok:
         return report
-    for future in result.futures:
-        audit = future.result.audit
-        report.add(future.name, Report(rows=audit.get("rows", 0), worst=audit.get("worst", 0.0)))
     for t in instance.horizon.periods:
         for number, future in enumerate(result.futures):
             first = tree.node(number, t)
@@ -437,9 +445,9 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
     baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
     likely = [event for event in own.events if event.probability > 0]
     found = [(paid[e.name] - math.fsum(baseline[e.periods.start : e.periods.stop]), e.probability) for e in likely]
-    calm = each.result.total_cost - math.fsum(change * probability for change, probability in found)
+    baseline_cost = each.result.total_cost - math.fsum(change * probability for change, probability in found)
     none = 1.0 - math.fsum(probability for _, probability in found)
-    return [(calm + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
+    return [(baseline_cost + change, each.probability * probability) for change, probability in [(0.0, none), *found]]
 
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
@@ -453,3 +461,24 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
     eta, q = np.array(sorted(outcomes, reverse=True)).T
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
+
+
+def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
+    """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
+    data = instance.to_dict()
+    numbers = [each for section in ("processes", "demands", "options") for each in _numbers(data[section], section)]
+    largest, place = max(numbers, default=(0.0, ""))
+    if largest < LARGE_NUMBER:
+        return AuditError(disagreements, result)
+    what = f"{largest:g} is too large to be computed with beside the other numbers of the file ({disagreements[0]})"
+    cure = "Correct it, or choose units in which all numbers lie nearer to 1."
+    return InstanceError([Finding(instance.title, None, place, what, cure)])
+
+
+def _numbers(data: Any, place: str) -> Iterator[tuple[float, str]]:
+    """Every number below a place of an instance, without its sign, and where it stands."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _numbers(value, f"{place}.{key}")
+    elif isinstance(data, int | float):
+        yield abs(data), place

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.audit import TOLERANCE
 from optimizer.audit.accounts import (
     BaselineAccounts,
     PlanAccounts,
@@ -21,7 +22,6 @@ from optimizer.audit.accounts import (
     struck_paths,
 )
 from optimizer.audit.auditor import AuditBasis, Paths
-from optimizer.audit.report import TOLERANCE
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
-    from optimizer.studies.alternatives import Alternatives
+    from optimizer.studies.ranges import Alternatives
 
 
 def command(

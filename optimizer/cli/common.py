@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from optimizer.errors import Finding
-    from optimizer.progress import Progress
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
+    from optimizer.solver import Progress
 
 
 def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
@@ -298,6 +298,16 @@ def write_tables(folder: Path, frames: "Frames", names: Iterable[str] = ()) -> N
         paths = write_frames(frames, folder, names)
     for path in paths:
         print_message(f"wrote {path}")
+
+
+def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
+    """Write a figure in the form that its name says, or fail where there is none."""
+    try:
+        with library_warnings():
+            picture = draw(path.suffix.lower()[1:])
+    except ValueError as error:
+        fail(f"{error}.", ExitCode.BAD_INSTANCE)
+    write_answer(path, picture)
 
 
 class Display:

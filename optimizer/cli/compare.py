@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from optimizer.cli import common, inputs, options, sections
+from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ def command(
     if json:
         common.print_json(found.to_dict())
     if plot is not None:
-        sections.write_study_plot(plot, found)
+        from optimizer.report.html.sections import draw_study_plot
+
+        common.write_plot(plot, partial(draw_study_plot, found))
     survives = any(column.result.survives for column in found.columns)
     common.end(survives=survives, is_stopped=not found.is_proven or not found.columns)
 

@@ -9,7 +9,7 @@ from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
+    from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation
 
 
 def command(

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from optimizer.instance.overrides import Edit
     from optimizer.instance.schema import Instance
     from optimizer.io.plan_file import GivenPlan
-    from optimizer.progress import Listener
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Clock, Settings
+    from optimizer.solver import Clock, Listener, Settings
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,8 @@ def change_instance(
     names = scenario_names(given, changes.scenario or ())
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
     _refuse_left_out(made.instance, [option for option, *_ in force])
-    if not takes_futures:
-        _refuse_futures(made.instance, file)
+    if not (takes_futures or common.understands_futures()):
+        refuse_futures(made.instance, file)
     if by_expected_cost or not common.understands_measures():
         made = judged_alone(made)
     replaced = _clashes(given, changes, names, force, amounts)
@@ -139,11 +138,11 @@ def _no_plan(file: str) -> Iterator[None]:
         raise
 
 
-def _refuse_futures(instance: "Instance", file: str) -> None:
-    """Refuse, as usage, a file with several futures for a command that takes one."""
+def refuse_futures(instance: "Instance", file: str) -> None:
+    """Refuse, as usage, a file with several futures where one is needed."""
     from optimizer.report.format import list_names
 
-    if instance.futures and not common.understands_futures():
+    if instance.futures:
         names = [future.name for future in instance.tree.futures]
         what = f"{file} has {len(names):,} futures, and this command takes one: write --future NAME, one of "
         raise typer.BadParameter(f"{what}{list_names(names, 6)}; or solve all of them by `diversify solve {file}`.")

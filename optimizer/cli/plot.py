@@ -78,7 +78,7 @@ def command(
     from optimizer.report.figures.plot import Choice, draw_plot
     from optimizer.report.html.book import book
     from optimizer.solver import Settings
-    from optimizer.studies.comparison import frontier as find_frontier
+    from optimizer.studies.compare import frontier as find_frontier
     from optimizer.studies.comparison import single_point
 
     if kind in (*_STUDIES, "futures"):
@@ -95,12 +95,7 @@ def command(
     with inputs.plan_that_fits(plan, doubts):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
-    try:
-        with common.library_warnings():
-            picture = draw_plot(shown, kind, Choice(**vars(choice)), output.suffix.lower()[1:], frontier)
-    except ValueError as error:
-        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    common.write_answer(output, picture)
+    common.write_plot(output, lambda form: draw_plot(shown, kind, Choice(**vars(choice)), form, frontier))
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
@@ -142,12 +137,13 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
     """The figure of a plan of several futures, or of a study."""
+    from optimizer.report.html.sections import draw_study_plot
     from optimizer.report.study_narrative import view_of
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
 
     assert not isinstance(subject, Result)
-    sections.write_study_plot(output, subject)
+    common.write_plot(output, partial(draw_study_plot, subject))
     if isinstance(subject, FuturesResult):
         is_stopped = subject.status == "stopped"
     else:

@@ -13,7 +13,6 @@ from optimizer.errors import BRIEF_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
-    from optimizer.report.brief.futures import SlipsByFuture
     from optimizer.report.document import ReportParts
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
-    from optimizer.studies.given_plan import Slip
-    from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.importance import Sensitivity
+    from optimizer.studies.purchases import Slip, SlipsByFuture
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
@@ -138,7 +137,7 @@ def _budgets(
     """A task: the plans of other budgets, and what a page shows of them and draws of the plan at hand."""
     from optimizer.report.html.book import book
     from optimizer.report.html.sections import plan_pictures
-    from optimizer.studies.comparison import frontier
+    from optimizer.studies.compare import frontier
 
     listener = sections.listener_of(memory)
     found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
@@ -149,8 +148,8 @@ def _budgets(
 
 def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
     """A task: what a slip by a year does."""
-    from optimizer.progress import Progress
-    from optimizer.report.brief.plan_parts import find_brief_slips
+    from optimizer.solver import Progress
+    from optimizer.studies.slips import find_brief_slips
 
     listener = sections.listener_of(memory)
 
@@ -222,8 +221,8 @@ def _end_with_futures(
 
 def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFuture":
     """What slips by a year do in each future; nothing where the user stops the search."""
-    from optimizer.progress import Progress
-    from optimizer.report.brief.futures import find_futures_slips
+    from optimizer.solver import Progress
+    from optimizer.studies.slips import find_futures_slips
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
         return find_futures_slips(result, settings, lambda task: listener(Progress(task=task)))
@@ -298,7 +297,9 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
     if has_plan or not inputs.is_saved_plan(source):
         from optimizer.studies.requirements import check_conflict
 
-        check_conflict(inputs.change_instance(source, changes, takes_futures=True).instance)
+        instance = inputs.change_instance(source, changes, takes_futures=True).instance
+        inputs.refuse_futures(instance, source)
+        check_conflict(instance)
 
 
 def _end_with_requirements(

@@ -7,24 +7,22 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import ExitCode, Finding, InstanceError, require_extra
+from optimizer.errors import Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory, Task
     from optimizer.instance.schema import Instance
-    from optimizer.progress import Listener, Progress
     from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Clock, Settings
+    from optimizer.solver import Clock, Listener, Progress, Settings
     from optimizer.studies.comparison import Comparison
-    from optimizer.studies.sensitivity import Sensitivity
+    from optimizer.studies.importance import Sensitivity
 
 # Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
 # and within 3 points. The commands themselves take more.
@@ -308,7 +306,7 @@ def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple
 
 def listener_of(memory: "Memory") -> "Listener":
     """Of a task: who hears of its progress."""
-    from optimizer.progress import ignore
+    from optimizer.solver import ignore
 
     listener: Listener = memory.get("listener", ignore)
     return listener
@@ -391,18 +389,6 @@ def split_studies(names: Sequence[str], made: "Mapping[str, Any]") -> "tuple[dic
     """What was made with studies alone where they came with their sections; and these, in the order of `names`."""
     there = [name for name in names if name in made]
     return {**made, **{name: made[name][0] for name in there}}, tuple(made[name][1] for name in there)
-
-
-def write_study_plot(path: Path, study: "Study | FuturesResult") -> None:
-    """Write the figure of a study, or of a plan of several futures, or fail where it has none."""
-    from optimizer.report.html.sections import draw_study_plot
-
-    try:
-        with common.library_warnings():
-            picture = draw_study_plot(study, path.suffix.lower()[1:])
-    except ValueError as error:
-        common.fail(f"{error}.", ExitCode.BAD_INSTANCE)
-    common.write_answer(path, picture)
 
 
 def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: bool = False) -> tuple[str, ...]:

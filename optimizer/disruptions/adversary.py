@@ -19,6 +19,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -31,6 +32,7 @@ from optimizer.units import Described, Positive, Quantity
 
 # Up to this number of attacks, over all starts, each is evaluated.
 ENUMERATED = 1000
+Method = Literal["enumeration", "programme"]
 HEAD, JOINT, TAIL = "attack{", "+", "}"
 
 

@@ -20,6 +20,7 @@ which is k with probability weight[k]/Σ weight.
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -39,10 +40,10 @@ from optimizer.disruptions.shock import (
     MEANWHILE,
     OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
+    ActivitySelector,
     Cut,
     Shock,
     ShockSpec,
-    Target,
     as_tuple,
 )
 from optimizer.horizon import Horizon
@@ -56,24 +57,21 @@ _MONTHS = "Duration, months: a number or a distribution, rounded to whole period
 _SCALE = "Factor of all severities of a sample: a number or a distribution; the product is clipped to 1."
 
 
-def _whole(least: int, most: int) -> BeforeValidator:
-    def parsed(value: Any) -> int:
-        number = parse_amount(value)
-        if number != math.floor(number) or not least <= number <= most:
-            raise finding(
-                f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
-            )
-        return int(number)
-
-    return BeforeValidator(parsed)
+def _parse_whole(value: Any, least: int, most: int) -> int:
+    number = parse_amount(value)
+    if number != math.floor(number) or not least <= number <= most:
+        raise finding(
+            f"{number:g} is no whole number from {least:,} to {most:,}", "Write a whole number in that range."
+        )
+    return int(number)
 
 
 _INTEGER = WithJsonSchema({"type": ["integer", "string"]})
-Count = Annotated[int, _whole(1, MOST), _INTEGER]
-Seed = Annotated[int, _whole(0, LAST_SEED), _INTEGER]
+Count = Annotated[int, BeforeValidator(partial(_parse_whole, least=1, most=MOST)), _INTEGER]
+Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_SEED)), _INTEGER]
 
 
-class DrawnCut(Target):
+class DrawnCut(ActivitySelector):
     """A share of capacity that is lost, drawn; a list is a profile by period, of one draw.
 
     `draw` names the column of chances: cuts that share it move together. Left out, the cut has its own.
@@ -267,10 +265,10 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     names, share = list(sample_names(name, spec)), spec.probability / spec.count
     drawn: list[Shock | None] = [None] * spec.count
     for k, (key, event) in enumerate(events.items()):
-        struck = np.flatnonzero(won == k).astype(np.int64)
+        samples = np.flatnonzero(won == k).astype(np.int64)
         entry = f"{name}/{key}" if key else name
-        happening = _shocks(chances, key, event, begins, struck, horizon)
-        for i, (shock, periods) in zip(struck.tolist(), happening, strict=True):
+        happening = _shocks(chances, key, event, begins, samples, horizon)
+        for i, (shock, periods) in zip(samples.tolist(), happening, strict=True):
             drawn[i] = Shock(names[i], shock, periods, share, entry)
     return [shock for shock in drawn if shock is not None]
 
@@ -293,40 +291,40 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
 
 
 def _shocks(
-    chances: Chances, key: str, event: Event, begins: _Indices, struck: _Indices, horizon: Horizon
+    chances: Chances, key: str, event: Event, begins: _Indices, samples: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range]]:
     """What happens in each sample that is this event, and its window."""
     assert event.months is not None
-    months = np.round(event.months.at(chances.column("months")[struck]), DRAW_DIGITS).tolist()
+    months = np.round(event.months.at(chances.column("months")[samples]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
     same = {field: getattr(event, field) for field in MEANWHILE}
     for first, length, duration, cuts in zip(
-        begins[struck].tolist(), lengths, months, _cuts(chances, key, event, struck), strict=True
+        begins[samples].tolist(), lengths, months, _cuts(chances, key, event, samples), strict=True
     ):
         spec = ShockSpec.model_construct(start=starts[first], months=Axis((duration,)), cuts=cuts, **same)
         yield spec, range(first, min(first + length, end))
 
 
-def _cuts(chances: Chances, key: str, event: Event, struck: _Indices) -> Iterator[tuple[Cut, ...]]:
-    """The cuts of each sample; those of one entry share their targets, and all that is certain is one object."""
+def _cuts(chances: Chances, key: str, event: Event, samples: _Indices) -> Iterator[tuple[Cut, ...]]:
+    """The cuts of each sample; those of one entry share what they select, and all that is certain is one object."""
     assert event.scale is not None
-    factors = event.scale.at(chances.column("scale")[struck])
+    factors = event.scale.at(chances.column("scale")[samples])
     certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
-        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[struck]
+        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[samples]
         profile = [np.round(np.clip(each.at(drawn) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
         # Severities by sample, then by period of the window.
         rows = list(zip(*profile, strict=True))
         if certain and all(each.is_constant for each in cut.severity):
-            columns.append([_struck(cut, row) for row in rows[:1]] * len(rows))
+            columns.append([_cut_of(cut, row) for row in rows[:1]] * len(rows))
         else:
-            columns.append([_struck(cut, row) for row in rows])
-    return zip(*columns, strict=True) if columns else iter([()] * len(struck))
+            columns.append([_cut_of(cut, row) for row in rows])
+    return zip(*columns, strict=True) if columns else iter([()] * len(samples))
 
 
-def _struck(cut: DrawnCut, severity: tuple[float, ...]) -> Cut:
+def _cut_of(cut: DrawnCut, severity: tuple[float, ...]) -> Cut:
     same = {field: getattr(cut, field) for field in ("region", "stage", "process", "commodity", "deliberate")}
     return Cut.model_construct(**same, severity=severity)

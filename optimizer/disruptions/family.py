@@ -170,7 +170,7 @@ def parse_durations(value: Any) -> Axis:
 
 def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
     seen: set[str] = set()
-    for number in map(figure, numbers):
+    for number in map(number_text, numbers):
         if number in seen:
             raise finding(f"{number} is given twice", "Remove one of them.")
         seen.add(number)
@@ -200,7 +200,7 @@ class Grid(Described):
         return self
 
 
-def figure(value: float) -> str:
+def number_text(value: float) -> str:
     """A number in a name: as short as it can be, and no two alike."""
     return f"{value:.12g}"
 
@@ -208,8 +208,8 @@ def figure(value: float) -> str:
 def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
     """The name of an event; an axis that is not listed is None."""
     parts = [] if start is None else [start]
-    parts += [] if months is None else [f"{figure(months)}mo"]
-    parts += [] if severity is None else [f"{figure(100 * severity)}%"]
+    parts += [] if months is None else [f"{number_text(months)}mo"]
+    parts += [] if severity is None else [f"{number_text(100 * severity)}%"]
     return f"{name}@{','.join(parts)}" if parts else name
 
 

@@ -67,13 +67,13 @@ Severities = Annotated[
 ]
 
 
-_AIMED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")]}
+_SELECTED: dict[str, Any] = {"anyOf": [{"required": [key]} for key in ("region", "stage", "process", "commodity")]}
 
 
-class Target(Described):
+class ActivitySelector(Described):
     """The activities that a cut affects: those that match all fields given."""
 
-    model_config = ConfigDict(json_schema_extra=_AIMED)
+    model_config = ConfigDict(json_schema_extra=_SELECTED)
 
     region: NameList | None = Field(
         default=None, description="Cuts the activities in this region, or in any of a list."
@@ -94,14 +94,14 @@ class Target(Described):
         )
 
 
-class Cut(Target):
+class Cut(ActivitySelector):
     """A share of capacity that is lost, per period of the window; the last one given stays.
 
     `deliberate` is that of what it belongs to, unless the cut has its own.
     """
 
     # The severity may stand in the grid of a family.
-    model_config = ConfigDict(json_schema_extra={**_AIMED, "required": []})
+    model_config = ConfigDict(json_schema_extra={**_SELECTED, "required": []})
 
     severity: Severities = Field(
         description="Share of capacity lost, 0 to 1; a list gives one value a period, the last of which stays. "
@@ -306,7 +306,7 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
                 yield Shock(named, variant, periods, share, name)
 
 
-def largest(one: Number, other: Number) -> Any:
+def elementwise_max(one: Number, other: Number) -> Any:
     """The larger of two numbers, or of each pair."""
     return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
 
@@ -360,7 +360,7 @@ class Path:
 
     def largest_severity_at(self, name: str, t: int) -> Any:
         """The larger of both severities in period t, a share."""
-        return largest(self.severity_at(name, t), self.accidental_severity_at(name, t))
+        return elementwise_max(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
     def demand_at(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""

@@ -1,15 +1,18 @@
-"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes."""
+"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes.
+
+An `Unchecked` is an instance before its checks (`validation`), which use what is here.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
-from optimizer.disruptions.shock import Cut, ShockSpec
-from optimizer.errors import Place
+from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
+from optimizer.errors import Place, Problem
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized
+from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
@@ -32,6 +35,22 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
     for e, ensemble in instance.ensembles.items():
         for name, event in ensemble.whole_events().items():
             yield ("ensembles", e, *(("events", name) if name else ())), event
+
+
+def has_events(instance: Instance) -> bool:
+    """Whether the shocks of an instance can be listed: all their starts are periods."""
+    try:
+        for spec in instance.ensembles.values():
+            if spec.start is not None:
+                spec.start.periods(instance.horizon)
+        return list_shocks(instance) is not None
+    except ValueError:
+        return False
+
+
+def list_shocks(instance: Instance) -> list[Shock]:
+    """The shocks of all entries under `shocks:`, without the samples of ensembles."""
+    return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]
 
 
 def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
@@ -166,3 +185,30 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
         region, _, stage = name.partition(" / ")
         return stage_title(instance, stage, region)
     return (display_name if kind == "process" else entry_name)(instance, name)
+
+
+def entry_of(instance: Instance, event: Shock) -> str:
+    """The entry of the file that an event comes from: a shock, or an ensemble."""
+    return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """An instance of the objects that are well formed, before it is known to fit together."""
+
+    instance: Instance
+    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
+    sound: bool  # whether every object is well formed
+    resolved: bool  # whether, beside that, every name that is used exists
+
+    def names(self, section: str) -> frozenset[str]:
+        """All names that a section declares, of faulty objects as well."""
+        return self.declared.get(section, frozenset())
+
+    def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
+        """Cuts of a place that match nothing; none while names are unresolved."""
+        for k, cut in enumerate(cuts if self.resolved else ()):
+            if not self.instance.activity_index.has_match(cut):
+                cure = "Name a region, stage, process or commodity of this file, or remove the cut."
+                what = "a cut that matches nothing: no process has all it asks for"
+                yield (*place, "cuts", k), what, cure, "warning"

@@ -424,7 +424,11 @@ def apply_arguments(
         InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together;
             several futures, where the function takes one.
         ValueError: no amount of money, or no name of a scenario at all.
+        TypeError: no instance.
     """
+    if not isinstance(instance, Instance):
+        given = type(instance).__name__
+        raise TypeError(f"an Instance is needed, not {given}: load reads one from a file, read from a mapping")
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:

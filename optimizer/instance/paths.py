@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from optimizer.disruptions.shock import (
     BASELINE,
+    ActivitySelector,
     Cut,
     Numbers,
     Path,
     PermanentCuts,
     Shock,
     ShockSpec,
-    Target,
     split_cuts,
 )
 from optimizer.network.process import Activity
@@ -50,16 +50,16 @@ class ActivityIndex:
                 for value in _values(name, activity, field):
                     self._by[field].setdefault(value, []).append(name)
 
-    def matching(self, target: Target) -> list[str]:
-        """The activities that match all the fields of a target, in the order of the file; all of them without any."""
-        return sorted(dict.fromkeys(self._each(target)), key=self._order.__getitem__)
+    def matching(self, selector: ActivitySelector) -> list[str]:
+        """The activities that match all the fields of a selector, in the order of the file; all of them without any."""
+        return sorted(dict.fromkeys(self._each(selector)), key=self._order.__getitem__)
 
-    def has_match(self, target: Target) -> bool:
-        """Whether any activity matches all the fields of a target."""
-        return next(self._each(target), None) is not None
+    def has_match(self, selector: ActivitySelector) -> bool:
+        """Whether any activity matches all the fields of a selector."""
+        return next(self._each(selector), None) is not None
 
-    def _each(self, target: Target) -> Iterator[str]:
-        given = {field: frozenset(names) for field in FIELDS if (names := getattr(target, field)) is not None}
+    def _each(self, selector: ActivitySelector) -> Iterator[str]:
+        given = {field: frozenset(names) for field in FIELDS if (names := getattr(selector, field)) is not None}
         if not given:
             yield from self._activities
             return
@@ -221,7 +221,7 @@ def _struck(
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
     struck: dict[str, npt.NDArray[np.float64]] = {}
     for (region, stage, process, commodity), rows in kinds.items():
-        target = Target.model_construct(region=region, stage=stage, process=process, commodity=commodity)
-        for name in instance.activity_index.matching(target):
+        selector = ActivitySelector.model_construct(region=region, stage=stage, process=process, commodity=commodity)
+        for name in instance.activity_index.matching(selector):
             struck[name] = np.maximum(struck[name], rows) if name in struck else rows
     return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}

@@ -47,6 +47,43 @@ class Uncertain:
         return self.value + abs(position) * (end - self.value)
 
 
+@dataclass(frozen=True)
+class UncertainNumber:
+    """An uncertain number, or several inputs of the file that share a `draw` and move together.
+
+    `position` runs from −1 (low) over 0 (the value) to 1 (high).
+    """
+
+    name: str
+    inputs: tuple[Uncertain, ...]
+
+    def at(self, position: float) -> dict[str, float]:
+        """The number, or factor, of each input, by path."""
+        return {each.path: each.at(position) for each in self.inputs}
+
+    def across(self, share: float) -> dict[str, float]:
+        """The same at a share of the way from low to high."""
+        return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
+
+    @property
+    def first(self) -> Uncertain:
+        """The input that stands for all."""
+        return self.inputs[0]
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether all inputs have the same range."""
+        return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1
+
+
+def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
+    """The uncertain numbers of an instance, from its inputs; those that share a `draw` are one."""
+    groups: dict[str, list[Uncertain]] = {}
+    for each in inputs:
+        groups.setdefault(each.draw or each.path, []).append(each)
+    return [UncertainNumber(name, tuple(some)) for name, some in groups.items()]
+
+
 def lift_ranges(document: Document) -> None:
     """Take the ranges that stand beside their numbers into the block of ranges, and leave the numbers."""
     for key, part in list(document.data.items()):

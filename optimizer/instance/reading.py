@@ -20,6 +20,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
+from optimizer.instance.derived import Unchecked
 from optimizer.instance.document import Document, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
@@ -51,11 +52,11 @@ from optimizer.instance.validation.futures import (
     questions_are_sound,
 )
 from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.supply import Unchecked, describe_error, no_mapping, noun
+from optimizer.instance.validation.supply import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
-from optimizer.results.result import Result
+from optimizer.results.result import Result, require_result
 from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import FINDINGS, SCENARIO_VALUES
 
@@ -124,7 +125,10 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
 
     Raises:
         InstanceError: with every finding.
+        TypeError: the data are no mapping.
     """
+    if not isinstance(data, Mapping):
+        raise TypeError(f"read takes a mapping, not {type(data).__name__}; load reads an instance from a file")
     return check_document(as_document(data, name))[0]
 
 
@@ -133,7 +137,9 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
     Raises:
         InstanceError: the instance in a saved plan is no longer a sound one.
+        TypeError: no result.
     """
+    require_result(result)
     if result.problem is None:
         object.__setattr__(result, "problem", known or read(result.data))
     found: Instance = result.problem

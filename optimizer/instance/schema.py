@@ -6,7 +6,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema
 
 from optimizer import shapes
 from optimizer.disruptions.adversary import AdversarySpec
@@ -17,7 +17,7 @@ from optimizer.instance.document import Document, get_value
 from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
-from optimizer.levers import Option, Sized, Stock
+from optimizer.levers.base import Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
 from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
 
@@ -183,7 +183,8 @@ class Instance(Described):
         default_factory=dict,
         description="Demand segments, by name: the quantity used and the share that must be served in every shock.",
     )
-    options: Mapping[str, Option] = Field(
+    # Each is bought by size or held as a stock, and is written with the fields of its own class.
+    options: Mapping[str, SerializeAsAny[Sized | Stock]] = Field(
         default_factory=dict, description="Options that can be bought, by name; `kind` names the lever."
     )
     shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="Shocks, by name.")

@@ -1,22 +1,20 @@
-"""The seven levers, by `kind`. Adding one: its file, and a name here; or, from outside, `optimizer.register`."""
+"""The seven levers, by `kind`. Adding one: its file, import and entry here; or, from outside, `optimizer.register`."""
 
 from functools import cache
 from importlib.metadata import entry_points
 from typing import get_args
 
-from pydantic import SerializeAsAny
-
 from optimizer.levers.base import Labels as Labels
 from optimizer.levers.base import Lever as Lever
-from optimizer.levers.base import Producing as Producing
 from optimizer.levers.base import Reference as Reference
 from optimizer.levers.base import Sized as Sized
+from optimizer.levers.base import Stock as Stock
 from optimizer.levers.leverage import Leverage as Leverage
 from optimizer.levers.partnership import Partnership as Partnership
 from optimizer.levers.producing import Ally as Ally
+from optimizer.levers.producing import Producing as Producing
 from optimizer.levers.producing import Recycling as Recycling
 from optimizer.levers.producing import Refining as Refining
-from optimizer.levers.stockpile import Stock as Stock
 from optimizer.levers.stockpile import Stockpile as Stockpile
 from optimizer.levers.substitution import Substitution as Substitution
 
@@ -31,9 +29,6 @@ KINDS: dict[str, type[Lever]] = {
 }
 
 PACKAGE_KINDS = frozenset(KINDS)
-
-# Every option is bought by size or is held as a stock, and is written with the fields of its own class.
-Option = SerializeAsAny[Sized | Stock]
 
 # Kinds of levers that came with their auditor; `audit.levers` has one for each kind of the package.
 _AUDITED: set[str] = set(PACKAGE_KINDS)

@@ -19,15 +19,17 @@ Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share time
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_lumpy`: it is opened
 once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
-`opened`: Y for every decision point of the horizon; and `in_force`: Y at the last one that is a lead time back.
+`by`: Y for every decision point of the horizon; and `on_line`: Y at the last one that is a lead time back.
 
-`Producing`, the base of ally, refining and recycling, is a lever and an activity:
+`Stock` is what is bought and held. In every period, with keep the share that a period leaves, (1 − loss)^Δ:
 
-    x[t]   activity    t          σ share lost in this path
+    f[t]   fill       t    bought in period t, in years earliest … latest
+    k[t]   stock      t    held at the end of period t                        k[−1] = initial
 
-It links `capacity`, C. On each path, in every period, beside what an activity does:
-    capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.activity`; 1 without `restart_months`
-    run        x ≥ min_utilisation·C·Δ          baseline only
+    stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
+    spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
+    price_k   e ≥ ψ(f), piece by piece, with `price_response` (`optimizer.network.process`); else e = 0
+    spend[T] −= salvage·price(last year)·k[T−1]        links `stock`: k
 """
 
 import math
@@ -35,18 +37,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import NameList, Path, as_tuple, largest
+from optimizer.disruptions.shock import NameList, Path, as_tuple
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit
-from optimizer.model.expressions import Expression, total
-from optimizer.network.process import Activity
-from optimizer.results.plan import Flow
+from optimizer.model.expressions import Expression, sum_by_age, total
+from optimizer.network.process import Activity, PriceResponse
+from optimizer.results.plan import ByPeriod, Flow
+from optimizer.suggestions import finding
 from optimizer.tolerances import greatest_whole
-from optimizer.units import COMMITTED, Commitments, Described, Number, Quantity, QuantitySeries, Series, Share
+from optimizer.units import COMMITTED, Commitments, Described, Quantity, QuantitySeries, Series, Share
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
@@ -290,7 +293,7 @@ class Sized(Lever):
         return self.ramp[min(greatest_whole(months / 12), len(self.ramp) - 1)]
 
     def buy(self, model: ModelBuilder) -> Mapping[int, Expression]:
-        """Write sizes and openings with their rows, book their cost, offer `opened`.
+        """Write sizes and openings with their rows, book their cost, link `by` and `on_line`.
 
         Returns:
             n[a] for every decision point a at which the option may be bought.
@@ -306,109 +309,190 @@ class Sized(Lever):
                 units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
                 model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
         self._open(model, size)
-        self._keep(model, size)
+        self._pay_upkeep(model, size)
         return size
 
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        before: Expression = Expression()
-        opened: dict[int, Expression] = {}
+        """Write the openings of a fixed-charge option and what its size has to do with them."""
+        latest: Expression = Expression()
+        by: dict[int, Expression] = {}
         for a in model.horizon.decisions if self.is_lumpy else ():
             if a in size:
-                by = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
+                new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
                 y = model.variable(self.id, "open", a, unit="1", upper=1)
-                model.require(self.id, "by", a, by - before - y, "==", unit="1")
+                model.require(self.id, "by", a, new - latest - y, "==", unit="1")
                 model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
                 if self.min_size > 0:
                     model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
                 self.pay(model, a, self.fixed_cost * y)
-                before = by
-            opened[a] = before
-        model.link(self.id, "opened", opened)
+                latest = new
+            by[a] = latest
+        model.link(self.id, "by", by)
         if self.is_lumpy:
-            model.link(self.id, "in_force", self._in_force(model.horizon, opened))
+            model.link(self.id, "on_line", self._on_line(model.horizon, by))
 
-    def _in_force(self, horizon: Horizon, opened: Mapping[int, Expression]) -> dict[int, Expression]:
+    def _on_line(self, horizon: Horizon, by: Mapping[int, Expression]) -> dict[int, Expression]:
         """Y at the last decision point that is a lead time before a period, for every period."""
         lead, latest, result = horizon.whole(self.lead_time), Expression(), dict[int, Expression]()
         for t in horizon.periods:
-            result[t] = latest = opened.get(t - lead, latest)
+            result[t] = latest = by.get(t - lead, latest)
         return result
 
-    def _keep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
+    def _pay_upkeep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
+        """Book the fixed operating cost of what is installed."""
         if self.fixed_opex > 0:
-            yearly = self.fixed_opex * model.horizon.delta
-            for t, installed in self.installed(model, size).items():
+            yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
+            for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
                 model.book("spend", t, amount=yearly * installed)
 
     def working(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """C[t], in the unit of size, for every period."""
-        return self._summed(model.horizon, size, self.ramp)
-
-    def installed(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
-        """N[t], in the unit of size, for every period."""
-        return self._summed(model.horizon, size, (1.0,))
-
-    def _summed(self, horizon: Horizon, size: Mapping[int, Expression], ramp: Sequence[float]) -> dict[int, Expression]:
-        """Sizes times the share of each that `ramp` gives, by year after its lead time.
-
-        Only what changes in a period is written: over hundreds of years, few shares do.
-        """
-        lead, year = horizon.whole(self.lead_time), horizon.per_year
-        terms, result, current = dict[int, Number](), dict[int, Expression](), Expression()
-        for t in horizon.periods:
-            changed = {a: share for k, share in enumerate(ramp) if (a := t - lead - k * year) in size}
-            for a, share in changed.items():
-                for column, value in size[a].terms.items():
-                    if share > 0:
-                        terms[column] = share * value
-                    else:
-                        terms.pop(column, None)
-            if changed:
-                current = Expression(terms)
-            result[t] = current
-        return result
+        return sum_by_age(model.horizon, size, model.horizon.whole(self.lead_time), self.ramp)
 
 
-class Producing(Sized, Activity):
-    """An option that is a process."""
+class Stock(Lever):
+    """A lever that is held as a stock of one commodity."""
 
-    is_activity: ClassVar[bool] = True
-    shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
+    labels: ClassVar[Labels] = Labels("t", "stockpile", "is not filled", 4)
+    is_stock: ClassVar[bool] = True
+    purchase_column: ClassVar[str] = "fill"
+    amounts: ClassVar[tuple[str, ...]] = ("stock",)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"salvage": {"exclusiveMinimum": 0}}, "required": ["salvage"]},
+            "then": {"required": ["max_size"]},
+        }
+    )
+
+    commodity: str = Field(description="Commodity held in stock.")
+    price: QuantitySeries = Field(default=Series.constant(0.0), description="Purchase price, money per t; a series.")
+    holding_cost: Quantity = Field(default=0.0, description="Holding cost, money per t and year.")
+    fill_rate: Quantity | None = Field(
+        default=None, description="Maximum purchase rate, t per year: the limit of the market. Default: no limit."
+    )
+    price_response: PriceResponse | None = Field(
+        default=None,
+        description="How the price rises with what is bought a year; needs fill_rate. Default: it does not.",
+    )
+    release_rate: Quantity | None = Field(
+        default=None, description="Maximum release rate in a shock, t per year. Default: no limit."
+    )
+    release_cost: Quantity = Field(default=0.0, description="Release cost, money per t.")
+    loss: Share = Field(default=0.0, description="Share of the stock lost per year, 0 to 1.")
+    initial: Quantity = Field(default=0.0, description="Stock before the first period, t.")
+    salvage: Share = Field(
+        default=0.0, description="Salvage value of the stock left at the end, a share of the last price, 0 to 1."
+    )
+    max_size: Quantity | None = Field(default=None, description="Maximum stock, t. Default: no limit.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Stock":
+        if self.max_size is None and self.salvage > 0:
+            raise finding("salvage is given without a max_size", "Give the stockpile a max_size, or no salvage.")
+        if self.max_size is not None and self.initial > self.max_size:
+            cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
+            raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
+        if self.price_response is not None and self.fill_rate is None:
+            what, cure = "price_response without a fill_rate", "Give fill_rate, the most that is bought a year, t."
+            raise finding(what, cure)
+        if self.price_response is not None and self.fill_rate is not None:
+            self.price_response.refuse_steep(self.fill_rate)
+        return self
+
+    @property
+    def largest(self) -> float:
+        """`max_size`, infinite where it is left out."""
+        return math.inf if self.max_size is None else self.max_size
+
+    @property
+    def most_in_a_year(self) -> float:
+        """`fill_rate`, infinite where it is left out."""
+        return math.inf if self.fill_rate is None else self.fill_rate
 
     def references(self) -> Iterator[Reference]:
-        """What it takes and gives, and the options that it is tied to."""
-        for side in ("input", "output"):
-            yield from (Reference((side, commodity), commodity, "commodities") for commodity in getattr(self, side))
-        yield from super().references()
+        """Its commodity."""
+        yield Reference(("commodity",), self.commodity, "commodities")
+
+    def fields_without_effect(self) -> Iterator[tuple[str, str]]:
+        """A stock or a rate of 0."""
+        if self.max_size == 0:
+            yield "max_size", "it can never be bought"
+        elif self.fill_rate == 0 and self.initial == 0:
+            yield "fill_rate", "nothing can ever be bought for it"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether price and holding cost are 0, where something can be bought at all."""
+        return self.fill_rate != 0 and max(self.price.values) + self.holding_cost == 0
 
     @property
     def price_cure(self) -> str:
-        """The fields that may hold its price."""
-        return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
+        """What to write where it has no price."""
+        return "Add its price; what is there already is `initial`."
 
-    @property
-    def capex_group(self) -> str | None:
-        """That of all plants."""
-        return "plants"
+    def prices(self) -> Iterator[tuple[str, str, Series]]:
+        """Its price."""
+        yield "price", self.commodity, self.price
 
-    def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Run within what works and is left; in the baseline at least at the minimum utilisation."""
-        capacity, delta = model.linked(self.id, "capacity"), path.delta
-        most = dict.fromkeys(path.periods, self.max_size * delta)
-        activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
-        for t in path.periods:
-            lost = largest(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
-            model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
-            model.gate(self.id, t, activity[t])
-            if path.is_baseline and self.min_utilisation > 0:
-                model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * delta * capacity[t])
+    @classmethod
+    def cure_of_unknown(cls, key: str) -> str | None:
+        """What to do about a field of options that are bought by size."""
+        if key in Sized.model_fields or key in Activity.model_fields:
+            return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
+        return None
 
-    @property
-    def flows(self) -> tuple[Flow, ...]:
-        """Its activity."""
-        return (Flow("activity", "activity", gives=self.output, takes=self.input),)
+    def kept(self, delta: float) -> float:
+        """The share of a stock that is left after so many years."""
+        return float((1.0 - self.loss) ** delta)
 
-    @property
-    def kind_name(self) -> str:
-        """The lever's kind, for policy shares."""
-        return str(getattr(self, "kind", ""))
+    def stock_path(self, horizon: Horizon, fills: Sequence[float]) -> ByPeriod:
+        """t held at the end of each period, from what is bought."""
+        keep, held, path = self.kept(horizon.delta), self.initial, []
+        for fill in fills:
+            held = keep * held + fill
+            path.append(held)
+        return tuple(path)
+
+    def paid(self, horizon: Horizon, fills: Sequence[float]) -> float:
+        """Money for purchases by period, undiscounted."""
+        return math.fsum(self.payments(horizon, fills))
+
+    def payments(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+        """The same by period."""
+        extra = self.surcharges(horizon, fills)
+        return [float(self.price.at(horizon.year(t)) * (fill + extra[t])) for t, fill in enumerate(fills)]
+
+    def surcharges(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
+        """What purchases cost beyond `price`, in t at that price, by period."""
+        if self.price_response is None:
+            return [0.0] * len(fills)
+        delta, response = horizon.delta, self.price_response
+        return [delta * response.surcharge(fill / delta, self.most_in_a_year) for fill in fills]
+
+    def invest(self, model: ModelBuilder) -> None:
+        """Fill and hold; offer the stock at the end of each period."""
+        periods, delta = model.horizon.periods, model.horizon.delta
+        rate = self.most_in_a_year * delta
+        before: Expression | float = self.initial
+        stock: dict[int, Expression] = {}
+        for t in periods:
+            stock[t] = model.variable(self.id, "stock", t, upper=self.largest, follows=(self.initial, self.loss))
+            kept = self.kept(delta) * before
+            if self.allows(model.horizon.year(t)):
+                fill = model.variable(self.id, "fill", t, upper=rate)
+                self.pay(model, t, self.price.at(model.horizon.year(t)) * (fill + self._surcharge(model, t, fill)))
+                kept = kept + fill
+            model.require(self.id, "stock", t, stock[t], "==", kept)
+            model.book("spend", t, amount=self.holding_cost * delta * stock[t])
+            before = stock[t]
+        last = self.salvage * self.price.at(model.horizon.end)
+        model.book("spend", len(periods), amount=-last * stock[periods[-1]])
+        model.link(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
+
+    def _surcharge(self, model: ModelBuilder, t: int, fill: Expression) -> Expression | float:
+        """e of what is bought in a period."""
+        if self.price_response is None:
+            return 0.0
+        extra = self.price_response.write(model, self.id, t, fill, model.horizon.delta, self.most_in_a_year)
+        return 0.0 if extra is None else extra

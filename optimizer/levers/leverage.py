@@ -115,4 +115,4 @@ class Leverage(Sized):
         for process in path.struck(self.region):
             for t in path.periods:
                 held = path.deliberate * path.capacity_at(process, t) * path.severity_at(process, t) * self.restraint
-                model.book("capacity", path.key, process, t, amount=level[t], times=held)
+                model.book("available", path.key, process, t, amount=level[t], times=held)

@@ -1,4 +1,4 @@
-"""Partnership: a deal with a maker in the dominant region restores part of what a cut takes of its capacity.
+"""Partnership: a deal with an existing process restores part of what a cut takes of its capacity.
 
     size          t/yr secured     C[t]   working size, t/yr     p   the existing process
     reliability   share            ρ, of the part that is cut off; replaced by the shock's own where it has one
@@ -6,8 +6,8 @@
 
 Plan: as in `base`; links `capacity`, C.
 On a shock's path, in every period in which p is cut:
-    capacity[p] += σ·ρ·C·Δ          several deals add; the bound x ≤ cap stays
-    accident[p] += σ'·ρ·C·Δ         where σ' is another cut beside a deliberate σ
+    available[p] += σ·ρ·C·Δ         several deals add; the bound x ≤ cap stays
+    accident[p] += σ'·ρ·C·Δ         where σ' is the cut by accident beside a deliberate σ
 
 Leverage restrains the same σ. The two effects are added: a deal on what leverage leaves, σ·(1 − restraint·ℓ), would be
 bilinear. What is dropped, up to σ·ρ·C·Δ·restraint·ℓ, is in the plan's favour.
@@ -52,6 +52,6 @@ class Partnership(Sized):
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:
             kept = path.severity_at(self.process, t) * reliability * path.delta
-            model.book("capacity", path.key, self.process, t, amount=capacity[t], times=kept)
+            model.book("available", path.key, self.process, t, amount=capacity[t], times=kept)
             beside = path.accidental_severity_at(self.process, t) * reliability * path.delta
             model.book("accident", path.key, self.process, t, amount=capacity[t], times=beside)

@@ -21,12 +21,12 @@ import pulp
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
+from optimizer.model import Sense
 from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 from optimizer.units import Number
 
 Unit = Literal["t", "money", "1"]
-Sense = Literal["<=", ">=", "=="]
 LONGEST_NAME = 240
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
 
@@ -189,11 +189,11 @@ class ModelBuilder(Ledgers):
         self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
 
     def gate(self, option: str, t: int, column: Expression) -> None:
-        """Note that a column is 0 in a period in which its option is not open; of options that are opened alone."""
-        opened = self._links.get((option, "in_force"))
-        if opened is not None:
+        """Note that a column is 0 where its option is not on line; nothing is noted of one without a fixed charge."""
+        on_line = self._links.get((option, "on_line"))
+        if on_line is not None:
             (index,) = column.terms
-            self._gates[index] = option, opened[t]
+            self._gates[index] = option, on_line[t]
 
     def take_gates(self) -> Mapping[int, tuple[str, Expression]]:
         """By column, the option without which it is 0, and its opening; those noted since this was asked last."""

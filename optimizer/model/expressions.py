@@ -8,7 +8,7 @@ outlay      year                                    money, the budget's levers; 
 spend       period; T is the end of the horizon     money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
-capacity    path, existing process, period          t                   network, partnership, leverage
+available   path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t                   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
 substituted path, segment, period                   t                   substitution
@@ -23,6 +23,7 @@ from operator import contains
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
@@ -32,6 +33,19 @@ from optimizer.units import Number
 def is_nothing(number: Number) -> bool:
     """Whether a number is 0, or all numbers of an array are."""
     return not number.any() if isinstance(number, np.ndarray) else number == 0.0
+
+
+def by_kind(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Numbers of many shocks: a row for each kind of shock and a column for each number; and the kind of each shock.
+
+    Shocks in which all numbers are the same are of one kind.
+    """
+    table = np.empty((shocks, len(numbers)))
+    for column, number in enumerate(numbers):
+        table[:, column] = number
+    kinds: dict[bytes, int] = {}
+    place = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in table], dtype=np.intp)
+    return table[np.unique(place, return_index=True)[1]], place
 
 
 class Expression:
@@ -96,7 +110,7 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "spend": ("moment",),
     "operating": ("path", "period"),
     "support": ("period",),
-    "capacity": ("path", "process", "period"),
+    "available": ("path", "process", "period"),
     "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),
     "substituted": ("path", "segment", "period"),
@@ -118,6 +132,28 @@ class Names:
     def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """The names that do not depend on the paths."""
         return self.commodity, self.process, self.segment
+
+
+def sum_by_age(
+    horizon: Horizon, sizes: Mapping[int, Expression], lead: int, shares: Sequence[float]
+) -> dict[int, Expression]:
+    """By period, the sizes decided before times the share of each, by year after a lead time; the last share stays.
+
+    Only what changes in a period is written: over hundreds of years, few shares do.
+    """
+    terms, result, current = dict[int, Number](), dict[int, Expression](), Expression()
+    for t in horizon.periods:
+        changed = {a: share for k, share in enumerate(shares) if (a := t - lead - k * horizon.per_year) in sizes}
+        for a, share in changed.items():
+            for column, value in sizes[a].terms.items():
+                if share > 0:
+                    terms[column] = share * value
+                else:
+                    terms.pop(column, None)
+        if changed:
+            current = Expression(terms)
+        result[t] = current
+    return result
 
 
 class Ledgers:

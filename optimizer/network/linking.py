@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import ModelBuilder, Row
-from optimizer.model.expressions import Expression, total
+from optimizer.model.expressions import Expression, by_kind, total
 from optimizer.network.process import Demand
 from optimizer.units import Number
 
@@ -82,9 +82,10 @@ class _PathNetwork:
 
     Attributes:
         nodes: the period and the commodity of each. columns: by place, the period and the number of what flows.
-        useful: by place and shock, U. is_reducible: by place, whether it does nothing but serve.
+        kind: by shock, its kind: those in which all numbers are the same are of one kind.
+        useful: by place and kind of shock, U. is_reducible: by place, whether it does nothing but serve.
         sources, uses: by node and place, t per t that flow in and out.
-        free, need: by node and shock, the scrap that there is and what segments ask for, t.
+        free, need: by node and kind of shock, the scrap that there is and what segments ask for, t.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class _PathNetwork:
         place = {key: k for k, key in enumerate(self.columns)}
         self.sources, self.uses = _split([(n, place[key], rate) for n, key, rate in flows])
         upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
-        table = _table([*upper, *scrap, *self._needs(path, periods, demands)])
+        table, self.kind = _table([*upper, *scrap, *self._needs(path, periods, demands)])
         self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
         self.is_reducible = ~np.array([self._has_other_use(path, t, j, asked) for t, j in self.columns], dtype=bool)
         known = {(model.columns[j].t, j): option for j, option in own.items()}
@@ -139,7 +140,7 @@ class _PathNetwork:
 
     def _offer(self, k: int, gates: Iterable[Gate]) -> None:
         t, j = self.columns[k]
-        most = self.useful[k] if np.ptp(self.useful[k]) else float(self.useful[k][0])
+        most = self.useful[k][self.kind] if np.ptp(self.useful[k]) else float(self.useful[k][0])
         for number, gate in enumerate(sorted(gates, key=sorted)):
             opened = total(self.openings[t, name] for name in sorted(gate))
             what = f"linked{number + 1}" if number else "linked"
@@ -149,27 +150,26 @@ class _PathNetwork:
         """U ≤ what is needed of the output that is needed most, for activities that only serve."""
         sources = self.sources
         most = self._with_flows(self.need, self.uses)[sources.node] / sources.rate[:, None]
-        needed = np.zeros_like(self.useful)
-        np.maximum.at(needed, sources.place, most)
-        serving = np.unique(sources.place)
-        return self._lower(serving[self.is_reducible[serving]], needed)
+        serving, needed = _reduced(np.maximum, sources.place, most)
+        return self._lower(serving[self.is_reducible[serving]], needed[self.is_reducible[serving]])
 
     def _limit_by_inputs(self) -> bool:
         """U ≤ what there can be of each input."""
         there = self._with_flows(self.free, self.sources)[self.uses.node] / self.uses.rate[:, None]
-        most = np.full_like(self.useful, np.inf)
-        np.minimum.at(most, self.uses.place, there)
-        return self._lower(np.arange(len(self.columns)), most)
+        return self._lower(*_reduced(np.minimum, self.uses.place, there))
 
     def _with_flows(self, amounts: _Vector, flows: _Flows) -> _Vector:
         """Amounts by node and what flows can add to them."""
         result = amounts.copy()
-        np.add.at(result, flows.node, flows.rate[:, None] * self.useful[flows.place])
+        nodes, added = _reduced(np.add, flows.node, flows.rate[:, None] * self.useful[flows.place])
+        result[nodes] += added
         return result
 
     def _lower(self, places: _Places, most: _Vector) -> bool:
-        changed = places[(most[places] < BELOW_CAPACITY * self.useful[places]).any(axis=1)]
-        self.useful[changed] = np.minimum(self.useful[changed], most[changed])
+        """Whether U at some of these places is noticeably above what there is at most."""
+        is_lower = (most < BELOW_CAPACITY * self.useful[places]).any(axis=1)
+        changed = places[is_lower]
+        self.useful[changed] = np.minimum(self.useful[changed], most[is_lower])
         return len(changed) > 0
 
     def _gates(self) -> dict[int, set[Gate]]:
@@ -206,13 +206,21 @@ def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
     return source, use
 
 
-def _table(amounts: Sequence[Number]) -> _Vector:
-    """A row for each amount, and as many columns as shocks are written together."""
-    size = max((len(each) for each in amounts if isinstance(each, np.ndarray)), default=1)
-    result = np.empty((len(amounts), size))
-    for row, amount in zip(result, amounts, strict=True):
-        row[:] = amount
-    return result
+def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Places]:
+    """A row for each amount and a column for each kind of shock; and the kinds of the shocks written together."""
+    varying = {row: amount for row, amount in enumerate(amounts) if isinstance(amount, np.ndarray)}
+    by_shock, kind = by_kind(list(varying.values()), max(map(len, varying.values()), default=1))
+    result = np.empty((len(amounts), len(by_shock)))
+    result[:] = np.array([0.0 if row in varying else amount for row, amount in enumerate(amounts)])[:, None]
+    result[list(varying)] = by_shock.T
+    return result, kind
+
+
+def _reduced(function: np.ufunc, index: _Places, amounts: _Vector) -> tuple[_Places, _Vector]:
+    """The numbers in an index, and of each of them its rows of amounts combined; faster than `function.at`."""
+    order = np.argsort(index, kind="stable")
+    found, first = np.unique(index[order], return_index=True)
+    return found, function.reduceat(amounts[order], first)
 
 
 def _places(flows: _Flows) -> dict[int, list[int]]:

@@ -351,7 +351,7 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
     if process.price_response is not None and not path.is_steady:
         _respond(model, path, process, process.price_response, activity)
     for t in path.periods:
-        model.book("capacity", path.key, process.id, t, amount=whole[t] * (1.0 - path.severity_at(process.id, t)))
+        model.book("available", path.key, process.id, t, amount=whole[t] * (1.0 - path.severity_at(process.id, t)))
         if process.id in path.accident:
             model.book(
                 "accident",
@@ -405,7 +405,7 @@ def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], de
 def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
     activity = model.linked(f"{path.key}/{process.id}", "activity")
     for t in path.periods:
-        left = model.booked("capacity", path.key, process.id, t)
+        left = model.booked("available", path.key, process.id, t)
         model.limit(process.id, "limit", t, activity[t], left)
         if process.id in path.accident:
             # Leverage restores the deliberate cut only, not the accidental one: the worse of the two counts.

@@ -19,8 +19,7 @@ from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
-from optimizer.report.brief.futures import SlipsByFuture, find_futures_slips, make_each_brief, make_futures_brief
-from optimizer.report.brief.plan_parts import find_brief_slips
+from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
@@ -52,10 +51,13 @@ from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.comparison import Frontier, frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import Frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements import Requirements
+from optimizer.studies.purchases import SlipsByFuture
+from optimizer.studies.requirements_frames import Requirements
+from optimizer.studies.slips import find_brief_slips, find_futures_slips
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money
 

@@ -19,7 +19,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
@@ -32,7 +32,7 @@ from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements import Requirements
+from optimizer.studies.requirements_frames import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 

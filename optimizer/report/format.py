@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import display_name, highest_floor
+from optimizer.instance.derived import display_name, entry_of, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
-from optimizer.studies.importance import UncertainNumber
-from optimizer.studies.outcomes import entry_of
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.explain import Explanation
-    from optimizer.studies.explain.repairs import Repair
+    from optimizer.studies.explanation import Explanation, Repair
 
 LINE = 0.65
 # What an empty cell shows.
@@ -107,9 +105,9 @@ def share_text(share: float) -> str:
 
 
 def list_names(names: Sequence[str], most: int = 4) -> str:
-    """Some names, and how many more there are."""
+    """Some names, and how many more there are; names with commas are parted by semicolons."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + tail
+    return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
 def shortened(text: str, most: int) -> str:

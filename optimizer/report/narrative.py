@@ -28,14 +28,16 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
-from optimizer.studies.outcomes import Fold, folds
 from optimizer.studies.purchases import Purchase, sizes_bought
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
 # Further from the least than this share, a proof says nothing.
 FAR = 0.5
+# What a cost or another measure is proven to be near.
+LEAST = "the least"
 # So many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
 # So many shocks are named behind the worst.
@@ -97,7 +99,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
-    text = f"{first}, a survival gap of {si(gaps[worst], result.money)}" if gaps[worst] > 0 else first
+    text = f"{first}, a survival gap of {si(gaps[worst], result.money, 4)}" if gaps[worst] > 0 else first
     return f"{text}; then {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
@@ -182,22 +184,23 @@ def _price(result: Result, price: float) -> str:
 
 
 def proof(result: Result) -> str:
-    """How close the cost is proven to be to the least cost: ``(proven within 0.3 % of the least)``."""
+    """How close the cost is proven to be to the least: ``(proven within 0.3 % of the least)``."""
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
-    proven = proof_of_gap(result.mip_gap if result.bound is not None else None)
+    least = "the least with this gap" if result.survival_gap > 0 and not result.has_priced_gaps else LEAST
+    proven = proof_of_gap(result.mip_gap if result.bound is not None else None, least)
     return f"{proven[:-1]}, survival gaps at their price included)" if result.has_priced_gaps else proven
 
 
-def proof_of_gap(mip_gap: float | None) -> str:
-    """The same for a MIP gap; None where no bound is known."""
+def proof_of_gap(mip_gap: float | None, least: str = LEAST) -> str:
+    """The same for a MIP gap, None where no bound is known; `least` is what it is a distance from."""
     if mip_gap is None:
         return "(not proven: no bound is known)"
     if mip_gap < SHOWN_MIP_GAP:
-        return "(proven least)"
+        return f"(proven to be {least})"
     if mip_gap > FAR:
-        return "(not proven to be near the least)"
-    return f"(proven within {short(100 * mip_gap, 2)} % of the least)"
+        return f"(not proven to be near {least})"
+    return f"(proven within {short(100 * mip_gap, 2)} % of {least})"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -410,7 +413,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     served, floor = in_percent(service.worst_service, service.floor)
     where = f"{display_name(instance, d)} gets {served} % in {service.worst_period}"
-    gap = f" with a survival gap of {si(worst.gap, result.money)}" if worst.gap > 0 else ""
+    gap = f" with a survival gap of {si(worst.gap, result.money, 4)}" if worst.gap > 0 else ""
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
         f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"

@@ -155,11 +155,15 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-        ("Settings", ", ".join(f"{name} {_setting(value)}" for name, value in settings.items())),
+        ("Settings", ", ".join(f"{_SETTINGS.get(name, name)} {_setting(value)}" for name, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
+
+
+# How settings are called where their key means something else as well.
+_SETTINGS = {"gap": "MIP gap"}
 
 
 def _setting(value: Any) -> str:
@@ -178,7 +182,7 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
-# On what the numbers of an instance rest.
+# On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
 BASES = ("source", "derived", "assumption", "unexplained")
 # Sections that describe the world.
 WORLD_SECTIONS = (
@@ -196,7 +200,7 @@ WORLD_SECTIONS = (
 NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
-_CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|company|\brelease\b|https?://")
+_CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|https?://")
 
 NumberPlace = tuple[str, ...]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
+from optimizer.instance.ranges import numbers_of
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -34,18 +35,16 @@ from optimizer.report.tables.sensitivity import (
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
-from optimizer.studies.alternatives import Alternatives
-from optimizer.studies.attack import AttackResult
+from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
-from optimizer.studies.explain import Explanation
-from optimizer.studies.explain.part_values import PartValue
-from optimizer.studies.futures.study import FuturesStudy
-from optimizer.studies.importance import numbers_of
+from optimizer.studies.explanation import Explanation, PartValue
+from optimizer.studies.futures.timing import FuturesStudy
+from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.sensitivity import Sensitivity, TornadoBar, VariantOutcome
-from optimizer.studies.stress import Stress
+from optimizer.studies.ranges import Alternatives
+from optimizer.studies.reinforcement import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 
@@ -76,7 +75,7 @@ def _cases_reached(found: Comparison) -> str:
 
 
 def _numbers_reached(found: Sensitivity) -> str:
-    every, seen = numbers_of(found.instance), len(found.bars) + len(found.screened)
+    every, seen = numbers_of(found.instance.uncertain), len(found.bars) + len(found.screened)
     looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
     return f"{looked}{len(found.bars):,} solved for at both ends"
 

@@ -18,7 +18,7 @@ from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain, write_commitments
 from optimizer.results.result import Result, check_record
-from optimizer.results.saved import FORMAT, SavedPlan, is_of_futures
+from optimizer.results.saved import AGAIN, FORMAT, SavedPlan, is_of_futures
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -221,7 +221,7 @@ class FuturesResult(SavedPlan):
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if not is_of_futures(data) or data.get("format") != FORMAT:
-            raise PlanFileError("not a plan of several futures of this version: solve the instance again with --output")
+            raise PlanFileError(f"not a plan of several futures of this version. {AGAIN}")
 
     @classmethod
     def _restored(cls, data: Mapping[str, Any]) -> "FuturesResult":
@@ -246,7 +246,11 @@ def _decision(data: Mapping[str, Any]) -> dict[str, Any]:
 def _future(data: Mapping[str, Any]) -> dict[str, Any]:
     answers = [(question, each["branch"], each["from"]) for question, each in data["answers"].items()]
     figures = {key: data[key] for key in ("name", "probability", "least_cost", "least_bound", "regret")}
-    return figures | {"answers": answers, "result": Result.from_dict(data["result"])}
+    try:
+        return figures | {"answers": answers, "result": Result.from_dict(data["result"])}
+    except PlanFileError as error:
+        what = str(error).removeprefix("not a plan file: ")
+        raise PlanFileError(f"not a plan file: future {data['name']}: {what}") from None
 
 
 @cache

@@ -35,7 +35,17 @@ from optimizer.results.plan import (
     as_plain,
     write_commitments,
 )
-from optimizer.results.saved import DIGEST, FORMAT, PLAN_FILE_FORMATS, SINCE, Bands, SavedPlan, digest, is_of_futures
+from optimizer.results.saved import (
+    AGAIN,
+    DIGEST,
+    FORMAT,
+    PLAN_FILE_FORMATS,
+    SINCE,
+    Bands,
+    SavedPlan,
+    digest,
+    is_of_futures,
+)  # fmt: skip
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, least_whole
 from optimizer.units import si
 
@@ -273,7 +283,8 @@ class Result(SavedPlan):
         """One row a build, and one a stockpile: lever, when it is on line, size, money.
 
         The column `capex` (printed as "Spent") is undiscounted: capex and fixed cost, of a stockpile all purchases;
-        the part `capex` of `costs` has the money per unit of size only. A stockpile is `on_line` at its last purchase.
+        the part `capex` of `costs` has the money per unit of size only. Of a stockpile, `size` is the largest stock,
+        `year` that of the first purchase, `on_line` the last one, and `outlay` the money of all years: see `outlays`.
         """
         return self.frames.builds
 
@@ -328,8 +339,7 @@ class Result(SavedPlan):
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
             raise PlanFileError(
-                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}; "
-                "solve the instance again with --output"
+                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}. {AGAIN}"
             )
 
     @classmethod
@@ -339,6 +349,21 @@ class Result(SavedPlan):
     @classmethod
     def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
         return _only_future(data, path) if is_of_futures(data) else data
+
+
+def require_result(given: object) -> None:
+    """Raise TypeError where something else than a result is given, with the functions that return one."""
+    if not isinstance(given, SavedPlan):
+        kind = type(given).__name__
+        raise TypeError(f"a Result is needed, not {kind}: solve returns one, Result.load reads a saved one from a file")
+
+
+def require_plan(result: Result) -> None:
+    """Raise PlanFileError where a result holds no plan, with the reason."""
+    require_result(result)
+    if result.baseline is None:
+        why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
+        raise PlanFileError(f"there is no plan to evaluate: {why}")
 
 
 def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
@@ -373,10 +398,15 @@ def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-class _Audited(TypedDict, total=False):
+class _Audited(TypedDict):
     ok: bool
     rows: int
     worst: float
+
+
+class _Seconds(TypedDict):
+    solver: float
+    total: float
 
 
 class _Step(TypedDict, total=False):
@@ -392,6 +422,7 @@ class _Record(TypedDict):
     """What readers show of the parts that `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
 
     audit: _Audited
+    seconds: _Seconds
     history: list[_Step]
     comments: NotRequired[list[_Comment]]
 

@@ -11,6 +11,7 @@ Bands            what samples of the uncertain numbers come to; `<name>.bands.js
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -119,6 +120,7 @@ Status = Literal["survives", "gap", "stopped", "none"]
 FORMAT = PLAN_FILE_FORMATS[-1]
 # The most errors of a plan file that a message lists; the others are counted.
 NAMED = 5
+AGAIN = "Solve the instance again with --output."
 CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
 
 
@@ -170,9 +172,9 @@ class SavedPlan(ReadOnly):
             result = cls._restored(data)
             return replace(result, departures=_departures(data, result))
         except ValidationError as error:
-            raise PlanFileError(f"not a plan file: {_first(error)}") from None
+            raise PlanFileError(f"not a plan file: {_first(error)}. {AGAIN}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}") from None
+            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}. {AGAIN}") from None
 
     @classmethod
     def load(cls, path: str | FilePath) -> Self:
@@ -181,7 +183,11 @@ class SavedPlan(ReadOnly):
         Raises:
             PlanFileError: no such file, no JSON, or no plan of this kind.
         """
-        return cls.from_dict(cls._own_part(read_plan_json(path), path))
+        data = cls._own_part(read_plan_json(path), path)
+        try:
+            return cls.from_dict(data)
+        except PlanFileError as error:
+            raise PlanFileError(f"{path} is {error}") from None
 
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
@@ -216,7 +222,7 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
         raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
     if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data; write one with solve --output")
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data. {AGAIN}")
     return data
 
 
@@ -270,7 +276,7 @@ def _name_keys(refused: Sequence[Difference]) -> str:
         more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
         if paths:
             parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
-    return f"{'; '.join(parts)}. Solve the instance again with --output"
+    return f"{'; '.join(parts)}. {AGAIN}"
 
 
 SUFFIX = ".bands.json"
@@ -337,3 +343,8 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         cure = "Delete it, or run `diversify sensitivity` with --samples and --store again."
         raise PlanFileError(f"{path}: not a band as `diversify sensitivity --store` writes it. {cure}") from error
+
+
+def finite_or_none(number: float) -> float | None:
+    """For JSON, where what is not known is null."""
+    return number if math.isfinite(number) else None

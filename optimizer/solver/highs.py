@@ -15,7 +15,7 @@ import pulp
 from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
 
 from optimizer.errors import SolverError
-from optimizer.model.builder import Sense
+from optimizer.model import Sense
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
 from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 

@@ -141,6 +141,8 @@ class TreeBackEnd(HighsBackEnd):
         """
         whole, presolved = self._highs, Highs()
         presolved.passOptions(whole.getOptions())
+        # HiGHS refuses another number than that of the first run in this thread.
+        presolved.setOptionValue("threads", 0)
         presolved.passModel(whole.getLp())
         for place, column in enumerate(request.integers.tolist()):
             presolved.passColName(column, f"i{place}")
@@ -163,7 +165,6 @@ class TreeBackEnd(HighsBackEnd):
                 ("presolve", "off"),
                 ("simplex_strategy", DUAL),
                 ("simplex_dual_edge_weight_strategy", DEVEX),
-                # HiGHS refuses another number than that of the first run in this thread.
                 ("threads", 0),
             ):
                 self._highs.setOptionValue(option, value)

@@ -12,7 +12,8 @@ import numpy as np
 import pulp
 
 from optimizer.errors import MissingExtraError
-from optimizer.model.builder import ModelBuilder, Row, Sense
+from optimizer.model import Sense
+from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,

@@ -52,8 +52,8 @@ class WarmProgramme:
         self._columns, self._rows = np.array(columns), np.array(rows)
         senses = np.array([row.sense for row in builder.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
-        # Nothing is left to choose: the same numbers on every core.
-        self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings(threads=1))
+        # The serial simplex method needs no threads; HiGHS refuses another number than that of its first run.
+        self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings())
         self._highs: Any = self._back.silent()
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)

@@ -18,21 +18,25 @@ Each plan that is handed back is made as cheap as its sizes allow, put to every 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import Any, Literal
+from dataclasses import replace
 
 from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Settings, interruptible
-from optimizer.studies import study_frames
-from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, Measure, before_measure
-from optimizer.studies.ranges import RANGE_SECONDS, RangeSearch, SizeRange
+from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, before_measure
+from optimizer.studies.ranges import (
+    RANGE_SECONDS,
+    SIZE_GAP,
+    Alternative,
+    Alternatives,
+    AlternativesStatus,
+    RangeSearch,
+    SizeRange,
+)
 from optimizer.studies.solve import Timer, conclude, measured_plan
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, PLAN_GAP, ROUNDING
@@ -40,97 +44,12 @@ from optimizer.units import MoneyLike
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1
-# The least cost is proven to this part of the tolerance at least, and sizes to this share of an option's largest.
-COST_PART, SIZE_GAP = 0.25, 5e-3
+# The least cost is proven to this part of the tolerance at least.
+COST_PART = 0.25
 # A plan nearer to another than this is the same plan.
 SAME_PLAN = 0.05
 # A plan is moved so often at most.
 MOST_MOVES = 5
-
-AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """A plan within the tolerance, and how far it is from the nearest of those before it."""
-
-    result: Result
-    distance: float
-
-
-@dataclass(frozen=True)
-class Alternatives:
-    """The plans within a tolerance of the cheapest.
-
-    Attributes:
-        status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
-            time ran out, ``none`` where there is no plan.
-        within: the tolerance, a share of the measure.
-        most: the cost that it allows, present value; with the price of gaps where they have one.
-        accuracy: to which the least cost is proven, a share of the measure; `gap` in 0.1.0.
-        cheapest: the plan that all are measured against, audited.
-        ranges: by option.
-        plans: alternatives, the first the most different from the cheapest.
-        met: how many plans were looked at.
-        seconds: that all of it took.
-        measure: what tolerances are shares of; None without a plan.
-        sizes: to which ends of ranges are proven, a share of an option's largest size.
-    """
-
-    status: AlternativesStatus
-    within: float
-    most: float
-    accuracy: float
-    cheapest: Result
-    ranges: tuple[SizeRange, ...] = ()
-    plans: tuple[Alternative, ...] = ()
-    met: int = 0
-    seconds: float = 0.0
-    measure: Measure | None = None
-    sizes: float = SIZE_GAP
-
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
-
-    @property
-    def more(self) -> float:
-        """How much dearer than the cheapest a plan may be, money."""
-        return self.most - self.cheapest.priced_cost
-
-    frames = property(study_frames.of_alternatives)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual; a bound that is not known is null."""
-        has_plan = self.cheapest.baseline is not None
-        return {
-            "instance": self.cheapest.instance,
-            "currency": self.cheapest.currency,
-            "status": self.status,
-            "within": self.within,
-            "gap": self.accuracy,
-            "most": self.most if has_plan else None,
-            "more": self.more if has_plan else None,
-            "measure": None if self.measure is None else self.measure.to_dict(),
-            "options": [_row(each) for each in self.ranges],
-            "cheapest": self.cheapest.to_dict(whole=False),
-            "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
-            "met": self.met,
-            "seconds": self.seconds,
-        }
-
-
-def _row(each: SizeRange) -> dict[str, Any]:
-    def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
-        return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
-
-    least, greatest = each.least, each.greatest
-    return {
-        "option": each.option,
-        "kind": each.kind,
-        "verdict": each.verdict,
-        "cheapest": each.cheapest,
-        "least": end(least.size, least.bound, proven=least.proven),
-        "greatest": end(greatest.size, greatest.bound, proven=greatest.proven),
-    }
 
 
 def alternatives(

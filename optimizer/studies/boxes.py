@@ -42,13 +42,13 @@ from optimizer.disruptions.ensemble import sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Scope
-from optimizer.progress import Listener, Progress
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
-from optimizer.solver import Basis, Clock
-from optimizer.studies.importance import UncertainNumber, latin_hypercube
+from optimizer.solver import Basis, Clock, Listener, Progress
+from optimizer.studies.importance import latin_hypercube
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded

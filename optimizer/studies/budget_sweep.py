@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,17 +27,16 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Gains, Settings, interruptible
+from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock
 from optimizer.studies.measure import Measure, before_measure
 from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
-SearchStatus = Literal["optimal", "stopped", "infeasible"]
 # A case and a budget, None for any.
 BudgetKey = tuple[str, float | None]
 # The default budgets, as shares of the least outlay.
@@ -46,37 +45,6 @@ BUDGET_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SAME_BUDGET = 0.02
 # Digits of a budget that is derived from an outlay, rounded up so that the plan fits.
 BUDGET_DIGITS = 3
-
-
-@dataclass(frozen=True)
-class BudgetPoint:
-    """A budget, None for any, and the best plan that is known for it."""
-
-    budget: float | None
-    result: Result
-
-
-@dataclass(frozen=True)
-class CaseLeastOutlay:
-    """The least outlay at which a case survives every shock."""
-
-    case: str
-    status: SearchStatus  # ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough
-    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
-    outlay: float | None = None
-    bound: float | None = None
-    result: Result | None = None  # the cheapest plan with this outlay; None where it was not searched for
-
-
-@dataclass(frozen=True)
-class LoneShock:
-    """The least outlay at which one shock is survived, were it the only one that may come."""
-
-    shock: str
-    status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
-    # Money, as found and its proven lower bound; None where there is none.
-    outlay: float | None
-    bound: float | None
 
 
 @dataclass

@@ -8,8 +8,18 @@ next     what some more money buys at each budget
 Where no budgets are given, they are chosen: parts of the least outlay, or the budgets at which the set of builds or of
 survived shocks becomes another (`find_breakpoints`). Plans are proven to the gap of the settings and audited; each
 search goes on from what a larger budget taught (`budget_sweep`).
+
+The frontier of a report is the best plan of some budgets beside the plan at hand:
+
+least outlay   U      money   the least that keeps every floor in every shock
+budgets               money   0, a quarter, half, three quarters, all of U; that of the plan at hand; any
+
+Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
+along the frontier neither the gap nor, where nothing fails, the cost rises. The price of every plan counts from one
+baseline, the no-shock plan of the plan at hand: under another budget the no-shock plan may cost something else.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,21 +30,22 @@ from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.budget_sweep import (
-    BudgetKey,
-    BudgetSweep,
+from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
+from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
+from optimizer.studies.comparison import (
+    CASE,
+    Breakpoint,
+    BudgetPoint,
+    BudgetStep,
     CaseLeastOutlay,
+    Comparison,
+    ComparisonColumn,
+    Frontier,
     LoneShock,
-    ask_alone,
-    ask_failing,
-    budgets_up_to,
 )
-from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
@@ -100,7 +111,7 @@ def compare(
     """
     settings = (settings or Settings()).with_default_gap(MEASURE_SHARE)
     chosen, more = budget_list(budgets), money(step, "step")
-    named = scenario_variants({"plain": cases} if isinstance(cases, Instance) else cases, scenario)
+    named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
     clock = Clock()
     given = _given_columns(named, plans or (), settings, clock)
@@ -371,3 +382,83 @@ def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[t
     results = ((budget, sweep.result(case, budget)) for budget in planned)
     known = [(budget, (frozenset(sizes_bought(each)), frozenset(each.shocks_survived))) for budget, each in results]
     return [(low, high) for (low, one), (high, other) in pairwise(known) if one != other]
+
+
+def frontier(
+    instance: Instance,
+    result: Result,
+    budgets: Sequence[float] | None = None,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+) -> Frontier:
+    """Find the best plans for some budgets.
+
+    Args:
+        result: the plan at hand, of the instance's own budget; it is not solved again.
+        budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
+        settings: `mip_gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
+            where left out), and a limit in seconds for each.
+        listener: receives each plan that was found, and the rounds of each search.
+
+    Raises:
+        AuditError: a plan and its figures disagree.
+        SolverError: the solver failed.
+    """
+    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
+    measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
+    least: CaseLeastOutlay | None = None
+    sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
+    with interruptible(clock, listener), sweep:
+        sweep.adopt(CASE, instance.policy.budget, result, measure)
+        if budgets is None:
+            least = _least_outlay(sweep)
+            budgets = budgets_up_to(_affordable(sweep, least), instance.policy.budget)
+        found = _points(sweep, budgets)
+    points = _on_one_baseline(found, result)
+    own = [point.budget for point in points].index(instance.policy.budget)
+    outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
+    return Frontier(tuple(points), own, outlay, bound, settings.mip_gap, clock.interrupted, measure)
+
+
+def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:
+    """The best plan of each budget, the smallest first, with the plan at hand and that of any budget."""
+    own = sweep.cases[CASE].policy.budget
+    # The largest first: what it buys may be all that the next one buys.
+    missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
+    for some in (missing[:1], missing[1:]):
+        if not sweep.clock.interrupted:
+            sweep.find_plans([(CASE, budget) for budget in some])
+    found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
+    found.sort(key=lambda budget: math.inf if budget is None else budget)
+    return [(budget, sweep.result(CASE, budget)) for budget in found]
+
+
+def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
+    """The least outlay that survives, where it is proven."""
+    found = sweep.least_outlays(before_measure(sweep.settings).mip_gap)
+    return found[0] if found and found[0].status == "optimal" else None
+
+
+def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:
+    """The least outlay; where floors fail whatever is spent, that of the plan that fails least."""
+    if least is not None and least.outlay is not None:
+        return least.outlay
+    sweep.find_plans([(CASE, None)])
+    own = sweep.cases[CASE].policy.budget
+    return sweep.result(CASE, None if sweep.is_planned(CASE, None) else own).outlay
+
+
+def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
+    """Points whose costs count from the no-shock plan of the plan at hand; equal results stay one object."""
+    rebased = {id(own): own}
+    for _, result in found:
+        if id(result) not in rebased:
+            rebased[id(result)] = _counted_from(own, result)
+    return [BudgetPoint(budget, rebased[id(result)]) for budget, result in found]
+
+
+def _counted_from(own: Result, result: Result) -> Result:
+    price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
+    return replace(
+        result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
+    )

@@ -2,44 +2,58 @@
 
 Column       one budget of one case, and its best plan
 Least        the least outlay at which a case survives everything, and the cheapest plan that has it
-Alone        the same for one shock alone (`columns`)
+Alone        the same for one shock alone (`compare`)
 Step         what a bit more of a budget buys
 Change       a budget at which the set of builds or of survived shocks becomes another
 Comparison   all of it
-
-For the report, the frontier: the best plan of some budgets beside the plan at hand.
-
-least outlay   U      money   the least that keeps every floor in every shock
-budgets               money   0, a quarter, half, three quarters, all of U; that of the plan at hand; any
-
-Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
-along the frontier neither the gap nor, where nothing fails, the cost rises. The price of every plan counts from one
-baseline, the no-shock plan of the plan at hand: under another budget the no-shock plan may cost something else.
+Frontier     for the report, the best plan of some budgets beside the plan at hand
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
 from optimizer.studies import study_frames
-from optimizer.studies.budget_sweep import (
-    BudgetPoint,
-    BudgetSweep,
-    CaseLeastOutlay,
-    LoneShock,
-    SearchStatus,
-    budgets_up_to,
-)
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure
+from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import NEGLIGIBLE
+
+SearchStatus = Literal["optimal", "stopped", "infeasible"]
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """A budget, None for any, and the best plan that is known for it."""
+
+    budget: float | None
+    result: Result
+
+
+@dataclass(frozen=True)
+class CaseLeastOutlay:
+    """The least outlay at which a case survives every shock."""
+
+    case: str
+    status: SearchStatus  # ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough
+    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
+    outlay: float | None = None
+    bound: float | None = None
+    result: Result | None = None  # the cheapest plan with this outlay; None where it was not searched for
+
+
+@dataclass(frozen=True)
+class LoneShock:
+    """The least outlay at which one shock is survived, were it the only one that may come."""
+
+    shock: str
+    status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
+    # Money, as found and its proven lower bound; None where there is none.
+    outlay: float | None
+    bound: float | None
 
 
 def _figures(result: Result) -> dict[str, Any]:
@@ -284,83 +298,3 @@ class Frontier:
 def single_point(instance: Instance, result: Result) -> Frontier:
     """A frontier of the plan at hand only."""
     return Frontier((BudgetPoint(instance.policy.budget, result),), 0)
-
-
-def frontier(
-    instance: Instance,
-    result: Result,
-    budgets: Sequence[float] | None = None,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-) -> Frontier:
-    """Find the best plans for some budgets.
-
-    Args:
-        result: the plan at hand, of the instance's own budget; it is not solved again.
-        budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
-        settings: `mip_gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
-            where left out), and a limit in seconds for each.
-        listener: receives each plan that was found, and the rounds of each search.
-
-    Raises:
-        AuditError: a plan and its figures disagree.
-        SolverError: the solver failed.
-    """
-    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
-    measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
-    least: CaseLeastOutlay | None = None
-    sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
-    with interruptible(clock, listener), sweep:
-        sweep.adopt(CASE, instance.policy.budget, result, measure)
-        if budgets is None:
-            least = _least_outlay(sweep)
-            budgets = budgets_up_to(_affordable(sweep, least), instance.policy.budget)
-        found = _points(sweep, budgets)
-    points = _on_one_baseline(found, result)
-    own = [point.budget for point in points].index(instance.policy.budget)
-    outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), own, outlay, bound, settings.mip_gap, clock.interrupted, measure)
-
-
-def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:
-    """The best plan of each budget, the smallest first, with the plan at hand and that of any budget."""
-    own = sweep.cases[CASE].policy.budget
-    # The largest first: what it buys may be all that the next one buys.
-    missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
-    for some in (missing[:1], missing[1:]):
-        if not sweep.clock.interrupted:
-            sweep.find_plans([(CASE, budget) for budget in some])
-    found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
-    found.sort(key=lambda budget: math.inf if budget is None else budget)
-    return [(budget, sweep.result(CASE, budget)) for budget in found]
-
-
-def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
-    """The least outlay that survives, where it is proven."""
-    found = sweep.least_outlays(before_measure(sweep.settings).mip_gap)
-    return found[0] if found and found[0].status == "optimal" else None
-
-
-def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:
-    """The least outlay; where floors fail whatever is spent, that of the plan that fails least."""
-    if least is not None and least.outlay is not None:
-        return least.outlay
-    sweep.find_plans([(CASE, None)])
-    own = sweep.cases[CASE].policy.budget
-    return sweep.result(CASE, None if sweep.is_planned(CASE, None) else own).outlay
-
-
-def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
-    """Points whose costs count from the no-shock plan of the plan at hand; equal results stay one object."""
-    rebased = {id(own): own}
-    for _, result in found:
-        if id(result) not in rebased:
-            rebased[id(result)] = _counted_from(own, result)
-    return [BudgetPoint(budget, rebased[id(result)]) for budget, result in found]
-
-
-def _counted_from(own: Result, result: Result) -> Result:
-    price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
-    return replace(
-        result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
-    )

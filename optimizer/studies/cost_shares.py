@@ -329,10 +329,10 @@ class CostShares:
     @property
     def saving_without_shocks(self) -> float | None:
         """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
-        calm = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
-        if not self.shares or len(calm) < len(self.coalitions):
+        no_shock = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
+        if not self.shares or len(no_shock) < len(self.coalitions):
             return None
-        alone, together = math.fsum(calm[: len(self.members)]), calm[-1]
+        alone, together = math.fsum(no_shock[: len(self.members)]), no_shock[-1]
         return alone - together if abs(alone - together) > SAME_VALUE * abs(alone) else 0.0
 
     @property

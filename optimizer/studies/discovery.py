@@ -20,15 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.errors import Finding, InstanceError, PlanFileError, require_extra
+from optimizer.errors import Finding, InstanceError, require_extra
 from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
-from optimizer.results.result import Result
-from optimizer.solver import Clock, interruptible
+from optimizer.results.result import Result, require_plan
+from optimizer.solver import Clock, Listener, Progress, ignore, interruptible
 from optimizer.studies.boxes import (
     FEWEST_CASES,
     LAST_SAMPLE_SEED,
@@ -44,7 +44,7 @@ from optimizer.studies.boxes import (
     sample_states,
     score,
 )
-from optimizer.studies.importance import FEWEST, UncertainNumber, numbers_of
+from optimizer.studies.importance import FEWEST
 from optimizer.studies.purchases import fit_plan
 
 
@@ -341,14 +341,13 @@ def discover(
             f"samples have to be {FEWEST} to 100,000 and the seed 0 to {LAST_SAMPLE_SEED:,}: {samples}, {seed}"
         )
     require_extra("sensitivity", "The search for conditions under which a plan fails")
-    if result.baseline is None:
-        raise PlanFileError(f"there is no plan to be looked at: its status is {result.status}")
+    require_plan(result)
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
     check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
-    numbers = [number for number in numbers_of(base) if any(each.low < each.high for each in number.inputs)]
+    numbers = [number for number in numbers_of(base.uncertain) if any(each.low < each.high for each in number.inputs)]
     shares, states = sample_states(base, numbers, samples, seed)
     clock = Clock(time_limit)
     with interruptible(clock, listener):

@@ -2,223 +2,61 @@
 
 A plan is followed unchanged in every future, or differs between them as its file says. It stands beside the adaptive
 optimum, that of `solve`, and in each future beside the optimum of that future alone, known from the start: `regret` is
-what the plan costs more there.
+what the plan costs more there. Of a plan over all futures:
+
+result   each future's operation as a `FuturesResult`: measure, expected cost, decisions; non-anticipativity is audited
+need     the purchases of least expected cost beside the plan with which every floor of every future is kept, whatever
+         the budget; they are alike in futures that cannot be distinguished
+waste    what the plan of least expected cost within it does without, where no shock of any future fares worse
+uses     each purchase with the futures that need it: the cheapest plan within the given one that does as well in that
+         future alone keeps it
 """
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from optimizer.algorithms.solving import Alone
-from optimizer.errors import Finding
-from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.schema import Instance
+from optimizer import formulation
+from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
+from optimizer.algorithms.joint_recourse import JointEvaluator
+from optimizer.algorithms.problem import ProblemVariant, outlay
+from optimizer.algorithms.reading import read_joint_plan
+from optimizer.algorithms.recourse import recourse_executor
+from optimizer.algorithms.solving import Alone, best_plan, with_regret
+from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
+from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
+from optimizer.instance.questions import RiskMeasure
+from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.io.plan_file import GivenPlan
-from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.futures import FuturesResult
+from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import evaluation_frames
-from optimizer.studies.comparison import Comparison, ComparisonColumn
-from optimizer.studies.futures.given_plan import FuturesPlan, join_futures, judge_futures_plan
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.evaluation import (
+    BranchChange,
+    EvaluatedPlan,
+    FutureEvaluation,
+    FuturesEvaluation,
+    FuturesPlan,
+    PlanChange,
+    PlanEvaluation,
+    PlanNeed,
+    PlanWaste,
+    PurchaseUse,
+)
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
-from optimizer.studies.given_plan import EvaluatedPlan, PlanLike, judge_plan, operate_given, plan_figures, read_plans
-from optimizer.studies.measure import before_measure
+from optimizer.studies.futures.stages import decisions
+from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, plan_changes, read_plans
+from optimizer.studies.measure import GAP_SHARE, before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import EXACT_GAP
+from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
 from optimizer.units import MoneyLike
 
 # How much is asked of a plan: its operation; the optimum; and what it lacks and wastes.
 Depth = Literal["operation", "optimum", "all"]
-OPTIMUM = "optimum"
-# What of the adaptive optimum stands in JSON.
-OPTIMUM_FIGURES = (
-    "status", "survives", "total_cost", "expected_cost", "worst_cost", "worst_future", "bound", "gap_bound", "mip_gap",
-    "survival_gap", "worst_gap", "outlay", "futures", "builds", "purchases",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PlanEvaluation:
-    """Plans that were given, each as it is, and the optimum.
-
-    Attributes:
-        instance: under whose rules.
-        plans: in the order given.
-        optimum: the plan of `solve`; None where this was not asked for.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
-    """
-
-    instance: Instance = field(repr=False)
-    plans: tuple[EvaluatedPlan, ...]
-    optimum: Result | None = None
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    frames = property(evaluation_frames.of_evaluation)
-
-    @property
-    def survives(self) -> bool:
-        """Whether every plan keeps every floor in every shock."""
-        return all(plan.result.survives for plan in self.plans)
-
-    @property
-    def broken_rules(self) -> list[Finding]:
-        """Every rule that some plan breaks."""
-        return [rule for plan in self.plans for rule in plan.broken_rules]
-
-    @property
-    def comparison(self) -> Comparison:
-        """The plans side by side, and the optimum behind them."""
-        cases = {plan.name: plan.instance for plan in self.plans}
-        budget = self.instance.policy.budget
-        columns = [ComparisonColumn(plan.name, budget, plan.result) for plan in self.plans]
-        if self.optimum is not None:
-            cases[OPTIMUM] = self.instance
-            columns.append(ComparisonColumn(OPTIMUM, budget, self.optimum))
-        return Comparison(cases, tuple(columns), accuracy=float(columns[-1].result.settings["gap"]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "survives": self.survives,
-            "plans": [plan.to_dict() for plan in self.plans],
-            "optimum": None if self.optimum is None else plan_figures(self.optimum),
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-
-@dataclass(frozen=True)
-class FutureEvaluation:
-    """Plans in one future: `evaluation.optimum` is the plan of that future alone; what is missing is left out."""
-
-    name: str
-    probability: float
-    evaluation: PlanEvaluation
-    regrets: tuple[float | None, ...] = ()
-
-    def regret(self, number: int) -> float | None:
-        """What a plan costs more than the future's own, money; None where it leaves more unserved, or none is known."""
-        return self.regrets[number]
-
-
-@dataclass(frozen=True)
-class FuturesEvaluation:
-    """Plans that were given, in every future and over all of them.
-
-    Attributes:
-        instance: the instance, with its questions.
-        plans: each over all futures.
-        futures: each with all plans, in the order of the tree.
-        optimum: the adaptive plan of `solve`; None where this was not asked for, or not reached.
-        stopped, notes, seconds: as in `PlanEvaluation`.
-    """
-
-    instance: Instance = field(repr=False)
-    plans: tuple[FuturesPlan, ...]
-    futures: tuple[FutureEvaluation, ...]
-    optimum: FuturesResult | None = None
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    frames = property(evaluation_frames.of_futures_evaluation)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the plans."""
-        return tuple(plan.name for plan in self.plans)
-
-    @property
-    def are_probabilities_given(self) -> bool:
-        """Whether the file gives them; else all branches of a question are equally likely."""
-        return self.instance.tree.are_probabilities_given
-
-    @property
-    def survives(self) -> bool:
-        """Whether every plan keeps every floor in every shock of every future."""
-        return all(plan.result.survives for plan in self.plans)
-
-    @property
-    def broken_rules(self) -> list[Finding]:
-        """Every rule that some plan breaks in some future, once."""
-        return list(dict.fromkeys(rule for future in self.futures for rule in future.evaluation.broken_rules))
-
-    def results(self, number: int) -> list[Result]:
-        """A plan in each future."""
-        return [future.evaluation.plans[number].result for future in self.futures]
-
-    def more(self, number: int) -> float | None:
-        """What a plan costs more than the adaptive optimum by the measure, money; None where one is not known."""
-        best, own = self.optimum, self.plans[number].result.total_cost
-        if best is None or not best.futures or math.isnan(own):
-            return None
-        return own - best.total_cost
-
-    def summary(self, number: int) -> dict[str, Any]:
-        """Of a plan over all futures: measure, expected and largest cost and gap, regret, how many it survives."""
-        found, regrets = self.plans[number].result, [future.regret(number) for future in self.futures]
-        known = [regret for regret in regrets if regret is not None]
-        return {
-            "survives": found.survives,
-            "survived": sum(each.result.survives for each in found.futures),
-            "total_cost": None if math.isnan(found.total_cost) else found.total_cost,
-            "expected_cost": found.expected_cost,
-            "worst_cost": found.worst_cost,
-            "worst_future": found.worst_future,
-            "expected_gap": found.survival_gap,
-            "worst_gap": max(each.result.survival_gap for each in found.futures),
-            "outlay": found.outlay,
-            "largest_regret": max(known) if len(known) == len(regrets) else None,
-            "more_than_optimum": self.more(number),
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        best = self.optimum
-        figures = None if best is None else best.to_dict(whole=False)
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "survives": self.survives,
-            "measure": str(self.instance.policy.objective),
-            "probabilities_given": self.are_probabilities_given,
-            "plans": [
-                {
-                    "name": plan.name,
-                    **self.summary(number),
-                    **plan.to_dict(),
-                    "futures": [self._in_future(each, number) for each in self.futures],
-                }
-                for number, plan in enumerate(self.plans)
-            ],
-            "optimum": None if figures is None else {name: figures[name] for name in OPTIMUM_FIGURES},
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-    def _in_future(self, future: FutureEvaluation, number: int) -> dict[str, Any]:
-        best, plan = future.evaluation.optimum, future.evaluation.plans[number].to_dict()
-        return {
-            "future": future.name,
-            "probability": future.probability,
-            # Of these, what counts is what is missing and wasted over all futures.
-            **{key: value for key, value in plan.items() if key not in ("missing", "waste")},
-            "optimum": None if best is None or best.baseline is None else plan_figures(best),
-            "regret": future.regret(number),
-        }
 
 
 def evaluate(
@@ -410,3 +248,226 @@ def _known(found: Sequence[EvaluatedPlan]) -> Plan | None:
     """The cheapest of the plans that survive and break no rule: it bounds the search for the optimum."""
     sound = [each.result for each in found if each.result.survives and not each.broken_rules]
     return min(sound, key=lambda result: result.total_cost).plan if sound else None
+
+
+def join_futures(
+    instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[Alone] | None = None
+) -> FuturesPlan:
+    """A plan over all futures, from the plan in each.
+
+    Args:
+        instance: with its questions.
+        name: of the plan.
+        own: the plan in each future, in the order of the tree.
+        alone: what is known of each future alone, from which regret counts; None for nothing.
+
+    Raises:
+        AuditError: futures that cannot be distinguished buy differently, or the figures disagree.
+    """
+    pairs = zip(instance.tree.futures, own, strict=True)
+    tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
+    lifted, results = instance.with_tree(tree), [each.result for each in own]
+    parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
+    result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
+    report = audit_futures(_by_expected_cost(lifted), result)
+    if not report.ok:
+        raise audit_error(instance, [f"{name}: {each}" for each in report.disagreements], result)
+    measured = measure_of_futures(lifted, result.futures)
+    return FuturesPlan(name, lifted, replace(result, total_cost=measured, audit=report.to_dict()))
+
+
+def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureResult, ...]) -> FuturesResult:
+    """The futures as one result, by their expected cost; `lifted` is the instance without rules that are broken."""
+    results, tree = [each.result for each in futures], lifted.tree
+    first, answered = results[0], [future.answers[0].t for future in tree.futures if future.answers]
+
+    def expected(figure: str) -> float:
+        return math.sumprod([each.probability for each in futures], [getattr(each, figure) for each in results])
+
+    return FuturesResult(
+        instance=instance.title,
+        currency=instance.currency,
+        status="survives" if all(each.survives for each in results) else "gap",
+        measure=str(instance.policy.objective),
+        are_probabilities_given=tree.are_probabilities_given,
+        notes=(),
+        audit={},
+        seconds=first.seconds,
+        versions=first.versions,
+        settings=first.settings,
+        history=(),
+        periods=first.periods,
+        data=instance.to_dict(),
+        total_cost=expected("total_cost"),
+        expected_cost=expected("total_cost"),
+        survival_gap=expected("survival_gap"),
+        worst_gap=max(each.worst_gap for each in results),
+        outlay=expected("outlay"),
+        futures=futures,
+        decisions=decisions(tree, results),
+        first_question=instance.horizon.label(min(answered)) if answered else None,
+        problem=lifted,
+    )
+
+
+def _in_future(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+    """A future with its regret; none where it leaves more unserved than alone, unless gaps have a price."""
+    # As in the plan of `solve`: no future has a no-shock plan of its own.
+    result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
+    found = with_regret(instance, future, result, alone)
+    if instance.policy.gap_price is None and result.survival_gap > alone.gap * (1.0 + SAME_VALUE):
+        return replace(found, regret=None)
+    return found
+
+
+def _by_expected_cost(instance: Instance) -> Instance:
+    """The same futures, over which expected cost is minimised, all floors are kept, and no budget holds."""
+    update = {"objective": RiskMeasure(), "gap_price": None, "budget": None, "annual_budget": None}
+
+    def changed(one: Instance) -> Instance:
+        return one.replacing(policy=one.policy.model_copy(update=update))
+
+    return changed(instance).with_tree(for_each_future(instance, changed).tree)
+
+
+def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:
+    """With what it lacks and wastes over all futures, and where it is of use, as far as the time allows."""
+    if clock.is_over:
+        return found
+    evaluator = JointEvaluator(found.instance, recourse_executor(found.instance, settings.jobs, settings.cluster))
+    try:
+        judge = _Judge(found, evaluator, before_measure(settings), clock, listener)
+        need = None if found.result.survives else judge.need()
+        return replace(found, need=need, waste=judge.waste(), uses=judge.uses())
+    finally:
+        evaluator.close()
+
+
+class _Judge:
+    """What a plan lacks and wastes over all futures."""
+
+    def __init__(
+        self, found: FuturesPlan, evaluator: JointEvaluator, settings: Settings, clock: Clock, listener: Listener
+    ) -> None:
+        self.instance, self.result, self.evaluator = found.instance, found.result, evaluator
+        self.settings, self.clock, self.listener = settings, clock, listener
+        self.tree: FutureTree = found.instance.tree
+        self.plans = [each.result.plan for each in found.result.futures]
+
+    def weighted(self, amounts: Sequence[float]) -> float:
+        return math.sumprod([future.probability for future in self.tree.futures], amounts)
+
+    def need(self) -> PlanNeed:
+        """The purchases of least expected cost beside the plan with which every floor is kept."""
+        variant = _by_expected_cost(self.instance)
+        problem = ProblemVariant(formulation.cost, (including(self.plans),), "cost of what is missing")
+        solved = best_plan(variant, self.settings, self.clock, self.listener, problem, self.evaluator)
+        if solved.values is None or solved.status != "optimal":
+            return PlanNeed(False if solved.status == "infeasible" else None)
+        values = solved.values.tolist()
+        parts = zip(self.tree.futures, solved.builder.submodels, strict=True)
+        spent = [outlay(submodel, future.instance, ()).value(values) for future, submodel in parts]
+        changes = self.changes(read_joint_plan(variant.tree, solved.builder, values))
+        more = self.weighted(spent) - self.result.outlay
+        return PlanNeed(True, changes, more, solved.cost - self.result.expected_cost)
+
+    def waste(self) -> PlanWaste | None:
+        """What the plan of least expected cost within it does without."""
+        spent = self.weighted([self.spent(number) for number in range(len(self.plans))])
+        if spent <= 0:
+            return PlanWaste()
+        reduced = self.reduce(self.instance, self.plans, self.evaluator, spent)
+        if reduced is None:
+            return None
+        costs, outlays = zip(*(self.operate(number, plan) for number, plan in enumerate(reduced)), strict=True)
+        saved = self.result.expected_cost - self.weighted(costs)
+        if saved <= NEGLIGIBLE * spent:
+            return PlanWaste()
+        return PlanWaste(self.changes(reduced), self.result.outlay - self.weighted(outlays), saved)
+
+    def operate(self, number: int, plan: Plan) -> tuple[float, float]:
+        """Expected cost and outlay of a plan in a future."""
+        instance, evaluator = self.tree.futures[number].instance, self.evaluator.futures[number]
+        solved = evaluate_fixed_plan(instance, plan, evaluator, self.settings, self.clock)
+        assert solved.values is not None
+        return solved.cost, outlay(solved.builder, instance, ()).value(solved.values.tolist())
+
+    def spent(self, number: int) -> float:
+        """What the plan spends in a future, undiscounted, money."""
+        bought = plan_changes(self.tree.futures[number].instance, Plan(), self.plans[number])
+        return sum(change.money for change in bought)
+
+    def uses(self) -> tuple[PurchaseUse, ...] | None:
+        """Each purchase with the futures that need it; None where the time ran out."""
+        known = dict[tuple[int, int], Plan]()
+        needed = list[set[tuple[str, str]]]()
+        for number, future in enumerate(self.tree.futures):
+            key = id(future.instance), id(self.plans[number])
+            if key not in known:
+                least = self.least(number)
+                if least is None:
+                    return None
+                known[key] = least
+            kept = plan_changes(future.instance, Plan(), known[key])
+            needed.append({(each.option, each.period) for each in kept})
+        bought = [plan_changes(future.instance, Plan(), plan) for future, plan in self.parts()]
+        return tuple(self.use(each, numbers, needed) for each, numbers in _alike(bought))
+
+    def use(self, each: PlanChange, numbers: Sequence[int], needed: Sequence[set[tuple[str, str]]]) -> PurchaseUse:
+        """A purchase with the futures that need it."""
+        own = [number for number in numbers if (each.option, each.period) in needed[number]]
+        return PurchaseUse(each.option, each.period, each.after, self.names(numbers), self.names(own))
+
+    def least(self, number: int) -> Plan | None:
+        """The cheapest plan within the given one that does as well in one future alone."""
+        future, spent = self.tree.futures[number], self.spent(number)
+        if spent <= 0:
+            return self.plans[number]
+        found = self.reduce(future.instance, [self.plans[number]], self.evaluator.futures[number], spent)
+        return None if found is None else found[0]
+
+    def reduce(self, instance: Instance, plans: list[Plan], evaluator: Any, spent: float) -> Sequence[Plan] | None:
+        """The cheapest plans within some, to a share of what these spend; None where the time ran out."""
+        tolerance = GAP_SHARE * spent
+        return PlanReduction(instance, plans, evaluator, self.settings, tolerance, self.clock, self.listener).run()
+
+    def parts(self) -> Iterator[tuple[Any, Plan]]:
+        return zip(self.tree.futures, self.plans, strict=True)
+
+    def names(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.tree.futures[number].name for number in numbers)
+
+    def changes(self, after: Sequence[Plan]) -> tuple[BranchChange, ...]:
+        """Where the plan of some future changes, each change once with the futures that have it."""
+        own = [plan_changes(f.instance, before, then) for (f, before), then in zip(self.parts(), after, strict=True)]
+        return tuple(
+            BranchChange(each.option, each.period, each.before, each.after, each.money, self.names(numbers))
+            for each, numbers in _alike(own, [future.probability for future in self.tree.futures])
+        )
+
+
+def _alike(
+    changes: Sequence[Sequence[PlanChange]], weights: Sequence[float] | None = None
+) -> Iterator[tuple[PlanChange, list[int]]]:
+    """Changes in the order of the first future that has them, each once with the numbers of the futures that have it.
+
+    Money is the mean over these futures, by their weights.
+    """
+    found = list[tuple[PlanChange, list[int], list[float]]]()
+    for number, some in enumerate(changes):
+        for each in some:
+            group = next((group for group in found if _is_same(group[0], each)), None)
+            if group is None:
+                found.append(group := (each, [], []))
+            group[1].append(number)
+            group[2].append(each.money)
+    for each, numbers, money in found:
+        own = [1.0 if weights is None else weights[number] for number in numbers]
+        yield replace(each, money=math.sumprod(own, money) / math.fsum(own)), numbers
+
+
+def _is_same(one: PlanChange, other: PlanChange) -> bool:
+    pairs = ((one.before, other.before), (one.after, other.after))
+    return (one.option, one.period) == (other.option, other.period) and all(
+        math.isclose(*pair, rel_tol=SAME_VALUE, abs_tol=NEGLIGIBLE) for pair in pairs
+    )

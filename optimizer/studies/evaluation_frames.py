@@ -11,7 +11,7 @@ from optimizer.studies.futures.stages import branches_in_words
 from optimizer.studies.study_frames import comparison_columns
 
 if TYPE_CHECKING:
-    from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
+    from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation
 
 
 def of_evaluation(found: "PlanEvaluation") -> Frames:

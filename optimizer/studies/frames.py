@@ -17,13 +17,13 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.outcomes import yearly_supply_shares
 from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
 
 if TYPE_CHECKING:
-    from optimizer.studies.futures.study import FuturesStudy
+    from optimizer.studies.futures.timing import FuturesStudy
 
 
 def result_frames(result: Result) -> Frames:
@@ -84,10 +84,8 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
          each.forced)
         for each in purchases(instance, result)
     )  # fmt: skip
-    note = (
-        "Spent: capex and one-off fixed cost. For a stockpile: all purchases, the dates of the first and the last, and "
-    )
-    note += "the largest stock."
+    note = "Spent: capex and one-off fixed cost. A stockpile is filled from Decided to On line: "
+    note += "Size is its largest stock, Spent all purchases."
     return Frame.of_rows("builds", "Plan", columns, rows, note)
 
 
@@ -224,8 +222,8 @@ def limits(result: Result) -> Frame:
         FrameColumn("saving", f"Saves {saved} up to", result.money, "amount"),
     )
     rows = ((price.what, price.step, price.worth) for price in result.binding)
-    note = "The most that a small step of a limit can save while the plan opens the same options; "
-    note += "another limit may bind too."
+    note = "The most that a small step of a limit can save while the plan opens the same options. "
+    note += "Where other limits bind as well, it saves less, or nothing."
     return Frame.of_rows("limits", "What binds", columns, rows, note)
 
 

@@ -1,126 +1,42 @@
 """One plan that is given, as it is: its operation, the rules that it breaks, what it lacks and what it wastes.
 
 result     the cheapest operation of the plan, every shock under it, audited: a `Result` like that of `solve`
-rules      of the instance that the plan breaks (`rules`): named, and not enforced
+rules      of the instance that the plan breaks: named, and lifted as far as the plan needs; none is enforced
 need       the cheapest purchases beside the plan with which every floor is kept, whatever the budget
 waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.fixed_plan`)
-slips      what happens if decisions slip by a year, everything else of the plan held
 
-Of a slip, a build is decided at the first decision point a year later, or not within the horizon; all purchases of a
-stockpile move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place
-of what is late.
+Rules of buying (earliest, latest, sizes, units, fill_rate, requires, excludes) are found by arithmetic;
+those of the policy (budgets, shares, time to survive, what has to be bought) and forced running by operation. In the
+instance with these rules lifted the plan is one like any other: it can be operated, audited, saved and verified.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer import formulation
-from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
+from optimizer.algorithms.conflict import Rule, rule_in_words
+from optimizer.algorithms.fixed_plan import FixedPlan, PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.problem import ProblemVariant
-from optimizer.errors import Finding, GivenPlanError
-from optimizer.instance.schema import Instance
+from optimizer.errors import Finding, GivenPlanError, InstanceError
+from optimizer.instance.derived import size_text
+from optimizer.instance.reading import read
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
+from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Build, NoShockPlan, Outcome, Plan
-from optimizer.results.result import Result, hardest_of
+from optimizer.results.plan import Build, NoShockPlan, Plan
+from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.broken_rules import lift_policy, lift_rules
+from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import NEGLIGIBLE
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
+from optimizer.units import Series, si
 
 PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str
-
-
-@dataclass(frozen=True)
-class PlanChange:
-    """How much of an option two plans buy in a year, or in the period of a decision."""
-
-    option: str  # of what
-    period: str  # label of the decision point; of a stockpile the calendar year
-    # Sizes, in the option's own unit; of a stockpile t.
-    before: float
-    after: float
-    money: float  # what the second plan spends more, undiscounted; negative where it spends less
-
-
-@dataclass(frozen=True)
-class PlanNeed:
-    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False."""
-
-    is_possible: bool | None  # whether there are any, whatever the budget; None where the time ran out
-    changes: tuple[PlanChange, ...] = ()  # the cheapest ones
-    # What they add, undiscounted outlay and present value, money.
-    outlay: float = 0.0
-    cost: float = 0.0
-
-
-@dataclass(frozen=True)
-class PlanWaste:
-    """Purchases that a plan could do without; no shock fares worse, and the total cost falls."""
-
-    changes: tuple[PlanChange, ...] = ()  # what is left out or made smaller, all of it together
-    # What that saves, undiscounted outlay and present value, money.
-    outlay: float = 0.0
-    cost: float = 0.0
-
-
-@dataclass(frozen=True)
-class EvaluatedPlan:
-    """One plan as it was given."""
-
-    name: str
-    result: Result  # the plan with its operation, audited
-    instance: Instance = field(repr=False)  # that of the result: the rules that the plan breaks are not in it
-    broken_rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
-    need: PlanNeed | None = None  # what it lacks; None where it survives, or where this was not asked for
-    # What it could do without; None where the time ran out, or where this was not asked for.
-    waste: PlanWaste | None = None
-
-    @property
-    def lacks(self) -> list[dict[str, Any]]:
-        """A row for each shock and segment below its floor, the largest gap first."""
-        rows = [
-            {
-                "shock": outcome.name,
-                "segment": d,
-                "from": service.first_failure,
-                "worst_period": service.worst_period,
-                "worst_service": service.worst_service,
-                "floor": service.floor,
-                "below_floor": service.below_floor,
-                "gap": service.gap,
-            }
-            for outcome in self.result.shocks
-            for d, service in outcome.segments.items()
-            if service.below_floor > 0
-        ]
-        return sorted(rows, key=lambda row: (-float(row["gap"]), -float(row["below_floor"])))
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: figures, broken rules, what it lacks and wastes."""
-        return {
-            "name": self.name,
-            **plan_figures(self.result),
-            "rules": [
-                {"place": rule.place, "where": rule.where, "what": rule.what, "cure": rule.cure}
-                for rule in self.broken_rules
-            ],
-            "lacks": self.lacks,
-            "missing": None if self.need is None else asdict(self.need),
-            "waste": None if self.waste is None else asdict(self.waste),
-        }
-
-
-def plan_figures(result: Result) -> dict[str, Any]:
-    """The figures of a plan as JSON, without its flows."""
-    names = ("status", "total_cost", "outlay", "survival_gap", "worst_gap", "price_of_survival", "mip_gap", "costs")
-    figures = result.to_dict(whole=False)
-    survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(result.shocks_survived)}
-    return survived | {name: figures[name] for name in (*names, "builds", "purchases")}
 
 
 def read_plans(plans: Sequence[PlanLike], instance: Instance) -> list[GivenPlan]:
@@ -277,121 +193,201 @@ def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[flo
 
 
 @dataclass(frozen=True)
-class Slip:
-    """What comes of some decisions a year later."""
+class RuleBreach:
+    """One rule that a plan breaks, and the fields of the option with which it does not."""
 
-    options: tuple[str, ...]  # those whose decisions of the year slip
-    # Names of the shocks that are not survived then and are with the plan, the largest gap first.
-    failed: tuple[str, ...]
-    # The shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where nothing
-    # more goes unserved.
-    shock: str | None
-    gap: float  # by how much its gap grows, money
-    below_floor: float  # t
-    # By how much what it leaves unserved grows, t, and at shortage cost.
-    shortage: float
-    shortage_cost: float
-    cost: float  # what the plan costs more, present value, money; less where it is negative
-    broken_rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
+    option: str  # whose rule it is
+    # Of the purchase; None and empty where it is about all of them.
+    t: int | None
+    period: str
+    # For readers.
+    what: str
+    cure: str
+    lifted: tuple[tuple[str, Any], ...]  # fields of the option and their new values
 
 
-def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
-    """The plan with what it decides of some options in a calendar year a year later."""
-    late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
-    builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
-    for build in plan.builds:
-        if (build.option, build.t) in late:
-            _add_late(instance, builds, build)
-    fills = {o: _later(row, instance.horizon.per_year) if o in options else row for o, row in plan.fills.items()}
-    # Stocks follow from the purchases.
-    return Plan(tuple(builds.values()), fills, {})
-
-
-def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: Build) -> None:
-    """Add a build at the first decision point a year later, to one that is there where there is one."""
-    horizon = instance.horizon
-    t = next((t for t in horizon.decisions if t >= build.t + horizon.per_year), None)
-    if t is None:
-        return
-    there = builds.get((build.option, t))
-    size, opened = build.size + (there.size if there else 0.0), build.opened or bool(there and there.opened)
-    moved = replace(build, t=t, year=horizon.year(t), period=horizon.label(t), size=size, opened=opened)
-    builds[build.option, t] = moved
-
-
-def _later(row: Sequence[float], periods: int) -> tuple[float, ...]:
-    return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
-
-
-def find_slips(
-    instance: Instance,
-    result: Result,
-    groups: Iterable[Sequence[str]],
-    year: int,
-    settings: Settings,
-    step: Callable[[Sequence[str]], None] = lambda options: None,
-) -> tuple[Slip, ...]:
-    """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
+def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Finding, ...]]:
+    """The instance without the rules of buying that a plan breaks, and these rules.
 
     Raises:
-        GivenPlanError: an option cannot be bought a year later, whatever the rules.
-        SolverError: the solver failed. AuditError: a plan and its figures disagree.
+        GivenPlanError: the plan needs what no instance can have, such as a level of more than 1.
     """
-    found = []
-    with WhatIfSolver(instance, settings) as solver:
-        for options in groups:
-            if settings.is_late:
-                break
-            step(options)
-            moved = slip_by_a_year(instance, result.plan, options, year)
-            late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
-            found.append(_compare(instance, result, late.result, tuple(options), late.broken_rules))
-    return tuple(found)
+    breaches = [*_of_builds(instance, given), *_of_stocks(instance, given)]
+    findings = tuple(given.finding(each.option, each.t, each.period, each.what, each.cure) for each in breaches)
+    options = dict(instance.options)
+    for each in breaches:
+        options[each.option] = options[each.option].model_copy(update=dict(each.lifted))
+    if not breaches:
+        return instance, ()
+    lifted = instance.replacing(options=options)
+    try:
+        read(lifted.to_dict(), given.file)
+    except InstanceError as error:
+        raise GivenPlanError([*findings, *error.findings]) from None
+    return lifted, findings
 
 
-def _compare(
-    instance: Instance, before: Result, after: Result, options: tuple[str, ...], rules: tuple[Finding, ...]
-) -> Slip:
-    was = {outcome.name: outcome for outcome in before.shocks}
-    pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
-    failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
-    cost = after.total_cost - before.total_cost
-    worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
-    if worst is None:
-        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
-    now, late = worst
-    return Slip(
-        options,
-        failed,
-        late.name,
-        late.gap - now.gap,
-        _below_floors(late) - _below_floors(now),
-        unserved_tonnes(late) - unserved_tonnes(now),
-        unserved_money(instance, late) - unserved_money(instance, now),
-        cost,
-        rules,
-    )
+def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
+    bought_of: dict[str, list[Build]] = {}
+    for build in given.plan.builds:
+        bought_of.setdefault(build.option, []).append(build)
+    for o, builds in bought_of.items():
+        option = instance.sized[o]
+        yield from _of_years(option, [(build.t, build.period, build.year) for build in builds])
+        bought = sum(build.size for build in builds)
+        if bought > option.max_size * (1.0 + NEGLIGIBLE):
+            what = f"{size_text(instance, o, bought)} are bought, max_size is {size_text(instance, o, option.max_size)}"
+            yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
+        for build in builds:
+            yield from _of_size(instance, option, build)
+        yield from _of_ties(given, option, builds[0].t, builds[0].year)
 
 
-def _most(
-    pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
-) -> tuple[Outcome, Outcome] | None:
-    """The shock, as it was and as it is, in which a figure grows most; None where it grows in none."""
-    most = max(pairs, key=lambda pair: figure(pair[1]) - figure(pair[0]), default=None)
-    if most is None or figure(most[1]) - figure(most[0]) <= NEGLIGIBLE * max(1.0, figure(most[1])):
-        return None
-    return most
+def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
+    """Purchases before `earliest` or after `latest`."""
+    years = [year for _, _, year in purchases]
+    for name, limit, most, word, sign in (
+        ("earliest", option.earliest, min(years), "before", -1),
+        ("latest", option.latest, max(years), "after", 1),
+    ):
+        outside = [each for each in purchases if limit is not None and sign * each[2] > sign * limit]
+        if outside:
+            t, period, year = outside[0]
+            what = f"it is bought in {year}, {word} {name}, {limit}"
+            yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
 
 
-def _below_floors(outcome: Outcome) -> float:
-    return sum(each.below_floor for each in outcome.segments.values())
+def _of_size(instance: Instance, option: Sized, build: Build) -> Iterator[RuleBreach]:
+    size, o = size_text(instance, option.id, build.size), option.id
+    units = build.size / option.unit_size if option.unit_size > 0 else 0.0
+    if abs(units - round(units)) > NEGLIGIBLE:
+        down, up = (size_text(instance, o, whole * option.unit_size) for whole in (int(units), int(units) + 1))
+        what = f"{size} is not in whole units of {size_text(instance, o, option.unit_size)}"
+        yield RuleBreach(o, build.t, build.period, what, f"Buy {down} or {up}.", (("unit_size", 0.0),))
+    if build.size < option.min_size * (1.0 - NEGLIGIBLE):
+        least = size_text(instance, o, option.min_size)
+        yield RuleBreach(
+            o, build.t, build.period, f"{size} is less than min_size, {least}", f"Buy {least} or none.",
+            (("min_size", build.size),),
+        )  # fmt: skip
 
 
-def unserved_tonnes(outcome: Outcome) -> float:
-    """What a shock leaves unserved, t, whether floors hold or not; of a line, of the segments that it names."""
-    return sum(each.shortage for each in outcome.segments.values())
+def _of_ties(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
+    first: dict[str, int] = {}
+    for build in given.plan.builds:
+        first[build.option] = min(build.t, first.get(build.option, build.t))
+    if late := [o for o in option.requires if first.get(o, opened + 1) > opened]:
+        names, kept = ", ".join(late), tuple(o for o in option.requires if o not in late)
+        what = f"it requires {names} in {year} or before"
+        yield RuleBreach(option.id, opened, "", what, f"Buy {names} as well.", (("requires", kept),))
+    if both := [o for o in option.excludes if o in first]:
+        names, kept = ", ".join(both), tuple(o for o in option.excludes if o not in both)
+        what = f"it excludes {names}, which is bought as well"
+        yield RuleBreach(option.id, opened, "", what, "Leave one of them out.", (("excludes", kept),))
 
 
-def unserved_money(instance: Instance, outcome: Outcome) -> float:
-    """The same at shortage cost, money."""
-    return sum(instance.demands[d].shortage_cost * each.shortage for d, each in outcome.segments.items())
+def _of_stocks(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
+    horizon = instance.horizon
+    for o, stock in instance.stocks.items():
+        bought = [(t, horizon.label(t), horizon.year(t)) for t, fill in enumerate(given.plan.fills[o]) if fill > 0]
+        if bought:
+            yield from _of_years(stock, bought)
+            yield from _of_amounts(instance, given, stock)
+
+
+def _of_amounts(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[RuleBreach]:
+    o, horizon = stock.id, instance.horizon
+    fills, held = given.plan.fills[o], max(given.plan.stocks[o])
+    most, rate = max(fills), stock.most_in_a_year
+    if most > rate * horizon.delta * (1.0 + NEGLIGIBLE):
+        t = fills.index(most)
+        yearly = most / horizon.delta
+        what = f"it is filled with {si(yearly, 't/yr')}, fill_rate is {si(rate, 't/yr')}"
+        yield RuleBreach(o, t, horizon.label(t), what, "Spread the purchase over more years.", (("fill_rate", yearly),))
+    if held > stock.largest * (1.0 + NEGLIGIBLE):
+        what = f"it holds {si(held, 't')}, max_size is {si(stock.largest, 't')}"
+        yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", held),))
+
+
+def lift_policy(
+    instance: Instance, given: GivenPlan, settings: Settings, clock: Clock
+) -> tuple[Instance, tuple[Finding, ...], FixedPlan | None]:
+    """The instance without rules that no operation of a plan satisfies, these rules, and the plan's baseline in it.
+
+    The plan keeps the rules of buying. Where a rule is lifted there is no baseline yet.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    fixed = FixedPlan(instance, given.plan, settings, clock)
+    broken = fixed.rules_out_of_reach()
+    if not broken:
+        return instance, (), fixed
+    builder, result = fixed.operate(broken)
+    assert result.values is not None
+    values = result.values.tolist()
+    outlays = {year: builder.booked("outlay", year).value(values) for year in instance.horizon.years}
+    findings = tuple(_policy_finding(instance, given, rule, outlays) for rule in broken)
+    lifted = _without_rules(instance, {what for owner, what in broken if owner == "policy"}, outlays)
+    return lifted.replacing(**_running(instance, [owner for owner, what in broken if what == "run"])), findings, None
+
+
+def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: dict[int, float]) -> Finding:
+    owner, what = rule
+    words, money, policy = rule_in_words(instance, rule), instance.money, instance.policy
+    if what == "budget" and policy.budget is not None:
+        spent = sum(outlays.values())
+        return given.finding("policy.budget", None, "", *_over(spent, policy.budget, "budget", money))
+    if what.startswith("annual_budget") and policy.annual_budget is not None:
+        year = int(what.rsplit("_", 1)[1])
+        over = _over(outlays[year], policy.annual_budget.at(year), f"annual budget of {year}", money)
+        return given.finding("policy.annual_budget", None, str(year), *over)
+    if what == "run":
+        where, said = f"{owner}.min_utilisation", words
+    else:
+        where, _, said = words.partition(": ")
+    why = "the plan does not have" if what.startswith("force_") else "no operation of the plan satisfies it:"
+    return given.finding(where, None, "", f"{why} {said}", "Change the plan, or the rule.")
+
+
+def _over(spent: float, limit: float, name: str, money: str) -> tuple[str, str]:
+    what = f"the outlay is {si(spent, money, 4)}, {si(spent - limit, money)} above the {name}, {si(limit, money, 4)}"
+    return what, "Buy less."
+
+
+def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int, float]) -> Instance:
+    """The policy without some rules, named as their rows; an annual budget is raised in the years that break it."""
+    policy = instance.policy
+    update: dict[str, Any] = {"budget": None} if "budget" in names else {}
+    for limit in ("max_share", "min_share", MIN_TIME_TO_SURVIVE):
+        own = getattr(policy, limit)
+        update[limit] = tuple(rule for i, rule in enumerate(own) if f"{limit}_{i}" not in names)
+    update["force"] = _kept_purchases(policy.force, names)
+    broken = [year for year in instance.horizon.years if f"annual_budget_{year}" in names]
+    if policy.annual_budget is not None and broken:
+        limits = {year: policy.annual_budget.at(year) for year in instance.horizon.years}
+        limits |= {year: outlays[year] * (1.0 + ROUNDING) for year in broken}
+        update["annual_budget"] = Series(tuple(limits.items()))
+    return instance.replacing(policy=policy.model_copy(update=update))
+
+
+def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[str]) -> dict[str, dict[int, float]]:
+    """What has to be bought, by option and year, without rules that are named as their rows."""
+    kept = {
+        o: {year: size for year, size in sizes.items() if f"force_{o}_{year}" not in names}
+        for o, sizes in force.items()
+    }
+    return {o: sizes for o, sizes in kept.items() if sizes}
+
+
+def _running(instance: Instance, owners: Iterable[str]) -> dict[str, Any]:
+    """Sections in which some activities do not have to run."""
+    names, update = set(owners), dict[str, Any]()
+    for section in ("processes", "options"):
+        own = getattr(instance, section)
+        if names & own.keys():
+            update[section] = {
+                name: each.model_copy(update={"min_utilisation": 0.0}) if name in names else each
+                for name, each in own.items()
+            }
+    return update

@@ -1,4 +1,4 @@
-"""Which uncertain numbers explain the outcome of a sample, and how certain that is.
+"""Which uncertain numbers explain the outcome of a sample, and how certain that is; and what `sensitivity` returns.
 
 S1     the share of the outcome's variance that goes away on average where one number is known (the first-order index of
        Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is
@@ -25,6 +25,7 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -34,14 +35,19 @@ from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import SearchResult
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread
+from optimizer.studies import study_frames
+from optimizer.studies.measure import Measure, ProvenDifference
 from optimizer.tolerances import ROUNDING
+
+SensitivityStatus = Literal["proven", "stopped", "none"]
+
 
 # Fewer samples than these say nothing.
 FEWEST = 60
@@ -170,43 +176,6 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 
 
 @dataclass(frozen=True)
-class UncertainNumber:
-    """An uncertain number, or several inputs of the file that share a `draw` and move together.
-
-    `position` runs from −1 (low) over 0 (the value) to 1 (high).
-    """
-
-    name: str
-    inputs: tuple[Uncertain, ...]
-
-    def at(self, position: float) -> dict[str, float]:
-        """The number, or factor, of each input, by path."""
-        return {each.path: each.at(position) for each in self.inputs}
-
-    def across(self, share: float) -> dict[str, float]:
-        """The same at a share of the way from low to high."""
-        return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
-
-    @property
-    def first(self) -> Uncertain:
-        """The input that stands for all."""
-        return self.inputs[0]
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether all inputs have the same range."""
-        return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1
-
-
-def numbers_of(instance: Instance) -> list[UncertainNumber]:
-    """The uncertain numbers of an instance; those that share a `draw` are one."""
-    groups: dict[str, list[Uncertain]] = {}
-    for each in instance.uncertain:
-        groups.setdefault(each.draw or each.path, []).append(each)
-    return [UncertainNumber(name, tuple(inputs)) for name, inputs in groups.items()]
-
-
-@dataclass(frozen=True)
 class FirstOrderEffect:
     """By how much a number changes the optimum at the end farther from its value, at first order.
 
@@ -326,3 +295,144 @@ def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: f
     of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
     return list(chosen)[:most]
+
+
+@dataclass(frozen=True)
+class VariantOutcome:
+    """What a what-if came to.
+
+    Attributes:
+        status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
+        cost, bound: total cost of the plan, present value, and its proven lower bound.
+        gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
+        failed: how many shocks are not survived.
+        bought: the options that are bought.
+    """
+
+    status: Literal["optimal", "stopped", "infeasible", "unusable"]
+    cost: float = math.inf
+    bound: float = -math.inf
+    gap: float = 0.0
+    outlay: float = 0.0
+    failed: int = 0
+    bought: frozenset[str] = frozenset()
+    gap_bound: float = 0.0
+
+    def dearer(self, base: "VariantOutcome") -> ProvenDifference:
+        """How much more it costs than elsewhere."""
+        return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
+
+    def worse(self, base: "VariantOutcome") -> ProvenDifference:
+        """How much more of a survival gap it leaves than elsewhere."""
+        return ProvenDifference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a plan to speak of."""
+        return math.isfinite(self.cost)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known if floors can be kept: a search that was stopped may have missed the plan that does."""
+        return self.status != "stopped" or (self.has_plan and self.gap <= 0)
+
+    @property
+    def state(self) -> tuple[bool, bool, frozenset[str]]:
+        """What has to be the same for the plan to be the same."""
+        return self.has_plan, self.gap > 0, self.bought
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not known is null."""
+        data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
+        data["status"] = "none" if self.status == "infeasible" else self.status
+        return {
+            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
+        }
+
+
+@dataclass(frozen=True)
+class SwitchingValue:
+    """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
+
+    end: Literal["low", "high"]
+    same: float
+    other: float
+    outcome: VariantOutcome
+
+
+@dataclass(frozen=True)
+class TornadoBar:
+    """A number of the tornado: what comes of either end, and where the plan changes."""
+
+    number: UncertainNumber
+    low: VariantOutcome
+    high: VariantOutcome
+    flips: tuple[SwitchingValue, ...] = ()
+
+    def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
+        """What bars are sorted by: whether survival changes, the change of the gap, the change of the cost.
+
+        Ends that are not settled have no part in it, nor have changes that are not proven.
+        """
+        ends = tuple(each for each in (self.low, self.high) if each.is_settled)
+        verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
+        gaps = max((each.worse(base).size for each in ends), default=0.0)
+        costs = max((each.dearer(base).size for each in ends if each.has_plan), default=0.0)
+        return verdict, gaps, costs
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        inputs = [
+            {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
+            for each in self.number.inputs
+        ]
+        flips = [
+            {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
+            for flip in self.flips
+        ]
+        ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
+        return {"name": self.number.name, "members": inputs, **ends, "flips": flips}
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The effect of each uncertain number on cost, survival and the plan.
+
+    Attributes:
+        status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
+        instance: the instance. accuracy: to which costs are proven, a share of the measure.
+        resolution: how near flips are, a share of the way from the value to the end.
+        base: the instance as it is.
+        bars: by number, the one that decides most first.
+        sampled: of all numbers together; None where it was not computed.
+        measure: what costs are measured by; None without any plan.
+        screened: numbers that were not solved for, as their first-order effect is smaller; none unless asked for.
+    """
+
+    status: SensitivityStatus
+    instance: Instance = field(repr=False)
+    accuracy: float
+    resolution: float
+    base: VariantOutcome
+    bars: tuple[TornadoBar, ...] = ()
+    sampled: Importance | None = None
+    measure: Measure | None = None
+    screened: tuple[FirstOrderEffect, ...] = ()
+
+    frames = property(study_frames.of_sensitivity)
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "status": self.status,
+            "gap": self.accuracy,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "resolution": self.resolution,
+            "base": self.base.to_dict(),
+            "numbers": [bar.to_dict() for bar in self.bars],
+            "sampled": None if self.sampled is None else self.sampled.to_dict(),
+            "screened": [asdict(each) for each in self.screened],
+        }

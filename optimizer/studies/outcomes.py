@@ -1,13 +1,16 @@
-"""What the flows of a plan mean: the service in every shock, what attacks leave, and shortages in the baseline.
+"""What a result says of a plan: the service in every shock, what attacks leave, and what binds.
 
 `survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
-Families and ensembles are folded into one row each, of which the worst shock stands for all: a `Fold` is the shocks
-that share a row, whatever the plan, and `Folded` the same shocks under a plan.
+
+What binds are the floors and limits whose prices are largest. Prices are the duals of the linear programme with its
+integers fixed: of cost where every floor is kept, of the survival gap where floors fail. Each is multiplied by one step
+that a reader can picture: one point of a floor, one per cent of a limit. Prices hold near the plan; a large step may
+have a smaller value.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,27 +19,27 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.floors import excused_samples, levels_under, survival_shares
+from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.subproblems import BatchResponse
-from optimizer.disruptions.shock import Numbers, Shock
-from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder
+from optimizer.disruptions.shock import BASELINE, Numbers
+from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
+from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
-    ActualOutput,
     Array,
     Faced,
     Flows,
-    Lack,
     ManyFlows,
     Nothing,
     Outcome,
+    Price,
     Service,
-    SourceShare,
     Weakest,
 )
-from optimizer.results.result import Result, first_largest, rank, weakest, weakest_of, weakness
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING
+from optimizer.results.result import first_largest, rank, weakest
+from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 
 @dataclass(frozen=True)
@@ -223,187 +226,6 @@ def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Out
     return _with_excuses(instance, surveyed, made)
 
 
-def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
-    """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
-    found, label = {}, instance.horizon.label
-    for d, row in baseline.of("unserved").items():
-        demanded = [float(instance.baseline.demand_at(d, t)) for t in instance.horizon.periods]
-        parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
-        worst = first_largest(parts)
-        if worst is not None and parts[worst] > NEGLIGIBLE:
-            found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
-    return found
-
-
-def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, ...]:
-    """The actual outputs of the file, each beside what the baseline makes in that year."""
-    found, per_year = [], instance.horizon.per_year
-    for p, process in instance.processes.items():
-        for year, actual in sorted(process.actual.items()):
-            commodity, rate = process.first_output or ("", 0.0)
-            model_year = max(year, instance.horizon.start)
-            first = (model_year - instance.horizon.start) * per_year
-            modelled = rate * sum(baseline[p, "activity"][first : first + per_year])
-            deviation = modelled / actual - 1.0 if actual > 0 else None
-            found.append(ActualOutput(p, commodity, year, actual, model_year, modelled, deviation))
-    return tuple(found)
-
-
-def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """Production by region in the first and the last year, of every commodity that is put to use.
-
-    HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
-    """
-    return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
-
-
-def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """The same for every year of the horizon."""
-    return _shares(instance, baseline, instance.horizon.years)
-
-
-def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[SourceShare, ...]]:
-    used = {demand.commodity for demand in instance.demands.values()}
-    used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
-    chosen = tuple(years)
-    made = {c: tuple(_share(instance, baseline, c, year) for year in chosen) for c in instance.commodities if c in used}
-    return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
-
-
-def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> SourceShare:
-    by_region: dict[str, float] = defaultdict(float)
-    first = (year - instance.horizon.start) * instance.horizon.per_year
-    for name, activity in instance.activities.items():
-        rate = activity.output.get(commodity, 0.0)
-        made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
-        by_region[activity.region or "unnamed"] += rate * made
-    total = sum(by_region.values())
-    parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
-    ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
-    return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))
-
-
-# Families and ensembles as one row each; other shocks stay as they are.
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Shocks that share a row."""
-
-    name: str  # of the family or the ensemble in the file; of a shock alone its own name
-    shocks: tuple[str, ...]  # their names, in the order of the instance
-
-    @property
-    def is_many(self) -> bool:
-        """Whether it is a family or an ensemble of several shocks."""
-        return len(self.shocks) > 1
-
-
-@dataclass(frozen=True)
-class Folded:
-    """The shocks of a row under a plan."""
-
-    fold: Fold  # which they are
-    worst: Outcome  # the one with the largest gap, of equal gaps the one with the weakest service
-    failed: int  # how many are not survived and have to be
-    excused: int  # how many are not and may fail
-    # By segment, the `weakest` of the services that the shocks name, and whose it is.
-    segments: Mapping[str, tuple[str, Service]]
-    # The segments that may be weaker in a shock that does not name them; there they do not fail, and another is weaker
-    # still.
-    partial: frozenset[str]
-    full: frozenset[str]  # the segments that are served in full in all of the shocks, whether these name them or not
-    required: int | None = None  # of an ensemble of which a share has to be survived, how many samples; else None
-
-    @property
-    def survives(self) -> bool:
-        """Whether all of the shocks are survived, but for samples that may fail."""
-        return not self.failed
-
-    @property
-    def count_text(self) -> str:
-        """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
-        count, lost = len(self.fold.shocks), self.failed + self.excused
-        if lost and self.required is not None:
-            return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
-        return f"{self.failed:,} of {count:,} fail" if lost else f"{count:,} shocks"
-
-
-def entry_of(instance: Instance, event: Shock) -> str:
-    """The entry of the file that an event comes from: a shock, or an ensemble."""
-    return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
-
-
-def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
-    """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
-    owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
-    rows: dict[str, list[str]] = {}
-    for name in names:
-        # A shock that bears the name of a family is none of it.
-        rows.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
-    return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
-
-
-def urgency(outcome: Outcome) -> tuple[float, float, float]:
-    """What shocks are sorted by, the worst first: the largest gap, then the weakest service."""
-    return (-outcome.gap, *weakness(list(outcome.segments.values())))
-
-
-def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
-    """Rows under a plan; a row of which the plan has no shock is left out."""
-    known = {outcome.name: outcome for outcome in result.shocks}
-    whole = frozenset(d for d, service in result.services.items() if service.is_full)
-    there = [(row, [known[name] for name in row.shocks if name in known]) for row in rows]
-    every = frozenset(result.services)
-    folded = (_fold_row(row, some, every if all(map(_is_full, some)) else whole) for row, some in there if some)
-    return _with_required(folded, result)
-
-
-def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]:
-    required = result.required_samples
-    return tuple(replace(row, required=required.get(row.fold.name)) for row in rows)
-
-
-def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
-    by_segment: dict[str, list[tuple[str, Service]]] = {}
-    # Of services that are alike that of the shock that is named counts.
-    worst = min(outcomes, key=urgency)
-    for outcome in [worst, *outcomes]:
-        for d, service in outcome.segments.items():
-            by_segment.setdefault(d, []).append((outcome.name, service))
-    segments = {d: some[weakest_of([each for _, each in some])] for d, some in by_segment.items()}
-    return Folded(
-        fold=row,
-        worst=worst,
-        failed=sum(outcome.fails for outcome in outcomes),
-        excused=sum(outcome.excused for outcome in outcomes),
-        segments=segments,
-        partial=frozenset(
-            d for d, (_, service) in segments.items() if d not in full and _may_be_weaker(outcomes, d, service)
-        ),
-        full=full,
-    )
-
-
-def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
-    """Whether a segment that some shock does not name may be weaker in it: that shock's weakest has to be."""
-    least = weakness([service])
-    others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
-    return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)
-
-
-def _is_full(outcome: Outcome) -> bool:
-    """Whether all demand is served: a shock names its weakest segment."""
-    return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
-
-
-def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
-    """At most so many rows, those of the worst shocks, in the order in which they were."""
-    ordered = sorted(rows, key=lambda row: urgency(row.worst))
-    kept = {row.fold.name for row in ordered[:most]}
-    return tuple(row for row in rows if row.fold.name in kept)
-
-
 # The adversary: what its attacks leave, and what they cost it under the plan.
 
 
@@ -427,3 +249,161 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
             levels = levels_under(plan, columns, adversary.deterrence(made.targets), made.start)
             costs[name] = adversary.cost(made.targets, levels)
     return replace(faced, costs=costs)
+
+
+POINT = 0.01
+MOST_PRICES = 12
+# What is limited and a step of it, in words; the step's size, or its shadow price.
+StepSize = tuple[str, str, float]
+
+
+def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...]:
+    """The largest shadow prices, of groups of rows and bounds that belong together; empty without prices."""
+    duals = solved.duals
+    if duals is None:
+        return ()
+    prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
+    without_effect = _deterred(instance, duals)
+    without_effect |= _without_effect(instance, duals) if solved.gap > 0 else frozenset()
+    for what, step, price in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
+        prices_by_step[what, step] += price
+    total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
+    known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
+    prices = (Price(what, step, float(price)) for (what, step), price in known)
+    return tuple(sorted(prices, key=lambda price: -price.worth)[:MOST_PRICES])
+
+
+def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
+    """The shadow price of a step of each row, with its label."""
+    for row, price in zip(duals.builder.rows, duals.duals, strict=True):
+        is_idle = row.mark.path in without_effect and row.mark.what != "deter"
+        if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
+            continue
+        is_of_rule = row.mark.path in instance.survival_rules
+        for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, row, price):
+            yield what, step, abs(price) * size
+
+
+def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
+    """The shadow price of a step of each upper bound, with its label."""
+    for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
+        is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
+        if is_at_bound and column.mark.path not in instance.survival_rules and column.mark.path not in without_effect:
+            for what, step, size in _column(instance, column):
+                yield what, step, -price * size
+
+
+def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
+    """The attacks of the model that are not among the shocks: the plan deters them, and their limits do not matter."""
+    if instance.adversary is None:
+        return frozenset()
+    paths = {row.mark.path for row in duals.builder.rows if row.mark.what == "deter"}
+    return frozenset(paths - {event.name for event in instance.events})
+
+
+def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
+    """The shocks without a gap whose limits can save none of the others', whatever prices the solver gives them.
+
+    The price of a floor that is just kept may be that of one point more, which would leave a gap; one point less saves
+    nothing there. It may free something for another shock, but only where shocks compete: where a budget, a rule or the
+    baseline's chain, which options share, has a price of its own. More of a single option helps all shocks alike.
+    """
+    for row, price in zip(duals.builder.rows, duals.duals, strict=True):
+        if price != 0 and row.mark.path in ("", BASELINE) and row.mark.owner not in instance.options:
+            return frozenset()
+    below: dict[str, float] = defaultdict(float)
+    for column, value in zip(duals.builder.columns, duals.values, strict=True):
+        if column.mark.what == "below":
+            below[column.mark.path] = max(below[column.mark.path], value)
+    rounding = NEGLIGIBLE * max(below.values(), default=0.0)
+    return frozenset(event.name for event in instance.events if below[event.name] <= rounding)
+
+
+def _is_used(duals: DualValues, row: Row) -> bool:
+    """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
+    sizes = [duals.values[column] for column, value in row.terms.items() if value > 0]
+    return max(sizes, default=0.0) > NEGLIGIBLE * max((-value for value in row.terms.values()), default=0.0)
+
+
+def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
+    """What a row limits, a step of it, and the step's size in the row's unit."""
+    owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
+    if what == "floor" and row.t is not None:
+        demanded = instance.path(instance.event(row.mark.path)).demand_at(owner, row.t)
+        yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * demanded
+    elif what in ("max", "most"):
+        yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
+    elif what == "limit":
+        yield f"what is left of {name} in the shocks", "1 % more", POINT * row.rhs
+    elif what == "run" and owner in instance.options:
+        yield f"{name} having to run in the baseline", "one point less", POINT * instance.horizon.delta
+    elif what == "deter":
+        yield from _deterrence(instance, row.mark.path)
+    elif what == "balance" and row.rhs < 0:
+        yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
+    else:
+        yield from _policy_row(instance, row, price)
+
+
+def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
+    """What an attack has to cost for the adversary not to make it; its row is divided by what is missing of that."""
+    adversary = instance.adversary
+    made = None if adversary is None else adversary.attack(attack, instance.horizon)
+    if adversary is not None and made is not None:
+        needed = adversary.deterred_from - adversary.price(made.targets)
+        yield "the attack budget to be deterred", "1 % less", POINT * adversary.deterred_from / needed
+
+
+def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
+    """The same of a row of the policy."""
+    what = row.mark.what
+    if what == "budget":
+        yield "the budget", "1 % more", POINT * row.rhs
+    elif what.startswith("annual_budget"):
+        yield f"the budget of {what.rsplit('_', 1)[1]}", "1 % more", POINT * row.rhs
+    elif what.startswith("force_"):
+        o, _, year = what.removeprefix("force_").rpartition("_")
+        step = "1 % less" if price > 0 else "1 % more"
+        yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.rhs
+    elif what.startswith(("max_share", "min_share")):
+        yield _rule(instance, what), "one point looser", POINT
+
+
+def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
+    """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
+    path = instance.survival_rules[row.mark.path]
+    rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
+    if row.mark.what == "floor" and row.t is not None:
+        demanded = path.demand_at(row.mark.owner, row.t)
+        yield (
+            f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
+            "one point lower",
+            POINT * demanded,
+        )
+    elif row.mark.what == "left":
+        columns = duals.builder.columns
+        used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
+        yield f"the rule of {rule}", "one month less", used / rule.months
+
+
+def _rule(instance: Instance, what: str) -> str:
+    field, index = what[:9], int(what[10:])
+    rule = getattr(instance.policy, field)[index]
+    region = f"from {region_name(instance, rule.region)}" if rule.region else ""
+    source = " ".join(part for part in (rule.kind, region) if part)
+    words = "at most" if field == "max_share" else "at least"
+    return f"the rule that {words} {100 * rule.share:g} % of {display_name(instance, rule.commodity)} comes {source}"
+
+
+def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
+    name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
+    in_shock = bool(column.mark.path) and column.mark.path != "baseline"
+    words = {
+        "stock": f"the largest stock of {name}",
+        "fill": f"the rate at which {name} can be filled",
+        "release": f"the rate at which {name} can be released",
+        "substituted": f"the share that {name} can serve",
+        "activity": f"the capacity of {name} in the shocks",
+    }
+    if what in words and (in_shock or not column.mark.path):
+        yield words[what], "1 % more", size

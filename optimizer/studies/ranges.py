@@ -1,4 +1,4 @@
-"""How little and how much of each option any plan near the cheapest buys.
+"""How little and how much of each option any plan near the cheapest buys; and what `alternatives` returns.
 
     N[o]       size of option o over all years; of a stockpile what it buys, t
     least      min N[o], greatest  max N[o], over all plans that keep the floors at a cost within the tolerance
@@ -15,15 +15,23 @@ Research 190, 2021; the ranges, here with integers, floors in every shock, and a
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal
 
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.instance.derived import display_name
+from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, Progress, ignore
+from optimizer.results.result import Result
+from optimizer.solver import Listener, Progress, ignore
+from optimizer.studies import study_frames
+from optimizer.studies.measure import Measure
 from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
 
+AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
+# Sizes are proven to this share of an option's largest.
+SIZE_GAP = 5e-3
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
 # Less than this part of what sizes are proven to is nothing: the gap that floors are held to leaves room for as much.
@@ -117,7 +125,7 @@ class _OptionSearch:
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
         self.piece = pieces if pieces > 0 else self.negligible
         stock = near.instance.stocks.get(option)
-        self.is_endless = stock is not None and stock.is_free_for_ever
+        self.is_endless = stock is not None and _is_free_for_ever(stock)
 
     @property
     def least(self) -> float:
@@ -233,3 +241,92 @@ class _OptionSearch:
         if self.high <= self.negligible or is_trifle:
             return "never worth it"
         return "real choice" if self.least <= self.negligible < self.greatest else "not settled"
+
+
+def _is_free_for_ever(stock: Stock) -> bool:
+    """Whether any amount can be had and kept for nothing."""
+    is_endless = math.isinf(stock.largest) and math.isinf(stock.most_in_a_year)
+    return is_endless and min(stock.price.values) <= 0 and stock.holding_cost <= 0
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A plan within the tolerance, and how far it is from the nearest of those before it."""
+
+    result: Result
+    distance: float
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The plans within a tolerance of the cheapest.
+
+    Attributes:
+        status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
+            time ran out, ``none`` where there is no plan.
+        within: the tolerance, a share of the measure.
+        most: the cost that it allows, present value; with the price of gaps where they have one.
+        accuracy: to which the least cost is proven, a share of the measure; `gap` in 0.1.0.
+        cheapest: the plan that all are measured against, audited.
+        ranges: by option.
+        plans: alternatives, the first the most different from the cheapest.
+        met: how many plans were looked at.
+        seconds: that all of it took.
+        measure: what tolerances are shares of; None without a plan.
+        sizes: to which ends of ranges are proven, a share of an option's largest size.
+    """
+
+    status: AlternativesStatus
+    within: float
+    most: float
+    accuracy: float
+    cheapest: Result
+    ranges: tuple[SizeRange, ...] = ()
+    plans: tuple[Alternative, ...] = ()
+    met: int = 0
+    seconds: float = 0.0
+    measure: Measure | None = None
+    sizes: float = SIZE_GAP
+
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
+
+    @property
+    def more(self) -> float:
+        """How much dearer than the cheapest a plan may be, money."""
+        return self.most - self.cheapest.priced_cost
+
+    frames = property(study_frames.of_alternatives)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual; a bound that is not known is null."""
+        has_plan = self.cheapest.baseline is not None
+        return {
+            "instance": self.cheapest.instance,
+            "currency": self.cheapest.currency,
+            "status": self.status,
+            "within": self.within,
+            "gap": self.accuracy,
+            "most": self.most if has_plan else None,
+            "more": self.more if has_plan else None,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "options": [_row(each) for each in self.ranges],
+            "cheapest": self.cheapest.to_dict(whole=False),
+            "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
+            "met": self.met,
+            "seconds": self.seconds,
+        }
+
+
+def _row(each: SizeRange) -> dict[str, Any]:
+    def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
+        return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
+
+    least, greatest = each.least, each.greatest
+    return {
+        "option": each.option,
+        "kind": each.kind,
+        "verdict": each.verdict,
+        "cheapest": each.cheapest,
+        "least": end(least.size, least.bound, proven=least.proven),
+        "greatest": end(greatest.size, greatest.bound, proven=greatest.proven),
+    }

@@ -15,13 +15,12 @@ fail are no shortfall. Every plan is audited.
 Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requirements count the same way.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import replace
 
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.derived import entry_of
 from optimizer.instance.edits import (
     under,
     with_budget,
@@ -33,16 +32,17 @@ from optimizer.instance.edits import (
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy
 from optimizer.io.plan_file import GivenPlan
-from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
-from optimizer.solver import Settings, interruptible
-from optimizer.studies import requirements_frames as frames
+from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.given_plan import operate_given
-from optimizer.studies.outcomes import entry_of
-from optimizer.studies.requirements_frames import shortfall_by_material
+from optimizer.studies.requirements_frames import (
+    CaseKind,
+    ConflictCase,
+    FundingStep,
+    Requirements,
+)
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive
+from optimizer.studies.time_to_survive import time_to_survive
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
@@ -52,92 +52,6 @@ FUNDED = (0.0, 0.25, 0.5, 0.75)
 # Lengths of windows, as multiples of those of the file; years by which all shocks come later.
 LENGTHS = {0.5: "windows half as long", 2.0: "windows twice as long"}
 MOVES = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
-
-CaseKind = Literal["one shock", "length of the conflict", "mobilisation period", "scenario"]
-
-
-@dataclass(frozen=True)
-class FundingStep:
-    """A share of the money for stocks, and the plan of stocks alone that it buys."""
-
-    share: float  # of what the amounts to hold cost
-    money: float  # for stocks, undiscounted, as far as the budget counts it
-    result: Result  # the plan with the least survival gap, audited
-
-
-@dataclass(frozen=True)
-class ConflictCase:
-    """Other shocks than those of the file, or other assumptions."""
-
-    kind: CaseKind  # what differs
-    name: str  # which of them
-    instance: Instance = field(repr=False)
-    nothing: tuple[Outcome, ...] = field(repr=False)  # the do-nothing plan, or what of it is about these shocks
-    # The plan of stocks alone; None where nothing falls short or the time ran out.
-    stocks: Result | None = field(repr=False)
-
-    @property
-    def is_short(self) -> bool:
-        """Whether anything falls short with nothing bought."""
-        return any(shortfall_by_material(self.instance, self.nothing).values())
-
-
-@dataclass(frozen=True)
-class Requirements(ReadOnly):
-    """Stockpile requirements of an instance.
-
-    Attributes:
-        instance: the file's. plan: the plan at hand, in it.
-        alone: the instance in which stocks alone can be bought.
-        nothing: the do-nothing plan of `alone`. stocks: its cheapest plan, which has the amounts to hold.
-        funding: less money than that, the least first.
-        unfunded: by stock that is bought, the plan without buying it.
-        cases: other conflicts.
-        times: time to survive of every chokepoint; None where it was left out.
-        stopped: whether Ctrl-C or a time limit ended the study before all was known.
-        notes: what the user should know.
-    """
-
-    instance: Instance = field(repr=False)
-    plan: Result = field(repr=False)
-    alone: Instance = field(repr=False)
-    nothing: Result = field(repr=False)
-    stocks: Result = field(repr=False)
-    funding: tuple[FundingStep, ...] = ()
-    unfunded: Mapping[str, Result] = field(default_factory=dict, repr=False)
-    cases: tuple[ConflictCase, ...] = ()
-    times: TimeToSurvive | None = field(default=None, repr=False)
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-
-    frames = property(frames.of_requirements)
-
-    def __repr__(self) -> str:
-        short = sum(tonnes > 0 for tonnes in shortfall_by_material(self.alone, self.nothing.shocks).values())
-        return f"<Requirements {self.instance.title!r}: materials that fall short: {short}>"
-
-    @property
-    def steps(self) -> tuple[FundingStep, ...]:
-        """All shares of the money, from nothing to the whole."""
-        whole = FundingStep(1.0, self.stocks.outlay - self.nothing.outlay, self.stocks)
-        return (*self.funding, whole)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: every frame as a list of its rows."""
-        frames = self.frames
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "status": self.plan.status,
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},
-        }
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for JSON: null where a number is infinite."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def stocks_alone(instance: Instance) -> Instance:

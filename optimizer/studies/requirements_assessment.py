@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows
-from optimizer.studies.outcomes import entry_of, folds, yearly_supply_shares
+from optimizer.studies.folds import folds
+from optimizer.studies.supply_chain import yearly_supply_shares
 
 if TYPE_CHECKING:
-    from optimizer.studies.requirements import Requirements
+    from optimizer.studies.requirements_frames import Requirements
     from optimizer.studies.time_to_survive import Exposure
 
 # Years after a conflict within which what it used is replaced (98h-5(c)).
@@ -29,6 +30,18 @@ def is_material(instance: Instance, c: str) -> bool:
     """Whether a segment needs a commodity, or a stock holds it."""
     used = {demand.commodity for demand in instance.demands.values()}
     return c in used or any(stock.commodity == c for stock in instance.stocks.values())
+
+
+def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
+    """The stocks of what a commodity is made of, at any stage."""
+    inside, waiting = set[str](), [commodity]
+    while waiting:
+        made = waiting.pop()
+        inputs = (set(activity.input) for activity in instance.activities.values() if made in activity.output)
+        new = set[str]().union(*inputs) - inside
+        inside |= new
+        waiting += new
+    return [o for o, stock in instance.stocks.items() if stock.commodity in inside - {commodity}]
 
 
 def supply_frame(found: "Requirements") -> Frame:

@@ -13,8 +13,7 @@ the same on any number of processes. A plan is left for another one only where t
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,138 +23,36 @@ from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.separation.attacks import with_listed_attacks
+from optimizer.algorithms.solving import no_shock_cost
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
-from optimizer.instance.ranges import Uncertain
+from optimizer.instance.ranges import Uncertain, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import study_frames
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.importance import (
     FEWEST,
     DualScreen,
     FirstOrderEffect,
     Importance,
-    UncertainNumber,
+    Sensitivity,
+    SensitivityStatus,
+    SwitchingValue,
+    TornadoBar,
+    VariantOutcome,
     first_order_effect,
     importance,
     latin_hypercube,
     most_effective,
-    numbers_of,
     shares_bought,
 )
-from optimizer.studies.measure import (
-    MEASURE_SHARE,
-    Measure,
-    ProvenDifference,
-    before_measure,
-    no_shock_cost,
-    proven_objective,
-)
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
-
-
-@dataclass(frozen=True)
-class VariantOutcome:
-    """What a what-if came to.
-
-    Attributes:
-        status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
-        cost, bound: total cost of the plan, present value, and its proven lower bound.
-        gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
-        failed: how many shocks are not survived.
-        bought: the options that are bought.
-    """
-
-    status: Literal["optimal", "stopped", "infeasible", "unusable"]
-    cost: float = math.inf
-    bound: float = -math.inf
-    gap: float = 0.0
-    outlay: float = 0.0
-    failed: int = 0
-    bought: frozenset[str] = frozenset()
-    gap_bound: float = 0.0
-
-    def dearer(self, base: "VariantOutcome") -> ProvenDifference:
-        """How much more it costs than elsewhere."""
-        return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
-
-    def worse(self, base: "VariantOutcome") -> ProvenDifference:
-        """How much more of a survival gap it leaves than elsewhere."""
-        return ProvenDifference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
-
-    @property
-    def has_plan(self) -> bool:
-        """Whether there is a plan to speak of."""
-        return math.isfinite(self.cost)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known if floors can be kept: a search that was stopped may have missed the plan that does."""
-        return self.status != "stopped" or (self.has_plan and self.gap <= 0)
-
-    @property
-    def state(self) -> tuple[bool, bool, frozenset[str]]:
-        """What has to be the same for the plan to be the same."""
-        return self.has_plan, self.gap > 0, self.bought
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON; what is not known is null."""
-        data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
-        data["status"] = "none" if self.status == "infeasible" else self.status
-        return {
-            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
-        }
-
-
-@dataclass(frozen=True)
-class SwitchingValue:
-    """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
-
-    end: Literal["low", "high"]
-    same: float
-    other: float
-    outcome: VariantOutcome
-
-
-@dataclass(frozen=True)
-class TornadoBar:
-    """A number of the tornado: what comes of either end, and where the plan changes."""
-
-    number: UncertainNumber
-    low: VariantOutcome
-    high: VariantOutcome
-    flips: tuple[SwitchingValue, ...] = ()
-
-    def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
-        """What bars are sorted by: whether survival changes, the change of the gap, the change of the cost.
-
-        Ends that are not settled have no part in it, nor have changes that are not proven.
-        """
-        ends = tuple(each for each in (self.low, self.high) if each.is_settled)
-        verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
-        gaps = max((each.worse(base).size for each in ends), default=0.0)
-        costs = max((each.dearer(base).size for each in ends if each.has_plan), default=0.0)
-        return verdict, gaps, costs
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        inputs = [
-            {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
-            for each in self.number.inputs
-        ]
-        flips = [
-            {"end": flip.end, "same": flip.same, "other": flip.other, "outcome": flip.outcome.to_dict()}
-            for flip in self.flips
-        ]
-        ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
-        return {"name": self.number.name, "members": inputs, **ends, "flips": flips}
 
 
 def ask_moved(
@@ -198,53 +95,6 @@ def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> Va
     return VariantOutcome(
         found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
     )
-
-
-SensitivityStatus = Literal["proven", "stopped", "none"]
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """The effect of each uncertain number on cost, survival and the plan.
-
-    Attributes:
-        status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance: the instance. accuracy: to which costs are proven, a share of the measure.
-        resolution: how near flips are, a share of the way from the value to the end.
-        base: the instance as it is.
-        bars: by number, the one that decides most first.
-        sampled: of all numbers together; None where it was not computed.
-        measure: what costs are measured by; None without any plan.
-        screened: numbers that were not solved for, as their first-order effect is smaller; none unless asked for.
-    """
-
-    status: SensitivityStatus
-    instance: Instance = field(repr=False)
-    accuracy: float
-    resolution: float
-    base: VariantOutcome
-    bars: tuple[TornadoBar, ...] = ()
-    sampled: Importance | None = None
-    measure: Measure | None = None
-    screened: tuple[FirstOrderEffect, ...] = ()
-
-    frames = property(study_frames.of_sensitivity)
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "status": self.status,
-            "gap": self.accuracy,
-            "measure": None if self.measure is None else self.measure.to_dict(),
-            "resolution": self.resolution,
-            "base": self.base.to_dict(),
-            "numbers": [bar.to_dict() for bar in self.bars],
-            "sampled": None if self.sampled is None else self.sampled.to_dict(),
-            "screened": [asdict(each) for each in self.screened],
-        }
 
 
 def sensitivity(
@@ -383,7 +233,7 @@ class _SensitivitySearch:
         self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
         strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
-        self.instance, self.numbers = instance, numbers_of(instance)
+        self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)

@@ -21,10 +21,9 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.cost_shares import (
     Coalition,
     CoalitionCost,
@@ -207,8 +206,8 @@ class _CoalitionSearch:
         """What costs are measured by: the price of survival of all members alone."""
         known = [self._cost(each) for each in alone if each in self.found]
         costs = [each.cost for each in known if each.has_cost]
-        calm = [each.result.calm_cost for each in known if each.has_cost]
-        base = None if None in calm else math.fsum(value for value in calm if value is not None)
+        no_shock = [each.result.calm_cost for each in known if each.has_cost]
+        base = None if None in no_shock else math.fsum(value for value in no_shock if value is not None)
         return Measure.of(math.fsum(costs), base, self.settings.mip_gap)
 
     def _is_open(self, each: Coalition, measure: Measure) -> bool:
@@ -230,8 +229,10 @@ class _CoalitionSearch:
 def _with_game(found: CostShares) -> CostShares:
     """The same with the solutions of the game."""
     members, alone = found.members, found.coalitions[: len(found.members)]
-    calm = {each.members[0]: each.result.calm_cost for each in alone}
-    base = {name: cost if cost is not None and None not in calm.values() else 0.0 for name, cost in calm.items()}
+    no_shock = {each.members[0]: each.result.calm_cost for each in alone}
+    base = {
+        name: cost if cost is not None and None not in no_shock.values() else 0.0 for name, cost in no_shock.items()
+    }
     high, low = (
         {each.key: more_than(getattr(each, end), math.fsum(base[i] for i in each.members)) for each in found.coalitions}
         for end in ("cost", "bound")

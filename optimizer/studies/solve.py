@@ -11,10 +11,9 @@ audit        all of it again, without the solver                               `
 (`measured_plan`).
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
@@ -25,34 +24,31 @@ from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.floors import grant_samples
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
-from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.solving import best_plan
-from optimizer.audit.report import DISAGREES, Report
-from optimizer.audit.result import complete
+from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
+from optimizer.audit import DISAGREES, Report
+from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.shock import BASELINE
-from optimizer.errors import AuditError
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.result import Result
-from optimizer.results.saved import Status
-from optimizer.solver import Clock, Settings, Vector, interruptible
+from optimizer.results.saved import Status, finite_or_none
+from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, binding_limits, exact_no_shock, finite_or_none, no_shock_plan
+from optimizer.studies.measure import Measure
 from optimizer.studies.outcomes import (
     Survey,
-    actual_outputs,
-    baseline_shortages,
+    binding_limits,
     do_nothing_outcome,
     outcomes,
     services,
-    supply_shares,
     survey,
     with_costs,
     with_worst_attack,
 )
+from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.
@@ -204,8 +200,7 @@ def conclude(
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:
-        disagrees = replace(result, notes=(DISAGREES, *result.notes))
-        raise AuditError(report.disagreements, disagrees)
+        raise audit_error(instance, report.disagreements, replace(result, notes=(DISAGREES, *result.notes)))
     return result
 
 
@@ -304,19 +299,6 @@ class PlanConclusion:
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
-
-
-@contextlib.contextmanager
-def open_evaluator(
-    instance: Instance, settings: Settings, warm: RecourseEvaluator | None
-) -> Iterator[RecourseEvaluator]:
-    """The evaluator given; or one of our own, which is let go afterwards."""
-    evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
-    try:
-        yield evaluator
-    finally:
-        if warm is None:
-            evaluator.close()
 
 
 def _gap(solved: SearchResult, left: float) -> float:

@@ -16,7 +16,7 @@ from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flow
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
-from optimizer.instance.derived import is_bought
+from optimizer.instance.derived import entry_of, is_bought
 from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.overrides import find_ways
 from optimizer.instance.questions import each_question
@@ -25,7 +25,9 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
 from optimizer.solver import Clock, Settings
-from optimizer.studies.outcomes import actual_outputs, entry_of, folds, survey
+from optimizer.studies.folds import folds
+from optimizer.studies.outcomes import survey
+from optimizer.studies.supply_chain import actual_outputs
 from optimizer.tolerances import NEGLIGIBLE
 
 MinMedianMax = tuple[float, float, float]

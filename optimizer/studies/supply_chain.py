@@ -8,17 +8,20 @@ served by every maker in proportion to what it makes:
 
 A place is a stage in a region. Stages stand in columns in the order of the chain; what an ore yields beyond need is not
 drawn, nor what stays within a stage or runs backwards (slots on a furnace, say); those commodities are named.
+
+Beside it stands what else the baseline says of supply: regions' shares, actual outputs, and demand without supply.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.disruptions.shock import Path
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Flows, ReadOnly
-from optimizer.tolerances import NEGLIGIBLE_PASSAGE
+from optimizer.results.plan import ActualOutput, Flows, Lack, ReadOnly, SourceShare
+from optimizer.results.result import first_largest
+from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_PASSAGE, ROUNDING
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
 # How the names of stages usually begin, in their order; it only decides where a chain runs in a circle.
@@ -263,3 +266,63 @@ class _Drawing:
     def _otherwise(self, d: str) -> float:
         """What options serve of a segment without its commodity."""
         return sum(self._of(flow.name, o) for o, flow in self.others if flow.serves == d)
+
+
+def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
+    """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
+    found, label = {}, instance.horizon.label
+    for d, row in baseline.of("unserved").items():
+        demanded = [float(instance.baseline.demand_at(d, t)) for t in instance.horizon.periods]
+        parts = [short / demanded if demanded > 0 else 0.0 for short, demanded in zip(row, demanded, strict=True)]
+        worst = first_largest(parts)
+        if worst is not None and parts[worst] > NEGLIGIBLE:
+            found[d] = Lack(min(1.0, parts[worst]), label(worst), sum(row))
+    return found
+
+
+def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, ...]:
+    """The actual outputs of the file, each beside what the baseline makes in that year."""
+    found, per_year = [], instance.horizon.per_year
+    for p, process in instance.processes.items():
+        for year, actual in sorted(process.actual.items()):
+            commodity, rate = process.first_output or ("", 0.0)
+            model_year = max(year, instance.horizon.start)
+            first = (model_year - instance.horizon.start) * per_year
+            modelled = rate * sum(baseline[p, "activity"][first : first + per_year])
+            deviation = modelled / actual - 1.0 if actual > 0 else None
+            found.append(ActualOutput(p, commodity, year, actual, model_year, modelled, deviation))
+    return tuple(found)
+
+
+def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
+    """Production by region in the first and the last year, of every commodity that is put to use.
+
+    HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
+    """
+    return _shares(instance, baseline, dict.fromkeys((instance.horizon.start, instance.horizon.end)))
+
+
+def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
+    """The same for every year of the horizon."""
+    return _shares(instance, baseline, instance.horizon.years)
+
+
+def _shares(instance: Instance, baseline: Flows, years: Iterable[int]) -> dict[str, tuple[SourceShare, ...]]:
+    used = {demand.commodity for demand in instance.demands.values()}
+    used |= {commodity for activity in instance.activities.values() for commodity in activity.input}
+    chosen = tuple(years)
+    made = {c: tuple(_share(instance, baseline, c, year) for year in chosen) for c in instance.commodities if c in used}
+    return {commodity: shares for commodity, shares in made.items() if any(share.tonnes > 0 for share in shares)}
+
+
+def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> SourceShare:
+    by_region: dict[str, float] = defaultdict(float)
+    first = (year - instance.horizon.start) * instance.horizon.per_year
+    for name, activity in instance.activities.items():
+        rate = activity.output.get(commodity, 0.0)
+        made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
+        by_region[activity.region or "unnamed"] += rate * made
+    total = sum(by_region.values())
+    parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
+    ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))
+    return SourceShare(year, total, ordered, sum(part**2 for part in ordered.values()))

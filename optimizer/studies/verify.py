@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -29,8 +29,9 @@ from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
+from optimizer.algorithms.solving import open_evaluator
+from optimizer.audit import DISAGREES, Report, Verification
 from optimizer.audit.figures import DETERRING
-from optimizer.audit.report import DISAGREES, Report
 from optimizer.audit.result import check_futures, verify
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
@@ -40,15 +41,14 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.progress import Listener, ignore
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
-from optimizer.solver import Clock, Model, Settings, Vector
-from optimizer.studies.futures.solve import decisions
+from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
+from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
-from optimizer.studies.solve import open_evaluator, solve_instance
+from optimizer.studies.solve import solve_instance
 from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
@@ -156,36 +156,6 @@ def _least(worst: Service | Weakest | None, floor: float) -> float:
 
 Extent = Literal["arithmetic", "recourse", "proof"]
 BOUNDS = ("bound", "gap_bound")
-
-
-@dataclass(frozen=True)
-class Verification:
-    """The outcome of recomputing a plan.
-
-    Attributes:
-        report: rows, figures and disagreements.
-        lines: shocks that the file keeps as lines without flows, and that were not solved again.
-        solved: shocks that the file keeps as lines, and that were.
-        not_recomputed: parts of the file that this run did not recompute, by key.
-        not_evidence: parts that no run recomputes, by key, with the reason.
-    """
-
-    report: Report
-    lines: int
-    solved: int
-    not_recomputed: tuple[str, ...]
-    not_evidence: dict[str, str]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing disagrees."""
-        return self.report.ok
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
-        lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
-        return self.report.to_dict() | counts | lists
 
 
 def verify_plan(

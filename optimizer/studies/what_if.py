@@ -18,10 +18,9 @@ from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.solving import best_plan
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Settings
+from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Listener, Settings, ignore
 from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_measure
 

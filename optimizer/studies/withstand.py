@@ -10,7 +10,6 @@ deters are no shocks of it: they are named, with what they cost the adversary.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -18,15 +17,16 @@ from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
+from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
-from optimizer.progress import Listener, ignore
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Settings, Vector, interruptible
-from optimizer.studies.solve import Timer, conclude, open_evaluator
+from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
+from optimizer.studies.attack_result import LeastOutlay
+from optimizer.studies.solve import Timer, conclude
 from optimizer.units import MoneyLike
 
 
@@ -153,16 +153,6 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
         attacks=tuple(attack.name(horizon) for attack in attacks),
         deterred=tuple(attack.name(horizon) for attack in deterred),
     )
-
-
-@dataclass(frozen=True)
-class LeastOutlay:
-    """The least outlay that survives."""
-
-    status: Literal["optimal", "stopped", "none"]  # ``optimal``, ``stopped``, or ``none``: no outlay is enough
-    outlay: float | None = None  # that of a plan which survives; None where none is known
-    # Proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
-    bound: float | None = None
 
 
 def least_outlay(

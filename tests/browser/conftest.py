@@ -12,7 +12,8 @@ import optimizer as so
 from optimizer.io.load import comments_of
 from optimizer.report.document import page as written
 from optimizer.report.html.book import Book, book
-from optimizer.studies.comparison import frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import single_point
 from tests.browser import browser
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,8 +17,7 @@ from optimizer.algorithms import executor as executors
 from optimizer.algorithms.executor import DaskExecutor
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.errors import OptimizerWarning
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_scenarios
 from tests.strategy.test_cuts import starts
 

@@ -23,9 +23,8 @@ from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.report.tables.stress import stress_parts
 from optimizer.results.result import weakness
-from optimizer.studies.budget_sweep import BudgetPoint, LoneShock
-from optimizer.studies.comparison import Comparison, ComparisonColumn, Frontier, single_point
-from optimizer.studies.outcomes import fold_outcomes, folds, worst_rows
+from optimizer.studies.comparison import BudgetPoint, Comparison, ComparisonColumn, Frontier, LoneShock, single_point
+from optimizer.studies.folds import fold_outcomes, folds, worst_rows
 from optimizer.studies.summary import summarise
 
 FAMILIES = Path(__file__).parent / "families.yaml"

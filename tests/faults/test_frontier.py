@@ -10,7 +10,8 @@ from optimizer.instance.edits import with_budget
 from optimizer.report.document import page
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
-from optimizer.studies.comparison import Frontier, frontier
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import Frontier
 from tests.test_plot import words
 
 # Without shocks a cheap plant pays for itself, under a budget of 400 USD and more: the no-shock plan of a budget of 0

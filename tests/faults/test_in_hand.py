@@ -10,8 +10,7 @@ import optimizer as so
 from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.robust import robust_plan
 from optimizer.algorithms.solving import best_plan
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Model, Settings, SolveResult
+from optimizer.solver import Clock, Model, Progress, Settings, SolveResult
 from tests.strategy.test_adversary import market
 
 CASES = Path(__file__).parents[1] / "cases"

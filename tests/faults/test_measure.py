@@ -20,10 +20,11 @@ from optimizer.report.tables import sensitivity as shown
 from optimizer.report.tables.attack import attack_parts
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
-from optimizer.studies.compare import compare
-from optimizer.studies.comparison import BudgetStep, frontier
+from optimizer.studies.compare import compare, frontier
+from optimizer.studies.comparison import BudgetStep
+from optimizer.studies.importance import VariantOutcome
 from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
-from optimizer.studies.sensitivity import VariantOutcome, sensitivity
+from optimizer.studies.sensitivity import sensitivity
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent

@@ -18,7 +18,8 @@ from optimizer.report.figures.survival import heatmap
 from optimizer.report.format import in_full, shock_title
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.plan import survival_tables
-from optimizer.studies.comparison import Frontier, frontier, single_point
+from optimizer.studies.compare import frontier
+from optimizer.studies.comparison import Frontier, single_point
 from tests.test_plot import words
 
 HERE = Path(__file__).parent

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.report.format import beside, in_percent, margin, percent
 from optimizer.report.narrative import facts, proof
 from optimizer.report.tables.compare import _Rows
@@ -21,7 +22,6 @@ from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
 from optimizer.results.plan import Service
 from optimizer.results.result import by_gap
-from optimizer.studies.importance import UncertainNumber
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent
@@ -123,8 +123,9 @@ def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.R
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:
     result = two_events[1]
-    assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven least)"
-    assert proof(replace(result, mip_gap=2e-5, bound=1.0)) == "(proven within 0.002 % of the least)"
+    assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven to be the least with this gap)"
+    survives = replace(result, survival_gap=0.0, mip_gap=2e-5, bound=1.0)
+    assert proof(survives) == "(proven within 0.002 % of the least)"
     assert (short(5000.0), short(1e-4), short(0.012345)) == ("5,000", "0.0001", "0.0123")
 
 

@@ -14,13 +14,15 @@ from typer.testing import CliRunner, Result
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.solving import open_evaluator
+from optimizer.audit import Verification
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
 from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
-from optimizer.studies.solve import Timer, conclude, open_evaluator
-from optimizer.studies.verify import Extent, Verification, verify_plan
+from optimizer.studies.solve import Timer, conclude
+from optimizer.studies.verify import Extent, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 from tests.test_bands import BANDS
 
@@ -120,7 +122,9 @@ def test_every_single_change_is_found_without_the_digest(plans: dict[str, Data],
 @pytest.mark.parametrize("key", NOT_EVIDENCE)
 def test_what_is_not_evidence_may_be_another(plans: dict[str, Data], key: str) -> None:
     # The plan has no band: it is given one.
-    other = type(plans["rich"][key])() if key in plans["rich"] else asdict(BANDS)
+    own = plans["rich"].get(key, asdict(BANDS))
+    other = {part: type(value)() for part, value in own.items()} if isinstance(own, dict) else type(own)()
+    other = other if key in plans["rich"] else own
     assert verified(plans["rich"] | {key: other}).ok
     (listed,) = re.findall(r"^Not evidence are (.*?)\n\n", PAGE + "\n\n", re.DOTALL | re.MULTILINE)
     assert f"`{key}`" in listed

@@ -46,8 +46,7 @@ from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_execu
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Model, Settings
+from optimizer.solver import Clock, Model, Progress, Settings
 from optimizer.solver.highs import quiet
 from tests.algorithms import by_scenarios
 from tests.speed.futures import futures_table

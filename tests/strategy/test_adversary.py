@@ -14,8 +14,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.schema import Instance
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.strategies import besieged
 
 EXACT = Settings(mip_gap=0.0)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.solving import choose_algorithm
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from optimizer.solver.base import StrategyName
 from tests.algorithms import Algorithm, by_cuts, by_scenarios
 from tests.strategies import SHOCK, instances

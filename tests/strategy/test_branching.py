@@ -14,8 +14,7 @@ from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.relaxation import dive
 from optimizer.instance.edits import with_budget
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings, SolveResult, highs_tree
+from optimizer.solver import Clock, Progress, Settings, SolveResult, highs_tree
 from optimizer.solver.highs import DUAL, PRIMAL
 from tests.algorithms import by_scenarios
 from tests.strategies import instances

@@ -12,8 +12,7 @@ import optimizer as so
 from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError
 from optimizer.instance.edits import with_budget
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import Algorithm, by_cuts, by_scenarios
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"

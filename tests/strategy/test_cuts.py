@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.progress import Progress
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_cuts
 from tests.strategies import instances
 

@@ -18,10 +18,9 @@ from optimizer.algorithms.constraint_generation import is_estimable
 from optimizer.algorithms.extensive_form import solve_whole
 from optimizer.algorithms.problem import SearchResult
 from optimizer.audit.result import _outcomes
-from optimizer.progress import Progress
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.risk import CostOutcome, FutureCosts, measured_cost
-from optimizer.solver import Clock
+from optimizer.solver import Clock, Progress
 from optimizer.solver.base import StrategyName
 from tests.algorithms import Algorithm, by_cuts
 from tests.independent import Data, optimum

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from highspy import Highs, HighsStatus
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
@@ -13,6 +14,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.derived import free_floors
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Settings
+from optimizer.solver.highs import HighsBackEnd
 from tests.strategies import instances
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +45,20 @@ def test_a_shock_by_hand() -> None:
     assert answer.flows["all", "unserved"] == (pytest.approx(69.2),)
     assert answer.flows["reserve", "released"] == (pytest.approx(10.8),)
     assert answer.flows["friend", "activity"] == (pytest.approx(20),)
+
+
+def test_each_programme_starts_warm_whatever_ran_before_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    # HiGHS keeps the number of threads of its first run, and refuses to run with another one.
+    first = Highs()
+    first.setOptionValue("output_flag", False)
+    first.resetThreadScheduler(True)
+    first.setOptionValue("threads", 2)
+    first.addVar(0.0, 1.0)
+    assert first.run() == HighsStatus.kOk
+    monkeypatch.setattr(HighsBackEnd, "persist", lambda *_: pytest.fail("the programme was solved once more"))
+    instance = so.load("instances/tiny.yaml")
+    evaluator = RecourseEvaluator(instance)
+    assert evaluator.do_nothing(Clock()).fails.any()
 
 
 @pytest.mark.parametrize(("size", "gap_limit"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])

@@ -18,10 +18,9 @@ from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
-from optimizer.progress import Progress
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings
+from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_cuts, by_scenarios
 from tests.strategies import instances
 
@@ -104,7 +103,9 @@ def test_an_excused_floor_gives_way_by_what_is_missing_without_any_plan() -> Non
     """A sample that takes a share of the 100 t leaves so many t without a store, whatever is bought."""
     instance = so.read(harbour(seed=1, survive=0.75))
     evaluator = RecourseEvaluator(instance)
-    shortfalls = do_nothing_shortfalls(instance.tree, [evaluator.do_nothing_answers(Clock())])
+    shortfalls = do_nothing_shortfalls(
+        instance.tree, [[(each.events, each.unserved) for each in evaluator.do_nothing_answers(Clock())]]
+    )
     model = extensive_form_model(instance, instance.events)
     excuses = Excuses(instance.tree, shortfalls=shortfalls)
     excuses.write(model, instance.events)

@@ -17,8 +17,7 @@ from optimizer.horizon import Horizon
 from optimizer.instance.edits import with_budget, with_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, Names, total
-from optimizer.progress import ignore
-from optimizer.solver import BranchingHistory, Clock, Model, Settings
+from optimizer.solver import BranchingHistory, Clock, Model, Settings, ignore
 from optimizer.solver.highs_tree import _named_integers
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances

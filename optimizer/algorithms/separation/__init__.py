@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from optimizer.algorithms.floors import Shortfalls, survival_shares, tree_shares, without_allowed
-from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.solver import Clock, Vector
+from optimizer.solver import Clock, Integers, Vector
 
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
@@ -107,8 +106,9 @@ class ListedShocks:
         """Of samples that may fail, what the do-nothing plan falls short of their floors."""
         if not self.shares:
             return {}
+        answers = [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
         return do_nothing_shortfalls(
-            self.tree, [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
+            self.tree, [[(answer.events, answer.unserved) for answer in own] for own in answers]
         )
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
@@ -150,17 +150,20 @@ class ListedShocks:
         return self.violations(found)
 
 
-def do_nothing_shortfalls(tree: FutureTree, answers: Sequence[Sequence[BatchResponse]]) -> Shortfalls:
-    """Those of the samples without a probability, from the answers about the do-nothing plan of each future."""
+def do_nothing_shortfalls(tree: FutureTree, unserved: Sequence[Sequence[tuple[Integers, Vector]]]) -> Shortfalls:
+    """Those of the samples without a probability, from what the do-nothing plan leaves unserved in each future.
+
+    `unserved` is batches of shocks by number, t by shock, segment and period of the window.
+    """
     result: dict[str, dict[tuple[str, int], float]] = {}
-    for number, (future, own) in enumerate(zip(tree.futures, answers, strict=True)):
+    for number, (future, own) in enumerate(zip(tree.futures, unserved, strict=True)):
         instance = future.instance
         samples = {n for share in survival_shares(instance) if share.allowed > 0 for n in share.numbers}
-        for answer in own:
-            for n, unserved in zip(answer.events.tolist(), answer.unserved, strict=True):
+        for events, tonnes in own:
+            for n, short in zip(events.tolist(), tonnes, strict=True):
                 shock = instance.events[n]
                 if n in samples and not shock.probability > 0:
-                    result[tree.name(number, shock.name)] = _shortfall(instance, shock, unserved)
+                    result[tree.name(number, shock.name)] = _shortfall(instance, shock, short)
     return result
 
 

@@ -27,7 +27,6 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched, islice
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ from optimizer.algorithms.separation.interdiction import (
     SetImpacts,
     Sets,
 )
-from optimizer.disruptions.adversary import ENUMERATED, Attack
+from optimizer.disruptions.adversary import ENUMERATED, Attack, Method
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, first_stages_model
@@ -60,7 +59,6 @@ from optimizer.tolerances import (
 )
 from optimizer.units import si
 
-Method = Literal["enumeration", "programme"]
 # Attacks that are evaluated in one batch.
 ATTACKS_AT_ONCE = 256
 

@@ -51,7 +51,8 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import Column, Mark, Row, Sense
+from optimizer.model import Sense
+from optimizer.model.builder import Column, Mark, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
 from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE

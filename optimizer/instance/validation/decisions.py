@@ -6,13 +6,12 @@ from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
-from optimizer.disruptions.family import figure
-from optimizer.disruptions.shock import BASELINE, Shock, ShockSpec, expand
+from optimizer.disruptions.family import number_text
+from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import entries_with_cuts, whole_entries
+from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, SurvivalRule
-from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
 from optimizer.units import rounded_up
@@ -76,7 +75,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
         periods = round(months / horizon.months)
         if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
             up = math.ceil(months / horizon.months) * horizon.months
-            what = f"{figure(months)} months are no whole number of {horizon.step}s"
+            what = f"{number_text(months)} months are no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
         elif months > MOST_MONTHS:
             what = f"{months:,.0f} months are {months / 12:,.0f} years"
@@ -120,7 +119,7 @@ def _probabilities(instance: Instance) -> list[float]:
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
     # Some distributions import scipy, which takes longer than the whole check.
     is_drawn = any(spec.probability > 0 for spec in instance.ensembles.values())
-    for event in instance.events if is_drawn else _listed(instance):
+    for event in instance.events if is_drawn else list_shocks(instance):
         if event.probability > 0:
             changes[event.periods.start].append(event.probability)
             changes[event.periods.stop].append(-event.probability)
@@ -153,22 +152,6 @@ def _names_of_ensemble(
     sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
     if sample is not None:
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
-
-
-def has_events(instance: Instance) -> bool:
-    """Whether the shocks of an instance can be listed: all their starts are periods."""
-    try:
-        for spec in instance.ensembles.values():
-            if spec.start is not None:
-                spec.start.periods(instance.horizon)
-        return _listed(instance) is not None
-    except ValueError:
-        return False
-
-
-def _listed(instance: Instance) -> list[Shock]:
-    """The shocks of all entries under `shocks:`, without the samples of ensembles."""
-    return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]
 
 
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:

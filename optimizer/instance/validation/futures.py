@@ -14,11 +14,11 @@ from typing import Any
 from optimizer.disruptions.shock import Shock, expand
 from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon, windowed
+from optimizer.instance.derived import has_events
 from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding, Way
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance
-from optimizer.instance.validation.decisions import has_events
 from optimizer.levers import Lever
 from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short
@@ -370,7 +370,7 @@ class _Pair:
         for key in [field] if field else cures:
             values = [getattr(each.policy, key, None) for each in (self.one, self.other)]
             for year in self.since(0) if key in cures else ():
-                if _in_force(values[0], year) != _in_force(values[1], year):
+                if _rules_in(values[0], year) != _rules_in(values[1], year):
                     found[year] = cures[key]
         return found
 
@@ -391,7 +391,7 @@ def _visible(event: Shock | None, t: int) -> Any:
     return event.periods.start, len(before), event.probability, cuts, rest
 
 
-def _in_force(rules: Any, year: int) -> Any:
+def _rules_in(rules: Any, year: int) -> Any:
     """What of a budget by year, forced purchases or rules applies in a year."""
     if isinstance(rules, Series):
         return rules.at(year)

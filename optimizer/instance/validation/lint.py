@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Place, Problem
-from optimizer.instance.derived import activity_section, entries_with_cuts, free_floors
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, free_floors
 from optimizer.instance.schema import Instance
-from optimizer.instance.validation.supply import Unchecked
 from optimizer.units import Series
 
 

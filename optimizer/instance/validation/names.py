@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from optimizer.disruptions.shock import Target
+from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import activity_section, entries_with_cuts, named_regions
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
-from optimizer.instance.validation.supply import Unchecked
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
 from optimizer.tolerances import MEMBERS_AT_ONCE, ROUNDING
@@ -146,12 +145,12 @@ def shock_names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
         yield from _names_of_cuts(known, place, spec.cuts)
 
 
-def _names_of_cuts(known: _Known, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
+def _names_of_cuts(known: _Known, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
     for k, cut in enumerate(cuts):
         yield from _names_of_cut(known, (*place, "cuts", k), cut)
 
 
-def _names_of_cut(known: _Known, place: Place, cut: Target) -> Iterator[Problem]:
+def _names_of_cut(known: _Known, place: Place, cut: ActivitySelector) -> Iterator[Problem]:
     if cut.region is cut.stage is cut.process is cut.commodity is None:
         cure = "Add at least one of region, stage, process, commodity."
         yield place, "matches everything, since it names nothing", cure, "error"

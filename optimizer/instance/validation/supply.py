@@ -1,45 +1,20 @@
-"""An instance before its checks, and those of supply: every demand has a supplier, and every product a use."""
+"""Checks of supply: every demand has a supplier, and every product a use. And the errors of pydantic in words."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.disruptions.shock import Target
 from optimizer.errors import Place, Problem, Severity
-from optimizer.instance.derived import activity_section, entries_with_cuts
+from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Activity
 from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import ROUNDING
 from optimizer.units import in_a_year
-
-
-@dataclass(frozen=True)
-class Unchecked:
-    """An instance of the objects that are well formed, before it is known to fit together."""
-
-    instance: Instance
-    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
-    sound: bool  # whether every object is well formed
-    resolved: bool  # whether, beside that, every name that is used exists
-
-    def names(self, section: str) -> frozenset[str]:
-        """All names that a section declares, of faulty objects as well."""
-        return self.declared.get(section, frozenset())
-
-    def unmatched(self, place: Place, cuts: Iterable[Target]) -> Iterator[Problem]:
-        """Cuts of a place that match nothing; none while names are unresolved."""
-        for k, cut in enumerate(cuts if self.resolved else ()):
-            if not self.instance.activity_index.has_match(cut):
-                cure = "Name a region, stage, process or commodity of this file, or remove the cut."
-                what = "a cut that matches nothing: no process has all it asks for"
-                yield (*place, "cuts", k), what, cure, "warning"
-
 
 BRACES = "Write its fields in braces or on lines of their own."
 

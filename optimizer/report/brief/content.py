@@ -10,9 +10,12 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
+from optimizer.instance.ranges import numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
+    Brief,
+    BriefPart,
     money_part,
     orders_part,
     survival_part,
@@ -20,7 +23,6 @@ from optimizer.report.brief.plan_parts import (
     worst_event,
     worst_part,
 )
-from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
@@ -37,13 +39,11 @@ from optimizer.report.provenance import BasisShares, basis_of, find_numbers, wei
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.comparison import Frontier
-from optimizer.studies.explain import Explanation
-from optimizer.studies.given_plan import Slip
-from optimizer.studies.importance import numbers_of
-from optimizer.studies.purchases import purchases
-from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
+from optimizer.studies.explanation import Explanation
+from optimizer.studies.importance import Sensitivity, VariantOutcome
+from optimizer.studies.purchases import Slip, purchases
+from optimizer.studies.ranges import Alternatives
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 
@@ -79,12 +79,15 @@ def confidence_part(
     columns = (
         FrameColumn("of", "Rests on", is_index=True),
         FrameColumn("source", "a source", "share", "percent"),
-        FrameColumn("derived", "other numbers", "share", "percent"),
+        FrameColumn("derived", "a remark", "share", "percent"),
         FrameColumn("assumption", "assumed", "share", "percent"),
         FrameColumn("unexplained", "nothing written", "share", "percent"),
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
-    note = "Shares are rounded. A number that cites a source and assumes something as well counts as an assumption."
+    note = (
+        "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A); any other "
+        "comment is a remark. A number that cites a source and assumes something as well counts as an assumption."
+    )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
 
@@ -341,7 +344,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance))
+    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance.uncertain))
     every = max(count, every)
     of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
     note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "

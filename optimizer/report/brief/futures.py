@@ -1,7 +1,7 @@
 """The brief of a plan for several futures: what is decided first, in all or some of them, and what is survived."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,36 +12,38 @@ from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_not
 from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_LACKS,
-    MOST_ORDERS,
-    Order,
+    Brief,
+    BriefPart,
     committed_sentence,
     event_window,
-    find_brief_slips,
-    first_year,
     new_money_part,
     on_line_words,
     order_sums,
-    orders_of,
     slip_text,
     unserved_part,
     worst_event,
     worst_part,
     years_with_money,
 )
-from optimizer.report.brief.structure import Brief, BriefPart
 from optimizer.report.format import all_of, in_millions, plural
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.tables.futures import futures_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
-from optimizer.solver import Settings
-from optimizer.studies.given_plan import Slip, unserved_money
-from optimizer.studies.purchases import purchases
+from optimizer.studies.purchases import (
+    MOST_ORDERS,
+    Order,
+    SlipsByFuture,
+    first_year,
+    hardest_future,
+    most_unserved,
+    orders_of,
+    purchases,
+    shown_gap,
+)
 from optimizer.units import si
 
-# By the name of a future, the slips that were looked at in it.
-SlipsByFuture = Mapping[str, Sequence[Slip]]
 # Futures that are listed: more do not fit on one page.
 MOST_FUTURE_ROWS = 10
 
@@ -156,25 +158,6 @@ def _parts(
         missing = lacks = NO_RANGES
     yield BriefPart("figures", "The figures that decide", missing=missing, lacks=lacks)
     yield _confidence_part(result, comments, views)
-
-
-def find_futures_slips(
-    result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
-) -> SlipsByFuture:
-    """What slips by a year do, by future: of all decisions together, and of each where the worst shock is.
-
-    Arguments are those of `find_brief_slips`.
-    """
-    views = _views(result)
-    if not any(view.future.result.shocks for view in views):
-        return {}
-    worst = _hardest(views).future
-    return {
-        view.future.name: find_brief_slips(
-            view.instance.by_expected_cost(), view.future.result, settings, task, is_each=view.future is worst
-        )
-        for view in views
-    }
 
 
 def make_each_brief(result: FuturesResult, slips: SlipsByFuture | None = None) -> Iterator[tuple[FutureResult, Brief]]:
@@ -298,7 +281,7 @@ def _money_part(result: FuturesResult) -> BriefPart:
 
 def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> BriefPart:
     """The futures, those that leave the largest gap first."""
-    ordered = sorted(views, key=lambda view: (-_shown_gap(view), -view.future.probability))
+    ordered = sorted(views, key=lambda view: (-shown_gap(view.future.result), -view.future.probability))
     title = "What is survived, and what is not"
     columns = (
         FrameColumn("future", is_index=True),
@@ -328,18 +311,13 @@ def _future_row(view: _FutureView) -> tuple[Any, ...]:
 
 
 def _hardest(views: Sequence[_FutureView]) -> _FutureView:
-    """The future with the worst shock: of those that fail the largest gap, else where most goes unserved."""
-    there = [view for view in views if view.future.result.shocks]
-    return max(there, key=lambda view: (_shown_gap(view), _most_unserved(view)))
-
-
-def _shown_gap(view: _FutureView) -> float:
-    """The worst gap as it reads: those that differ by less are alike."""
-    return float(f"{view.future.result.worst_gap:.3g}")
+    """The future with the worst shock."""
+    hardest = hardest_future((view.future, view.instance) for view in views)
+    return next(view for view in views if view.future is hardest)
 
 
 def _most_unserved(view: _FutureView) -> float:
-    return max((unserved_money(view.instance, each) for each in view.future.result.shocks), default=0.0)
+    return most_unserved(view.instance, view.future.result)
 
 
 def _worst_part(views: Sequence[_FutureView]) -> BriefPart:

@@ -1,27 +1,36 @@
-"""The parts of the brief of one plan: what is decided, what a slip does, money by year, and what is survived or not."""
+"""The brief as one structure, which all its writers draw, and its parts about one plan: decisions, money, survival."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.structure import BriefPart
 from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, plural
+from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import CommittedMoney, Outcome, Service, list_commitments
 from optimizer.results.result import Result, hardest_of
-from optimizer.solver import Settings
-from optimizer.studies.given_plan import Slip, find_slips, unserved_money, unserved_tonnes
-from optimizer.studies.outcomes import Folded, fold_outcomes, folds, urgency
-from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
+from optimizer.studies.purchases import (
+    MOST_ORDERS,
+    Order,
+    Purchase,
+    Slip,
+    first_year,
+    options_of,
+    orders_of,
+    purchases,
+    unserved_money,
+    unserved_tonnes,
+)
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-# Orders, and years with new money, that are listed: more do not fit on one page.
-MOST_ORDERS, MOST_LATER, MOST_YEARS = 7, 6, 10
+# Later orders, and years with new money, that are listed: more do not fit on one page.
+MOST_LATER, MOST_YEARS = 6, 10
 # What is said of orders a year later.
 IF_LATE, LATE_LACKS, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
@@ -31,17 +40,75 @@ LATE_NOTE += "The most damage comes first, and delays do not add up."
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is decided of one option in a year."""
+class BriefPart:
+    """One part of the brief."""
 
-    option: str
-    name: str
-    when: str  # label of the period of the first decision of the year
-    on_line: str  # label of the period in which it works, or of the last purchase of a stockpile
-    size: str  # with its unit
-    money: float  # what it takes of the budget in that year, undiscounted
-    total: float  # in all years
-    is_stock: bool  # whether it is bought in parts
+    name: str  # in code
+    title: str  # for readers
+    sentences: tuple[str, ...] = ()  # what it says
+    frame: Frame | None = None  # its table; None where it has none
+    missing: str = ""  # how to get what was not computed; empty where nothing is missing
+    lacks: str = ""  # the same for paper: what was not computed, without a word of how to get it
+    drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
+    bars: tuple[str, ...] = ()  # the columns that are drawn as bars, one after the other
+    strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
+
+    @property
+    def shown(self) -> Frame | None:
+        """The table that is drawn."""
+        return self.drawn or self.frame
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The answer on one page."""
+
+    instance: Instance = field(repr=False)  # what keys are named by
+    # Of the instance; the period, and in what money is counted.
+    title: str
+    about: str
+    survives: bool  # whether every floor holds in every shock that counts
+    # The answer, in a few words and in a sentence.
+    verdict: str
+    sentence: str
+    parts: tuple[BriefPart, ...]  # in the order in which they are read
+    warnings: tuple[str, ...] = ()  # what has to be said first
+    notes: tuple[str, ...] = ()  # what belongs beside it: what is short already, and how sure the answer is
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and for writers: of each table its texts (`table`), its values by column, and its bars."""
+        return {
+            "title": self.title,
+            "about": self.about,
+            "survives": self.survives,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "parts": {part.name: self._part(part) for part in self.parts},
+        }
+
+    def _part(self, part: BriefPart) -> Mapping[str, Any]:
+        return {
+            "title": part.title,
+            "sentences": list(part.sentences),
+            "missing": part.missing,
+            "lacks": part.lacks,
+            "table": None if part.shown is None else page_table(self.instance, part.shown),
+            "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
+            "bars": _bars(part),
+            "strong": list(part.strong),
+        }
+
+
+def _bars(part: BriefPart) -> list[list[float]]:
+    """The bars of each row, as shares of the longest row; none where the part has none."""
+    if part.shown is None or not part.bars:
+        return []
+    drawn = part.shown.select(part.bars)
+    rows = [[float(amount or 0.0) for amount in row.values()] for row in drawn.rows()]
+    longest = max(map(sum, rows)) or 1.0
+    return [[amount / longest for amount in row] for row in rows]
 
 
 # What a table of segments begins with.
@@ -52,61 +119,9 @@ _SERVICE_COLUMNS = (
 )
 
 
-def first_year(instance: Instance, result: Result) -> int:
-    """The calendar year of the first decisions: that in which the horizon starts, where something is decided in it."""
-    return min((instance.horizon.year(move.t) for move in purchases(instance, result)), default=instance.horizon.start)
-
-
-def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...]:
-    """What is decided in a year, the most money first."""
-    horizon = instance.horizon
-    due = [move for move in purchases(instance, result) if horizon.year(move.t) == year]
-    found = [
-        Order(move.option, move.name, move.decided, move.on_line, move.size_words,
-              _spent_in(instance, move, year), move.counted, bool(move.purchases))
-        for move in due
-    ]  # fmt: skip
-    return tuple(sorted(found, key=lambda order: -order.money))
-
-
 def on_line_words(when: str, *, is_stock: bool) -> str:
     """When an order works; of a stockpile, until when it is bought."""
     return f"bought until {when}" if is_stock else when
-
-
-def _spent_in(instance: Instance, move: Purchase, year: int) -> float:
-    """The budget's part of what a purchase costs in a year."""
-    if not move.purchases:
-        return move.counted
-    return instance.stocks[move.option].budget_share * move.spent_in(instance, year)
-
-
-def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
-    """The options whose slips the brief shows: those of all orders together, then of each order that it lists."""
-    options = _options(orders)
-    if len(options) < 2:
-        return (options,) if options else ()
-    return (options, *((each,) for each in _options(orders[:MOST_ORDERS])))
-
-
-def find_brief_slips(
-    instance: Instance,
-    result: Result,
-    settings: Settings,
-    task: Callable[[str], None] = lambda name: None,
-    *,
-    is_each: bool = True,
-) -> tuple[Slip, ...]:
-    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
-    if result.adversary is not None or result.baseline is None or not result.shocks:
-        return ()
-    year = first_year(instance, result)
-    groups = slip_groups(orders_of(instance, result, year))[: None if is_each else 1]
-
-    def step(options: Sequence[str]) -> None:
-        task(f"a slip of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
-
-    return find_slips(instance, result, groups, year, settings, step)
 
 
 def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> BriefPart:
@@ -154,7 +169,7 @@ def _order_rows(
     if rest:
         yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
-        late = _late_text(instance, result, slips, _options(orders))
+        late = _late_text(instance, result, slips, options_of(orders))
         yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, None, late
 
 
@@ -188,10 +203,6 @@ def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any
 def _share_of_samples(result: Result, option: str) -> float | None:
     """The share of samples of the uncertain numbers whose best plan buys an option; None where there are no samples."""
     return None if result.bands is None else result.bands.bought.get(option, 0.0)
-
-
-def _options(orders: Iterable[Order]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(order.option for order in orders))
 
 
 def order_sums(orders: Sequence[Order]) -> tuple[float, float]:

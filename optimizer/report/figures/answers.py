@@ -31,15 +31,13 @@ from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, worth_words
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
-from optimizer.studies.alternatives import Alternatives
-from optimizer.studies.attack import AttackResult
+from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
-from optimizer.studies.explain import Explanation
-from optimizer.studies.explain.part_values import PartValue
-from optimizer.studies.explain.repairs import Repair
-from optimizer.studies.sensitivity import Sensitivity, VariantOutcome
-from optimizer.studies.stress import SampleGroup, Stress
+from optimizer.studies.explanation import Explanation, PartValue, Repair
+from optimizer.studies.importance import Sensitivity, VariantOutcome
+from optimizer.studies.ranges import Alternatives
+from optimizer.studies.reinforcement import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 

@@ -354,7 +354,7 @@ def sources_tables(instance: Instance, both: Sequence[SegmentSources], chosen: s
     return [
         {"head": ["t", *(f">{label}" for label in shown.labels)],
          "rows": [[source, *map(si, row)] for source, row in shown.tonnes.items()],
-         "caption": f"{display_name(instance, shown.segment)}, {path_title(instance, shown.path).lower()}. {chosen}"}
+         "caption": f"{display_name(instance, shown.segment)}. {path_title(instance, shown.path)}. {chosen}"}
         for shown in both
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
-from optimizer.report.brief.structure import Brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.figures import canvas, years
 from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
@@ -36,11 +36,10 @@ from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.budget_sweep import BudgetPoint
-from optimizer.studies.comparison import Frontier
-from optimizer.studies.outcomes import Fold, Folded, fold_outcomes, yearly_supply_shares
+from optimizer.studies.comparison import BudgetPoint, Frontier
+from optimizer.studies.folds import Fold, Folded, fold_outcomes
 from optimizer.studies.purchases import Purchase, purchases
-from optimizer.studies.supply_chain import Chain
+from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
 

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
@@ -15,9 +15,8 @@ from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.studies.alternatives import Alternatives
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.ranges import RangeEnd, SizeRange
+from optimizer.studies.ranges import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up
@@ -136,7 +135,10 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
     ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
     bought = [sizes_bought(result) for result in results]
-    sizes = [(display_name(instance, each.option), _sizes(each, bought)) for each in ranges]
+    sizes = [
+        (f"{display_name(instance, each.option)}, {size_unit(instance, each.option)}", _sizes(each, bought))
+        for each in ranges
+    ]
     caption = (
         "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
         "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "

@@ -14,9 +14,8 @@ from optimizer.report.narrative import difference_text, plan_headline, proof
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.studies.attack import AttackDamage, AttackResult
+from optimizer.studies.attack_result import AttackDamage, AttackResult, LeastOutlay
 from optimizer.studies.study_frames import targets_struck
-from optimizer.studies.withstand import LeastOutlay
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 

@@ -15,9 +15,15 @@ from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, pl
 from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
-from optimizer.studies.budget_sweep import CaseLeastOutlay, LoneShock
-from optimizer.studies.comparison import Breakpoint, BudgetStep, Comparison, ComparisonColumn
-from optimizer.studies.outcomes import Fold, folds
+from optimizer.studies.comparison import (
+    Breakpoint,
+    BudgetStep,
+    CaseLeastOutlay,
+    Comparison,
+    ComparisonColumn,
+    LoneShock,
+)
+from optimizer.studies.folds import Fold, folds
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
@@ -78,7 +84,9 @@ def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
         proven = "proven: no plan keeps every floor for less than " + f"{_bound(bound)} {money}"
     text = f"The least outlay that survives everything is {_amount(found.outlay)} {money} ({proven})."
     if found.result is not None:
-        text += f" The cheapest plan with it costs {si(found.result.total_cost, money, 4)} in all, present value."
+        text += (
+            f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
+        )
     return text
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -35,7 +36,6 @@ from optimizer.studies.summary import (
     Shortage,
     Summary,
 )
-from optimizer.studies.verify import Verification
 from optimizer.units import short, si
 
 COMPARED = "Baseline of the no-shock plan, and actual output"
@@ -125,23 +125,19 @@ def _below_floors(instance: Instance, hit: ShockHit) -> str:
 
 
 # Rows of a table of shocks, and names in a cell.
-MOST_ROWS, LISTED = 100, 3
+MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
+_OF_HITS = (
+    "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
+)
 
 
 def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
-    caption = (
-        "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
-    )
-    if every:
-        rows = [(hit.name, hit) for hit in summary.hits]
-    else:
-        many = {row.worst.name: f"\nworst of {row.shocks:,}" for row in summary.struck if row.shocks > 1}
-        rows = [(row.worst.name + many.get(row.worst.name, ""), row.worst) for row in summary.struck]
-        if many:
-            caption += "\nA family is one row, that of its worst shock; --all lists each shock."
-        if len(rows) > MOST_ROWS:
-            caption += f"\nOf {len(rows):,} rows the {MOST_ROWS} with the largest gaps; --all lists each shock."
-            rows = sorted(rows, key=lambda row: -row[1].gap)[:MOST_ROWS]
+    every_hit = [(hit.name, hit) for hit in summary.hits]
+    rows, caption = (every_hit, "") if every else _folded_hits(summary)
+    if instance.ensembles:
+        caption = (
+            "\nSamples of ensembles are not listed: `diversify solve` and `diversify stress` judge them." + caption
+        )
 
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
@@ -153,12 +149,24 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         "Shock",
         ["Window", "Hits", "Below floors", gap],
         [(name, cells(hit)) for name, hit in rows],
-        caption=caption,
-        labels={"ratio": 3},
+        caption=_OF_HITS + caption,
+        # A name can be copied to a command where it stands on one line.
+        labels={"max_width": WIDEST_NAME},
         layout={"justify": "left", "no_wrap": True},
         layouts={"Hits": _wide(4), "Below floors": _wide(3), gap: {"justify": "right", "no_wrap": True}},
         expand=True,
     )
+
+
+def _folded_hits(summary: Summary) -> tuple[list[tuple[str, ShockHit]], str]:
+    """The worst shock of each entry under its name, of many the largest gaps; and what the caption says of that."""
+    many = {row.worst.name: f"\nworst of {row.shocks:,}" for row in summary.struck if row.shocks > 1}
+    rows = [(row.worst.name + many.get(row.worst.name, ""), row.worst) for row in summary.struck]
+    caption = "\nA family is one row, that of its worst shock; --all lists each shock." if many else ""
+    if len(rows) > MOST_ROWS:
+        caption += f"\nOf {len(rows):,} rows the {MOST_ROWS} with the largest gaps; --all lists each shock."
+        rows = sorted(rows, key=lambda row: -row[1].gap)[:MOST_ROWS]
+    return rows, caption
 
 
 def _wide(ratio: int) -> dict[str, Any]:
@@ -184,7 +192,7 @@ def preview_table(previews: Sequence[Preview], width: int) -> Table:
     """One row each; the first names stand under the entry's own where there is no room for a column of them."""
     caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
     is_wide, number = width >= WIDE_TABLE, {"no_wrap": True}
-    heads = ["Events", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
+    heads = ["Shocks", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
     layouts = {"Starts": number, "First of them": _wide(3)}
     rows = [(first, rest) for first, *rest in (_row(preview, is_wide=is_wide) for preview in previews)]
     return cross_table("Families and ensembles", "Name", heads, rows, caption=caption, labels={"ratio": 2},

@@ -17,11 +17,18 @@ from optimizer.report.tables.render import CellRenderer, screen_table
 from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
-from optimizer.studies.evaluate import FuturesEvaluation, PlanEvaluation
+from optimizer.studies.evaluation import (
+    BranchChange,
+    EvaluatedPlan,
+    FuturesEvaluation,
+    FuturesPlan,
+    PlanChange,
+    PlanEvaluation,
+    PlanNeed,
+    PlanWaste,
+)
 from optimizer.studies.evaluation_frames import purchase_uses
-from optimizer.studies.futures.given_plan import BranchChange, FuturesPlan
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
-from optimizer.studies.given_plan import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 

@@ -16,16 +16,14 @@ from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
-from optimizer.studies.explain.part_values import Deadline, PartValue
-from optimizer.studies.explain.reason import Reason
-from optimizer.studies.explain.repairs import Repair
+from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
+from optimizer.studies.folds import folds
 from optimizer.studies.measure import ProvenDifference
-from optimizer.studies.outcomes import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import si, si_down, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.explain import Explanation, ExplanationPart
+    from optimizer.studies.explanation import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
@@ -115,7 +113,7 @@ def repair_text(instance: Instance, repair: Repair) -> str:
 def _price(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its price was known."
-    costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven least)'}"
+    costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven to be the least)'}"
     return f"Then the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
 
@@ -357,11 +355,11 @@ class Explaining:
         if self.without_effect:
             some, self.without_effect = self.without_effect, []
             is_demand = some[0].kind == "demand"
-            title, size = ("Less demand", "of it") if is_demand else ("Sooner", "lead time")
+            title, size = ("Less demand", "demand") if is_demand else ("Sooner", "lead time")
             names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
-            alone = "cannot work alone" if len(some) == 1 else "none of them can work alone"
+            alone = "does not suffice alone" if len(some) == 1 else "none of them suffices alone"
             self._under(f"{self.more}, each enough by itself")
-            self._row(f"{title}: others", f"{alone}, not even without any {size}: {names}.", _MARKS[False])
+            self._row(f"{title}: others", f"{names}: {alone}, even with no {size} at all.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
         """Print the last line: how exactly the what-ifs are proven."""

@@ -66,7 +66,7 @@ def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     shocks, gap = worst.result.shocks, worst.result.survival_gap
     words = f"{worst.name}, " if worst.name else ""
     words += f"{sum(not each.survives for each in shocks)} of {plural(len(shocks), 'shock')}"
-    words += f", a survival gap of {si(gap, result.money)}" if gap > 0 else ""
+    words += f", a survival gap of {si(gap, result.money, 4)}" if gap > 0 else ""
     return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
 
 

@@ -19,7 +19,7 @@ from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.futures.study import FuturesStudy
+    from optimizer.studies.futures.timing import FuturesStudy
 
 # Digits of costs and of their differences.
 DIGITS, FINE_DIGITS = 3, 4

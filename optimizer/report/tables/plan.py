@@ -37,7 +37,7 @@ from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.outcomes import Folded, fold_outcomes, folds, worst_rows
+from optimizer.studies.folds import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -56,7 +56,7 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flo
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
-ENDING = f"{UNTIL_END} lasts until the horizon ends; of several shocks in a row, at least one does."
+ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
 SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 
 

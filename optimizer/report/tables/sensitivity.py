@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -26,8 +27,7 @@ from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
-from optimizer.studies.importance import Importance, UncertainNumber, Weight
-from optimizer.studies.sensitivity import Sensitivity, SwitchingValue, TornadoBar, VariantOutcome
+from optimizer.studies.importance import Importance, Sensitivity, SwitchingValue, TornadoBar, VariantOutcome, Weight
 from optimizer.units import EXACT, short, si
 
 HALF_WIDTH = 8

@@ -158,11 +158,11 @@ def _saving(found: CostShares) -> str:
 
 
 def _without_shocks(found: CostShares) -> str:
-    calm, joint = found.saving_without_shocks, found.joint
-    if not calm or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
+    saving, joint = found.saving_without_shocks, found.joint
+    if not saving or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
     more = si(joint.price_of_survival, found.instance.money)
-    return f", of which {si(calm)} without any shock; with shocks all together pay {more} more than without"
+    return f", of which {si(saving)} without any shock; with shocks all together pay {more} more than without"
 
 
 def core_text(found: CostShares) -> str:

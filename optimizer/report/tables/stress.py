@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.ensemble import VARIED
+from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
@@ -18,9 +19,8 @@ from optimizer.report.format import chokepoint_name, entry_name, list_names, per
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
-from optimizer.studies.reinforcement import Reinforcement, Reinforcements
-from optimizer.studies.stress import BrokenShock, ServiceSpread, Stress
-from optimizer.studies.stress import SampleGroup as Common
+from optimizer.studies.reinforcement import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
+from optimizer.studies.reinforcement import SampleGroup as Common
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import short, si
@@ -97,7 +97,7 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     found, best = stress.reinforcements, addition.best
     assert found is not None
     name, outlay = reinforcement_name(stress, addition), si(best.outlay, stress.money)
-    return f"{name}: {best.survived:,} of {found.checked:,} broken for {outlay} outlay"
+    return f"{name}: {best.survived:,} of the {found.checked:,} that fail are survived then, for {outlay} of outlay"
 
 
 def varied_name(found: Stress, entry: str) -> str:
@@ -155,7 +155,7 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
         caption=caption,
         cells={
             "shock": lambda row: _broken_title(row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
-            "first": lambda row: f"{row['first']} {row['last']}",
+            "first": lambda row: windowed(row["first"], row["last"], "–"),
             "affects": lambda row: _effects(row.item),
             "segment": lambda row: _whole(_failed_first(stress, row.item, 1 if width < 100 else 2)),
         },

@@ -10,31 +10,19 @@ worker keeps what it learns for its next one. Answers come in the order of the q
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
-from optimizer.progress import Listener, ignore
 from optimizer.results.result import Result, hardest_of
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies import study_frames
-from optimizer.studies.explain.part_values import (
-    Deadline,
-    PartValuation,
-    PartValue,
-    PlanContext,
-    PlanPart,
-    deadline,
-    plan_parts,
-)
+from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
+from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
-from optimizer.studies.explain.reason import Reason, ShortBudget, reason
+from optimizer.studies.explain.reason import ShortBudget, reason
 from optimizer.studies.explain.repairs import (
     BOTH_SHORT,
-    Repair,
     least_budget,
     less_demand,
     more_each_year,
@@ -42,7 +30,8 @@ from optimizer.studies.explain.repairs import (
     shorter,
     sooner,
 )
-from optimizer.studies.measure import GAP_SHARE, Measure
+from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
+from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.solve import measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
 from optimizer.tolerances import PLAN_GAP
@@ -139,59 +128,7 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         yield what
 
 
-ExplanationPart = Result | Reason | Repair | PartValue | Deadline
 CONTRADICTORY = "the rules contradict each other all the same"
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A plan with the value of its parts, or with the reason why nothing survives and what would help.
-
-    Attributes:
-        result: the plan, audited.
-        accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
-            survives.
-        within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
-        worths: if the plan survives, the value of each of its parts.
-        deadlines: if the plan survives, by when each option has to be ordered.
-        repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
-        reason: if nothing survives, why; None if that was not found in time.
-        is_complete: whether every question was answered before the time ran out.
-    """
-
-    result: Result
-    accuracy: float
-    within: float | None = None
-    measure: Measure | None = None
-    worths: tuple[PartValue, ...] = ()
-    deadlines: tuple[Deadline, ...] = ()
-    repairs: tuple[Repair, ...] = ()
-    reason: Reason | None = None
-    is_complete: bool = False
-
-    frames = property(study_frames.of_explanation)
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
-
-    def __repr__(self) -> str:
-        found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
-        return f"<Explanation of {self.result!r}: {found}>"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        return {
-            "instance": self.result.instance,
-            "currency": self.result.currency,
-            "status": self.result.status,
-            "complete": self.is_complete,
-            "gap": self.accuracy,
-            "within": self.within,
-            "measure": None if self.measure is None else self.measure.to_dict(),
-            "plan": self.result.to_dict(whole=False),
-            "worths": [asdict(value) for value in self.worths],
-            "deadlines": [asdict(deadline) for deadline in self.deadlines],
-            "reason": None if self.reason is None else asdict(self.reason),
-            "repairs": [asdict(repair) for repair in self.repairs],
-        }
 
 
 def explain(

@@ -18,7 +18,6 @@ anyhow       the latest point before which nothing of it is bought, and some pla
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -31,30 +30,14 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
-from optimizer.studies.measure import finite_or_none
+from optimizer.studies.explanation import Deadline, PartKind, PartValue
 from optimizer.tolerances import NEGLIGIBLE
 
-PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
-
-
-@dataclass(frozen=True)
-class PartValue:
-    """What the plan costs without one part, or with that part changed."""
-
-    kind: PartKind  # what is changed
-    of: str  # the shock, family, kind, option or segment
-    survives: bool | None  # whether some plan survives then; None if the time ran out before that was known
-    change: float | None = None  # change of the total cost, money, present value; None if there is no plan
-    # The proven range of the change; None if nothing is proven.
-    low: float | None = None
-    high: float | None = None
-    outlay: float | None = None  # of the plan found then, money, undiscounted
-    needed: float | None = None  # if nothing survives, the least outlay with which some plan would; None if none would
-    months: float | None = None  # how much later or sooner a build comes
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,7 @@ def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 def _floors(instance: Instance) -> Iterator[PlanPart]:
     """Each segment's floor one percentage point higher, unless it is 100 % already, and one point lower."""
     for d in instance.demands:
-        floors = _in_force(instance, d)
+        floors = _floors_of(instance, d)
         if max(floors, default=0.0) <= 0.0:
             continue
         if min(floors) <= 1.0 - POINT:
@@ -126,7 +109,7 @@ def _floors(instance: Instance) -> Iterator[PlanPart]:
         yield PlanPart("cheaper floor", d, change=-POINT)
 
 
-def _in_force(instance: Instance, d: str) -> set[float]:
+def _floors_of(instance: Instance, d: str) -> set[float]:
     """The survival floors of a segment, shares of demand: in the shocks, and under rules about time to survive."""
     horizon, floor = instance.horizon, instance.demands[d].survival
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
@@ -221,19 +204,6 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
         return without(instance, gone), ()
     return instance, (leaving_out(gone),)
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """By when an option has to be ordered."""
-
-    option: str
-    ordered: str  # the period of its first purchase in the plan
-    # The latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
-    as_planned: str | None = None
-    # The latest period with which some plan survives; None if the time ran out, or it can be left out.
-    anyhow: str | None = None
-    can_be_left_out: bool | None = None  # whether some plan survives without it; None if that is not known
 
 
 def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:

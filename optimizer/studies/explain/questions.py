@@ -34,9 +34,8 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
-from optimizer.progress import Progress
 from optimizer.results.plan import Flows, Plan
-from optimizer.solver import Settings
+from optimizer.solver import Progress, Settings
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, ROUNDING, greatest_whole
 from optimizer.units import Series, si
@@ -381,7 +380,7 @@ class Ways:
         if bar == "annual":
             return "the budget of no year reaches for the least of it"
         if bar == "total":
-            return "the budget does not reach for the least of it"
+            return "the budget does not pay for the smallest size of it"
         if size > 0 and not self._is_spent_elsewhere(o):
             return f"the {'budgets of the years buy' if self.money == 'annual' else 'budget buys'} no more"
         return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"

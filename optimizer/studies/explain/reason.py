@@ -31,39 +31,11 @@ from optimizer.studies.explain.questions import (
     without_annual_budget,
     without_budgets,
 )
+from optimizer.studies.explanation import Reason
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 # Which budget is too small: that of all years together, or that of single years.
 ShortBudget = Literal["budget", "annual"]
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why nothing survives."""
-
-    # The fewest shocks, and segments with their floors, that cannot be survived together.
-    shocks: tuple[str, ...]
-    segments: tuple[str, ...]
-    is_irreducible: bool  # whether each of them is known to be needed for the conflict
-    # How many months of each shock are enough for the conflict; None if all of its window is needed.
-    months: float | None
-    is_money: bool  # whether larger budgets would be enough
-    # Where the gap is largest.
-    shock: str
-    segment: str
-    takers: tuple[str, ...]  # all segments that the short commodity goes into, this one first
-    # First and last period of the shortage.
-    first: str
-    last: str
-    commodity: str  # what is short
-    # Of it in these periods, t.
-    needed: float
-    had: float
-    # If money is the reason: the budget, and the least outlay that survives this conflict.
-    budget: float | None
-    least_outlay: float | None
-    least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
-    because: tuple[str, ...]  # sentences on why there is no more of the commodity
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ that are violated are added.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
@@ -57,6 +56,7 @@ from optimizer.studies.explain.questions import (
     without_annual_budget,
     without_budgets,
 )
+from optimizer.studies.explanation import Repair, RepairKind
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
@@ -136,39 +136,12 @@ def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
             builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
-RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 # How finely floors and demand are scaled.
 TENTHS = 1e-3
 BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the budget in all stays as it is"
 # Digits of the least budget.
 TYPED_DIGITS = 5
-
-
-@dataclass(frozen=True)
-class Repair:
-    """One way to survive everything."""
-
-    kind: RepairKind  # what is changed
-    of: str | None = None  # the option or the segment; None if all of them are changed
-    works: bool | None = None  # whether it works at any size; None if the time ran out before that was known
-    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, sooner), a share
-    # that goes (demand).
-    amount: float | None = None
-    beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
-    # Of a plan that survives with it, money; None if none was found.
-    cost: float | None = None
-    outlay: float | None = None
-    is_proven: bool = False  # whether that plan is the cheapest, to the gap
-    # By segment and year, the floors that remain, shares (floors).
-    floors: dict[str, dict[int, float]] = field(default_factory=dict)
-    tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
-    why: str = ""  # the reason, if it does not work
-
-    @property
-    def keeps_all(self) -> bool:
-        """Whether the floors can be kept as they are."""
-        return self.kind == "floors" and self.works is True and (self.amount or 0.0) >= 1.0
 
 
 def _with_cost(repair: Repair, tried: Tried) -> Repair:

@@ -21,22 +21,22 @@ from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
-from optimizer.algorithms.solving import LISTENER, Alone, best_plan, solve_alone
-from optimizer.audit.report import Report
-from optimizer.audit.result import check_futures
-from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
+from optimizer.audit import Report
+from optimizer.audit.result import audit_error, audit_futures
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
-from optimizer.progress import Listener, Progress, ignore
-from optimizer.results.futures import Decision, FutureResult, FuturesResult, by_time
+from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result
 from optimizer.results.saved import Status
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.solve import PlanConclusion, Timer, open_evaluator, relative_distance, run_record, solve_instance
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.futures.stages import decisions
+from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import shape, withstood
-from optimizer.tolerances import EXACT_GAP, ROUNDING
+from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike
 
 # Of the time that is left, the share that goes to each future by itself.
@@ -338,7 +338,7 @@ class _Search:
         result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
         result = replace(result, seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError([f"{future.name}: {each}" for each in report.disagreements], result)
+            raise audit_error(instance, [f"{future.name}: {each}" for each in report.disagreements], result)
         return result
 
     def _granted(self, number: int, granted: Mapping[str, float]) -> dict[str, float]:
@@ -352,10 +352,10 @@ class _Search:
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
         )
         result = self._result(solved, futures)
-        report = check_futures(self.instance, result)
+        report = audit_futures(self.instance, result)
         result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
         if not report.ok:
-            raise AuditError(report.disagreements, result)
+            raise audit_error(self.instance, report.disagreements, result)
         return result
 
     def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
@@ -366,7 +366,8 @@ class _Search:
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
         distance = relative_distance(cost, bound, gap, gap_bound)
-        calm, parted = self._no_shock_cost(), [each.t for future in self.tree.futures for each in future.answers[:1]]
+        no_shock = self._no_shock_cost()
+        parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
         return FuturesResult(
             status=self._status(solved, results, distance),
@@ -382,7 +383,7 @@ class _Search:
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if calm is None else expected("total_cost") - calm,
+            price_of_survival=None if no_shock is None else expected("total_cost") - no_shock,
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),
@@ -430,22 +431,6 @@ class _Search:
         )
 
 
-def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
-    """A future with its regret; its least cost is that of the cheapest plan known, that of the result included."""
-    label, price = instance.horizon.label, instance.policy.gap_price
-    answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
-    known = FutureResult(future.name, future.probability, answers, result)
-    if not math.isfinite(alone.cost):
-        return known
-    if price is None and alone.gap > 0:
-        return replace(known, least_cost=alone.cost)
-    cost = result.total_cost + (price or 0.0) * result.survival_gap
-    # A plan that leaves a gap is no plan to regret by.
-    least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
-    bound = min(alone.bound, least)
-    return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
-
-
 def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
     """The survival gap of a future in a model: that of its listed shocks, and of the worst attack at each start."""
     assert solved.values is not None
@@ -463,32 +448,3 @@ def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> fl
 def _kept(record: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record of a run that a result of several futures has."""
     return {key: value for key, value in record.items() if key not in ("costs", "outlays")}
-
-
-def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
-    """All purchases, each once with the futures that make it alike: those that cannot be distinguished then."""
-    made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
-    for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
-        for each in purchases_of(future.instance, result):
-            key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
-            made.setdefault(key, []).append((number, each))
-    joined = []
-    for some in made.values():
-        names, paid = tuple(tree.futures[n].name for n, _ in some), tuple(each.paid[0] for _, each in some)
-        joined.append(replace(some[0][1], futures=names, paid=paid))
-    return by_time(joined)
-
-
-def purchases_of(instance: Instance, result: Result) -> list[Decision]:
-    """What a plan of one future buys, in no order; each without the names of futures."""
-    horizon, found = instance.horizon, list[Decision]()
-    for build in result.plan.builds:
-        paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)
-        found.append(Decision(**vars(build), futures=(), paid=(paid,)))
-    for o, fills in result.plan.fills.items():
-        stock = instance.stocks[o]
-        for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):
-            if fill > ROUNDING * max(fills):
-                year, label = horizon.year(t), horizon.label(t)
-                found.append(Decision(o, stock.kind, t, year, label, fill, False, (), True, (paid,)))
-    return found

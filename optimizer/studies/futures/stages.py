@@ -1,4 +1,4 @@
-"""What the plan of several futures buys, from one answer to the next, and in which branches.
+"""What the plan of several futures decides and buys, from one answer to the next, and in which branches.
 
 stage   the periods from one date at which questions are answered to the next; the first ends with the first answer
 order   a build, or all purchases of a stockpile in one stage, with the futures in which they are the same
@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from optimizer.instance.questions import Question
-from optimizer.instance.schema import Instance
-from optimizer.results.futures import Decision, FuturesResult
-from optimizer.tolerances import SAME_VALUE
+from optimizer.instance.schema import FutureTree, Instance
+from optimizer.results.futures import Decision, FuturesResult, by_time
+from optimizer.results.result import Result
+from optimizer.tolerances import ROUNDING, SAME_VALUE
 
 ALL = "all branches"
 # An option that is bought in more different ways than this in one stage is one order with ranges, where orders are
@@ -271,3 +272,32 @@ def _titles(questions: Mapping[str, Question]) -> Iterator[tuple[str, str]]:
         for name, branch in question.branches.items():
             yield from [(name, branch.name)] if branch.name and branch.name != name else []
             yield from _titles(branch.futures)
+
+
+def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
+    """All purchases, each once with the futures that make it alike: those that cannot be distinguished then."""
+    made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
+    for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
+        for each in purchases_of(future.instance, result):
+            key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
+            made.setdefault(key, []).append((number, each))
+    joined = []
+    for some in made.values():
+        names, paid = tuple(tree.futures[n].name for n, _ in some), tuple(each.paid[0] for _, each in some)
+        joined.append(replace(some[0][1], futures=names, paid=paid))
+    return by_time(joined)
+
+
+def purchases_of(instance: Instance, result: Result) -> list[Decision]:
+    """What a plan of one future buys, in no order; each without the names of futures."""
+    horizon, found = instance.horizon, list[Decision]()
+    for build in result.plan.builds:
+        paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)
+        found.append(Decision(**vars(build), futures=(), paid=(paid,)))
+    for o, fills in result.plan.fills.items():
+        stock = instance.stocks[o]
+        for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):
+            if fill > ROUNDING * max(fills):
+                year, label = horizon.year(t), horizon.label(t)
+                found.append(Decision(o, stock.kind, t, year, label, fill, False, (), True, (paid,)))
+    return found

@@ -17,7 +17,7 @@ gap. With expected cost, `perfect` is the probabilities times the least costs of
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from optimizer import formulation
@@ -28,22 +28,21 @@ from optimizer.algorithms.solving import Alone
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
-from optimizer.progress import Listener, Progress, ignore
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
-from optimizer.results.plan import Plan, ReadOnly
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Settings, interruptible
-from optimizer.studies.frames import of_futures_study
-from optimizer.studies.futures.solve import purchases_of, search_futures
+from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.futures.solve import search_futures
+from optimizer.studies.futures.stages import purchases_of
 from optimizer.studies.futures.timing import (
     Dates,
     FollowedPlan,
+    FuturesStudy,
     MeasuredCost,
     OwnOrder,
     QuestionTiming,
     TimedQuestion,
     Timing,
-    band_dict,
     informed_cost,
     known_at_once,
     never_known,
@@ -55,100 +54,11 @@ from optimizer.studies.futures.timing import (
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference, before_measure, finite_or_none
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-
-@dataclass(frozen=True)
-class FuturesStudy(ReadOnly):
-    """The value of deciding later and of knowing earlier.
-
-    Attributes:
-        instance: with its questions.
-        measure: what costs are values of, in words.
-        adaptive: the plan of `solve`.
-        costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
-        questions: each question at other dates.
-        alone: the plan of each future alone, in the order of the tree; None where it was not reached.
-        followed: the regret table; pairs that were not reached are left out.
-        orders: what these plans have in common; None where one of them was not reached.
-        tolerance: money to which costs are proven.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
-    """
-
-    instance: Instance = field(repr=False)
-    measure: str
-    adaptive: FuturesResult = field(repr=False)
-    costs: dict[str, MeasuredCost] = field(default_factory=dict)
-    questions: tuple[QuestionTiming, ...] = ()
-    alone: tuple[Result | None, ...] = field(default=(), repr=False)
-    followed: tuple[FollowedPlan, ...] = ()
-    orders: tuple[OwnOrder, ...] | None = None
-    tolerance: float | None = None
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-
-    frames = property(of_futures_study)
-
-    @property
-    def flexibility(self) -> ProvenDifference | None:
-        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves a gap."""
-        return self._more("static", "adaptive")
-
-    @property
-    def information(self) -> ProvenDifference | None:
-        """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
-        return self._more("adaptive", "perfect")
-
-    def _more(self, what: str, than: str) -> ProvenDifference | None:
-        found = self.costs.get(what)
-        return None if found is None else found.more(self.costs.get(than))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
-        kinds = ("adaptive", "static", "perfect")
-        costs = {kind: self.costs[kind].to_dict() if kind in self.costs else None for kind in kinds}
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "survives": self.adaptive.survives,
-            "measure": self.measure,
-            "tolerance": self.tolerance,
-            **costs,
-            "flexibility": band_dict(self.flexibility),
-            "information": band_dict(self.information),
-            "probabilities_given": self.adaptive.are_probabilities_given,
-            "futures": [self.figures_in(number) for number in range(len(self.instance.tree.futures))],
-            "questions": [each.to_dict() for each in self.questions],
-            "regret": [each.to_dict() for each in self.followed],
-            "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-    def figures_in(self, number: int) -> dict[str, Any]:
-        """A future: what it costs under the adaptive plan, and alone."""
-        future, own = self.instance.tree.futures[number], self.alone[number]
-        under = self.adaptive.futures[number] if self.adaptive.futures else None
-        found: dict[str, Any] = {"name": future.name, "probability": future.probability}
-        found["adaptive_cost"] = None if under is None else under.cost
-        figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
-        if own is not None:
-            figures = {
-                "least_cost": finite_or_none(own.total_cost),
-                "least_bound": own.bound,
-                "outlay": finite_or_none(own.outlay),
-                "gap": finite_or_none(own.survival_gap),
-                "survives": own.survives,
-            }
-        return found | figures
 
 
 def futures_study(
@@ -307,23 +217,23 @@ class _FuturesSearch:
         if not found.futures:
             return found, Measure("total cost", 0.0, self.settings.mip_gap)
         price = found.price_of_survival
-        calm = None if price is None else found.expected_cost - price
-        measure = Measure.of(found.expected_cost, calm, self.settings.mip_gap, found.survival_gap)
+        no_shock = None if price is None else found.expected_cost - price
+        measure = Measure.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
         if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
-            found = self._proven_adaptive(found, measure, calm)
+            found = self._proven_adaptive(found, measure, no_shock)
         return found, measure
 
     def _first_adaptive(self) -> FuturesResult:
         self.listener(Progress(task="the adaptive plan"))
         return search_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
 
-    def _proven_adaptive(self, found: FuturesResult, measure: Measure, calm: float | None) -> FuturesResult:
+    def _proven_adaptive(self, found: FuturesResult, measure: Measure, no_shock: float | None) -> FuturesResult:
         """The plan once more, proven to the tolerance of the measure; the first one where the time runs out."""
         settings = measure.settings(self.settings)
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
-        return replace(again, price_of_survival=None if calm is None else again.expected_cost - calm)
+        return replace(again, price_of_survival=None if no_shock is None else again.expected_cost - no_shock)
 
     # All that is solved for.
 

@@ -1,4 +1,4 @@
-"""What a study of futures asks and remembers: dates of answers, orders of own plans, and costs of the measure.
+"""What a study of futures asks, remembers and returns: dates of answers, orders of own plans, costs of the measure.
 
 With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
 branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
@@ -17,7 +17,7 @@ signpost      the first date of it in the plans that have it, and the questions 
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from optimizer.errors import Finding, Place
@@ -25,8 +25,11 @@ from optimizer.instance.overrides import Way, find_ways
 from optimizer.instance.questions import MeasureName, each_question
 from optimizer.instance.schema import Answer, Instance
 from optimizer.results.futures import Decision, FuturesResult
+from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
-from optimizer.studies.measure import ProvenDifference, finite_or_none
+from optimizer.results.saved import finite_or_none
+from optimizer.studies.frames import of_futures_study
+from optimizer.studies.measure import ProvenDifference
 
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
@@ -372,3 +375,92 @@ def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Res
         "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
     }
     return MeasuredCost(status, *values[kind], gap)
+
+
+@dataclass(frozen=True)
+class FuturesStudy(ReadOnly):
+    """The value of deciding later and of knowing earlier.
+
+    Attributes:
+        instance: with its questions.
+        measure: what costs are values of, in words.
+        adaptive: the plan of `solve`.
+        costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
+        questions: each question at other dates.
+        alone: the plan of each future alone, in the order of the tree; None where it was not reached.
+        followed: the regret table; pairs that were not reached are left out.
+        orders: what these plans have in common; None where one of them was not reached.
+        tolerance: money to which costs are proven.
+        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
+        notes: what the user should know.
+        seconds: that it took.
+    """
+
+    instance: Instance = field(repr=False)
+    measure: str
+    adaptive: FuturesResult = field(repr=False)
+    costs: dict[str, MeasuredCost] = field(default_factory=dict)
+    questions: tuple[QuestionTiming, ...] = ()
+    alone: tuple[Result | None, ...] = field(default=(), repr=False)
+    followed: tuple[FollowedPlan, ...] = ()
+    orders: tuple[OwnOrder, ...] | None = None
+    tolerance: float | None = None
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    frames = property(of_futures_study)
+
+    @property
+    def flexibility(self) -> ProvenDifference | None:
+        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves a gap."""
+        return self._more("static", "adaptive")
+
+    @property
+    def information(self) -> ProvenDifference | None:
+        """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
+        return self._more("adaptive", "perfect")
+
+    def _more(self, what: str, than: str) -> ProvenDifference | None:
+        found = self.costs.get(what)
+        return None if found is None else found.more(self.costs.get(than))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        kinds = ("adaptive", "static", "perfect")
+        costs = {kind: self.costs[kind].to_dict() if kind in self.costs else None for kind in kinds}
+        return {
+            "instance": self.instance.title,
+            "currency": self.instance.currency,
+            "survives": self.adaptive.survives,
+            "measure": self.measure,
+            "tolerance": self.tolerance,
+            **costs,
+            "flexibility": band_dict(self.flexibility),
+            "information": band_dict(self.information),
+            "probabilities_given": self.adaptive.are_probabilities_given,
+            "futures": [self.figures_in(number) for number in range(len(self.instance.tree.futures))],
+            "questions": [each.to_dict() for each in self.questions],
+            "regret": [each.to_dict() for each in self.followed],
+            "orders": None if self.orders is None else [each.to_dict() for each in self.orders],
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+    def figures_in(self, number: int) -> dict[str, Any]:
+        """A future: what it costs under the adaptive plan, and alone."""
+        future, own = self.instance.tree.futures[number], self.alone[number]
+        under = self.adaptive.futures[number] if self.adaptive.futures else None
+        found: dict[str, Any] = {"name": future.name, "probability": future.probability}
+        found["adaptive_cost"] = None if under is None else under.cost
+        figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
+        if own is not None:
+            figures = {
+                "least_cost": finite_or_none(own.total_cost),
+                "least_bound": own.bound,
+                "outlay": finite_or_none(own.outlay),
+                "gap": finite_or_none(own.survival_gap),
+                "survives": own.survives,
+            }
+        return found | figures

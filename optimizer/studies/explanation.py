@@ -1,0 +1,150 @@
+"""What an explanation holds: the plan with the value of its parts, or why nothing survives and what would help."""
+
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
+from typing import Any, Literal
+
+from optimizer.results.result import Result
+from optimizer.studies import study_frames
+from optimizer.studies.measure import Measure
+
+PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
+RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
+
+
+@dataclass(frozen=True)
+class PartValue:
+    """What the plan costs without one part, or with that part changed."""
+
+    kind: PartKind  # what is changed
+    of: str  # the shock, family, kind, option or segment
+    survives: bool | None  # whether some plan survives then; None if the time ran out before that was known
+    change: float | None = None  # change of the total cost, money, present value; None if there is no plan
+    # The proven range of the change; None if nothing is proven.
+    low: float | None = None
+    high: float | None = None
+    outlay: float | None = None  # of the plan found then, money, undiscounted
+    needed: float | None = None  # if nothing survives, the least outlay with which some plan would; None if none would
+    months: float | None = None  # how much later or sooner a build comes
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """By when an option has to be ordered."""
+
+    option: str
+    ordered: str  # the period of its first purchase in the plan
+    # The latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
+    as_planned: str | None = None
+    # The latest period with which some plan survives; None if the time ran out, or it can be left out.
+    anyhow: str | None = None
+    can_be_left_out: bool | None = None  # whether some plan survives without it; None if that is not known
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why nothing survives."""
+
+    # The fewest shocks, and segments with their floors, that cannot be survived together.
+    shocks: tuple[str, ...]
+    segments: tuple[str, ...]
+    is_irreducible: bool  # whether each of them is known to be needed for the conflict
+    # How many months of each shock are enough for the conflict; None if all of its window is needed.
+    months: float | None
+    is_money: bool  # whether larger budgets would be enough
+    # Where the gap is largest.
+    shock: str
+    segment: str
+    takers: tuple[str, ...]  # all segments that the short commodity goes into, this one first
+    # First and last period of the shortage.
+    first: str
+    last: str
+    commodity: str  # what is short
+    # Of it in these periods, t.
+    needed: float
+    had: float
+    # If money is the reason: the budget, and the least outlay that survives this conflict.
+    budget: float | None
+    least_outlay: float | None
+    least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
+    because: tuple[str, ...]  # sentences on why there is no more of the commodity
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One way to survive everything."""
+
+    kind: RepairKind  # what is changed
+    of: str | None = None  # the option or the segment; None if all of them are changed
+    works: bool | None = None  # whether it works at any size; None if the time ran out before that was known
+    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, sooner), a share
+    # that goes (demand).
+    amount: float | None = None
+    beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
+    # Of a plan that survives with it, money; None if none was found.
+    cost: float | None = None
+    outlay: float | None = None
+    is_proven: bool = False  # whether that plan is the cheapest, to the gap
+    # By segment and year, the floors that remain, shares (floors).
+    floors: dict[str, dict[int, float]] = field(default_factory=dict)
+    tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
+    why: str = ""  # the reason, if it does not work
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the floors can be kept as they are."""
+        return self.kind == "floors" and self.works is True and (self.amount or 0.0) >= 1.0
+
+
+ExplanationPart = Result | Reason | Repair | PartValue | Deadline
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A plan with the value of its parts, or with the reason why nothing survives and what would help.
+
+    Attributes:
+        result: the plan, audited.
+        accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
+            survives.
+        within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
+        worths: if the plan survives, the value of each of its parts.
+        deadlines: if the plan survives, by when each option has to be ordered.
+        repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
+        reason: if nothing survives, why; None if that was not found in time.
+        is_complete: whether every question was answered before the time ran out.
+    """
+
+    result: Result
+    accuracy: float
+    within: float | None = None
+    measure: Measure | None = None
+    worths: tuple[PartValue, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    reason: Reason | None = None
+    is_complete: bool = False
+
+    frames = property(study_frames.of_explanation)
+    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
+
+    def __repr__(self) -> str:
+        found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
+        return f"<Explanation of {self.result!r}: {found}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual."""
+        return {
+            "instance": self.result.instance,
+            "currency": self.result.currency,
+            "status": self.result.status,
+            "complete": self.is_complete,
+            "gap": self.accuracy,
+            "within": self.within,
+            "measure": None if self.measure is None else self.measure.to_dict(),
+            "plan": self.result.to_dict(whole=False),
+            "worths": [asdict(value) for value in self.worths],
+            "deadlines": [asdict(deadline) for deadline in self.deadlines],
+            "reason": None if self.reason is None else asdict(self.reason),
+            "repairs": [asdict(repair) for repair in self.repairs],
+        }

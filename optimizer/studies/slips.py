@@ -1,0 +1,162 @@
+"""What happens if decisions slip by a year, everything else of a plan held.
+
+A build is decided at the first decision point a year later, or not within the horizon; all purchases of a stockpile
+move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place of what is
+late.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from optimizer.errors import Finding
+from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
+from optimizer.instance.schema import Instance
+from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import Build, Outcome, Plan
+from optimizer.results.result import Result, hardest_of
+from optimizer.solver import Settings
+from optimizer.studies.given_plan import operate_given, read_plans
+from optimizer.studies.purchases import (
+    Slip,
+    SlipsByFuture,
+    first_year,
+    hardest_future,
+    orders_of,
+    slip_groups,
+    unserved_money,
+    unserved_tonnes,
+)
+from optimizer.studies.what_if import WhatIfSolver
+from optimizer.tolerances import NEGLIGIBLE
+
+
+def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
+    """The plan with what it decides of some options in a calendar year a year later."""
+    late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
+    builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
+    for build in plan.builds:
+        if (build.option, build.t) in late:
+            _add_late(instance, builds, build)
+    fills = {o: _later(row, instance.horizon.per_year) if o in options else row for o, row in plan.fills.items()}
+    # Stocks follow from the purchases.
+    return Plan(tuple(builds.values()), fills, {})
+
+
+def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: Build) -> None:
+    """Add a build at the first decision point a year later, to one that is there where there is one."""
+    horizon = instance.horizon
+    t = next((t for t in horizon.decisions if t >= build.t + horizon.per_year), None)
+    if t is None:
+        return
+    there = builds.get((build.option, t))
+    size, opened = build.size + (there.size if there else 0.0), build.opened or bool(there and there.opened)
+    moved = replace(build, t=t, year=horizon.year(t), period=horizon.label(t), size=size, opened=opened)
+    builds[build.option, t] = moved
+
+
+def _later(row: Sequence[float], periods: int) -> tuple[float, ...]:
+    return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
+
+
+def find_slips(
+    instance: Instance,
+    result: Result,
+    groups: Iterable[Sequence[str]],
+    year: int,
+    settings: Settings,
+    step: Callable[[Sequence[str]], None] = lambda options: None,
+) -> tuple[Slip, ...]:
+    """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
+
+    Raises:
+        GivenPlanError: an option cannot be bought a year later, whatever the rules.
+        SolverError: the solver failed. AuditError: a plan and its figures disagree.
+    """
+    found = []
+    with WhatIfSolver(instance, settings) as solver:
+        for options in groups:
+            if settings.is_late:
+                break
+            step(options)
+            moved = slip_by_a_year(instance, result.plan, options, year)
+            late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
+            found.append(_compare(instance, result, late.result, tuple(options), late.broken_rules))
+    return tuple(found)
+
+
+def _compare(
+    instance: Instance, before: Result, after: Result, options: tuple[str, ...], rules: tuple[Finding, ...]
+) -> Slip:
+    was = {outcome.name: outcome for outcome in before.shocks}
+    pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
+    failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
+    cost = after.total_cost - before.total_cost
+    worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
+    if worst is None:
+        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
+    now, late = worst
+    return Slip(
+        options,
+        failed,
+        late.name,
+        late.gap - now.gap,
+        _below_floors(late) - _below_floors(now),
+        unserved_tonnes(late) - unserved_tonnes(now),
+        unserved_money(instance, late) - unserved_money(instance, now),
+        cost,
+        rules,
+    )
+
+
+def _most(
+    pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
+) -> tuple[Outcome, Outcome] | None:
+    """The shock, as it was and as it is, in which a figure grows most; None where it grows in none."""
+    most = max(pairs, key=lambda pair: figure(pair[1]) - figure(pair[0]), default=None)
+    if most is None or figure(most[1]) - figure(most[0]) <= NEGLIGIBLE * max(1.0, figure(most[1])):
+        return None
+    return most
+
+
+def _below_floors(outcome: Outcome) -> float:
+    return sum(each.below_floor for each in outcome.segments.values())
+
+
+def find_brief_slips(
+    instance: Instance,
+    result: Result,
+    settings: Settings,
+    task: Callable[[str], None] = lambda name: None,
+    *,
+    is_each: bool = True,
+) -> tuple[Slip, ...]:
+    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
+    if result.adversary is not None or result.baseline is None or not result.shocks:
+        return ()
+    year = first_year(instance, result)
+    groups = slip_groups(orders_of(instance, result, year))[: None if is_each else 1]
+
+    def step(options: Sequence[str]) -> None:
+        task(f"a slip of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
+
+    return find_slips(instance, result, groups, year, settings, step)
+
+
+def find_futures_slips(
+    result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
+) -> SlipsByFuture:
+    """What slips by a year do, by future: of all decisions together, and of each where the worst shock is.
+
+    Arguments are those of `find_brief_slips`.
+    """
+    futures = [(each, instance_of(each.result)) for each in result.futures]
+    if not any(future.result.shocks for future, _ in futures):
+        return {}
+    worst = hardest_future(futures)
+    return {
+        future.name: find_brief_slips(
+            instance.by_expected_cost(), future.result, settings, task, is_each=future is worst
+        )
+        for future, instance in futures
+    }
