@@ -3,7 +3,8 @@
 Presolve leaves about half of the rows, and a stronger relaxation. The basis of a node's parent is at hand, but its edge
 weights are not: steepest-edge weights would have to be computed anew for each node, which takes longer than the few
 dozen iterations themselves. So nodes take Devex weights, which begin at one (Forrest, Goldfarb: Steepest-edge simplex
-algorithms for linear programming, Mathematical Programming 57, 1992).
+algorithms for linear programming, Mathematical Programming 57, 1992). Nor are their costs perturbed: what perturbation
+leaves to repair takes more iterations than it saves in so few.
 """
 
 import contextlib
@@ -33,11 +34,13 @@ from optimizer.tolerances import REPORTED_OBJECTIVE
 # So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
 # rounds to and nothing was learned, so many times those of the first relaxation, or as the share of the tree that is
 # closed promises so many times in all: less than a solver's first cuts take.
-MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 5, 32
+MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 16, 32
 # So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
 # A relaxation after one of less than so many seconds is solved at once, not in a thread that Ctrl-C can stop.
 SHORT = 0.1
+# From a basis, costs are perturbed only once so many iterations were not enough.
+MOST_UNPERTURBED, PERTURBATION = 500, "dual_simplex_cost_perturbation_multiplier"
 # After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
 MOST_FAILURES = 2
 
@@ -235,6 +238,8 @@ class HighsRelaxations:
         self._settings = replace(settings, tolerance=request.tolerance)
         self._began, self._iterations, self._first, self._solved = time.perf_counter(), 0, 0, 0
         self._patience = patience
+        # Whether there is a basis to start from.
+        self._has_basis = bool(back.highs.getBasis().valid)
         self.best = math.inf
         self.values: Vector | None = None
         # The basis that HiGHS holds, with its factors; None where it is not known.
@@ -279,15 +284,27 @@ class HighsRelaxations:
             highs.setBasis(basis)
         self._held = None
         highs.setOptionValue("objective_bound", limit)
-        highs.setOptionValue("simplex_iteration_limit", iterations or kHighsIInf)
-        objective, found = self._back.relax(self._clock, is_probe=iterations > 0)
+        objective, found = self._relax(iterations)
         self._solved += 1
-        self._iterations += int(highs.getInfo().simplex_iteration_count)
-        self._first = self._first or self._iterations
+        self._first, self._has_basis = self._first or self._iterations, True
         if found is None:
             return Relaxed(objective)
         values = np.array(found.col_value)
         return Relaxed(objective, values[chosen], np.array(found.col_dual)[chosen], values)
+
+    def _relax(self, iterations: int) -> tuple[float, Any]:
+        if self._has_basis:
+            found = self._run(iterations or MOST_UNPERTURBED, 0.0, is_probe=iterations > 0)
+            if iterations or self._back.highs.getModelStatus() != HighsModelStatus.kIterationLimit:
+                return found
+        return self._run(kHighsIInf, 1.0)
+
+    def _run(self, iterations: int, perturbation: float, *, is_probe: bool = False) -> tuple[float, Any]:
+        self._back.highs.setOptionValue("simplex_iteration_limit", iterations)
+        self._back.highs.setOptionValue(PERTURBATION, perturbation)
+        found = self._back.relax(self._clock, is_probe=is_probe)
+        self._iterations += int(self._back.highs.getInfo().simplex_iteration_count)
+        return found
 
     def take(self, relaxed: Relaxed) -> bool:
         """Keep a solution with whole numbers if it is the best."""

@@ -36,7 +36,7 @@ from optimizer.solver.base import Vector
 from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 
 # Candidates for strong branching at a node, and iterations for each of their relaxations; with cuts, from which node.
-CANDIDATES, PROBE, STRONG_FROM = 4, 200, 6
+CANDIDATES, PROBE, STRONG_FROM = 8, 100, 6
 # Gains above this share of the objective count as much as this: a child without a solution has no finite one.
 MOST_GAIN = 0.01
 # How much farther from the first relaxation than the last time solutions are guessed to be, and than the last guess.

@@ -116,6 +116,19 @@ def test_no_time_is_no_proof() -> None:
     assert model.solve(history=BranchingHistory()).status == "stopped"
 
 
+@FEW
+@given(st.integers(0, 10_000), st.sampled_from([1, 5]))
+def test_relaxations_that_end_too_soon_go_on_with_perturbed_costs(seed: int, most: int) -> None:
+    sites = Sites(seed)
+    known = sites.model([]).solve()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("optimizer.solver.highs_tree.MOST_UNPERTURBED", most)
+        found = sites.model([]).solve(history=BranchingHistory())
+    assert found.status == "optimal"
+    assert found.objective == pytest.approx(known.objective, rel=1e-9)
+    assert found.bound == pytest.approx(known.objective, rel=1e-6)
+
+
 @pytest.mark.parametrize("most", [0, 1, 5])
 def test_a_search_that_is_given_up_is_left_to_highs(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = Sites(6)
