@@ -11,7 +11,7 @@ Run: python -m tests.house [--names] [--complex] [--kinds]
     lines of a function      mean, 95th percentile, longest
     public names             functions, classes and constants without underscore defined in more than one module
     tests                    lines of tests for each line of the package
-    lever kinds              files outside `levers/` and `audit/levers.py` that name the kind or class of a lever
+    lever kinds              files outside `levers/` and `audit/levers/` that name the kind or class of a lever
     files of a solve         files in which a function runs when `diversify solve instances/tiny.yaml` does
 """
 
@@ -159,10 +159,10 @@ def lever_files() -> list[Path]:
 
 
 def naming_levers() -> dict[str, list[str]]:
-    """Files outside the levers' own that name a lever's kind or class in code, with the names."""
+    """Files outside the levers' own folders that name a lever's kind or class in code, with the names."""
     kinds = set(optimizer.levers.PACKAGE_KINDS)
     known = kinds | {kind.capitalize() for kind in kinds}
-    own = (ROOT / "levers", ROOT / "audit" / "levers.py")
+    own = (ROOT / "levers", ROOT / "audit" / "levers")
     found = {}
     for path in FILES:
         if not any(path.is_relative_to(folder) for folder in own):

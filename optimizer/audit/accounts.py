@@ -27,7 +27,7 @@ from optimizer.audit.auditor import (
     Paths,
     check_running,
 )
-from optimizer.audit.levers import AUDITORS, auditor_of
+from optimizer.audit.levers import auditor_of, package_auditors
 from optimizer.disruptions.shock import BASELINE, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows, Plan
@@ -47,7 +47,7 @@ def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str
 
     What prices rise by is a part where the price of something responds to what is bought.
     """
-    every = (*AUDITORS.values(), *auditors.values())
+    every = (*package_auditors().values(), *auditors.values())
     invested = [part for auditor in every for part in auditor.investment_parts]
     operated = [part for auditor in every for part in auditor.operating_parts]
     plan, operation = ("capex", "fixed cost", "fixed opex"), ("operation", "price support")

@@ -10,7 +10,7 @@ import optimizer as so
 from optimizer import levers as levers_module
 from optimizer.audit import levers
 from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
-from optimizer.audit.levers import SubstitutionAuditor
+from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.disruptions.shock import Path
 from optimizer.errors import ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
@@ -241,7 +241,7 @@ def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., 
 
 
 def test_every_kind_of_the_package_has_an_auditor() -> None:
-    assert set(levers.AUDITORS) == PACKAGE_KINDS
+    assert set(levers.package_auditors()) == PACKAGE_KINDS
     assert all(is_audited(kind) for kind in PACKAGE_KINDS)
 
 

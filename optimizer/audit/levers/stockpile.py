@@ -1,12 +1,4 @@
-"""The auditor of each kind of lever: what it lends, supplies, uses and costs, in plain arithmetic of its own.
-
-leverage      of a deliberate cut of its region, restraint·ℓ is held back; ℓ changes from the year of decision on
-partnership   where the share σ of a process is cut, reliability·C·Δ·σ of it keeps flowing
-stockpile     k[t] = keep·k[t−1] + f[t]; in a shock k'[t] = keep·k'[t−1] − g[t], from the k before its window
-substitution  z t of a segment are served without its commodity, z ≤ C·Δ and z ≤ max_share·D
-
-Kinds that are activities, and nothing more, share their auditor.
-"""
+"""Stockpile: k[t] = keep·k[t−1] + f[t]; in a shock k'[t] = keep·k'[t−1] − g[t], from the k before its window."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +8,6 @@ import numpy as np
 from optimizer.audit.auditor import (
     RESPONSE_PART,
     UNLIMITED,
-    ActivityAuditor,
     Auditor,
     Holding,
     Operation,
@@ -24,42 +15,6 @@ from optimizer.audit.auditor import (
     surcharge_between_points,
 )
 from optimizer.results.plan import Array
-
-
-class LeverageAuditor(Auditor):
-    """What the level in force holds back."""
-
-    def carries(self, holding: Holding) -> Array:
-        """ℓ by period: each build past its lead time, times what erosion or `strength` says of the years since."""
-        option, basis, level = holding.option, holding.basis, np.zeros(len(holding.basis.periods))
-        for build in holding.builds:
-            for t in basis.periods[build.t + holding.lead :]:
-                years = basis.year(t) - basis.year(build.t)
-                strength = option.strength or ()
-                share = [*strength, *strength[-1:] * years][years] if strength else (1.0 - option.erosion) ** years
-                level[t] += build.size * share
-        return level
-
-    def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """cap·σ·restraint·ℓ to each existing process of its region, where σ is deliberate."""
-        if not deliberate or operation.is_baseline:
-            return {}
-        option, level = operation.option, operation.carried[operation.paths.times]
-        return {
-            p: operation.capacity(p) * operation.lost(p, deliberate=True) * option.restraint * level
-            for p, process in operation.basis.instance.processes.items()
-            if process.region == option.region
-        }
-
-
-class PartnershipAuditor(Auditor):
-    """What a deal keeps flowing."""
-
-    def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """σ·reliability·C·Δ to its process."""
-        process = operation.option.process
-        secured = operation.override("reliability", operation.option.reliability) * operation.working
-        return {process: operation.lost(process, deliberate=deliberate) * secured}
 
 
 class StockpileAuditor(Auditor):
@@ -142,56 +97,3 @@ class StockpileAuditor(Auditor):
         if operation.is_baseline:
             return {}
         return {"operation": operation.option.release_cost * operation.flow("released")}
-
-
-class SubstitutionAuditor(Auditor):
-    """What is substituted, what that takes and costs."""
-
-    flows = ("substituted",)
-    operating_parts = ("substitution",)
-
-    def least_scale(self, option: Any, scales: Scales) -> float:
-        """Errors are measured against the demand of the segment."""
-        return scales.segments[option.demand]
-
-    def check(self, operation: Operation) -> None:
-        """capacity: 0 ≤ z ≤ C·Δ; share: z ≤ max_share·D."""
-        amount, demanded = operation.flow("substituted"), operation.demanded(operation.option.demand)
-        operation.at_most("capacity", amount, operation.working)
-        operation.at_most("share", amount, operation.option.max_share * demanded, demanded)
-        operation.at_most("capacity", 0.0, amount)
-
-    def uses(self, operation: Operation) -> Mapping[str, Array]:
-        """input·z."""
-        amount = operation.flow("substituted")
-        return {commodity: share * amount for commodity, share in operation.option.input.items()}
-
-    def serves(self, operation: Operation) -> Mapping[str, Array]:
-        """z of the segment."""
-        return {operation.option.demand: operation.flow("substituted")}
-
-    def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """cost·z."""
-        cost = operation.series(operation.option.cost) * operation.override("cost", 1.0)
-        return {"substitution": cost * operation.flow("substituted")}
-
-
-AUDITORS: dict[str, Auditor] = {
-    **dict.fromkeys(("ally", "recycling", "refining"), ActivityAuditor()),
-    "leverage": LeverageAuditor(),
-    "partnership": PartnershipAuditor(),
-    "stockpile": StockpileAuditor(),
-    "substitution": SubstitutionAuditor(),
-}
-# Auditors of levers from outside the package, by kind.
-_REGISTERED: dict[str, Auditor] = {}
-
-
-def register_auditor(kind: str, auditor: Auditor) -> None:
-    """Let a kind from outside the package be audited."""
-    _REGISTERED[kind] = auditor
-
-
-def auditor_of(kind: str) -> Auditor | None:
-    """The auditor of a kind of lever; None where there is none."""
-    return _REGISTERED.get(kind) or AUDITORS.get(kind)
