@@ -121,17 +121,17 @@ class TreeBackEnd(HighsBackEnd):
         return tree, source
 
     def _is_proof(self, request: SolveRequest, history: BranchingHistory) -> bool:
-        """Whether the tree has to prove little: the cutoff is as near to the relaxation as solutions were before.
+        """Whether the tree has to prove little: a similar search found a solution, or nothing below the cutoff is left.
 
-        Then its basis saves more than presolve does.
+        Then the basis of the relaxation saves more than presolve does.
         """
         if self._basis is not None:
             self._highs.setBasis(self._basis)
             self._basis = None
         if self._last is None or self._last[1].values is None or not self._highs.getBasis().valid:
             return False
-        room = request.cutoff - float(self._last[1].values @ request.costs)
-        return np.array_equal(self._last[0].costs, request.costs) and room * request.money <= history.distance
+        is_closed = request.cutoff <= float(self._last[1].values @ request.costs)
+        return np.array_equal(self._last[0].costs, request.costs) and (history.distance > 0.0 or is_closed)
 
     @contextlib.contextmanager
     def _presolved(self, request: SolveRequest, *, is_proof: bool) -> Iterator[tuple[Any, Indices, Sequence[int]]]:
