@@ -17,7 +17,7 @@ from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
-from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
+from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
 from optimizer.units import fixed, short, si, si_up
 
 if TYPE_CHECKING:
@@ -273,13 +273,26 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
     return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
 
 
-def band_words(instance: Instance, bands: Bands | None) -> Iterator[tuple[str, str]]:
-    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges."""
+def band_words(
+    instance: Instance, bands: Bands | None, own: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+) -> Iterator[tuple[str, str]]:
+    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges.
+
+    Args:
+        instance: what was solved.
+        bands: of its samples, if known.
+        own: total cost, outlay and survival gap of the plan itself; of those outside their band it is said why.
+    """
     if bands is not None:
         figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
         parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
         where = f"5 % to 95 % of {plural(bands.used, 'sample')} of all {plural(bands.numbers, 'number')} with a range"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
+        for (label, spread), value in zip(figures, own, strict=True):
+            margin = SAME_VALUE * abs(value)
+            if value < spread.p5 - margin or value > spread.p95 + margin:
+                side = "less" if value < spread.p5 else "more"
+                tail += f"; with the file's own numbers, as above, {label} is {side} than in 95 % of them"
         yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}"
     elif instance.uncertain:
         what = plural(len(instance.uncertain), "number")

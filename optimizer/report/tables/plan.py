@@ -53,6 +53,7 @@ WIDE_WITH_BARS = 76
 # The frames that are written as CSV files, as far as they have rows where they are optional.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
 # Why shocks can be expected to cost less than the baseline.
+OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
@@ -216,6 +217,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
     first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
     said = {
         FOLDED: any(row.fold.is_many for row in rows),
+        OTHER: any(_is_of_another(row, d) for row in rows for d in row.segments),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
         ENDING: any(_sign(row, ending) for row in rows),
@@ -260,9 +262,13 @@ def _cell(instance: Instance, row: Folded, d: str) -> Text:
         return Text("–", style="dim")
     shock, service = row.segments[d]
     text = _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
-    # The shock that the row names is that with the largest gap; the segment may be served least in another.
-    is_other = row.fold.is_many and service.first_failure is not None and shock != row.worst.name
-    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if is_other else text
+    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if _is_of_another(row, d) else text
+
+
+def _is_of_another(row: Folded, d: str) -> bool:
+    """The shock that a row names is that with the largest gap; a segment may be served least in another."""
+    shock, service = row.segments[d]
+    return row.fold.is_many and service.first_failure is not None and shock != row.worst.name
 
 
 def _service_text(service: Service) -> Text:
