@@ -125,8 +125,31 @@ def test_what_is_no_mapping_is_refused_with_the_function_that_reads_files(data: 
 )
 def test_a_path_in_place_of_an_instance_is_refused_with_the_function_that_reads_it(function: str) -> None:
     plans = ["plan.json"] if function == "evaluate" else []
-    with pytest.raises(TypeError, match="an Instance is needed, not str: load reads one from a file"):
+    with pytest.raises(TypeError, match="an Instance is needed, not str: load reads a file"):
         getattr(so, function)("instances/tiny.yaml", *plans)
+
+
+@pytest.mark.parametrize(
+    ("function", "more"),
+    [
+        ("with_budget", [3]),
+        ("under", ["high"]),
+        ("without", ["plant"]),
+        ("forcing", [[("plant", 2026, 20)]]),
+        ("verify", ["plan.json"]),
+        ("verify_plan", ["plan.json"]),
+        ("find_requirements", ["plan.json"]),
+    ],
+)
+def test_so_it_is_by_functions_with_more_arguments(function: str, more: list[Any]) -> None:
+    with pytest.raises(TypeError, match="an Instance is needed, not str: load reads a file"):
+        getattr(so, function)("instances/tiny.yaml", *more)
+
+
+@pytest.mark.parametrize("function", [so.verify, so.verify_plan, so.find_requirements])
+def test_a_path_in_place_of_a_result_is_refused_too(function: Any) -> None:
+    with pytest.raises(TypeError, match="a Result is needed, not str: solve returns one"):
+        function(so.load("instances/tiny.yaml"), "plan.json")
 
 
 @pytest.mark.parametrize("function", [so.stress, so.discover, lambda found: so.write_workbook(found, "plan.xlsx")])

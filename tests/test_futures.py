@@ -72,8 +72,8 @@ def test_what_is_decided_before_the_answer_is_decided_alike() -> None:
 
 def test_the_audit_finds_a_decision_that_was_changed_in_one_future() -> None:
     result = plan("hand_nested.yaml")
-    assert result.problem is not None
-    assert check_futures(result.problem, result).ok
+    assert result.solved_instance is not None
+    assert check_futures(result.solved_instance, result).ok
     first, *rest = result.futures
     for changed in (
         dataclasses.replace(first.result.plan, builds=first.result.plan.builds[1:]),
@@ -86,7 +86,7 @@ def test_the_audit_finds_a_decision_that_was_changed_in_one_future() -> None:
         ),
     ):
         other = dataclasses.replace(first, result=dataclasses.replace(first.result, plan=changed))
-        report = check_futures(result.problem, dataclasses.replace(result, futures=(other, *rest)))
+        report = check_futures(result.solved_instance, dataclasses.replace(result, futures=(other, *rest)))
         assert not report.ok
         assert "war.long.red" in report.disagreements[0]
 
@@ -100,9 +100,10 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
     # The file of it holds no figure of a plan, and nothing in it disagrees.
     saved = FuturesResult.from_dict(json.loads(json.dumps(result.to_dict())))
-    assert so.verify_plan(result.problem, saved).ok
+    assert so.verify_plan(result.solved_instance, saved).ok
     forged = dataclasses.replace(saved, outlay=600.0, bound=1.0)
-    assert [each.split(":")[0] for each in check_futures(result.problem, forged).disagreements] == ["outlay", "bound"]
+    found = check_futures(result.solved_instance, forged).disagreements
+    assert [each.split(":")[0] for each in found] == ["outlay", "bound"]
 
 
 def test_futures_that_part_at_the_end_share_all_before() -> None:

@@ -13,7 +13,7 @@ from optimizer.cli.app import app
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.cli.sections import STUDIES
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.world_map import place_of
+from optimizer.report.figures.world_map import place_of, world_map
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
 from optimizer.studies.compare import frontier
@@ -197,6 +197,18 @@ def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
     assert done.stderr.count("Warning: No font here has \ue123: boxes stand in their place.") == 1
     assert "Glyph" not in done.stderr
     assert (tmp_path / "x.png").stat().st_size > 10_000
+
+
+def test_map_counts_an_option_that_is_ordered_twice_once(tiny: Book) -> None:
+    # The plant and the reserve are bought at home; a second order of the plant adds its money, and no option.
+    plant = next(move for move in tiny.own.moves if not move.purchases)
+    drawn = tiny.own.chains["baseline"][0]
+    once, twice = (
+        next(each for each in world_map(tiny.instance, drawn, moves).regions if each.region == "home")
+        for moves in (tiny.own.moves, (*tiny.own.moves, plant))
+    )
+    assert (once.options, twice.options) == (2, 2)
+    assert twice.spent == pytest.approx(once.spent + plant.paid)
 
 
 def test_map_adds_up_what_reaches_the_segments_and_what_crosses(tiny: Book) -> None:

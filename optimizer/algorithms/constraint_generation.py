@@ -155,10 +155,10 @@ class ScenarioSearch(Search):
 
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
-    # Of the integers: the next LP relaxation, the plan of the last round, and the result that ended the loop.
-    _next: SolveResult | None = None
-    latest: SearchResult | None = None
-    _failed: SearchResult | None = None
+    # Of the integers.
+    _next: SolveResult | None = None  # the next LP relaxation
+    latest: SearchResult | None = None  # the plan of the last round
+    _failed: SearchResult | None = None  # the result that ended the loop
     _is_first = True
     # Of a share of an ensemble: a plan that is known to survive it.
     _known: ExcusedPlan | None = None
@@ -383,8 +383,8 @@ class ScenarioSearch(Search):
     @property
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
-        is_expected = self.instance.policy.objective.kind == "expected"
-        return self.problem.is_default and not self.tree.is_single and is_expected and is_estimable(self.instance)
+        is_estimated = self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
+        return self.problem.is_default and not self.tree.is_single and is_estimated
 
     @property
     def _is_expected(self) -> bool:

@@ -29,7 +29,7 @@ count, to excuse r in place of s leaves no more. The cost of a sample with a pro
 excused, and with a price of gaps a floor may be missed that could be kept: there the order says nothing.
 
 Samples are added as a search goes on. Each time the row is written anew for all that are held; the new one implies
-the old. Samples that a model does not hold may fail as well: `too_many` counts them.
+the old. Samples that a model does not hold may fail as well: `without_allowed` counts them.
 
 Source: Luedtke, Ahmed: A sample approximation approach for optimization with probabilistic constraints, SIAM Journal on
 Optimization 19(2), 2008.

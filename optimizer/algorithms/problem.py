@@ -5,7 +5,7 @@ Of the plans that keep every floor the one of least cost is found, unless a `Pro
     objective   what is minimised: cost, outlay, the size of an option …
     rows        rows beside those of the instance: a limit on cost, an option that is left out …
     gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
-    cost_limit  what a plan may cost, with the price of its gaps where they have one
+    cost_limit  what the objective may be; of cost, with the price of gaps where they have one
 
 Rows are written once, before any shock without a probability is added.
 
@@ -69,7 +69,7 @@ class SearchResult:
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
     values: Vector | None = None  # by column; None where there is no plan
-    # Total cost of `values` and its proven lower bound.
+    # The objective of the problem at `values`, by default the total cost, and its proven lower bound.
     cost: float = float("inf")
     bound: float = float("-inf")
     # The least survival gap and its proven lower bound; 0 where every floor is kept.

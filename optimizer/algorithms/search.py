@@ -239,7 +239,7 @@ class Search:
 
     def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
         """Keep the end of a round in the history, and pass it on."""
-        event = Progress(
+        step = Progress(
             phase=phase,
             seconds=time.perf_counter() - self.began,
             best=best,
@@ -249,8 +249,8 @@ class Search:
             violated=len(violations),
             worst_gap=max((each.gap for each in violations), default=0.0),
         )
-        self.history.append(event)
-        self.listener(event)
+        self.history.append(step)
+        self.listener(step)
 
     def save(self, phase: str, facts: Mapping[str, Any], arrays: Arrays) -> None:
         """Write a checkpoint, if one was requested."""
@@ -259,7 +259,7 @@ class Search:
         known = {
             "phase": phase,
             "written": self.listed.numbers(self.shocks),
-            "history": [event.record() for event in self.history],
+            "history": [step.record() for step in self.history],
         }
         try:
             self.checkpoint.save(State({**known, **facts}, arrays | self.evaluator.bases()))

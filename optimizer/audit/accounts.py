@@ -97,7 +97,7 @@ def audit_plan(instance: Instance, plan: Plan, report: Report) -> PlanAccounts:
     """Sizes, ties, what works when, stocks, and what all of it costs."""
     found = {o: auditor_of(option.kind) for o, option in instance.options.items()}
     auditors = {o: auditor for o, auditor in found.items() if auditor is not None}
-    basis = AuditBasis(instance, report, _openings(instance, auditors))
+    basis = AuditBasis(instance, report, _initial_stocks(instance, auditors))
     holdings = _holdings(basis, plan)
     for o, auditor in auditors.items():
         auditor.check_plan(holdings[o])
@@ -110,13 +110,13 @@ def audit_plan(instance: Instance, plan: Plan, report: Report) -> PlanAccounts:
     return PlanAccounts(basis, auditors, holdings, carried, costs, outlays)
 
 
-def _openings(instance: Instance, auditors: Mapping[str, Auditor]) -> Mapping[str, float]:
+def _initial_stocks(instance: Instance, auditors: Mapping[str, Auditor]) -> Mapping[str, float]:
     """By commodity, the largest stock before the first period, t."""
-    openings: dict[str, float] = {}
+    initial: dict[str, float] = {}
     for o, auditor in auditors.items():
-        for commodity, amount in auditor.openings(instance.options[o]).items():
-            openings[commodity] = max(amount, openings.get(commodity, 0.0))
-    return openings
+        for commodity, amount in auditor.initial_stocks(instance.options[o]).items():
+            initial[commodity] = max(amount, initial.get(commodity, 0.0))
+    return initial
 
 
 def _holdings(basis: AuditBasis, plan: Plan) -> dict[str, Holding]:
@@ -149,7 +149,7 @@ def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: 
     basis = holding.basis
     discounts = np.array([basis.discount(t) for t in range(len(basis.periods) + 1)])
     investments = auditor.investments(holding)
-    for booked in (investments, auditor.holding_costs(holding)):
+    for booked in (investments, auditor.recurring_costs(holding)):
         for part, amounts in booked.items():
             costs[part] += math.fsum(discounts[: len(amounts)] * amounts)
     for amounts in investments.values():

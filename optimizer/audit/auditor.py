@@ -36,7 +36,7 @@ class Scales:
 
     Args:
         instance: the instance.
-        openings: by commodity, the largest stock before the first period, t.
+        initial_stocks: by commodity, the largest stock before the first period, t.
 
     Attributes:
         least: of any row.
@@ -45,12 +45,12 @@ class Scales:
         segments: of a segment's demand and of what stands in for it.
     """
 
-    def __init__(self, instance: Instance, openings: Mapping[str, float]) -> None:
+    def __init__(self, instance: Instance, initial_stocks: Mapping[str, float]) -> None:
         self._segments = {d: _largest(instance, demand) for d, demand in instance.demands.items()}
         self._commodities = dict.fromkeys(instance.commodities, 0.0)
         for d, demand in instance.demands.items():
             self._raise(demand.commodity, self._segments[d])
-        for commodity, amount in openings.items():
+        for commodity, amount in initial_stocks.items():
             self._raise(commodity, amount)
         self._top = max(self._commodities.values(), default=0.0)
         self._spread(instance)
@@ -105,13 +105,13 @@ class AuditBasis:
         scales: how large the rows of each part of the instance are.
     """
 
-    def __init__(self, instance: Instance, report: Report, openings: Mapping[str, float]) -> None:
+    def __init__(self, instance: Instance, report: Report, initial_stocks: Mapping[str, float]) -> None:
         self.instance, self.report = instance, report
         self.horizon = instance.horizon
         self.delta = instance.horizon.delta
         self.periods = list(instance.horizon.periods)
         self.labels = [self.horizon.label(t) for t in self.periods]
-        self.scales = Scales(instance, openings)
+        self.scales = Scales(instance, initial_stocks)
         self._series: dict[Any, Array] = {}
 
     def year(self, t: int) -> int:
@@ -323,7 +323,7 @@ class Auditor:
     operating_parts: tuple[str, ...] = ()
     is_stock: bool = False
 
-    def openings(self, option: Any) -> Mapping[str, float]:
+    def initial_stocks(self, option: Any) -> Mapping[str, float]:
         """By commodity, t that it holds before the first period."""
         return {}
 
@@ -347,8 +347,8 @@ class Auditor:
             fixed[build.t] += holding.option.fixed_cost if build.opened else 0.0
         return {"capex": capex, "fixed cost": fixed}
 
-    def holding_costs(self, holding: Holding) -> Mapping[str, Array]:
-        """Other money by part and period that the plan costs; one period more than the horizon has is its end."""
+    def recurring_costs(self, holding: Holding) -> Mapping[str, Array]:
+        """What else the plan costs, money by part and period; one period more than the horizon has is its end."""
         return {"fixed opex": holding.option.fixed_opex * holding.basis.delta * holding.installed()}
 
     def check(self, operation: Operation) -> None:

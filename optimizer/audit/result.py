@@ -31,10 +31,10 @@ from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.edits import without_disruptions
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import Instance, require_instance
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.results.result import FIGURES, Result, first_largest, weakest
+from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER
 
@@ -57,6 +57,8 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
         >>> so.verify(instance, so.solve(instance)).ok
         True
     """
+    require_instance(instance)
+    require_result(result)
     report = Report()
     report.disagreements += result.departures
     report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]

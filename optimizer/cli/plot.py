@@ -117,7 +117,7 @@ def _draw_study(
         subject = sections.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:
         result = _find_futures(plan, changes, search)
-        doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
+        doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
         subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     drawn = subject.plan
     if study is not None:

@@ -206,7 +206,7 @@ def _end_with_futures(
     from optimizer.studies.verify import audit_warnings
 
     instance = instance_of(result)
-    doubts = audit_warnings(instance, result) if result.problem is None else ()
+    doubts = audit_warnings(instance, result) if result.solved_instance is None else ()
     subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None

@@ -51,7 +51,7 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
     from optimizer.report.tables.futures import futures_tables
     from optimizer.report.tables.render import show
 
-    doubts = inputs.find_doubts(instance_of(result), result) if result.problem is None else ()
+    doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
     if json:
         typer.echo(result.to_json(whole=False))
     else:

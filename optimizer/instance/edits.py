@@ -40,7 +40,7 @@ from optimizer.instance.overrides import (
 from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
 from optimizer.instance.reading import as_document, check_document, read_document
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance, require_instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
 
@@ -136,6 +136,7 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
         >>> so.under(instance, "high").demands["motors"].quantity.at(2026)
         120.0
     """
+    require_instance(instance)
     chosen = [names] if isinstance(names, str) else list(names)
     unknown = [unknown_scenario(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
     if unknown:
@@ -172,6 +173,7 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
         >>> so.forcing(so.load("instances/tiny.yaml"), [("plant", 2027, 40)]).policy.force
         {'plant': {2027: 40.0}}
     """
+    require_instance(instance)
     sizes = list(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
     document = as_document(instance.to_dict(), " ".join(sources))
@@ -217,6 +219,7 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
         >>> so.with_budget(so.load("instances/tiny.yaml"), "30M").policy.budget
         30000000.0
     """
+    require_instance(instance)
     limit = money(budget, "budget")
     return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
 
@@ -426,9 +429,7 @@ def apply_arguments(
         ValueError: no amount of money, or no name of a scenario at all.
         TypeError: no instance.
     """
-    if not isinstance(instance, Instance):
-        given = type(instance).__name__
-        raise TypeError(f"an Instance is needed, not {given}: load reads one from a file, read from a mapping")
+    require_instance(instance)
     limit, names = money(budget, "budget"), _known_names(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:

@@ -140,9 +140,9 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
         TypeError: no result.
     """
     require_result(result)
-    if result.problem is None:
-        object.__setattr__(result, "problem", known or read(result.data))
-    found: Instance = result.problem
+    if result.solved_instance is None:
+        object.__setattr__(result, "solved_instance", known or read(result.data))
+    found: Instance = result.solved_instance
     return found
 
 

@@ -14,7 +14,7 @@ from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import Edited
 from optimizer.instance.questions import questions_without
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
 from optimizer.suggestions import did_you_mean
@@ -59,6 +59,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     Raises:
         InstanceError: every word that is neither an option nor a kind.
     """
+    require_instance(instance)
     named = _options_by_word(instance, [words] if isinstance(words, str) else words)
     notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
     gone = {o for options in named.values() for o in options}

@@ -394,6 +394,12 @@ class Instance(Described):
         return copy
 
 
+def require_instance(given: object) -> None:
+    """Raise TypeError where something else is given, with the functions that make an instance."""
+    if not isinstance(given, Instance):
+        raise TypeError(f"an Instance is needed, not {type(given).__name__}: load reads a file, read a mapping")
+
+
 @dataclass(frozen=True)
 class Answer:
     """One branch on the way to a future; `t` is the period at whose start its question is answered."""

@@ -71,7 +71,7 @@ class Labels:
     """How a kind of lever is called."""
 
     size_unit: str = "t/yr"  # of its size, for readers: t/yr, t, or ``level``, which stands before the number
-    noun: str = "project"  # what a purchase is, in the singular: "project"
+    noun: str = "project"  # what sentences call one option of it that is bought, in the singular
     absent: str = "is not bought"  # what a sentence says of one that a plan leaves out
     colour: int = 7  # its slot in the palette of figures; 7 is grey
 

@@ -259,7 +259,7 @@ def _adapter() -> TypeAdapter[FuturesResult]:
 
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
-    known = {part.name for part in fields(FuturesResult)} - {"departures", "problem"}
+    known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance"}
     made: dict[str, Any] = {name: data[name] for name in known - {"decisions"}}
     # Where there is no plan there are no figures: JSON says null.
     made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}

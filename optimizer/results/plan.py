@@ -102,13 +102,16 @@ def as_plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Build:
-    """One purchase of an option.
+    """One order of an option that is no stockpile: what is bought of those is in `Plan.fills`.
 
     Attributes:
-        option, kind: its name in the instance, and the kind of lever.
-        t: the decision point, a number of a period from 0. year, period: its calendar year, and its label.
-        size: in the option's own unit: t/yr, t of a stock, or a level.
-        opened: whether the option has a fixed charge, and is opened by this purchase.
+        option: its name in the instance.
+        kind: of its lever.
+        t: the decision point, a number of a period from 0.
+        year: the calendar year of that period.
+        period: the label of that period.
+        size: in the option's own unit: t/yr, or a level.
+        opened: whether the option has a fixed charge, and is opened by this order.
     """
 
     option: str
@@ -267,7 +270,7 @@ class Service(ServedShare):
 
     Attributes:
         floor: the survival floor of the worst period, a share.
-        worst_service: the share served or substituted in the worst period, the `weakest`.
+        worst_service: the share served or substituted in the worst period, the `result.weakest`.
         worst_period: its label.
         shortage: t unserved over the window.
         below_floor: the part of `shortage` below the floor, t.
@@ -341,7 +344,7 @@ class SampleCount:
 class Weakest(ServedShare):
     """The weakest period of one segment over all shocks."""
 
-    worst_shock: str  # the `weakest` of its worst periods in all shocks
+    worst_shock: str  # the `result.weakest` of its worst periods in all shocks
     worst_period: str  # the label of that period
     worst_service: float  # the share served or substituted in it
     floor: float  # the survival floor in it, a share
@@ -372,11 +375,11 @@ class SourceShare(ReadOnly):
 class Nothing:
     """The shortage below the floors under the do-nothing plan."""
 
-    gap: float
-    below_floor: float
-    shocks_failed: int
-    worst_shock: str | None
-    worst_gap: float
+    gap: float  # money, the sum over all shocks
+    below_floor: float  # t, likewise
+    shocks_failed: int  # how many shocks leave a segment below its floor
+    worst_shock: str | None  # name of the one with the largest gap; None where none fails
+    worst_gap: float  # its gap, money
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
 # The most futures that a message lists where one has to be chosen.
 SHOWN_FUTURES = 6
 # Attributes that are never written to a file.
-INTERNAL = frozenset({"departures", "problem"})
+INTERNAL = frozenset({"departures", "solved_instance"})
 # Attributes that are left out of a file where they are empty.
 OPTIONAL = ("given", "actual", "bands")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
@@ -270,7 +270,7 @@ class Result(SavedPlan):
         """All tables as pandas frames.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        actual, commitments, and flows.
+        actual, commitments, bands, bought_in_samples, and flows.
 
         Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
         """
@@ -313,7 +313,7 @@ class Result(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
-        data: dict[str, Any] = as_plain(replace(self, problem=None))
+        data: dict[str, Any] = as_plain(replace(self, solved_instance=None))
         data["shocks"] = _without_default(data["shocks"])
         data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]

@@ -118,7 +118,7 @@ def _excerpt(value: Any) -> str:
 
 Status = Literal["survives", "gap", "stopped", "none"]
 # 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
-# worst period and shock of a segment by `plan.weakest`, with services in full last; before, of the least margin.
+# worst period and shock of a segment by `result.weakest`, with services in full last; before, of the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
 # The most errors of a plan file that a message lists; the others are counted.
 NAMED = 5
@@ -131,16 +131,16 @@ class SavedPlan(ReadOnly):
     """A plan that is kept as a JSON object."""
 
     # Attributes that follow from others: they are not sent to another process.
-    UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "problem"})
+    UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "solved_instance"})
 
-    instance: str  # the instance's name.          currency: its label.
-    currency: str
+    instance: str  # the title of the instance; the instance itself is `solved_instance`
+    currency: str  # its label
     status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
     format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to
     # Where the file that this was read from contradicts itself or its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     # The instance that was solved; None of a plan that was read from a file. It is in no file.
-    problem: Any = field(default=None, compare=False, repr=False, kw_only=True)
+    solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     @property
     def money(self) -> str:

@@ -306,7 +306,7 @@ def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureRes
         futures=futures,
         decisions=decisions(tree, results),
         first_question=instance.horizon.label(min(answered)) if answered else None,
-        problem=lifted,
+        solved_instance=lifted,
     )
 
 

@@ -30,9 +30,9 @@ from optimizer.instance.edits import (
     without_probabilities,
 )
 from optimizer.instance.removal import without
-from optimizer.instance.schema import Instance, Policy
+from optimizer.instance.schema import Instance, Policy, require_instance
 from optimizer.io.plan_file import GivenPlan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.given_plan import operate_given
 from optimizer.studies.requirements_frames import (
@@ -95,6 +95,8 @@ def find_requirements(
         >>> row["material"], round(row["shortfall"]), round(row["hold"]), round(row["left"])
         ('magnet', 140, 100, 40)
     """
+    require_instance(instance)
+    require_result(plan)
     check_conflict(instance)
     settings = settings or Settings()
     clock = settings.clock()

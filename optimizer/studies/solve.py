@@ -85,7 +85,7 @@ def run_record(
         "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
-        "problem": instance,
+        "solved_instance": instance,
         "history": tuple(_thin_progress(solved)),
         "costs": {},
         "outlays": {},

@@ -38,12 +38,12 @@ from optimizer.formulation import bought, cost, extensive_form_model, recourse_m
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.reading import instance_of
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import Instance, require_instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
-from optimizer.results.result import Result, weakest
+from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.futures.stages import decisions
@@ -176,6 +176,8 @@ def verify_plan(
     Raises:
         SolverError: the solver failed.
     """
+    require_instance(instance)
+    require_result(result)
     if isinstance(result, FuturesResult):
         return _verify_futures(instance, result, extent, listener)
     return _Check(instance, result, extent, listener).run()

@@ -24,7 +24,7 @@ class StockpileAuditor(Auditor):
     investment_parts = ("stock purchases", "stock holding", "stock salvage")
     is_stock = True
 
-    def openings(self, option: Any) -> Mapping[str, float]:
+    def initial_stocks(self, option: Any) -> Mapping[str, float]:
         """Its initial stock."""
         return {option.commodity: option.initial}
 
@@ -64,7 +64,7 @@ class StockpileAuditor(Auditor):
             paid[RESPONSE_PART] = price * extra
         return paid
 
-    def holding_costs(self, holding: Holding) -> Mapping[str, Array]:
+    def recurring_costs(self, holding: Holding) -> Mapping[str, Array]:
         """holding_cost·Δ·k, and at the end of the horizon the salvage of what is left."""
         option, basis, path = holding.option, holding.basis, self.carries(holding)[1:]
         back = np.zeros(len(path) + 1)

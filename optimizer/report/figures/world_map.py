@@ -143,15 +143,15 @@ def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
 def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> WorldMap:
     """The map of a chain, with what the plan builds."""
     home, flows = instance.home or "", _crossing(drawn, instance.home or "")
-    built = defaultdict[str, list[float]](list)
+    built = defaultdict[str, list[Purchase]](list)
     for move in moves:
-        built[move.region or home].append(move.paid)
+        built[move.region or home].append(move)
     short = {home: 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 else 0.0}
     known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
     regions = [
         MapRegion(
             each, region_name(instance, each), place_of(instance, each), drawn.by_region.get(each, 0.0),
-            sum(built[each]), len(built[each]), short.get(each, 0.0),
+            sum(move.paid for move in built[each]), len({move.option for move in built[each]}), short.get(each, 0.0),
         )
         for each in filter(None, known)
     ]  # fmt: skip

@@ -52,13 +52,17 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files, as far as they have rows where they are optional.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
-# Why shocks can be expected to cost less than the baseline.
+# What the second line of a cell means, in a row for several shocks.
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
+# What the sign for a segment without a figure means, in a shock kept as a summary line.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
 ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
-SAVED = "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
+# Why shocks can be expected to cost less than the baseline.
+BELOW_ZERO = (
+    "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
+)
 
 
 def plan_tables(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
@@ -355,7 +359,7 @@ def costs_table(instance: Instance, result: Result) -> Table | None:
         return None
     is_saved = result.costs.get("expected shocks", 0.0) < 0
     heads = {"present_value": result.currency, "share": "Share"}
-    shown = screen_table(instance, frame, caption=SAVED if is_saved else None, heads=heads)
+    shown = screen_table(instance, frame, caption=BELOW_ZERO if is_saved else None, heads=heads)
     shown.add_section()
     shown.add_row("total", si(result.total_cost, digits=4), "100.0 %", style="bold")
     return shown
