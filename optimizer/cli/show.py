@@ -56,7 +56,7 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
         typer.echo(result.to_json(whole=False))
     else:
         show(futures_tables, replace(result, notes=(*doubts, *result.notes)), every=every)
-        _say_unchecked(is_saved=result.problem is None)
+        _say_unchecked(is_saved=result.solved_instance is None)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
