@@ -142,6 +142,7 @@ class Result(SavedPlan):
     """A plan with its costs, operation, outcomes and proof; money in units of the instance's currency, amounts in t.
 
     Attributes:
+        instance: the title of the instance; the instance itself is `solved_instance`.
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.

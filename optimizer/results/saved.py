@@ -139,7 +139,7 @@ class SavedPlan(ReadOnly):
     format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to
     # Where the file that this was read from contradicts itself or its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
-    # The instance that was solved; None of a plan that was read from a file. It is in no file.
+    # The instance that was solved; of a plan that was read from a file None, until `instance_of` sets it. In no file.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     @property
