@@ -1,6 +1,7 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import starmap
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -219,11 +220,12 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
     first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
+    cells = [(row, d) for row in rows for d in row.segments]
     said = {
         FOLDED: any(row.fold.is_many for row in rows),
-        OTHER: any(_is_of_another(row, d) for row in rows for d in row.segments),
+        OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
-        PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
+        PARTLY: any(starmap(_is_partial, cells)),
         ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
