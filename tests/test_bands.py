@@ -85,6 +85,16 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     assert not list(band_words(instance.replacing(ranges={}), None))
 
 
+@pytest.mark.parametrize(("low", "high", "side"), [(51e3, 60e3, "less"), (30e3, 49e3, "more"), (50e3, 60e3, "")])
+def test_the_answer_says_why_a_figure_lies_outside_its_band(low: float, high: float, side: str) -> None:
+    # The plan costs 50 x 400 and the 30k of peace, whatever samples cost.
+    instance = made()
+    result = replace(so.solve(instance), bands=replace(BANDS, cost=Spread(low, high, high, high)))
+    said = dict(facts(instance, result))["Band"]
+    outside = f"survive everything; with the file's own numbers, as above, total cost is {side} than in 95 % of them"
+    assert said.endswith(outside if side else "survive everything")
+
+
 def test_a_band_is_kept_beside_its_file_and_belongs_to_one_state_of_it(tmp_path: Path) -> None:
     file, instance = tmp_path / "case.yaml", made()
     assert stored_bands(file, instance.to_dict()) is None

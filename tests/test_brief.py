@@ -210,6 +210,15 @@ def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, resul
     assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
 
 
+def test_numbers_with_remarks_alone_are_said_to_have_no_source(tiny: so.Instance, result: so.Result) -> None:
+    count = len(find_numbers(result.data, ()))
+    said = {"place": ["demands", "motors", "quantity"], "value": "100", "text": "t a year"}
+    told = make_brief(tiny, replace(result, comments=(said,))).to_dict()["parts"]["confidence"]["sentences"][0]
+    assert told.startswith(
+        f"100 % of the {count} numbers of the file rest on no source: 0 % are said to be assumptions, "
+    )
+
+
 def test_studies_fill_their_parts(result: so.Result) -> None:
     ranged = so.load(TINY, ["ranges.demands.motors.quantity={low: 0.7, high: 1.2, of: value}"])
     tornado = so.sensitivity(ranged, flips=False, settings=Settings(jobs=1))

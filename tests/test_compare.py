@@ -1,14 +1,18 @@
 """Budgets and variants side by side: by hand, by law, and however many processes find them."""
 
+import io
 import os
+import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
+from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.executor import ProcessExecutor, Task
@@ -63,6 +67,19 @@ def test_the_least_outlays_of_tiny_by_hand() -> None:
     told = {each.shock: each.outlay for each in found.alone["plain"]}
     assert told == {"embargo@2029": pytest.approx(11.5e6), "embargo@2027": pytest.approx(5.2e6)}
     assert list(told) == ["embargo@2029", "embargo@2027"]
+
+
+def test_a_shock_alone_is_not_shown_to_take_more_than_all_of_them() -> None:
+    found = compare(tiny(), [20e6], facts=("least", "alone"), settings=EXACT)
+    same = replace(
+        found,
+        alone={"plain": tuple(replace(each, outlay=27_966_610.0) for each in found.alone["plain"])},
+        least=tuple(replace(each, outlay=27_966_610.0) for each in found.least),
+    )
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(facts.lone_shocks_table(same, 80))
+    amounts = re.findall(r"\S+M\b", screen.export_text())
+    assert amounts == ["27.97M"] * len(amounts) != ["27.97M"]
 
 
 def test_what_the_next_50m_buy_by_hand() -> None:

@@ -303,6 +303,17 @@ def test_a_plan_that_fails_has_no_price_of_survival() -> None:
     assert "Price of survival" in dict(facts(so.read(market()), solved()))
 
 
+def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
+    # Two searches found the same cost, but for their last digits.
+    failing = solved(policy={"budget": 0})
+    instance, cost = so.read(failing.data), failing.total_cost
+    off = replace(failing, price_of_survival=1e-7 * cost, calm_cost=(1 - 1e-7) * cost)
+    assert dict(facts(instance, off))["Price of the plan"].startswith("nothing: ")
+    assert ">0 USD<" in off._repr_html_().partition("More than without shocks")[2].partition("</tr>")[0]
+    dear = replace(failing, price_of_survival=1e-5 * cost, calm_cost=(1 - 1e-5) * cost)
+    assert "more than the" in dict(facts(instance, dear))["Price of the plan"]
+
+
 def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:
     # One shock is no sum; two starts are one.
     shock = market()["shocks"]["embargo"]

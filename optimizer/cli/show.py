@@ -20,7 +20,9 @@ def command(
 ) -> None:
     """Print a saved plan again.
 
-    Nothing is solved. The exit code is 1 if the plan was changed since it was solved.
+    Nothing is solved. Figures are recomputed by arithmetic and compared with a checksum;
+    if the plan was changed since it was solved, the exit code is 1. Not checked are
+    what binds, bands, notes, seconds and versions.
 
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
@@ -39,6 +41,7 @@ def command(
 
         with inputs.plan_that_fits(plan, doubts):
             show(plan_tables, result, every=every)
+        _say_unchecked(is_saved=found.is_saved)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
@@ -53,4 +56,15 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
         typer.echo(result.to_json(whole=False))
     else:
         show(futures_tables, replace(result, notes=(*doubts, *result.notes)), every=every)
+        _say_unchecked(is_saved=result.solved_instance is None)
     common.end_with_plan(result, disagrees=bool(doubts))
+
+
+def _say_unchecked(*, is_saved: bool) -> None:
+    from rich.text import Text
+
+    from optimizer.report.screen import Screen
+    from optimizer.results.saved import UNCHECKED
+
+    if is_saved:
+        Screen().print(Text(UNCHECKED, style="dim"))

@@ -24,7 +24,8 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
 from optimizer.results.plan import ReadOnly
 
-# Parts that the digest does not cover, since changing them changes no figure.
+# Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed as
+# the file has them: `UNCHECKED`.
 NOT_EVIDENCE: Mapping[str, str] = {
     "notes": "text",
     "comments": "text of the instance file",
@@ -36,6 +37,7 @@ NOT_EVIDENCE: Mapping[str, str] = {
     "bands": "plans of samples of other numbers",
     "audit": "the record of an earlier audit",
 }
+UNCHECKED = "What binds, bands, notes, seconds and versions are printed as the file has them: they are not checked."
 # Keys that files of an earlier format lack, by the format that brought them.
 SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)

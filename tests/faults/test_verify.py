@@ -18,7 +18,7 @@ from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import Verification
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
-from optimizer.results.saved import NOT_EVIDENCE, SINCE, digest
+from optimizer.results.saved import NOT_EVIDENCE, SINCE, UNCHECKED, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.solve import Timer, conclude
@@ -345,6 +345,7 @@ def test_show_says_that_a_plan_was_changed(plans: dict[str, Data], tmp_path: Pat
     done = run("show", written(forged, tmp_path))
     assert done.exit_code == 1
     assert "do not rely on this plan. It was changed since it was solved" in " ".join(done.stdout.split())
+    assert UNCHECKED in " ".join(done.stdout.split())
     done = run("show", written(forged, tmp_path), "--json")
     assert "do not rely on this plan. It was changed since it was solved" in json.loads(done.stdout)["notes"][0]
 

@@ -70,8 +70,11 @@ def confidence_part(
         lacks = "Sources: the plan holds no comments of its file"
         return BriefPart("confidence", title, said, None, f"{lacks}; {cure}.", lacks=f"{lacks}.")
     basis = basis_of(numbers)
-    of_all = f"{percent(basis.assumption)} of the {len(numbers):,} numbers of the file are assumptions, "
-    said = (f"{of_all}{percent(basis.source)} rest on a source.", *said)
+    unsourced = f"{percent(1.0 - basis.source)} of the {len(numbers):,} numbers of the file rest on no source: "
+    unsourced += (
+        f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have only a remark, "
+    )
+    said = (f"{unsourced}{percent(basis.unexplained)} nothing.", *said)
     rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):
         bought = weighted_basis(numbers, spent)

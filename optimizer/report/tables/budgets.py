@@ -114,7 +114,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         dearest = [_dearest(row, by_case[case]) for case in cases]
         lines.append((_lone_title(row), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
     if together:
-        amounts = [Text(_amount(together.get(case)), style="bold") for case in cases]
+        amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
         lines.append((Text("all of them", style="bold"), amounts, together.get(cases[0])))
     heads = ["Least outlay"] if len(cases) == 1 else cases
     if len(cases) == 1 and width >= WITH_BARS:
@@ -166,7 +166,12 @@ def _cell(found: LoneShock | None) -> Text:
     if found.outlay is None:
         return Text("none is enough", style="bold red")
     mark = " ?" if found.status == "stopped" else ""
-    return Text(("0" if found.outlay < 0.5 else si_up(found.outlay, digits=4)) + mark)
+    return Text(_lone_amount(found.outlay) + mark)
+
+
+def _lone_amount(outlay: float | None) -> str:
+    """One shock and all of them have the same digits: rounded otherwise, a part could look dearer than the whole."""
+    return DASH if outlay is None else "0" if outlay < 0.5 else si_up(outlay, digits=4)
 
 
 def budget_steps_table(comparison: Comparison, width: int) -> Table | None:

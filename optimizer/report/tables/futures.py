@@ -18,7 +18,7 @@ from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
 from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
-from optimizer.tolerances import ROUNDING, SAME_VALUE
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
 # More futures than this are listed the dearest first, without the rest.
@@ -151,7 +151,7 @@ def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
 def _price(result: FuturesResult, price: float) -> str:
     money, without = result.money, si(result.expected_cost - price, result.money, 4)
     whose = "the same futures cost" if len(result.futures) > 1 else "the same instance costs"
-    if price <= ROUNDING * abs(result.expected_cost):
+    if price <= SAME_VALUE * abs(result.expected_cost):
         return f"nothing: without shocks {whose} no less"
     return f"{si(price, money, 4)} of the expected cost; without shocks {whose} {without}"
 

@@ -1,6 +1,7 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import starmap
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -52,6 +53,8 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files, as far as they have rows where they are optional.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
+# What the second line of a cell means, in a row for several shocks.
+OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 # What the sign for a segment without a figure means, in a shock kept as a summary line.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # The sign of shocks that last until the horizon ends, and what it means.
@@ -217,10 +220,12 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
     first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
+    cells = [(row, d) for row in rows for d in row.segments]
     said = {
         FOLDED: any(row.fold.is_many for row in rows),
+        OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
-        PARTLY: any(_is_partial(row, d) for row in rows for d in row.segments),
+        PARTLY: any(starmap(_is_partial, cells)),
         ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
@@ -263,9 +268,13 @@ def _cell(instance: Instance, row: Folded, d: str) -> Text:
         return Text("–", style="dim")
     shock, service = row.segments[d]
     text = _service_text(service).append(PARTIAL if _is_partial(row, d) else "")
-    # The shock that the row names is that with the largest gap; the segment may be served least in another.
-    is_other = row.fold.is_many and service.first_failure is not None and shock != row.worst.name
-    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if is_other else text
+    return text.append(f"\nin {shock.removeprefix(row.fold.name)}") if _is_of_another(row, d) else text
+
+
+def _is_of_another(row: Folded, d: str) -> bool:
+    """The shock that a row names is that with the largest gap; a segment may be served least in another."""
+    shock, service = row.segments[d]
+    return row.fold.is_many and service.first_failure is not None and shock != row.worst.name
 
 
 def _service_text(service: Service) -> Text:
