@@ -182,7 +182,12 @@ def test_output_show_and_verify(tmp_path: Path) -> None:
     assert solved.returncode == 0
     shown = diversify("show", str(plan))
     assert shown.returncode == 0
-    assert shown.stdout == solved.stdout
+    assert shown.stdout.startswith(solved.stdout)
+    added = " ".join(shown.stdout.removeprefix(solved.stdout).split())
+    assert (
+        added
+        == "What binds, bands, notes, seconds and versions are printed as the file has them: they are not checked."
+    )
     verified = diversify("verify", str(plan))
     assert verified.returncode == 0
     assert "adds up" in verified.stdout
