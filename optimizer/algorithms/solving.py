@@ -1,10 +1,12 @@
 """Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
 
-    whole      one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with probabilities
-               that last few periods in all
-    cuts       Benders decomposition (`benders`): shocks have probabilities, so that every one counts in the cost
-    scenarios  constraint generation (`constraint_generation`): all else. Where floors cannot all be kept, it hands the
-               shocks that it found to Benders decomposition, which finds the least gap
+    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with
+                            probabilities that last few periods in all
+    Benders decomposition   (`benders`) shocks have probabilities, so that every one counts in the cost
+    constraint generation   (`constraint_generation`) all else
+
+Where floors cannot all be kept, the last two go on with the shocks that fail under the do-nothing plan or have a
+probability: the extensive form of these finds the least gap if they are few (`FEW_SHOCKS`), else Benders decomposition.
 
 `Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
