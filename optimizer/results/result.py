@@ -154,7 +154,8 @@ class Result(SavedPlan):
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
         shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
-        price_of_survival: total cost less that of the same instance without shocks.
+        price_of_survival: total cost less that of the same instance without shocks, 0 within a millionth of the total
+            cost; None where it was not computed.
         calm_cost: total cost of the same instance without shocks; None where it was not computed.
         calm_builds: options that the no-shock plan buys.
         no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.

@@ -45,7 +45,7 @@ from optimizer.studies.comparison import (
     LoneShock,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, price_of_survival
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
@@ -458,7 +458,7 @@ def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) 
 
 
 def _counted_from(own: Result, result: Result) -> Result:
-    price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
+    price = None if result.baseline is None else price_of_survival(result.total_cost, own.calm_cost)
     return replace(
         result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
     )

@@ -1,6 +1,6 @@
 """What differences between plans are measured by: the price of survival, and which of them are proven.
 
-price        total cost less the no-shock plan's, present value
+price        total cost less the no-shock plan's, present value; 0 where that is within the error of two costs
 measure      the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
 tolerance    a share of the measure, money: costs are proven to it wherever plans are compared
 difference   of two optima, each known between its lower bound and the value of the plan that was found
@@ -33,6 +33,16 @@ LEAST_SHARE_OF_COST = 1e-3
 MeasureKind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
 
 
+def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
+    """What a plan costs beyond the no-shock plan, present value; None where the cost of that is not known.
+
+    A difference of either sign within `SAME_VALUE` of the cost is 0: two searches find one cost to its last digits.
+    """
+    if no_shock_cost is None:
+        return None
+    return cost - no_shock_cost if abs(cost - no_shock_cost) > SAME_VALUE * abs(cost) else 0.0
+
+
 @dataclass(frozen=True)
 class Measure:
     """What costs of an instance's plans are measured by."""
@@ -50,7 +60,7 @@ class Measure:
 
         `no_shock_cost` is None where it is not known.
         """
-        price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST_SHARE_OF_COST * abs(cost)
+        price, least = price_of_survival(cost, no_shock_cost) or 0.0, LEAST_SHARE_OF_COST * abs(cost)
         kind: MeasureKind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
         kind = kind if price >= least and price > 0 else "total cost"
         return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))

@@ -34,6 +34,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
+from optimizer.studies.measure import price_of_survival
 from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import shape, withstood
 from optimizer.tolerances import EXACT_GAP
@@ -383,7 +384,7 @@ class _Search:
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if no_shock is None else expected("total_cost") - no_shock,
+            price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),

@@ -54,7 +54,7 @@ from optimizer.studies.futures.timing import (
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, price_of_survival
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
@@ -233,7 +233,7 @@ class _FuturesSearch:
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
-        return replace(again, price_of_survival=None if no_shock is None else again.expected_cost - no_shock)
+        return replace(again, price_of_survival=price_of_survival(again.expected_cost, no_shock))
 
     # All that is solved for.
 
