@@ -231,7 +231,12 @@ def _check_distances(report: Report, result: Result) -> None:
         of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
         of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
         report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
-    price, baseline_cost = result.price_of_survival, result.calm_cost
+    _check_price(report, result)
+
+
+def _check_price(report: Report, result: Result) -> None:
+    """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
+    cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
     report.holds("price_of_survival", f"it is {price}", (price is None) == (baseline_cost is None))
     if price is not None and baseline_cost is not None:
         more = cost - baseline_cost
