@@ -18,8 +18,8 @@ from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, sentence
 from optimizer.report.tables.plan import survival_tables
 from optimizer.solver import Clock, Settings
+from optimizer.results.result import price_of_survival
 from optimizer.studies.compare import frontier
-from optimizer.studies.measure import price_of_survival
 from optimizer.studies.solve import Timer, conclude
 
 CASES = Path(__file__).parent / "cases"

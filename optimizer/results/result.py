@@ -46,7 +46,7 @@ from optimizer.results.saved import (
     digest,
     is_of_futures,
 )  # fmt: skip
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING, least_whole
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE, least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -126,6 +126,16 @@ def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Shocks, the one with the largest gap first: the one rule by which texts name the worst."""
     some = list(outcomes)
     return [some[i] for i in by_gap([outcome.gap for outcome in some])]
+
+
+def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
+    """What a plan costs beyond the no-shock plan, present value; None where the cost of that is not known.
+
+    A difference of either sign within `SAME_VALUE` of the cost is 0: two searches find one cost to its last digits.
+    """
+    if no_shock_cost is None:
+        return None
+    return cost - no_shock_cost if abs(cost - no_shock_cost) > SAME_VALUE * abs(cost) else 0.0
 
 
 # The most futures that a message lists where one has to be chosen.

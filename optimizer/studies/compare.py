@@ -30,7 +30,7 @@ from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
@@ -45,7 +45,7 @@ from optimizer.studies.comparison import (
     LoneShock,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, price_of_survival
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded

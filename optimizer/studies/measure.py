@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount
@@ -31,16 +31,6 @@ SEARCH_SECONDS = 5.0
 LEAST_SHARE_OF_COST = 1e-3
 
 MeasureKind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
-
-
-def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
-    """What a plan costs beyond the no-shock plan, present value; None where the cost of that is not known.
-
-    A difference of either sign within `SAME_VALUE` of the cost is 0: two searches find one cost to its last digits.
-    """
-    if no_shock_cost is None:
-        return None
-    return cost - no_shock_cost if abs(cost - no_shock_cost) > SAME_VALUE * abs(cost) else 0.0
 
 
 @dataclass(frozen=True)

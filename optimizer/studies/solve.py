@@ -33,11 +33,11 @@ from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
-from optimizer.studies.measure import Measure, price_of_survival
+from optimizer.studies.measure import Measure
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,

@@ -30,7 +30,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import purchases_of
@@ -54,7 +54,7 @@ from optimizer.studies.futures.timing import (
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, price_of_survival
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
