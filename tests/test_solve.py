@@ -17,8 +17,8 @@ from optimizer.instance.derived import is_bought
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, sentence
 from optimizer.report.tables.plan import survival_tables
-from optimizer.solver import Clock, Settings
 from optimizer.results.result import price_of_survival
+from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.solve import Timer, conclude
 
