@@ -8,8 +8,8 @@
     regret     M              M ≥ C[l] − C*[l]          every future
     cvar       (1 − weight)·E + weight·(X̂ + Σ π[ξ]·e[ξ] / (1 − α))      e[ξ] ≥ X[ξ] − X̂, e ≥ 0      every outcome ξ
 
-X̂ is the threshold of the tail. Outcomes ξ are (future l, shock s), of probability π[l]·p[s] and cost X = I + B − B_W + Q,
-and (l, nothing), of probability π[l]·(1 − Σ p[s]) and cost X = I + B. E is their expectation, Σ π[l]·C[l].
+X̂ is the threshold of the tail. Outcomes ξ are (future l, shock s), of probability π[l]·p[s] and cost I + B − B_W + Q,
+and (l, nothing), of probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation, Σ π[l]·C[l].
 
 
 Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
