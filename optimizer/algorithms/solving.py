@@ -99,17 +99,14 @@ def choose_algorithm(
     """Which algorithm solves a problem, as this module says."""
     if not problem.is_default:
         return "scenarios"
-    if settings.strategy == "whole" or (settings.strategy == "auto" and _is_small(instance)):
-        return "whole"
-    every_shock_counts = any(shock.probability > 0 for shock in instance.tree.events)
-    return "cuts" if is_estimable(instance) and (settings.strategy == "cuts" or every_shock_counts) else "scenarios"
+    chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
+    return "scenarios" if chosen == "cuts" and not is_estimable(instance) else chosen
 
 
-def _is_small(instance: Instance) -> bool:
-    events: Sequence[Shock] = instance.tree.events
+def _fastest(events: Sequence[Shock]) -> Literal["whole", "cuts", "scenarios"]:
     if any(shock.probability > 0 for shock in events):
-        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
-    return len(events) <= FEW_FLOORS
+        return "whole" if sum(len(shock.periods) for shock in events) <= FEW_PERIODS else "cuts"
+    return "whole" if len(events) <= FEW_FLOORS else "scenarios"
 
 
 class _ListedSearch(ScenarioSearch):
