@@ -99,7 +99,7 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     assert isinstance(executor, ProcessExecutor)
     monkeypatch.setattr(executors, "_perform", _die)
     solver = executor.memory["subproblems"][0]
-    linking = solver.technology.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
+    linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
     requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
     tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
