@@ -91,6 +91,17 @@ def test_the_audit_finds_a_decision_that_was_changed_in_one_future() -> None:
         assert "war.long.red" in report.disagreements[0]
 
 
+def test_the_audit_finds_a_price_of_survival_within_the_error_of_two_costs() -> None:
+    result = plan("hand_nested.yaml")
+    assert result.solved_instance is not None
+    least = 1e-6 * result.expected_cost
+    for price in (None, 0.0, 1.1 * least, -1.1 * least):
+        assert check_futures(result.solved_instance, dataclasses.replace(result, price_of_survival=price)).ok
+    for price in (0.9 * least, -0.9 * least):
+        report = check_futures(result.solved_instance, dataclasses.replace(result, price_of_survival=price))
+        assert [each.split(":")[0] for each in report.disagreements] == ["price_of_survival"]
+
+
 def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     """The plant of 2027 is shared: one future has to buy 4 of it, the other 5."""
     sets = "{policy.force: {plant: {2027: 4}}}", "{policy.force: {plant: {2027: 5}}}"

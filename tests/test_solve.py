@@ -14,9 +14,12 @@ from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
 from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.instance.derived import is_bought
-from optimizer.report.narrative import facts
+from optimizer.report.html.book import book
+from optimizer.report.narrative import facts, sentence
 from optimizer.report.tables.plan import survival_tables
+from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
+from optimizer.studies.compare import frontier
 from optimizer.studies.solve import Timer, conclude
 
 CASES = Path(__file__).parent / "cases"
@@ -304,14 +307,51 @@ def test_a_plan_that_fails_has_no_price_of_survival() -> None:
 
 
 def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
-    # Two searches found the same cost, but for their last digits.
-    failing = solved(policy={"budget": 0})
-    instance, cost = so.read(failing.data), failing.total_cost
-    off = replace(failing, price_of_survival=1e-7 * cost, calm_cost=(1 - 1e-7) * cost)
-    assert dict(facts(instance, off))["Price of the plan"].startswith("nothing: ")
-    assert ">0 USD<" in off._repr_html_().partition("More than without shocks")[2].partition("</tr>")[0]
-    dear = replace(failing, price_of_survival=1e-5 * cost, calm_cost=(1 - 1e-5) * cost)
-    assert "more than the" in dict(facts(instance, dear))["Price of the plan"]
+    # 80 t of reserve at 2.5e-6: 0.0002 on top of 2 * 100 * 10, a ten-millionth of the cost.
+    problem, result = reserve_at(2.5e-6)
+    assert (result.plan.bought, result.total_cost - 2000) == (("reserve",), pytest.approx(2e-4, rel=1e-3))
+    assert result.price_of_survival == 0.0
+    assert dict(facts(problem, result))["Price of survival"].startswith("nothing: ")
+    assert "it costs no more than the cheapest plan if no shock ever came" in sentence(problem, result)
+    assert ">0 USD<" in result._repr_html_().partition("More than without shocks")[2].partition("</tr>")[0]
+    # The page, with a second plan: without any outlay the same 2000 are spent.
+    points = book(problem, frontier(problem, result, [0.0])).to_dict()["points"]
+    assert [point["price_of_survival"] for point in points] == [0.0] * len(points)
+    assert so.verify(problem, result).ok
+    assert not so.verify(problem, replace(result, price_of_survival=0.01)).ok
+    # At 2.5e-3 it is 0.2, a ten-thousandth.
+    problem, result = reserve_at(2.5e-3)
+    assert result.price_of_survival == pytest.approx(0.2)
+    assert so.verify(problem, result).ok
+    assert not so.verify(problem, replace(result, price_of_survival=0.0)).ok
+    assert dict(facts(problem, result))["Price of survival"].startswith("0.2 USD of the total cost")
+
+
+def reserve_at(price: float) -> tuple[so.Instance, so.Result]:
+    reserve = {"kind": "stockpile", "commodity": "magnet", "price": price, "max_size": 500}
+    result = solved(options={"reserve": reserve})
+    return so.read(result.data), result
+
+
+@pytest.mark.parametrize(
+    ("cost", "no_shock", "price"),
+    [
+        (2000.0, 1999.999, 0.0),
+        (2000.0, 2000.001, 0.0),
+        (2000.0, 1999.9, 2000.0 - 1999.9),
+        # With more money than the plan at hand had, less than its no-shock plan.
+        (2000.0, 2100.0, -100.0),
+        # Income above cost.
+        (-2000.0, -2000.001, 0.0),
+        (-2000.0, -2100.0, 100.0),
+        (0.0, 0.0, 0.0),
+        (2000.0, None, None),
+    ],
+)
+def test_price_of_survival_is_nothing_within_a_millionth_of_the_cost_of_either_sign(
+    cost: float, no_shock: float | None, price: float | None
+) -> None:
+    assert price_of_survival(cost, no_shock) == price
 
 
 def test_a_gap_is_said_to_be_a_sum_and_a_value_to_be_of_a_date() -> None:

@@ -8,7 +8,15 @@ from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.results.plan import Faced, Flows
 from optimizer.results.result import Result
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, DETERRED, DETERRED_ROUNDING, NEGLIGIBLE, ROUNDING
+from optimizer.tolerances import (
+    AUDIT_MONEY,
+    AUDIT_RELATIVE,
+    DETERRED,
+    DETERRED_ROUNDING,
+    NEGLIGIBLE,
+    ROUNDING,
+    SAME_VALUE,
+)
 
 # Files of earlier formats lack the costs of attacks, and count only the worst attack over all starts.
 DETERRING = 3
@@ -223,10 +231,17 @@ def _check_distances(report: Report, result: Result) -> None:
         of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
         of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
         report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
-    price, baseline_cost = result.price_of_survival, result.calm_cost
+    _check_price(report, result)
+
+
+def _check_price(report: Report, result: Result) -> None:
+    """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
+    cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
     report.holds("price_of_survival", f"it is {price}", (price is None) == (baseline_cost is None))
     if price is not None and baseline_cost is not None:
-        report.equal("price_of_survival", price, cost - baseline_cost, cost, baseline_cost)
+        more = cost - baseline_cost
+        again = 0.0 if abs(more) <= SAME_VALUE * abs(cost) else more
+        report.equal("price_of_survival", price, again, cost, baseline_cost)
 
 
 def _check_do_nothing(basis: AuditBasis, result: Result) -> None:

@@ -36,7 +36,7 @@ from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResu
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER, SAME_VALUE
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -420,6 +420,9 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
     report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs)
+    # The cost without shocks is not among the figures: of the price only its rule can be checked.
+    price, same = result.price_of_survival, SAME_VALUE * abs(result.expected_cost)
+    report.holds("price_of_survival", f"it is {price}", not price or abs(price) > same)
 
 
 def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:
@@ -460,7 +463,7 @@ def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
-    """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
+    """CVaR: the least of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, which one of the outcomes attains."""
     eta, q = np.array(sorted(outcomes, reverse=True)).T
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
 

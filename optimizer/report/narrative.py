@@ -31,7 +31,7 @@ from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
 from optimizer.studies.purchases import Purchase, sizes_bought
-from optimizer.tolerances import SAME_VALUE, SHOWN_MIP_GAP
+from optimizer.tolerances import SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
 # Further from the least than this share, a proof says nothing.
@@ -175,7 +175,7 @@ def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _price(result: Result, price: float) -> str:
     """What a plan costs beyond the no-shock plan."""
-    if price <= SAME_VALUE * abs(result.total_cost):
+    if price <= 0:
         return "nothing: without shocks the same instance costs no less"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
     if result.survives:
@@ -381,7 +381,7 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
-        if price <= SAME_VALUE * abs(result.total_cost):
+        if price <= 0:
             beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
             beyond = (

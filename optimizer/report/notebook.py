@@ -14,7 +14,6 @@ from optimizer.report.format import all_of
 from optimizer.report.narrative import GAP_OF_ALL
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
-from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12
@@ -54,10 +53,7 @@ def _figures(result: Any) -> str:
         ("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"),
     ]
     if result.price_of_survival is not None and result.shocks:
-        more = result.price_of_survival
-        rows.append(
-            ("More than without shocks", si(more if more > SAME_VALUE * abs(result.total_cost) else 0.0, money, 4))
-        )
+        rows.append(("More than without shocks", si(max(0.0, result.price_of_survival), money, 4)))
     if result.worst_gap > 0:
         worst = hardest_of(result.shocks)[0]
         rows.append(("Worst shock", f"{worst.name}, a survival gap of {si(worst.gap, money, 4)} at shortage cost"))

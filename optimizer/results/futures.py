@@ -101,7 +101,8 @@ class FuturesResult(SavedPlan):
         futures: in the order of the file.
         decisions: in the order of time, each with the futures in which it is made.
         first_question: the period from which the first answer is known; None without questions.
-        price_of_survival: expected cost less that of the same futures without shocks; None where not computed.
+        price_of_survival: expected cost less that of the same futures without shocks, 0 within a millionth of the
+            expected cost; None where not computed.
         are_probabilities_given: whether the file gives them; where not, they are equal.
         clash: rules that contradict each other, with their futures, where no plan exists.
         audit: rows checked, and the largest disagreement relative to its row.

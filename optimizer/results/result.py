@@ -46,7 +46,7 @@ from optimizer.results.saved import (
     digest,
     is_of_futures,
 )  # fmt: skip
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING, least_whole
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE, least_whole
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -128,6 +128,16 @@ def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [some[i] for i in by_gap([outcome.gap for outcome in some])]
 
 
+def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
+    """What a plan costs beyond the no-shock plan, present value; None where the cost of that is not known.
+
+    A difference of either sign within `SAME_VALUE` of the cost is 0: two searches find one cost to its last digits.
+    """
+    if no_shock_cost is None:
+        return None
+    return cost - no_shock_cost if abs(cost - no_shock_cost) > SAME_VALUE * abs(cost) else 0.0
+
+
 # The most futures that a message lists where one has to be chosen.
 SHOWN_FUTURES = 6
 # Attributes that are never written to a file.
@@ -154,7 +164,8 @@ class Result(SavedPlan):
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
         shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
-        price_of_survival: total cost less that of the same instance without shocks.
+        price_of_survival: total cost less that of the same instance without shocks, 0 within a millionth of the total
+            cost; None where it was not computed.
         calm_cost: total cost of the same instance without shocks; None where it was not computed.
         calm_builds: options that the no-shock plan buys.
         no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.

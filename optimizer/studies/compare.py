@@ -30,7 +30,7 @@ from optimizer.algorithms.executor import Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
@@ -458,7 +458,7 @@ def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) 
 
 
 def _counted_from(own: Result, result: Result) -> Result:
-    price = None if own.calm_cost is None or result.baseline is None else result.total_cost - own.calm_cost
+    price = None if result.baseline is None else price_of_survival(result.total_cost, own.calm_cost)
     return replace(
         result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock
     )

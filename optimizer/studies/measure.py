@@ -1,6 +1,6 @@
 """What differences between plans are measured by: the price of survival, and which of them are proven.
 
-price        total cost less the no-shock plan's, present value
+price        total cost less the no-shock plan's, present value; 0 where that is within the error of two costs
 measure      the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
 tolerance    a share of the measure, money: costs are proven to it wherever plans are compared
 difference   of two optima, each known between its lower bound and the value of the plan that was found
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount
@@ -50,7 +50,7 @@ class Measure:
 
         `no_shock_cost` is None where it is not known.
         """
-        price, least = 0.0 if no_shock_cost is None else cost - no_shock_cost, LEAST_SHARE_OF_COST * abs(cost)
+        price, least = price_of_survival(cost, no_shock_cost) or 0.0, LEAST_SHARE_OF_COST * abs(cost)
         kind: MeasureKind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
         kind = kind if price >= least and price > 0 else "total cost"
         return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))

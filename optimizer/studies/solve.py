@@ -33,7 +33,7 @@ from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
@@ -254,6 +254,7 @@ class PlanConclusion:
         cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost
         baseline = read_flows(instance, found, values, instance.baseline)
         no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(cost, plan, baseline)
+        no_shock_cost = None if no_shock is None else no_shock.total_cost
         result = Result(
             **self._proof(surveyed, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
             total_cost=cost,
@@ -263,8 +264,8 @@ class PlanConclusion:
             baseline=baseline,
             shocks=outcomes(instance, surveyed, many, costs, _modelled_shocks(solved)),
             services=services(instance, surveyed),
-            price_of_survival=None if no_shock is None else cost - no_shock.total_cost,
-            calm_cost=None if no_shock is None else no_shock.total_cost,
+            price_of_survival=price_of_survival(cost, no_shock_cost),
+            calm_cost=no_shock_cost,
             calm_builds=() if no_shock is None else no_shock.plan.bought,
             no_shock=no_shock,
             nothing=_nothing(instance, self.clock, evaluator),

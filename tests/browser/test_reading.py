@@ -24,7 +24,7 @@ def test_slider_stays_in_sight_and_moves_the_figure_that_is_read(opened: Open, f
         "#slider-says"
     )
     page.locator("#slider").press("Home")
-    assert "FAILS in 2 of 2 shocks; outlay 0 USD" in page.inner_text("#slider-says")
+    assert "FAILS in 2 of 2 shocks; outlay 0 USD, nothing beyond the no-shock plan" in page.inner_text("#slider-says")
     assert page.evaluate("$('slider-box').getBoundingClientRect().top") == 0
 
 

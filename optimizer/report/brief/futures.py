@@ -42,7 +42,6 @@ from optimizer.studies.purchases import (
     purchases,
     shown_gap,
 )
-from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
 # Futures that are listed: more do not fit on one page.
@@ -101,9 +100,11 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     first = _range_text([math.fsum(order.money for order in some) for some in orders], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
-    if result.price_of_survival is not None and result.price_of_survival > SAME_VALUE * abs(result.expected_cost):
-        more = si(result.price_of_survival, result.money)
-        text += f"; {more} more with operation, expected, than the cheapest plan if no shock ever came"
+    more = result.price_of_survival or 0.0
+    if more > 0:
+        text += (
+            f"; {si(more, result.money)} more with operation, expected, than the cheapest plan if no shock ever came"
+        )
     text += f" (present value, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -33,7 +33,7 @@ function drawSlider() {
   fill("slider-text", words);
   slider.value = state.point;
   slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
-  fill("slider-says", point.status === "none" ? point.headline : `${point.headline}; outlay ${money(point.outlay, 4)}${point.price_of_survival === null ? "" : `, ${money(point.price_of_survival, 4)} beyond the no-shock plan`}`);
+  fill("slider-says", point.status === "none" ? point.headline : `${point.headline}; outlay ${money(point.outlay, 4)}${point.price_of_survival === null ? "" : `, ${point.price_of_survival > 0 ? money(point.price_of_survival, 4) : "nothing"} beyond the no-shock plan`}`);
   $("slider-says").className = point.survives ? "ok" : "no";
   $("own").hidden = state.point === book.frontier.own || stops < 2;
   for (const id of ["slider-box", "frontier-figure", "follow"]) $(id).hidden = stops < 2;

@@ -151,7 +151,7 @@ def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
 def _price(result: FuturesResult, price: float) -> str:
     money, without = result.money, si(result.expected_cost - price, result.money, 4)
     whose = "the same futures cost" if len(result.futures) > 1 else "the same instance costs"
-    if price <= SAME_VALUE * abs(result.expected_cost):
+    if price <= 0:
         return f"nothing: without shocks {whose} no less"
     return f"{si(price, money, 4)} of the expected cost; without shocks {whose} {without}"
 

@@ -30,7 +30,7 @@ from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.futures import FutureResult, FuturesResult
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
@@ -383,7 +383,7 @@ class _Search:
             futures=futures,
             decisions=decisions(self.tree, results),
             first_question=self.instance.horizon.label(min(parted)) if parted else None,
-            price_of_survival=None if no_shock is None else expected("total_cost") - no_shock,
+            price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
             **_kept(record),

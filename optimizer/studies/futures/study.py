@@ -30,7 +30,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import purchases_of
@@ -233,7 +233,7 @@ class _FuturesSearch:
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
-        return replace(again, price_of_survival=None if no_shock is None else again.expected_cost - no_shock)
+        return replace(again, price_of_survival=price_of_survival(again.expected_cost, no_shock))
 
     # All that is solved for.
 
