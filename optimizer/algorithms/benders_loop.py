@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.relaxation import RELAXATION
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
@@ -61,7 +61,7 @@ class MasterRelaxations:
 
     has_cuts, basis = True, None
 
-    def __init__(self, model: ScenarioModel, separation: Separation) -> None:
+    def __init__(self, model: ShockModel, separation: Separation) -> None:
         self.model, self.separation = model, separation
         self.places = model.solver.integers.copy()
         at = {int(j): k for k, j in enumerate(self.places)}
@@ -111,7 +111,7 @@ class MasterRelaxations:
 
 
 def branch_and_cut(
-    model: ScenarioModel, relaxation: SolveResult, separation: Separation, leaves: Sequence[TreeNode] = ()
+    model: ShockModel, relaxation: SolveResult, separation: Separation, leaves: Sequence[TreeNode] = ()
 ) -> TreeSearch | None:
     """The tree of a master problem.
 
@@ -147,7 +147,7 @@ def branch_and_cut(
     return tree
 
 
-def _openings(model: ScenarioModel) -> list[tuple[int, ...]]:
+def _openings(model: ShockModel) -> list[tuple[int, ...]]:
     """By option, the columns that say by when it is opened, in the order of periods."""
     found = set[tuple[int, ...]]()
     for submodel in model.builder.submodels:

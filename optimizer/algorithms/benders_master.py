@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE
@@ -174,7 +174,7 @@ class _OwnCosts:
 
 
 @dataclass
-class MasterProblem(ScenarioModel):
+class MasterProblem(ShockModel):
     """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well."""
 
     groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind

@@ -29,7 +29,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.disruptions.shock import Shock
@@ -131,7 +131,7 @@ SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
 class DualDecomposition:
     """Bounds and plans of a joint model, from its futures by themselves."""
 
-    model: ScenarioModel  # the joint model, its integers free before and after
+    model: ShockModel  # the joint model, its integers free before and after
     solve: SolveGroups  # solves groups of futures
     alone: Sequence[Plan] = ()  # the best plan of each future without prices; none where they are not known
     bound: float = -math.inf  # the best lower bound so far

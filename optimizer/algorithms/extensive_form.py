@@ -34,7 +34,7 @@ GAP_ROOM = 0.1
 
 
 @dataclass
-class ScenarioModel(MeasuredModel):
+class ShockModel(MeasuredModel):
     """The mixed-integer model of an instance that holds some of its shocks, or all."""
 
     history: list[Progress] = field(default_factory=list)
@@ -483,7 +483,7 @@ class ScenarioModel(MeasuredModel):
         )
 
 
-def solve_whole(
+def solve_extensive_form(
     instance: Instance,
     settings: Settings,
     clock: Clock,
@@ -493,6 +493,6 @@ def solve_whole(
 ) -> SearchResult:
     """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.Writer(instance), problem)
-    model = ScenarioModel(instance, instance.tree.events, *known, histories={})
+    model = ShockModel(instance, instance.tree.events, *known, histories={})
     model.evaluator = evaluator
     return model.minimise_cost() or model.minimise_gap()

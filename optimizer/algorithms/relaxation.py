@@ -45,7 +45,7 @@ from optimizer.solver import Integers, Model, SolveResult, Vector
 from optimizer.tolerances import INTEGRALITY, RELAXATION_GAP, ROUNDING, VIOLATED
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
@@ -237,7 +237,7 @@ class RoundedFloors:
     """
 
     def __init__(
-        self, model: "ScenarioModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
+        self, model: "ShockModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
     ) -> None:
         self.model, self.evaluator, self.known, self.is_wide = model, evaluator, known, is_wide
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}

@@ -39,8 +39,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ScenarioSearch
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
 from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.problem import (
     LEAST_COST,
@@ -66,7 +66,7 @@ from optimizer.tolerances import HELD_GAP
 
 
 @dataclass
-class WorstAttackModel(ScenarioModel):
+class WorstAttackModel(ShockModel):
     """A model in which scenarios that the instance does not list are attacks; of one start only the worst is a gap."""
 
     def __post_init__(self) -> None:
@@ -244,7 +244,7 @@ def robust_plans(
     return search.attacked(search.run())
 
 
-class _RobustSearch(ScenarioSearch):
+class _RobustSearch(ConstraintGeneration):
     """Constraint generation with the listed shocks and the adversary as oracles."""
 
     model: WorstAttackModel

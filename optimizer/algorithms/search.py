@@ -37,7 +37,7 @@ from optimizer.solver import Clock, Listener, Progress, Settings, SolveResult, v
 from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -233,7 +233,7 @@ class Search:
         """The same for listed shocks by number."""
         return self.note_shocks(self.tree.events[number] for number in numbers)
 
-    def tighten(self, model: "ScenarioModel", relaxation: SolveResult) -> SolveResult:
+    def tighten(self, model: "ShockModel", relaxation: SolveResult) -> SolveResult:
         """The relaxation of a model with what follows from its floors for whole numbers of openings."""
         return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
 
