@@ -265,13 +265,10 @@ class AttackOracle:
         self, window: AttackWindow, chosen: npt.NDArray[np.bool_], gap_costs: Vector, impacts: SetImpacts, place: int
     ) -> AttackImpact:
         """The gap in money, whatever was minimised."""
-        gap = (
-            impacts.gap
-            if gap_costs is window.gap_costs
-            else self.impacts(window, chosen[None, :], window.gap_costs).gap
-        )
-        gap_of = float(gap[place if gap_costs is window.gap_costs else 0])
-        return AttackImpact(self.programmes.attack(window.start, chosen), gap_of, float(impacts.below[place]))
+        gap = impacts.gap[place]
+        if gap_costs is not window.gap_costs:
+            (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
+        return AttackImpact(self.programmes.attack(window.start, chosen), float(gap), float(impacts.below[place]))
 
 
 def _sorted(found: Iterable[AttackImpact]) -> list[AttackImpact]:
