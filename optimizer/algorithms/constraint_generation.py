@@ -35,11 +35,11 @@ import numpy as np
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ShockModel
-from optimizer.algorithms.floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock

@@ -48,6 +48,8 @@ class ShockModel(MeasuredModel):
         self.relaxation: SolveResult | None = None  # the last LP relaxation that has a solution
         # Names of shocks whose floors are kept even where those of others may be missed.
         self.survived: frozenset[str] = frozenset()
+        # By how much each floor may be missed, t, and all together, money.
+        self.most, self.gap_limit = 0.0, math.inf
         self.worst_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
         # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.

@@ -34,7 +34,7 @@ from optimizer.solver import BranchingHistory, Clock, Listener, Settings, SolveR
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
-# Similar plans are the cheapest and so many that were found last.
+# Similar plans are the cheapest, and those found last; how many of these.
 LATEST = 2
 SeekStatus = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]

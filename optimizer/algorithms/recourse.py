@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.executor import (
     DaskExecutor,
     Executor,
@@ -25,7 +26,6 @@ from optimizer.algorithms.executor import (
     Task,
     core_count,
 )
-from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
 from optimizer.errors import OptimizerWarning, WorkerError
@@ -325,7 +325,8 @@ class RecourseEvaluator:
             return self.executor.map(tasks, clock)
 
 
-# Where a worker keeps its subproblems. Below so many shocks one process is done before others have started.
+# Where a worker keeps its subproblems. And the number of shocks below which one process is done before others have
+# started.
 KEPT, FEW = "subproblems", 400
 
 

@@ -10,9 +10,9 @@ like any other:
 With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Leverage may deter an attack instead (`floors`): the model decides which of the attacks that it holds are survived
-and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets may be
-deterred while a part of it is not: then that part is found, and added as an attack of its own.
+Leverage may deter an attack instead (`relaxed_floors`): the model decides which of the attacks that it holds are
+survived and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets
+may be deterred while a part of it is not: then that part is found, and added as an attack of its own.
 
 Where the floors cannot all be kept, the adversary counts as one more shock at each start, the worst that it can choose:
 
@@ -41,7 +41,6 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
 from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
-from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.problem import (
     LEAST_COST,
     Hints,
@@ -53,6 +52,7 @@ from optimizer.algorithms.problem import (
 )
 from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group

@@ -43,7 +43,7 @@ from optimizer.solver import Clock, Listener, Progress, Settings, ignore
 from optimizer.solver.base import StrategyName
 from optimizer.tolerances import NO_SHOCK_GAP
 
-# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
+# The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
 # Where a worker keeps who listens to its tasks, if it is this process.

@@ -208,7 +208,7 @@ class WindowProgramme:
     ) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound.
 
-        Valid inequalities are left out where `needs_duals`: their dual values would be missing from those of other rows.
+        Valid inequalities are left out where `needs_duals`: their dual values would be missing from those of rows.
         """
         rhs = self._rhs.rows(which)
         if len(self._term_row):

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import levels_under
 from optimizer.algorithms.separation.attacks import (
     AttackImpact,
     AttackOracle,

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, Protocol
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.floors import grant_samples
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import grant_samples
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit import DISAGREES, Report
 from optimizer.audit.result import audit_error, complete

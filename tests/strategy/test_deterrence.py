@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.floors import write_deterrence
+from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.robust import WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack, with_listed_attacks
 from optimizer.disruptions.adversary import Attack

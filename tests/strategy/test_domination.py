@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.floors import dominators
+from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.solver import Clock, Settings
 from optimizer.solver.base import StrategyName

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
-from optimizer.algorithms.floors import Excuses, relax_floors, survival_shares
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import Excuses, relax_floors, survival_shares
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures

@@ -45,7 +45,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import LEVEL_LINK, compared, exposure
+from optimizer.algorithms.dominance import compared, exposure
+from optimizer.algorithms.relaxed_floors import LEVEL_LINK
 from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
