@@ -215,7 +215,7 @@ class BendersLoop:
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
         self.leaves: list[TreeNode] = []
-        self._evaluated = set[bytes]()
+        self._evaluated, self._reported = set[bytes](), -math.inf
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))
             self.is_relaxed = bool(search.resumed.facts["relaxed"])
@@ -241,6 +241,7 @@ class BendersLoop:
         self.first = known
 
     def _report(self, value: float, bound: float, evaluation: Evaluation, suffix: str = "") -> None:
+        self._reported = bound
         self.search.report_round(self.objective.name + suffix, value, bound, evaluation.violated)
 
     def _solve_relaxation(self) -> bool:
@@ -305,6 +306,8 @@ class BendersLoop:
         while not self.is_proven and not self.search.clock.is_over:
             if not self._solve_round(self._propose(), stalling):
                 break
+        if self.is_proven and self.incumbent is not None and self.bound > self._reported:
+            self._report(self._upper, min(self.bound, self._upper), self.incumbent.evaluation)
         return self.incumbent is not None
 
     def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
