@@ -8,7 +8,7 @@ Enumeration is exhaustive; the integer programme is solved to global optimality,
 Where leverage deters, what the adversary can afford depends on the plan: for each plan the sets that it does not deter
 are enumerated anew, or the integer programme has their costs under it.
 
-Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; damage is money.
+Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; impacts are money.
 
 The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
 none is extended to a maximal one. Then every set that does violate one holds one of those others. The cheapest set that
@@ -191,7 +191,7 @@ class AttackOracle:
         found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
         return _sorted(impact for impact in found if impact is not None and impact.below > VIOLATED)
 
-    def damaging(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
+    def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""
         found = (self._worst(window, window.gap_costs, beyond, known) for window in self.programmes.windows(plan))
         return _sorted(impact for impact in found if impact is not None and impact.gap > beyond)
@@ -386,11 +386,11 @@ class FutureAttacks:
             for each in oracle.separate(part, own[number], enough)
         ]
 
-    def damaging(self, plan: Vector) -> list[list[AttackImpact]]:
+    def with_gaps(self, plan: Vector) -> list[list[AttackImpact]]:
         """By future, at each start where some attack leaves a gap, the worst one."""
         found: list[list[AttackImpact]] = [[] for _ in self.oracles]
         for number, oracle, part in self.parts(plan):
-            found[number] = oracle.damaging(part, 0.0)
+            found[number] = oracle.with_gaps(part, 0.0)
         return found
 
     def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:
