@@ -69,7 +69,7 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
         for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)
     }
     for front in fronts:
-        hurt = oracle.impacts(front, oracle.programmes.sets(sets), front.prices)
+        hurt = oracle.impacts(front, oracle.programmes.sets(sets), front.gap_costs)
         for names, gap in zip(sets, hurt.gap.tolist(), strict=True):
             assert gap == pytest.approx(gaps[Attack(names, front.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
 
@@ -85,7 +85,7 @@ def test_the_worst_attack_is_the_same_by_programme_by_enumeration_and_among_all_
     assert (tried.method, programmed.method) == ("enumeration", "programme")
     affordable = [names for names in subsets(tried.programmes.names) if tried.programmes.adversary.affords(names)]
     for front in tried.programmes.windows(plan):
-        most = tried.impacts(front, tried.programmes.sets(affordable), front.prices).gap.max()
+        most = tried.impacts(front, tried.programmes.sets(affordable), front.gap_costs).gap.max()
         for oracle in (tried, programmed):
             struck = oracle.worst(front)
             assert (struck.gap if struck else 0.0) == pytest.approx(most, rel=1e-5, abs=1e-3)
