@@ -15,21 +15,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.dominance import dominators
-from optimizer.algorithms.executor import (
-    DaskExecutor,
-    Executor,
-    Memory,
-    ProcessExecutor,
-    SerialExecutor,
-    Setup,
-    Task,
-    core_count,
-)
+from optimizer.algorithms.executor import DaskExecutor, Executor, Memory, ProcessExecutor, SerialExecutor, Setup, Task
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
+from optimizer.algorithms.workers import core_count
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
+from optimizer.instance.paths import dominators
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector

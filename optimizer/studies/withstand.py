@@ -156,32 +156,26 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
 
 
 def least_outlay(
-    oracle: AttackOracle,
-    known: Iterable[Attack],
-    plan: Plan | None,
-    settings: Settings,
-    clock: Clock,
-    listener: Listener = ignore,
-    histories: BranchingHistories | None = None,
+    instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
 ) -> LeastOutlay:
-    """Find the least outlay that survives the listed shocks and the adversary of an instance.
+    """Find the least outlay that survives the listed shocks and the adversary of an instance, whatever its budget.
+
+    The search begins from nothing: with the attacks that matter for the cheapest plan the model is larger, and takes
+    longer.
 
     Args:
-        oracle: of the instance, which has none of its attacks among its shocks.
-        known: attacks that are likely to matter.
-        plan: one to start from; None where none is known.
+        instance: one without questions that has an adversary, and none of its attacks among its shocks.
+        oracle: of the instance.
         settings: the outlay is proven to their MIP gap.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: receives every step.
-        histories: what branching gained, for searches that share it.
 
     Raises:
         SolverError: the solver failed.
     """
-    free = with_budget(oracle.programmes.instance, None)
+    free = with_budget(instance, None)
     with open_evaluator(free, settings, None) as evaluator:
-        evaluator.histories = histories
-        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY, known, plan).solved
+        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY).solved
     if solved.status == "infeasible":
         return LeastOutlay("none")
     bound = max(0.0, solved.bound)

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.dominance import dominators
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.instance.paths import dominators
 from optimizer.solver import Clock, Settings
 from optimizer.solver.base import StrategyName
 from tests.strategies import SHOCK, instances

@@ -120,6 +120,25 @@ def test_few_shocks_need_no_other_process(instance: so.Instance) -> None:
     executor.close()
 
 
+def _number_of_process(memory: dict[str, object]) -> int:
+    return os.getpid()
+
+
+def _sleep(memory: dict[str, object]) -> None:
+    time.sleep(60)
+
+
+def test_a_task_that_was_begun_runs_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "GRACE", 0.5)
+    clock = Clock()
+    with ProcessExecutor(2) as executor:
+        assert executor.begin(Task(_number_of_process))(clock) in executor.pids
+        wait, began = executor.begin(Task(_sleep)), time.perf_counter()
+        clock.interrupted = True
+        assert wait(clock) is None
+        assert time.perf_counter() - began < 30
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
     """A scheduler and two workers, each a process of its own; its address, and the workers' numbers."""
