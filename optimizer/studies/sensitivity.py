@@ -153,7 +153,7 @@ def sensitivity(
         base = search.begin(known)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.mip_gap, resolution, base)
-        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
             bars = search.tornado()
@@ -184,7 +184,7 @@ def find_bands(
     with interruptible(clock, listener):
         if not search.begin().has_plan:
             return None
-        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             found = search.sampled(samples, seed)
     return None if found is None else found.bands(len(instance.uncertain))
@@ -240,7 +240,7 @@ class _SensitivitySearch:
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)
-        self.found = WhatIfResult("stopped")
+        self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
         self.measure: Measure | None = None
         self._duals: DualScreen | None = None
@@ -255,6 +255,8 @@ class _SensitivitySearch:
                 self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known, self.instance)))
             else:
                 self.found = solver.ask()
+            # Whether processes pay is judged by the time of the plan, also of one that was found before.
+            self.seconds = max(self.found.seconds, 0.0 if known is None else known.seconds.get("total", 0.0))
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
