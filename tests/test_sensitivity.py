@@ -10,7 +10,7 @@ import pytest
 import optimizer as so
 from optimizer.solver import Settings
 from optimizer.studies import importance
-from optimizer.studies.importance import Sensitivity, TornadoBar
+from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
 EXACT = Settings(mip_gap=0.0)

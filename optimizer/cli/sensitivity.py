@@ -11,7 +11,7 @@ from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.discovery import Discovery
-    from optimizer.studies.importance import Sensitivity
+    from optimizer.studies.sensitivity_result import Sensitivity
 
 RESOLUTION = 0.01
 # Number of samples of `--discover`.

@@ -48,7 +48,6 @@ from optimizer.model.builder import Scope
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
 from optimizer.solver import Basis, Clock, Listener, Progress
-from optimizer.studies.importance import latin_hypercube
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded
@@ -325,6 +324,20 @@ class StateOutcome:
     # What of the instance makes the sample unusable, and why.
     where: str = ""
     reason: str = ""
+
+
+def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
+    """A Latin hypercube in the unit cube: a row a sample."""
+    require_extra("sensitivity", "A sample of all numbers together")
+    from SALib.sample.latin import sample
+
+    drawn: Array = sample(unit_cube([str(i) for i in range(numbers)]), samples, seed=seed)
+    return drawn
+
+
+def unit_cube(names: Sequence[str]) -> dict[str, Any]:
+    """Numbers between 0 and 1, as SALib takes them."""
+    return {"num_vars": len(names), "names": list(names), "bounds": [[0.0, 1.0]] * len(names)}
 
 
 def sample_states(

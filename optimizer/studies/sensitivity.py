@@ -33,9 +33,17 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.boxes import latin_hypercube
 from optimizer.studies.importance import (
     FEWEST,
     DualScreen,
+    first_order_effect,
+    importance,
+    most_effective,
+    shares_bought,
+)
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
+from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
     Importance,
     Sensitivity,
@@ -43,13 +51,7 @@ from optimizer.studies.importance import (
     SwitchingValue,
     TornadoBar,
     VariantOutcome,
-    first_order_effect,
-    importance,
-    latin_hypercube,
-    most_effective,
-    shares_bought,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
