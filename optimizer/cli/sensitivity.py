@@ -102,7 +102,7 @@ def command(
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
     """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
-    from optimizer.studies.importance import FEWEST
+    from optimizer.studies.boxes import FEWEST
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")

@@ -1,7 +1,15 @@
 """Plans nearly as good: what of the cheapest plan every good plan has, and good plans that have little in common.
 
-    ranges     the least and the greatest size of each option over all plans within the tolerance    (ranges)
+    N[o]       size of option o over all years; of a stockpile what it buys, t
+    ranges     least min N[o], greatest max N[o], over all plans that keep the floors at a cost within the tolerance
     plans      some that are as different from each other as can be found
+
+Of a range, what is known answers first: a plan without the option settles its least size, a plan with as much of it as
+the relaxation allows its greatest. Then cheap questions: the cheapest plan without the option, the cheapest with as
+much as can be, each left as soon as it is within the tolerance or proven not to be. Only what lies between is an
+integer programme over sizes. Every plan that is met on the way is remembered, for all options (Neumann, Brown: The
+near-optimal feasible space of a renewable power system model, Electric Power Systems Research 190, 2021; the ranges,
+here with integers, floors in every shock, and a bound where the time runs out).
 
 The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one of them does not buy and the other
 buys as much of as any counts as one. Plans are taken from all those that the search for the ranges met, which are

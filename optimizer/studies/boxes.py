@@ -55,6 +55,8 @@ from optimizer.units import rounded
 Flags = npt.NDArray[np.bool_]
 
 MOST_BOXES, MOST_CONDITIONS = 3, 3
+# Fewer samples than these say nothing.
+FEWEST = 60
 # Fewer cases, or fewer other points, than these are not described.
 FEWEST_CASES = 10
 # Of a bound that says something: chances of doing as well without it are at most this.
@@ -331,13 +333,9 @@ def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
     require_extra("sensitivity", "A sample of all numbers together")
     from SALib.sample.latin import sample
 
-    drawn: Array = sample(unit_cube([str(i) for i in range(numbers)]), samples, seed=seed)
+    cube = {"num_vars": numbers, "names": [str(i) for i in range(numbers)], "bounds": [[0.0, 1.0]] * numbers}
+    drawn: Array = sample(cube, samples, seed=seed)
     return drawn
-
-
-def unit_cube(names: Sequence[str]) -> dict[str, Any]:
-    """Numbers between 0 and 1, as SALib takes them."""
-    return {"num_vars": len(names), "names": list(names), "bounds": [[0.0, 1.0]] * len(names)}
 
 
 def sample_states(

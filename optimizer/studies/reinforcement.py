@@ -1,4 +1,4 @@
-"""Which single addition to a plan would let it survive most of the shocks that it fails; and what `stress` returns.
+"""Which single addition to a plan would let it survive most of the shocks that it fails.
 
 slope       what the gap of each failed shock falls by for one unit more of each column of the plan: an upper bound, for
             gaps are convex

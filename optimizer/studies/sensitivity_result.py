@@ -4,22 +4,39 @@ Sensitivity       the numbers, the one that decides most first, and what their s
 TornadoBar        one number: what comes of either end (`VariantOutcome`), and where the plan changes (`SwitchingValue`)
 Importance        a sample of all numbers: what the best plans come to, and how much depends on each (`Weight`)
 FirstOrderEffect  what dual values say of a number that was not solved for
+
+S1  the share of the outcome's variance that goes away on average where one number is known (the first-order index of
+    Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is what
+    they do together, and noise.
+
+Intervals are 95 %, by bootstrap from half of the sample at a time: wider than need be rather than narrower. An S1 whose
+interval holds 0 is not significant; slightly negative ones are noise.
+
+Sources: Tarantola, Gatelli, Mara: Random balance designs for the estimation of first order global sensitivity indices,
+Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tissot, Prieur: Bias correction, ibid. 107,
+2012; as in SALib.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
+import numpy as np
+
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import ReadOnly
+from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread
 from optimizer.studies import study_frames
 from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.tolerances import ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]
+# Harmonics that count.
+HARMONICS = 6
+RESAMPLES, LEVEL = 200, 0.95
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
 
 
@@ -157,6 +174,33 @@ class Importance(ReadOnly):
     bought: Mapping[str, float]
     outlay: tuple[float, float, float, float]
 
+    @classmethod
+    def of_sample(
+        cls, names: Sequence[str], drawn: Array, outcomes: Array, bought: Mapping[str, float], samples: int, seed: int
+    ) -> "Importance":
+        """Judge a sample.
+
+        Args:
+            names: of the numbers, a column of `drawn` each.
+            drawn: where in its range each number was, 0 … 1.
+            outcomes: by sample cost, gap, whether floors fail, and outlay.
+            bought: by option, the share of samples in which it is bought.
+            samples, seed: how many were drawn, and the seed.
+        """
+        cost, gap = outcomes[:, 0], outcomes[:, 1]
+        return cls(
+            samples=samples,
+            used=len(drawn),
+            seed=seed,
+            survived=1.0 - float(outcomes[:, 2].mean()),
+            cost=_spread(cost),
+            gap=_spread(gap),
+            of_cost=_weights(names, drawn, cost, seed),
+            of_gap=_weights(names, drawn, gap, seed),
+            bought=bought,
+            outlay=_spread(outcomes[:, 3]),
+        )
+
     def bands(self, numbers: int) -> Bands:
         """The band that they make, of so many numbers with a range."""
         cost, outlay, gap = (Spread(*getattr(self, what)) for what in ("cost", "outlay", "gap"))
@@ -167,6 +211,29 @@ class Importance(ReadOnly):
         parts = ("p5", "p50", "p95", "mean")
         data = asdict(self) | {"method": METHOD, "bought": dict(self.bought)}
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap", "outlay")}
+
+
+def _spread(values: Array) -> tuple[float, float, float, float]:
+    low, middle, high = (float(each) for each in np.quantile(values, (0.05, 0.5, 0.95)))
+    return low, middle, high, float(values.mean())
+
+
+def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tuple[Weight, ...]:
+    """By number, the weightiest first; none where the values are all the same."""
+    size = float(np.abs(values).max(initial=0.0))
+    if np.ptp(values) <= ROUNDING * max(size, ROUNDING):
+        return ()
+    from SALib.analyze.rbd_fast import analyze
+
+    # Where few values differ, a resample may have none that does, and no index: then nothing is known of S1, 0 … 1.
+    with np.errstate(invalid="ignore"):
+        numbers = {"num_vars": len(names), "names": list(names)}
+        found = analyze(
+            numbers, drawn, values / size, M=HARMONICS, num_resamples=RESAMPLES, conf_level=LEVEL, seed=seed
+        )
+    rows = zip(names, found["S1"], np.nan_to_num(found["S1_conf"], nan=1.0), strict=True)
+    weights = (Weight(name, float(s1), float(margin)) for name, s1, margin in rows)
+    return tuple(sorted(weights, key=lambda weight: -weight.s1))
 
 
 @dataclass(frozen=True)
