@@ -344,7 +344,7 @@ class _SensitivitySearch:
             return None
         outcomes = [found[i] for i in usable]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
-        bought = {o: float(np.mean([o in each.bought for each in outcomes])) for o in self.instance.options}
+        bought = {o: _share_bought(o, outcomes) for o in self.instance.options}
         names = [number.name for number in self.numbers]
         return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
@@ -352,6 +352,11 @@ class _SensitivitySearch:
         """The number of each input, by path, at shares of the ways from low to high."""
         pairs = zip(self.numbers, shares, strict=True)
         return {path: value for number, share in pairs for path, value in number.across(share).items()}
+
+
+def _share_bought(option: str, outcomes: Sequence[VariantOutcome]) -> float:
+    """In which share of samples an option is bought."""
+    return float(np.mean([option in each.bought for each in outcomes]))
 
 
 # What dual values say.

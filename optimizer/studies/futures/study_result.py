@@ -35,7 +35,6 @@ from optimizer.studies.measure import ProvenDifference
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
 ValueStatus = Literal["proven", "stopped", "none"]
-# Orders of the plans of all futures alone.
 OrderClass = Literal["no regret", "one answer", "several answers"]
 
 
@@ -264,6 +263,9 @@ def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Res
         "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
     }
     return MeasuredCost(status, *values[kind], gap)
+
+
+# Orders of the plans of all futures alone.
 
 
 def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[OwnOrder]:
