@@ -6,10 +6,11 @@
     expected   Σ π[l]·C[l]
     worst      M              M ≥ C[l]                  every future
     regret     M              M ≥ C[l] − C*[l]          every future
-    cvar       (1−w)·E + w·(η + Σ q·e / (1−α))          e ≥ X − η, e ≥ 0      every outcome of cost X and probability q
+    cvar       (1 − weight)·E + weight·(X̂ + Σ π[ξ]·e[ξ] / (1 − α))      e[ξ] ≥ X[ξ] − X̂, e ≥ 0      every outcome ξ
 
-Outcomes are (future l, shock s) with π[l]·p[s] and X = I + B − B_W + Q, and (l, nothing) with π[l]·(1 − Σ p[s]) and
-X = I + B. E is their expectation, Σ π[l]·C[l].
+X̂ is the threshold of the tail. Outcomes ξ are (future l, shock s), of probability π[l]·p[s] and cost I + B − B_W + Q,
+and (l, nothing), of probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation, Σ π[l]·C[l].
+
 
 Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
 Robust discrete optimization and its applications, Kluwer 1997 (regret).

@@ -17,6 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.algorithms.executor import ProcessExecutor, Task
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
 from optimizer.report.tables.attack import attack_parts
@@ -66,6 +67,18 @@ def test_where_nothing_holds_the_worst_attack_is_named_with_its_tonnes() -> None
     assert (found.worst.name, found.worst.gap) == (faced.worst, pytest.approx(80_000 / 3))
     assert found.breaking is not None
     assert found.breaking.price == 1
+
+
+def test_the_least_outlay_is_the_same_beside_the_other_searches_and_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.studies.attack.BESIDE_SECONDS", -1.0)
+    instance, begun = so.read(market(3)), list[Task]()
+    begin = ProcessExecutor.begin
+    monkeypatch.setattr(ProcessExecutor, "begin", lambda self, task: begun.append(task) or begin(self, task))
+    after, beside = (so.attack(instance, settings=dataclasses.replace(EXACT, jobs=jobs)) for jobs in (1, 2))
+    # Works of 20 t/yr at 30.
+    assert (after.least, len(begun)) == (beside.least, 1)
+    assert after.least is not None
+    assert (after.least.status, after.least.outlay) == ("optimal", pytest.approx(600))
 
 
 def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:

@@ -341,7 +341,7 @@ class MasterProblem(ScenarioModel):
         return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "cost"
 
     def _below_tail(self, values: Vector) -> Vector:
-        """By group of costs, that up to which its shock adds nothing to the tail, η + e − (I + B − B_W), in money."""
+        """By group of costs, that up to which its shock adds nothing to the tail, X̂ + e − (I + B − B_W), in money."""
         result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0)

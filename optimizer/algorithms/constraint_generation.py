@@ -9,8 +9,8 @@ segment below its floor by more than `VIOLATED` of its demand.
                  (`solver.highs_tree` chooses)
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
-that survives every other shock is feasible for all. Where the floors cannot all be kept, or shocks have probabilities,
-every shock counts, and another search takes over: `solving` says which.
+that survives every other shock is feasible for all. A shock with a probability counts in the cost, and is held from the
+start. Where the floors cannot all be kept, every shock counts, and another search takes over: `solving` says which.
 
 A share of an ensemble has a first plan (`best_excused_plan`): which samples may fail is fixed, and every other one has
 to be survived.

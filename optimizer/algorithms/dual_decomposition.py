@@ -16,8 +16,8 @@ Its plan bounds the search in the groups. Before there is one, each future is a 
 Source: Carøe, Schultz: Dual decomposition in stochastic integer programming, Operations Research Letters 24, 1999;
 Sandıkçı, Özaltın: A scalable bounding method for multistage stochastic programs, SIAM Journal on Optimization 27, 2017
 (groups); Polyak: Minimization of unsmooth functionals, USSR Computational Mathematics and Mathematical Physics 9(3),
-1969; Danna, Rothberg, Le Pape: Exploring relaxation induced neighborhoods to improve MIP solutions, Mathematical
-Programming 102, 2005 (the programme with few integers).
+1969; Rothberg: An evolutionary algorithm for polishing mixed integer programming solutions, INFORMS Journal on
+Computing 19(4), 2007 (the programme with few integers: crossover).
 """
 
 import math

@@ -35,7 +35,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, Self, override
 
-from optimizer.algorithms.workers import start_worker
+from optimizer.algorithms.workers import core_count, start_worker
 from optimizer.errors import WorkerError, require_extra
 from optimizer.solver import Clock
 
@@ -51,6 +51,8 @@ GRACE = 30.0
 # Seconds of one long task above which other processes are worth their start.
 LONG = 2.0
 Memory = dict[str, Any]
+# Tasks that run, by the future of the result: number and worker.
+Running = dict[Any, tuple[int, "_Worker"]]
 
 
 @dataclass(frozen=True)
@@ -241,14 +243,22 @@ class ProcessExecutor(Executor):
 
     @override
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
-        from loky import wait
-
         if len(tasks) == 1 and not self._workers:
             yield 0, tasks[0].run(self.memory)
             return
-        waiting, until = deque(enumerate(tasks)), float("inf")
-        running: dict[Any, tuple[int, _Worker]] = {}
-        free = [self._worker(number) for number in range(1, min(self.size, len(tasks)) + 1)]
+        yield from self._completed(deque(enumerate(tasks)), {}, clock)
+
+    def begin(self, task: Task) -> Callable[[Clock], Any]:
+        """Begin a long task in another process; what is returned waits for its result: None where it was stopped."""
+        worker = self._worker(1)
+        running = {worker.submit(task): (0, worker)}
+        return lambda clock: next(self._completed(deque(), running, clock), (0, None))[1]
+
+    def _completed(self, waiting: deque[tuple[int, Task]], running: Running, clock: Clock) -> Iterator[tuple[int, Any]]:
+        """The results of tasks that run, and of those that wait for a worker."""
+        from loky import wait
+
+        until, free = float("inf"), [self._worker(number + 1) for number in range(min(self.size, len(waiting)))]
         while running or (waiting and not clock.interrupted):
             _start_tasks(waiting, free, running, clock)
             if clock.interrupted:
@@ -259,8 +269,7 @@ class ProcessExecutor(Executor):
             for future in wait(running, timeout=0.2, return_when="FIRST_COMPLETED").done:
                 number, worker = running.pop(future)
                 free.append(worker)
-                for result in _results(future, clock):
-                    yield number, result
+                yield from ((number, result) for result in _results(future, clock))
 
     def _pass_on_the_interrupt(self, workers: Iterable["_Worker"]) -> None:
         """Once: workers are in process groups of their own, which a terminal does not signal."""
@@ -278,9 +287,7 @@ class ProcessExecutor(Executor):
             worker.end()
 
 
-def _start_tasks(
-    waiting: deque[tuple[int, Task]], free: list["_Worker"], running: dict[Any, tuple[int, "_Worker"]], clock: Clock
-) -> None:
+def _start_tasks(waiting: deque[tuple[int, Task]], free: list["_Worker"], running: Running, clock: Clock) -> None:
     """Start waiting tasks on free workers; their futures join those that are running."""
     while waiting and free and not clock.interrupted:
         (number, task), worker = waiting.popleft(), free.pop()
@@ -491,8 +498,3 @@ def start_executor(size: int, setup: Setup | None = None) -> Executor:
 def size_for(jobs: int | None, seconds: float) -> int:
     """How many tasks run at a time: `jobs`, or where that is left open, all cores once a task took long."""
     return jobs or (core_count() if seconds > LONG else 1)
-
-
-def core_count() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,10 +11,10 @@ short of the floor will do, and none where it keeps it: under any other plan the
 **Attacks**, each survived or deterred; those that no plan can deter keep their rows as they are:
 
     d[s]    deterred   0 or 1   z of attack s: whether it costs the adversary more than it has
-    ℓ[o]    level of option o in the first period of the attack
+    Λ[o]    level of option o in the first period of the attack
     need    (1 + DETERRED)·attack budget − Σ price, above 0 for what is affordable
 
-    deter   Σ deterrence·ℓ ≥ need·d
+    deter   Σ deterrence·Λ ≥ need·d
 
 **Samples** of an ensemble, of which as many may fail as it allows:
 

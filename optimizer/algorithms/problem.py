@@ -7,7 +7,7 @@ Of the plans that keep every floor the one of least cost is found, unless a `Pro
     gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
     cost_limit  what the objective may be; of cost, with the price of gaps where they have one
 
-Rows are written once, before any shock without a probability is added.
+Rows are written once, when a model is made, and not again where shocks are added to it.
 
 A `MeasuredModel` has the expressions: a measure of the costs of the futures, or their survival gaps. They follow the
 shocks that the model holds. A measure is written once, for all that it needs is there from the start, shocks with a

@@ -15,19 +15,11 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.executor import (
-    DaskExecutor,
-    Executor,
-    Memory,
-    ProcessExecutor,
-    SerialExecutor,
-    Setup,
-    Task,
-    core_count,
-)
+from optimizer.algorithms.executor import DaskExecutor, Executor, Memory, ProcessExecutor, SerialExecutor, Setup, Task
 from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
+from optimizer.algorithms.workers import core_count
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
@@ -237,7 +229,7 @@ class RecourseEvaluator:
                 one has a group of its own. `fails` are then the shocks that leave more.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
-        value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.technology.constant)))
+        value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.linking_matrix.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
         chosen = self._all_but(skipped)
         limit, by_gap = np.zeros(count), np.zeros(count)
@@ -257,7 +249,7 @@ class RecourseEvaluator:
             for group, (part, subgradient) in answer.cuts.items():
                 value[group] += part
                 by_term[group] += subgradient
-        subgradient = self.subproblems.technology.by_plan(by_term)
+        subgradient = self.subproblems.linking_matrix.by_plan(by_term)
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def least_costs(self) -> Vector:
@@ -296,7 +288,7 @@ class RecourseEvaluator:
         chosen: npt.NDArray[np.bool_],
         more: Any = lambda numbers: {},
     ) -> list[BatchResponse]:
-        linking = self.subproblems.technology.linking_terms(np.asarray(plan, dtype=np.float64))
+        linking = self.subproblems.linking_matrix.linking_terms(np.asarray(plan, dtype=np.float64))
         requests = []
         for number, part in enumerate(self.slices):
             events = part.events[chosen[part.events]]
@@ -427,7 +419,7 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
-    linking, result = solver.technology.linking_terms(plan), {}
+    linking, result = solver.linking_matrix.linking_terms(plan), {}
     for length, some in by_length.items():
         found = solver.priced(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):

@@ -1,9 +1,9 @@
 """The LP relaxation of a model: how near it is to plans, and what brings it nearer.
 
-**Valid inequalities** are rows that every plan with whole numbers keeps; they are held where a relaxation violates
-them. A model holds few of them: most say nothing at its optimum, and each costs the solver time. Once the integers are
-fixed none is needed; then a slack that they share lets go of all at once, so that dual values are those of the other
-rows.
+**Valid inequalities** are rows that some operation of every plan with whole numbers keeps, at no more cost; they are
+held where a relaxation violates them. A model holds few of them: most say nothing at its optimum, and each costs the
+solver time. Once the integers are fixed none is needed; then a slack that they share lets go of all at once, so that
+dual values are those of the other rows.
 
 **Diving**: from an LP relaxation to whole numbers, a few integers at a time, each step the same linear programme, warm.
 
@@ -24,7 +24,7 @@ with integers that begins with it proves the gap sooner.
 
 A relaxation opens 3.8 of four sites where floors ask for 3.8 times the capacity of one; the rounded row asks for four.
 Points p are relaxations whose openings are rounded down, or to the nearest: there floors fail, and the gap says what is
-short. Where a relaxation is far from a plan, its openings are rounded up from one of several fractions on. Every plan
+short. Where a relaxation is far from a plan, several of its own fractions take the place of one half. Every plan
 that keeps the floors keeps these rows, so they are valid inequalities of the model; it holds those that its relaxation
 violates, until the integers are fixed.
 

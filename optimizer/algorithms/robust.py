@@ -44,23 +44,19 @@ from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
 from optimizer.algorithms.floors import write_deterrence
 from optimizer.algorithms.problem import (
     LEAST_COST,
-    Hints,
     ProblemVariant,
     SearchResult,
     generate_constraints,
     median_shortage_cost,
     negligible_gap,
 )
-from optimizer.algorithms.reading import joint_integers
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
 from optimizer.disruptions.adversary import Attack
-from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_GAP
 
@@ -176,8 +172,6 @@ def robust_plan(
     evaluator: RecourseEvaluator | None = None,
     oracle: AttackOracle | None = None,
     problem: ProblemVariant = LEAST_COST,
-    known: Iterable[Attack] = (),
-    plan: Plan | None = None,
 ) -> RobustPlan:
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
 
@@ -189,7 +183,6 @@ def robust_plan(
         listener: hears every step.
         evaluator, oracle: of the instance, or of one with another policy, already warm.
         problem: what is minimised over the plans that survive.
-        known: attacks that the model holds from the start. plan: one that is known to survive them.
 
     Returns:
         The plan; where the floors cannot all be kept, the one with the least gap as this module counts it, or for
@@ -199,8 +192,7 @@ def robust_plan(
         SolverError: the solver failed.
     """
     evaluator, oracle = evaluator or RecourseEvaluator(instance), oracle or AttackOracle(instance, settings, clock)
-    plans = () if plan is None else (plan,)
-    found = robust_plans(instance, settings, clock, listener, evaluator, [oracle], problem, oracle.shocks(known), plans)
+    found = robust_plans(instance, settings, clock, listener, evaluator, [oracle], problem)
     (robust,) = found.attacked
     assert robust is not None
     return robust
@@ -222,8 +214,6 @@ def robust_plans(
     evaluator: RecourseEvaluator,
     oracles: Sequence[AttackOracle | None],
     problem: ProblemVariant = LEAST_COST,
-    known: Iterable[Shock] = (),
-    plans: tuple[Plan, ...] = (),
 ) -> RobustPlans:
     """The same for all futures of an instance, by the measure of its policy.
 
@@ -231,16 +221,13 @@ def robust_plans(
         instance: its futures have none of their attacks among their shocks.
         settings, clock, listener, problem: as for `robust_plan`.
         evaluator: of the instance. oracles: by future; None where it has no adversary.
-        known: attacks, as shocks, that the model holds from the start.
-        plans: by future, plans that are known to survive them; none where none are known.
 
     Raises:
         SolverError: the solver failed.
     """
     settings = replace(settings, checkpoint=None)
-    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group, Hints(plans=plans))
+    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group)
     search.oracle = FutureAttacks(instance.tree, oracles)
-    search.note_shocks(known)
     return search.attacked(search.run())
 
 
@@ -276,10 +263,7 @@ class _RobustSearch(ScenarioSearch):
         """A model in which only the worst attack counts as a gap."""
         settings = settings or self.settings
         known = (self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem)
-        model = WorstAttackModel(*known, histories=self.histories)
-        if self.plans:
-            model.start = joint_integers(self.tree, self.plans, model.builder)
-        return model
+        return WorstAttackModel(*known, histories=self.histories)
 
     def attacked(self, solved: SearchResult) -> RobustPlans:
         """What was found, with the attacks that each future holds, survived or deterred."""

@@ -1,10 +1,12 @@
 """Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
 
-    whole      one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with probabilities
-               that last few periods in all
-    cuts       Benders decomposition (`benders`): shocks have probabilities, so that every one counts in the cost
-    scenarios  constraint generation (`constraint_generation`): all else. Where floors cannot all be kept, it hands the
-               shocks that it found to Benders decomposition, which finds the least gap
+    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with
+                            probabilities that last few periods in all
+    Benders decomposition   (`benders`) shocks have probabilities, so that every one counts in the cost
+    constraint generation   (`constraint_generation`) all else
+
+Where floors cannot all be kept, the last two go on with the shocks that fail under the do-nothing plan or have a
+probability: the extensive form of these finds the least gap if they are few (`FEW_SHOCKS`), else Benders decomposition.
 
 `Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
@@ -97,17 +99,14 @@ def choose_algorithm(
     """Which algorithm solves a problem, as this module says."""
     if not problem.is_default:
         return "scenarios"
-    if settings.strategy == "whole" or (settings.strategy == "auto" and _is_small(instance)):
-        return "whole"
-    every_shock_counts = any(shock.probability > 0 for shock in instance.tree.events)
-    return "cuts" if is_estimable(instance) and (settings.strategy == "cuts" or every_shock_counts) else "scenarios"
+    chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
+    return "scenarios" if chosen == "cuts" and not is_estimable(instance) else chosen
 
 
-def _is_small(instance: Instance) -> bool:
-    events: Sequence[Shock] = instance.tree.events
+def _fastest(events: Sequence[Shock]) -> Literal["whole", "cuts", "scenarios"]:
     if any(shock.probability > 0 for shock in events):
-        return sum(len(shock.periods) for shock in events) <= FEW_PERIODS
-    return len(events) <= FEW_FLOORS
+        return "whole" if sum(len(shock.periods) for shock in events) <= FEW_PERIODS else "cuts"
+    return "whole" if len(events) <= FEW_FLOORS else "scenarios"
 
 
 class _ListedSearch(ScenarioSearch):

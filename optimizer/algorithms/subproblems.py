@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.reading import read_many
-from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.errors import SolverError
 from optimizer.formulation import first_stage_model
 from optimizer.instance.schema import Instance
@@ -48,7 +48,7 @@ class BatchRequest:
     # terms.
     task: RecourseTask
     events: Integers  # which of its shocks, by number among all events
-    linking: Vector  # the linking terms under the plan, as `TechnologyMatrix.linking_terms` gives them
+    linking: Vector  # the linking terms under the plan, as `LinkingMatrix.linking_terms` gives them
     basis: Basis | None = None  # where to start
     future: int = 0  # the number of the future whose shocks they are
     # By shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all floors are kept,
@@ -114,13 +114,13 @@ class SubproblemSolver:
     """The recourse LPs of one instance.
 
     Attributes:
-        plan: its `first_stage_model`. technology: what that lends to operation.
+        plan: its `first_stage_model`. linking_matrix: its linking terms.
     """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.plan = first_stage_model(instance)
-        self.technology = TechnologyMatrix(instance, self.plan)
+        self.linking_matrix = LinkingMatrix(instance, self.plan)
         self._numbers: dict[int, Integers] = {}
         for length in {len(shock.periods) for shock in instance.events}:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
@@ -140,7 +140,9 @@ class SubproblemSolver:
     def _window_and_solver(self, length: int) -> tuple[WindowProgramme, WarmProgramme]:
         if length not in self._windows:
             shocks = [self.instance.events[n] for n in self._numbers[length]]
-            window = WindowProgramme(self.instance, shocks, self.plan, self.technology, self.instance.shared(length))
+            window = WindowProgramme(
+                self.instance, shocks, self.plan, self.linking_matrix, self.instance.shared(length)
+            )
             self._windows[length] = window, WarmProgramme(window.skeleton)
         return self._windows[length]
 

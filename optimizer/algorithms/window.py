@@ -3,12 +3,12 @@
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
     limit  y ≤ min(upper, rhs − Σ   c·o)            a row with one column is the bound of that column
-    valid  y ≤ U·G(o)                               likewise, unless dual values of the other rows are asked for
+    valid  y ≤ U·ΣY(o)                              likewise, unless dual values of the other rows are asked for
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
 The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
-technology matrix. The dual value of a right-hand side or bound, times −c and F, is a subgradient of the optimum in the
-plan.
+same for all shocks; their technology matrix is c·F. The dual value of a right-hand side or bound, times −c·F, is a
+subgradient of the optimum in the plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from optimizer.model.expressions import Expression, by_kind, total
 from optimizer.solver import Batch, Integers, Vector
 
 
-class TechnologyMatrix:
+class LinkingMatrix:
     """The linking terms of a plan as one matrix: a block of rows for each, from the period before the horizon."""
 
     def __init__(self, instance: Instance, plan: ModelBuilder) -> None:
@@ -106,7 +106,7 @@ class WindowProgramme:
     """The recourse LP of the shocks of one window length.
 
     Args:
-        instance, plan, technology: the instance, its `first_stage_model`, and its linking terms.
+        instance, plan, linking_matrix: the instance, its `first_stage_model`, and the linking terms of that.
         shocks: in the order of the instance.
         path: the one they share, where it is known.
 
@@ -123,10 +123,10 @@ class WindowProgramme:
         instance: Instance,
         shocks: Sequence[Shock],
         plan: ModelBuilder,
-        technology: TechnologyMatrix,
+        linking_matrix: LinkingMatrix,
         path: Path | None = None,
     ) -> None:
-        self.instance, self.shocks, self.technology = instance, tuple(shocks), technology
+        self.instance, self.shocks, self.linking_matrix = instance, tuple(shocks), linking_matrix
         self.starts = np.array([shock.periods.start for shock in shocks])
         self.path = path or shared_path(instance, shocks)
         builder = recourse_model(instance, self.path, plan)
@@ -190,8 +190,8 @@ class WindowProgramme:
         self._write_linking_terms(builder, rows, size)
 
     def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
-        """The places of linking terms in the rows: row, place in the technology matrix, coefficient."""
-        columns, first = builder.columns, self.technology.first
+        """The places of linking terms in the rows: row, place in the linking matrix, coefficient."""
+        columns, first = builder.columns, self.linking_matrix.first
         found = [
             (r, first[columns[j].mark.owner, columns[j].mark.what] + columns[j].t + 1, value)
             for r, row in enumerate(rows)
@@ -261,7 +261,7 @@ class WindowProgramme:
         # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
         limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
         duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.rows(which)
-        subgradients = np.zeros((len(which), len(self.technology.constant)))
+        subgradients = np.zeros((len(which), len(self.linking_matrix.constant)))
         places = self._term_place[None, :] + self.starts[which][:, None]
         np.add.at(subgradients, (np.arange(len(which))[:, None], places), duals)
         return subgradients

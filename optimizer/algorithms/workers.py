@@ -78,3 +78,8 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(WATCH)
     os._exit(1)
+
+
+def core_count() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -463,7 +463,7 @@ def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
-    """CVaR: the least of η + E[(X − η)⁺] / (1 − α) over η, which one of the outcomes attains."""
+    """CVaR: the least of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, which one of the outcomes attains."""
     eta, q = np.array(sorted(outcomes, reverse=True)).T
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
 

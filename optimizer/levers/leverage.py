@@ -1,16 +1,16 @@
 """Leverage: counter-leverage over a region, which restrains its deliberate cuts.
 
     size        level, 0 … max_size ≤ 1
-    ℓ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over the decisions past their lead time
+    Λ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over the decisions past their lead time
     restraint   share of the cut that full level prevents
     erosion     share of the level lost per year since the decision, as the region finds substitutes
     strength    in its place: share in force in the 1st, 2nd, … calendar year from that of the decision on
 
     share(j) = (1 − erosion)^j, or the strength of year j + 1, of which the last stays; strength may grow and exceed 1
 
-Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, ℓ.
+Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, Λ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
-    capacity[p] += cap·σ·restraint·ℓ          existing processes only; several options add, and so do partnerships
+    available[p] += cap·σ·restraint·Λ         existing processes only; several options add, and so do partnerships
 """
 
 from collections.abc import Iterator

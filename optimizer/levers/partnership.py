@@ -9,8 +9,8 @@ On a shock's path, in every period in which p is cut:
     available[p] += σ·ρ·C·Δ         several deals add; the bound x ≤ cap stays
     accident[p] += σ'·ρ·C·Δ         where σ' is the cut by accident beside a deliberate σ
 
-Leverage restrains the same σ. The two effects are added: a deal on what leverage leaves, σ·(1 − restraint·ℓ), would be
-bilinear. What is dropped, up to σ·ρ·C·Δ·restraint·ℓ, is in the plan's favour.
+Leverage restrains the same σ. The two effects are added: a deal on what leverage leaves, σ·(1 − restraint·Λ), would be
+bilinear. What is dropped, up to σ·ρ·C·Δ·restraint·Λ, is in the plan's favour.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,17 @@
 """Strong linking: an activity that needs an opened option runs within what is of use, times the opening.
 
     U[j,t]   useful       t    more of activity j than this is never needed in a shock
-    G[j,t]   gate              openings in force, summed over options without which j cannot run
+    Y[o,t]   on_line           opening of option o that is in force
 
 On a shock's path, in every period:
-    linked   x ≤ U·G           where that says more than capacity does
+    linked   x ≤ U·Σ Y[o]      over a gate of j, options without all of which it cannot run; where that says more than
+                               capacity does
 
 Capacity alone lets a hundredth of an opening serve a segment that needs a hundredth of its size; with these rows it
-serves a hundredth of the segment. Every whole number of openings leaves x as it was, so no plan is cut off: where
-G ≥ 1, what exceeds U serves nobody, and leaving it out saves its cost and its inputs; where G = 0, x is 0 anyway.
+serves a hundredth of the segment. With whole numbers of openings no plan and no least cost is lost, though some
+operation is, and some of the optima where it is free: where ΣY ≥ 1, what exceeds U serves nobody, and leaving it out
+saves its cost and its inputs; where ΣY = 0, x is 0 anyway.
+
 
 A gate is an option of its own activity, or those of all sources of one of its inputs. U comes from demand downstream
 and from inputs upstream, by propagation over the network. Activities that earn money, and those that some other row

@@ -19,15 +19,15 @@ Price response: the more is bought a year, the dearer it all becomes.
 
     q      t/yr     what is bought, at the rate of a period: its amount divided by Δ
     M      t/yr     `reference`, what the market turns over in a year
-    n      t/yr     `included`, what the price in the file is for; what is bought above it comes on top of M
+    q₀     t/yr     `included`, what the price in the file is for; what is bought above it comes on top of M
     ϵ      1        `elasticity` of what the market supplies to its price
     price  USD/t    the price in the file
 
-Of constant elasticity: each of q t a year costs price·(1 + max(0, q − n)/M)^(1/ϵ). Above price·q that is price times
+Of constant elasticity: each of q t a year costs price·(1 + max(0, q − q₀)/M)^(1/ϵ). Above price·q that is price times
 
-    ψ(q) = q·((1 + max(0, q − n)/M)^(1/ϵ) − 1)      t/yr      the surcharge, in tonnes at the price in the file
+    ψ(q) = q·((1 + max(0, q − q₀)/M)^(1/ϵ) − 1)     t/yr      the surcharge, in tonnes at the price in the file
 
-ψ is convex for every ϵ above 0 where (1 − 1/ϵ)·n ≤ 2M. It is linear between `PIECES` + 1 equidistant points from n to
+ψ is convex for every ϵ above 0 where (1 − 1/ϵ)·q₀ ≤ 2M. It is linear between `PIECES` + 1 equidistant points from q₀ to
 the most that can be bought, so that it is never less than ψ and equal to it at the points.
 
 Column and rows, in every period, for each piece k from q_{k−1} to q_k with slope ψ'_k:
@@ -50,10 +50,11 @@ On one path, in each period:
     outlay[year]   += budget_share·η·x         in the baseline
     production     += output·x                 in the baseline, by region and kind
 
-Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/n) of capacity runs, with n = `restart_months`.
+Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/m) of capacity runs, with m = `restart_months`.
 For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
 
-    r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2n up to n, and h − n/2 from there
+    r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
+
 
 In a state that lasts (`Path.is_steady`), r = r̲: floors hold from its first day on. The plan does not enter r: what the
 baseline runs beyond r̲ does not count, since it is a result of the first stage, which the recourse does not know.

@@ -18,12 +18,14 @@ Under an attack the plan leaves the least gap, then the least shortage cost; cos
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.algorithms.executor import Memory, ProcessExecutor, Task
 from optimizer.algorithms.floors import levels_under
+from optimizer.algorithms.joint_recourse import CLOCK, clock_of_task
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import do_nothing_plan, own_columns, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -34,7 +36,8 @@ from optimizer.algorithms.separation.attacks import (
     cheapest_violating_attack,
     listed_shocks_only,
 )
-from optimizer.algorithms.solving import no_shock_cost, open_evaluator
+from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
+from optimizer.algorithms.workers import core_count
 from optimizer.disruptions.adversary import Attack
 from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_shocks
@@ -188,32 +191,26 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
 
 
 def least_outlay(
-    oracle: AttackOracle,
-    known: Iterable[Attack],
-    plan: Plan | None,
-    settings: Settings,
-    clock: Clock,
-    listener: Listener = ignore,
-    histories: BranchingHistories | None = None,
+    instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
 ) -> LeastOutlay:
-    """Find the least outlay that survives the listed shocks and the adversary of an instance.
+    """Find the least outlay that survives the listed shocks and the adversary of an instance, whatever its budget.
+
+    The search begins from nothing: with the attacks that matter for the cheapest plan the model is larger, and takes
+    longer.
 
     Args:
-        oracle: of the instance, which has none of its attacks among its shocks.
-        known: attacks that are likely to matter.
-        plan: one to start from; None where none is known.
+        instance: one without questions that has an adversary, and none of its attacks among its shocks.
+        oracle: of the instance.
         settings: the outlay is proven to their MIP gap.
         clock: a deadline, and whether Ctrl-C was pressed.
         listener: receives every step.
-        histories: what branching gained, for searches that share it.
 
     Raises:
         SolverError: the solver failed.
     """
-    free = with_budget(oracle.programmes.instance, None)
+    free = with_budget(instance, None)
     with open_evaluator(free, settings, None) as evaluator:
-        evaluator.histories = histories
-        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY, known, plan).solved
+        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY).solved
     if solved.status == "infeasible":
         return LeastOutlay("none")
     bound = max(0.0, solved.bound)
@@ -274,6 +271,8 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
 
 # Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
 LEAST_OUTLAY_SECONDS = 30.0
+# Seconds of the first search above which another process is worth its start.
+BESIDE_SECONDS = 1.0
 
 
 def attack(
@@ -321,19 +320,62 @@ def attack(
     listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
     clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
-    if plan is None:
-        withstanding = withstood(listed, None, own, clock, listener, notes, histories=histories)
-    else:
-        withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
-        notes = (*notes, *fit_notes)
-    attacked = _AttackedPlan(listed, withstanding, own, clock, listener, histories)
-    with interruptible(clock, listener):
-        made = attacked.impact()
-        if plan is None and not made.stopped and (listed.events or listed.survival_rules):
-            made = attacked.with_listed_shocks_plan(made, settings)
-        if not made.stopped and made.result.status != "none":
-            made = attacked.with_least_outlay(made)
+    with _LeastOutlaySearch(listed, own, clock, listener) as least:
+        if plan is None:
+            withstanding = withstood(listed, None, own, clock, least.hear, notes, histories=histories)
+        else:
+            withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
+            notes = (*notes, *fit_notes)
+        attacked = _AttackedPlan(listed, withstanding, own, clock, least.hear, histories)
+        with interruptible(clock, listener):
+            made = attacked.impact()
+            if plan is None and not made.stopped and (listed.events or listed.survival_rules):
+                made = attacked.with_listed_shocks_plan(made, settings)
+            if not made.stopped and made.result.status != "none":
+                made = replace(made, least=least.found(made), stopped=clock.is_over)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
+
+
+class _LeastOutlaySearch:
+    """The least outlay that survives every attack of an instance.
+
+    It needs nothing of the plan that is attacked: once other searches have taken their time, it runs beside them.
+    """
+
+    def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
+        self.clock, self.listener, self._began = clock, listener, time.perf_counter()
+        self._executor = ProcessExecutor(settings.jobs or core_count())
+        self._executor.memory.update({CLOCK: clock, LISTENER: listener})
+        until = None if clock.left is None else time.time() + clock.left
+        self._task = Task(find_least_outlay, (instance, replace(settings, jobs=1), until))
+        self._result: Callable[[Clock], LeastOutlay | None] | None = None
+
+    def __enter__(self) -> "_LeastOutlaySearch":
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._executor.close()
+
+    def hear(self, event: Progress) -> None:
+        """A listener of other searches."""
+        if self._result is None and self._executor.size > 1 and time.perf_counter() - self._began > BESIDE_SECONDS:
+            self._result = self._executor.begin(self._task)
+        self.listener(event)
+
+    def found(self, made: AttackResult) -> LeastOutlay | None:
+        """Its answer; where it was stopped, a plan that survives says what is enough."""
+        self.listener(Progress(task="the least outlay that survives every attack"))
+        least = self._result(self.clock) if self._result else self._task.run(self._executor.memory)
+        if least is not None and least.status == "stopped" and made.survives and not made.is_given:
+            return replace(least, outlay=made.result.outlay)
+        return least
+
+
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> LeastOutlay:
+    """A task: the least outlay that survives the listed shocks and the adversary of an instance."""
+    with clock_of_task(memory, until) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
+        oracle = AttackOracle(instance, settings, clock)
+        return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))
 
 
 def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
@@ -404,17 +446,6 @@ class _AttackedPlan:
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
         )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
-
-    def with_least_outlay(self, made: AttackResult) -> AttackResult:
-        """With the least outlay that survives; where that was stopped, a plan that survives says what is enough."""
-        self.listener(Progress(task="the least outlay that survives every attack"))
-        oracle, attacks = self.withstanding.oracle, self.withstanding.attacks
-        known = made.result.plan if made.survives and not made.is_given else None
-        with self.clock.hurried(LEAST_OUTLAY_SECONDS):
-            least = least_outlay(oracle, attacks, known, self.settings, self.clock, self.listener, self.histories)
-        if least.status == "stopped" and known is not None:
-            least = replace(least, outlay=made.result.outlay)
-        return replace(made, least=least, stopped=self.clock.is_over)
 
     def _starts(self, plan: Plan) -> list[AttackStart]:
         rows, oracle = [], self.withstanding.oracle

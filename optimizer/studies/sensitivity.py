@@ -243,7 +243,10 @@ class _SensitivitySearch:
     def __init__(
         self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
-        strategy = "scenarios" if settings.strategy == "auto" else settings.strategy
+        strategy = settings.strategy
+        if strategy == "auto":
+            # What is known of the instance as it is shortens these, and not the extensive form.
+            strategy = "cuts" if any(event.probability > 0 for event in instance.tree.events) else "scenarios"
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.window import ScenarioTable, TechnologyMatrix
+from optimizer.algorithms.window import LinkingMatrix, ScenarioTable
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
@@ -243,7 +243,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     """By chokepoint, then by year."""
     if not points:
         return []
-    offers = TechnologyMatrix(instance, first_stage_model(instance))
+    offers = LinkingMatrix(instance, first_stage_model(instance))
     offered = offers.linking_terms(np.array(plan_values(instance, plan)))
     by_year = [
         _YearModel(instance, points, t, offers, offered).survival_times()
@@ -261,7 +261,7 @@ def _link_plan(
     builder: ModelBuilder,
     instance: Instance,
     t: int,
-    offers: TechnologyMatrix,
+    offers: LinkingMatrix,
     offered: Vector,
     most: float,
     inverse: Expression,
@@ -275,7 +275,7 @@ def _link_plan(
             builder.link(owner, what, {t: Expression(constant=now)})
 
 
-def _scope_of(instance: Instance, t: int, offers: TechnologyMatrix, offered: Vector) -> Scope:
+def _scope_of(instance: Instance, t: int, offers: LinkingMatrix, offered: Vector) -> Scope:
     """What is written of a period: options of which a plan has nothing do nothing."""
     there = {owner for (owner, _), first in offers.first.items() if offered[first + t : first + t + 2].any()}
     return Scope(offers_valid=False, parts=frozenset(there).union(instance.processes, instance.demands))
@@ -285,7 +285,7 @@ class _YearModel:
     """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
 
     def __init__(
-        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: TechnologyMatrix, offered: Vector
+        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: LinkingMatrix, offered: Vector
     ) -> None:
         self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
         self.builder = builder = blank_model(instance)

@@ -92,7 +92,7 @@ def matching_flows(
 
 def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix what the plan offers to operation."""
-    offers = evaluator.subproblems.technology
+    offers = evaluator.subproblems.linking_matrix
     offered = offers.linking_terms(plan)
     for column in builder.columns:
         if column.given:

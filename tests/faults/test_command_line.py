@@ -396,7 +396,7 @@ def test_a_pipe_is_not_read_to_see_what_it_is(tmp_path: Path) -> None:
 def test_the_least_outlay_is_the_same_whether_attacks_are_listed_or_searched_for(data: dict[str, Any]) -> None:
     instance, exact = so.read(data), so.Settings(mip_gap=0.0)
     listed, searched = (
-        least_outlay(AttackOracle(instance, exact, Clock(), most), (), None, exact, Clock()) for most in (1000, 0)
+        least_outlay(instance, AttackOracle(instance, exact, Clock(), most), exact, Clock()) for most in (1000, 0)
     )
     assert listed.status == searched.status
     if listed.outlay is None:

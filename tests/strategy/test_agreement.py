@@ -1,6 +1,7 @@
 """Scenarios find what the whole model finds. (They share the formulation: this tests the order, not the rows.)"""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) ->
     assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
 
 
-def forty_starts() -> so.Instance:
+def forty_starts(probability: float = 0.0) -> so.Instance:
     """Forty starts of one embargo. The floor is the same in all of them, so a reserve for one serves them all."""
     return so.read(
         {
@@ -65,6 +66,7 @@ def forty_starts() -> so.Instance:
                 "embargo": {
                     "start": [f"{year}Q{quarter}" for year in range(2027, 2037) for quarter in (1, 2, 3, 4)],
                     "months": 12,
+                    "probability": probability,
                     "cuts": [{"region": "rival", "severity": 1}],
                 }
             },
@@ -93,6 +95,22 @@ def test_auto_chooses_by_the_number_of_shocks() -> None:
     few, many = so.load(CASES / "01_stockpile.yaml"), so.load(CASES / "generated" / "106.yaml")
     assert (chosen(few, "auto"), chosen(many, "auto")) == ("whole", "scenarios")
     assert (chosen(many, "whole"), chosen(few, "scenarios"), chosen(many, "cuts")) == ("whole", "scenarios", "cuts")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "phases"),
+    [("scenarios", {"relaxation", "integers"}), ("cuts", {"cost, relaxation", "cost"}), ("whole", set())],
+)
+def test_an_algorithm_that_is_asked_for_runs_with_probabilities_as_well(
+    strategy: StrategyName, phases: set[str]
+) -> None:
+    # 0.01 for each start. A tonne more in store costs 50 and saves 0.01 * 1000 in each of 38.5 years of all windows:
+    # 100 t, 5000. The baseline of 11 years costs 11 * 1000, less 0.01 * 38.5 * 1000 in shocks, where imports cease.
+    instance = forty_starts(probability=0.4)
+    assert chosen(instance, "auto") == "cuts"
+    found = so.solve(instance, settings=replace(EXACT, strategy=strategy))
+    assert found.total_cost == pytest.approx(5000 + 11000 - 385)
+    assert {step["phase"] for step in found.history if step["round"]} == phases
 
 
 def test_time_that_runs_out_between_rounds_is_said() -> None:

@@ -99,7 +99,7 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     assert isinstance(executor, ProcessExecutor)
     monkeypatch.setattr(executors, "_perform", _die)
     solver = executor.memory["subproblems"][0]
-    linking = solver.technology.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
+    linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
     requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
     tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
@@ -118,6 +118,25 @@ def test_few_shocks_need_no_other_process(instance: so.Instance) -> None:
     executor = recourse_executor(instance, 2)
     assert isinstance(executor, ProcessExecutor)
     executor.close()
+
+
+def _number_of_process(memory: dict[str, object]) -> int:
+    return os.getpid()
+
+
+def _sleep(memory: dict[str, object]) -> None:
+    time.sleep(60)
+
+
+def test_a_task_that_was_begun_runs_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "GRACE", 0.5)
+    clock = Clock()
+    with ProcessExecutor(2) as executor:
+        assert executor.begin(Task(_number_of_process))(clock) in executor.pids
+        wait, began = executor.begin(Task(_sleep)), time.perf_counter()
+        clock.interrupted = True
+        assert wait(clock) is None
+        assert time.perf_counter() - began < 30
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.floors import LEVEL_LINK, compared, exposure
-from optimizer.algorithms.window import TechnologyMatrix, WindowProgramme
+from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
@@ -151,7 +151,7 @@ class AttackProgrammes:
         self.names = tuple(self.adversary.targets)
         self.starts = self.adversary.starts.periods(instance.horizon)
         self.plan = first_stage_model(instance)
-        self._technology = TechnologyMatrix(instance, self.plan)
+        self._linking = LinkingMatrix(instance, self.plan)
         self._shocks = {start: self._alone(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
         self._which: dict[int, Integers] = {}
@@ -161,7 +161,7 @@ class AttackProgrammes:
             size = 1 + len(self.names)
             self._which |= {start: i * size + np.arange(size) for i, start in enumerate(some)}
             shocks = [shock for start in some for shock in self._shocks[start]]
-            window = WindowProgramme(instance, shocks, self.plan, self._technology)
+            window = WindowProgramme(instance, shocks, self.plan, self._linking)
             self._programmes[length] = WarmWindow(window, WarmProgramme(window.skeleton))
 
     def _length(self, start: int) -> int:
@@ -174,7 +174,7 @@ class AttackProgrammes:
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
-        linking = self._technology.linking_terms(np.asarray(plan, dtype=np.float64))
+        linking = self._linking.linking_terms(np.asarray(plan, dtype=np.float64))
         return [
             AttackWindow(
                 start, self._programmes[self._length(start)], self._which[start], linking, self.costs(start, linking)
@@ -184,7 +184,7 @@ class AttackProgrammes:
 
     def costs(self, start: int, linking: Vector) -> Vector:
         """By target, what it costs the adversary from a start on, by the linking terms of a plan."""
-        first = self._technology.first
+        first = self._linking.first
         levels = {o: float(linking[first[o, LEVEL_LINK] + start + 1]) for o in self.adversary.deterrents}
         return np.array([self.adversary.cost((name,), levels) for name in self.names])
 

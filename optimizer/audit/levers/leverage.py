@@ -1,4 +1,4 @@
-"""Leverage: of a deliberate cut of its region, restraint·ℓ is held back; ℓ changes from the year of decision on."""
+"""Leverage: of a deliberate cut of its region, restraint·Λ is held back; Λ changes from the year of decision on."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ class LeverageAuditor(Auditor):
     """What the level in force holds back."""
 
     def carries(self, holding: Holding) -> Array:
-        """ℓ by period: each build past its lead time, times what erosion or `strength` says of the years since."""
+        """Λ by period: each build past its lead time, times what erosion or `strength` says of the years since."""
         option, basis, level = holding.option, holding.basis, np.zeros(len(holding.basis.periods))
         for build in holding.builds:
             for t in basis.periods[build.t + holding.lead :]:
@@ -23,7 +23,7 @@ class LeverageAuditor(Auditor):
         return level
 
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """cap·σ·restraint·ℓ to each existing process of its region, where σ is deliberate."""
+        """cap·σ·restraint·Λ to each existing process of its region, where σ is deliberate."""
         if not deliberate or operation.is_baseline:
             return {}
         option, level = operation.option, operation.carried[operation.paths.times]
