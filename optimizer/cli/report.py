@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
-    from optimizer.studies.importance import Sensitivity
     from optimizer.studies.purchases import Slip, SlipsByFuture
+    from optimizer.studies.sensitivity_result import Sensitivity
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
