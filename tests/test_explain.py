@@ -344,6 +344,22 @@ def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
     assert all(each.can_be_left_out is False for each in of.values())
 
 
+def test_a_stockpile_may_be_ordered_in_any_period_before_the_shock(cell: Cell) -> None:
+    # A tonne costs 10 in 2026 and 20 in 2027, and 1 a year to hold: the plan stores it at the end of 2026. The shock of
+    # 2027Q4 draws on the stock at the end of 2027Q3, which is the last quarter in which it can be bought.
+    text = """
+name: late order
+horizon: {start: 2026, end: 2027, step: quarter}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 1, shortage_cost: 1000}}
+options: {reserve: {kind: stockpile, commodity: magnet, price: {2026: 10, 2027: 20}, holding_cost: 1}}
+shocks: {embargo: {start: 2027Q4, months: 3, cuts: [{region: rival, severity: 1}]}}
+"""
+    (deadline,) = so.explain(cell(text), settings=EXACT).deadlines
+    assert (deadline.ordered, deadline.anyhow) == ("2026Q4", "2027Q3")
+
+
 @FEW
 @given(instances())
 def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, Any]) -> None:

@@ -306,9 +306,13 @@ class BendersLoop:
         while not self.is_proven and not self.search.clock.is_over:
             if not self._solve_round(self._propose(), stalling):
                 break
+        self._report_proof()
+        return self.incumbent is not None
+
+    def _report_proof(self) -> None:
+        """Report the bound that proves the incumbent, where no round has."""
         if self.is_proven and self.incumbent is not None and self.bound > self._reported:
             self._report(self._upper, min(self.bound, self._upper), self.incumbent.evaluation)
-        return self.incumbent is not None
 
     def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
         """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""

@@ -22,9 +22,9 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare, frontier
 from optimizer.studies.comparison import BudgetStep
-from optimizer.studies.importance import VariantOutcome
 from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
 from optimizer.studies.sensitivity import sensitivity
+from optimizer.studies.sensitivity_result import VariantOutcome
 from tests.test_cli import diversify
 
 HERE = Path(__file__).parent

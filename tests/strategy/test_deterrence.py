@@ -21,7 +21,7 @@ from optimizer.instance.edits import with_attacks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
-from optimizer.studies.withstand import plan_columns
+from optimizer.studies.attack import plan_columns
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"

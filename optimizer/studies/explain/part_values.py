@@ -229,11 +229,11 @@ def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadl
 
 
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
-    """The periods from the first purchase on in which it can be decided; of a stockpile, the years."""
+    """The periods from the first purchase on in which it can be decided; a stockpile can be bought in any."""
     horizon, option = instance.horizon, instance.options[o]
     if option.is_stock:
         first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
-        points: Iterable[int] = range(0, len(horizon.periods), horizon.per_year)
+        points: Iterable[int] = range(len(horizon.periods))
     else:
         first = min(build.t for build in plan.builds if build.option == o)
         points = horizon.decisions
