@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from optimizer.solver import Progress as Progress
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives
-    from optimizer.studies.attack import attack
+    from optimizer.studies.alternatives_result import Alternatives as Alternatives
+    from optimizer.studies.attack import attack, withstand
     from optimizer.studies.attack_result import AttackResult as AttackResult
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
@@ -77,25 +78,23 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation as Explanation
     from optimizer.studies.futures.solve import solve, solve_futures
     from optimizer.studies.futures.study import futures_study
-    from optimizer.studies.futures.timing import FuturesStudy as FuturesStudy
-    from optimizer.studies.importance import Sensitivity as Sensitivity
-    from optimizer.studies.ranges import Alternatives as Alternatives
-    from optimizer.studies.reinforcement import Stress as Stress
+    from optimizer.studies.futures.study_result import FuturesStudy as FuturesStudy
     from optimizer.studies.requirements import find_requirements
-    from optimizer.studies.requirements_frames import Requirements as Requirements
+    from optimizer.studies.requirements_result import Requirements as Requirements
     from optimizer.studies.sensitivity import sensitivity
+    from optimizer.studies.sensitivity_result import Sensitivity as Sensitivity
     from optimizer.studies.sharing import share_costs
     from optimizer.studies.stress import stress
+    from optimizer.studies.stress_result import Stress as Stress
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify_plan
-    from optimizer.studies.withstand import withstand
 
 _HOMES = {
     "studies.alternatives": ("alternatives",),
-    "studies.ranges": ("Alternatives",),
-    "studies.attack": ("attack",),
+    "studies.alternatives_result": ("Alternatives",),
+    "studies.attack": ("attack", "withstand"),
     "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
@@ -106,18 +105,17 @@ _HOMES = {
     "studies.explain": ("explain",),
     "studies.explanation": ("Explanation",),
     "studies.futures.study": ("futures_study",),
-    "studies.futures.timing": ("FuturesStudy",),
+    "studies.futures.study_result": ("FuturesStudy",),
     "studies.requirements": ("find_requirements",),
-    "studies.requirements_frames": ("Requirements",),
-    "studies.importance": ("Sensitivity",),
+    "studies.requirements_result": ("Requirements",),
+    "studies.sensitivity_result": ("Sensitivity",),
     "studies.sensitivity": ("sensitivity",),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
     "studies.futures.solve": ("solve", "solve_futures"),
-    "studies.reinforcement": ("Stress",),
+    "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
     "studies.verify": ("verify_plan",),
-    "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
     "audit": ("Report", "Verification"),
     "audit.result": ("verify",),

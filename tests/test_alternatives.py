@@ -15,8 +15,8 @@ from optimizer.formulation import cost
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
-from optimizer.studies.alternatives import _Apart
-from optimizer.studies.ranges import Alternatives, SizeRange, _OptionSearch
+from optimizer.studies.alternatives import _Apart, _OptionSearch
+from optimizer.studies.alternatives_result import Alternatives, SizeRange
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import instances
 

@@ -34,8 +34,8 @@ from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
-from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.purchases import Slip, first_year, orders_of
+from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.slips import find_brief_slips, find_futures_slips, find_slips, slip_by_a_year
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,10 @@ import pytest
 
 import optimizer as so
 from optimizer.instance.edits import for_each_future
+from optimizer.instance.questions import timed_questions
 from optimizer.solver import Progress
-from optimizer.studies.futures.timing import FuturesStudy, nodes, own_orders, retimed, timed_questions
+from optimizer.studies.futures.study import nodes, retimed
+from optimizer.studies.futures.study_result import FuturesStudy, own_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(mip_gap=1e-8, jobs=1)
@@ -165,7 +167,7 @@ def test_an_order_that_hangs_on_two_answers_names_both() -> None:
 
 def test_other_dates_move_what_arises_from_a_question() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    tension, duration, _ = timed_questions(instance)
+    tension, duration, _ = timed_questions(instance.futures, instance.horizon)
     assert (tension.name, tension.earliest, duration.name, duration.earliest) == ("tension", 0, "duration", 1)
     later = retimed(instance, {tension.place: 3})
     assert [answer.t for answer in later.tree.futures[0].answers if answer.question == "duration"] == [3]

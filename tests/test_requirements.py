@@ -19,7 +19,8 @@ from optimizer.results.frames import Frame
 from optimizer.solver import Progress
 from optimizer.studies.requirements import STOPPED, find_requirements
 from optimizer.studies.requirements_assessment import CLAUSES
-from optimizer.studies.requirements_frames import NO_OPTION, Requirements
+from optimizer.studies.requirements_frames import NO_OPTION
+from optimizer.studies.requirements_result import Requirements
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")

@@ -9,8 +9,8 @@ import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
-from optimizer.studies import importance
-from optimizer.studies.importance import Sensitivity, TornadoBar
+from optimizer.studies import sensitivity as searching
+from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
 EXACT = Settings(mip_gap=0.0)
@@ -108,7 +108,7 @@ def test_a_gap_in_one_sample_alone_says_nothing_of_any_number() -> None:
     # A third of the bootstrap resamples misses it, (59/60)^60; they have no variance, and no share of one.
     drawn, outcomes = np.linspace(0.0, 1.0, 60)[:, None], np.zeros((60, 4))
     outcomes[-1, 1:3] = 7.0, 1.0
-    found = importance.importance(["a"], drawn, outcomes, {}, 60, seed=7)
+    found = Importance.of_sample(["a"], drawn, outcomes, {}, 60, seed=7)
     assert [(each.margin, each.is_significant) for each in found.of_gap] == [(1.0, False)]
     assert found.of_cost == ()
 
@@ -171,7 +171,7 @@ def test_the_effect_of_scrap_by_hand(tmp_path: Path) -> None:
 def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(INSTANCES / f"{name}.yaml")
     parts = so.sensitivity(instance, flips=False, most=0).screened
-    monkeypatch.setattr(importance, "_written", lambda instance, number: None)
+    monkeypatch.setattr(searching, "_written", lambda instance, number: None)
     whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
     assert len(parts) == len(whole) > 10
     for each in parts:

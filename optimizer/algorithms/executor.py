@@ -49,7 +49,7 @@ POLL = 0.25
 # After Ctrl-C, seconds in which workers may hand over the best that they have.
 GRACE = 30.0
 # Seconds of one long task above which other processes are worth their start.
-LONG = 2.0
+LONG = 1.0
 Memory = dict[str, Any]
 # Tasks that run, by the future of the result: number and worker.
 Running = dict[Any, tuple[int, "_Worker"]]

@@ -8,7 +8,7 @@ import typer
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
-    from optimizer.studies.ranges import Alternatives
+    from optimizer.studies.alternatives_result import Alternatives
 
 
 def command(

@@ -383,7 +383,7 @@ def search_plan(
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
     if adversary:
-        from optimizer.studies.withstand import withstood
+        from optimizer.studies.attack import withstood
 
         return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
     from optimizer.studies.solve import solve_instance

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
-    from optimizer.studies.importance import Sensitivity
     from optimizer.studies.purchases import Slip, SlipsByFuture
+    from optimizer.studies.sensitivity_result import Sensitivity
 
 _PAGES = (".html", ".htm")
 _BOOK = ".xlsx"
+# What every page has beside the plan: with no more processors than these, they share them.
+_TASKS = ("budgets", "slips", "figures")
 
 
 def command(
@@ -109,21 +111,23 @@ def _carry_out(
 ) -> dict[str, Any]:
     """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
     from optimizer.algorithms.executor import Task
+    from optimizer.algorithms.workers import core_count
     from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result
     wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
     tasks = sections.study_tasks(wanted, subject, on_page=True)
+    is_shared = bool(wanted) or core_count() <= len(_TASKS)
     if not (quick or interrupted or result.baseline is None):
-        # Alone, each takes all processors.
-        own = replace(subject, jobs=1 if wanted else None)
+        # Of more processors, each takes all in its turn.
+        own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
         form = output.suffix.lower()
         budgets = {} if form == _BOOK else {"budgets": Task(_budgets, (own, amounts, form in _PAGES))}
         tasks = {**budgets, **tasks, "slips": Task(_slips, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
-    seconds = result.seconds["total"] if wanted else 0.0
+    seconds = result.seconds["total"] if is_shared else 0.0
     made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     alone = replace(single_point(instance, result), stopped=is_stopped)

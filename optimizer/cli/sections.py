@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Listener, Progress, Settings
     from optimizer.studies.comparison import Comparison
-    from optimizer.studies.importance import Sensitivity
+    from optimizer.studies.sensitivity_result import Sensitivity
 
 # Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
 # and within 3 points. The commands themselves take more.

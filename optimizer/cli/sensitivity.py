@@ -11,7 +11,7 @@ from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
     from optimizer.studies.discovery import Discovery
-    from optimizer.studies.importance import Sensitivity
+    from optimizer.studies.sensitivity_result import Sensitivity
 
 RESOLUTION = 0.01
 # Number of samples of `--discover`.
@@ -102,7 +102,7 @@ def command(
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
     """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
-    from optimizer.studies.importance import FEWEST
+    from optimizer.studies.boxes import FEWEST
 
     if 0 < samples < FEWEST:
         raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")

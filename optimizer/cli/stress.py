@@ -10,7 +10,7 @@ from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode, require_extra
 
 if TYPE_CHECKING:
-    from optimizer.studies.reinforcement import Stress
+    from optimizer.studies.stress_result import Stress
 
 
 def command(

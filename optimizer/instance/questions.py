@@ -2,6 +2,7 @@
 
 Question        answered at the start of a period, by one of its branches
 QuestionBranch  an answer: its probability, what it changes in the file, and the questions that arise only there
+TimedQuestion   a question with its date, and the first that it may have
 RiskMeasure     `policy.objective`
 
 `optimizer.instance.edits` makes the tree of them.
@@ -99,6 +100,39 @@ def each_question(questions: Mapping[str, Question], place: Place = ()) -> Itera
         yield own, question
         for b, branch in question.branches.items():
             yield from each_question(branch.futures, (*own, "branches", b))
+
+
+@dataclass(frozen=True)
+class TimedQuestion:
+    """A question of a file."""
+
+    place: Place  # in the file, ``futures.NAME``, or below the branch in which it arises
+    name: str  # for readers; with its branch where another question has the same name
+    t: int  # the period from which its answer is known
+    earliest: int  # the first period from which it may be: the first of all, or that of the question it arises from
+
+
+def timed_questions(questions: Mapping[str, Question], horizon: Horizon) -> list[TimedQuestion]:
+    """All questions of a file in the order of time."""
+    found, dates = list(each_question(questions)), dict[Place, int]()
+    names = [str(place[-1]) for place, _ in found]
+    timed = []
+    for place, question in found:
+        dates[place] = question.period(horizon)
+        name, above = str(place[-1]), question_above(place)
+        label = name if names.count(name) == 1 or not above else f"{name} ({place[-3]})"
+        timed.append(TimedQuestion(place, label, dates[place], dates[above] if above else 0))
+    return sorted(timed, key=lambda each: each.t)
+
+
+def question_above(place: Place) -> Place:
+    """The question in a branch of which one arises; empty where it is one of the file itself."""
+    return place[:-4]
+
+
+def question_of(branch: Place) -> Place:
+    """The question that has a branch."""
+    return branch[:-2]
 
 
 def count_futures(questions: Mapping[str, Question]) -> int:

@@ -56,7 +56,7 @@ from optimizer.studies.comparison import Frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.purchases import SlipsByFuture
-from optimizer.studies.requirements_frames import Requirements
+from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.slips import find_brief_slips, find_futures_slips
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import MoneyLike, money

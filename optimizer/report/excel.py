@@ -32,7 +32,7 @@ from optimizer.results.plan import Service
 from optimizer.results.result import Result
 from optimizer.studies.frames import decisions_frame, frame_of_futures
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.requirements_frames import Requirements
+from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 

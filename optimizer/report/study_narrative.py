@@ -35,16 +35,16 @@ from optimizer.report.tables.sensitivity import (
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
+from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery import Discovery
 from optimizer.studies.explanation import Explanation, PartValue
-from optimizer.studies.futures.timing import FuturesStudy
-from optimizer.studies.importance import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.ranges import Alternatives
-from optimizer.studies.reinforcement import Stress
+from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
+from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 

@@ -22,8 +22,8 @@ from optimizer.solver.base import (
     ignore,
     interruptible,
 )
+from optimizer.solver.kept import Basis, Batch, BatchResult, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
-from optimizer.solver.warm import Basis, Batch, BatchResult, WarmProgramme
 
 __all__ = [
     "Basis",

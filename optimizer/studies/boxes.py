@@ -48,7 +48,6 @@ from optimizer.model.builder import Scope
 from optimizer.results.plan import Array, Plan
 from optimizer.results.result import first_largest
 from optimizer.solver import Basis, Clock, Listener, Progress
-from optimizer.studies.importance import latin_hypercube
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded
@@ -56,6 +55,8 @@ from optimizer.units import rounded
 Flags = npt.NDArray[np.bool_]
 
 MOST_BOXES, MOST_CONDITIONS = 3, 3
+# Fewer samples than these say nothing.
+FEWEST = 60
 # Fewer cases, or fewer other points, than these are not described.
 FEWEST_CASES = 10
 # Of a bound that says something: chances of doing as well without it are at most this.
@@ -325,6 +326,16 @@ class StateOutcome:
     # What of the instance makes the sample unusable, and why.
     where: str = ""
     reason: str = ""
+
+
+def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
+    """A Latin hypercube in the unit cube: a row a sample."""
+    require_extra("sensitivity", "A sample of all numbers together")
+    from SALib.sample.latin import sample
+
+    cube = {"num_vars": numbers, "names": [str(i) for i in range(numbers)], "bounds": [[0.0, 1.0]] * numbers}
+    drawn: Array = sample(cube, samples, seed=seed)
+    return drawn
 
 
 def sample_states(

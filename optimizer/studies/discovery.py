@@ -30,6 +30,7 @@ from optimizer.results.plan import Array
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Clock, Listener, Progress, ignore, interruptible
 from optimizer.studies.boxes import (
+    FEWEST,
     FEWEST_CASES,
     LAST_SAMPLE_SEED,
     Bounds,
@@ -44,7 +45,6 @@ from optimizer.studies.boxes import (
     sample_states,
     score,
 )
-from optimizer.studies.importance import FEWEST
 from optimizer.studies.purchases import fit_plan
 
 

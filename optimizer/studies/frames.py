@@ -23,7 +23,7 @@ from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed
 
 if TYPE_CHECKING:
-    from optimizer.studies.futures.timing import FuturesStudy
+    from optimizer.studies.futures.study_result import FuturesStudy
 
 
 def result_frames(result: Result) -> Frames:

@@ -19,7 +19,7 @@ from optimizer.studies.folds import folds
 from optimizer.studies.supply_chain import yearly_supply_shares
 
 if TYPE_CHECKING:
-    from optimizer.studies.requirements_frames import Requirements
+    from optimizer.studies.requirements_result import Requirements
     from optimizer.studies.time_to_survive import Exposure
 
 # Years after a conflict within which what it used is replaced (98h-5(c)).

@@ -1,4 +1,4 @@
-"""Stockpile requirements and their frames: the only place that says which columns their tables have.
+"""The frames of stockpile requirements: the only place that says which columns their tables have.
 
 materials    by material: shortfall, amount to hold, cost, what remains     purchases    stocks by calendar year
 needs        by segment, in its worst shock                                 supply       home and abroad, by shock
@@ -11,13 +11,12 @@ cases        other conflicts                                                clau
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, entry_name
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.results.plan import Outcome, ReadOnly, Service
+from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.requirements_assessment import (
@@ -29,8 +28,10 @@ from optimizer.studies.requirements_assessment import (
     times_frame,
     upstream_stocks,
 )
-from optimizer.studies.time_to_survive import TimeToSurvive
 from optimizer.tolerances import ROUNDING, SAME_VALUE
+
+if TYPE_CHECKING:
+    from optimizer.studies.requirements_result import Requirements
 
 Tonnes = Mapping[str, float]
 HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
@@ -410,90 +411,3 @@ def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float
     held = {o: max(*row, instance.stocks[o].initial) for o, row in plan.stocks.items()}
     money = (spent, result.survival_gap, _at_least(result))
     return money, held, shortfall_by_material(instance, result.shocks)
-
-
-CaseKind = Literal["one shock", "length of the conflict", "mobilisation period", "scenario"]
-
-
-@dataclass(frozen=True)
-class FundingStep:
-    """A share of the money for stocks, and the plan of stocks alone that it buys."""
-
-    share: float  # of what the amounts to hold cost
-    money: float  # for stocks, undiscounted, as far as the budget counts it
-    result: Result  # the plan with the least survival gap, audited
-
-
-@dataclass(frozen=True)
-class ConflictCase:
-    """Other shocks than those of the file, or other assumptions."""
-
-    kind: CaseKind  # what differs
-    name: str  # which of them
-    instance: Instance = field(repr=False)
-    nothing: tuple[Outcome, ...] = field(repr=False)  # the do-nothing plan, or what of it is about these shocks
-    # The plan of stocks alone; None where nothing falls short or the time ran out.
-    stocks: Result | None = field(repr=False)
-
-    @property
-    def is_short(self) -> bool:
-        """Whether anything falls short with nothing bought."""
-        return any(shortfall_by_material(self.instance, self.nothing).values())
-
-
-@dataclass(frozen=True)
-class Requirements(ReadOnly):
-    """Stockpile requirements of an instance.
-
-    Attributes:
-        instance: the file's. plan: the plan at hand, in it.
-        alone: the instance in which stocks alone can be bought.
-        nothing: the do-nothing plan of `alone`. stocks: its cheapest plan, which has the amounts to hold.
-        funding: less money than that, the least first.
-        unfunded: by stock that is bought, the plan without buying it.
-        cases: other conflicts.
-        times: time to survive of every chokepoint; None where it was left out.
-        stopped: whether Ctrl-C or a time limit ended the study before all was known.
-        notes: what the user should know.
-    """
-
-    instance: Instance = field(repr=False)
-    plan: Result = field(repr=False)
-    alone: Instance = field(repr=False)
-    nothing: Result = field(repr=False)
-    stocks: Result = field(repr=False)
-    funding: tuple[FundingStep, ...] = ()
-    unfunded: Mapping[str, Result] = field(default_factory=dict, repr=False)
-    cases: tuple[ConflictCase, ...] = ()
-    times: TimeToSurvive | None = field(default=None, repr=False)
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-
-    frames = property(of_requirements)
-
-    def __repr__(self) -> str:
-        short = sum(tonnes > 0 for tonnes in shortfall_by_material(self.alone, self.nothing.shocks).values())
-        return f"<Requirements {self.instance.title!r}: materials that fall short: {short}>"
-
-    @property
-    def steps(self) -> tuple[FundingStep, ...]:
-        """All shares of the money, from nothing to the whole."""
-        whole = FundingStep(1.0, self.stocks.outlay - self.nothing.outlay, self.stocks)
-        return (*self.funding, whole)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: every frame as a list of its rows."""
-        frames = self.frames
-        return {
-            "instance": self.instance.title,
-            "currency": self.instance.currency,
-            "status": self.plan.status,
-            "stopped": self.stopped,
-            "notes": list(self.notes),
-            **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},
-        }
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for JSON: null where a number is infinite."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -4,38 +4,52 @@ tornado           every number at its low and its high end, all others at their 
 switching value   between a value and an end with another plan: by bisection, where it changes. The plan is the set of
                   options that are bought, and whether it survives. Changes that come and go in between are not seen.
 global            a Latin hypercube over all ranges, uniform and independent; how much of the variance of the cost, and
-                  where floors fail of the gap, each number explains (`importance`), and in how many samples each option
+                  where floors fail of the gap, each number explains (`Importance`), and in how many samples each option
                   is bought
 
 Every search starts from the plan and the shocks of the instance as it is, never from another search: so the results are
 the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
+
+Which numbers are worth a search at all follows from the dual values of the best plan:
+
+    L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x)      f: total cost, or the survival gap where floors fail
+    x, y      the plan with its operation, and its dual values, with its integers held
+    effect    L(n) − L: by how much f changes at first order where a number is at the end farther from its value
+
+No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved: of
+operation the terms of those processes, segments and options that the number may change, before and after.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer import formulation
+from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
-from optimizer.algorithms.problem import negligible_gap
+from optimizer.algorithms.problem import SearchResult, negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.errors import InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
-from optimizer.instance.ranges import Uncertain, numbers_of
+from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
+from optimizer.levers.base import Lever
+from optimizer.model.builder import Mark, Scope
+from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.importance import (
-    FEWEST,
-    DualScreen,
+from optimizer.studies.boxes import FEWEST, latin_hypercube
+from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
+from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
     Importance,
     Sensitivity,
@@ -43,16 +57,13 @@ from optimizer.studies.importance import (
     SwitchingValue,
     TornadoBar,
     VariantOutcome,
-    first_order_effect,
-    importance,
-    latin_hypercube,
-    most_effective,
-    shares_bought,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
+
+# Where a task keeps L of the instance as it is, by what is written of it.
+BASE = "base of first-order effects"
 
 
 def ask_moved(
@@ -153,7 +164,7 @@ def sensitivity(
         base = search.begin(known)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.mip_gap, resolution, base)
-        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
             bars = search.tornado()
@@ -184,7 +195,7 @@ def find_bands(
     with interruptible(clock, listener):
         if not search.begin().has_plan:
             return None
-        with start_executor(size_for(settings.jobs, search.found.seconds)) as search.executor:
+        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             found = search.sampled(samples, seed)
     return None if found is None else found.bands(len(instance.uncertain))
@@ -235,12 +246,13 @@ class _SensitivitySearch:
         strategy = settings.strategy
         if strategy == "auto":
             # What is known of the instance as it is shortens these, and not the extensive form.
-            strategy = "cuts" if any(event.probability > 0 for event in instance.tree.events) else "scenarios"
+            every_shock_counts = any(event.probability > 0 for event in instance.tree.events)
+            strategy = "benders" if every_shock_counts else "constraint-generation"
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
         self.executor = start_executor(1)
-        self.found = WhatIfResult("stopped")
+        self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
         self.measure: Measure | None = None
         self._duals: DualScreen | None = None
@@ -255,6 +267,8 @@ class _SensitivitySearch:
                 self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known, self.instance)))
             else:
                 self.found = solver.ask()
+            # Whether processes pay is judged by the time of the plan, also of one that was found before.
+            self.seconds = max(self.found.seconds, 0.0 if known is None else known.seconds.get("total", 0.0))
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
@@ -336,10 +350,129 @@ class _SensitivitySearch:
             return None
         outcomes = [found[i] for i in usable]
         columns = np.array([[each.cost, each.gap, float(each.gap > 0), each.outlay] for each in outcomes])
-        bought = shares_bought(self.instance.options, [each.bought for each in outcomes])
-        return importance([number.name for number in self.numbers], drawn[usable], columns, bought, samples, seed)
+        bought = {o: _share_bought(o, outcomes) for o in self.instance.options}
+        names = [number.name for number in self.numbers]
+        return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> dict[str, float]:
         """The number of each input, by path, at shares of the ways from low to high."""
         pairs = zip(self.numbers, shares, strict=True)
         return {path: value for number, share in pairs for path, value in number.across(share).items()}
+
+
+def _share_bought(option: str, outcomes: Sequence[VariantOutcome]) -> float:
+    """In which share of samples an option is bought."""
+    return float(np.mean([option in each.bought for each in outcomes]))
+
+
+# What dual values say.
+
+
+@dataclass(frozen=True)
+class DualScreen:
+    """A plan with its operation and its dual values, by column and row of its model."""
+
+    # By mark.
+    values: Mapping[Mark, float] = field(repr=False)
+    duals: Mapping[Mark, float] = field(repr=False)
+    shocks: frozenset[str]  # those whose rows have dual values, or whose floors fail
+    # What the dual values are of: survival gap, total cost, or cost with gaps at their price.
+    counts: Literal["gap", "cost", "priced"]
+
+    @classmethod
+    def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
+        """That of a plan of an instance; None where it has no dual values."""
+        if found.duals is None:
+            return None
+        builder, duals = found.duals.builder, found.duals
+        values = {column.mark: value for column, value in zip(builder.columns, duals.values.tolist(), strict=False)}
+        priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
+        shocks = _counted_shocks(instance, values, priced)
+        if instance.policy.gap_price is not None:
+            return cls(values, priced, shocks, "priced")
+        return cls(values, priced, shocks, "gap" if found.gap > 0 else "cost")
+
+    def value(self, instance: Instance, written: frozenset[str] | None = None) -> tuple[float, float]:
+        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
+
+        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
+        names processes, segments and options, their part of L.
+        """
+        shocks = [event for event in instance.events if event.name in self.shocks]
+        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, parts=written))
+        values = [self.values.get(column.mark, 0.0) for column in model.columns]
+        rows = (row for row in model.rows if row.mark in self.duals)
+        priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
+        gap = formulation.gap(model, instance).value(values)
+        cost = formulation.cost(model, instance, shocks).value(values)
+        if instance.policy.gap_price is not None and self.counts == "priced":
+            return 0.0, cost + priced + instance.policy.gap_price * gap
+        return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+
+
+def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
+    """The shocks with a part in L: with dual values, with demand below floors, or with a probability."""
+    fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
+    likely = {event.name for event in instance.events if event.probability > 0}
+    return frozenset({mark.path for mark in priced} | fails | likely)
+
+
+def first_order_effect(
+    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
+) -> FirstOrderEffect | None:
+    """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
+    if time.time() > until:
+        return None
+    first, written = number.first, _written(instance, number)
+    end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
+    try:
+        moved = screen.value(with_numbers(instance, number.at(end)), written)
+    except InstanceError:
+        return FirstOrderEffect(number.name, float("inf"), float("inf"))
+    known = memory.setdefault(BASE, {})
+    if written not in known:
+        known[written] = screen.value(instance, written)
+    gap, cost = (new - old for new, old in zip(moved, known[written], strict=True))
+    return FirstOrderEffect(number.name, gap, cost)
+
+
+def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
+    """What has to be written for the effect of a number; None for all of it.
+
+    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless one
+    of the two refers to the other: its rows depend on their numbers, and its columns stand in their rows.
+    """
+    places = {tuple(each.path.split(".")[:2]) for each in number.inputs}
+    if any(place[0] not in ("processes", "demands", "options") for place in places):
+        return None
+    changed = {place[1] for place in places}
+    named = {o: frozenset(_named(instance, option)) for o, option in instance.options.items()}
+    written = changed.union(*(named[o] for o in changed & named.keys()))
+    referring = {o for o, names in named.items() if names & written}
+    return frozenset(written).union(_takers_of_scrap(instance, changed), referring)
+
+
+def _named(instance: Instance, option: Lever) -> Iterator[str]:
+    """The segments and processes that an option refers to; what it takes and gives is summed up."""
+    for each in option.references():
+        if each.section == "regions of processes":
+            yield from (p for p, process in instance.processes.items() if process.region == each.name)
+        elif each.section in ("processes", "demands"):
+            yield each.name
+
+
+def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
+    """The activities that take the scrap of some segments: a balance without any term of a column is no row."""
+    scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
+    return (o for o, each in instance.activities.items() if scrap & set(each.input))
+
+
+def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
+    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
+
+    Those on the gap come first, the largest effect before all.
+    """
+    of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
+    of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
+    chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
+    return list(chosen)[:most]

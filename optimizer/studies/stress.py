@@ -28,15 +28,8 @@ from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
-from optimizer.studies.reinforcement import (
-    BrokenShock,
-    By,
-    SampleGroup,
-    Samples,
-    ServiceSpread,
-    Stress,
-    find_reinforcements,
-)
+from optimizer.studies.reinforcement import find_reinforcements
+from optimizer.studies.stress_result import BrokenShock, By, SampleGroup, Samples, ServiceSpread, Stress
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
 MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are

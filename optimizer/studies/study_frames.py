@@ -12,12 +12,12 @@ from optimizer.results.result import Result
 from optimizer.studies.frames import bought_in_samples_frame
 
 if TYPE_CHECKING:
+    from optimizer.studies.alternatives_result import Alternatives
     from optimizer.studies.attack_result import AttackDamage, AttackResult
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.explanation import Explanation
-    from optimizer.studies.importance import Sensitivity
-    from optimizer.studies.ranges import Alternatives
-    from optimizer.studies.reinforcement import Stress
+    from optimizer.studies.sensitivity_result import Sensitivity
+    from optimizer.studies.stress_result import Stress
     from optimizer.studies.time_to_survive import TimeToSurvive
 
 # The order in which the classes of options are listed.

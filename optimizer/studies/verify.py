@@ -25,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -46,10 +46,10 @@ from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
+from optimizer.studies.attack import withstand, worst_attacks
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 
@@ -328,7 +328,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = solve_whole(undisrupted, self.settings, self.clock, self.listener)
+        found = solve_extensive_form(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return

@@ -39,11 +39,11 @@ from optimizer.report.provenance import BasisShares, basis_of, find_numbers, wei
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
+from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.explanation import Explanation
-from optimizer.studies.importance import Sensitivity, VariantOutcome
 from optimizer.studies.purchases import Slip, purchases
-from optimizer.studies.ranges import Alternatives
+from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
 

@@ -31,13 +31,13 @@ from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, worth_words
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
+from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
 from optimizer.studies.explanation import Explanation, PartValue, Repair
-from optimizer.studies.importance import Sensitivity, VariantOutcome
-from optimizer.studies.ranges import Alternatives
-from optimizer.studies.reinforcement import SampleGroup, Stress
+from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
+from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 

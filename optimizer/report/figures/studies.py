@@ -31,8 +31,8 @@ from optimizer.report.tables.sensitivity import conditions_of, dimension_name, v
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import Flags
 from optimizer.studies.discovery import Discovery
-from optimizer.studies.futures.timing import FuturesStudy, QuestionTiming
-from optimizer.studies.requirements_frames import Requirements
+from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
+from optimizer.studies.requirements_result import Requirements
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

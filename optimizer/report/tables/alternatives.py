@@ -15,8 +15,8 @@ from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import FrameRow
+from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.ranges import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import short, si, si_up

@@ -14,12 +14,12 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table
-from optimizer.studies.futures.timing import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
+from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
 if TYPE_CHECKING:
-    from optimizer.studies.futures.timing import FuturesStudy
+    from optimizer.studies.futures.study_result import FuturesStudy
 
 # Digits of costs and of their differences.
 DIGITS, FINE_DIGITS = 3, 4

@@ -13,7 +13,8 @@ from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import screen_table, value_text
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
-from optimizer.studies.requirements_frames import Requirements, held_stocks
+from optimizer.studies.requirements_frames import held_stocks
+from optimizer.studies.requirements_result import Requirements
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 

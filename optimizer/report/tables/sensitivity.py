@@ -27,7 +27,14 @@ from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
-from optimizer.studies.importance import Importance, Sensitivity, SwitchingValue, TornadoBar, VariantOutcome, Weight
+from optimizer.studies.sensitivity_result import (
+    Importance,
+    Sensitivity,
+    SwitchingValue,
+    TornadoBar,
+    VariantOutcome,
+    Weight,
+)
 from optimizer.units import EXACT, short, si
 
 HALF_WIDTH = 8

@@ -19,8 +19,8 @@ from optimizer.report.format import chokepoint_name, entry_name, list_names, per
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
-from optimizer.studies.reinforcement import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
-from optimizer.studies.reinforcement import SampleGroup as Common
+from optimizer.studies.stress_result import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
+from optimizer.studies.stress_result import SampleGroup as Common
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import short, si

@@ -7,7 +7,10 @@ question    one question answered at the start, a year earlier, a year later, or
 regret      the plan of each future alone, followed unchanged in every other one
 orders      what these plans have in common, and what depends on which answer (`own_orders`)
 
-Each solve is a task that may run in a process of its own; `timing` says which dates of answers they are for.
+With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
+branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
+branch of another one is not answered before that one, and moves with it where that one is answered later; where that
+one is never answered, neither is it. Each solve is a task that may run in a process of its own.
 
 Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
 of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
@@ -16,7 +19,7 @@ gap. With expected cost, `perfect` is the probabilities times the least costs of
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,32 +28,26 @@ from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
-from optimizer.errors import Finding, GivenPlanError, InstanceError
+from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.schema import Future, Instance
+from optimizer.instance.overrides import Way, find_ways
+from optimizer.instance.questions import TimedQuestion, each_question, question_above, question_of, timed_questions
+from optimizer.instance.schema import Answer, Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import purchases_of
-from optimizer.studies.futures.timing import (
-    Dates,
+from optimizer.studies.futures.study_result import (
     FollowedPlan,
     FuturesStudy,
     MeasuredCost,
     OwnOrder,
     QuestionTiming,
-    TimedQuestion,
     Timing,
     informed_cost,
-    known_at_once,
-    never_known,
-    nodes,
-    other_dates,
     own_orders,
-    retimed,
-    timed_questions,
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
@@ -59,6 +56,9 @@ from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
+
+# By question the period from which its answer is known; None for never. Of those left out, the file's own.
+Dates = Mapping[Place, int | None]
 
 
 def futures_study(
@@ -264,7 +264,7 @@ class _FuturesSearch:
         found = [never_known(self.instance)]
         if self.kind == "cvar":
             found.append(known_at_once(self.instance))
-        for question in timed_questions(self.instance):
+        for question in timed_questions(self.instance.futures, self.instance.horizon):
             found += [{question.place: t} for _, t in other_dates(self.instance, question)]
         return found
 
@@ -335,7 +335,7 @@ class _FuturesSearch:
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
         return [
             self._timing(question, timing, t, base)
-            for question in timed_questions(self.instance)
+            for question in timed_questions(self.instance.futures, self.instance.horizon)
             for timing, t in other_dates(self.instance, question)
         ]
 
@@ -361,3 +361,58 @@ class _FuturesSearch:
         return "stopped" in {each.status for each in self.found.values()} | {
             each.status for each in self.alone.values()
         }
+
+
+# Dates of answers.
+
+
+def retimed(instance: Instance, dates: Dates) -> Instance:
+    """The instance with the same futures, whose answers are known from other periods on."""
+    tree, ways = instance.tree, find_ways(instance.futures, instance.horizon)
+    futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))
+    return instance.with_tree(replace(tree, futures=tuple(futures)))
+
+
+def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
+    """The answers on a way that are ever known, in the order of time."""
+    own = {question_of(place): answer.t for answer, (place, _) in zip(way.answers, way.branches, strict=True)}
+
+    def date(place: Place) -> int | None:
+        t, above = dates.get(place, own[place]), question_above(place)
+        before = date(above) if above else 0
+        return None if t is None or before is None else max(t, before)
+
+    known = ((date(question_of(place)), answer) for answer, (place, _) in zip(way.answers, way.branches, strict=True))
+    return tuple(sorted((replace(answer, t=t) for t, answer in known if t is not None), key=lambda each: each.t))
+
+
+def never_known(instance: Instance) -> Dates:
+    """All decisions alike in all futures."""
+    return dict.fromkeys((place for place, _ in each_question(instance.futures)), None)
+
+
+def known_at_once(instance: Instance) -> Dates:
+    """Every answer known from the first period on."""
+    return dict.fromkeys((place for place, _ in each_question(instance.futures)), 0)
+
+
+def nodes(instance: Instance) -> tuple[tuple[int, ...], ...]:
+    """By period which futures cannot be distinguished: instances with the same nodes have the same plans."""
+    tree = instance.tree
+    return tuple(tuple(tree.node(i, t) for i in range(len(tree.futures))) for t in instance.horizon.periods)
+
+
+def other_dates(instance: Instance, question: TimedQuestion) -> Iterator[tuple[Timing, int | None]]:
+    """Of one question the other dates that are looked at: at the start, a year earlier, a year later, never.
+
+    A date that says the same as another one is left out.
+    """
+    horizon = instance.horizon
+    if question.t > question.earliest:
+        yield "start", question.earliest
+        year_before = question.t - horizon.per_year
+        if year_before > question.earliest:
+            yield "earlier", year_before
+    if question.t + horizon.per_year in horizon.periods:
+        yield "later", question.t + horizon.per_year
+    yield "never", None
