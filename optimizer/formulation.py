@@ -34,8 +34,8 @@ from optimizer.levers.base import Sized
 from optimizer.model import Sense
 from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope
 from optimizer.model.expressions import Expression, Names, total
-from optimizer.network import linking
 from optimizer.network import process as network
+from optimizer.network import strong_linking
 from optimizer.risk import CostOutcome
 
 # Of futures and a period: the smallest number among those that cannot be distinguished.
@@ -319,7 +319,7 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
         for option in model.selected(instance.options).values():
             option.operate(model, path)
         network.settle(model, path, processes, demands)
-        linking.tighten(model, path, instance.demands.values(), model.rows[first:])
+        strong_linking.tighten(model, path, instance.demands.values(), model.rows[first:])
 
 
 def _tie(model: ModelBuilder, option: Sized) -> None:

@@ -72,10 +72,10 @@ def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], lea
     if measure.kind == "regret":
         return max(each.expected - alone for each, alone in zip(costs, least, strict=True))
     outcomes = [(o.cost, o.probability) for each in costs for o in each.outcomes]
-    return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * value_at_tail(outcomes, measure.alpha)
+    return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * cvar(outcomes, measure.alpha)
 
 
-def value_at_tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
+def cvar(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     """CVaR at α of (cost, probability): the mean of the dearest 1 − α of all outcomes."""
     left, result = 1.0 - alpha, 0.0
     for cost, probability in sorted(outcomes, reverse=True):

@@ -20,5 +20,5 @@ def _find(
     return best_plan(instance, replace(settings, strategy=name), clock, listener, **known)
 
 
-by_scenarios: Algorithm = partial(_find, "scenarios")
-by_cuts: Algorithm = partial(_find, "cuts")
+by_constraint_generation: Algorithm = partial(_find, "constraint-generation")
+by_benders: Algorithm = partial(_find, "benders")

@@ -238,7 +238,7 @@ def test_solve_takes_the_adversary_and_its_plan_can_be_read_again(siege: str, tm
         ("attack", "--plan", "plan.json", "--budget", "1"),
         ("attack", "--output", "."),
         ("attack", "--attack-budget", "much"),
-        ("solve", "--adversary", "--strategy", "whole"),
+        ("solve", "--adversary", "--strategy", "extensive-form"),
         ("solve", "--adversary", "--checkpoint", "here"),
     ],
 )

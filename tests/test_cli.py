@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_the_best_plan_and_exits_with_5(monkeypatch: pytest.MonkeyP
         yield press
 
     monkeypatch.setattr("optimizer.cli.common.display", impatient)
-    words = ["--without", "leverage", "--mip-gap", "0", "--strategy", "whole", "--json"]
+    words = ["--without", "leverage", "--mip-gap", "0", "--strategy", "extensive-form", "--json"]
     done = CliRunner().invoke(app, ["solve", GALLIUM, *words])
     assert pressed
     assert done.exit_code == 5, done.output

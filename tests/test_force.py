@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import read_plan
 from optimizer.instance.removal import leave_out
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 from tests.conftest import Printed
 from tests.strategies import instances
 
@@ -125,8 +125,8 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
     size = max(share * float(data["options"][o]["max_size"]), 0.5)
     assume(size <= data["options"][o]["max_size"])
     instance = so.forcing(free, [(o, year, size)])
-    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (partial(by_scenarios, add=1), partial(by_cuts, add=1)):
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (partial(by_constraint_generation, add=1), partial(by_benders, add=1)):
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -136,7 +136,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
             bought = sum(build.size for build in plan.builds if (build.option, build.year) == (o, year))
             bought += sum(f for t, f in enumerate(plan.fills.get(o, ())) if instance.horizon.year(t) == year)
             assert bought == pytest.approx(size, rel=1e-6)
-    least = solve_whole(free, EXACT, Clock(), lambda step: None)
+    least = solve_extensive_form(free, EXACT, Clock(), lambda step: None)
     if whole.values is not None:
         assert whole.gap >= least.gap - 1e-6 * max(1.0, least.gap)
         if whole.gap <= least.gap:

@@ -15,7 +15,7 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, last_parted
 from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
@@ -28,7 +28,7 @@ from optimizer.model.expressions import Expression
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Progress
 from optimizer.studies.futures.solve import search_futures
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 
 CASES = Path(__file__).parent / "cases" / "futures"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
@@ -54,7 +54,7 @@ EXPECTED = ("expected_1001.yaml", "hand_nested.yaml", "hand_set.yaml", "hand_spa
 @pytest.mark.parametrize("name", [*EXPECTED, "nested_1023.yaml"])
 def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float | None) -> None:
     instance = so.load(CASES / name, [] if budget is None else [f"policy.budget={budget}"])
-    strategies = (solve_whole, by_scenarios, partial(by_cuts, few=0))
+    strategies = (solve_extensive_form, by_constraint_generation, partial(by_benders, few=0))
     whole, *others = (strategy(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
     for other in others:
         assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)
@@ -153,7 +153,7 @@ def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     """Prices of shared decisions add to nothing, so that the bound never exceeds the optimum, and they come near it."""
     instance, optimum = so.load(CASES / "expected_1007.yaml"), ANSWERS["expected_1007.yaml"]["total_cost"]
     steps: list[Progress] = []
-    found = by_scenarios(instance, EXACT, Clock(), steps.append)
+    found = by_constraint_generation(instance, EXACT, Clock(), steps.append)
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds == sorted(bounds)
     assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
@@ -174,7 +174,7 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
     """At the same prices: what a group decides as one its futures could decide apart, and no dearer."""
     instance, optimum = so.load(CASES / name), ANSWERS[name]["total_cost"]
     evaluator = evaluator_of(instance)
-    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
     relaxation = model.solve_relaxation()
 
     def solve(problems: Sequence[GroupProblem]) -> list[GroupPlans]:
@@ -195,9 +195,11 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
 def test_a_programme_that_futures_share_is_solved_once() -> None:
     """What keeps the same integers finds the same plan."""
     instance = so.load(CASES / "nested_1023.yaml")
-    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
     model.solve_relaxation()
-    runs = [solve_whole(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures]
+    runs = [
+        solve_extensive_form(future.instance, EXACT, Clock(), lambda step: None) for future in instance.tree.futures
+    ]
     plans = [
         read_plan(future.instance, run.builder, run.values.tolist())
         for future, run in zip(instance.tree.futures, runs, strict=True)
@@ -225,7 +227,7 @@ class _ShortClock(Clock):
 def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None:
     """A plan far above the optimum is known: its cutoff is no bound, wherever the search ends."""
     instance = so.load(CASES / name)
-    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
+    model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
     model.require_floors()
     model.minimise("cost")
     best = model.solve_integers("cost")
@@ -251,7 +253,7 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
     """The plan does nothing, and floors fail in more shocks than the model of the search holds."""
     instance = so.load(CASES / "regret_1145.yaml", ["policy.objective=expected"])
     events, gaps = instance.tree.events, evaluator_of(instance).do_nothing(Clock()).gap
-    model = ScenarioModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
+    model = ShockModel(instance, [events[int(gaps.argmax())]], EXACT, Clock(), lambda step: None)
     stopped = model.fall_back()
     monkeypatch.setattr("optimizer.studies.futures.solve.best_plan", lambda *arguments: stopped)
     result = search_futures(instance, EXACT, Clock(), alone=[Alone()] * len(instance.tree.futures))
@@ -275,11 +277,11 @@ def test_groups_of_futures_count_the_price_of_gaps(name: str) -> None:
     for spec in data["shocks"].values():
         spec.pop("probability", None)
     instance = so.read(data)
-    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     price = instance.policy.gap_price
     assert price is not None
     steps: list[Progress] = []
-    found = by_scenarios(instance, EXACT, Clock(), steps.append)
+    found = by_constraint_generation(instance, EXACT, Clock(), steps.append)
     least = whole.cost + price * whole.gap
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds
@@ -292,7 +294,7 @@ def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
     """Futures alone and groups of futures are solved side by side; nothing depends on where."""
     instance, answers = so.load(CASES / name), []
     for jobs in (1, 2):
-        settings = so.Settings(mip_gap=1e-8, jobs=jobs, strategy="scenarios")
+        settings = so.Settings(mip_gap=1e-8, jobs=jobs, strategy="constraint-generation")
         result = search_futures(instance, settings, Clock()).to_dict()
         for part in ("seconds", "history"):
             result.pop(part)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant
 from optimizer.solver import Clock
 from tests.independent import Data, Optimum, leaves, optimum
@@ -161,7 +161,7 @@ def priced(data: Data, least: tuple[float, ...]) -> float | None:
     ]
     mine = [frozenset((each.question, each.branch) for each in future.answers) for future in instance.tree.futures]
     problem = ProblemVariant(least_costs=tuple(least[ways.index(each)] for each in mine) if least else ())
-    model = ScenarioModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None, problem=problem)
+    model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None, problem=problem)
     found = model.minimise_cost()
     return None if found is None or found.values is None else model.measured(found.values)[1]
 

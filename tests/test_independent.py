@@ -13,11 +13,11 @@ import optimizer as so
 from optimizer.results.result import Result
 from optimizer.solver import Clock
 from optimizer.solver.base import StrategyName
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 from tests.independent import Data, Optimum, optimum
 from tests.independent.drawn import asked, crowded, drawn, ensemble
 
-STRATEGIES: tuple[StrategyName, ...] = ("whole", "scenarios", "cuts")
+STRATEGIES: tuple[StrategyName, ...] = ("extensive-form", "constraint-generation", "benders")
 SEEDS, ODD, ATTACKED = range(30), range(1000, 1010), range(2000, 2012)
 SAMPLED, ASKED, CROWDED = range(3000, 3010), range(4000, 4010), range(5000, 5006)
 # What a plan file has beside its evidence: shadow prices, and the record of the run.
@@ -101,7 +101,7 @@ def test_as_many_samples_fail_as_may(seed: int) -> None:
 def test_many_shocks_one_in_a_round(seed: int) -> None:
     data = crowded(drawn(seed, 0.2), seed)
     known = optimum(data)
-    for strategy in (partial(by_scenarios, add=1, few=0), partial(by_cuts, add=1, few=0)):
+    for strategy in (partial(by_constraint_generation, add=1, few=0), partial(by_benders, add=1, few=0)):
         found = strategy(so.read(data), so.Settings(mip_gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:

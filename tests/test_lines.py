@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.report.tables.plan import plan_tables
@@ -315,7 +315,7 @@ def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) ->
     problem, _, _ = failing
     last = problem.events[59]
     one = problem.replacing(shocks={"s59": last.spec})
-    solved = solve_whole(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
+    solved = solve_extensive_form(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
     granted = _attained_gaps(problem, solved, solved.values.tolist())
     assert granted["s59"] == pytest.approx(3500)

@@ -177,11 +177,11 @@ def test_evaluation_of_a_given_plan_pays_the_same(cell: Cell) -> None:
     assert judged.plans[0].result.outlay == pytest.approx(16_000)
 
 
-@pytest.mark.parametrize("strategy", ["scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["constraint-generation", "benders"])
 def test_strategies_agree(cell: Cell, strategy: StrategyName) -> None:
     text = MAGNETS.replace("severity: 1}]", "severity: 1}], probability: 0.5")
     instance = cell(text, IMPORTS % ", price_response: {elasticity: 0.5, reference: 300}", RESERVE % DEARER)
-    whole = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy="whole"))
+    whole = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy="extensive-form"))
     found = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy=strategy))
     assert found.total_cost == pytest.approx(whole.total_cost, rel=1e-6)
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.solver import Clock
 from tests.strategies import OPTION, SHOCK, instances, scaled
 
@@ -20,7 +20,7 @@ def least(data: dict[str, Any]) -> tuple[float, float, bool]:
 
     Where it is, the gap may be 0: some floors are free to miss, and then none of those has to be kept.
     """
-    found = solve_whole(so.read(data), EXACT, Clock(), lambda step: None)
+    found = solve_extensive_form(so.read(data), EXACT, Clock(), lambda step: None)
     assert found.values is not None
     return found.gap, found.cost, found.allows_shortages
 

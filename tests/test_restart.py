@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.workbook import dump_workbook, parse_workbook
 from optimizer.solver import Clock, Settings
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 from tests.conftest import Cell, Printed, Solve
 from tests.test_cli import diversify
 
@@ -147,9 +147,9 @@ def test_strategies_agree_on_a_restart(utilisation: float, budget: float | None)
     if budget is not None:
         instance = instance.replacing(policy=instance.policy.model_copy(update={"budget": budget}))
     exact = Settings(mip_gap=0.0)
-    whole = solve_whole(instance, exact, Clock(), lambda step: None)
+    whole = solve_extensive_form(instance, exact, Clock(), lambda step: None)
     assert (whole.gap > 0) == (budget is not None)
-    for strategy in (partial(by_scenarios, add=2, few=0), partial(by_cuts, add=2, few=0)):
+    for strategy in (partial(by_constraint_generation, add=2, few=0), partial(by_benders, add=2, few=0)):
         found = strategy(instance, exact, Clock(), lambda step: None)
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         assert found.cost == pytest.approx(whole.cost, rel=1e-6)

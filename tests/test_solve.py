@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.instance.derived import is_bought
@@ -126,7 +126,7 @@ def with_dust(size: float, activity: float) -> so.Result:
     """No budget at all, and what a solver's tolerance left of a plant of 1000 t/yr at most."""
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
-    left = solve_whole(instance, EXACT, clock, lambda step: None)
+    left = solve_extensive_form(instance, EXACT, clock, lambda step: None)
     assert left.values is not None
     values, found = left.values.copy(), left.builder.column_index()
     values[list(found["", "plant", "size"].values())] = size
@@ -161,7 +161,7 @@ def test_what_is_below_its_bound_by_a_tolerance_is_neither_run_nor_paid() -> Non
     # A price floor of 2 on −1e-10 t would be an outlay of −2e-10 in a plan that buys nothing.
     plant = {"kind": "ally", "output": {"magnet": 1}, "cost": 90, "support": 2, "capex": 50, "max_size": 1000}
     instance = so.read(market(options={"plant": plant}, policy={"budget": 0}))
-    found = solve_whole(instance, EXACT, Clock(), lambda step: None)
+    found = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     assert found.values is not None
     columns, values = list(found.builder.column_index()["baseline", "plant", "activity"].values()), found.values.copy()
     values[columns] = -1e-10
@@ -251,7 +251,9 @@ def test_seed_and_threads_do_not_change_the_optimum() -> None:
 
 def test_steps_tell_best_and_bound() -> None:
     steps: list[Any] = []
-    found = solve_whole(so.load(CASES / "generated" / "105.yaml"), Settings(mip_gap=0.0), Clock(), steps.append)
+    found = solve_extensive_form(
+        so.load(CASES / "generated" / "105.yaml"), Settings(mip_gap=0.0), Clock(), steps.append
+    )
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
     assert found.bound <= found.cost
@@ -391,7 +393,7 @@ def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch
     # HiGHS counts the seconds of an integer programme from its start, those of linear ones from the first of all.
     plant = {"kind": "refining", "output": {"magnet": 1}, "fixed_cost": 9, "max_size": 90}
     instance = so.read(market(options={"plant": plant}))
-    model = ScenarioModel(instance, instance.events, EXACT, Clock(100.0), lambda step: None)
+    model = ShockModel(instance, instance.events, EXACT, Clock(100.0), lambda step: None)
     highs = model.solver._back._highs  # type: ignore[attr-defined]
     monkeypatch.setattr(highs, "getRunTime", lambda: 1000.0)
     assert model.solver.solve(relaxed=True).status == "optimal"

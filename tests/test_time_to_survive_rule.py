@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import read_plan
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 from tests.conftest import Cell, Printed
 from tests.strategies import instances
 
@@ -167,8 +167,8 @@ def with_rules(data: dict[str, Any], rules: list[dict[str, Any]]) -> so.Instance
 @given(instances(), RULES)
 def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     instance = with_rules(data, rules)
-    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
-    for strategy in (partial(by_scenarios, add=1), partial(by_cuts, add=1)):
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
+    for strategy in (partial(by_constraint_generation, add=1), partial(by_benders, add=1)):
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)

@@ -2,7 +2,8 @@
 
 solving                                      which algorithm, by size, probabilities and floors
 problem, search, reading                     what is minimised; the state of a search; columns to plans and back
-extensive_form, relaxation, floors           one model with some shocks or all, and what tightens it
+extensive_form, relaxation                   one model with some shocks or all, and what tightens it
+relaxed_floors                               floors that may be given up
 constraint_generation, separation, robust    solve, find violated shocks or attacks, add, repeat
 benders, _loop, _master, _evaluation         cuts in place of shocks, where every shock counts
 recourse, subproblems, window                a given plan in all shocks: linear programmes, kept warm

@@ -26,7 +26,7 @@ import numpy as np
 from optimizer.algorithms.benders_evaluation import RecourseEstimates
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
+from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
 from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -39,7 +39,7 @@ MOST_HELD = 48
 LARGEST_GAP, AT_GAP, NEXT_EXPECTED = "largest gap", "cost under the gap", "expected cost"
 
 
-class CutSearch(RecourseEstimates):
+class BendersSearch(RecourseEstimates):
     """One run: one loop, or several where floors fail or the measure is another one than expected cost."""
 
     def run(self) -> SearchResult:
@@ -131,7 +131,7 @@ class CutSearch(RecourseEstimates):
         found = model.minimise_gap()
         if found.values is None:
             return found
-        gaps = ScenarioModel.shock_gaps(model, found.values.tolist())
+        gaps = ShockModel.shock_gaps(model, found.values.tolist())
         left = {n: gaps.get(self.tree.events[n].name, 0.0) for n in counting}
         violated = self.listed.violations({n: gap for n, gap in left.items() if gap > self.negligible})
         self.report_round(AT_GAP, found.cost, found.bound, violated)
@@ -281,9 +281,9 @@ class CutSearch(RecourseEstimates):
     def _best_known(self) -> Vector | None:
         return next((loop.best_known for loop in reversed(self.loops) if loop.best_known is not None), None)
 
-    def _model(self) -> ScenarioModel:
+    def _model(self) -> ShockModel:
         """A model of the shocks held that knows the plans found so far, to fall back on."""
-        model = ScenarioModel(
+        model = ShockModel(
             self.instance,
             self.shocks,
             self.settings,

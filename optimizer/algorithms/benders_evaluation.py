@@ -216,29 +216,29 @@ class RecourseEstimates(Search):
         return expected if master.aim == "expected cost" else measured, measured, expected, cost
 
     def _evaluate_costs(
-        self, master: MasterProblem, point: Vector, values: Vector, *, is_whole: bool = False
+        self, master: MasterProblem, point: Vector, values: Vector, *, is_complete: bool = False
     ) -> Evaluation:
         """The measure, and the violated shocks; costs are cut, and shocks without probability only separated.
 
         Where the tail alone counts, shocks far from it are left out, unless the evaluation is to be of all. Costs of
         the first plan of all do not count, where it does not survive shocks without probability.
         """
-        left_out = () if is_whole else master.far_from_tail
-        is_whole = not left_out
+        left_out = () if is_complete else master.far_from_tail
+        is_complete = not left_out
         costs, cuts, held = np.zeros(len(self.probability)), 0, self.listed.numbers(self.shocks)
         violated = self._violated_beside(master, point, held)
         if not (held or master.pool) and (first := self.listed.violations(violated)):
             return Evaluation(math.inf, is_feasible=False, violated=first)
         for kind, groups in master.groups.items():
             found = self._subgradients(groups, point, left_out=left_out)
-            is_whole = not np.isneginf(found.value).any()
+            is_complete = not np.isneginf(found.value).any()
             costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
             violated |= _failing(found, held)
         worth = self._measured(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured
-        if is_feasible and is_whole:
+        if is_feasible and is_complete:
             master.update_tail(point, costs)
-        rest = None if is_whole else partial(self._evaluate_costs, master, point, values, is_whole=True)
+        rest = None if is_complete else partial(self._evaluate_costs, master, point, values, is_complete=True)
         return Evaluation(
             *worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts, rest=rest
         )

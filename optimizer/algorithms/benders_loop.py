@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.relaxation import RELAXATION
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
@@ -33,12 +33,12 @@ from optimizer.solver import SolveResult, Vector
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
-# So many relaxations are solved before the size of the tree is estimated, and so large may the estimate be.
+# Relaxations that are solved before the size of the tree is estimated, and the largest estimate with which it goes on.
 NODES = 60, 2000
 
 
-class Separation(Protocol):
-    """What a programme estimates, evaluated; it keeps the best plan."""
+class SolutionListener(Protocol):
+    """What the tree over a master problem calls at its solutions: evaluates them, adds cuts, keeps the best plan."""
 
     def cutoff(self) -> float:
         """Plans that cost this or more are of no use."""
@@ -61,8 +61,8 @@ class MasterRelaxations:
 
     has_cuts, basis = True, None
 
-    def __init__(self, model: ScenarioModel, separation: Separation) -> None:
-        self.model, self.separation = model, separation
+    def __init__(self, model: ShockModel, listener: SolutionListener) -> None:
+        self.model, self.listener = model, listener
         self.places = model.solver.integers.copy()
         at = {int(j): k for k, j in enumerate(self.places)}
         self.families = [[at[j] for j in reversed(columns)] for columns in _openings(model)]
@@ -75,12 +75,12 @@ class MasterRelaxations:
     @property
     def target(self) -> float:
         """Plans that cost this or more are of no use."""
-        return self.separation.cutoff()
+        return self.listener.cutoff()
 
     @property
     def reach(self) -> float:
         """What the best plan costs: another objective may follow, with this one held."""
-        return self.separation.best()
+        return self.listener.best()
 
     def solve(self, lower: Vector, upper: Vector, basis: object, limit: float, iterations: int = 0) -> Relaxed:
         """Solve one, wholly."""
@@ -94,11 +94,11 @@ class MasterRelaxations:
 
     def take(self, relaxed: Relaxed) -> bool:
         """Evaluate a solution with whole numbers; whether there are new cuts."""
-        return self.separation.evaluate(relaxed.solution)
+        return self.listener.evaluate(relaxed.solution)
 
     def cut(self, relaxed: Relaxed) -> bool:
         """Add cuts at a solution with fractions; whether there were any."""
-        return self.separation.cut(relaxed.solution)
+        return self.listener.cut(relaxed.solution)
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree is, by the share of it that is closed."""
@@ -107,18 +107,18 @@ class MasterRelaxations:
 
     def raise_bound(self, bound: float) -> None:
         """No plan costs less than this."""
-        self.separation.raise_bound(bound)
+        self.listener.raise_bound(bound)
 
 
 def branch_and_cut(
-    model: ScenarioModel, relaxation: SolveResult, separation: Separation, leaves: Sequence[TreeNode] = ()
+    model: ShockModel, relaxation: SolveResult, listener: SolutionListener, leaves: Sequence[TreeNode] = ()
 ) -> TreeSearch | None:
     """The tree of a master problem.
 
     Args:
         model: its integers are free before and after. The plan that it starts from, if any, counts too.
         relaxation: its LP relaxation.
-        separation: what the model estimates.
+        listener: what the model estimates.
         leaves: of a tree for another objective, outside of which there are no plans; none begins at the root.
 
     Returns:
@@ -126,18 +126,18 @@ def branch_and_cut(
     """
     assert relaxation.values is not None
     model.release_integers()
-    source = MasterRelaxations(model, separation)
+    source = MasterRelaxations(model, listener)
     bounds = model.solver.lower[source.places], model.solver.upper[source.places]
-    separation.raise_bound(relaxation.objective)
+    listener.raise_bound(relaxation.objective)
     # What follows from whole numbers leads far from the relaxation; the tree begins there.
     model.solver.keep(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
-            separation.evaluate(known)
+            listener.evaluate(known)
     model.solver.recall(RELAXATION)
     bound = max(model.known_bound, relaxation.objective)
-    if bound >= separation.cutoff():
-        separation.raise_bound(bound)
+    if bound >= listener.cutoff():
+        listener.raise_bound(bound)
         return None
     weight, roots = 1.0 / max(1, len(leaves)), [replace(each, bound=relaxation.objective) for each in leaves]
     roots = [replace(each, number=-k, weight=weight, cuts=0, repeats=0, decision=None) for k, each in enumerate(roots)]
@@ -147,7 +147,7 @@ def branch_and_cut(
     return tree
 
 
-def _openings(model: ScenarioModel) -> list[tuple[int, ...]]:
+def _openings(model: ShockModel) -> list[tuple[int, ...]]:
     """By option, the columns that say by when it is opened, in the order of periods."""
     found = set[tuple[int, ...]]()
     for submodel in model.builder.submodels:
@@ -159,7 +159,7 @@ def _openings(model: ScenarioModel) -> list[tuple[int, ...]]:
 
 # Subproblems are solved at this share of the way from the stability centre (the in-point) to the master's proposal.
 IN_OUT_STEP = 0.95
-# So many rounds in which neither bound improves: further cuts are then within the solver's tolerance.
+# Rounds in a row in which neither bound improves: further cuts are then within the solver's tolerance.
 MOST_STALLED = 30
 
 
@@ -215,7 +215,7 @@ class BendersLoop:
         self.first: SolveResult | None = None
         self.bound, self.is_proven, self.is_relaxed, self.began = -math.inf, False, False, math.inf
         self.leaves: list[TreeNode] = []
-        self._evaluated = set[bytes]()
+        self._evaluated, self._reported = set[bytes](), -math.inf
         if is_resumed and search.resumed:
             self.master.add_pool(unpack_cuts(search.resumed.arrays))
             self.is_relaxed = bool(search.resumed.facts["relaxed"])
@@ -234,13 +234,14 @@ class BendersLoop:
         assert known.values is not None
         result = self.master.solve_with_purchases(known.values)
         if result.values is not None:
-            evaluation = self.objective.evaluate(self.master, result.values, result.values).whole()
+            evaluation = self.objective.evaluate(self.master, result.values, result.values).completed()
             self._report(evaluation.value, self.bound, evaluation)
             if evaluation.is_feasible:
                 self.incumbent = Incumbent(result, evaluation, self.master.builder)
         self.first = known
 
     def _report(self, value: float, bound: float, evaluation: Evaluation, suffix: str = "") -> None:
+        self._reported = bound
         self.search.report_round(self.objective.name + suffix, value, bound, evaluation.violated)
 
     def _solve_relaxation(self) -> bool:
@@ -286,12 +287,12 @@ class BendersLoop:
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation
         evaluation = self._completed(self.objective.evaluate(self.master, values, values), result.objective, slack)
-        return values, evaluation if evaluation.new_cuts else evaluation.whole()
+        return values, evaluation if evaluation.new_cuts else evaluation.completed()
 
     def _completed(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
         """An evaluation that adds cuts, of every shock where its value may be near a lower bound."""
         is_near = self._is_near(evaluation.value, lower, slack)
-        return evaluation.whole() if evaluation.new_cuts and is_near else evaluation
+        return evaluation.completed() if evaluation.new_cuts and is_near else evaluation
 
     def _solve_integers(self) -> bool:
         self.began = time.perf_counter()
@@ -305,7 +306,13 @@ class BendersLoop:
         while not self.is_proven and not self.search.clock.is_over:
             if not self._solve_round(self._propose(), stalling):
                 break
+        self._report_proof()
         return self.incumbent is not None
+
+    def _report_proof(self) -> None:
+        """Report the bound that proves the incumbent, where no round has."""
+        if self.is_proven and self.incumbent is not None and self.bound > self._reported:
+            self._report(self._upper, min(self.bound, self._upper), self.incumbent.evaluation)
 
     def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
         """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""

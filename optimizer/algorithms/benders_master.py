@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE
@@ -42,10 +42,8 @@ ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
 MOST_GROUPS = 400
 # Where the tail alone counts, the dearest shocks with so many times its probability may be in it at plans nearby.
 TAILS = 2.0
-# So many cuts are written at once, as dense rows of the plan's columns and their own.
+# Cuts that are written at once, at most, as dense rows of the plan's columns and their own.
 ROWS_AT_ONCE = 256
-# The arrays of a cut in a checkpoint, in the order of the fields of `BendersCut`.
-PARTS = ("plan", "value", "slope", "new", "held", "by_gap")
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class _OwnCosts:
 
 
 @dataclass
-class MasterProblem(ScenarioModel):
+class MasterProblem(ShockModel):
     """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well."""
 
     groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind
@@ -203,7 +201,7 @@ class MasterProblem(ScenarioModel):
     def costs(self) -> list[FutureCosts[Expression]]:
         """What each future costs, that of its shocks by estimates."""
         estimates = self._estimate("cost", self._held_costs)
-        is_tail = self.policy.objective.kind == "cvar" and self._is_whole
+        is_tail = self.policy.objective.kind == "cvar" and self._estimates_every_cost
         outcomes = self._write_outcomes() if is_tail else [[] for _ in self.tree.futures]
         return [
             FutureCosts(own.probability, total([own.spending, own.baseline, estimate]), of_shocks)
@@ -221,7 +219,7 @@ class MasterProblem(ScenarioModel):
         return [_OwnCosts.of(future, submodel) for future, submodel in self.submodels]
 
     @property
-    def _is_whole(self) -> bool:
+    def _estimates_every_cost(self) -> bool:
         """Whether the cost of every shock with a probability is estimated."""
         likely = np.concatenate([own.probabilities for own in self._own_costs]) > 0
         if "cost" not in self.groups:
@@ -420,10 +418,10 @@ class MasterProblem(ScenarioModel):
 def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Vector]:
     """All cuts as arrays by name."""
     return {
-        f"cut {kind} {i} {part}": getattr(cut, each.name)
+        f"cut {kind} {i} {part.name}": getattr(cut, part.name)
         for kind, cuts in pool.items()
         for i, cut in enumerate(cuts)
-        for part, each in zip(PARTS, fields(BendersCut), strict=True)
+        for part in fields(BendersCut)
     }
 
 
@@ -432,7 +430,7 @@ def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
     result: CutPool = {kind: [] for kind in ESTIMATE_KINDS}
     for kind, cuts in result.items():
         while f"cut {kind} {len(cuts)} plan" in arrays:
-            parts: list[Any] = [arrays[f"cut {kind} {len(cuts)} {part}"] for part in PARTS]
+            parts: list[Any] = [arrays[f"cut {kind} {len(cuts)} {part.name}"] for part in fields(BendersCut)]
             cuts.append(BendersCut(*parts))
     return result
 
@@ -459,7 +457,7 @@ class Evaluation:
     # Evaluates the shocks that were left out as well; None where all were solved.
     rest: Callable[[], "Evaluation"] | None = None
 
-    def whole(self) -> "Evaluation":
+    def completed(self) -> "Evaluation":
         """The same with every shock solved."""
         return self if self.rest is None else self.rest()
 

@@ -34,12 +34,12 @@ import numpy as np
 
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory, Task
-from optimizer.algorithms.extensive_form import ScenarioModel
-from optimizer.algorithms.floors import SurvivalShare, excused_samples, tree_shares
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -71,7 +71,7 @@ class ExcusedPlan:
         assert self.found.values is not None
         return read_joint_plan(tree, self.found.builder, self.found.values.tolist())
 
-    def start(self, tree: FutureTree, model: ScenarioModel) -> Vector:
+    def start(self, tree: FutureTree, model: ShockModel) -> Vector:
         """The values of the integers of a model that holds the samples that may fail."""
         values = np.zeros(len(model.builder.columns))
         values[model.solver.integers] = joint_integers(tree, self.plans(tree), model.builder)
@@ -136,7 +136,7 @@ def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
     return result
 
 
-class ScenarioSearch(Search):
+class ConstraintGeneration(Search):
     """One run of constraint generation.
 
     Another problem than least cost has no plan where the floors cannot be kept: the status is ``infeasible`` then.
@@ -190,17 +190,17 @@ class ScenarioSearch(Search):
         """Whether the oracles have found every violation."""
         return True
 
-    def new_model(self) -> ScenarioModel:
+    def new_model(self) -> ShockModel:
         """A model that holds the shocks found so far."""
-        model = self._scenario_model(shortfalls=self.listed.shortfalls)
+        model = self._shock_model(shortfalls=self.listed.shortfalls)
         model.known_bound = self.known_bound
         if self.plans:
             model.start = joint_integers(self.tree, self.plans, model.builder)
         return model
 
-    def _scenario_model(self, **samples: Any) -> ScenarioModel:
+    def _shock_model(self, **samples: Any) -> ShockModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
-        return ScenarioModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
+        return ShockModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
 
     @cached_property
     def histories(self) -> BranchingHistories:
@@ -470,12 +470,12 @@ class ScenarioSearch(Search):
         return replace(found, gap=max(found.gap, gap), gap_bound=min(found.gap_bound, gap)) if gap > 0 else found
 
 
-class _FixedExcuses(ScenarioSearch):
+class _FixedExcuses(ConstraintGeneration):
     """One run with the samples that may fail fixed (`ListedShocks.ignored`); it has no plan where floors fail."""
 
-    def new_model(self) -> ScenarioModel:
+    def new_model(self) -> ShockModel:
         """A model that excuses no sample."""
-        return self._scenario_model(may_excuse=False)
+        return self._shock_model(may_excuse=False)
 
     def minimise_gap(self) -> SearchResult:
         """None is sought."""

@@ -1,14 +1,14 @@
 """Decomposition by future: a lower bound from groups of futures by themselves, and plans to start from.
 
 Let every group g of futures decide for itself what it shares with others, and charge it for that: x[g] is its copy,
-λ[g] its prices, and those of one decision add to 0. Then the least costs of the groups, each by itself,
+λ[g] its multipliers, and those of one decision add to 0. Then the least costs of the groups, each by itself,
 
     L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
-add to a lower bound on the least expected cost. Prices from the dual values of the joint LP relaxation make it at least
-as good as that relaxation; integers, which a group by itself proves quickly, make it better. The fewer groups, the
-better the bound at the same prices: futures that are parted last stand in one group. Prices are improved by subgradient
-steps: what a group wants more of than the others becomes dearer for it.
+add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation make it at
+least as good as that relaxation; integers, which a group by itself proves quickly, make it better. The fewer groups,
+the better the bound at the same multipliers: futures that are parted last stand in one group. Multipliers are improved
+by subgradient steps: what a group wants more of than the others becomes dearer for it.
 
 What the futures decide alike by themselves is kept, and the rest is decided anew: a joint programme with few integers.
 Its plan bounds the search in the groups. Before there is one, each future is a group.
@@ -29,7 +29,7 @@ from functools import cached_property
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.disruptions.shock import Shock
@@ -41,32 +41,32 @@ from optimizer.solver import Settings, SolveResult, Vector
 
 # A decision of one future: owner, what, period.
 DecisionKey = tuple[str, str, int]
-# So many steps of prices are taken at most, and so many futures stand in a group at most.
+# Subgradient steps at most, and futures in a group at most.
 MOST_STEPS, MOST_IN_GROUP = 6, 3
 # Fewer groups are not solved by themselves: the joint programme, with a plan to bound its search, is as fast.
 LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class PricedCost:
+class LagrangianCost:
     """The expected cost of some futures, and by future what it is charged for decisions that are shared outside.
 
     The price of gaps is part of the cost, where they have one.
     """
 
-    prices: tuple[Mapping[DecisionKey, float], ...]
+    multipliers: tuple[Mapping[DecisionKey, float], ...]
 
     def __call__(self, builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
         """The objective of a model of these futures."""
         tree, result = instance.tree, Expression()
-        parts = zip(tree.futures, builder.submodels, tree.own_shocks(shocks), self.prices, strict=True)
-        for future, submodel, own, prices in parts:
+        parts = zip(tree.futures, builder.submodels, tree.own_shocks(shocks), self.multipliers, strict=True)
+        for future, submodel, own, multipliers in parts:
             result.add(formulation.cost(submodel, future.instance, own), future.probability)
             if (price := instance.policy.gap_price) is not None:
                 result.add(formulation.gap(submodel, future.instance), price * future.probability)
             found = submodel.column_index()
-            for (owner, what, t), price in prices.items():
-                result.add(Expression({found["", owner, what][t]: 1.0}), price)
+            for (owner, what, t), multiplier in multipliers.items():
+                result.add(Expression({found["", owner, what][t]: 1.0}), multiplier)
         return result
 
 
@@ -80,7 +80,7 @@ class GroupProblem:
     chances: tuple[float, ...]
     answers: tuple[tuple[Answer, ...], ...]
     # By future, in the money of the group, whose cost is not weighted by its own probability.
-    prices: tuple[Mapping[DecisionKey, float], ...]
+    multipliers: tuple[Mapping[DecisionKey, float], ...]
     shocks: frozenset[str]  # names of those that the model holds from the start, as the group's tree has them
     plans: tuple[Plan, ...]  # by future, plans to start from; none where none are known
     settings: Settings  # of the search
@@ -95,7 +95,7 @@ class GroupProblem:
     @property
     def problem(self) -> ProblemVariant:
         """What it minimises."""
-        return ProblemVariant(PricedCost(self.prices), name="cost of a group of futures", prices_gaps=True)
+        return ProblemVariant(LagrangianCost(self.multipliers), name="cost of a group of futures", prices_gaps=True)
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
 class DualDecomposition:
     """Bounds and plans of a joint model, from its futures by themselves."""
 
-    model: ScenarioModel  # the joint model, its integers free before and after
+    model: ShockModel  # the joint model, its integers free before and after
     solve: SolveGroups  # solves groups of futures
-    alone: Sequence[Plan] = ()  # the best plan of each future without prices; none where they are not known
+    alone: Sequence[Plan] = ()  # the best plan of each future without multipliers; none where they are not known
     bound: float = -math.inf  # the best lower bound so far
     incumbent: SolveResult | None = None  # the cheapest plan that the joint model has, of those tried
 
@@ -152,13 +152,13 @@ class DualDecomposition:
 
     def run(self, relaxation: SolveResult) -> None:
         """Find bounds and plans until they are near each other, for some rounds."""
-        prices, before = self._prices(relaxation), relaxation.objective
+        multipliers, before = self._multipliers(relaxation), relaxation.objective
         if self.alone:
             self._improve(self._alone)
             self._report(before)
         for step in range(MOST_STEPS):
             groups = self._groups()
-            found = self._solve(groups, prices) if groups else None
+            found = self._solve(groups, multipliers) if groups else None
             if found is None:
                 return
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
@@ -167,7 +167,7 @@ class DualDecomposition:
             self._report(self.bound)
             if self.model.clock.is_over or self._is_done(step, self.bound - before):
                 return
-            prices, before = self._stepped(prices, wanted, value), self.bound
+            multipliers, before = self._stepped(multipliers, wanted, value), self.bound
 
     @property
     def _least(self) -> float:
@@ -197,15 +197,15 @@ class DualDecomposition:
     def _weight(self, group: Sequence[int]) -> float:
         return math.fsum(self.weights[list(group)])
 
-    def _solve(self, groups: Sequence[tuple[int, ...]], prices: Sequence[Vector]) -> Sequence[GroupPlans] | None:
+    def _solve(self, groups: Sequence[tuple[int, ...]], multipliers: Sequence[Vector]) -> Sequence[GroupPlans] | None:
         """What the groups do by themselves; None where not all of them have plans."""
-        found = self.solve([self._problem(group, prices) for group in groups])
+        found = self.solve([self._problem(group, multipliers) for group in groups])
         known = [each for each in found if each is not None and each.plans]
         for group, each in zip(groups, known, strict=False):
             self._plans[group] = each.plans
         return known if len(known) == len(groups) else None
 
-    def _problem(self, group: tuple[int, ...], prices: Sequence[Vector]) -> GroupProblem:
+    def _problem(self, group: tuple[int, ...], multipliers: Sequence[Vector]) -> GroupProblem:
         """A group by itself. A decision that several of its futures share is charged once."""
         some, weight = [self.model.tree.futures[number] for number in group], self._weight(group)
         return GroupProblem(
@@ -213,22 +213,22 @@ class DualDecomposition:
             tuple(future.name for future in some),
             tuple(future.probability / weight for future in some),
             tuple(future.answers for future in some),
-            self._charges(group, prices),
+            self._charges(group, multipliers),
             self._held(group),
             self._known_plans(group),
             self._settings,
         )
 
-    def _charges(self, group: tuple[int, ...], prices: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
+    def _charges(self, group: tuple[int, ...], multipliers: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
         """By future of a group, what the group is charged for its decisions: in its own money, each once."""
         weight, charged = self._weight(group), dict[int, float]()
         for number in group:
-            for j, price in zip(self.shared[number], prices[number].tolist(), strict=True):
-                charged[j] = charged.get(j, 0.0) + price / weight
+            for j, multiplier in zip(self.shared[number], multipliers[number].tolist(), strict=True):
+                charged[j] = charged.get(j, 0.0) + multiplier / weight
         result = []
         for number in group:
             own = {self.keys[number][j]: charged.pop(j, 0.0) for j in self.shared[number]}
-            result.append({key: price for key, price in own.items() if price})
+            result.append({key: multiplier for key, multiplier in own.items() if multiplier})
         return tuple(result)
 
     def _held(self, group: tuple[int, ...]) -> frozenset[str]:
@@ -241,7 +241,7 @@ class DualDecomposition:
 
     @property
     def _settings(self) -> Settings:
-        """Those of the searches in groups: half of what may be left unproven is left to prices."""
+        """Those of the searches in groups: half of what may be left unproven is left to multipliers."""
         settings = self.model.settings
         tolerance = None if settings.tolerance is None else settings.tolerance / 2
         return replace(
@@ -256,10 +256,10 @@ class DualDecomposition:
         plans = read_joint_plan(self.model.tree, self.model.builder, self.incumbent.values.tolist())
         return tuple(plans[number] for number in group)
 
-    # Prices.
+    # Multipliers.
 
-    def _prices(self, relaxation: SolveResult) -> list[Vector]:
-        """By future, prices of its shared decisions from the dual values of the joint relaxation."""
+    def _multipliers(self, relaxation: SolveResult) -> list[Vector]:
+        """By future, multipliers of its shared decisions from the dual values of the joint relaxation."""
         reduced = self._reduced_costs(relaxation)
         total = np.sum(reduced, axis=0)
         result = []
@@ -289,15 +289,17 @@ class DualDecomposition:
                         result[number][j] -= part * value
         return result
 
-    def _stepped(self, prices: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float) -> list[Vector]:
-        """Prices after a step along the subgradient: a copy's distance from the mean of its decision."""
+    def _stepped(
+        self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
+    ) -> list[Vector]:
+        """Multipliers after a step along the subgradient: a copy's distance from the mean of its decision."""
         mean = self._mean(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)
         if not length or not math.isfinite(self._least):
-            return list(prices)
+            return list(multipliers)
         size = max(0.0, self._least - value) / length
-        return [price + size * self._balanced(n, steps) for n, price in enumerate(prices)]
+        return [own + size * self._balanced(n, steps) for n, own in enumerate(multipliers)]
 
     def _balanced(self, number: int, steps: Sequence[Vector]) -> Vector:
         """A future's step, less the mean of the steps of those that share a decision: the sum stays 0."""

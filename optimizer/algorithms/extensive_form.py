@@ -34,7 +34,7 @@ GAP_ROOM = 0.1
 
 
 @dataclass
-class ScenarioModel(MeasuredModel):
+class ShockModel(MeasuredModel):
     """The mixed-integer model of an instance that holds some of its shocks, or all."""
 
     history: list[Progress] = field(default_factory=list)
@@ -48,6 +48,8 @@ class ScenarioModel(MeasuredModel):
         self.relaxation: SolveResult | None = None  # the last LP relaxation that has a solution
         # Names of shocks whose floors are kept even where those of others may be missed.
         self.survived: frozenset[str] = frozenset()
+        # By how much each floor may be missed, t, and all together, money.
+        self.most, self.gap_limit = 0.0, math.inf
         self.worst_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
         # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
@@ -483,7 +485,7 @@ class ScenarioModel(MeasuredModel):
         )
 
 
-def solve_whole(
+def solve_extensive_form(
     instance: Instance,
     settings: Settings,
     clock: Clock,
@@ -493,6 +495,6 @@ def solve_whole(
 ) -> SearchResult:
     """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.Writer(instance), problem)
-    model = ScenarioModel(instance, instance.tree.events, *known, histories={})
+    model = ShockModel(instance, instance.tree.events, *known, histories={})
     model.evaluator = evaluator
     return model.minimise_cost() or model.minimise_gap()

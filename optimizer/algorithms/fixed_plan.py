@@ -173,7 +173,7 @@ def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock:
     )
 
 
-# So many shocks enter the model in a round.
+# Shocks that enter the model in a round.
 MOST_ADDED = 8
 
 

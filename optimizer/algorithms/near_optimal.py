@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import integers_of, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -34,7 +34,7 @@ from optimizer.solver import BranchingHistory, Clock, Listener, Settings, SolveR
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
-# Similar plans are the cheapest and so many that were found last.
+# Similar plans are the cheapest, and those found last; how many of these.
 LATEST = 2
 SeekStatus = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]
@@ -88,7 +88,7 @@ class NearOptimalSearch(Search):
         if gap_limit > 0:
             self.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, cost_limit=most)
-        self.model = ScenarioModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
+        self.model = ShockModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
         self.model.histories = evaluator.histories
         self.model.require_floors()
         found = self.model.builder.column_index()

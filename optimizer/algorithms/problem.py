@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.floors import Excuses, Shortfalls
+from optimizer.algorithms.relaxed_floors import Excuses, Shortfalls
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Future, Instance, Policy
 from optimizer.model.builder import ModelBuilder

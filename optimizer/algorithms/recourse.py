@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, Memory, ProcessExecutor, SerialExecutor, Setup, Task
-from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
 from optimizer.algorithms.workers import core_count
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
+from optimizer.instance.paths import dominators
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
@@ -317,7 +317,8 @@ class RecourseEvaluator:
             return self.executor.map(tasks, clock)
 
 
-# Where a worker keeps its subproblems. Below so many shocks one process is done before others have started.
+# Where a worker keeps its subproblems. And the number of shocks below which one process is done before others have
+# started.
 KEPT, FEW = "subproblems", 400
 
 

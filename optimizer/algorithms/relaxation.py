@@ -45,7 +45,7 @@ from optimizer.solver import Integers, Model, SolveResult, Vector
 from optimizer.tolerances import INTEGRALITY, RELAXATION_GAP, ROUNDING, VIOLATED
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
@@ -54,14 +54,15 @@ WIDE_RELAXATION = 0.3
 RELAXATION = "relaxation"
 # Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
 NEARLY, BARELY = 0.7, 0.05
-# So many linear programmes are solved at most.
+# Linear programmes that one dive solves at most.
 MOST_SOLVES = 40
 
 # Places among the integers, and whether they go up.
 DiveStep = tuple[npt.NDArray[np.intp], bool]
 # Rounds of rows at most; fractions from which on points are rounded up; and how many divisors δ are tried for a row.
 MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
-# Where a relaxation is far from a plan, so many of its own fractions in place of one half, in steps of this.
+# Where a relaxation is far from a plan: how many of its own fractions, at most, take the place of one half, and the
+# step to which they are rounded.
 MOST_LEVELS, LEVEL = 6, 1e-3
 # Fewer rows at first than this for each whole number mislead HiGHS more than they help. And a tree over such a
 # relaxation may end soon where the rows raise it by this share.
@@ -70,7 +71,7 @@ ENOUGH, RAISED = 0.05, 0.05
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
 # A row has to be violated by so much, where its right-hand side is a whole number.
 LEAST_VIOLATION = 0.01
-# Rows whose coefficients agree to so many digits are the same.
+# Digits after the point to which the coefficients of rows that count as the same agree.
 SAME_DIGITS = 9
 # Sizes of points are this share of what openings allow: at all of it, more would be of no use, nor have a subgradient.
 SHARE_OF_SIZE = 0.999
@@ -237,7 +238,7 @@ class RoundedFloors:
     """
 
     def __init__(
-        self, model: "ScenarioModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
+        self, model: "ShockModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
     ) -> None:
         self.model, self.evaluator, self.known, self.is_wide = model, evaluator, known, is_wide
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}
@@ -305,7 +306,7 @@ class RoundedFloors:
 
     @property
     def _too_few(self) -> float:
-        """So many rows in all are not worth holding."""
+        """The number of rows in all up to which they are not worth holding."""
         return ENOUGH * len(self.model.solver.integers) if self.is_wide else 0.0
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:

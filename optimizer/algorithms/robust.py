@@ -10,13 +10,13 @@ like any other:
 With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
 every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Leverage may deter an attack instead (`floors`): the model decides which of the attacks that it holds are survived
-and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets may be
-deterred while a part of it is not: then that part is found, and added as an attack of its own.
+Leverage may deter an attack instead (`relaxed_floors`): the model decides which of the attacks that it holds are
+survived and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets
+may be deterred while a part of it is not: then that part is found, and added as an attack of its own.
 
 Where the floors cannot all be kept, the adversary counts as one more shock at each start, the worst that it can choose:
 
-    θ[t]   damage of the worst attack from start t on, in money divided by the median shortage cost
+    θ[t]   impact of the worst attack from start t on, in money divided by the median shortage cost
     link   θ[t] ≥ what an attack leaves below the floors, in money / m           every attack of the model from t on
     gap    the listed shocks' gaps + m·Σ_t θ[t]
 
@@ -39,9 +39,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import ScenarioSearch
-from optimizer.algorithms.extensive_form import GAP_ROOM, ScenarioModel
-from optimizer.algorithms.floors import write_deterrence
+from optimizer.algorithms.constraint_generation import ConstraintGeneration
+from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
 from optimizer.algorithms.problem import (
     LEAST_COST,
     ProblemVariant,
@@ -51,6 +50,7 @@ from optimizer.algorithms.problem import (
     negligible_gap,
 )
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
@@ -62,7 +62,7 @@ from optimizer.tolerances import HELD_GAP
 
 
 @dataclass
-class WorstAttackModel(ScenarioModel):
+class WorstAttackModel(ShockModel):
     """A model in which scenarios that the instance does not list are attacks; of one start only the worst is a gap."""
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class WorstAttackModel(ScenarioModel):
         self.listed = frozenset(event.name for event in self.instance.tree.events)
         # By number of the future, and by the start of attacks; and the attacks that are linked to it, with all that
         # they decide.
-        self.damage: list[dict[int, Expression]] = []
+        self.impact: list[dict[int, Expression]] = []
         self._linked: set[str] = set()
         super().__post_init__()
 
@@ -90,38 +90,38 @@ class WorstAttackModel(ScenarioModel):
             write_deterrence(submodel, future.instance, own)
         super().update_expressions()
 
-    def _write_damage(self) -> list[dict[int, Expression]]:
+    def _write_impacts(self) -> list[dict[int, Expression]]:
         """For each future a column for each start: what the worst attack that begins there leaves below floors."""
         found: list[dict[int, Expression]] = []
         for number, future in enumerate(self.tree.futures):
             adversary = future.instance.adversary
             begins = [] if adversary is None else adversary.starts.periods(future.instance.horizon)
-            found.append({t: self.builder.variable("adversary", f"damage{number}", t) for t in begins})
+            found.append({t: self.builder.variable("adversary", f"impact{number}", t) for t in begins})
         return found
 
     def gaps(self) -> list[Expression]:
         """The gap of each future: that of its listed shocks and of the worst attack at each start, money."""
-        if not self.damage:
-            self.damage = self._write_damage()
+        if not self.impact:
+            self.impact = self._write_impacts()
         result = []
         for number, (future, submodel) in enumerate(self.submodels):
             own = formulation.gaps(submodel, future.instance).items()
             gaps = {self.tree.name(number, name): gap for name, gap in own}
             self._link(gaps)
             listed = (gap for name, gap in gaps.items() if name in self.listed)
-            result.append(total([*listed, *(self.money_unit * damage for damage in self.damage[number].values())]))
+            result.append(total([*listed, *(self.money_unit * impact for impact in self.impact[number].values())]))
         self._linked.update(self.attacks)
         return result
 
     def _link(self, gaps: Mapping[str, Expression]) -> None:
-        """Rows that keep the damage at what each new attack leaves."""
+        """Rows that keep the impact at what each new attack leaves."""
         for name, (number, start) in self.attacks.items():
             if name in gaps and name not in self._linked:
-                damage = self.damage[number][start]
-                self.builder.require("adversary", name, None, damage, ">=", (1.0 / self.money_unit) * gaps[name])
+                impact = self.impact[number][start]
+                self.builder.require("adversary", name, None, impact, ">=", (1.0 / self.money_unit) * gaps[name])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
-        """By name, the gap that each listed shock of the model leaves, money; attacks may all leave the damage."""
+        """By name, the gap that each listed shock of the model leaves, money; of attacks only the worst counts."""
         return {name: gap for name, gap in super().shock_gaps(values).items() if name in self.listed}
 
     def listed_gaps(self, values: Sequence[float]) -> list[float]:
@@ -131,7 +131,7 @@ class WorstAttackModel(ScenarioModel):
         return [math.fsum(max(0.0, gaps.get(name, 0.0)) for name in some) for some in names]
 
     def gap_values(self, values: Sequence[float]) -> list[float]:
-        """The survival gap that each future has: the damage may be more than the worst attacks of the model leave."""
+        """The survival gap that each future has: the impact may be more than the worst attacks of the model leave."""
         found = self.listed_gaps(values)
         for (number, _), gap in self.attack_gaps(values).items():
             found[number] += gap
@@ -144,12 +144,12 @@ class WorstAttackModel(ScenarioModel):
             found[place] = max(found.get(place, 0.0), gaps.get(name, 0.0))
         return found
 
-    def allowed_damage(self, values: Vector) -> float:
+    def allowed_impact(self, values: Vector) -> float:
         """The gap that attacks may leave over all starts, money: with a held sum, what listed shocks leave of it."""
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
             numbers = values.tolist()
-            damages = (math.fsum(damage.value(numbers) for damage in own.values()) for own in self.damage)
-            return self.money_unit * self.weighted(damages)
+            impacts = (math.fsum(impact.value(numbers) for impact in own.values()) for own in self.impact)
+            return self.money_unit * self.weighted(impacts)
         return max(0.0, self.gap_limit - self.weighted(self.listed_gaps(values.tolist())))
 
 
@@ -231,7 +231,7 @@ def robust_plans(
     return search.attacked(search.run())
 
 
-class _RobustSearch(ScenarioSearch):
+class _RobustSearch(ConstraintGeneration):
     """Constraint generation with the listed shocks and the adversary as oracles."""
 
     model: WorstAttackModel
@@ -337,11 +337,11 @@ class _RobustSearch(ScenarioSearch):
         """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
         model, negligible = self.model, negligible_gap(self.instance)
         room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.mip_gap)
-        found, numbers = self.oracle.damaging(values), values.tolist()
+        found, numbers = self.oracle.with_gaps(values), values.tolist()
         known, listed = model.attack_gaps(numbers), model.listed_gaps(numbers)
         worst = [math.fsum(each.gap for each in own) for own in found]
         gaps = [sum(pair) for pair in zip(listed, worst, strict=True)]
-        exceeds = model.weighted(worst) > model.allowed_damage(values) * room + negligible
+        exceeds = model.weighted(worst) > model.allowed_impact(values) * room + negligible
         violated: list[Violation] = []
         if exceeds or max(gaps) > model.worst_gap_limit * room + negligible:
             for number, own in enumerate(found):

@@ -37,7 +37,7 @@ from optimizer.solver import Clock, Listener, Progress, Settings, SolveResult, v
 from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.extensive_form import ScenarioModel
+    from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -171,7 +171,7 @@ class Search:
         evaluator: of the recourse in the listed shocks.
         problem: what is minimised.
         add: how many shocks are added in a round.
-        few: where floors fail, so many shocks are all held in one model.
+        few: where floors fail, one model holds all shocks that count if they are no more than this.
 
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
@@ -233,7 +233,7 @@ class Search:
         """The same for listed shocks by number."""
         return self.note_shocks(self.tree.events[number] for number in numbers)
 
-    def tighten(self, model: "ScenarioModel", relaxation: SolveResult) -> SolveResult:
+    def tighten(self, model: "ShockModel", relaxation: SolveResult) -> SolveResult:
         """The relaxation of a model with what follows from its floors for whole numbers of openings."""
         return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
 

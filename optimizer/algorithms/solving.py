@@ -20,15 +20,14 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.benders import CutSearch
-from optimizer.algorithms.constraint_generation import ScenarioSearch, is_estimable
+from optimizer.algorithms.benders import BendersSearch
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, is_estimable
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.executor import Memory
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
@@ -41,9 +40,10 @@ from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore
+from optimizer.solver.base import StrategyName
 from optimizer.tolerances import NO_SHOCK_GAP
 
-# Up to so many shocks the extensive form is small; with probabilities, up to so many periods of shocks in all. There,
+# The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_FLOORS, FEW_PERIODS = 8, 60
 # Where a worker keeps who listens to its tasks, if it is this process.
@@ -81,35 +81,33 @@ def best_plan(
         SolverError: the solver failed.
     """
     algorithm = choose_algorithm(instance, settings, problem)
-    if algorithm == "whole":
-        return solve_whole(instance, settings, clock, listener, problem, evaluator)
+    if algorithm == "extensive-form":
+        return solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
-    if algorithm == "cuts":
-        return CutSearch(*known, add, few).run()
-    search = _ListedSearch(*known, solve_group, hints, add, few)
+    if algorithm == "benders":
+        return BendersSearch(*known, add, few).run()
+    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few)
     if problem.gap_limit > 0:
         search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
     return search.run()
 
 
-def choose_algorithm(
-    instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST
-) -> Literal["whole", "cuts", "scenarios"]:
+def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST) -> StrategyName:
     """Which algorithm solves a problem, as this module says."""
     if not problem.is_default:
-        return "scenarios"
+        return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
-    return "scenarios" if chosen == "cuts" and not is_estimable(instance) else chosen
+    return "constraint-generation" if chosen == "benders" and not is_estimable(instance) else chosen
 
 
-def _fastest(events: Sequence[Shock]) -> Literal["whole", "cuts", "scenarios"]:
+def _fastest(events: Sequence[Shock]) -> StrategyName:
     if any(shock.probability > 0 for shock in events):
-        return "whole" if sum(len(shock.periods) for shock in events) <= FEW_PERIODS else "cuts"
-    return "whole" if len(events) <= FEW_FLOORS else "scenarios"
+        return "extensive-form" if sum(len(shock.periods) for shock in events) <= FEW_PERIODS else "benders"
+    return "extensive-form" if len(events) <= FEW_FLOORS else "constraint-generation"
 
 
-class _ListedSearch(ScenarioSearch):
+class _ListedConstraintGeneration(ConstraintGeneration):
     """Constraint generation for the listed shocks alone."""
 
     def minimise_gap(self) -> SearchResult:
@@ -118,7 +116,7 @@ class _ListedSearch(ScenarioSearch):
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         few = self.few if is_estimable(self.instance) else len(self.tree.events)
         known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)
-        found = CutSearch(self.instance, *known).go_on(self.shocks, self.history)
+        found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found
         best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))
@@ -132,8 +130,9 @@ def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> Gro
             return GroupPlans(-math.inf)
         instance = group.instance(kept_instances(memory, group.numbers))
         evaluator = evaluator_in_worker(memory, instance, group.numbers)
-        settings, hints = replace(group.settings, strategy="scenarios"), Hints(group.shocks, group.plans)
-        return GroupPlans.of(instance, best_plan(instance, settings, clock, ignore, group.problem, evaluator, hints))
+        hints = Hints(group.shocks, group.plans)
+        found = best_plan(instance, group.settings, clock, ignore, group.problem, evaluator, hints)
+        return GroupPlans.of(instance, found)
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def exact_no_shock(
 def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
     """The same, proven to the gap of the settings."""
     variant = without_disruptions(instance)
-    found = solve_whole(variant, settings, clock, lambda step: None)
+    found = solve_extensive_form(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)

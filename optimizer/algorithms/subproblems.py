@@ -167,12 +167,12 @@ class SubproblemSolver:
 
     def priced(self, request: BatchRequest) -> BatchResult:
         """The least gaps of a request's shocks, with all dual values."""
-        return self._batch(request, is_priced=True).priced()
+        return self._batch(request, needs_duals=True).priced()
 
-    def _batch(self, request: BatchRequest, *, is_priced: bool = False) -> "_BatchSolver":
+    def _batch(self, request: BatchRequest, *, needs_duals: bool = False) -> "_BatchSolver":
         length = len(self.instance.events[request.events[0]].periods)
         which = np.searchsorted(self._numbers[length], request.events)
-        return _BatchSolver(request, *self._window_and_solver(length), which, is_priced=is_priced)
+        return _BatchSolver(request, *self._window_and_solver(length), which, needs_duals=needs_duals)
 
 
 class _BatchSolver:
@@ -185,11 +185,11 @@ class _BatchSolver:
         warm: WarmProgramme,
         which: Integers,
         *,
-        is_priced: bool = False,
+        needs_duals: bool = False,
     ) -> None:
         self.request, self.window, self.warm, self.which = request, window, warm, which
         self.batch, self.is_tight = window.batch(
-            which, request.linking, is_priced=is_priced or request.task in WITHOUT_VALID
+            which, request.linking, needs_duals=needs_duals or request.task in WITHOUT_VALID
         )
         self.basis, self.seconds = request.basis, 0.0
 

@@ -204,11 +204,11 @@ class WindowProgramme:
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
     def batch(
-        self, which: Integers, linking: Vector, *, is_priced: bool = False
+        self, which: Integers, linking: Vector, *, needs_duals: bool = False
     ) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound.
 
-        Valid inequalities are left out where `is_priced`, for then their dual values would be missing from other rows.
+        Valid inequalities are left out where `needs_duals`: their dual values would be missing from those of rows.
         """
         rhs = self._rhs.rows(which)
         if len(self._term_row):
@@ -216,7 +216,7 @@ class WindowProgramme:
             rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
         upper = self._upper.rows(which)
         limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
-        if is_priced:
+        if needs_duals:
             limits[:, self._is_valid] = np.inf
         is_tight = np.zeros(limits.shape, dtype=bool)
         for these, before in self._turns:

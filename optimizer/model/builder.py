@@ -223,7 +223,10 @@ class ModelBuilder(Ledgers):
         return ("row", Mark("", owner, what, "")) in self._used
 
     def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
-        """Hand terms of the plan to operation, and to the rows that tie options together."""
+        """Hand linking terms of the plan to operation, and to the rows that tie options together.
+
+        Processes and segments hand their columns from `operate` to `settle` in the same way, under the key of the path.
+        """
         if (owner, what) in self._links:
             raise ModelError(f"{owner} links {what} twice")
         self._links[owner, what] = dict(by_period)

@@ -24,7 +24,7 @@ Integers = npt.NDArray[np.intp]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "extensive-form", "constraint-generation", "benders", "whole", "scenarios", "cuts"]
-# The names of algorithms in 0.1.0, which the package and saved results keep, by those of the field.
+# The names of algorithms in 0.1.0, which results keep and settings still read, by those of the field.
 SAVED_STRATEGIES: dict[str, StrategyName] = {
     "extensive-form": "whole", "constraint-generation": "scenarios", "benders": "cuts"
 }  # fmt: skip
@@ -179,8 +179,8 @@ class Settings:
 
     Attributes:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
-        strategy: ``extensive-form``, ``constraint-generation``, ``benders``, or ``auto``, which chooses. It is kept by
-            the names of 0.1.0, which set it as well: ``whole``, ``scenarios``, ``cuts``.
+        strategy: ``extensive-form``, ``constraint-generation``, ``benders``, or ``auto``, which chooses. The names of
+            0.1.0 set it as well: ``whole``, ``scenarios``, ``cuts``.
         mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
             this share of the price of survival; each has its own default, which it takes where none is given here.
         tolerance: money to which costs are proven, in place of `mip_gap`; None where that holds for costs as well.
@@ -213,7 +213,8 @@ class Settings:
     def __post_init__(self, gap: float | None) -> None:
         if gap is not None:
             object.__setattr__(self, "mip_gap", gap)
-        object.__setattr__(self, "strategy", SAVED_STRATEGIES.get(self.strategy, self.strategy))
+        before = {old: name for name, old in SAVED_STRATEGIES.items()}
+        object.__setattr__(self, "strategy", before.get(self.strategy, self.strategy))
 
     def with_default_gap(self, gap: float) -> "Settings":
         """The same with this gap where none was given."""

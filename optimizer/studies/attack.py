@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.executor import Memory, ProcessExecutor, Task
-from optimizer.algorithms.floors import levels_under
 from optimizer.algorithms.joint_recourse import CLOCK, clock_of_task
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import do_nothing_plan, own_columns, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import levels_under
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import (
     AttackImpact,

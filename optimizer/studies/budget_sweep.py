@@ -21,7 +21,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.audit.result import audit_no_shock
@@ -352,7 +352,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            model = ScenarioModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
+            model = ShockModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
             model.histories = histories
             solved = model.minimise_cost()
             if solved is None or solved.status == "infeasible":

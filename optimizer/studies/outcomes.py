@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import excused_samples, levels_under, survival_shares
 from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, survival_shares
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import BASELINE, Numbers
 from optimizer.instance.derived import display_name, region_name

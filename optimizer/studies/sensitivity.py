@@ -246,7 +246,8 @@ class _SensitivitySearch:
         strategy = settings.strategy
         if strategy == "auto":
             # What is known of the instance as it is shortens these, and not the extensive form.
-            strategy = "cuts" if any(event.probability > 0 for event in instance.tree.events) else "scenarios"
+            every_shock_counts = any(event.probability > 0 for event in instance.tree.events)
+            strategy = "benders" if every_shock_counts else "constraint-generation"
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, Protocol
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.floors import grant_samples
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import grant_samples
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit import DISAGREES, Report
 from optimizer.audit.result import audit_error, complete
@@ -37,6 +37,7 @@ from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
+from optimizer.solver.base import SAVED_STRATEGIES
 from optimizer.studies.measure import Measure
 from optimizer.studies.outcomes import (
     Survey,
@@ -80,8 +81,7 @@ def run_record(
         "instance": instance.title,
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
-        # The plan file and JSON say `gap`, as in 0.1.0.
-        "settings": {"gap" if k == "mip_gap" else k: v for k, v in asdict(settings).items() if k not in WHERE},
+        "settings": _settings_record(settings),
         "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
@@ -92,6 +92,13 @@ def run_record(
         "audit": {},
         "seconds": {},
     }
+
+
+def _settings_record(settings: Settings) -> dict[str, Any]:
+    """The settings that decide a result, by the names that plan files and JSON have had since 0.1.0."""
+    kept = {key: value for key, value in asdict(settings).items() if key not in WHERE}
+    names = {"gap" if key == "mip_gap" else key: value for key, value in kept.items()}
+    return names | {"strategy": SAVED_STRATEGIES.get(settings.strategy, settings.strategy)}
 
 
 def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import excused_samples, survival_shares
+from optimizer.algorithms.relaxed_floors import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.solver import Integers

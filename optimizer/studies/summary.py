@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from optimizer.algorithms.conflict import find_conflict
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flows, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
@@ -284,7 +284,7 @@ def _no_shock_plan(
 ) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...], tuple[Fallback, ...]]:
     """What the no-shock plan buys, the rules that leave none, its shortages, its outputs beside actual ones."""
     undisrupted = without_disruptions(instance.by_expected_cost())
-    found = solve_whole(undisrupted, Settings(), Clock(), lambda step: None)
+    found = solve_extensive_form(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
         return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), (), ()
     plan = read_plan(undisrupted, found.builder, found.values.tolist())

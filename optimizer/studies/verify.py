@@ -25,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
@@ -329,7 +329,7 @@ class _Check:
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
             return
-        found = solve_whole(undisrupted, self.settings, self.clock, self.listener)
+        found = solve_extensive_form(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
             self.report.holds("calm_cost", "no plan exists without shocks", False)
             return

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,23 @@ from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.solver import Clock, Settings
-from tests.algorithms import by_scenarios
+from tests.algorithms import by_constraint_generation
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 CASE = str(CASES / "108.yaml")
-SETTINGS = Settings(strategy="scenarios")
+SETTINGS = Settings(strategy="constraint-generation")
 
 
 def kept(folder: Path, case: str = CASE) -> Path:
     """The checkpoint of a search that is done."""
     instance = so.load(case)
-    by_scenarios(instance, Settings(strategy="scenarios", checkpoint=str(folder)), Clock(), lambda step: None, add=1)
+    by_constraint_generation(instance, replace(SETTINGS, checkpoint=str(folder)), Clock(), lambda step: None, add=1)
     return Checkpoint(str(folder), instance, SETTINGS).path
 
 
 def solve(folder: Path, **how: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "optimizer", "solve", CASE, "--strategy", "scenarios", "--checkpoint", str(folder)]
+    words = ["solve", CASE, "--strategy", "constraint-generation", "--checkpoint", str(folder)]
+    command = [sys.executable, "-m", "optimizer", *words]
     return subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload, no-any-return]
 
 
@@ -130,7 +132,9 @@ def test_a_full_disk_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypat
     monkeypatch.setattr("optimizer.algorithms.search.write_whole", full)
     instance = so.load(CASE)
     with pytest.warns(OptimizerWarning, match="No space left on device") as warned:
-        found = by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
+        found = by_constraint_generation(
+            instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1
+        )
     assert len(warned) == 1
     assert found.status == "optimal"
     assert not list(tmp_path.iterdir())

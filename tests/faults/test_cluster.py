@@ -18,8 +18,8 @@ from optimizer.algorithms.executor import DaskExecutor
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.errors import OptimizerWarning
 from optimizer.solver import Clock, Progress, Settings
-from tests.algorithms import by_scenarios
-from tests.strategy.test_cuts import starts
+from tests.algorithms import by_constraint_generation
+from tests.strategy.test_benders import starts
 
 ALONE = "The search goes on in this process alone"
 
@@ -80,7 +80,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
+    return by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -91,7 +91,7 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
-        found = by_scenarios(
+        found = by_constraint_generation(
             instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
         )
     assert time.monotonic() - began < 60
@@ -104,7 +104,7 @@ def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = by_scenarios(
+        found = by_constraint_generation(
             instance, Settings(), Clock(limit=0.5), lambda step: None, add=1, evaluator=evaluator, few=0
         )
     # Well below the 10 seconds that it would wait for a worker.
@@ -135,7 +135,9 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
                 process.wait()
 
     with pytest.warns(OptimizerWarning, match=ALONE):
-        found = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0)
+        found = by_constraint_generation(
+            instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0
+        )
     assert (found.status, found.cost) == ("optimal", expected(instance))
     # No round was done twice.
     assert [step.round for step in steps if step.round] == list(range(1, len(found.history) + 1))
@@ -148,7 +150,7 @@ def test_workers_that_always_die_leave_a_search_that_goes_on(
     monkeypatch.setattr(executors, "_perform", _die)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
-        found = by_scenarios(
+        found = by_constraint_generation(
             instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
         )
     assert (found.status, found.cost) == ("optimal", expected(instance))
@@ -176,7 +178,7 @@ def test_tls_takes_its_certificates_from_the_configuration_of_dask(instance: so.
         dask.worker()
         file = tmp_path / "instance.json"
         file.write_text(json.dumps(instance.to_dict()))
-        words = ["solve", str(file), "--strategy", "scenarios", "--json"]
+        words = ["solve", str(file), "--strategy", "constraint-generation", "--json"]
         run = [sys.executable, "-m", "optimizer", *words, "--cluster", address]
         with_keys = subprocess.run(run, env=os.environ | tls, capture_output=True, text=True, check=False)
         assert with_keys.returncode == 0, with_keys.stderr

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.report import narrative
 from optimizer.report.format import beside
 from optimizer.report.html.book import book
@@ -98,8 +98,8 @@ def test_what_money_saves_is_no_longer_lost_in_the_total() -> None:
 
 def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None:
     instance = lumpy()
-    loose = so.solve(instance, settings=Settings(mip_gap=5e-3, strategy="scenarios"))
-    found = compare(instance, [None], facts=(), settings=Settings(mip_gap=0.02, strategy="scenarios"))
+    loose = so.solve(instance, settings=Settings(mip_gap=5e-3, strategy="constraint-generation"))
+    found = compare(instance, [None], facts=(), settings=Settings(mip_gap=0.02, strategy="constraint-generation"))
     (column,), measure = found.columns, found.measures["plain"]
     price = column.result.total_cost - 200e6
     assert (measure.kind, measure.amount, measure.tolerance) == (
@@ -212,8 +212,8 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
     data["demands"]["motors"]["survival"] = 0.613
     instance = so.read(data)
 
-    def run(settings: Settings) -> ScenarioModel:
-        return ScenarioModel(instance, list(instance.events), settings, Clock(), lambda step: None)
+    def run(settings: Settings) -> ShockModel:
+        return ShockModel(instance, list(instance.events), settings, Clock(), lambda step: None)
 
     exact = run(Settings(mip_gap=5e-3, tolerance=10.0)).minimise_cost()
     assert exact is not None

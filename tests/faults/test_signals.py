@@ -42,7 +42,7 @@ def signalled(
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_a_search_with_the_best_plan(name: str, tmp_path: Path) -> None:
     kept = tmp_path / "plan.json"
-    done = signalled(name, 1, "solve", CASE, "--strategy", "scenarios", "--json", "--output", str(kept))
+    done = signalled(name, 1, "solve", CASE, "--strategy", "constraint-generation", "--json", "--output", str(kept))
     assert done.returncode == 5, done.stderr
     result = json.loads(done.stdout)
     assert result["status"] == "stopped"
@@ -53,14 +53,14 @@ def test_a_signal_ends_a_search_with_the_best_plan(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_second_signal_ends_it_at_once(name: str) -> None:
-    done = signalled(name, 1, "solve", CASE, "--strategy", "scenarios", times=2)
+    done = signalled(name, 1, "solve", CASE, "--strategy", "constraint-generation", times=2)
     assert done.returncode == 5
     assert done.stdout == ""
     assert done.stderr == "Error: stopped before there was an answer.\n"
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
-    done = signalled("SIGHUP", 1, "solve", CASE, "--strategy", "scenarios", "--json", nohup=True)
+    done = signalled("SIGHUP", 1, "solve", CASE, "--strategy", "constraint-generation", "--json", nohup=True)
     assert done.returncode in (0, 4), done.stderr
     assert json.loads(done.stdout)["status"] != "stopped"
 

@@ -184,7 +184,7 @@ def test_a_plan_is_kept_though_it_cannot_be_printed(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_messages_that_cannot_be_written_cost_no_answer() -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "optimizer", "solve", TINY, "--strategy", "scenarios", "--json"]
+        command = [sys.executable, "-m", "optimizer", "solve", TINY, "--strategy", "constraint-generation", "--json"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
     assert done.returncode == 0
     assert json.loads(done.stdout)["status"] == "survives"

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import Verification
 from optimizer.cli.app import app
@@ -401,7 +401,7 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
     instance = so.load(RICH)
     settings, clock = so.Settings(), Clock()
     with open_evaluator(instance, settings, None) as evaluator:
-        found = solve_whole(instance, settings, clock, lambda step: None)
+        found = solve_extensive_form(instance, settings, clock, lambda step: None)
         stopped = replace(found, status="stopped", notes=("Stopped.",))
         for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
             result = conclude(instance, settings, clock, Timer(), solved, evaluator)

@@ -67,7 +67,7 @@ def test_plot_shows_the_same_bars_and_says_from_where_they_count(instance: so.In
         assert said in text
 
 
-@pytest.mark.parametrize("strategy", ["whole", "scenarios"])
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation"])
 def test_no_shock_plan_is_kept_whatever_finds_it(instance: so.Instance, strategy: Any) -> None:
     # Without a probability rounds of shocks find it on their way.
     data = instance.to_dict()

@@ -124,7 +124,7 @@ def test_two_refusals(instance: so.Instance) -> None:
         so.load(INSTANCE, overrides=["options.contracts.ramp=[1, 0.5]"])
 
 
-@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
 def test_every_algorithm_agrees(instance: so.Instance, strategy: Any) -> None:
     likely = so.load(INSTANCE, overrides=["shocks.half.probability=0.5", "shocks.half.cost={contracts: 2}"])
     # Half of what the shock costs more: 13.645M, and 45,000 for prices that are doubled, less 6M in the baseline.

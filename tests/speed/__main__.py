@@ -2,7 +2,7 @@
 
     plain / scenarios    time to write the whole model and to solve it with HiGHS as PuLP passes it, nothing but the gap
                          set, against that of scenario generation in all; the same shocks, the same optimum
-    whole / scenarios    the same of `--strategy whole`, which has our scales, tolerances and settings
+    whole / scenarios    the same of `--strategy extensive-form`, which has our scales, tolerances and settings
     integers / last      the last integers, by rounding and branches where these suffice, against the integer programme
                          of the shocks that bind, solved as in the first line
     rest / last          all else (loading, building, relaxations, checks, reading back, audit) against that programme
@@ -48,7 +48,7 @@ from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Model, Progress, Settings
 from optimizer.solver.highs import quiet
-from tests.algorithms import by_scenarios
+from tests.algorithms import by_constraint_generation
 from tests.speed.futures import futures_table
 from tests.speed.national import national
 from tests.speed.start import start_table
@@ -106,11 +106,11 @@ def _scenarios(most: int, most_whole: int) -> Iterator[str]:
         if shocks > most:
             return
         _forget_peak()
-        few = _median([_solved(shocks, "scenarios") for _ in range(3 if shocks <= 1000 else 1)])
+        few = _median([_solved(shocks, "constraint-generation") for _ in range(3 if shocks <= 1000 else 1)])
         instance = so.read(national(SEED, shocks=shocks))
         peak, rest, whole, plain = _peak(), few.total - few.integers, "–", "–"
         if shocks <= most_whole:
-            others = _apart(_plain, instance, instance.events), _apart(_solved, shocks, "whole")
+            others = _apart(_plain, instance, instance.events), _apart(_solved, shocks, "extensive-form")
             assert all(abs(one.cost - few.cost) <= 2e-3 * abs(few.cost) for one in others), "the optima disagree"
             plain, whole = (f"{one.total / few.total:.1f}" for one in others)
         last = _apart(_plain, instance, _binding(instance)).integers
@@ -148,7 +148,7 @@ def _solved(shocks: int, strategy: Any) -> Timed:
 def _binding(instance: so.Instance) -> list[Shock]:
     """The shocks that the last integer programme holds."""
     evaluator = RecourseEvaluator(instance, recourse_executor(instance))
-    solved = by_scenarios(instance, SETTINGS, Clock(), lambda step: None, evaluator=evaluator)
+    solved = by_constraint_generation(instance, SETTINGS, Clock(), lambda step: None, evaluator=evaluator)
     evaluator.close()
     written = {row.mark.path for row in solved.builder.rows}
     return [shock for shock in instance.events if shock.name in written]

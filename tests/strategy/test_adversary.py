@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_plan
@@ -169,7 +169,7 @@ def every_attack(instance: Instance) -> list[Attack]:
 def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data: dict[str, Any]) -> None:
     instance = so.read(data)
     written = with_attacks(instance, every_attack(instance))
-    whole = solve_whole(written, EXACT, Clock(), lambda step: None)
+    whole = solve_extensive_form(written, EXACT, Clock(), lambda step: None)
     for most in (1000, 0):
         found = fought(instance, AttackOracle(instance, EXACT, Clock(), most)).solved
         assert found.status == whole.status

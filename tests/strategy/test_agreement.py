@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.solver import Clock, Progress, Settings
 from optimizer.solver.base import StrategyName
-from tests.algorithms import Algorithm, by_cuts, by_scenarios
+from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 from tests.strategies import SHOCK, instances
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -30,11 +30,11 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
 ) -> None:
     data["shocks"] |= {f"more{i}": shock for i, shock in enumerate(more)}
     instance = so.read(data)
-    whole = solve_whole(instance, EXACT, Clock(), lambda step: None)
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     for strategy in (
-        partial(by_scenarios, add=add),
-        partial(by_scenarios, add=add, few=0),
-        partial(by_cuts, add=add, few=0),
+        partial(by_constraint_generation, add=add),
+        partial(by_constraint_generation, add=add, few=0),
+        partial(by_benders, add=add, few=0),
     ):
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
@@ -44,7 +44,8 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
 
 @pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
 @pytest.mark.parametrize(
-    "strategy", [partial(by_scenarios, add=2), partial(by_cuts, add=2), partial(by_cuts, add=2, few=0)]
+    "strategy",
+    [partial(by_constraint_generation, add=2), partial(by_benders, add=2), partial(by_benders, add=2, few=0)],
 )
 def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) -> None:
     found = strategy(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
@@ -76,7 +77,7 @@ def forty_starts(probability: float = 0.0) -> so.Instance:
 
 def test_rounds_hold_few_shocks_and_are_told() -> None:
     steps: list[Progress] = []
-    found = by_scenarios(forty_starts(), EXACT, Clock(), steps.append)
+    found = by_constraint_generation(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
     assert found.cost == pytest.approx(15000)
     rounds = [step for step in steps if step.round]
@@ -93,13 +94,18 @@ def chosen(instance: so.Instance, strategy: StrategyName) -> str:
 
 def test_auto_chooses_by_the_number_of_shocks() -> None:
     few, many = so.load(CASES / "01_stockpile.yaml"), so.load(CASES / "generated" / "106.yaml")
-    assert (chosen(few, "auto"), chosen(many, "auto")) == ("whole", "scenarios")
-    assert (chosen(many, "whole"), chosen(few, "scenarios"), chosen(many, "cuts")) == ("whole", "scenarios", "cuts")
+    assert (chosen(few, "auto"), chosen(many, "auto")) == ("extensive-form", "constraint-generation")
+    for instance, name in ((many, "extensive-form"), (few, "constraint-generation"), (many, "benders")):
+        assert chosen(instance, name) == name
 
 
 @pytest.mark.parametrize(
     ("strategy", "phases"),
-    [("scenarios", {"relaxation", "integers"}), ("cuts", {"cost, relaxation", "cost"}), ("whole", set())],
+    [
+        ("constraint-generation", {"relaxation", "integers"}),
+        ("benders", {"cost, relaxation", "cost"}),
+        ("extensive-form", set()),
+    ],
 )
 def test_an_algorithm_that_is_asked_for_runs_with_probabilities_as_well(
     strategy: StrategyName, phases: set[str]
@@ -107,7 +113,7 @@ def test_an_algorithm_that_is_asked_for_runs_with_probabilities_as_well(
     # 0.01 for each start. A tonne more in store costs 50 and saves 0.01 * 1000 in each of 38.5 years of all windows:
     # 100 t, 5000. The baseline of 11 years costs 11 * 1000, less 0.01 * 38.5 * 1000 in shocks, where imports cease.
     instance = forty_starts(probability=0.4)
-    assert chosen(instance, "auto") == "cuts"
+    assert chosen(instance, "auto") == "benders"
     found = so.solve(instance, settings=replace(EXACT, strategy=strategy))
     assert found.total_cost == pytest.approx(5000 + 11000 - 385)
     assert {step["phase"] for step in found.history if step["round"]} == phases
@@ -120,7 +126,7 @@ def test_time_that_runs_out_between_rounds_is_said() -> None:
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = by_scenarios(instance, EXACT, clock, stop)
+    found = by_constraint_generation(instance, EXACT, clock, stop)
     assert found.status == "stopped"
 
 
@@ -130,7 +136,7 @@ def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() 
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = by_scenarios(forty_starts(), EXACT, clock, stop)
+    found = by_constraint_generation(forty_starts(), EXACT, clock, stop)
     # Four starts are written out by then, and a reserve for one serves them all; nothing costs less than the baseline.
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
     assert any("36 shocks were not yet part" in note for note in found.notes)
@@ -168,7 +174,7 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
     def stop(step: Progress) -> None:
         clock.interrupted = clock.interrupted or step.round == 1
 
-    found = by_scenarios(instance, EXACT, clock, stop)
+    found = by_constraint_generation(instance, EXACT, clock, stop)
     assert (found.status, found.cost) == ("stopped", pytest.approx(180))
     assert (found.gap, found.gap_bound) == (pytest.approx(5 * 60 * 900), 0)
 
@@ -176,6 +182,6 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
 def test_a_plan_that_was_stopped_tells_the_gap_of_every_shock() -> None:
     # Stopped at once, four of the shocks at most are written out; the gap is that of all of them all the same.
     instance = so.load(CASES / "generated" / "106.yaml")
-    result = so.solve(instance, settings=Settings(mip_gap=0.0, time_limit=0.05, strategy="scenarios"))
+    result = so.solve(instance, settings=Settings(mip_gap=0.0, time_limit=0.05, strategy="constraint-generation"))
     assert result.status == "stopped"
     assert result.survival_gap == pytest.approx(sum(outcome.gap for outcome in result.shocks))

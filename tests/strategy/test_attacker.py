@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
-from optimizer.algorithms.separation.interdiction import price_bounds
+from optimizer.algorithms.separation.interdiction import dual_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
@@ -69,7 +69,7 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
         for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)
     }
     for front in fronts:
-        hurt = oracle.impacts(front, oracle.programmes.sets(sets), front.prices)
+        hurt = oracle.impacts(front, oracle.programmes.sets(sets), front.gap_costs)
         for names, gap in zip(sets, hurt.gap.tolist(), strict=True):
             assert gap == pytest.approx(gaps[Attack(names, front.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
 
@@ -85,7 +85,7 @@ def test_the_worst_attack_is_the_same_by_programme_by_enumeration_and_among_all_
     assert (tried.method, programmed.method) == ("enumeration", "programme")
     affordable = [names for names in subsets(tried.programmes.names) if tried.programmes.adversary.affords(names)]
     for front in tried.programmes.windows(plan):
-        most = tried.impacts(front, tried.programmes.sets(affordable), front.prices).gap.max()
+        most = tried.impacts(front, tried.programmes.sets(affordable), front.gap_costs).gap.max()
         for oracle in (tried, programmed):
             struck = oracle.worst(front)
             assert (struck.gap if struck else 0.0) == pytest.approx(most, rel=1e-5, abs=1e-3)
@@ -101,7 +101,7 @@ def test_the_cheapest_set_that_breaks_a_plan_is_the_cheapest_of_all_that_do(
     oracle = AttackOracle(instance, Settings(), Clock())
     adversary, everything = oracle.programmes.adversary, subsets(oracle.programmes.names)
     for front in oracle.programmes.windows(some_plan(instance, seed, share)):
-        below = oracle.impacts(front, oracle.programmes.sets(everything), front.floor_prices).below
+        below = oracle.impacts(front, oracle.programmes.sets(everything), front.floor_costs).below
         breaking = [adversary.price(names) for names, part in zip(everything, below, strict=True) if part > NEGLIGIBLE]
         found = cheapest_violating_attack(oracle, front)
         assert (found is None) == (not breaking)
@@ -126,7 +126,7 @@ CHAIN: dict[str, Any] = {
 def test_worths_follow_the_chain_and_its_loops() -> None:
     # A tonne of magnets is worth 1000, one of swarf half a tonne of metal. Metal: one tonne makes 2.5 t of magnets and
     # 0.5 t of swarf, so metal = 2500 + 0.5·swarf = 2500 + 0.25·metal = 3333.33; swarf 1666.67; oxide metal/1.2.
-    found = price_bounds(so.read(CHAIN), {"all": 1000.0})
+    found = dual_bounds(so.read(CHAIN), {"all": 1000.0})
     assert found is not None
     assert found["magnet"] == pytest.approx(1000, rel=1e-4)
     assert found["metal"] == pytest.approx(10_000 / 3, rel=1e-4)
@@ -152,7 +152,7 @@ ENDLESS = CHAIN | {
 def test_a_loop_that_gives_back_more_than_it_takes_has_no_worth_and_is_tried_set_by_set() -> None:
     # 0.2 t of swarf become 0.4 t of metal, as much as the magnet took.
     instance = so.read(ENDLESS)
-    assert price_bounds(instance, {"all": 1000.0}) is None
+    assert dual_bounds(instance, {"all": 1000.0}) is None
     plan = some_plan(instance, 1, 1.0)
     (front,) = AttackOracle(instance, Settings(), Clock()).programmes.windows(plan)
     one, other = (AttackOracle(instance, Settings(), Clock(), most).worst(front) for most in (1000, 0))

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.benders_loop import MasterRelaxations
-from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.relaxation import dive
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings, SolveResult, highs_tree
 from optimizer.solver.highs import DUAL, PRIMAL
-from tests.algorithms import by_scenarios
+from tests.algorithms import by_constraint_generation
 from tests.strategies import instances
 
 
@@ -50,9 +50,9 @@ def branched(instance: so.Instance, gap: float, steps: list[Progress] | None = N
     return found
 
 
-def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> ScenarioModel:
+def model(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> ShockModel:
     listener = (steps if steps is not None else []).append
-    return ScenarioModel(instance, instance.events, Settings(mip_gap=gap), Clock(), listener, histories={})
+    return ShockModel(instance, instance.events, Settings(mip_gap=gap), Clock(), listener, histories={})
 
 
 def integers(found: SearchResult) -> list[float]:
@@ -60,9 +60,9 @@ def integers(found: SearchResult) -> list[float]:
     return [value for value, column in zip(found.values, found.builder.columns, strict=False) if column.integer]
 
 
-def held() -> ScenarioModel:
+def held() -> ShockModel:
     instance = country(100)
-    return ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    return ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None)
 
 
 def test_what_the_relaxation_rounds_to_is_proven_by_the_tree() -> None:
@@ -93,7 +93,7 @@ def test_the_plan_to_start_from_bounds_the_tree() -> None:
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
     instance = country(100)
-    first, second = (ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
+    first, second = (ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
     found = second.fall_back(first.solve_relaxation())
     assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
@@ -110,7 +110,7 @@ def test_where_a_tree_is_given_up_the_solver_is_asked(
     fixed_cost: float, cost: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(highs_tree, "MOST_ITERATIONS", -1)
-    found = by_scenarios(country(fixed_cost), Settings(mip_gap=1e-7), Clock(), lambda step: None)
+    found = by_constraint_generation(country(fixed_cost), Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.cost) == ("optimal", pytest.approx(cost))
 
 
@@ -138,11 +138,13 @@ class _Nothing:
 
 
 def test_without_shocks_the_search_finds_the_no_shock_plan() -> None:
-    found = by_scenarios(country(100), Settings(), Clock(), lambda step: None)
+    found = by_constraint_generation(country(100), Settings(), Clock(), lambda step: None)
     assert found.no_shock is not None
     assert found.no_shock.total_cost == pytest.approx(0)
     assert not found.no_shock.plan.builds
-    assert so.solve(country(100), settings=Settings(strategy="scenarios")).price_of_survival == pytest.approx(160)
+    assert so.solve(
+        country(100), settings=Settings(strategy="constraint-generation")
+    ).price_of_survival == pytest.approx(160)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -156,7 +158,7 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
     loose = run.solve_relaxation()
     assume(loose.values is not None)
     found = run.minimise_cost()
-    least = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
+    least = solve_extensive_form(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert (found is None) == (least.gap > 0)
     if found is not None:
         assert found.status == "optimal"
@@ -183,7 +185,7 @@ def test_a_dive_goes_up_then_down_then_gives_up(
     fixed_cost: float, budget: float | None, whole: list[int] | None
 ) -> None:
     instance = with_budget(country(fixed_cost), budget)
-    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None)
     relaxation = run.solve_relaxation()
     assert relaxation.objective == pytest.approx(60 + 0.6 * fixed_cost)
     found = dive(run.solver, run.solve_relaxed, relaxation)
@@ -193,7 +195,7 @@ def test_a_dive_goes_up_then_down_then_gives_up(
 def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
     # 90 USD buy 30 t for the store, of the 60 t needed; the plant's fixed cost is more: 30 t at 1,000 USD are missed.
     instance = with_budget(country(100), 90)
-    run = ScenarioModel(instance, instance.events, Settings(mip_gap=1e-7), Clock(), lambda step: None)
+    run = ShockModel(instance, instance.events, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     found = run.minimise_gap()
     assert (found.gap, found.gap_bound) == (pytest.approx(30_000), pytest.approx(30_000))
     assert run.start is not None
@@ -202,7 +204,9 @@ def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
 
 def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
     # 155 is less than the 160 of the plan, and more than the 120 of the relaxation.
-    found = by_scenarios(country(100), Settings(mip_gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0))
+    found = by_constraint_generation(
+        country(100), Settings(mip_gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0)
+    )
     assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
 
 

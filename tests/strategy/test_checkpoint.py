@@ -13,7 +13,7 @@ from optimizer.algorithms.search import Checkpoint, State
 from optimizer.errors import CheckpointError
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings
-from tests.algorithms import Algorithm, by_cuts, by_scenarios
+from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 
 CASES = Path(__file__).parents[1] / "cases" / "generated"
 # A search that has a life of its own, and ends it with SIGKILL at the end of a round.
@@ -37,13 +37,19 @@ best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
 @pytest.mark.parametrize(
     ("name", "strategy", "last"),
     # Floors that hold, floors that fail, probabilities; each killed early, in the middle and late.
-    [("106", "scenarios", n) for n in (1, 3, 6)] + [("208", "cuts", n) for n in (2, 5, 8)] + [("104", "cuts", 2)],
+    [("106", "constraint-generation", n) for n in (1, 3, 6)]
+    + [("208", "benders", n) for n in (2, 5, 8)]
+    + [("104", "benders", 2)],
 )
 def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, last: int, tmp_path: Path) -> None:
     file = CASES / f"{name}.yaml"
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
-    made: Algorithm = partial(by_scenarios, add=1, few=0) if strategy == "scenarios" else partial(by_cuts, add=1, few=0)
+    made: Algorithm = (
+        partial(by_constraint_generation, add=1, few=0)
+        if strategy == "constraint-generation"
+        else partial(by_benders, add=1, few=0)
+    )
     instance = so.load(file)
     whole = made(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     if killed.returncode == 0:
@@ -61,9 +67,9 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
 
 def test_another_question_does_not_see_it(tmp_path: Path) -> None:
     instance = so.load(CASES / "106.yaml")
-    by_scenarios(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
+    by_constraint_generation(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
     (written,) = tmp_path.iterdir()
-    asked = Settings(strategy="scenarios")
+    asked = Settings(strategy="constraint-generation")
     assert Checkpoint(str(tmp_path), instance, asked).path == written
     assert Checkpoint(str(tmp_path), instance, replace(asked, mip_gap=0.01)).load() is None
     assert Checkpoint(str(tmp_path), with_budget(instance, 1.0), asked).load() is None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.floors import write_deterrence
+from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.robust import WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack, with_listed_attacks
 from optimizer.disruptions.adversary import Attack
@@ -309,7 +309,7 @@ def test_results_are_audited_and_the_least_budget_that_breaks_a_plan_is_that_of_
     names = oracle.programmes.names
     every = [s for size in range(len(names) + 1) for s in combinations(names, size)]
     for window in oracle.programmes.windows(plan_columns(oracle, result.plan)):
-        below = oracle.impacts(window, oracle.programmes.sets(every), window.floor_prices).below
+        below = oracle.impacts(window, oracle.programmes.sets(every), window.floor_costs).below
         costs = [oracle.cost(window, row) for row in oracle.programmes.sets(every)]
         broken = [cost for cost, part in zip(costs, below, strict=True) if part > 1e-6]
         cheapest = cheapest_violating_attack(oracle, window)

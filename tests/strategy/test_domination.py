@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.floors import dominators
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.instance.paths import dominators
 from optimizer.solver import Clock, Settings
 from optimizer.solver.base import StrategyName
 from tests.strategies import SHOCK, instances
@@ -74,7 +74,7 @@ def test_a_dominated_shock_is_never_worse_and_a_plan_never_hurts(
     assert np.all(evaluator.gaps(upper, Clock()).gap <= idle * (1 + 1e-6) + 1e-6)
 
 
-@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
 def test_where_gaps_have_a_price_a_dominated_shock_counts_as_well(strategy: StrategyName) -> None:
     # A t in store costs 10 and is missed for 50 · 0.15 = 7.5 a shock: 100 t that serve both are worth 15 each, 100 more
     # that the longer shock alone would need 7.5. So 100 t, 1,000 USD; 100 t of the longer one go short, 5,000.

@@ -19,8 +19,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recou
 from optimizer.algorithms.subproblems import BatchRequest
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
-from tests.algorithms import by_scenarios
-from tests.strategy.test_cuts import starts
+from tests.algorithms import by_constraint_generation
+from tests.strategy.test_benders import starts
 
 CASE = Path(__file__).parents[1] / "cases" / "generated" / "106.yaml"
 
@@ -85,10 +85,10 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
 
     monkeypatch.setattr(ProcessExecutor, "map", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
-        found = by_scenarios(
+        found = by_constraint_generation(
             instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
         )
-    alone = by_scenarios(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few=0)
+    alone = by_constraint_generation(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few=0)
     assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
     assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
@@ -189,9 +189,11 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
             return usual(tasks, clock)  # type: ignore[arg-type]
 
         evaluator.executor.map = run_and_kill  # type: ignore[assignment, method-assign]
-        found = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator)
+        found = by_constraint_generation(
+            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator
+        )
         assert killed
-        expected = by_scenarios(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1)
+        expected = by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1)
         assert found.cost == expected.cost
         assert found.status == "optimal"
     finally:

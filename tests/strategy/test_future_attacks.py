@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
 from optimizer.algorithms.robust import RobustPlans, WorstAttackModel, robust_plans
@@ -174,7 +174,7 @@ def least_costs(written: Instance) -> tuple[float, ...] | None:
         instance = future.instance.replacing(
             policy=future.instance.policy.model_copy(update={"objective": RiskMeasure()})
         )
-        alone.append(solve_whole(instance, EXACT, Clock(), lambda step: None))
+        alone.append(solve_extensive_form(instance, EXACT, Clock(), lambda step: None))
     if any(each.values is None or each.gap > 0 or each.allows_shortages for each in alone):
         return None
     return tuple(each.cost for each in alone)
@@ -189,7 +189,7 @@ def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data
     if least is None:
         return
     problem = ProblemVariant(least_costs=least)
-    whole = solve_whole(written, EXACT, Clock(), lambda step: None, problem=problem)
+    whole = solve_extensive_form(written, EXACT, Clock(), lambda step: None, problem=problem)
     for most in (None, 0):
         found = robust(instance, most, problem).solved
         assert found.status == whole.status

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.solver import Clock, Settings
-from tests.algorithms import Algorithm, by_cuts, by_scenarios
+from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 
 
 def country(**plant: Any) -> so.Instance:
@@ -56,10 +56,10 @@ def country(**plant: Any) -> so.Instance:
 
 
 STRATEGIES = {
-    "extensive form": solve_whole,
-    "constraint generation": by_scenarios,
-    "constraint generation, then cuts": partial(by_scenarios, few=0),
-    "Benders": partial(by_cuts, few=0),
+    "extensive form": solve_extensive_form,
+    "constraint generation": by_constraint_generation,
+    "constraint generation, then cuts": partial(by_constraint_generation, few=0),
+    "Benders": partial(by_benders, few=0),
 }
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 

@@ -3,7 +3,7 @@
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Settings
@@ -30,9 +30,9 @@ def _variants(instance: Instance) -> dict[str, Instance]:
 def test_a_kept_model_has_the_optima_of_new_models(file: str) -> None:
     keeper, settings, kept = ModelKeeper(), Settings(mip_gap=0.0), set[int]()
 
-    def model(variant: Instance, count: int, keeper: ModelKeeper | None) -> ScenarioModel:
+    def model(variant: Instance, count: int, keeper: ModelKeeper | None) -> ShockModel:
         shocks = variant.events[:count]
-        return ScenarioModel(variant, shocks, settings, Clock(), lambda step: None, histories={}, keeper=keeper)
+        return ShockModel(variant, shocks, settings, Clock(), lambda step: None, histories={}, keeper=keeper)
 
     instance = so.load(file)
     for number, (name, variant) in enumerate(_variants(instance).items()):
@@ -44,7 +44,7 @@ def test_a_kept_model_has_the_optima_of_new_models(file: str) -> None:
             if aim == "with one more shock":
                 for each in (again, anew):
                     each.add_shocks(variant.events[count:])
-            solve = ScenarioModel.solve_relaxation if aim == "relaxation" else ScenarioModel.minimise_cost
+            solve = ShockModel.solve_relaxation if aim == "relaxation" else ShockModel.minimise_cost
             mine, new = solve(again), solve(anew)
             if new is None or new.values is None:
                 assert mine is None or mine.values is None, f"{name}, {aim}"
@@ -59,11 +59,9 @@ def test_dual_values_of_a_kept_model_are_those_of_a_new_one() -> None:
     instance, keeper = so.load("instances/tiny.yaml"), ModelKeeper()
     found = []
     for variant in (with_floors(instance, points=-0.05), instance):
-        run = ScenarioModel(
-            variant, variant.events, Settings(), Clock(), lambda step: None, histories={}, keeper=keeper
-        )
+        run = ShockModel(variant, variant.events, Settings(), Clock(), lambda step: None, histories={}, keeper=keeper)
         found.append(run.solve_relaxation())
-    new = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None).solve_relaxation()
+    new = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None).solve_relaxation()
     assert found[1].duals is not None
     assert new.duals is not None
     assert found[1].objective == pytest.approx(new.objective)
@@ -76,6 +74,6 @@ def test_a_right_hand_side_alone_may_change() -> None:
     for budget in (12e6, 1e6, 12e6):
         variant = with_budget(instance, budget)
         known = (variant, variant.events, Settings(), Clock(), lambda step: None)
-        found += [ScenarioModel(*known, keeper=each).solve_relaxation().objective for each in (keeper, None)]
+        found += [ShockModel(*known, keeper=each).solve_relaxation().objective for each in (keeper, None)]
     assert found[::2] == pytest.approx(found[1::2])
     assert found[2] > found[0]

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.constraint_generation import is_estimable
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
 from optimizer.audit.result import _outcomes
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.risk import CostOutcome, FutureCosts, measured_cost
 from optimizer.solver import Clock, Progress
 from optimizer.solver.base import StrategyName
-from tests.algorithms import Algorithm, by_cuts
+from tests.algorithms import Algorithm, by_benders
 from tests.independent import Data, optimum
 from tests.speed.national import national
 from tests.strategies import SHARE, SHOCK, instances
@@ -46,7 +46,7 @@ def cuts_alone() -> Iterator[None]:
     def search(instance: so.Instance, *known: Any) -> SearchResult:
         assert is_estimable(instance)
         settings, clock, listener, problem, evaluator, _ = known
-        return by_cuts(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few=0)
+        return by_benders(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few=0)
 
     with mock.patch("optimizer.studies.futures.solve.best_plan", search):
         yield
@@ -83,7 +83,7 @@ def tail(alpha: float, weight: float, probability: float, budget: float | None =
     ],
 )
 def test_the_tail_by_hand(data: Data, measure: float) -> None:
-    found = run(partial(by_cuts, few=0), so.read(data))
+    found = run(partial(by_benders, few=0), so.read(data))
     assert found.status == "optimal"
     assert found.cost == pytest.approx(measure)
     assert found.bound == pytest.approx(measure)
@@ -100,7 +100,7 @@ def priced(price: float, objective: Any = "expected", **shock: Any) -> Data:
 DEAR = {"cuts": [], "cost": {"imports": 500}}
 
 
-@pytest.mark.parametrize("strategy", [partial(by_cuts, few=0), solve_whole])
+@pytest.mark.parametrize("strategy", [partial(by_benders, few=0), solve_extensive_form])
 @pytest.mark.parametrize(
     ("data", "cost", "gap"),
     [
@@ -128,12 +128,12 @@ def test_the_price_of_gaps_by_hand(strategy: Algorithm, data: Data, cost: float,
 @pytest.mark.parametrize(("price", "value"), [(0.1, 0.1 * 1000), (0.4, 300)])
 def test_every_round_counts_gaps_at_their_price(price: float, value: float) -> None:
     instance = so.read(priced(price, probability=0))
-    history = so.solve(instance, settings=so.Settings(strategy="scenarios")).history
+    history = so.solve(instance, settings=so.Settings(strategy="constraint-generation")).history
     ends = {step["phase"]: (step["best"], step["bound"]) for step in history if step["round"]}
     assert ends == {phase: pytest.approx((value, value)) for phase in ("relaxation", "integers")}
 
 
-@pytest.mark.parametrize("strategy", ["scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["constraint-generation", "benders"])
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
 def test_every_strategy_has_the_measure_and_the_gap_of_the_case(name: str, strategy: StrategyName) -> None:
     answer = ANSWERS[name]
@@ -228,7 +228,7 @@ def test_cuts_agree_with_the_extensive_form(
     if price is not None:
         data["policy"] |= {"objective": "expected", "gap_price": price}
     instance = so.read(data)
-    whole, cuts = run(solve_whole, instance), run(partial(by_cuts, few=0), instance)
+    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few=0), instance)
     assert cuts.status == whole.status
     if price is None:
         assert cuts.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -243,7 +243,7 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
     for shock in data["shocks"].values():
         shock["probability"] = 0.1
     instance = so.read(data | {"policy": {"objective": {"cvar": 0.9}}})
-    whole, cuts = run(solve_whole, instance), run(partial(by_cuts, few=0), instance)
+    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few=0), instance)
     assert cuts.gap == whole.gap == 0
     assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
     assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
@@ -251,7 +251,7 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
 
 def test_bounds_are_below_values_in_every_round() -> None:
     steps: list[Progress] = []
-    by_cuts(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append, few=0)
+    by_benders(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append, few=0)
     rounds = [step for step in steps if step.round]
     assert {step.phase for step in rounds} >= {"cost, relaxation", "cost", "expected cost"}
     assert all(step.bound <= step.best + 1e-6 * (1 + abs(step.best)) for step in rounds)

@@ -11,7 +11,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.solver.base import StrategyName
 
 
-@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
 @pytest.mark.parametrize("file", ["tiny", "leverage"])
 def test_models_are_gone_once_nobody_uses_them(file: str, strategy: StrategyName) -> None:
     instance = so.load(f"instances/{file}.yaml")

@@ -8,7 +8,7 @@ from highspy import Highs, HighsStatus
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.derived import free_floors
@@ -131,7 +131,7 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
     assert cars <= 50 + 1e-9
     assert max(0.0, toys - 50) == pytest.approx(40 if fails else 0)
     assert evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": 0.0})) == pytest.approx([cost])
-    for strategy in ("whole", "scenarios", "cuts"):
+    for strategy in ("extensive-form", "constraint-generation", "benders"):
         result = so.solve(instance, settings=Settings(mip_gap=0.0, strategy=strategy))  # type: ignore[arg-type]
         assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)
         # In peace nobody serves the toys either: 100 t at 10.
@@ -154,7 +154,7 @@ def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
 @given(instances())
 def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
+    found = solve_extensive_form(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     best = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     idle = plan_values(instance, do_nothing_plan(instance))
@@ -169,7 +169,7 @@ def test_warm_answers_are_those_of_a_fresh_start(data: dict[str, Any]) -> None:
 @given(instances())
 def test_a_plan_leaves_no_more_than_doing_nothing(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found = solve_whole(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
+    found = solve_extensive_form(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert found.values is not None
     plan = plan_values(instance, read_plan(instance, found.builder, found.values.tolist()))
     evaluator = RecourseEvaluator(instance)

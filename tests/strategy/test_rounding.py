@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms import benders_loop
-from optimizer.algorithms.extensive_form import ScenarioModel, solve_whole
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import evaluator_of
 from optimizer.algorithms.relaxation import RoundedFloors
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
 from optimizer.solver.base import StrategyName
-from tests.algorithms import by_cuts
+from tests.algorithms import by_benders
 
 
 def sites(
@@ -82,7 +82,7 @@ def sites(
 
 def rounded(instance: so.Instance, *, is_wide: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
     """The relaxation, the same with rounded floors, and these."""
-    run = ScenarioModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
     relaxation, known = run.solve_relaxation(), list[Row]()
     if relaxation.status != "optimal":
         return relaxation, relaxation, known
@@ -109,7 +109,7 @@ def test_floors_ask_for_whole_sites(is_wide: bool) -> None:
     assert [value / row.rhs for value in row.terms.values()] == pytest.approx([1 / 3] * 4)
 
 
-@pytest.mark.parametrize("strategy", ["whole", "scenarios", "cuts"])
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
 def test_whole_units_that_the_budget_does_not_pay_for_leave_a_gap(strategy: StrategyName) -> None:
     # The floor asks for 15 t, 150 USD. Units of 10 t make that two, 200 USD of a budget of 180; one leaves 5 t at 100.
     instance = so.read(
@@ -132,7 +132,7 @@ def test_whole_units_that_the_budget_does_not_pay_for_leave_a_gap(strategy: Stra
 def test_a_shadow_price_is_that_of_the_floor_not_of_its_rounding() -> None:
     # Each tonne costs 2 USD to move, with the sites that are open; rounding has no part in that.
     instance = sites([25.0] * 4, [10.0] * 4, [[2.0]] * 4, [60.0], [[1.0]])
-    found, plain = (so.solve(instance, settings=Settings(strategy=name)) for name in ("cuts", "whole"))
+    found, plain = (so.solve(instance, settings=Settings(strategy=name)) for name in ("benders", "extensive-form"))
     assert found.total_cost == pytest.approx(plain.total_cost) == pytest.approx(30 + 120)
 
 
@@ -158,7 +158,7 @@ def test_no_plan_is_cut_off(
     instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
     relaxation, tight, known = rounded(instance, is_wide=is_wide)
     assume(known)
-    least = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
+    least = solve_extensive_form(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     if least.gap > 0:
         return
     assert least.values is not None
@@ -196,13 +196,15 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
 ) -> None:
     assume(sum(sizes) >= sum(DEMAND))
     instance = sites(sizes, [20 * each for each in costs], unit_costs, DEMAND, shares, objective)
-    least = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
-    tight = solve_whole(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance))
+    least = solve_extensive_form(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
+    tight = solve_extensive_form(
+        instance, Settings(mip_gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance)
+    )
     assert tight.cost == pytest.approx(least.cost, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
         patch.setattr(benders_loop, "NODES", nodes)
-        found = by_cuts(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
+        found = by_benders(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)
     assert found.bound <= least.cost * (1 + 1e-6)

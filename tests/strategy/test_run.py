@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.solver import Clock, Settings, SolveResult
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
@@ -16,7 +16,7 @@ TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     # Of what is dearer than the cutoff a solver may return anything, and call it optimal.
     instance = so.load(TINY)
-    run = ScenarioModel(instance, instance.events, Settings(mip_gap=0.01), Clock(), lambda step: None)
+    run = ShockModel(instance, instance.events, Settings(mip_gap=0.01), Clock(), lambda step: None)
     least = run.minimise_cost()
     assert least is not None
     assert least.values is not None

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
-from optimizer.algorithms.floors import Excuses, relax_floors, survival_shares
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.relaxed_floors import Excuses, relax_floors, survival_shares
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
@@ -21,7 +21,7 @@ from optimizer.formulation import extensive_form_model
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Progress, Settings
-from tests.algorithms import by_cuts, by_scenarios
+from tests.algorithms import by_benders, by_constraint_generation
 from tests.strategies import instances
 
 EXACT = Settings(mip_gap=0.0)
@@ -135,7 +135,7 @@ def harbours(count: int, survive: float, seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("add", [1, 4])
 def test_every_choice_of_two_of_seven_is_dearer(seed: int, add: int) -> None:
     data = harbours(7, 0.75, seed)
-    found = by_scenarios(so.read(data), EXACT, Clock(), lambda step: None, add=add)
+    found = by_constraint_generation(so.read(data), EXACT, Clock(), lambda step: None, add=add)
     gap, cost = by_trying(data)
     assert (found.status, found.gap, gap) == ("optimal", 0.0, 0.0)
     assert found.cost == pytest.approx(cost)
@@ -260,7 +260,7 @@ def by_trying(data: dict[str, Any]) -> tuple[float, float]:
                 "cuts": [cut.model_dump(exclude_none=True) for cut in event.spec.cuts],
             }
         left = {key: value for key, value in data.items() if key != "ensembles"} | {"shocks": shocks}
-        found = solve_whole(so.read(left), EXACT, Clock(), lambda step: None)
+        found = solve_extensive_form(so.read(left), EXACT, Clock(), lambda step: None)
         gap = 0.0 if price else found.gap
         misses = found.allows_shortages and not price
         better = (misses, gap) < (fails, best[0] - 1e-6 * max(1.0, best[0]))
@@ -299,12 +299,12 @@ def test_no_other_choice_of_failures_is_better(data: dict[str, Any]) -> None:
     instance, (gap, cost) = so.read(data), by_trying(data)
     price = instance.policy.gap_price or 0.0
     for strategy in (
-        solve_whole,
-        partial(by_scenarios, add=1),
-        partial(by_scenarios, few=0),
-        by_cuts,
+        solve_extensive_form,
+        partial(by_constraint_generation, add=1),
+        partial(by_constraint_generation, few=0),
+        by_benders,
     ):
-        assert choose_algorithm(instance, Settings(strategy="cuts")) == "scenarios"
+        assert choose_algorithm(instance, Settings(strategy="benders")) == "constraint-generation"
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert (0.0 if price else found.gap) == pytest.approx(gap, rel=1e-5, abs=1e-4)
         assert found.cost + price * found.gap == pytest.approx(cost, rel=1e-6, abs=1e-4)

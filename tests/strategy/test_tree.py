@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, leaving_out, outlay
 from optimizer.horizon import Horizon
 from optimizer.instance.edits import with_budget, with_floors
@@ -173,7 +173,7 @@ def test_questions_that_follow_each_other_have_the_answers_of_highs(
     with WhatIfSolver(instance, EXACT) as solver:
         for variant, problem in questions:
             found = solver.ask(variant, problem)
-            alone = solve_whole(variant, EXACT, Clock(), ignore, problem=problem)
+            alone = solve_extensive_form(variant, EXACT, Clock(), ignore, problem=problem)
             # Another problem than least cost has no plan where floors cannot all be kept.
             has_plan = alone.status == "optimal" and (problem.is_default or not alone.allows_shortages)
             assert (found.status == "optimal") == has_plan

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.algorithms.floors import Shortfalls, survival_shares, tree_shares, without_allowed
+from optimizer.algorithms.relaxed_floors import Shortfalls, survival_shares, tree_shares, without_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver import Clock, Integers, Vector
@@ -21,7 +21,7 @@ from optimizer.solver import Clock, Integers, Vector
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# So many shocks are checked whatever the do-nothing plan survives.
+# Up to this many shocks all are checked, whatever the do-nothing plan survives.
 FEW_CHECKED = 64
 
 

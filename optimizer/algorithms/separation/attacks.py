@@ -8,7 +8,7 @@ Enumeration is exhaustive; the integer programme is solved to global optimality,
 Where leverage deters, what the adversary can afford depends on the plan: for each plan the sets that it does not deter
 are enumerated anew, or the integer programme has their costs under it.
 
-Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; damage is money.
+Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; impacts are money.
 
 The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
 none is extended to a maximal one. Then every set that does violate one holds one of those others. The cheapest set that
@@ -188,64 +188,64 @@ class AttackOracle:
             plan: values of the columns of `first_stage_model`; more may follow.
             known: attacks that the plan is known to survive.
         """
-        found = (self._worst(window, window.floor_prices, 0.0, known) for window in self.programmes.windows(plan))
+        found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
         return _sorted(impact for impact in found if impact is not None and impact.below > VIOLATED)
 
-    def damaging(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
+    def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""
-        found = (self._worst(window, window.prices, beyond, known) for window in self.programmes.windows(plan))
+        found = (self._worst(window, window.gap_costs, beyond, known) for window in self.programmes.windows(plan))
         return _sorted(impact for impact in found if impact is not None and impact.gap > beyond)
 
     def worst(self, window: AttackWindow) -> AttackImpact | None:
         """The worst attack at a start; None where none violates a floor."""
-        impact = self._worst(window, window.prices, 0.0, ())
-        if (impact is None or not impact.violates) and not np.array_equal(window.prices, window.floor_prices):
-            impact = self._worst(window, window.floor_prices, 0.0, ())
+        impact = self._worst(window, window.gap_costs, 0.0, ())
+        if (impact is None or not impact.violates) and not np.array_equal(window.gap_costs, window.floor_costs):
+            impact = self._worst(window, window.floor_costs, 0.0, ())
         return impact if impact is not None and impact.violates else None
 
-    def impacts(self, window: AttackWindow, sets: Sets, prices: Vector) -> SetImpacts:
+    def impacts(self, window: AttackWindow, sets: Sets, gap_costs: Vector) -> SetImpacts:
         """The impacts of sets at a start."""
         parts = [
-            window.impacts(sets[i : i + ATTACKS_AT_ONCE], prices, self.clock)
+            window.impacts(sets[i : i + ATTACKS_AT_ONCE], gap_costs, self.clock)
             for i in range(0, max(1, len(sets)), ATTACKS_AT_ONCE)
         ]
         return SetImpacts(np.concatenate([part.gap for part in parts]), np.concatenate([part.below for part in parts]))
 
     def _worst(
-        self, window: AttackWindow, prices: Vector, beyond: float, known: Collection[Attack]
+        self, window: AttackWindow, gap_costs: Vector, beyond: float, known: Collection[Attack]
     ) -> AttackImpact | None:
         sets = self._sets_at(window)
         if sets is not None:
-            return self._enumerate(window, prices, sets, known)
-        scale = float(prices[window.window.below] @ window.demand)
-        found = self._programme.worst(window, prices, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
+            return self._enumerate(window, gap_costs, sets, known)
+        scale = float(gap_costs[window.window.below] @ window.demand)
+        found = self._programme.worst(window, gap_costs, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
         if found is None:
-            return self._enumerate_all(window, prices, known)
+            return self._enumerate_all(window, gap_costs, known)
         if found.chosen is None:
             return None
         chosen = self._spend_budget(window, found.chosen)
         if self.programmes.attack(window.start, chosen) in known:
             return None
-        impacts = self.impacts(window, chosen[None, :], prices)
+        impacts = self.impacts(window, chosen[None, :], gap_costs)
         if impacts.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
             raise SolverError("The integer programme of the worst attack reports a larger gap than the attack leaves.")
-        return self._impact(window, chosen, prices, impacts, 0)
+        return self._impact(window, chosen, gap_costs, impacts, 0)
 
     def _enumerate(
-        self, window: AttackWindow, prices: Vector, sets: Sets, known: Collection[Attack]
+        self, window: AttackWindow, gap_costs: Vector, sets: Sets, known: Collection[Attack]
     ) -> AttackImpact | None:
         new = [i for i, chosen in enumerate(sets) if self.programmes.attack(window.start, chosen) not in known]
         if not new:
             return None
-        impacts = self.impacts(window, sets[new], prices)
+        impacts = self.impacts(window, sets[new], gap_costs)
         worst = int(np.argmax(impacts.gap))
-        return self._impact(window, sets[new][worst], prices, impacts, worst)
+        return self._impact(window, sets[new][worst], gap_costs, impacts, worst)
 
-    def _enumerate_all(self, window: AttackWindow, prices: Vector, known: Collection[Attack]) -> AttackImpact | None:
-        """Enumerate all, however many: where a price has no bound, the programme cannot be used."""
+    def _enumerate_all(self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack]) -> AttackImpact | None:
+        """Enumerate all, however many: where a dual value has no bound, the programme cannot be used."""
         best: AttackImpact | None = None
         for some in batched(self.programmes.adversary.each_undeterred(window.costs.tolist()), ATTACKS_AT_ONCE):
-            impact = self._enumerate(window, prices, self.programmes.sets(some), known)
+            impact = self._enumerate(window, gap_costs, self.programmes.sets(some), known)
             if impact is not None and (best is None or impact.gap > best.gap):
                 best = impact
             if self.clock.is_over:
@@ -262,12 +262,13 @@ class AttackOracle:
         return whole
 
     def _impact(
-        self, window: AttackWindow, chosen: npt.NDArray[np.bool_], prices: Vector, impacts: SetImpacts, place: int
+        self, window: AttackWindow, chosen: npt.NDArray[np.bool_], gap_costs: Vector, impacts: SetImpacts, place: int
     ) -> AttackImpact:
         """The gap in money, whatever was minimised."""
-        gap = impacts.gap if prices is window.prices else self.impacts(window, chosen[None, :], window.prices).gap
-        gap_of = float(gap[place if prices is window.prices else 0])
-        return AttackImpact(self.programmes.attack(window.start, chosen), gap_of, float(impacts.below[place]))
+        gap = impacts.gap[place]
+        if gap_costs is not window.gap_costs:
+            (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
+        return AttackImpact(self.programmes.attack(window.start, chosen), float(gap), float(impacts.below[place]))
 
 
 def _sorted(found: Iterable[AttackImpact]) -> list[AttackImpact]:
@@ -298,7 +299,7 @@ def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> Att
 
 
 def _violates(oracle: AttackOracle, window: AttackWindow, sets: npt.NDArray[np.bool_]) -> _Chosen:
-    return oracle.impacts(window, sets, window.floor_prices).below > NEGLIGIBLE
+    return oracle.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
 
 
 def _grow(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen, order: list[int]) -> _Chosen:
@@ -321,8 +322,8 @@ def _without_needless(oracle: AttackOracle, window: AttackWindow, chosen: _Chose
 
 
 def _impact_of(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> AttackImpact:
-    watched = oracle.impacts(window, chosen[None, :], window.floor_prices)
-    gap = oracle.impacts(window, chosen[None, :], window.prices).gap
+    watched = oracle.impacts(window, chosen[None, :], window.floor_costs)
+    gap = oracle.impacts(window, chosen[None, :], window.gap_costs).gap
     return AttackImpact(oracle.programmes.attack(window.start, chosen), float(gap[0]), float(watched.below[0]))
 
 
@@ -385,11 +386,11 @@ class FutureAttacks:
             for each in oracle.separate(part, own[number], enough)
         ]
 
-    def damaging(self, plan: Vector) -> list[list[AttackImpact]]:
+    def with_gaps(self, plan: Vector) -> list[list[AttackImpact]]:
         """By future, at each start where some attack leaves a gap, the worst one."""
         found: list[list[AttackImpact]] = [[] for _ in self.oracles]
         for number, oracle, part in self.parts(plan):
-            found[number] = oracle.damaging(part, 0.0)
+            found[number] = oracle.with_gaps(part, 0.0)
         return found
 
     def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:

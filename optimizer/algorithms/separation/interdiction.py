@@ -12,7 +12,7 @@ Where there are too many sets to enumerate, one integer programme finds the wors
 gap; in place of that least gap stands the dual of its linear programme, a maximum as well:
 
     z[i]     struck    0 or 1        target i                     u[j]    bound of column j without an attack
-    π[r]     price     money per t   of row r                     u[i,j]  bound of column j where i alone is struck
+    π[r]     dual      money per t   of row r                     u[i,j]  bound of column j where i alone is struck
     μ[j]     rent      money per t   of the bound u[j]
     μ[i,j]   rent      money per t   of the bound u[i,j], 0 unless i is struck
 
@@ -21,9 +21,9 @@ gap; in place of that least gap stands the dual of its linear programme, a maxim
     struck   μ[i,j] ≤ W[j]·z[i]              budget   Σ price·z ≤ attack budget
     made     Σ cost·z below what deters      where the plan's leverage adds to what targets cost
 
-Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a price and
-a z is needed. The programme is exact if some best prices obey π ≤ W and μ ≤ W. They do where W is a price of every
-commodity at which selling a tonne of it never pays,
+Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a dual
+value and a z is needed. The programme is exact if some best dual values obey π ≤ W and μ ≤ W. They do where W is so
+high for every commodity that buying a tonne of it at W never pays,
 
     W[c] ≥ shortage cost of every segment that uses c            (a segment served by a substitute: per t of its input)
     W[c] ≥ Σ output·W / input                                    of every activity that uses c
@@ -32,7 +32,7 @@ and W of an activity is Σ output·W. Proof: a solution that buys some tonnes of
 so much less of c, at no more than what is saved: less is delivered, or an activity runs lower, and what it no longer
 makes is bought at W. Among the best solutions, take one with the least total activity and, of these, with the least
 purchases. If it bought any c, such a step would lower one of the two. Hence buying never pays, and the dual of the
-programme in which one may buy, which is the one with π ≤ W, has the same value. `price_bounds` starts from the shortage
+programme in which one may buy, which is the one with π ≤ W, has the same value. `dual_bounds` starts from the shortage
 costs and follows the chain upstream; only a loop that returns more than it uses has no bound.
 """
 
@@ -45,11 +45,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.floors import LEVEL_LINK, compared, exposure
+from optimizer.algorithms.relaxed_floors import LEVEL_LINK
 from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
+from optimizer.instance.paths import compared, exposure
 from optimizer.instance.schema import Instance
 from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, Row
@@ -67,7 +68,7 @@ FREE_FLOOR_COST = 1e-3
 class SetImpacts:
     """The impact of sets of targets on a plan."""
 
-    gap: Vector  # by set, in money, or in the unit of other prices that were minimised
+    gap: Vector  # by set, money, by the gap costs that were minimised
     below: Vector  # by set, the largest part of a segment's demand in a period that is left unserved below its floor
 
 
@@ -98,7 +99,7 @@ class AttackWindow:
         uppers: bounds of the columns where nothing is struck, and below that where each target alone is.
         rhs: right-hand side of every row; attacks do not change it.
         demand: of each column of shortage below a floor, t.
-        prices: by column, the survival gap in money.
+        gap_costs: by column, what it adds to the survival gap, money per t.
         costs: by target, what it costs the adversary: its price, and what the plan's deterrence adds.
     """
 
@@ -106,15 +107,15 @@ class AttackWindow:
         self.start, self.window, self._programme, self.costs = start, programme.window, programme, costs
         batch, _ = self.window.batch(which, linking)
         self.uppers, self.rhs = batch.upper, batch.rhs[0]
-        self.demand, self.prices = self.window.demand(which[:1])[0], self.window.shortage
+        self.demand, self.gap_costs = self.window.demand(which[:1])[0], self.window.shortage
 
     @cached_property
-    def floor_prices(self) -> Vector:
-        """Prices by which floors with a zero shortage cost count too: a gap of 0 means that all floors are kept."""
-        prices, below = self.window.shortage.copy(), self.window.below
-        least = min((price for price in prices[below].tolist() if price > 0), default=1.0)
-        prices[below] = np.where(prices[below] > 0, prices[below], FREE_FLOOR_COST * least)
-        return prices
+    def floor_costs(self) -> Vector:
+        """Gap costs by which floors with a zero shortage cost count too: a gap of 0 means that all floors are kept."""
+        result, below = self.window.shortage.copy(), self.window.below
+        least = min((cost for cost in result[below].tolist() if cost > 0), default=1.0)
+        result[below] = np.where(result[below] > 0, result[below], FREE_FLOOR_COST * least)
+        return result
 
     def bounds(self, sets: Sets) -> Vector:
         """By set, the bounds of the columns under it."""
@@ -123,12 +124,12 @@ class AttackWindow:
             result[sets[:, i]] = np.minimum(result[sets[:, i]], self.uppers[1 + i])
         return result
 
-    def impacts(self, sets: Sets, prices: Vector, clock: Clock) -> SetImpacts:
-        """The least gap at some prices in each of some sets."""
+    def impacts(self, sets: Sets, gap_costs: Vector, clock: Clock) -> SetImpacts:
+        """The least gap by some gap costs in each of some sets."""
         rhs = np.repeat(self.rhs[None, :], len(sets), axis=0)
-        found = self._programme.solve(Batch(prices, self.bounds(sets), rhs), clock)
+        found = self._programme.solve(Batch(gap_costs, self.bounds(sets), rhs), clock)
         # Floors that are free to miss may be missed without need.
-        below = np.where(prices[self.window.below] > 0, found.values[:, self.window.below], 0.0)
+        below = np.where(gap_costs[self.window.below] > 0, found.values[:, self.window.below], 0.0)
         shares = np.divide(below, self.demand, out=np.zeros_like(below), where=self.demand > 0)
         return SetImpacts(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
 
@@ -206,11 +207,11 @@ class AttackProgrammes:
         return Attack(tuple(name for name, is_struck in zip(self.names, chosen, strict=True) if is_struck), start)
 
 
-# Rounds in which price bounds follow the chain, at most.
+# Rounds in which bounds on dual values follow the chain, at most.
 MOST_ROUNDS = 10_000
 
 
-def price_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
+def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
     """By commodity, an upper bound on the value of a tonne of it, money; None where a loop leaves it unbounded.
 
     Args:
@@ -267,20 +268,20 @@ class InterdictionProgramme:
         self.programmes = programmes
         self.settings = Settings(mip_gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
 
-    def worst(self, window: AttackWindow, prices: Vector, beyond: float, clock: Clock) -> WorstSet | None:
-        """The set that leaves the largest gap, if above `beyond`, money; None where prices have no bound.
+    def worst(self, window: AttackWindow, gap_costs: Vector, beyond: float, clock: Clock) -> WorstSet | None:
+        """The set that leaves the largest gap, if above `beyond`, money; None where dual values have no bound.
 
         Args:
             window: the start, under a plan.
-            prices: by column, the objective of the recourse under an attack.
+            gap_costs: by column, the objective of the recourse under an attack.
             beyond: a limit, money.
             clock: where it is over, the best set so far is returned, with its bound.
         """
-        shortage = self._shortage(window, prices)
-        found = price_bounds(self.programmes.instance, shortage)
+        shortage = self._shortage(window, gap_costs)
+        found = dual_bounds(self.programmes.instance, shortage)
         if found is None:
             return None
-        dual = _DualProgramme(self.programmes, window, prices, found, shortage)
+        dual = _DualProgramme(self.programmes, window, gap_costs, found, shortage)
         model = Model(dual.builder, dual.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
         if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
@@ -289,11 +290,11 @@ class InterdictionProgramme:
             return WorstSet(None, 0.0, float("inf"))
         return WorstSet(answer.values[: len(self.programmes.names)] > 0.5, -answer.objective, -answer.bound)
 
-    def _shortage(self, window: AttackWindow, prices: Vector) -> dict[str, float]:
+    def _shortage(self, window: AttackWindow, gap_costs: Vector) -> dict[str, float]:
         columns, result = window.window.skeleton.columns, dict.fromkeys(self.programmes.instance.demands, 0.0)
         for j in window.window.below.tolist():
             owner = columns[j].mark.owner
-            result[owner] = max(result[owner], float(prices[j]))
+            result[owner] = max(result[owner], float(gap_costs[j]))
         return result
 
 
@@ -304,7 +305,7 @@ class _DualProgramme:
         self,
         programmes: AttackProgrammes,
         window: AttackWindow,
-        prices: Vector,
+        gap_costs: Vector,
         found: Mapping[str, float],
         shortage: Mapping[str, float],
     ) -> None:
@@ -318,22 +319,22 @@ class _DualProgramme:
         self.objective = Expression()
         self.usual = max([*found.values(), *shortage.values(), POSITIVE])
         adversary = programmes.adversary
-        prices_of_targets = [target.price for target in adversary.targets.values()]
-        self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(prices_of_targets))]
-        self._row("budget", dict(zip(self.struck, prices_of_targets, strict=True)), adversary.attack_budget)
+        prices = [target.price for target in adversary.targets.values()]
+        self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(prices))]
+        self._row("budget", dict(zip(self.struck, prices, strict=True)), adversary.attack_budget)
         if adversary.deterrents:
             limit = adversary.deterred_from - DETERRED_ROUNDING * adversary.attack_budget
             self._row("made", dict(zip(self.struck, window.costs.tolist(), strict=True)), limit)
-        duals: list[dict[int, float]] = [{} for _ in self.primal.columns]
+        terms: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
-            for column, price in self._prices(r, row, float(window.rhs[r])):
+            for column, scale in self._duals(r, row, float(window.rhs[r])):
                 for j, value in row.terms.items():
-                    duals[j][column] = duals[j].get(column, 0.0) + float(value) * price
+                    terms[j][column] = terms[j].get(column, 0.0) + float(value) * scale
         for j in range(len(self.primal.columns)):
-            for column, price in self._rents(j, window.uppers[:, j]):
-                duals[j][column] = -price
-            if duals[j]:
-                self._row(f"column{j}", duals[j], float(prices[j]))
+            for column, scale in self._rents(j, window.uppers[:, j]):
+                terms[j][column] = -scale
+            if terms[j]:
+                self._row(f"column{j}", terms[j], float(gap_costs[j]))
 
     def _column(self, what: str, index: str, *, upper: float, integer: bool = False) -> int:
         self.builder.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
@@ -342,10 +343,10 @@ class _DualProgramme:
     def _row(self, what: str, terms: dict[int, float], rhs: float, sense: Sense = "<=") -> None:
         self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, rhs, None))
 
-    def _prices(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
-        """The columns of a row's price, each with the money per t that a whole one of it is."""
+    def _duals(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
+        """The columns of a row's dual value, each with the money per t that 1 of it stands for."""
         if row.mark.what == "hold":
-            # It holds a gap where none is held here: its price is 0.
+            # It limits the gap, which nothing does here: its dual value is 0.
             return []
         scale, upper = self.usual, float("inf")
         if row.mark.what == "balance":
@@ -355,9 +356,9 @@ class _DualProgramme:
         if scale <= 0.0:
             return []
         signs = {"<=": (-1.0,), ">=": (1.0,), "==": (1.0, -1.0)}[row.sense]
-        columns = [(self._column(f"price{sign:+.0f}", str(r), upper=upper), sign * scale) for sign in signs]
-        for column, price in columns:
-            self.objective.add(Expression({column: -rhs * price}))
+        columns = [(self._column(f"dual{sign:+.0f}", str(r), upper=upper), sign * scale) for sign in signs]
+        for column, factor in columns:
+            self.objective.add(Expression({column: -rhs * factor}))
         return columns
 
     def _rents(self, j: int, uppers: Vector) -> list[tuple[int, float]]:
@@ -372,6 +373,6 @@ class _DualProgramme:
             rent = self._column(f"rent{i}", str(j), upper=1.0)
             self._row(f"struck{i}.{j}", {rent: 1.0, self.struck[i]: -1.0}, 0.0)
             rents.append((rent, most, float(uppers[1 + i])))
-        for column, price, bound in rents:
-            self.objective.add(Expression({column: bound * price}))
-        return [(column, price) for column, price, _ in rents]
+        for column, factor, bound in rents:
+            self.objective.add(Expression({column: bound * factor}))
+        return [(column, factor) for column, factor, _ in rents]

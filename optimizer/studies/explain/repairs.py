@@ -26,7 +26,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, generate_constraints, outlay
 from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -94,7 +94,7 @@ class _ScalingSearch:
         """The highest scaling under the shocks that are held; None where the search ends."""
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
         problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
-        model = ScenarioModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
+        model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
         solved, self.outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None

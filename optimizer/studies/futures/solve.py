@@ -15,7 +15,7 @@ from typing import Any
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.executor import Task
-from optimizer.algorithms.extensive_form import solve_whole
+from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
@@ -414,7 +414,7 @@ class _Search:
         policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
         variant = for_each_future(self.instance.replacing(policy=policy), without_disruptions)
         settings = replace(self.settings, checkpoint=None)
-        found = solve_whole(variant, settings, self.clock, ignore)
+        found = solve_extensive_form(variant, settings, self.clock, ignore)
         return found.cost if found.values is not None and found.status == "optimal" else None
 
     def _without_plan(self, solved: SearchResult) -> FuturesResult:

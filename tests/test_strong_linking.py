@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.extensive_form import ScenarioModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.results.plan import Build, Plan
@@ -33,8 +33,8 @@ def cell(**changes: Any) -> so.Instance:
     return so.read(data | changes)
 
 
-def model_of(instance: so.Instance) -> ScenarioModel:
-    return ScenarioModel(instance, instance.tree.events, so.Settings(mip_gap=0.0), Clock(), lambda step: None)
+def model_of(instance: so.Instance) -> ShockModel:
+    return ShockModel(instance, instance.tree.events, so.Settings(mip_gap=0.0), Clock(), lambda step: None)
 
 
 def rows_of(instance: so.Instance) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.solver import Clock, Progress, Settings
-from tests.algorithms import by_cuts
+from tests.algorithms import by_benders
 from tests.strategies import instances
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -41,7 +41,7 @@ def starts(probability: float, budget: float | None) -> dict[str, Any]:
 
 def test_the_least_gap_by_hand() -> None:
     # A budget of 3000 buys 60 t before 2027Q1. Each of eight windows asks for 100 t and has a floor of 80: 20 t short.
-    found = by_cuts(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
     assert found.gap == pytest.approx(8 * 20 * 1000)
     assert found.gap_bound == pytest.approx(found.gap)
     assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
@@ -50,7 +50,7 @@ def test_the_least_gap_by_hand() -> None:
 def test_the_expected_cost_by_hand() -> None:
     # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
     # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
-    found = by_cuts(so.read(starts(0.8, None)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.8, None)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
     assert found.gap == 0.0
     assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
     assert found.bound == pytest.approx(found.cost)
@@ -58,7 +58,7 @@ def test_the_expected_cost_by_hand() -> None:
 
 def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
     steps: list[Progress] = []
-    found = by_cuts(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), steps.append, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), steps.append, few=0)
     rounds = [step for step in steps if step.round]
     assert list(found.history) == rounds
     assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
@@ -68,7 +68,7 @@ def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
 
 
 def test_a_run_that_is_stopped_says_so() -> None:
-    found = by_cuts(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None, few=0)
     assert found.status == "stopped"
     assert found.values is not None
 
@@ -79,7 +79,7 @@ def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, mon
     # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
     monkeypatch.setattr(
         "optimizer.studies.solve.best_plan",
-        lambda *some, evaluator, hints: by_cuts(*some, add=1, evaluator=evaluator, few=0),
+        lambda *some, evaluator, hints: by_benders(*some, add=1, evaluator=evaluator, few=0),
     )
     rounds: list[Progress] = []
 
@@ -112,3 +112,11 @@ def test_no_cut_is_above_the_truth(data: dict[str, Any], seed: int) -> None:
                 said = cut.value + cut.subgradient @ (other - one)
                 true = truth.fails if task == "subgradients of costs" else np.zeros_like(truth.fails)
                 assert np.all((said <= truth.value + 1e-6 * (1 + np.abs(truth.value)))[~true])
+
+
+def test_the_last_round_shows_the_bound_that_proves_the_plan() -> None:
+    # The relaxation costs 42.85M; the plan is proven by branches, without a round of its own.
+    found = by_benders(so.load("instances/tiny.yaml"), Settings(mip_gap=0.0), Clock(), lambda step: None)
+    last = found.history[-1]
+    assert (last.best, last.bound) == (pytest.approx(43.6e6), pytest.approx(43.6e6))
+    assert found.history[-2].bound < 43e6
