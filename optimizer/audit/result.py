@@ -26,7 +26,13 @@ from optimizer.audit.accounts import (
 )
 from optimizer.audit.auditor import AuditBasis
 from optimizer.audit.figures import check_figures, check_policy
-from optimizer.audit.shocks import ShockAccounts, audit_shocks, check_services, check_survival_rules
+from optimizer.audit.shocks import (
+    ShockAccounts,
+    audit_shocks,
+    check_services,
+    check_survival_rules,
+    under_its_attacks,
+)
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
@@ -43,7 +49,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
     """Audit a result: recompute every figure from the instance, in plain arithmetic.
 
     Args:
-        instance: the instance that the result claims to answer.
+        instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
         result: a result of `solve`, or one that was saved, or changed by hand.
         many: the flows of shocks of which the result keeps only a line, where they are still at hand. Then they are
             recomputed like all others, and the line is held against them; without, a line is held against itself.
@@ -62,7 +68,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
     report = Report()
     report.disagreements += result.departures
     report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
-    _recompute(instance, result, many, report, is_whole=True)
+    _recompute(under_its_attacks(instance, result), result, many, report, is_whole=True)
     return report
 
 

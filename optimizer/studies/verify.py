@@ -33,11 +33,11 @@ from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import DISAGREES, Report, Verification
 from optimizer.audit.figures import DETERRING
 from optimizer.audit.result import check_futures, verify
+from optimizer.audit.shocks import under_its_attacks
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path
-from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
@@ -199,11 +199,9 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
     report.disagreements += result.departures
     left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
-        # Attacks that shaped the plan are shocks of its own instance.
-        own = future.instance if stated.result.adversary is None else instance_of(stated.result)
         # The expected gap is held to a tolerance: all of it may be in one future, however unlikely that is.
         total = result.survival_gap / future.probability
-        found = _Check(own, stated.result, extent, listener, total).run()
+        found = _Check(future.instance, stated.result, extent, listener, total).run()
         report.add(stated.name or "plan", found.report)
         lines, solved = lines + found.lines, solved + found.solved
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
@@ -239,7 +237,8 @@ class _Check:
     def __init__(
         self, instance: Instance, result: Result, extent: Extent, listener: Listener, total: float | None = None
     ) -> None:
-        self.instance, self.result, self.extent, self.listener = instance, result, extent, listener
+        self.instance, self.result = under_its_attacks(instance, result), result
+        self.extent, self.listener = extent, listener
         self.total = result.survival_gap if total is None else total
         self.report, self.clock, self.left = verify(instance, result), Clock(), list[str]()
         self.lines = sum(outcome.flows is None for outcome in result.shocks)

@@ -1,5 +1,6 @@
 """The defender against the adversary: optima worked by hand, agreement with every attack written out."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,18 @@ def test_the_listed_shocks_are_survived_as_well() -> None:
     calmer = so.read(market(1, shocks={"storm": shock}))
     found = fought(calmer)
     assert (found.attacks, found.solved.cost) == ((), pytest.approx(300))
+
+
+def test_the_audit_knows_the_attacks_that_shaped_a_plan() -> None:
+    # East is struck: works of 20 t/yr at 30. They are audited in that attack, which is no shock of the file.
+    instance = so.read(market(3))
+    result = so.solve(instance, settings=EXACT, adversary=True)
+    assert [outcome.name for outcome in result.shocks] == ["attack{east}@2027"]
+    assert so.verify(instance, result).ok
+    assert so.verify_plan(instance, result, "proof").report.ok
+    (build,) = result.plan.builds
+    forged = replace(result, plan=replace(result.plan, builds=(replace(build, size=19.0),)))
+    assert not so.verify(instance, forged).ok
 
 
 RIVALS = {
