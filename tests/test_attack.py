@@ -33,7 +33,7 @@ FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChec
 
 
 def test_what_is_left_and_what_would_break_it() -> None:
-    # For 3 he can strike east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
+    # For 3 it can strike east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
     # 40 + 20 t: 40 t unserved at 1000. The least that breaks it are east and west together, for 5: 20 t of the 60.
     found = so.attack(so.read(market(3)), settings=EXACT)
     assert (found.result.status, found.survives) == ("survives", True)
@@ -51,7 +51,7 @@ def test_what_is_left_and_what_would_break_it() -> None:
     assert (found.breaking.price, set(found.breaking.targets)) == (5, {"east", "west"})
     assert found.breaking.gap == pytest.approx(40_000)
     assert found.breaking.segments["all"].below_floor == pytest.approx(40)
-    # Without listed shocks nobody would be unaware of anything but him.
+    # Without listed shocks there is nothing else to be aware of than the adversary.
     assert found.unaware is None
 
 

@@ -344,6 +344,28 @@ def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
     assert all(each.can_be_left_out is False for each in of.values())
 
 
+def test_less_demand_leaves_less_scrap_for_others(cell: Cell) -> None:
+    # The embargo leaves 30 t of a, of which `first` needs half its demand: at 60 t it is survived, 40 % less than 100.
+    # `second` needs 50 t of scrap in 2028, which is what is sold of a in 2027: without that demand it goes short.
+    text = """
+name: scrap of what is sold
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {a: {}, b: {}, scrap: {}}
+processes:
+  imports: {region: rival, output: {a: 1}, capacity: 100}
+  recycling: {region: home, input: {scrap: 1}, output: {b: 1}, capacity: 50}
+demands:
+  first:
+    {commodity: a, quantity: 100, survival: 0.5, shortage_cost: 1000, end_of_life: {commodity: scrap, after_years: 1}}
+  second: {commodity: b, quantity: 50, survival: 1, shortage_cost: 1000}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 0.7}]}}
+"""
+    repairs = {each.of: each for each in so.explain(cell(text), settings=EXACT).repairs if each.kind == "demand"}
+    first = repairs["first"]
+    assert (first.works, first.amount, first.beyond) == (True, pytest.approx(0.4), pytest.approx(0.39))
+    assert repairs["second"].works is False
+
+
 def test_a_stockpile_may_be_ordered_in_any_period_before_the_shock(cell: Cell) -> None:
     # A tonne costs 10 in 2026 and 20 in 2027, and 1 a year to hold: the plan stores it at the end of 2026. The shock of
     # 2027Q4 draws on the stock at the end of 2027Q3, which is the last quarter in which it can be bought.

@@ -294,7 +294,7 @@ def test_shocks_that_do_not_fit_on_the_screen_are_no_worse(tiny: so.Instance, re
 
 
 def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Result) -> None:
-    # All magnets are the rival's. Were he at home, nothing would come from abroad.
+    # All magnets are the rival's. Were the rival at home, nothing would come from abroad.
     def shown(instance: so.Instance) -> list[str]:
         screen = Console(width=80, record=True, file=io.StringIO())
         screen.print(dependence_table(instance, result, 80))

@@ -68,15 +68,15 @@ def market(attack_budget: float, works: float | None = None, **more: Any) -> dic
 @pytest.mark.parametrize(
     ("attack_budget", "works", "cost", "plan"),
     [
-        # He can afford nothing.
+        # It can afford nothing.
         (1, None, 0, {}),
         # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, for 3, leaves 60: no harm.
         (3, None, 600, {"works": 20}),
         # Both for 5: 60 t/yr at 30.
         (5, None, 1800, {"works": 60}),
-        # The works are a target for 1: beside east he strikes them, so that only what is in store counts: 20 t at 50.
+        # The works are a target for 1: beside east it strikes them, so that only what is in store counts: 20 t at 50.
         (3, 1, 1000, {"reserve": 20}),
-        # For 2 he can have east or the works, not both (4): 20 t/yr of works serve where east is struck, and where the
+        # For 2 it can have east or the works, not both (4): 20 t/yr of works serve where east is struck, and where the
         # works are, nobody needs them.
         (3, 2, 600, {"works": 20}),
         # East and west, or either and the works, for 5: both gone leave 60 t to the works (1800), east and works 20 t
@@ -134,9 +134,9 @@ RIVALS = {
 
 @pytest.mark.parametrize("most", [1000, 0])
 def test_where_floors_fail_the_worst_attack_is_made_as_small_as_it_can_be(most: int) -> None:
-    # 60 t can be stored, 50 of each are missing. He takes the worse of 1000·(50 − a) and 2000·(50 − b), a + b = 60:
+    # 60 t can be stored, 50 of each are missing. It takes the worse of 1000·(50 − a) and 2000·(50 − b), a + b = 60:
     # alike where 50 − a = 2·(a − 10), a = 70/3; 80000/3 either way. (The sum of both would be least at b = 50, and then
-    # he would take 40000.)
+    # it would take 40000.)
     instance = so.read(RIVALS)
     found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
     assert found.solved.gap == pytest.approx(80_000 / 3)

@@ -45,7 +45,7 @@ def sizes(result: FuturesResult) -> dict[tuple[str, tuple[str, ...]], float]:
     return {(each.option, each.futures): round(each.size, 4) for each in result.decisions}
 
 
-# Where he is rich he strikes east and west in 2028, and 60 t are needed; where he is poor, east, and 20 t. Works cost
+# A rich adversary strikes east and west in 2028, and 60 t are needed; a poor one east, and 20 t. Works cost
 # 30 a t in 2026, before anyone knows; reserves 50 a t in 2027.
 BOTH = ("rich", "poor")
 
@@ -70,7 +70,7 @@ def test_an_adversary_whose_means_depend_on_the_future() -> None:
 
 
 def test_the_worst_future_and_regret_count_attacks() -> None:
-    # Worst: all in works, 60·30, for 30 + 50 is dearer where he is rich.
+    # Worst: all in works, 60·30, for 30 + 50 is dearer where it is rich.
     result = fought(riches(objective="worst"))
     assert result.total_cost == pytest.approx(1800, rel=1e-6)
     # Alone: 1800 and 600. With w works regret is 30w + 50(60 - w) - 1800 and 30w - 600, equal at w = 36: 480.
@@ -80,7 +80,7 @@ def test_the_worst_future_and_regret_count_attacks() -> None:
 
 
 def test_gaps_of_the_worst_attacks_are_weighted_by_the_futures() -> None:
-    # 1000 buy 33⅓ t of works: 26⅔ t are missing where he is rich, worth 1000 a t, with probability 0.4.
+    # 1000 buy 33⅓ t of works: 26⅔ t are missing where it is rich, worth 1000 a t, with probability 0.4.
     result = fought(riches(budget=1000))
     assert (result.status, result.survival_gap) == ("gap", pytest.approx(0.4 * 80_000 / 3))
     assert result.worst_gap == pytest.approx(80_000 / 3)

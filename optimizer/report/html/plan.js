@@ -6,7 +6,7 @@ function drawAnswer() {
   const point = now();
   $("verdict").className = `verdict ${point.survives ? "good" : "bad"}`;
   fill("verdict", point.headline);
-  fill("sentence", point.sentence);
+  fill("sentence", point.sentence.replaceAll(" %", "\u00a0%"));
   $("brief-note").hidden = state.point === book.frontier.own || !$("brief");
   fill("to-build", point.build.length
     ? point.build.map(([what, how], i) => make("li", {class: what.startsWith("and ") && i === point.build.length - 1 ? "rest" : null}, make("strong", {}, what), " ", make("span", {}, how)))

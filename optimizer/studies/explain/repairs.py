@@ -63,6 +63,8 @@ from optimizer.units import rounded_up
 
 # Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
+# Parts of demand in percent, the largest first.
+TENTHS_OF_DEMAND = tuple(range(90, 0, -10))
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,7 @@ class _Steps:
     why: str  # the reason that is given if even that does not work
     vary: Callable[[int], Instance]  # makes the instance after a number of steps
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
+    fewer: tuple[int, ...] = ()  # numbers of steps that may be enough although the largest is not
 
     def repair(self, what: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
@@ -275,11 +278,15 @@ class _Steps:
             )
             return known[steps].holds
 
-        works = holds(self.most)
+        works: bool | None = False
+        for enough in (self.most, *self.fewer):
+            works = holds(enough)
+            if works is not False:
+                break
         if not works:
             why = "it was stopped before that was known" if works is None else self.why
             return Repair(self.kind, self.of, works, why=why), self.most
-        steps, is_least = least_passing(holds, 0, self.most)
+        steps, is_least = least_passing(holds, 0, enough)
         again = what.solve_survivable(f"{self.words}: its plan", self.vary(steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
@@ -341,7 +348,8 @@ def _each_alone(
 ) -> Iterator[tuple[Repair, int]]:
     """The repair of each by itself, with its steps. All together are known to be enough, or are one.
 
-    What does not survive with some of them together does so with none of them: each has more ways than before.
+    What does not survive with some of them together does so with none of them: each has more ways than before. That
+    does not hold where fewer steps may be enough although the largest number is not.
     """
     middle = len(names) // 2
     for part in filter(None, (names[:middle], names[middle:])):
@@ -350,7 +358,7 @@ def _each_alone(
         search = steps(part)
         if len(part) == 1:
             yield search.repair(what)
-        elif _is_too_little(what, search):
+        elif not search.fewer and _is_too_little(what, search):
             yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
         else:
             yield from _each_alone(what, part, steps)
@@ -376,6 +384,7 @@ def less_demand(what: WhatIfs) -> Iterator[Repair]:
             why="not even without any of it",
             vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
             amount=lambda steps: steps / 100,
+            fewer=TENTHS_OF_DEMAND if any(_returns_scrap(instance, d) for d in segments) else (),
         )
 
     every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
@@ -391,6 +400,12 @@ def _with_tonnes(what: WhatIfs, repair: Repair, steps: int) -> Repair:
     gone = [demand.quantity for d, demand in what.instance.demands.items() if repair.of in (None, d)]
     years = what.instance.horizon.years
     return replace(repair, tonnes={year: steps / 100 * sum(each.at(year) for each in gone) for year in years})
+
+
+def _returns_scrap(instance: Instance, segment: str) -> bool:
+    """Whether what is sold within the horizon comes back as scrap in it: without the demand it is missing."""
+    back = instance.demands[segment].end_of_life
+    return back is not None and back.collection_rate > 0 and back.after_years < len(instance.horizon.years)
 
 
 def _has_floor(instance: Instance, segment: str) -> bool:
