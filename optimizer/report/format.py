@@ -31,7 +31,7 @@ FOLDED = (
     "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
 )
 FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
-# So many commitments are named.
+# At most this many commitments are named.
 COMMITMENTS = 4
 # Sets of targets are counted up to so many.
 SETS = 1000

@@ -38,9 +38,9 @@ from optimizer.units import short, si, si_down
 FAR = 0.5
 # What a cost or another measure is proven to be near.
 LEAST = "the least"
-# So many segments are named that go short in the baseline.
+# At most this many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
-# So many shocks are named behind the worst.
+# At most this many shocks are named behind the worst.
 OTHER_SHOCKS = 3
 # The facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
@@ -363,7 +363,7 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     return said
 
 
-# So many kinds of shocks are named.
+# At most this many kinds of shocks are named.
 ENTRIES = 16
 # Of a family at most so many are listed; of more, how many there are.
 FEW = 6

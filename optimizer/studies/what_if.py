@@ -26,7 +26,7 @@ from optimizer.studies.measure import GAP_SHARE, before_measure
 
 # Where a worker keeps what branching gained before it was started.
 GAINS = "gains"
-# So many variants keep their programmes warm.
+# Variants that keep their programmes warm, at most.
 KEPT = 3
 
 

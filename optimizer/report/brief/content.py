@@ -227,10 +227,10 @@ FLOORS_NOTE = (
     "A shock is survived where every segment gets at least its floor, a share of its demand. Survival gap: what is "
 )
 FLOORS_NOTE += "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
-# So many segments are named that are short without a shock.
+# At most this many segments are named that are short without a shock.
 MOST_LACKS = 2
 NO_RANGES = "The file gives no ranges of its numbers."
-# So many plans and figures are shown.
+# At most this many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
 _COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
 

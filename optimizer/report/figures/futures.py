@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LINE, _HEAD, _LEAVES = 0.125, 0.2, 1.75
 # Characters in an inch of this size of text.
 _SIZE, _PER_INCH = 6.2, 21.5
-# So many orders are written on an edge where there are few branches, and where there are many.
+# Orders that are written on an edge, at most, where there are few branches, and where there are many.
 _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 
 

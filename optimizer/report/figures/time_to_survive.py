@@ -85,7 +85,7 @@ def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime],
 
 # Months of a year: what is survived for less stands out.
 YEAR = 12
-# So many chokepoints are drawn.
+# At most this many chokepoints are drawn.
 SHOWN = 30
 
 

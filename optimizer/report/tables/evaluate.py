@@ -32,7 +32,7 @@ from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
-# So many rules are named in the answer; all of them stand in their table.
+# At most this many rules are named in the answer; all of them stand in their table.
 MOST_RULES = 3
 
 

@@ -23,7 +23,7 @@ from optimizer.units import si
 
 # More futures than this are listed the dearest first, without the rest.
 MOST_LISTED_FUTURES = 40
-# So many futures are named in a sentence.
+# At most this many futures are named in a sentence.
 NAMED_FUTURES = 3
 _FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
