@@ -19,7 +19,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, dive, is_wide
+from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, is_wide, plan_near, start_by_dive
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
@@ -132,11 +132,11 @@ class ShockModel(MeasuredModel):
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
         return self.valid.solve(self.solver, self.builder)
 
-    def solve_integers(self, phase: str, cutoff: float = math.inf) -> SolveResult:
-        """Solve with integers and report progress; solutions that are not cheaper than a cutoff are not sought."""
+    def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_far: bool | None = None) -> SolveResult:
+        """Solve with integers for less than a cutoff; `is_far`: whether the relaxation is far from plans, if known."""
         relaxation = self.solve_relaxed()
         history = self.branching_history
-        far = is_wide(self.solver, relaxation, cutoff, self.solve_rounded)
+        far = is_wide(self.solver, relaxation, cutoff, self.solve_rounded) if is_far is None else is_far
         if far and self.evaluator is not None:
             before = relaxation.objective
             relaxation = RoundedFloors(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
@@ -222,13 +222,6 @@ class ShockModel(MeasuredModel):
         result = self._first_feasible([self.start])
         return None if result is None else replace(result, bound=-math.inf)
 
-    def start_by_diving(self, relaxation: SolveResult) -> None:
-        """Start from whole numbers that an LP relaxation leads to, if to any."""
-        if relaxation.values is not None and not self.excuses.is_used:
-            self.release_integers()
-            whole = dive(self.solver, self.solve_relaxed, relaxation)
-            self.start = self.start if whole is None else whole
-
     def _first_feasible(self, proposals: Iterable[Vector]) -> SolveResult | None:
         for whole in proposals:
             self.fix_integers(whole)
@@ -256,11 +249,16 @@ class ShockModel(MeasuredModel):
     def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
         """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
         self.release_integers()
+        is_far = None
+        if incumbent is None:
+            relaxation = self.solve_relaxed()
+            is_far = is_wide(self.solver, relaxation, math.inf, self.solve_rounded)
+            incumbent = plan_near(self, relaxation) if is_far else None
         cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
         if incumbent is not None and bound >= cutoff:
             self.report(phase, incumbent.objective, min(bound, incumbent.objective))
             return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
-        result = self.solve_integers(phase, cutoff)
+        result = self.solve_integers(phase, cutoff, is_far=is_far)
         if incumbent is None:
             return result
         if result.values is None or result.objective > incumbent.objective:
@@ -278,7 +276,7 @@ class ShockModel(MeasuredModel):
             self._hold_worst_gap()
         self.minimise("gap")
         relaxation = self.solve_relaxed()
-        self.start_by_diving(relaxation)
+        start_by_dive(self, relaxation)
         result = self._improve(self.solve_from_start(), "gap", relaxation.bound)
         if result.status == "infeasible":
             return SearchResult("infeasible", self.builder, history=tuple(self.history))

@@ -56,6 +56,8 @@ RELAXATION = "relaxation"
 NEARLY, BARELY = 0.7, 0.05
 # Linear programmes that one dive solves at most.
 MOST_SOLVES = 40
+# Fractions no further than this from a whole number agree with it; and seconds for what lies near a plan.
+ALIKE, NEARBY_SECONDS = 0.3, 10.0
 
 # Places among the integers, and whether they go up.
 DiveStep = tuple[npt.NDArray[np.intp], bool]
@@ -172,13 +174,16 @@ class ValidInequalities:
             model.bound([self._slack], 0.0, np.inf)
 
 
-def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult) -> Vector | None:
+def dive(
+    model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult, *, opens: bool = False
+) -> Vector | None:
     """Whole numbers that a relaxation leads to.
 
     Args:
         model: its integers are free between their bounds; they are left bounded as at the end of the dive.
         solve: the LP relaxation of the model as it is bounded.
         relaxation: the one to begin with.
+        opens: whether integers go up first, whatever their fractions: each opening saves a plan, and costs its price.
 
     Returns:
         The values of the integers, in their order; None where the dive leads nowhere.
@@ -190,7 +195,7 @@ def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult
         if fractions.max(initial=0.0) <= INTEGRALITY:
             return np.round(values)
         lower, upper = model.lower[places], model.upper[places]
-        for chosen, is_up in _steps(fractions):
+        for chosen, is_up in _steps(fractions, opens):
             if left == 0:
                 return None
             left -= 1
@@ -206,17 +211,41 @@ def dive(model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult
     return None
 
 
-def _steps(fractions: Vector) -> Iterator[DiveStep]:
+def _steps(fractions: Vector, opens: bool) -> Iterator[DiveStep]:
     """What to move, and what else where that leaves no solution."""
     largest = np.array([np.argmax(fractions)])
     nearly = np.flatnonzero(fractions >= NEARLY)
     barely = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= BARELY))
     if len(nearly) > 1:
         yield nearly, True
-    elif not len(nearly) and len(barely):
+    elif not opens and not len(nearly) and len(barely):
         yield barely, False
     yield largest, True
     yield largest, False
+
+
+def start_by_dive(model: "ShockModel", relaxation: SolveResult, *, opens: bool = False) -> None:
+    """Start from whole numbers that an LP relaxation leads to, if to any."""
+    if relaxation.values is not None and not model.excuses.is_used:
+        model.release_integers()
+        whole = dive(model.solver, model.solve_relaxed, relaxation, opens=opens)
+        model.start = model.start if whole is None else whole
+
+
+def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | None:
+    """A plan that a relaxation leads to, improved as in RINS: what both agree on is kept; None where there is none."""
+    start_by_dive(model, relaxation, opens=True)
+    found = model.solve_from_start()
+    model.release_integers()
+    if found is None or found.values is None or relaxation.values is None:
+        return None
+    whole, places = model.integers_in(found.values), model.solver.integers
+    alike = np.abs(whole - model.integers_in(relaxation.values)) <= ALIKE
+    model.solver.bound(places[alike], whole[alike], whole[alike])
+    with model.clock.hurried(NEARBY_SECONDS):
+        near = model.solver.solve(cutoff=found.objective - model.noticeable(found.objective))
+    model.release_integers()
+    return found if near.values is None or near.objective >= found.objective else replace(near, bound=-math.inf)
 
 
 @dataclass(frozen=True)

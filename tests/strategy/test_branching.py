@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms.benders_loop import MasterRelaxations
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.problem import Hints, SearchResult
-from optimizer.algorithms.relaxation import dive
+from optimizer.algorithms.relaxation import dive, plan_near
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings, SolveResult, highs_tree
 from optimizer.solver.highs import DUAL, PRIMAL
@@ -190,6 +190,18 @@ def test_a_dive_goes_up_then_down_then_gives_up(
     assert relaxation.objective == pytest.approx(60 + 0.6 * fixed_cost)
     found = dive(run.solver, run.solve_relaxed, relaxation)
     assert (None if found is None else found.tolist()) == whole
+
+
+@pytest.mark.parametrize(("budget", "cost"), [(None, 160), (150, None)])
+def test_a_plan_near_a_relaxation_is_one_that_its_openings_pay(budget: float | None, cost: float | None) -> None:
+    # The relaxation opens 0.6 of the plant: all of it serves 60 t for 160 USD, of which a budget of 150 is short.
+    instance = with_budget(country(100), budget)
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    relaxation = run.solve_relaxation()
+    found = plan_near(run, relaxation)
+    assert (None if found is None else found.objective) == (None if cost is None else pytest.approx(cost))
+    # The integers are free again.
+    assert run.solve_relaxed().objective == pytest.approx(relaxation.objective)
 
 
 def test_the_least_gap_of_a_budget_is_found_from_a_dive() -> None:
