@@ -25,6 +25,7 @@ splits the plans evenly, and a precedence constraint between two options is one 
 
     f[t]   fill       t    bought in period t, in years earliest … latest
     k[t]   stock      t    held at the end of period t                        k[−1] = initial
+    e[t]   surcharge  t    the rise of the price with f, in t at `price`      ψ: `optimizer.network.process`
 
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
@@ -169,7 +170,7 @@ class Lever(Described):
 
     @property
     def capex_group(self) -> str | None:
-        """The options that its capex is comparable with; None where it is with none."""
+        """The group of options whose capex `check` compares with its own; None where it is in none."""
         return None
 
     @classmethod

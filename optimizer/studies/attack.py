@@ -92,8 +92,8 @@ def withstand(
         listener: receives every step of the search.
 
     Returns:
-        The result, audited. Where floors cannot all be kept, its plan has the least sum of the listed shocks' gaps and
-        the worst attack's.
+        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed shocks
+        and of the worst attack at each start.
 
     Raises:
         InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
@@ -113,7 +113,7 @@ def withstood(
     load_seconds: float = 0.0,
     histories: BranchingHistories | None = None,
 ) -> Withstood:
-    """The same, with the oracle and the attacks that shaped the plan.
+    """Do as `withstand`, and give the oracle and the attacks that shaped the plan.
 
     `histories` is what branching gained, for searches that share it.
     """

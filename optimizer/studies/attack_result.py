@@ -110,10 +110,10 @@ class AttackResult:
         result: the plan; its `adversary` is None where it was given.
         instance: the plan's, without attacks among its shocks.
         method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
-        shaping: the attacks that shaped it, the dearest without a plan first; none for a saved plan.
+        shaping: the attacks that shaped it, the largest gap without a plan first; none for a saved plan.
         deterred: attacks that the plan deters, and what each would do; the largest gap first.
         starts: every start of the adversary.
-        worst: see the module; None where nothing it can afford leaves anything unserved, or it was not computed.
+        worst: see `optimizer.studies.attack`; None where nothing it can afford leaves anything unserved, or it was not computed.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
         measure: what costs are measured by; None without a plan that was solved for.
