@@ -92,8 +92,8 @@ def withstand(
         listener: receives every step of the search.
 
     Returns:
-        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed shocks
-        and of the worst attack at each start.
+        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed
+        shocks and of the worst attack at each start.
 
     Raises:
         InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.

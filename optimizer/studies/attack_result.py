@@ -113,7 +113,7 @@ class AttackResult:
         shaping: the attacks that shaped it, the largest gap without a plan first; none for a saved plan.
         deterred: attacks that the plan deters, and what each would do; the largest gap first.
         starts: every start of the adversary.
-        worst: see `optimizer.studies.attack`; None where nothing it can afford leaves anything unserved, or it was not computed.
+        worst: see `studies.attack`; None where nothing it can afford leaves anything unserved, or it was not computed.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
         measure: what costs are measured by; None without a plan that was solved for.
