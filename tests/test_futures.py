@@ -181,7 +181,7 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
         return [solve_group(evaluator.executor.memory, each, None) for each in problems]
 
     found = DualDecomposition(model, solve)
-    prices, singles = found._prices(relaxation), [(number,) for number in range(len(instance.tree.futures))]
+    prices, singles = found._multipliers(relaxation), [(number,) for number in range(len(instance.tree.futures))]
     bounds = []
     for groups in (singles, last_parted(instance.tree)):
         by_group = found._solve(groups, prices)

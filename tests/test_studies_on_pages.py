@@ -333,7 +333,7 @@ def test_every_number_of_a_section_is_in_the_json_of_its_command(found: dict[str
 def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     """The figures are those of the tutorial: 43.6M in all, 13.6M of it for the embargo; the plant of 20 t is vital."""
     said = {name: said_in(section_of(each)) for name, each in found.items()}
-    assert said["explain"].startswith("Nothing survives without home magnet plant, magnet reserve.")
+    assert said["explain"].startswith("Each of these is needed to survive: home magnet plant, magnet reserve.")
     assert "without it the plan costs 13.6M USD less" in said["explain"]
     assert "No amount of money" not in said["fails"]
     assert "A budget of 11.5M USD is the least that survives everything." in said["fails"]

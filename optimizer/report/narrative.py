@@ -100,7 +100,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
     text = f"{first}, a survival gap of {si(gaps[worst], result.money, 4)}" if gaps[worst] > 0 else first
-    return f"{text}; then {list_names(rest, OTHER_SHOCKS)}" if rest else text
+    return f"{text}; also {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:

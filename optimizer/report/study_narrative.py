@@ -96,7 +96,7 @@ def _without_options(instance: Instance, found: Explanation) -> str:
     levers = [each for each in found.worths if each.kind == "lever"]
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
     if vital:
-        return f"Nothing survives without {list_names(vital, _NAMES)}."
+        return f"Each of these is needed to survive: {list_names(vital, _NAMES)}."
     spared = "No single option is indispensable"
     dear = max(filter(_is_proven, levers), key=lambda each: each.change or 0.0, default=None)
     if dear is None or not dear.change:

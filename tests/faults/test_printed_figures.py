@@ -111,7 +111,8 @@ def test_a_failure_that_begins_elsewhere_says_from_when() -> None:
     )
     text = printed(survival_tables(instance, result, 110))
     assert "0/75 −75.0" in text
-    assert "from 2027" in text
+    assert "2028" in text
+    assert "(2027 on)" in text
 
 
 def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.Result]) -> None:

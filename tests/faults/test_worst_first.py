@@ -29,14 +29,14 @@ def result(instance: so.Instance) -> so.Result:
 def test_headline_names_the_worst_shock_and_its_gap_first(result: so.Result) -> None:
     # Floors of 30 % in 2027, 50 % in 2028 and 70 % from 2029: 80 t and 140 t below them, at 500k USD each.
     assert [outcome.gap for outcome in result.shocks] == [pytest.approx(40e6), pytest.approx(70e6)]
-    assert plan_headline(result) == "FAILS in 2 of 2 shocks: embargo@2029, a survival gap of 70M USD; then embargo@2027"
+    assert plan_headline(result) == "FAILS in 2 of 2 shocks: embargo@2029, a survival gap of 70M USD; also embargo@2027"
 
 
 def test_others_come_by_their_gaps(result: so.Result) -> None:
     first, second = result.shocks
     six = tuple(replace(first, name=f"s{i}", gap=i * 1e6) for i in range(1, 6))
     said = plan_headline(replace(result, shocks=(*six, second)))
-    assert said == "FAILS in 6 of 6 shocks: embargo@2029, a survival gap of 70M USD; then s5, s4, s3 and 2 more"
+    assert said == "FAILS in 6 of 6 shocks: embargo@2029, a survival gap of 70M USD; also s5, s4, s3 and 2 more"
 
 
 def test_facts_begin_with_the_worst_shock(instance: so.Instance, result: so.Result) -> None:

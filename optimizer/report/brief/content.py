@@ -78,7 +78,7 @@ def confidence_part(
     rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):
         bought = weighted_basis(numbers, spent)
-        rows.append(_basis_row(f"The {bought.numbers:,} of what is bought, by its money", bought))
+        rows.append(_basis_row(f"The {bought.numbers:,} numbers of what is bought, weighted by its outlay", bought))
     columns = (
         FrameColumn("of", "Rests on", is_index=True),
         FrameColumn("source", "a source", "share", "percent"),
@@ -214,7 +214,10 @@ def _price_sentence(result: Result) -> Iterator[str]:
     """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
     *steps, whole = years.beyond(result) or (None,)
     if whole is not None and steps:
-        said = ", ".join(f"{step.part} {si(step.amount, result.money, 2)}" for step in steps)
+        # Parts have the last place of the whole: a reader adds them up.
+        place = 10.0 ** (math.floor(math.log10(abs(whole.amount) or 1.0)) - 2)
+        parts = {step.part: round(step.amount / place) * place for step in steps}
+        said = ", ".join(f"{part} {si(amount, result.money, 6)}" for part, amount in parts.items() if amount)
         yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
 
 

@@ -214,7 +214,7 @@ def _order_rows(
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
     sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
     together = max(texts, key=len, default=())
-    name = f"All decisions ({len(ordered)})"
+    name = f"Due together ({len(ordered)})"
     yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
 
 

@@ -170,7 +170,7 @@ def _order_rows(
         yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
         late = _late_text(instance, result, slips, options_of(orders))
-        yield f"All decisions ({len(orders)})", *order_sums(orders), None, None, None, late
+        yield f"Due together ({len(orders)})", *order_sums(orders), None, None, None, late
 
 
 def _late_text(

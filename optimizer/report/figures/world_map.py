@@ -22,6 +22,7 @@ from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase
 from optimizer.studies.supply_chain import Chain, ChainPlace
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -342,7 +343,7 @@ def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Seq
 
 def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:
     """The figures of each map as a page's table."""
-    head = ["Region", ">Reach the segments, t/yr", ">Not served", f">Spent, {instance.money}", ">Options"]
+    head = ["Region", ">From makers there, t/yr", ">Not served", f">Spent, all years, {instance.money}", ">Options"]
     return [
         {
             "head": head,
@@ -351,9 +352,15 @@ def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, An
                  str(each.options)]
                 for each in shown.regions
             ],
-            "caption": f"{map_words(instance, shown)}. Crossing: "
+            "caption": f"{map_words(instance, shown)}{_unmade_words(shown)}. Crossing: "
             + ("; ".join(f"{region_name(instance, source)} to {region_name(instance, target)} {si(tonnes, 't/yr')}"
                          for source, target, tonnes in shown.flows) or "nothing") + ".",
         }
         for shown in maps
     ]  # fmt: skip
+
+
+def _unmade_words(shown: WorldMap) -> str:
+    """What serves the segments and comes from no maker."""
+    tonnes = shown.served - sum(each.makes for each in shown.regions)
+    return f", {si(tonnes, 't/yr')} from stocks and substitutes" if tonnes > ROUNDING * shown.served else ""

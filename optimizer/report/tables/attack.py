@@ -91,7 +91,7 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
     if least.outlay is None:
         return f"not known: the search was stopped; {bound}"
     proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
-    return f"{si_up(least.outlay, instance.money, 6)} survives every shock and attack ({proven})"
+    return f"{si_up(least.outlay, instance.money, 6)} is enough to survive every shock and attack ({proven})"
 
 
 def _deterred(found: AttackResult) -> str:
@@ -130,14 +130,16 @@ def breaking_attack_text(found: AttackResult) -> str:
         return "no attack budget: with all targets struck at once every floor holds"
     below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
-    return f"{si(breaking.cost, money, 4)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    budget = found.adversary.attack_budget
+    cost = next((t for t in (si(breaking.cost, money, n) for n in range(4, 9)) if t != si(budget, money, 8)), "")
+    return f"{cost or si(breaking.cost, money)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware(found: AttackResult) -> str:
     unaware, money = found.unaware, found.instance.money
     assert unaware is not None
     is_known = unaware.difference.high <= 2.0 * FINEST_SHARE * abs(unaware.cost)
-    saves = "costs no less" if is_known else "costs no less that is proven"
+    saves = "costs no less" if is_known else "is not proven to cost less"
     if unaware.difference.low > 0:
         saves = f"costs {difference_text(unaware.difference).replace('+', '')} {money} less"
     if unaware.worst is None:

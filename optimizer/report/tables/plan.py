@@ -219,7 +219,7 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
-    first = f"{MEANING} Margin in percentage points; then the period below the floor, or the first of several."
+    first = f"{MEANING} Margin in percentage points; then the weakest period below the floor (and since when)."
     cells = [(row, d) for row in rows for d in row.segments]
     said = {
         FOLDED: any(row.fold.is_many for row in rows),
@@ -282,8 +282,9 @@ def _service_text(service: Service) -> Text:
     if service.first_failure is not None:
         # A column is 12 wide.
         figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
+        figures += service.worst_period
         is_first = service.first_failure == service.worst_period
-        figures += service.first_failure if is_first else f"from {service.first_failure}"
+        figures += "" if is_first else f"\n({service.first_failure} on)"
     return Text(figures, style=SERVICE_STYLES[standing(service)])
 
 
