@@ -199,6 +199,18 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert part(brief, "worst")["sentences"][0] == "embargo (2027 to 2028)."
 
 
+def test_parts_of_a_price_are_as_exact_as_the_price(tiny: so.Instance, result: so.Result) -> None:
+    # 30.71 + 9.74 + 36.76 + 6.66 + 1.03 = 84.90 beyond the 30 of the no-shock plan; to a tenth the parts add up.
+    more = {"capex": 30.71e6, "fixed cost": 9.74e6, "stock purchases": 36.76e6, "stock holding": 6.66e6}
+    costs = {**more, "operation": 31.03e6}
+    dear = replace(result, costs=costs, total_cost=sum(costs.values()), price_of_survival=84.9e6)
+    said = part(make_brief(tiny, dear), "money")["sentences"][1]
+    assert said == (
+        "The 84.9M USD that it costs more, in present value: capex 30.7M USD, fixed cost 9.7M USD, "
+        "stock purchases 36.8M USD, stock holding 6.7M USD, operation 1M USD."
+    )
+
+
 def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, result: so.Result) -> None:
     parts = make_brief(tiny, result).to_dict()["parts"]
     assert "--quick" in parts["orders"]["missing"]

@@ -183,7 +183,7 @@ def dive(
         model: its integers are free between their bounds; they are left bounded as at the end of the dive.
         solve: the LP relaxation of the model as it is bounded.
         relaxation: the one to begin with.
-        opens: whether integers go up first, whatever their fractions: each opening saves a plan, and costs its price.
+        opens: whether integers go up wherever that leaves a solution: openings cost money, but serve demand.
 
     Returns:
         The values of the integers, in their order; None where the dive leads nowhere.

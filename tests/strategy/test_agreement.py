@@ -17,6 +17,7 @@ from optimizer.solver import Clock, Progress, Settings
 from optimizer.solver.base import StrategyName
 from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 from tests.strategies import SHOCK, instances
+from tests.strategy.test_benders import starts
 
 CASES = Path(__file__).parents[1] / "cases"
 ANSWERS = json.loads((CASES / "answers.json").read_text())
@@ -56,23 +57,7 @@ def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) ->
 
 def forty_starts(probability: float = 0.0) -> so.Instance:
     """Forty starts of one embargo. The floor is the same in all of them, so a reserve for one serves them all."""
-    return so.read(
-        {
-            "horizon": {"start": 2026, "end": 2036, "step": "quarter"},
-            "commodities": {"magnet": {}},
-            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
-            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
-            "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50}},
-            "shocks": {
-                "embargo": {
-                    "start": [f"{year}Q{quarter}" for year in range(2027, 2037) for quarter in (1, 2, 3, 4)],
-                    "months": 12,
-                    "probability": probability,
-                    "cuts": [{"region": "rival", "severity": 1}],
-                }
-            },
-        }
-    )
+    return so.read(starts(probability, None, end=2036, last=2036))
 
 
 def test_rounds_hold_few_shocks_and_are_told() -> None:

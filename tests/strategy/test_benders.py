@@ -19,17 +19,17 @@ CASES = Path(__file__).parents[1] / "cases"
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def starts(probability: float, budget: float | None) -> dict[str, Any]:
-    """Twelve starts of one embargo; a reserve at 50 a tonne, going short costs 1000."""
+def starts(probability: float, budget: float | None, *, end: int = 2029, last: int = 2028) -> dict[str, Any]:
+    """Starts of an embargo in each quarter from 2027 to a last year; a reserve at 50 a tonne, a t short costs 1000."""
     return {
-        "horizon": {"start": 2026, "end": 2029, "step": "quarter"},
+        "horizon": {"start": 2026, "end": end, "step": "quarter"},
         "commodities": {"magnet": {}},
         "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 10}},
         "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1000}},
         "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 50}},
         "shocks": {
             "embargo": {
-                "start": [f"{year}Q{quarter}" for year in range(2027, 2029) for quarter in (1, 2, 3, 4)],
+                "start": [f"{year}Q{quarter}" for year in range(2027, last + 1) for quarter in (1, 2, 3, 4)],
                 "months": 12,
                 "probability": probability,
                 "cuts": [{"region": "rival", "severity": 1}],

@@ -214,10 +214,11 @@ def _price_sentence(result: Result) -> Iterator[str]:
     """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
     *steps, whole = years.beyond(result) or (None,)
     if whole is not None and steps:
-        # Parts have the last place of the whole: a reader adds them up.
-        place = 10.0 ** (math.floor(math.log10(abs(whole.amount) or 1.0)) - 2)
-        parts = {step.part: round(step.amount / place) * place for step in steps}
-        said = ", ".join(f"{part} {si(amount, result.money, 6)}" for part, amount in parts.items() if amount)
+        # Parts are as exact as the whole, which has three digits: a reader adds them up.
+        power = [math.floor(math.log10(abs(step.amount) or 1.0)) for step in (whole, *steps)]
+        digits = [max(2, 3 + own - power[0]) for own in power[1:]]
+        parts = zip(steps, digits, strict=True)
+        said = ", ".join(f"{step.part} {si(step.amount, result.money, number)}" for step, number in parts)
         yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
 
 

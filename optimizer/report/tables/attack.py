@@ -130,9 +130,10 @@ def breaking_attack_text(found: AttackResult) -> str:
         return "no attack budget: with all targets struck at once every floor holds"
     below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
-    budget = found.adversary.attack_budget
-    cost = next((t for t in (si(breaking.cost, money, n) for n in range(4, 9)) if t != si(budget, money, 8)), "")
-    return f"{cost or si(breaking.cost, money)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    # As many digits as tell it from what the adversary has.
+    budget, costs = found.adversary.attack_budget, [si(breaking.cost, money, digits) for digits in range(4, 9)]
+    cost = next((text for text in costs if text != si(budget, money, 8)), costs[0])
+    return f"{cost}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware(found: AttackResult) -> str:
