@@ -383,9 +383,9 @@ def search_plan(
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
     if adversary:
-        from optimizer.studies.attack import withstood
+        from optimizer.studies.attack import search_robust
 
-        return withstood(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+        return search_robust(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
     from optimizer.studies.solve import solve_instance
 
     return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)

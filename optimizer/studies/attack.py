@@ -66,7 +66,7 @@ from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
-class Withstood:
+class RobustOutcome:
     """A plan that was made against an adversary."""
 
     result: Result  # the plan, audited; its instance lists the attacks that shaped it
@@ -100,10 +100,10 @@ def withstand(
         AuditError, SolverError, ValueError: as for `solve`.
     """
     settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
-    return withstood(made.instance, None, settings, settings.clock(), listener, made.notes).result
+    return search_robust(made.instance, None, settings, settings.clock(), listener, made.notes).result
 
 
-def withstood(
+def search_robust(
     instance: Instance,
     budget: float | None,
     settings: Settings,
@@ -112,7 +112,7 @@ def withstood(
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
     histories: BranchingHistories | None = None,
-) -> Withstood:
+) -> RobustOutcome:
     """Do as `withstand`, and give the oracle and the attacks that shaped the plan.
 
     `histories` is what branching gained, for searches that share it.
@@ -122,38 +122,40 @@ def withstood(
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
             evaluator.histories = histories
-            fought = robust_plan(instance, settings, clock, listener, evaluator)
+            robust = robust_plan(instance, settings, clock, listener, evaluator)
             notes = (*notes, *evaluator.notes)
-        shaped = shape(instance, fought, fought.solved.builder)
-        with open_evaluator(shaped.instance, settings, None) as evaluator:
-            result = conclude(shaped.instance, settings, clock, timer, fought.solved, evaluator, notes, shaped.faced)
-    return Withstood(result, fought.oracle, shaped.attacks, shaped.deterred)
+        attacked = attacked_instance(instance, robust, robust.solved.builder)
+        with open_evaluator(attacked.instance, settings, None) as evaluator:
+            result = conclude(
+                attacked.instance, settings, clock, timer, robust.solved, evaluator, notes, attacked.faced
+            )
+    return RobustOutcome(result, robust.oracle, attacked.attacks, attacked.deterred)
 
 
 @dataclass(frozen=True)
-class Shaped:
+class AttackedInstance:
     """An instance in which the attacks on a plan that matter are shocks beside the listed ones."""
 
     instance: Instance
     attacks: tuple[Attack, ...]  # those that shaped the plan or still break it, and are not deterred
-    deterred: tuple[Attack, ...]  # as in `Withstood`
+    deterred: tuple[Attack, ...]  # as in `RobustOutcome`
     faced: Faced  # the adversary, for a result
 
 
-def shape(instance: Instance, fought: RobustPlan, builder: ModelBuilder) -> Shaped:
+def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuilder) -> AttackedInstance:
     """The instance of a plan, or of one future under a joint plan, with the attacks on it among its shocks.
 
     `builder` is the part of the model that belongs to it.
     """
-    attacks, deterred = fought.attacks, tuple[Attack, ...]()
-    if fought.solved.values is not None:
-        plan = read_plan(instance, builder, fought.solved.values.tolist())
-        worst = (each.attack for each in worst_attacks(fought.oracle, plan))
+    attacks, deterred = robust.attacks, tuple[Attack, ...]()
+    if robust.solved.values is not None:
+        plan = read_plan(instance, builder, robust.solved.values.tolist())
+        worst = (each.attack for each in worst_attacks(robust.oracle, plan))
         attacks = (*attacks, *(attack for attack in worst if attack not in attacks))
-        columns = fought.solved.values[own_columns(fought.oracle.programmes.plan, builder)]
-        deterred = deterred_attacks(fought.oracle, columns, fought.deterred)
-    faced = _describe_adversary(fought.oracle, attacks, deterred)
-    return Shaped(with_attacks(instance, attacks), attacks, deterred, faced)
+        columns = robust.solved.values[own_columns(robust.oracle.programmes.plan, builder)]
+        deterred = deterred_attacks(robust.oracle, columns, robust.deterred)
+    faced = _describe_adversary(robust.oracle, attacks, deterred)
+    return AttackedInstance(with_attacks(instance, attacks), attacks, deterred, faced)
 
 
 def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
@@ -168,7 +170,7 @@ def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
 
 def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
     """At each start where an attack that it can afford breaks the plan, the worst one."""
-    found = (oracle.worst(front) for front in oracle.programmes.windows(plan_columns(oracle, plan)))
+    found = (oracle.worst(window) for window in oracle.programmes.windows(plan_columns(oracle, plan)))
     return [worst for worst in found if worst is not None]
 
 
@@ -322,11 +324,11 @@ def attack(
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
         if plan is None:
-            withstanding = withstood(listed, None, own, clock, least.hear, notes, histories=histories)
+            outcome = search_robust(listed, None, own, clock, least.hear, notes, histories=histories)
         else:
-            withstanding, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
+            outcome, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
             notes = (*notes, *fit_notes)
-        attacked = _AttackedPlan(listed, withstanding, own, clock, least.hear, histories)
+        attacked = _AttackedPlan(listed, outcome, own, clock, least.hear, histories)
         with interruptible(clock, listener):
             made = attacked.impact()
             if plan is None and not made.stopped and (listed.events or listed.survival_rules):
@@ -378,12 +380,12 @@ def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, un
         return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))
 
 
-def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[Withstood, tuple[str, ...]]:
+def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
     """A plan that was given, as it stands in the instance, and what there is to say about that."""
     if plan.baseline is None:
         raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
     fit = fit_plan(instance, plan, instance.title)
-    return Withstood(replace(plan, plan=fit.plan, adversary=None), oracle, ()), fit.notes
+    return RobustOutcome(replace(plan, plan=fit.plan, adversary=None), oracle, ()), fit.notes
 
 
 @dataclass
@@ -391,7 +393,7 @@ class _AttackedPlan:
     """One plan while it is attacked; `settings` are those of searches against the adversary."""
 
     instance: Instance
-    withstanding: Withstood
+    outcome: RobustOutcome
     settings: Settings
     clock: Clock
     listener: Listener
@@ -399,17 +401,17 @@ class _AttackedPlan:
 
     def impact(self) -> AttackResult:
         """What attacks do to the plan."""
-        instance, result, oracle = self.instance, self.withstanding.result, self.withstanding.oracle
+        instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
         empty = AttackResult(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
-        attacks = self.withstanding.attacks
+        attacks = self.outcome.attacks
         without, with_plan = (
             attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
         )
         shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         columns = plan_columns(oracle, result.plan)
-        deterred = deterred_attacks(oracle, columns, self.withstanding.deterred)
+        deterred = deterred_attacks(oracle, columns, self.outcome.deterred)
         damages = sorted(attack_damages(instance, result.plan, deterred), key=lambda each: (-each.gap, each.first))
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
@@ -440,7 +442,7 @@ class _AttackedPlan:
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
-        worst = self._damage(found.plan, worst_attack(self.withstanding.oracle, found.plan))
+        worst = self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
@@ -448,11 +450,11 @@ class _AttackedPlan:
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
 
     def _starts(self, plan: Plan) -> list[AttackStart]:
-        rows, oracle = [], self.withstanding.oracle
-        for front in oracle.programmes.windows(plan_columns(oracle, plan)):
-            label = self.instance.horizon.label(front.start)
+        rows, oracle = [], self.outcome.oracle
+        for window in oracle.programmes.windows(plan_columns(oracle, plan)):
+            label = self.instance.horizon.label(window.start)
             self.listener(Progress(task=f"attacks from {label} on"))
-            worst, least = oracle.worst(front), cheapest_violating_attack(oracle, front)
+            worst, least = oracle.worst(window), cheapest_violating_attack(oracle, window)
             rows.append(AttackStart(label, self._damage(plan, worst), self._damage(plan, least)))
         return rows
 
@@ -462,7 +464,7 @@ class _AttackedPlan:
     def _worst_above_floors(self, plan: Plan) -> AttackDamage | None:
         """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
         self.listener(Progress(task="what the attacks leave unserved above the floors"))
-        oracle = self.withstanding.oracle
+        oracle = self.outcome.oracle
         candidates = oracle.undeterred(plan_columns(oracle, plan))
         found = attack_damages(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=lambda damage: damage.damage, default=None)

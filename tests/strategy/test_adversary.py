@@ -22,7 +22,7 @@ EXACT = Settings(mip_gap=0.0)
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-def fought(instance: Instance, oracle: AttackOracle | None = None) -> RobustPlan:
+def robust(instance: Instance, oracle: AttackOracle | None = None) -> RobustPlan:
     return robust_plan(instance, EXACT, Clock(), lambda step: None, oracle=oracle)
 
 
@@ -89,7 +89,7 @@ def test_the_defender_looks_ahead_to_what_is_struck(
 ) -> None:
     instance = so.read(market(attack_budget, works))
     for most in (1000, 0):
-        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
+        found = robust(instance, AttackOracle(instance, EXACT, Clock(), most))
         assert found.solved.status == "optimal"
         assert found.solved.gap == 0.0
         assert found.solved.cost == pytest.approx(cost)
@@ -100,9 +100,9 @@ def test_the_listed_shocks_are_survived_as_well() -> None:
     # Alone the shock asks for 60 - 0.5*100 = 10 t, and east being struck for 20.
     shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}
     instance = so.read(market(3, shocks={"storm": shock}))
-    assert fought(instance).solved.cost == pytest.approx(600)
+    assert robust(instance).solved.cost == pytest.approx(600)
     calmer = so.read(market(1, shocks={"storm": shock}))
-    found = fought(calmer)
+    found = robust(calmer)
     assert (found.attacks, found.solved.cost) == ((), pytest.approx(300))
 
 
@@ -138,7 +138,7 @@ def test_where_floors_fail_the_worst_attack_is_made_as_small_as_it_can_be(most: 
     # alike where 50 − a = 2·(a − 10), a = 70/3; 80000/3 either way. (The sum of both would be least at b = 50, and then
     # it would take 40000.)
     instance = so.read(RIVALS)
-    found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
+    found = robust(instance, AttackOracle(instance, EXACT, Clock(), most))
     assert found.solved.gap == pytest.approx(80_000 / 3)
     assert found.solved.gap_bound == pytest.approx(80_000 / 3)
     assert found.solved.cost == pytest.approx(600)
@@ -151,7 +151,7 @@ def test_gaps_of_several_starts_are_added() -> None:
     data = RIVALS | {"adversary": RIVALS["adversary"] | {"starts": [2026, 2027]}}  # type: ignore[operator]
     for most in (1000, 0):
         instance = so.read(data)
-        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most))
+        found = robust(instance, AttackOracle(instance, EXACT, Clock(), most))
         assert found.solved.gap == pytest.approx(100_000 + 80_000 / 3)
         assert found.solved.gap_bound == pytest.approx(100_000 + 80_000 / 3)
     result = so.withstand(instance, settings=EXACT)
@@ -165,7 +165,7 @@ def test_gaps_of_several_starts_are_added() -> None:
 def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
     # Only x can be stored. Struck y leaves 50 t at 2000, whatever is done; x may leave as much: 0 stored, not 50.
     data = RIVALS | {"options": {"x_store": {"kind": "stockpile", "commodity": "x", "price": 10}}}
-    found = fought(so.read(data))
+    found = robust(so.read(data))
     assert found.solved.gap == pytest.approx(100_000)
     assert found.solved.cost == pytest.approx(0, abs=1e-6)
 
@@ -184,7 +184,7 @@ def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data
     written = with_attacks(instance, every_attack(instance))
     whole = solve_extensive_form(written, EXACT, Clock(), lambda step: None)
     for most in (1000, 0):
-        found = fought(instance, AttackOracle(instance, EXACT, Clock(), most)).solved
+        found = robust(instance, AttackOracle(instance, EXACT, Clock(), most)).solved
         assert found.status == whole.status
         assert (found.gap > 0) == (whole.gap > 0)
         if whole.status == "optimal" and whole.gap <= 0:
@@ -195,7 +195,7 @@ def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data
 @given(besieged())
 def test_with_every_attack_written_out_the_least_gap_is_the_same(data: dict[str, Any]) -> None:
     instance = so.read(data)
-    found, attacks = fought(instance).solved, every_attack(instance)
+    found, attacks = robust(instance).solved, every_attack(instance)
     if not found.gap > 0:
         return
     shocks = with_attacks(instance, attacks).events
@@ -229,7 +229,7 @@ def test_a_richer_adversary_is_never_cheaper_to_face(data: dict[str, Any]) -> No
     poorer = so.read(data)
     assert poorer.adversary is not None
     richer = so.read(data | {"adversary": data["adversary"] | {"attack_budget": poorer.adversary.attack_budget + 3}})
-    one, other = fought(poorer).solved, fought(richer).solved
+    one, other = robust(poorer).solved, robust(richer).solved
     if one.status == other.status == "optimal":
         assert other.gap >= one.gap * (1 - 1e-6) - 1e-3
         # Once a floor is missed that is free to miss, the others that are free need not be kept either.

@@ -61,17 +61,17 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
     plan = some_plan(instance, seed, share)
     oracle = AttackOracle(instance, Settings(), Clock())
     sets = [names for names in subsets(oracle.programmes.names) if names]
-    fronts = oracle.programmes.windows(plan)
-    attacks = [Attack(names, front.start) for front in fronts for names in sets]
+    windows = oracle.programmes.windows(plan)
+    attacks = [Attack(names, window.start) for window in windows for names in sets]
     written = with_attacks(without_shocks(instance), attacks)
     gaps = {
         event.name: gap
         for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)
     }
-    for front in fronts:
-        hurt = oracle.impacts(front, oracle.programmes.sets(sets), front.gap_costs)
+    for window in windows:
+        hurt = oracle.impacts(window, oracle.programmes.sets(sets), window.gap_costs)
         for names, gap in zip(sets, hurt.gap.tolist(), strict=True):
-            assert gap == pytest.approx(gaps[Attack(names, front.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
+            assert gap == pytest.approx(gaps[Attack(names, window.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
 
 
 @FEW
@@ -84,10 +84,10 @@ def test_the_worst_attack_is_the_same_by_programme_by_enumeration_and_among_all_
     tried, programmed = AttackOracle(instance, Settings(), Clock()), AttackOracle(instance, Settings(), Clock(), most=0)
     assert (tried.method, programmed.method) == ("enumeration", "programme")
     affordable = [names for names in subsets(tried.programmes.names) if tried.programmes.adversary.affords(names)]
-    for front in tried.programmes.windows(plan):
-        most = tried.impacts(front, tried.programmes.sets(affordable), front.gap_costs).gap.max()
+    for window in tried.programmes.windows(plan):
+        most = tried.impacts(window, tried.programmes.sets(affordable), window.gap_costs).gap.max()
         for oracle in (tried, programmed):
-            struck = oracle.worst(front)
+            struck = oracle.worst(window)
             assert (struck.gap if struck else 0.0) == pytest.approx(most, rel=1e-5, abs=1e-3)
             assert struck is None or tried.programmes.adversary.affords(struck.attack.targets)
 
@@ -100,10 +100,10 @@ def test_the_cheapest_set_that_breaks_a_plan_is_the_cheapest_of_all_that_do(
     instance = so.read(data)
     oracle = AttackOracle(instance, Settings(), Clock())
     adversary, everything = oracle.programmes.adversary, subsets(oracle.programmes.names)
-    for front in oracle.programmes.windows(some_plan(instance, seed, share)):
-        below = oracle.impacts(front, oracle.programmes.sets(everything), front.floor_costs).below
+    for window in oracle.programmes.windows(some_plan(instance, seed, share)):
+        below = oracle.impacts(window, oracle.programmes.sets(everything), window.floor_costs).below
         breaking = [adversary.price(names) for names, part in zip(everything, below, strict=True) if part > NEGLIGIBLE]
-        found = cheapest_violating_attack(oracle, front)
+        found = cheapest_violating_attack(oracle, window)
         assert (found is None) == (not breaking)
         if found is not None:
             assert adversary.price(found.attack.targets) == pytest.approx(min(breaking))
@@ -154,8 +154,8 @@ def test_a_loop_that_gives_back_more_than_it_takes_has_no_worth_and_is_tried_set
     instance = so.read(ENDLESS)
     assert dual_bounds(instance, {"all": 1000.0}) is None
     plan = some_plan(instance, 1, 1.0)
-    (front,) = AttackOracle(instance, Settings(), Clock()).programmes.windows(plan)
-    one, other = (AttackOracle(instance, Settings(), Clock(), most).worst(front) for most in (1000, 0))
+    (window,) = AttackOracle(instance, Settings(), Clock()).programmes.windows(plan)
+    one, other = (AttackOracle(instance, Settings(), Clock(), most).worst(window) for most in (1000, 0))
     assert one is not None
     assert other is not None
     # The works keep 20 t of the 50 that the floor asks for: 30 t at 1000; nothing beside it does more.

@@ -33,7 +33,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.attack import shape, withstood
+from optimizer.studies.attack import attacked_instance, search_robust
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.tolerances import EXACT_GAP
@@ -93,7 +93,7 @@ def solve(
         raise InstanceError([Finding(instance.title, None, place, what, cure)])
     clock = settings.clock()
     if adversary:
-        return withstood(made.instance, None, settings, clock, listener, made.notes).result
+        return search_robust(made.instance, None, settings, clock, listener, made.notes).result
     return solve_instance(made.instance, settings, clock, listener, notes=made.notes)
 
 
@@ -205,7 +205,7 @@ class _Search:
     def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
         """The best plan, against the adversaries where there are oracles of them."""
         if self.oracles is not None:
-            return self._withstood(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
+            return self._search_robust(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.shocks)
         plans = tuple(each.plan for each in alone if each.plan is not None)
         hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
@@ -213,7 +213,7 @@ class _Search:
         solved = best_plan(self.instance, *known, problem, self.evaluator, hints)
         return RobustPlans(solved, (None,) * len(self.tree.futures))
 
-    def _withstood(
+    def _search_robust(
         self,
         instance: Instance,
         settings: Settings,
@@ -280,7 +280,7 @@ class _Search:
 
         instance = future.instance.by_expected_cost()
         evaluator = self.evaluator.futures[number]
-        found = self._withstood(instance, self._settings_alone, evaluator, oracles, report)
+        found = self._search_robust(instance, self._settings_alone, evaluator, oracles, report)
         return Alone.of(instance, found.solved)
 
     def _checked(self, number: int, alone: Alone) -> Alone:
@@ -311,10 +311,10 @@ class _Search:
 
     def _conclude(self, number: int, future: Future, found: RobustPlans) -> Result:
         """One future under the plan, as a result of its own; attacks on it are among its shocks."""
-        solved, attacked = found.solved, found.attacked[number]
+        solved, robust = found.solved, found.attacked[number]
         submodel = solved.builder.submodels[number]
-        shaped = None if attacked is None else shape(future.instance, attacked, submodel)
-        instance, faced = (future.instance, None) if shaped is None else (shaped.instance, shaped.faced)
+        attacked = None if robust is None else attacked_instance(future.instance, robust, submodel)
+        instance, faced = (future.instance, None) if attacked is None else (attacked.instance, attacked.faced)
         own = replace(
             solved,
             status="optimal",
@@ -330,7 +330,7 @@ class _Search:
             granted=None if solved.granted is None else self._granted(number, solved.granted),
         )
         frame = run_record(instance, self.settings, self.clock, own, ())
-        with open_evaluator(instance, self.settings, self.evaluator.futures[number] if shaped is None else None) as e:
+        with open_evaluator(instance, self.settings, self.evaluator.futures[number] if attacked is None else None) as e:
             result, report = PlanConclusion(instance, self.settings, self.clock, own, e, frame, faced, None).audited()
         # Nothing is proven of this future's own least cost.
         count = len(self.tree.futures)
