@@ -131,6 +131,13 @@ def test_every_study_has_frames() -> None:
     assert "budget" in explained.frames.repairs.index.get_level_values("kind")
 
 
+@pytest.mark.parametrize("row", [("a",), ("a", 1.0, 2.0)])
+def test_a_row_has_a_value_for_every_column(row: tuple[object, ...]) -> None:
+    columns = [FrameColumn("plan"), FrameColumn("cost")]
+    with pytest.raises(ValueError, match=rf"frame plans: a row has {len(row)} values for 2 columns \(plan, cost\)"):
+        Frame.of_rows("plans", "Plans", columns, [("b", 3.0), row])
+
+
 def test_a_column_without_a_value_is_left_out_and_a_zero_is_a_value() -> None:
     columns = [FrameColumn(name) for name in ("plan", "none", "text", "zero")]
     frame = Frame.of_rows("plans", "Plans", columns, [("a", None, "", 0.0), ("b", None, "", 0.0)])

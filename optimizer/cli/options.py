@@ -75,7 +75,7 @@ class Changes:
         """The options of the changes on the command line, such as ``--budget``."""
         order = ("budget", "without", "force", "future", "scenario", "set_")
         names = [*order, *(part.name for part in fields(self) if part.name not in order)]
-        return [f"--{name.rstrip('_')}" for name in names if getattr(self, name)]
+        return [f"--{name.rstrip('_').replace('_', '-')}" for name in names if getattr(self, name)]
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,16 @@ class Frame:
     def of_rows(
         cls, name: str, title: str, columns: Sequence[FrameColumn], rows: Iterable[Sequence[Any]], note: str = ""
     ) -> "Frame":
-        """A frame from its rows."""
+        """A frame from its rows, each with a value for every column, in the order of the columns.
+
+        Raises:
+            ValueError: a row has more values than there are columns, or fewer.
+        """
         some = list(rows)
+        for row in some:
+            if len(row) != len(columns):
+                names = ", ".join(column.name for column in columns)
+                raise ValueError(f"frame {name}: a row has {len(row)} values for {len(columns)} columns ({names})")
         values = tuple([row[j] for row in some] for j in range(len(columns)))
         return cls(name, title, tuple(columns), values, note)
 

@@ -102,8 +102,9 @@ def alternatives(
 
     Raises:
         AuditError: a plan and its figures disagree.
+        InstanceError: a scenario that the instance does not have.
         SolverError: the solver failed.
-        ValueError: `within` is neither a share nor money, a budget is no amount of money, or a scenario is not there.
+        ValueError: `within` is neither a share nor money, or a budget is no amount of money.
 
     Example:
         >>> import optimizer as so

@@ -323,9 +323,10 @@ def discover(
 
     Raises:
         PlanFileError: the result holds no plan.
-        InstanceError: the plan cannot stand in the instance, nothing in it is uncertain, or there is no shock.
+        InstanceError: the plan cannot stand in the instance, nothing in it is uncertain, there is no shock, or no such
+            scenario.
         MissingExtraError: the extra `sensitivity` is not installed.
-        ValueError: samples or seed out of range, or there is no such scenario.
+        ValueError: samples or seed out of range.
         WorkerError: a process died.
 
     Example:

@@ -57,36 +57,33 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
 
     `capex` is what is spent, undiscounted: capex and fixed cost, of a stockpile all purchases.
     """
-    money, spent = result.money, result.outlay
+    money, spent, horizon = result.money, result.outlay, instance.horizon
+
+    def lead_time(each: Purchase) -> float | None:
+        return None if each.purchases else (each.first - each.t) * horizon.months
+
     columns = (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
-        FrameColumn("year", form="year", is_shown=False),
-        FrameColumn("period", "Decided", form="period", is_index=True),
+        FrameColumn("year", form="year", is_shown=False, of=lambda each: horizon.year(each.t)),
+        FrameColumn("period", "Decided", form="period", is_index=True, of=lambda each: each.decided),
         FrameColumn("on_line", form="period"),
         FrameColumn("size", form="amount"),
-        FrameColumn("unit", "Unit of size", is_shown=False),
-        FrameColumn("capex", "Spent", money, "amount"),
-        FrameColumn("outlay", unit=money, form="amount", is_shown=False),
-        FrameColumn("outlay_share", "Of outlay", "share", form="percent"),
-        FrameColumn("region", form="region", is_shown=False),
-        FrameColumn("lead_time", unit="months", form="amount", is_shown=False),
-        FrameColumn("ramp", is_shown=False),
+        FrameColumn("unit", "Unit of size", is_shown=False, of=lambda each: size_unit(instance, each.option)),
+        FrameColumn("capex", "Spent", money, "amount", of=lambda each: each.paid),
+        FrameColumn("outlay", unit=money, form="amount", is_shown=False, of=lambda each: each.counted),
+        FrameColumn(
+            "outlay_share", "Of outlay", "share", "percent", of=lambda each: each.counted / spent if spent > 0 else None
+        ),
+        FrameColumn("region", form="region", is_shown=False, of=lambda each: each.region or None),
+        FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
+        FrameColumn("ramp", is_shown=False, of=lambda each: _ramp(instance, each)),
         FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
         FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
-    horizon = instance.horizon
-    rows = (
-        (each.option, each.kind, horizon.year(each.t), each.decided, each.on_line, each.size,
-         size_unit(instance, each.option), each.paid,
-         each.counted, each.counted / spent if spent > 0 else None, each.region or None,
-         None if each.purchases else (each.first - each.t) * horizon.months, _ramp(instance, each), each.without_shocks,
-         each.forced)
-        for each in purchases(instance, result)
-    )  # fmt: skip
     note = "Spent: capex and one-off fixed cost. A stockpile is filled from Decided to On line: "
     note += "Size is its largest stock, Spent all purchases."
-    return Frame.of_rows("builds", "Plan", columns, rows, note)
+    return Frame.of_items("builds", "Plan", purchases(instance, result), columns, note)
 
 
 def _ramp(instance: Instance, purchase: Purchase) -> str | None:
@@ -217,14 +214,13 @@ def limits(result: Result) -> Frame:
     """One row a limit that binds, and the most that one step of it can save."""
     saved = "cost" if result.survival_gap == 0 else "cost and gap" if result.has_priced_gaps else "gap"
     columns = (
-        FrameColumn("limit", is_index=True),
+        FrameColumn("limit", is_index=True, of=lambda price: price.what),
         FrameColumn("step", form="word"),
-        FrameColumn("saving", f"Saves {saved} up to", result.money, "amount"),
+        FrameColumn("saving", f"Saves {saved} up to", result.money, "amount", of=lambda price: price.worth),
     )
-    rows = ((price.what, price.step, price.worth) for price in result.binding)
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."
-    return Frame.of_rows("limits", "What binds", columns, rows, note)
+    return Frame.of_items("limits", "What binds", result.binding, columns, note)
 
 
 def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:

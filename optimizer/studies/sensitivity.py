@@ -141,10 +141,10 @@ def sensitivity(
         most: so many numbers are solved for at their ends, those with the largest first-order effect; None for all.
 
     Raises:
-        WorkerError: a process died.
+        InstanceError: a scenario that the instance does not have.
         SolverError: the solver failed.
-        ValueError: fewer samples than can be judged, a budget that is no amount of money, or a scenario that there
-            is not.
+        ValueError: fewer samples than can be judged, or a budget that is no amount of money.
+        WorkerError: a process died.
 
     Example:
         >>> import optimizer as so

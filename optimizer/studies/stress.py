@@ -152,8 +152,8 @@ def stress(
 
     Raises:
         PlanFileError: the result holds no plan.
-        InstanceError: the plan cannot stand in the instance, or there is no shock to draw from.
-        ValueError: samples or seed out of range, or there is no such scenario.
+        InstanceError: the plan cannot stand in the instance, or there is no shock to draw from, or no such scenario.
+        ValueError: samples or seed out of range.
         WorkerError: the cluster cannot be reached.
 
     Example:

@@ -49,7 +49,7 @@ LONG_MONTHS = 120.0
 
 @dataclass(frozen=True)
 class Chokepoint:
-    """Something that can be cut: all of a builder in a region, a process, what a shock or a rule of the policy cuts."""
+    """Something that can be cut: all of a stage in a region, a process, what a shock or a rule of the policy cuts."""
 
     name: str
     kind: ChokepointKind
@@ -153,9 +153,9 @@ def time_to_survive(
         Every chokepoint with its months, the least time first.
 
     Raises:
+        InstanceError: a scenario that the instance does not have.
         PlanFileError: the plan is not one of this instance.
         SolverError: the solver failed.
-        ValueError: there is no such scenario.
 
     Example:
         >>> import optimizer as so
@@ -194,14 +194,14 @@ def _with_plan(
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
-    """Each region and builder with an existing process, each process, the cuts of each listed shock and of each rule.
+    """Each region and stage with an existing process, each process, the cuts of each listed shock and of each rule.
 
     Events of one shock that cut the same are one chokepoint. Samples of ensembles are none.
     """
     stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
-    for region, builder in stages:
-        if region and builder:
-            yield _whole(f"{region} / {builder}", "stage", region=(region,), stage=(builder,))
+    for region, stage in stages:
+        if region and stage:
+            yield _whole(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
     for p in instance.processes:
         yield _whole(p, "process", process=(p,))
     yield from _of_shocks(instance)
