@@ -44,7 +44,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 # Shocks that are added in a round.
 ADDED = 4
 # Where floors fail, one model holds all shocks that count if their recourse has no more rows than this. It takes
-# as long as Benders decomposition at 3,000 to 6,000 rows, and three times as long at 16,000; with 200 it may take a tenth.
+# as long as Benders decomposition at 3,000 to 6,000 rows, and three times as long at 16,000; with 200 perhaps a tenth.
 FEW_ROWS = 4_000
 
 
