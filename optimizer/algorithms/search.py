@@ -66,7 +66,7 @@ class Checkpoint:
         CheckpointError: the folder cannot be used.
     """
 
-    def __init__(self, folder: str, instance: Instance, settings: Settings) -> None:
+    def __init__(self, folder: str | Path, instance: Instance, settings: Settings) -> None:
         matter = (settings.solver, settings.mip_gap, settings.strategy, settings.seed, settings.threads)
         # The futures of a changed instance may differ from what its questions say.
         futures = [] if instance.tree.is_single else [future.instance.to_dict() for future in instance.tree.futures]

@@ -20,10 +20,10 @@ def command(
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md
     """
+    from optimizer import arguments
     from optimizer.io.load import FORMS, convert_file
 
-    if target.suffix.lower() not in FORMS:
-        raise typer.BadParameter(f"write a name that ends in {', '.join(FORMS)}.", param_hint="TARGET")
+    arguments.file_path("TARGET", target, FORMS)
     if target.exists() and (not overwrite or target.resolve() == source.resolve()):
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")

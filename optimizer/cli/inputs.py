@@ -99,13 +99,14 @@ def change_instance(
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
-    from optimizer.instance.edits import judged_alone, scenario_names
+    from optimizer import arguments
+    from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     with _no_plan(file):
         given, warnings, document = inspect_document(file, changes.set_ or ())
-    names = scenario_names(given, changes.scenario or ())
+    names = arguments.names("scenario", changes.scenario or (), given.scenarios, SOME_NAME)
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
     _refuse_left_out(made.instance, [option for option, *_ in force])
     if not (takes_futures or common.understands_futures()):

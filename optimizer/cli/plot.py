@@ -153,10 +153,11 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:
     """Refuse, as usage, a kind or a form of picture that does not exist, and an option of another kind."""
+    from optimizer import arguments
+
     if kind not in _KINDS:
         raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
-    if output.suffix.lower() not in _FORMATS:
-        raise typer.BadParameter(f"write a name that ends in {', '.join(_FORMATS)}.", param_hint="--output")
+    arguments.file_path("output", output, _FORMATS)
     for option, value in chosen.items():
         if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
             *others, last = _KINDS_OF_OPTION[option]

@@ -20,9 +20,10 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from optimizer.arguments import several
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.horizon import Horizon
-from optimizer.instance.document import Document, longest_key, parse, parse_value, walk
+from optimizer.instance.document import Document, longest_key, parse, parse_value, walk, with_text_keys
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch
 from optimizer.instance.schema import Answer, Instance
 from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
@@ -41,6 +42,21 @@ NOUNS = {
     "ensembles": "ensemble",
     "futures": "question",
 }
+
+
+# Assignments such as ``demands.ev_motors.survival=0.6``, one or several, or values by path.
+OverridesLike = str | Iterable[str] | Mapping[str, Any]
+
+
+def assignments(overrides: OverridesLike) -> list[str]:
+    """OverridesLike as assignments; a value of a mapping is written as JSON.
+
+    Raises:
+        ArgumentError: they are neither texts nor a mapping.
+    """
+    if isinstance(overrides, Mapping):
+        return [f"{path}={json.dumps(with_text_keys(value), default=str)}" for path, value in overrides.items()]
+    return several("overrides", overrides, str, "KEY=VALUE")
 
 
 def apply_override(document: Document, assignment: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from optimizer import arguments
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
@@ -60,7 +61,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         InstanceError: every word that is neither an option nor a kind.
     """
     require_instance(instance)
-    named = _options_by_word(instance, [words] if isinstance(words, str) else words)
+    named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
     notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
     gone = {o for options in named.values() for o in options}
     while more := options_left_without(instance, Removed(frozenset(gone))):
@@ -88,7 +89,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _unknown(instance: Instance, word: str) -> Finding:
     cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
-    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
+    return Finding(f"--without {word or '""'}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
 def coalition(instance: Instance, names: Collection[str]) -> Instance:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer import arguments
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.solving import open_evaluator
@@ -165,6 +166,7 @@ def stress(
     """
     began, clock = time.perf_counter(), Clock()
     require_plan(result)
+    arguments.function("listener", listener)
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from optimizer import arguments
 from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
@@ -168,7 +169,8 @@ def explain(
         >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
         [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
-    settings = (settings or Settings()).with_default_gap(GAP_SHARE)
+    settings = Settings.chosen(settings, GAP_SHARE)
+    arguments.function("on_part", on_part)
     made = apply_arguments(instance, budget=budget, scenario=scenario)
     instance, notes = made.instance, (*notes, *made.notes)
     clock = settings.clock()
