@@ -441,4 +441,4 @@ def test_an_algorithm_has_the_name_of_the_field_and_that_of_before(name: str, be
 def test_an_algorithm_that_does_not_exist_is_refused() -> None:
     done = CliRunner().invoke(app, ["solve", TINY, "--strategy", "simplex"], env={"COLUMNS": "120"})
     assert done.exit_code == 2
-    assert "write one of auto, extensive-form, constraint-generation, benders." in done.output
+    assert "write one of auto, extensive-form, constraint-generation or benders." in done.output

@@ -15,12 +15,11 @@ stack in the order given.
 
 import json
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import arguments
-from optimizer.arguments import ArgumentError
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
@@ -36,6 +35,7 @@ from optimizer.instance.overrides import (
     assign,
     clashes,
     find_ways,
+    forced_sizes,
     scenario_edits,
     unknown_scenario,
 )
@@ -179,22 +179,12 @@ def forcing(
         {'plant': {2027: 40.0}}
     """
     require_instance(instance)
-    listed = list(_each_size(sizes))
+    listed = forced_sizes(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in listed]
     document = as_document(instance.to_dict(), " ".join(sources))
     for (o, year, size), source in zip(listed, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
     return check_document(document)[0] if listed else instance
-
-
-def _each_size(sizes: Any) -> Iterator[tuple[str, int, float]]:
-    try:
-        if isinstance(sizes, Mapping):
-            sizes = [(o, *pair) for o, by_year in sizes.items() for pair in by_year.items()]
-        for o, year, size in sizes:
-            yield str(o), int(year), float(size)
-    except (AttributeError, TypeError, ValueError):
-        raise ArgumentError("sizes", sizes, 'write [("plant", 2027, 40)], or {"plant": {2027: 40}}.') from None
 
 
 def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
@@ -432,9 +422,10 @@ def apply_arguments(
     *,
     budget: MoneyLike | None = None,
     scenario: ScenarioNames | None = None,
+    notes: Sequence[str] = (),
     takes: Literal["one future", "futures", "futures and measures"] = "one future",
 ) -> Edited:
-    """The instance under scenarios of its own and another budget, with notes on both.
+    """The instance under scenarios of its own and another budget, with notes on both behind those of the caller.
 
     Where two of them set the same number to different values the later one holds; that is a Python warning, and is
     among the notes. Without measures it is `judged_alone`.
@@ -454,7 +445,8 @@ def apply_arguments(
         changed = with_budget(changed, limit)
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
-    made = Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
+    said = arguments.several("notes", notes, str, "a text")
+    made = Edited(changed, (*said, *scenario_notes(instance, names), *map(str, found)))
     if changed.futures and takes == "one future":
         cure = "Choose one by --future, in Python by choose_future(instance, name); or solve all, by solve_futures."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])

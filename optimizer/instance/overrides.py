@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.arguments import several
+from optimizer.arguments import ArgumentError, several
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, longest_key, parse, parse_value, walk, with_text_keys
@@ -207,6 +207,20 @@ def missing_entry(document: Document, section: str, name: str, required: Sequenc
     others = Vocabulary((key for key in entries if (section, key) not in document.made), NOUNS[section])
     cure = others.cure(name) if others.names else f"Write it whole: `{section}.{name}={{…}}`."
     return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)
+
+
+def forced_sizes(sizes: Any) -> list[tuple[str, Any, float]]:
+    """Option, calendar year and size of each purchase, from a list of these or from a mapping like `policy.force`.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    try:
+        if isinstance(sizes, Mapping):
+            sizes = [(o, *pair) for o, by_year in sizes.items() for pair in by_year.items()]
+        return [(str(o), year, float(size)) for o, year, size in sizes]
+    except (AttributeError, TypeError, ValueError):
+        raise ArgumentError("sizes", sizes, 'write [("plant", 2027, 40)], or {"plant": {2027: 40}}.') from None
 
 
 SCENARIO, BRANCH = "scenario", "branch"

@@ -314,7 +314,8 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
         ValueError: a name that does not end in .xlsx.
     """
     instance, target = instance_of(result), arguments.file_path("path", path, [BOOK_FORM])
-    write_whole(target, workbook(instance, result, audit_warnings(instance, result) if warnings is None else warnings))
+    said = audit_warnings(instance, result) if warnings is None else warnings
+    write_whole(target, workbook(instance, result, arguments.several("warnings", said, str, "a text")))
 
 
 def workbook(

@@ -319,8 +319,8 @@ def attack(
     """
     began, settings = time.perf_counter(), Settings.chosen(settings, MEASURE_SHARE)
     arguments.function("listener", listener)
-    changed = apply_arguments(instance, budget=budget, scenario=scenario)
-    listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    listed, notes = listed_shocks_only(changed.instance), changed.notes
     clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:

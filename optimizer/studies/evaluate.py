@@ -98,11 +98,11 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     given, clock = read_plans(plans, made.instance), settings.clock()
     depth: Depth = "operation" if is_quick else "all"
     with interruptible(clock, listener):
-        return _evaluate(made.instance, given, settings, clock, listener, (*notes, *made.notes), depth)
+        return _evaluate(made.instance, given, settings, clock, listener, made.notes, depth)
 
 
 def evaluate_futures(
@@ -130,12 +130,12 @@ def evaluate_futures(
         (True, 'high')
     """
     settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
     given = read_plans(plans, made.instance)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesEvaluationSearch(made.instance, given, settings, clock, listener).run(is_quick=is_quick)
-    notes = (*notes, *made.notes, *found.notes)
+    notes = (*made.notes, *found.notes)
     return replace(found, notes=notes, seconds=time.perf_counter() - began)
 
 

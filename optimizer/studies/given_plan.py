@@ -11,10 +11,10 @@ instance with these rules lifted the plan is one like any other: it can be opera
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_in_words
@@ -42,8 +42,8 @@ PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str |
 
 def list_plans(plans: PlanLike | Iterable[PlanLike]) -> list[PlanLike]:
     """Plans; one of any form is a list of one."""
-    if isinstance(plans, Mapping | str | Instance) or not isinstance(plans, Iterable):
-        return [plans]
+    if isinstance(plans, str) or not isinstance(plans, Sequence | Set | ValuesView | Iterator):
+        return [cast("PlanLike", plans)]
     return list(plans)
 
 

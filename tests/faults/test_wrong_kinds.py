@@ -67,8 +67,8 @@ def calls(instance: so.Instance, result: so.Result, folder: Path) -> dict[Callab
     }
 
 
-# What a caller adds to messages or to the result as it is, and what Python takes for true or false.
-FREE = {"notes", "file", "name", "many", "warnings", "gap"}
+# What stands in messages as it is, and an alias.
+FREE = {"file", "name", "many", "gap"}
 
 
 def test_every_argument_of_a_wrong_kind_is_refused_by_the_package(
@@ -169,6 +169,12 @@ def test_a_plan_is_named_by_a_path_as_by_text(instance: so.Instance) -> None:
         assert column.result.total_cost == by_text
 
 
+def test_a_plan_in_numbers_of_numpy_is_read(instance: so.Instance) -> None:
+    plan = {"builds": {"plant": {np.int64(2026): np.int64(20)}}}
+    (found,) = so.evaluate(instance, {"one": plan}.values(), is_quick=True).plans
+    assert [(build.year, build.size) for build in found.result.plan.builds] == [(2026, 20.0)]
+
+
 def test_plans_that_can_be_read_once_stand_in_every_case(instance: so.Instance) -> None:
     found = so.compare({"one": instance, "two": instance}, plans=(each for each in [PLAN]), facts=())
     assert len(found.columns) == 4
@@ -241,6 +247,8 @@ def test_a_plan_or_an_instance_is_no_result(instance: so.Instance, result: so.Re
         for wrong in (result.plan, instance, futures):
             with pytest.raises(TypeError, match=f"a Result is needed, not {type(wrong).__name__}: solve returns one"):
                 ask(wrong)
+    with pytest.raises(TypeError, match="a Result is needed, not FuturesResult"):
+        so.verify(instance, futures)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a FuturesResult is needed, not Result: solve_futures returns one"):
         so.futures_study(so.load(TINY, FUTURES), adaptive=result)  # type: ignore[arg-type]
 
@@ -251,8 +259,10 @@ def test_sensitivity_of_an_instance_without_ranges_is_an_error() -> None:
 
 
 def test_purchases_are_forced_in_the_shape_of_the_file(instance: so.Instance) -> None:
-    assert so.forcing(instance, {"plant": {2026: 20}}) == so.forcing(instance, [("plant", 2026, 20)])
-    for wrong in ("plant", [("plant", 2026)], {"plant": 20}, [("plant", "soon", 20)]):
+    assert so.forcing(instance, {"plant": {2026: 20}}) == so.forcing(instance, [("plant", np.int64(2026), 20)])
+    with pytest.raises(so.InstanceError, match=r'"2026\.5" is not a calendar year'):
+        so.forcing(instance, [("plant", 2026.5, 20)])  # type: ignore[list-item]
+    for wrong in ("plant", [("plant", 2026)], {"plant": 20}, [("plant", 2026, "much")]):
         with pytest.raises(ValueError, match="sizes=") as error:
             so.forcing(instance, wrong)  # type: ignore[arg-type]
         assert 'write [("plant", 2027, 40)], or {"plant": {2027: 40}}.' in str(error.value)

@@ -171,8 +171,8 @@ def explain(
     """
     settings = Settings.chosen(settings, GAP_SHARE)
     arguments.function("on_part", on_part)
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
-    instance, notes = made.instance, (*notes, *made.notes)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    instance, notes = made.instance, made.notes
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))

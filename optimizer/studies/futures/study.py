@@ -97,7 +97,7 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
     settings, instance = Settings.chosen(settings, MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
@@ -106,7 +106,7 @@ def futures_study(
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
-    return replace(found, notes=(*notes, *made.notes, *found.notes), seconds=time.perf_counter() - began)
+    return replace(found, notes=(*made.notes, *found.notes), seconds=time.perf_counter() - began)
 
 
 def solve_retimed(
