@@ -289,8 +289,9 @@ def parse_money(value: Any) -> float:
         ValueError: no such amount; with the cure.
     """
     plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise ValueError(f"{plain:g} is not a finite amount. For no limit, write with_budget(instance, None).")
+    if (isinstance(plain, float) and not math.isfinite(plain)) or (isinstance(plain, str) and plain.strip() == "any"):
+        cure = "For no limit, write --set policy.budget=null, in Python with_budget(instance, None)."
+        raise ValueError(f"{plain} is not a finite amount. {cure}")
     try:
         amount = parse_amount(plain)
     except PydanticCustomError as error:
