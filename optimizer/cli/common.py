@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from optimizer.arguments import ArgumentError
 from optimizer.errors import ExitCode, require_extra, require_extra_for
 from optimizer.files import answer_path, write_whole
 
@@ -137,7 +138,6 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 def _fail_with(error: Exception) -> NoReturn:
     from optimizer import errors
-    from optimizer.arguments import ArgumentError
 
     if isinstance(error, ArgumentError):
         is_argument = error.name.isidentifier() and error.name.islower()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options
 
 
@@ -20,7 +21,6 @@ def command(
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md
     """
-    from optimizer import arguments
     from optimizer.io.load import FORMS, convert_file
 
     arguments.file_path("TARGET", target, FORMS)

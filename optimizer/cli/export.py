@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options
 
 
@@ -20,8 +21,6 @@ def command(
     Example: diversify export instances/tiny.yaml --output model.mps
     Manual:  docs/how-to/convert.md
     """
-    from optimizer import arguments
-
     arguments.file_path("output", output, (".mps", ".lp"))
     common.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance

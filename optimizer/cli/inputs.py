@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, options
 from optimizer.cli.options import Changes, PlanSearch
 from optimizer.errors import ExitCode
@@ -99,7 +100,6 @@ def change_instance(
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
-    from optimizer import arguments
     from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.io.load import inspect_document
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
@@ -153,8 +154,6 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:
     """Refuse, as usage, a kind or a form of picture that does not exist, and an option of another kind."""
-    from optimizer import arguments
-
     if kind not in _KINDS:
         raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
     arguments.file_path("output", output, _FORMATS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
 
@@ -241,8 +242,6 @@ def _find(source: str, plan: str | None, changes: options.Changes, search: optio
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
-    from optimizer import arguments
-
     is_book = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == BOOK_FORM
     if is_book and has_pages_only:
         raise typer.BadParameter(
