@@ -35,6 +35,7 @@ from optimizer.instance.overrides import (
     clashes,
     find_ways,
     scenario_edits,
+    show_value,
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
@@ -482,7 +483,11 @@ def scenario_names(instance: Instance, texts: Iterable[str]) -> list[str]:
 
 def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Which scenarios are applied, and what each sets."""
-    return tuple(f"Scenario {name}: {', '.join(instance.scenarios.get(name, ()))}." for name in names)
+
+    def settings(name: str) -> str:
+        return ", ".join(f"{edit.path}={show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
+
+    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
 
 
 def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str]:

@@ -61,7 +61,10 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     """
     require_instance(instance)
     named = _options_by_word(instance, [words] if isinstance(words, str) else words)
-    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
+    notes = [
+        f"Without {word}." if options == [word] else f"Without {word}: {_join_names(options)}."
+        for word, options in named.items()
+    ]
     gone = {o for options in named.values() for o in options}
     while more := options_left_without(instance, Removed(frozenset(gone))):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
