@@ -40,7 +40,7 @@ from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, S
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
+from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
@@ -176,7 +176,7 @@ class ConstraintGeneration(Search):
         group_task: GroupTask,
         hints: Hints = NOTHING_KNOWN,
         add: int = ADDED,
-        few: int = FEW_SHOCKS,
+        few: float = FEW_ROWS,
     ) -> None:
         super().__init__(instance, settings, clock, listener, evaluator, problem, add, few)
         self.group_task, self.hints, self.plans, self.known_bound = group_task, hints, hints.plans, hints.bound
