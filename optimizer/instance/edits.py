@@ -35,7 +35,7 @@ from optimizer.instance.overrides import (
     clashes,
     find_ways,
     scenario_edits,
-    show_value,
+    scenario_notes,
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
@@ -479,15 +479,6 @@ def scenario_names(instance: Instance, texts: Iterable[str]) -> list[str]:
     for text in texts:
         names += [text] if text in instance.scenarios else [word.strip() for word in text.split(",")]
     return names
-
-
-def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Which scenarios are applied, and what each sets."""
-
-    def settings(name: str) -> str:
-        return ", ".join(f"{edit.path}={show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
-
-    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
 
 
 def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str]:

@@ -220,6 +220,15 @@ def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
             yield Edit(f"{SCENARIO} {name}", path, value)
 
 
+def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+    """Which scenarios are applied, and what each sets."""
+
+    def settings(name: str) -> str:
+        return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
+
+    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
+
+
 def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
     """A warning for each value that a later edit replaces by another one.
 
@@ -288,9 +297,9 @@ def _locate(data: Any, path: str) -> Place:
 
 
 def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
-    gone = "is left out" if after is _ABSENT else f"is replaced by {show_value(after)}"
+    gone = "is left out" if after is _ABSENT else f"is replaced by {_show_value(after)}"
     first, last = (each.source.partition("=")[0] for each in (earlier, later))
-    what = f"{show_value(before)} of {first if first != last else 'an earlier --set'} {gone}"
+    what = f"{_show_value(before)} of {first if first != last else 'an earlier --set'} {gone}"
     where = ".".join(map(str, place))
     return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
 
@@ -308,12 +317,12 @@ def _cure(earlier: Edit, later: Edit, where: str) -> str:
     return "The last one holds: write one of the two."
 
 
-def show_value(value: Any) -> str:
+def _show_value(value: Any) -> str:
     """A value as the file would have it, cut off where it is long."""
     if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key}: {show_value(part)}" for key, part in value.items()) + "}"
+        text = "{" + ", ".join(f"{key}: {_show_value(part)}" for key, part in value.items()) + "}"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(map(show_value, value)) + "]"
+        text = "[" + ", ".join(map(_show_value, value)) + "]"
     elif isinstance(value, float):
         text = f"{value:.10g}"
     else:
