@@ -172,7 +172,7 @@ class Search:
         evaluator: of the recourse in the listed shocks.
         problem: what is minimised.
         add: how many shocks are added in a round.
-        few: where floors fail, one model holds all shocks that count if they are no more than this.
+        few: where floors fail, one model holds all shocks that count if their recourse has no more rows than this.
 
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
