@@ -91,7 +91,7 @@ class BendersSearch(RecourseEstimates):
             return self._minimise_cost_at(gap, bound, None)
         gaps = self.evaluator.do_nothing(self.clock).gap
         counting = np.flatnonzero((gaps > 0.0) | (self.probability > 0.0)).tolist()
-        if len(counting) <= self.few:
+        if self._rows(counting) <= self.few:
             return self._solve_extensive_form(counting)
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
@@ -108,6 +108,11 @@ class BendersSearch(RecourseEstimates):
                 self.worst_gap = self._best_of(loop).evaluation.value
         best = self._best_of(loop)
         return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
+
+    def _rows(self, counting: Sequence[int]) -> int:
+        """The rows of the recourse of some shocks in one model."""
+        located = (self.tree.locate(self.tree.events[n]) for n in counting)
+        return sum(self.evaluator.futures[number].rows(shock) for number, shock in located)
 
     def _objective_of_gaps(self, name: str) -> Objective:
         """The largest gap of a future, or the sum of all."""

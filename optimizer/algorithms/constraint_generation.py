@@ -40,7 +40,7 @@ from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, S
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS, Search
+from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
@@ -176,7 +176,7 @@ class ConstraintGeneration(Search):
         group_task: GroupTask,
         hints: Hints = NOTHING_KNOWN,
         add: int = ADDED,
-        few: int = FEW_SHOCKS,
+        few: float = FEW_ROWS,
     ) -> None:
         super().__init__(instance, settings, clock, listener, evaluator, problem, add, few)
         self.group_task, self.hints, self.plans, self.known_bound = group_task, hints, hints.plans, hints.bound
@@ -218,7 +218,7 @@ class ConstraintGeneration(Search):
         self._next = self._solve_relaxations()
         if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
-        if counts_survival_alone(self.instance) and self.problem.is_default and self.oracles() == (self.listed,):
+        if counts_survival_alone(self.instance) and self.problem.is_least_cost and self.oracles() == (self.listed,):
             self._choose_samples()
         return self._run_integers()
 
@@ -293,7 +293,12 @@ class ConstraintGeneration(Search):
         if result.values is None:
             return
         self.relaxation = result
-        if self.problem.is_default and self.tree.is_single and self._is_expected and not self.instance.survival_rules:
+        if (
+            self.problem.is_least_cost
+            and self.tree.is_single
+            and self._is_expected
+            and not self.instance.survival_rules
+        ):
             rounded = self.model.solve_rounded(result.values)
             if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):
                 found = self.model.conclude(rounded)
@@ -384,7 +389,7 @@ class ConstraintGeneration(Search):
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
         is_estimated = self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
-        return self.problem.is_default and not self.tree.is_single and is_estimated
+        return self.problem.is_least_cost and not self.tree.is_single and is_estimated
 
     @property
     def _is_expected(self) -> bool:

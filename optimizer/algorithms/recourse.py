@@ -19,6 +19,7 @@ from optimizer.algorithms.executor import DaskExecutor, Executor, Memory, Proces
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
 from optimizer.algorithms.workers import core_count
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
 from optimizer.instance.paths import dominators
@@ -103,6 +104,10 @@ class RecourseEvaluator:
     def futures(self) -> "Sequence[RecourseEvaluator]":
         """The evaluators of the futures: of one alone, itself."""
         return (self,)
+
+    def rows(self, shock: Shock) -> int:
+        """The rows of a shock's recourse LP."""
+        return len(self.subproblems.window(len(shock.periods)).skeleton.rows)
 
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
         """The plan, the only one, as the values of the columns of `first_stage_model`."""

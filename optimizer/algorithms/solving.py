@@ -6,7 +6,7 @@
     constraint generation   (`constraint_generation`) all else
 
 Where floors cannot all be kept, the last two go on with the shocks that fail under the do-nothing plan or have a
-probability: the extensive form of these finds the least gap if they are few (`FEW_SHOCKS`), else Benders decomposition.
+probability: the extensive form of these finds the least gap if they are few (`FEW_ROWS`), else Benders decomposition.
 
 `Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
@@ -32,7 +32,7 @@ from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_work
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.search import ADDED, FEW_SHOCKS
+from optimizer.algorithms.search import ADDED, FEW_ROWS
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Future, Instance
@@ -62,7 +62,7 @@ def best_plan(
     hints: Hints = NOTHING_KNOWN,
     *,
     add: int = ADDED,
-    few: int = FEW_SHOCKS,
+    few: float = FEW_ROWS,
 ) -> SearchResult:
     """The cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
 
@@ -75,7 +75,7 @@ def best_plan(
             where they cannot be kept: the status is ``infeasible`` then.
         evaluator: of the recourse, one that is already warm; its results are the same.
         hints: what is known before. add: how many violated shocks are added in a round.
-        few: where floors fail and no more shocks than this count, one model holds them all.
+        few: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
 
     Raises:
         SolverError: the solver failed.
@@ -95,7 +95,7 @@ def best_plan(
 
 def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST) -> StrategyName:
     """Which algorithm solves a problem, as this module says."""
-    if not problem.is_default:
+    if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
     return "constraint-generation" if chosen == "benders" and not is_estimable(instance) else chosen
@@ -112,9 +112,9 @@ class _ListedConstraintGeneration(ConstraintGeneration):
 
     def minimise_gap(self) -> SearchResult:
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
-        if not self.problem.is_default:
+        if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        few = self.few if is_estimable(self.instance) else len(self.tree.events)
+        few = self.few if is_estimable(self.instance) else math.inf
         known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)
         found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):

@@ -153,7 +153,8 @@ def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
+    from optimizer.instance.edits import Edited, choose_future, forcing, under
+    from optimizer.instance.overrides import scenario_notes
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))

@@ -37,6 +37,7 @@ from optimizer.instance.overrides import (
     find_ways,
     forced_sizes,
     scenario_edits,
+    scenario_notes,
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
@@ -477,11 +478,6 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
             name = ", ".join(arguments.names("scenario", text, instance.scenarios, SOME_NAME))
             result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
     return result
-
-
-def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Which scenarios are applied, and what each sets."""
-    return tuple(f"Scenario {name}: {', '.join(instance.scenarios.get(name, ()))}." for name in names)
 
 
 def _known_names(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:

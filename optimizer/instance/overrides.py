@@ -250,6 +250,15 @@ def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
             yield Edit(f"{SCENARIO} {name}", path, value)
 
 
+def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+    """Which scenarios are applied, and what each sets."""
+
+    def settings(name: str) -> str:
+        return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
+
+    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
+
+
 def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
     """A warning for each value that a later edit replaces by another one.
 

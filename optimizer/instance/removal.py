@@ -62,7 +62,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     """
     require_instance(instance)
     named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
-    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
+    notes = [_left_out(word, options) for word, options in named.items()]
     gone = {o for options in named.values() for o in options}
     while more := options_left_without(instance, Removed(frozenset(gone))):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
@@ -70,6 +70,10 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     if forced := [o for o in instance.policy.force if o in gone]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
     return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
+
+
+def _left_out(word: str, options: list[str]) -> str:
+    return f"Without {word}." if options == [word] else f"Without {word}: {_join_names(options)}."
 
 
 def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:

@@ -205,9 +205,9 @@ def _sampler(instance: Instance) -> str:
         count = len(instance.ensembles)
         return f"{count} ensemble{'s' if count != 1 else ''} drawn anew: {', '.join(instance.ensembles)}"
     count = len(instance.shocks)
-    shocks = "the one listed shock" if count == 1 else f"the {count} listed shocks"
+    entries = "the one entry" if count == 1 else f"the {count} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
-    return f"variations of {shocks}, for there are no ensembles: any start, {times}"
+    return f"variations of {entries} under shocks, for there are no ensembles: any start, {times}"
 
 
 def _stress_figures(

@@ -128,7 +128,8 @@ def test_numbers_of_numpy_and_commas_do(instance: so.Instance) -> None:
 
 
 def test_notes_say_which_scenario(instance: so.Instance) -> None:
-    assert "Scenario low: demands.motors.quantity, options.plant.capex." in so.solve(instance, scenario="low").notes
+    notes = so.solve(instance, scenario="low").notes
+    assert "Scenario low: demands.motors.quantity=80, options.plant.capex=150k." in notes
 
 
 def test_compare_takes_amounts_and_a_column_for_each_scenario(instance: so.Instance) -> None:
@@ -163,7 +164,7 @@ def test_compare_refuses_nonsense(how: dict[str, Any], cure: str, instance: so.I
 def test_a_plan_is_judged_under_a_scenario(instance: so.Instance, result: so.Result) -> None:
     stressed = so.stress(result, samples=20, scenario="high")
     assert stressed.survived < so.stress(result, samples=20).survived
-    assert "Scenario high: demands.motors.quantity, policy.budget." in stressed.notes
+    assert "Scenario high: demands.motors.quantity={2026: 100, 2030: 150}, policy.budget=40M." in stressed.notes
     changed = so.time_to_survive(instance, result.plan, scenario="low")
     assert changed == so.time_to_survive(so.under(instance, "low"), result.plan)
     assert changed != so.time_to_survive(instance, result.plan)

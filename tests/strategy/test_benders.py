@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.solving import best_plan
 from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_benders
 from tests.strategies import instances
@@ -45,6 +46,16 @@ def test_the_least_gap_by_hand() -> None:
     assert found.gap == pytest.approx(8 * 20 * 1000)
     assert found.gap_bound == pytest.approx(found.gap)
     assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
+
+
+@pytest.mark.parametrize(("few", "is_one_model"), [(360, True), (359, False)])
+def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(few: int, is_one_model: bool) -> None:
+    # 40 shocks of 9 rows; each leaves 20 t short, whichever way the least gap is found.
+    steps: list[Progress] = []
+    instance = so.read(starts(0.0, 3000, end=2039, last=2036))
+    found = best_plan(instance, Settings(mip_gap=0.0), Clock(), steps.append, few=few)
+    assert found.gap == pytest.approx(40 * 20 * 1000)
+    assert ("gap, relaxation" not in {step.phase for step in steps}) == is_one_model
 
 
 def test_the_expected_cost_by_hand() -> None:
