@@ -1,7 +1,7 @@
 """Demand response: customers agree, for a fee, to be switched off for some months of a shock.
 
     size        t/yr enrolled     C[t]  working size, t/yr       z[t]   switched off   t, in period t of a shock
-    max_share   share of D        D     demand with its surge, t          price   USD per t switched off
+    max_share   share of D        D     demand with its surge, t          cost     USD per t switched off
     months      of a shock for which a customer may be switched off
 
 Plan: as every lever that is bought by size: `capex` enrols, `fixed_opex` is the standing fee. A ramp may not fall.
@@ -10,11 +10,11 @@ In a shock, in every period:
     capacity   z ≤ C·Δ
     share      z ≤ max_share·D                        the bound of the column
     calls      Σ z over the shock ≤ C·months/12       with the C of its first period
-    substituted[d] += z            operating += price·multiplier·z
+    substituted[d] += z            operating += cost·multiplier·z
 
 What is switched off counts towards the survival floor, as a substitution does: it is not served, but it is agreed. A
 floor protects those who would go short against their will; a customer who is paid to stand still is not one of them.
-So z reduces what the segment needs, and costs its price in place of the shortage cost.
+So z reduces what the segment needs, and costs `cost` a tonne in place of the shortage cost.
 
 One file is all that it takes: the lever, its auditor, and their registration.
 
@@ -129,7 +129,7 @@ class DemandResponseAuditor(Auditor):
         return {} if operation.is_baseline else {operation.option.demand: operation.flow("switched_off")}
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """price·z."""
+        """cost·z."""
         if operation.is_baseline:
             return {}
         price = operation.series(operation.option.cost) * operation.override("cost", 1.0)

@@ -183,8 +183,11 @@ _OF_SUFFIX = {
     ".pdf": "plot",
     ".parquet": "parquet",
 }
-# The forms of a report's brief beside the page.
+# The forms of a report: the page, its brief alone, a workbook.
+PAGE_FORMS = (".html", ".htm")
 BRIEF_FORMS = (".pdf", ".docx", ".md")
+BOOK_FORM = ".xlsx"
+REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, BOOK_FORM)
 
 
 def has_extra(extra: str) -> bool:

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path as FilePath
 from typing import Any
 
+from optimizer.arguments import ArgumentError, file_path
 from optimizer.tolerances import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
 
 # How the names of instances end; no answer has such a name.
@@ -96,6 +97,19 @@ def read_archive(path: str | FilePath, most: int) -> bytes:
         if sum(part.file_size for part in archive.infolist()) > most:
             raise ValueError(f"unpacked {_larger_than(most)}")
     return content
+
+
+def answer_path(name: str, value: Any, form: str = ".json") -> FilePath:
+    """The path of a file that an argument names, and that does not look like an instance: no answer replaces one.
+
+    Raises:
+        ArgumentError: it does; `form` is what to write.
+    """
+    path = file_path(name, value)
+    if path.suffix.lower() in INSTANCES:
+        what = f"{path} would be taken for an instance; write a name that ends in {form}."
+        raise ArgumentError(name, value, what)
+    return path
 
 
 def decode(content: bytes) -> str:

@@ -153,6 +153,9 @@ SCENARIO_VALUES = 400_000
 # Members who may plan together: every coalition of them is a plan of its own.
 MEMBERS_AT_ONCE = 6
 
+# Of what a caller asks for: how near budgets and switching values are found, as shares, at finest and coarsest.
+BUDGET_RESOLUTIONS, VALUE_RESOLUTIONS = (1e-4, 0.5), (1e-6, 0.5)
+
 # Memory.
 
 # Thresholds of Python's garbage collector; with its own it takes an eighth of a study. Models and searches are in no

@@ -33,6 +33,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from optimizer import shapes
+from optimizer.arguments import ArgumentError
 from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING, greatest_whole
 
@@ -288,8 +289,9 @@ def parse_money(value: Any) -> float:
         ValueError: no such amount; with the cure.
     """
     plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise ValueError(f"{plain:g} is not a finite amount. Leave it out where there is no limit.")
+    if (isinstance(plain, float) and not math.isfinite(plain)) or (isinstance(plain, str) and plain.strip() == "any"):
+        cure = "For no limit, write --set policy.budget=null, in Python with_budget(instance, None)."
+        raise ValueError(f"{plain} is not a finite amount. {cure}")
     try:
         amount = parse_amount(plain)
     except PydanticCustomError as error:
@@ -303,14 +305,14 @@ def money(value: MoneyLike | None, name: str) -> float | None:
     """The amount of money of an argument with a name; None stays None.
 
     Raises:
-        ValueError: no amount of money; with the name and the cure.
+        ArgumentError: no amount of money.
     """
     if value is None:
         return None
     try:
         return parse_money(value)
     except ValueError as error:
-        raise ValueError(f"{name}={value!r}: {error}") from None
+        raise ArgumentError(name, value, str(error)) from None
 
 
 def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
@@ -326,8 +328,8 @@ def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
     if isinstance(budgets, str):
         words = [word.strip() for word in budgets.split(",")]
         return "auto" if words == ["auto"] else [_budget(word) for word in words]
-    if not isinstance(budgets, Iterable):
-        raise ValueError(f'budgets={budgets!r}: write a list such as [0, "250M", None], or "auto".')
+    if not isinstance(budgets, Iterable) or isinstance(budgets, Mapping | bytes):
+        raise ArgumentError("budgets", budgets, 'write a list such as [0, "250M", None], or "auto".')
     return [_budget(each) for each in budgets]
 
 

@@ -416,7 +416,7 @@ def test_variants_of_the_command_line_are_refused_with_a_cure(words: tuple[str, 
 def test_a_scenario_is_applied_and_named() -> None:
     done = diversify("solve", TINY, "--set", SCENARIO, "--scenario", "high", "--json")
     result = json.loads(done.stdout)
-    assert "Scenario high: demands.motors.quantity." in result["notes"]
+    assert "Scenario high: demands.motors.quantity={2026: 100, 2030: 150}." in result["notes"]
     assert result["outlay"] > 11.5e6 + 1
 
 
@@ -441,4 +441,4 @@ def test_an_algorithm_has_the_name_of_the_field_and_that_of_before(name: str, be
 def test_an_algorithm_that_does_not_exist_is_refused() -> None:
     done = CliRunner().invoke(app, ["solve", TINY, "--strategy", "simplex"], env={"COLUMNS": "120"})
     assert done.exit_code == 2
-    assert "write one of auto, extensive-form, constraint-generation, benders." in done.output
+    assert "write one of auto, extensive-form, constraint-generation or benders." in done.output

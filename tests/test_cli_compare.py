@@ -55,7 +55,7 @@ def test_variants_are_columns_beside_the_plain_one() -> None:
     assert [column["budget"] for column in said["columns"]] == [20e6] * 5
     assert said["columns"][4]["sizes"]["plant"] == pytest.approx(40)
     assert [each["status"] for each in said["least_outlay"]][:3] == ["optimal", "none", "none"]
-    assert "high: Scenario high: demands.motors.survival." in done.stderr
+    assert "high: Scenario high: demands.motors.survival=0.8." in done.stderr
 
 
 def test_variants_and_budgets_make_a_table_each() -> None:

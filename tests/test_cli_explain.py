@@ -96,7 +96,7 @@ def test_variants_are_explained_as_solve_solves_them() -> None:
     done = diversify("explain", TINY, "--force", "plant=40@2027", "--without", "reserve", "--json")
     assert done.returncode == 4
     said = json.loads(done.stdout)
-    assert "Without reserve: reserve." in " ".join(said["plan"]["notes"])
+    assert "Without reserve." in " ".join(said["plan"]["notes"])
     assert said["reason"]["shocks"]
 
 

@@ -47,7 +47,7 @@ def test_quick_leaves_the_flips_out() -> None:
 def test_an_instance_without_ranges_exits_with_3_and_says_how() -> None:
     done = diversify("sensitivity", TINY)
     assert done.returncode == 3
-    assert "has no ranges: write some" in done.stderr
+    assert "the instance has no ranges. Write some, such as `capex:" in done.stderr
 
 
 @pytest.mark.parametrize("more", [("--samples", "10"), ("--resolution", "2"), ("--budget", "much")])

@@ -11,6 +11,8 @@ import yaml
 
 import optimizer as so
 from optimizer.cli.app import COMMANDS, load_command
+from optimizer.report.html.book import book
+from optimizer.studies.comparison import single_point
 from tests import manual, reference
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +52,14 @@ def test_files_that_are_named_are_there(page: Path) -> None:
 def test_help_names_a_page_that_is_there(command: str) -> None:
     (page,) = re.findall(r"Manual: +(\S+)", load_command(command).help or "")
     assert (ROOT / page).exists()
+
+
+def test_every_key_of_the_report_is_described() -> None:
+    instance = so.load(ROOT / "instances/tiny.yaml")
+    made = book(instance, single_point(instance, so.solve(instance))).to_dict()
+    text = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8").partition("## The report")[2]
+    described = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text.partition("\n## ")[0]))))
+    assert {*made, *made["frontier"], *made["points"][0]} <= described
 
 
 YAML = [

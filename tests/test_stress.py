@@ -194,7 +194,7 @@ def test_the_same_seed_gives_the_same_answer_on_any_number_of_processes(by_hand:
 
 def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> None:
     found = so.stress(by_hand, so.read(data(ensembles={})), samples=50)
-    assert found.sampler.startswith("variations of the one listed shock")
+    assert found.sampler.startswith("variations of the one entry under shocks")
     assert {group.name for group in found.groups if group.by == "event"} == {"varied/embargo"}
     with pytest.raises(InstanceError, match="neither a shock nor an ensemble"):
         so.stress(by_hand, so.read(data(ensembles={}, shocks={})))
@@ -255,7 +255,7 @@ def test_the_command_says_the_share_first_and_exits_with_4(plan_file: str) -> No
     assert "SURVIVES 65.5 % of 200 samples: 131; 69 break it" in done.stdout.splitlines()[1]
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "95 % interval 58.7 % to 71.7 % (Wilson)" in words
-    assert "variations of the one listed shock" in words
+    assert "variations of the one entry under shocks" in words
     assert "not a new optimum" in words
     assert done.stderr == ""
     assert max(map(len, done.stdout.splitlines())) <= 80

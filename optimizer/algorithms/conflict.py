@@ -45,7 +45,7 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Confl
     tree, builder = instance.tree, extensive_form_model(for_each_future(instance, without_shocks), ())
     rows = list(zip(builder.rows, _rules(tree, builder), strict=True))
     rules = list(dict.fromkeys(rule for _, some in rows for rule in some))
-    settings = replace(settings, mip_gap=1e9)
+    settings = replace(settings, mip_gap=1.0)
 
     def is_feasible(kept: list[FutureRule]) -> bool:
         builder.rows = [row for row, some in rows if not some or any(rule in kept for rule in some)]

@@ -212,7 +212,7 @@ class ConstraintGeneration(Search):
         self._next = self._solve_relaxations()
         if self._next is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
-        if counts_survival_alone(self.instance) and self.problem.is_default and self.oracles() == (self.listed,):
+        if counts_survival_alone(self.instance) and self.problem.is_least_cost and self.oracles() == (self.listed,):
             self._choose_samples()
         return self._run_integers()
 
@@ -287,7 +287,12 @@ class ConstraintGeneration(Search):
         if result.values is None:
             return
         self.relaxation = result
-        if self.problem.is_default and self.tree.is_single and self._is_expected and not self.instance.survival_rules:
+        if (
+            self.problem.is_least_cost
+            and self.tree.is_single
+            and self._is_expected
+            and not self.instance.survival_rules
+        ):
             rounded = self.model.solve_rounded(result.values)
             if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):
                 found = self.model.conclude(rounded)
@@ -378,7 +383,7 @@ class ConstraintGeneration(Search):
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
         is_estimated = self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
-        return self.problem.is_default and not self.tree.is_single and is_estimated
+        return self.problem.is_least_cost and not self.tree.is_single and is_estimated
 
     @property
     def _is_expected(self) -> bool:

@@ -49,7 +49,7 @@ class ShockModel(MeasuredModel):
         # Names of shocks whose floors are kept even where those of others may be missed.
         self.survived: frozenset[str] = frozenset()
         # By how much each floor may be missed, t, and all together, money.
-        self.most, self.gap_limit = 0.0, math.inf
+        self.most_missed, self.gap_limit = 0.0, math.inf
         self.worst_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
         # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
@@ -69,7 +69,7 @@ class ShockModel(MeasuredModel):
         self.shocks = (*self.shocks, *more)
         self.update_expressions()
         self._extend_model()
-        self.allow_shortages(self.most, self.gap_limit)
+        self.allow_shortages(self.most_missed, self.gap_limit)
 
     def _extend_model(self) -> None:
         self.solver.grow(self.builder, self.cost)
@@ -82,7 +82,7 @@ class ShockModel(MeasuredModel):
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
-        self.most, self.gap_limit = most, gap_limit
+        self.most_missed, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
@@ -325,7 +325,7 @@ class ShockModel(MeasuredModel):
 
     def _cheapest_expected(self, result: SolveResult) -> SolveResult:
         """Of the plans with the measure of a result, one with the least expected cost."""
-        if self.policy.objective.kind == "expected" or not self.problem.is_default or result.values is None:
+        if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
         slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
         self.start = result.values[self.solver.integers]
@@ -377,11 +377,11 @@ class ShockModel(MeasuredModel):
         before, self.survived = self.survived, self.survived.union(names)
         if self.survived == before:
             return None
-        self.allow_shortages(self.most, self.gap_limit)
+        self.allow_shortages(self.most_missed, self.gap_limit)
         result = self._improve(self.solve_from_start(), "cost under the gap") if has_free_integers else self.solve_lp()
         if result.values is None:
             self.survived = before
-            self.allow_shortages(self.most, self.gap_limit)
+            self.allow_shortages(self.most_missed, self.gap_limit)
             return None
         return result
 
@@ -414,7 +414,7 @@ class ShockModel(MeasuredModel):
         found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
         if found:
             return self.conclude(replace(min(found, key=lambda each: each.objective), status="stopped", bound=bound))
-        if not proposals or not self.problem.is_default:
+        if not proposals or not self.problem.is_least_cost:
             return None
         return self._least_gap_among([whole for each in proposals for whole in each])
 

@@ -109,7 +109,7 @@ class ProblemVariant:
     prices_gaps: bool = False
 
     @property
-    def is_default(self) -> bool:
+    def is_least_cost(self) -> bool:
         """Whether it is least cost, or the least gap where floors fail."""
         return self == LEAST_COST
 

@@ -293,7 +293,7 @@ class RoundedFloors:
     @property
     def _has_whole_floors(self) -> bool:
         """Whether the floors of all shocks held are kept, and something has to be whole."""
-        keeps = self.model.most == 0 and not self.model.excuses.is_used
+        keeps = self.model.most_missed == 0 and not self.model.excuses.is_used
         return keeps and len(self._held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:

@@ -286,7 +286,7 @@ class _RobustSearch(ConstraintGeneration):
 
     def minimise_gap(self) -> SearchResult:
         """The least sum of the listed shocks' gaps and the worst attacks', then the least cost with that sum held."""
-        if not self.problem.is_default:
+        if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         gaps = self.evaluator.do_nothing(self.clock).gap
         self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())

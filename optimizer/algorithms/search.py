@@ -69,7 +69,7 @@ class Checkpoint:
         CheckpointError: the folder cannot be used.
     """
 
-    def __init__(self, folder: str, instance: Instance, settings: Settings) -> None:
+    def __init__(self, folder: str | Path, instance: Instance, settings: Settings) -> None:
         matter = (settings.solver, settings.mip_gap, settings.strategy, settings.seed, settings.threads)
         # The futures of a changed instance may differ from what its questions say.
         futures = [] if instance.tree.is_single else [future.instance.to_dict() for future in instance.tree.futures]
@@ -174,7 +174,7 @@ class Search:
         evaluator: of the recourse in the listed shocks.
         problem: what is minimised.
         add: how many shocks are added in a round.
-        few: where floors fail, one model holds all shocks that count if they are no more than this.
+        few: where floors fail, one model holds all shocks that count if their recourse has no more rows than this.
 
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.

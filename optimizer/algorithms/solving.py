@@ -95,7 +95,7 @@ def best_plan(
 
 def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST) -> StrategyName:
     """Which algorithm solves a problem, as this module says."""
-    if not problem.is_default:
+    if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
     return "constraint-generation" if chosen == "benders" and not is_estimable(instance) else chosen
@@ -112,7 +112,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
 
     def minimise_gap(self) -> SearchResult:
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
-        if not self.problem.is_default:
+        if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         few = self.few if is_estimable(self.instance) else math.inf
         known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)

@@ -64,7 +64,7 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
         True
     """
     require_instance(instance)
-    require_result(result)
+    require_result(result, Result)
     report = Report()
     report.disagreements += result.departures
     report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]

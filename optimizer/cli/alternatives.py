@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
@@ -43,7 +41,9 @@ def command(
     Example: diversify alternatives instances/tiny.yaml --within 16%
     Manual:  docs/how-to/alternatives.md
     """
-    tolerance = _tolerance(within)
+    from optimizer.studies.measure import CostTolerance
+
+    tolerance = CostTolerance.parse(within)
     common.check_folder(output, "--output")
     for name in _names(plans):
         if output is None:
@@ -63,17 +63,6 @@ def command(
     if output is not None:
         _write(found, output)
     common.end_with_plan(found.cheapest, is_stopped=found.status == "stopped")
-
-
-def _tolerance(text: str) -> str:
-    """A tolerance such as ``2%``, ``0.02`` or ``20M``; refused as usage where it is none."""
-    from optimizer.studies.measure import CostTolerance
-
-    try:
-        CostTolerance.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--within") from None
-    return text
 
 
 def _write(found: "Alternatives", folder: Path) -> None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from optimizer.arguments import ArgumentError
 from optimizer.errors import ExitCode, require_extra, require_extra_for
-from optimizer.files import INSTANCES, write_whole
+from optimizer.files import answer_path, write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -138,6 +139,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 def _fail_with(error: Exception) -> NoReturn:
     from optimizer import errors
 
+    if isinstance(error, ArgumentError):
+        is_argument = error.name.isidentifier() and error.name.islower()
+        option = f"--{error.name.replace('_', '-')}" if is_argument else error.name
+        raise typer.BadParameter(error.cure, param_hint=option) from None
     if isinstance(error, errors.InstanceError):
         show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
@@ -195,22 +200,9 @@ def library_warnings() -> Iterator[None]:
 
 def parse_amount_option(text: str | None, option: str) -> float | None:
     """Parse an amount of the command line such as ``2B``; anything else is a usage error."""
-    from optimizer.units import parse_money
+    from optimizer.units import money
 
-    if text is None:
-        return None
-    try:
-        return parse_money(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-def check_address(text: str | None) -> None:
-    """Refuse, as a usage error, text that is not the address of a Dask scheduler."""
-    import re
-
-    if text is not None and not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", text):
-        raise typer.BadParameter("write it like tcp://host:8786.", param_hint="--cluster")
+    return money(text, option)
 
 
 # Files that a command writes
@@ -240,12 +232,10 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None, extr
 
 
 def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """The same; and refuse a name that looks like an instance's: an answer never replaces an instance."""
+    """The same; and refuse a name that looks like an instance's."""
     check_file(path, option, *sources)
-    if path is not None and path.suffix.lower() in INSTANCES:
-        form = ".csv or .parquet" if option in ("--csv", "--parquet") else ".json"
-        what = f"{path} would be taken for an instance; write a name that ends in {form}."
-        raise typer.BadParameter(what, param_hint=option)
+    if path is not None:
+        answer_path(option, path, ".csv or .parquet" if option in ("--csv", "--parquet") else ".json")
 
 
 def check_folder(path: Path | None, option: str) -> None:

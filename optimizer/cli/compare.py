@@ -10,6 +10,7 @@ import typer
 
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
+from optimizer.tolerances import BUDGET_RESOLUTIONS
 
 if TYPE_CHECKING:
     from optimizer.errors import Finding
@@ -51,7 +52,11 @@ def command(
     resolution: Annotated[
         float,
         options.search_option(
-            metavar="SHARE", min=1e-4, max=0.5, help="How near auto finds budgets (0.01).", show_default=False
+            metavar="SHARE",
+            min=BUDGET_RESOLUTIONS[0],
+            max=BUDGET_RESOLUTIONS[1],
+            help="How near auto finds budgets (0.01).",
+            show_default=False,
         ),
     ] = 0.01,
     time_limit: options.TimeLimit = None,

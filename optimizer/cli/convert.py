@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options
 
 
@@ -22,8 +23,7 @@ def command(
     """
     from optimizer.io.load import FORMS, convert_file
 
-    if target.suffix.lower() not in FORMS:
-        raise typer.BadParameter(f"write a name that ends in {', '.join(FORMS)}.", param_hint="TARGET")
+    arguments.file_path("TARGET", target, FORMS)
     if target.exists() and (not overwrite or target.resolve() == source.resolve()):
         cure = "it is the source." if target.resolve() == source.resolve() else "say --overwrite to replace it."
         raise typer.BadParameter(f"{target} is there: {cure}", param_hint="TARGET")

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from optimizer import arguments
 from optimizer.cli import common, inputs, options
 
 
@@ -22,8 +21,7 @@ def command(
     Example: diversify export instances/tiny.yaml --output model.mps
     Manual:  docs/how-to/convert.md
     """
-    if output.suffix not in (".mps", ".lp"):
-        raise typer.BadParameter("write a name that ends in .mps or .lp.", param_hint="--output")
+    arguments.file_path("output", output, (".mps", ".lp"))
     common.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
     from optimizer.formulation import cost, extensive_form_model, gap

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, options
 from optimizer.cli.options import Changes, PlanSearch
 from optimizer.errors import ExitCode
@@ -99,13 +100,13 @@ def change_instance(
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
-    from optimizer.instance.edits import judged_alone, scenario_names
+    from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.io.load import inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     with _no_plan(file):
         given, warnings, document = inspect_document(file, changes.set_ or ())
-    names = scenario_names(given, changes.scenario or ())
+    names = arguments.names("scenario", changes.scenario or (), given.scenarios, SOME_NAME)
     made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
     _refuse_left_out(made.instance, [option for option, *_ in force])
     if not (takes_futures or common.understands_futures()):
@@ -152,7 +153,8 @@ def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, choose_future, forcing, scenario_notes, under
+    from optimizer.instance.edits import Edited, choose_future, forcing, under
+    from optimizer.instance.overrides import scenario_notes
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names))

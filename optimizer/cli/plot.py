@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options, sections
 from optimizer.errors import ExitCode
 
@@ -155,8 +156,7 @@ def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None
     """Refuse, as usage, a kind or a form of picture that does not exist, and an option of another kind."""
     if kind not in _KINDS:
         raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
-    if output.suffix.lower() not in _FORMATS:
-        raise typer.BadParameter(f"write a name that ends in {', '.join(_FORMATS)}.", param_hint="--output")
+    arguments.file_path("output", output, _FORMATS)
     for option, value in chosen.items():
         if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
             *others, last = _KINDS_OF_OPTION[option]

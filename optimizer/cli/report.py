@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options, sections
-from optimizer.errors import BRIEF_FORMS
+from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.executor import Memory
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from optimizer.studies.purchases import Slip, SlipsByFuture
     from optimizer.studies.sensitivity_result import Sensitivity
 
-_PAGES = (".html", ".htm")
-_BOOK = ".xlsx"
 # What every page has beside the plan: with no more processors than these, they share them.
 _TASKS = ("budgets", "slips", "figures")
 
@@ -123,7 +122,7 @@ def _carry_out(
         own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
         form = output.suffix.lower()
-        budgets = {} if form == _BOOK else {"budgets": Task(_budgets, (own, amounts, form in _PAGES))}
+        budgets = {} if form == BOOK_FORM else {"budgets": Task(_budgets, (own, amounts, form in PAGE_FORMS))}
         tasks = {**budgets, **tasks, "slips": Task(_slips, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
@@ -243,11 +242,7 @@ def _find(source: str, plan: str | None, changes: options.Changes, search: optio
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
-    is_book = output.suffix.lower() == _BOOK
-    is_page = output.suffix.lower() in (*_PAGES, *BRIEF_FORMS)
-    if not is_page and not is_book:
-        ends = f".html, {', '.join(BRIEF_FORMS)} or .xlsx"
-        raise typer.BadParameter(f"write a name that ends in {ends}.", param_hint="--output")
+    is_book = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == BOOK_FORM
     if is_book and has_pages_only:
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
@@ -324,7 +319,7 @@ def _end_with_requirements(
     from optimizer.report.tables.requirements import requirements_parts
 
     common.print_answer(made, requirements_parts, json=json)
-    written = requirements_workbook if output.suffix.lower() == _BOOK else requirements_page
+    written = requirements_workbook if output.suffix.lower() == BOOK_FORM else requirements_page
     common.write_answer(output, written(made, doubts))
     for doubt in doubts:
         common.print_message(doubt)

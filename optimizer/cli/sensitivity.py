@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optimizer.cli import common, inputs, options
-from optimizer.errors import ExitCode, require_extra
+from optimizer.errors import require_extra
+from optimizer.tolerances import VALUE_RESOLUTIONS
 
 if TYPE_CHECKING:
     from optimizer.studies.discovery import Discovery
@@ -37,7 +38,11 @@ def command(
     resolution: Annotated[
         float,
         options.search_option(
-            metavar="SHARE", min=1e-6, max=0.5, help="How near switching values are found (0.01).", show_default=False
+            metavar="SHARE",
+            min=VALUE_RESOLUTIONS[0],
+            max=VALUE_RESOLUTIONS[1],
+            help="How near switching values are found (0.01).",
+            show_default=False,
         ),
     ] = RESOLUTION,
     store: Annotated[
@@ -70,13 +75,6 @@ def command(
         _show_discovery(found, csv, json=json)
         common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
     instance = inputs.read_instance(file, changes).instance
-    if not instance.ranges:
-        common.fail(
-            f"{file} has no ranges: write some, such as `capex: {{value: 120k, low: 90k, high: 180k}}`, or "
-            '`ranges: {"options.*.capex": {low: 0.8, high: 1.5, of: value}}`.',
-            ExitCode.BAD_INSTANCE,
-        )
-
     from optimizer.solver import Settings
     from optimizer.studies.sensitivity import sensitivity
 
@@ -102,10 +100,9 @@ def command(
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
     """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
-    from optimizer.studies.boxes import FEWEST
+    from optimizer.studies.boxes import check_samples
 
-    if 0 < samples < FEWEST:
-        raise typer.BadParameter(f"write at least {FEWEST}, or 0 for none.", param_hint="--samples")
+    check_samples(samples, 0, may_be_none=True)
     if stores and (discovers or not samples):
         raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
     for flag, is_given in (("--discover", discovers), ("--samples", samples > 0)):

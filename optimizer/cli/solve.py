@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -50,20 +50,10 @@ def command(
     Manual:  docs/how-to/solve.md
     """
     began = time.perf_counter()
-    _check_search(solver, strategy, is_plain=not adversary or (strategy == "auto" and checkpoint is None))
-    common.check_address(cluster)
-    common.check_answer(output, "--output", file)
-    common.check_folder(csv, "--csv")
-    common.check_folder(checkpoint, "--checkpoint")
-
     from optimizer.solver import Settings
 
-    made = inputs.read_instance(file, changes)
-    if bands:
-        _check_bands(made.instance, file)
-    load_seconds = time.perf_counter() - began
     settings = Settings(
-        solver="cbc" if solver == "cbc" else "highs",
+        solver=cast("Any", solver),
         mip_gap=proof.share,
         time_limit=time_limit,
         threads=threads,
@@ -71,8 +61,17 @@ def command(
         strategy=cast("Any", strategy),
         jobs=jobs,
         cluster=cluster,
-        checkpoint=str(checkpoint) if checkpoint else None,
+        checkpoint=checkpoint,
     )
+    if adversary and (strategy != "auto" or checkpoint is not None):
+        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
+    common.check_answer(output, "--output", file)
+    common.check_folder(csv, "--csv")
+    common.check_folder(checkpoint, "--checkpoint")
+    made = inputs.read_instance(file, changes)
+    if bands:
+        _check_bands(made.instance, file)
+    load_seconds = time.perf_counter() - began
     result = _find(made, settings, load_seconds, adversary=adversary)
     result = _with_bands(result, made.instance, file, settings, computes=bands, adversary=adversary)
     try:
@@ -132,18 +131,6 @@ def _with_bands(
     with common.display(instance.money) as listener:
         limits = Settings(mip_gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
-
-
-def _check_search(solver: str, strategy: str, *, is_plain: bool) -> None:
-    """Refuse, as a usage error, a solver or strategy that does not exist or does not go with other options."""
-    if solver not in ("highs", "cbc"):
-        raise typer.BadParameter("write highs or cbc.", param_hint="--solver")
-    from optimizer.solver.base import SAVED_STRATEGIES, StrategyName
-
-    if strategy not in get_args(StrategyName):
-        raise typer.BadParameter(f"write one of auto, {', '.join(SAVED_STRATEGIES)}.", param_hint="--strategy")
-    if not is_plain:
-        raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
 
 
 def _find(

@@ -50,9 +50,11 @@ def command(
         raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
     if parquet is not None:
         require_extra("parquet", "--parquet")
-    common.check_address(cluster)
-
+    from optimizer.solver import Settings
     from optimizer.studies.stress import stress
+
+    # An address that is none is refused before a plan is searched for.
+    Settings(cluster=cluster)
 
     if other is None:
         found = _read(plan, instance, changes, search, json=json)

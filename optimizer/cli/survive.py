@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """How many months does every floor hold once supply is cut?
 
-    Chokepoints are each region and stage, each process, and the cuts of each shock.
+    Chokepoints are each region and stage, each process, and the cuts of each shock or rule.
 
     Example: diversify survive instances/tiny.yaml
     Manual:  docs/how-to/survive.md

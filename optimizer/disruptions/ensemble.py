@@ -29,6 +29,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
+from optimizer.arguments import whole_number
 from optimizer.disruptions.distributions import Distribution, DrawnPositive, DrawnQuantity, DrawnShare, Draws, constant
 from optimizer.disruptions.family import Axis, RandomStarts, Starts, title
 from optimizer.disruptions.shock import (
@@ -179,10 +180,10 @@ def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> di
     """Ensembles with so many samples in all, in proportion to their counts; those that get none are left out.
 
     Raises:
-        ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+        ArgumentError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
     """
-    if not 1 <= samples <= MOST or not 0 <= seed <= LAST_SEED:
-        raise ValueError(f"samples have to be 1 to {MOST:,} and the seed 0 to {LAST_SEED:,}: {samples}, {seed}")
+    samples = whole_number("samples", samples, 1, MOST)
+    seed = whole_number("seed", seed, 0, LAST_SEED)
     whole = sum(spec.count for spec in ensembles.values())
     exact = {name: samples * spec.count / whole for name, spec in ensembles.items()}
     counts = {name: math.floor(share) for name, share in exact.items()}

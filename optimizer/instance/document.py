@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import yaml
@@ -231,3 +232,12 @@ def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     entries = data.get(section)
     if isinstance(entries, Mapping):
         yield from entries.items()
+
+
+def with_text_keys(value: Any) -> Any:
+    """Data as a file would hold them: keys are text, lists are lists, and numbers are Python's own."""
+    if isinstance(value, Mapping):
+        return {str(key): with_text_keys(item) for key, item in value.items()}
+    if isinstance(value, Real) and not isinstance(value, int | float):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return [with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value

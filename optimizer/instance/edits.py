@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from optimizer import arguments
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.disruptions.family import Axis, Starts
@@ -34,7 +35,9 @@ from optimizer.instance.overrides import (
     assign,
     clashes,
     find_ways,
+    forced_sizes,
     scenario_edits,
+    scenario_notes,
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
@@ -109,8 +112,9 @@ def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) 
     return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
-# One scenario or several.
+# One scenario or several, and what messages take for the name of one.
 ScenarioNames = str | Sequence[str]
+SOME_NAME = "high"
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class Edited:
 def under(instance: Instance, names: ScenarioNames) -> Instance:
     """The instance with one of its scenarios applied, or several in the order given, and without scenarios of its own.
 
+    Commas separate several names in a text.
+
     Raises:
         InstanceError: there is no such scenario, or several together make no usable instance.
 
@@ -137,10 +143,7 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
         120.0
     """
     require_instance(instance)
-    chosen = [names] if isinstance(names, str) else list(names)
-    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in chosen if name not in instance.scenarios]
-    if unknown:
-        raise InstanceError(unknown)
+    chosen = _known_names(instance, names, "names")
     return check_document(apply_scenarios(as_document(instance.to_dict(), instance.title), *chosen))[0]
 
 
@@ -162,11 +165,14 @@ def choose_future(instance: Instance, name: str) -> Edited:
     return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",))
 
 
-def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Instance:
-    """The instance with further required purchases: option, calendar year and size, as `policy.force` has them.
+def forcing(
+    instance: Instance, sizes: Iterable[tuple[str, int, float]] | Mapping[str, Mapping[int, float]]
+) -> Instance:
+    """The instance with further required purchases: option, calendar year and size, or a mapping like `policy.force`.
 
     Raises:
         InstanceError: what cannot be bought, with the cure.
+        ValueError: the sizes have another form.
 
     Example:
         >>> import optimizer as so
@@ -174,12 +180,12 @@ def forcing(instance: Instance, sizes: Iterable[tuple[str, int, float]]) -> Inst
         {'plant': {2027: 40.0}}
     """
     require_instance(instance)
-    sizes = list(sizes)
-    sources = [f"--force {o}={size:g}@{year}" for o, year, size in sizes]
+    listed = forced_sizes(sizes)
+    sources = [f"--force {o}={size:g}@{year}" for o, year, size in listed]
     document = as_document(instance.to_dict(), " ".join(sources))
-    for (o, year, size), source in zip(sizes, sources, strict=True):
+    for (o, year, size), source in zip(listed, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
-    return check_document(document)[0] if sizes else instance
+    return check_document(document)[0] if listed else instance
 
 
 def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
@@ -273,6 +279,7 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     Raises:
         ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
     """
+    require_instance(instance)
     drawn = scaled(instance.ensembles or varied(instance.shocks), samples, seed)
     return instance.replacing(shocks={}, ensembles=drawn)
 
@@ -416,21 +423,21 @@ def apply_arguments(
     *,
     budget: MoneyLike | None = None,
     scenario: ScenarioNames | None = None,
+    notes: Sequence[str] = (),
     takes: Literal["one future", "futures", "futures and measures"] = "one future",
 ) -> Edited:
-    """The instance under scenarios of its own and another budget, with notes on both.
+    """The instance under scenarios of its own and another budget, with notes on both behind those of the caller.
 
     Where two of them set the same number to different values the later one holds; that is a Python warning, and is
     among the notes. Without measures it is `judged_alone`.
 
     Raises:
-        InstanceError: no scenario of the instance, with the cure, or scenarios that make no usable instance together;
-            several futures, where the function takes one.
+        InstanceError: no such scenario, or several that make no usable instance; futures, where it takes one.
         ValueError: no amount of money, or no name of a scenario at all.
         TypeError: no instance.
     """
     require_instance(instance)
-    limit, names = money(budget, "budget"), _known_names(instance, scenario)
+    limit, names = money(budget, "budget"), [] if scenario is None else _known_names(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
@@ -439,7 +446,8 @@ def apply_arguments(
         changed = with_budget(changed, limit)
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
-    made = Edited(changed, (*scenario_notes(instance, names), *map(str, found)))
+    said = arguments.several("notes", notes, str, "a text")
+    made = Edited(changed, (*said, *scenario_notes(instance, names), *map(str, found)))
     if changed.futures and takes == "one future":
         cure = "Choose one by --future, in Python by choose_future(instance, name); or solve all, by solve_futures."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
@@ -461,40 +469,20 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
         InstanceError: there is no such scenario, or a case has several futures.
         ValueError: no name of a scenario at all.
     """
-    texts = [] if scenario is None else _texts(scenario)
+    texts = [] if scenario is None else arguments.several("scenario", scenario, str, f'a name such as "{SOME_NAME}"')
     result = dict[str, Instance]()
     for case, given in cases.items():
         result[case] = instance = apply_arguments(given).instance
         for text in texts:
             made = apply_arguments(instance, scenario=text).instance
-            name = ", ".join(scenario_names(instance, [text]))
+            name = ", ".join(arguments.names("scenario", text, instance.scenarios, SOME_NAME))
             result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
     return result
 
 
-def scenario_names(instance: Instance, texts: Iterable[str]) -> list[str]:
-    """Names of scenarios in the order given; commas separate names in a text that is not itself a name."""
-    names: list[str] = []
-    for text in texts:
-        names += [text] if text in instance.scenarios else [word.strip() for word in text.split(",")]
-    return names
-
-
-def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Which scenarios are applied, and what each sets."""
-    return tuple(f"Scenario {name}: {', '.join(instance.scenarios.get(name, ()))}." for name in names)
-
-
-def _known_names(instance: Instance, scenario: ScenarioNames | None) -> list[str]:
-    names = [] if scenario is None else scenario_names(instance, _texts(scenario))
+def _known_names(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
+    names = arguments.names(argument, given, instance.scenarios, SOME_NAME)
     unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
     if unknown:
         raise InstanceError(unknown)
     return names
-
-
-def _texts(scenario: Any) -> list[str]:
-    texts = [scenario] if isinstance(scenario, str) else scenario
-    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f'scenario={scenario!r}: write a name such as "high", or a list of names.')
-    return list(texts)

@@ -20,9 +20,10 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from optimizer.arguments import ArgumentError, several
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.horizon import Horizon
-from optimizer.instance.document import Document, longest_key, parse, parse_value, walk
+from optimizer.instance.document import Document, longest_key, parse, parse_value, walk, with_text_keys
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch
 from optimizer.instance.schema import Answer, Instance
 from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
@@ -41,6 +42,21 @@ NOUNS = {
     "ensembles": "ensemble",
     "futures": "question",
 }
+
+
+# Assignments such as ``demands.ev_motors.survival=0.6``, one or several, or values by path.
+OverridesLike = str | Iterable[str] | Mapping[str, Any]
+
+
+def assignments(overrides: OverridesLike) -> list[str]:
+    """OverridesLike as assignments; a value of a mapping is written as JSON.
+
+    Raises:
+        ArgumentError: they are neither texts nor a mapping.
+    """
+    if isinstance(overrides, Mapping):
+        return [f"{path}={json.dumps(with_text_keys(value), default=str)}" for path, value in overrides.items()]
+    return several("overrides", overrides, str, "KEY=VALUE")
 
 
 def apply_override(document: Document, assignment: str) -> None:
@@ -193,6 +209,20 @@ def missing_entry(document: Document, section: str, name: str, required: Sequenc
     return document.finding((section, name), f'there is no {NOUNS[section]} "{name}"', cure)
 
 
+def forced_sizes(sizes: Any) -> list[tuple[str, Any, float]]:
+    """Option, calendar year and size of each purchase, from a list of these or from a mapping like `policy.force`.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    try:
+        if isinstance(sizes, Mapping):
+            sizes = [(o, *pair) for o, by_year in sizes.items() for pair in by_year.items()]
+        return [(str(o), year, float(size)) for o, year, size in sizes]
+    except (AttributeError, TypeError, ValueError):
+        raise ArgumentError("sizes", sizes, 'write [("plant", 2027, 40)], or {"plant": {2027: 40}}.') from None
+
+
 SCENARIO, BRANCH = "scenario", "branch"
 
 
@@ -218,6 +248,15 @@ def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
     for name in names:
         for path, value in instance.scenarios[name].items():
             yield Edit(f"{SCENARIO} {name}", path, value)
+
+
+def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
+    """Which scenarios are applied, and what each sets."""
+
+    def settings(name: str) -> str:
+        return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
+
+    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
 
 
 def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:

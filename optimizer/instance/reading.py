@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, walk
+from optimizer.instance.document import Document, walk, with_text_keys
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -148,13 +148,7 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
 def as_document(data: Mapping[str, Any], name: str) -> Document:
     """A mapping as if it were a file of that name."""
-    return Document(name, _with_text_keys(data))
-
-
-def _with_text_keys(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _with_text_keys(item) for key, item in value.items()}
-    return [_with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return Document(name, with_text_keys(data))
 
 
 def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:

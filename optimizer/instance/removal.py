@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from optimizer import arguments
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
@@ -60,8 +61,8 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         InstanceError: every word that is neither an option nor a kind.
     """
     require_instance(instance)
-    named = _options_by_word(instance, [words] if isinstance(words, str) else words)
-    notes = [f"Without {word}: {_join_names(options)}." for word, options in named.items()]
+    named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
+    notes = [_left_out(word, options) for word, options in named.items()]
     gone = {o for options in named.values() for o in options}
     while more := options_left_without(instance, Removed(frozenset(gone))):
         notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
@@ -69,6 +70,10 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     if forced := [o for o in instance.policy.force if o in gone]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
     return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
+
+
+def _left_out(word: str, options: list[str]) -> str:
+    return f"Without {word}." if options == [word] else f"Without {word}: {_join_names(options)}."
 
 
 def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
@@ -88,7 +93,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _unknown(instance: Instance, word: str) -> Finding:
     cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
-    return Finding(f"--without {word}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
+    return Finding(f"--without {word or '""'}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
 def coalition(instance: Instance, names: Collection[str]) -> Instance:

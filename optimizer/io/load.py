@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
+from optimizer import arguments
 from optimizer.errors import Finding, InstanceError, OptimizerError, Place
 from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes, write_whole
 from optimizer.instance.document import Document, parse
-from optimizer.instance.overrides import apply_override
+from optimizer.instance.overrides import OverridesLike, apply_override, assignments
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, dump_yaml, parse_comments
@@ -168,31 +169,33 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load(path: str | FilePath, overrides: Sequence[str] = ()) -> Instance:
+def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
     """Read and check an instance file.
 
     Args:
         path: a YAML or JSON file, or an Excel workbook.
-        overrides: assignments such as ``demands.ev_motors.survival=0.6``, checked like the file.
+        overrides: an assignment such as ``demands.ev_motors.survival=0.6``, several of them, or a mapping such as
+            ``{"demands.ev_motors.survival": 0.6}``; checked like the file.
 
     Returns:
         The instance.
 
     Raises:
         InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
+        ValueError: a path or overrides that are none.
 
     Example:
         >>> import optimizer as so
         >>> so.load("instances/tiny.yaml")
         <Instance 'tiny': 2026…2030 by year; 1 processes, 1 segments, 2 options, 2 shocks>
-        >>> so.load("instances/tiny.yaml", ["policy.budget=30M"]).policy.budget
+        >>> so.load("instances/tiny.yaml", {"policy.budget": "30M"}).policy.budget
         30000000.0
     """
-    instance, _ = inspect(path, overrides)
+    instance, _ = inspect(arguments.file_path("path", path), overrides)
     return instance
 
 
-def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instance, tuple[Finding, ...]]:
+def inspect(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings about valid but suspicious input."""
     instance, findings, _ = inspect_document(path, overrides)
     return instance, findings
@@ -200,11 +203,11 @@ def inspect(path: str | FilePath, overrides: Sequence[str] = ()) -> tuple[Instan
 
 @without_collection()
 def inspect_document(
-    path: str | FilePath, overrides: Sequence[str] = ()
+    path: str | FilePath, overrides: OverridesLike = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
     """Like `inspect`, with the document, which knows the line of every place."""
     document, wrong = open_document(path), list[Finding]()
-    for assignment in overrides:
+    for assignment in assignments(overrides):
         try:
             apply_override(document, assignment)
         except InstanceError as error:
@@ -236,12 +239,11 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
 
     Raises:
         InstanceError: with every finding of the source.
-        OptimizerError: the target's name has no known form, or a value does not fit into its form.
+        OptimizerError: a value does not fit into the target's form.
+        ValueError: the target's name has no known form.
         OSError: the target cannot be written.
     """
-    form = FilePath(target).suffix.lower()
-    if form not in FORMS:
-        raise OptimizerError(f"{target}: write a name that ends in {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    form = arguments.file_path("target", target, FORMS).suffix.lower()
     document, comments = open_document(source), read_comments(source)
     instance, _ = check_document(document)
     if form == WORKBOOK:

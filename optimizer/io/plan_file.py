@@ -22,11 +22,12 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from optimizer import arguments
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.derived import size_text, with_stock_paths
-from optimizer.instance.document import Document, parse
+from optimizer.instance.document import Document, parse, with_text_keys
 from optimizer.instance.questions import FUTURES
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import Instance, require_instance
 from optimizer.io.load import is_plan_file, is_workbook, read_text
 from optimizer.io.plan_entries import (
     BUILDS,
@@ -102,8 +103,9 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
           2026  plant  20
           stock  reserve  at most 60 t>
     """
+    require_instance(instance)
     try:
-        document, entries = open_plan(str(path), instance)
+        document, entries = open_plan(str(arguments.file_path("path", path)), instance)
     except InstanceError as error:
         raise GivenPlanError(error.findings) from None
     return _read_entries(instance, document, entries, str(path))
@@ -128,7 +130,7 @@ def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "pl
     Raises:
         GivenPlanError: with every finding.
     """
-    document = Document(name, {str(key): value for key, value in data.items()})
+    document = Document(name, with_text_keys(data))
     return _read_entries(instance, document, entries_of(document), name)
 
 

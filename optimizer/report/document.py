@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from optimizer.errors import BRIEF_FORMS, has_extra, require_extra
+from optimizer import arguments
+from optimizer.errors import BOOK_FORM, BRIEF_FORMS, REPORT_FORMS, has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -51,7 +52,7 @@ from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.solver import Settings
-from optimizer.studies.compare import frontier
+from optimizer.studies.compare import BudgetList, frontier
 from optimizer.studies.comparison import Frontier, single_point
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
@@ -59,9 +60,8 @@ from optimizer.studies.purchases import SlipsByFuture
 from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.slips import find_brief_slips, find_futures_slips
 from optimizer.studies.verify import audit_warnings
-from optimizer.units import MoneyLike, money
+from optimizer.units import budget_list
 
-BOOK_FORM = ".xlsx"
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
 
 
@@ -136,36 +136,41 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
 def write_report(
     result: Result | FuturesResult,
     path: str | Path,
-    budgets: Sequence[MoneyLike] | None = (),
+    budgets: BudgetList = (),
     *,
-    studies: Sequence[Study] = (),
+    studies: Study | Iterable[Study] = (),
 ) -> None:
-    """Write a plan as one page (.html), or its brief alone (.pdf, .docx, .md), whole or not at all.
+    """Write a plan as one page (.html), its brief alone (.pdf, .docx, .md) or a workbook (.xlsx), whole or not at all.
 
     Args:
         result: the plan, with its instance in it, of one future or of several.
         path: the file.
-        budgets: money, undiscounted, as numbers or text such as "250M", of the plans on the slider, each solved for;
-            None chooses them; none by default. A plan of several futures has no slider.
-        studies: what `futures_study` or `discover` gave, each a section of the page. The brief has what slips do where
+        budgets: of the plans on the slider, each solved for, in the forms that `compare` takes; None chooses them; none
+            by default. A plan of several futures has no slider.
+        studies: what `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`, `share_costs`
+            or `futures_study` gave, one or several, each a section of the page. The brief has what slips do where
             `budgets` are chosen, or some are named.
 
     Raises:
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
-        ValueError: a budget that is no amount of money.
+        TypeError: neither a result nor a study.
+        ValueError: a budget that is no amount of money, or a name that ends otherwise.
     """
-    sections, settings = [section_of(study) for study in studies], Settings()
-    parts = ReportParts(instance_of(result), result, studies=studies, sections=sections)
+    instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
+    wants_more = (listed := budget_list(budgets)) != []
+    several = list(studies) if isinstance(studies, Iterable) else [studies]
+    parts = ReportParts(instance, result, studies=several, sections=[section_of(study) for study in several])
     parts = replace(parts, warnings=audit_warnings(parts.instance, result))
     if isinstance(result, FuturesResult):
-        parts = replace(parts, slips=find_futures_slips(result, settings) if budgets is None or budgets else {})
-    elif result.baseline is not None and (budgets is None or budgets):
-        amounts = None if budgets is None else [money(budget, "budgets") or 0.0 for budget in budgets]
+        parts = replace(parts, slips=find_futures_slips(result, settings) if wants_more else {})
+    elif result.baseline is not None and wants_more:
+        # The plan without a limit is always among them.
+        amounts = [budget for budget in listed if budget is not None] if isinstance(listed, list) else None
         parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
         parts = replace(parts, slips=find_brief_slips(parts.instance, result, settings))
-    write_whole(path, make_document(parts, Path(path).suffix.lower())[1])
+    write_whole(target, make_document(parts, target.suffix.lower())[1])
 
 
 def futures_book(

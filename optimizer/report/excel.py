@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optimizer.errors import require_extra
+from optimizer import arguments
+from optimizer.errors import BOOK_FORM, require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -310,9 +311,11 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
     Raises:
         InstanceError: the instance in the result is no longer a sound one.
         OSError: the file cannot be written.
+        ValueError: a name that does not end in .xlsx.
     """
-    instance = instance_of(result)
-    write_whole(path, workbook(instance, result, audit_warnings(instance, result) if warnings is None else warnings))
+    instance, target = instance_of(result), arguments.file_path("path", path, [BOOK_FORM])
+    said = audit_warnings(instance, result) if warnings is None else warnings
+    write_whole(target, workbook(instance, result, arguments.several("warnings", said, str, "a text")))
 
 
 def workbook(

@@ -91,7 +91,7 @@ def percent(share: float, digits: int = 0) -> str:
     text = fixed(100 * share, digits)
     if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
-    if digits > 0 and share > NEGLIGIBLE and float(text) == 0:
+    if digits > 0 and share > NEGLIGIBLE and text == fixed(0.0, digits):
         return f"<{fixed(10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"

@@ -390,5 +390,12 @@ _VIEWS: Mapping[type, StudyView] = {
 
 
 def view_of(found: Any) -> StudyView:
-    """What a page says of a study."""
+    """What a page says of a study.
+
+    Raises:
+        TypeError: something else is given.
+    """
+    if type(found) not in _VIEWS:
+        known = ", ".join(view.name for view in _VIEWS.values())
+        raise TypeError(f"a study is needed, not {type(found).__name__}: one of {known}")
     return _VIEWS[type(found)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -363,16 +363,21 @@ class Result(SavedPlan):
         return _only_future(data, path) if is_of_futures(data) else data
 
 
-def require_result(given: object) -> None:
-    """Raise TypeError where something else than a result is given, with the functions that return one."""
-    if not isinstance(given, SavedPlan):
-        kind = type(given).__name__
-        raise TypeError(f"a Result is needed, not {kind}: solve returns one, Result.load reads a saved one from a file")
+def require_result(given: object, kind: Any = SavedPlan) -> None:
+    """Raise TypeError where something else than a result of a kind is given, with the functions that return one.
+
+    The kind is a class, or such as ``Result | None``; of one future or of several where it is left out.
+    """
+    if not isinstance(given, kind):
+        what = (get_args(kind) or (Result if kind is SavedPlan else kind,))[0].__name__
+        maker, needed = "solve" if what == "Result" else "solve_futures", f"a {what} is needed"
+        cure = f"{maker} returns one, {what}.load reads a saved one from a file"
+        raise TypeError(f"{needed}, not {type(given).__name__}: {cure}")
 
 
 def require_plan(result: Result) -> None:
     """Raise PlanFileError where a result holds no plan, with the reason."""
-    require_result(result)
+    require_result(result, Result)
     if result.baseline is None:
         why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
         raise PlanFileError(f"there is no plan to evaluate: {why}")

@@ -20,8 +20,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from optimizer import arguments
 from optimizer.errors import PlanFileError
-from optimizer.files import INSTANCES, UndecodableTextError, read_json, write_whole
+from optimizer.files import INSTANCES, UndecodableTextError, answer_path, read_json, write_whole
 from optimizer.results.plan import ReadOnly
 
 # Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed as
@@ -159,8 +160,13 @@ class SavedPlan(ReadOnly):
         return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
 
     def save(self, path: str | FilePath) -> None:
-        """Write the plan file whole or not at all."""
-        write_whole(path, self.to_json() + "\n")
+        """Write the plan file whole or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+            ValueError: a name that would be taken for an instance.
+        """
+        write_whole(answer_path("path", path), self.to_json() + "\n")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -168,7 +174,10 @@ class SavedPlan(ReadOnly):
 
         Raises:
             PlanFileError: a part is missing, unknown or of another shape, or another version wrote it.
+            TypeError: the data are no mapping.
         """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"from_dict takes a mapping, not {type(data).__name__}; load reads a result from a file")
         cls._check_form(data)
         try:
             result = cls._restored(data)
@@ -218,7 +227,8 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     Raises:
         PlanFileError: no such file, no JSON, or no plan.
     """
-    if FilePath(path).suffix.lower() in INSTANCES and FilePath(path).is_file():
+    path = arguments.file_path("path", path)
+    if path.suffix.lower() in INSTANCES and path.is_file():
         raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():

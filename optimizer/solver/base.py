@@ -6,16 +6,19 @@ Every study and every search takes a `listener`, a function of one event, a `Pro
 
 import contextlib
 import math
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import InitVar, asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import ArgumentError, choice, file_path, function, number, whole_number
 from optimizer.model import Sense
 from optimizer.tolerances import PLAN_GAP
 
@@ -146,6 +149,7 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
     The listener hears of the first one: a solver may take some seconds until it looks up. Where SIGHUP is ignored, as
     under `nohup`, it stays ignored.
     """
+    function("listener", listener)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -158,15 +162,21 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
             clock.interrupt = signal.Signals(signum).name
         listener(Progress(STOPPING, time.perf_counter() - clock.started))
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {each: signal.getsignal(each) for each in SIGNALS}
     taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, stop)
+    for each in taken:
+        signal.signal(each, stop)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, before[number] or signal.SIG_DFL)
+        for each in taken:
+            signal.signal(each, before[each] or signal.SIG_DFL)
+
+
+# The address of a Dask scheduler; how numbers are checked that may be left out, and their least and largest.
+_ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
+_LIMITS: dict[str, tuple[Any, ...]] = dict.fromkeys(("tolerance", "patience", "time_limit", "until"), (number,))
+_LIMITS |= {"threads": (whole_number, 1, 256), "seed": (whole_number, 0, 2**31 - 1), "jobs": (whole_number, 1)}
 
 
 class DefaultGap(float):
@@ -194,6 +204,9 @@ class Settings:
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.
         gap: the name of `mip_gap` in 0.1.0, which still sets it.
+
+    Raises:
+        ValueError: one of them cannot have its value.
     """
 
     solver: SolverName = "highs"
@@ -207,14 +220,47 @@ class Settings:
     strategy: StrategyName = "auto"
     jobs: int | None = None
     cluster: str | None = None
-    checkpoint: str | None = None
+    checkpoint: str | Path | None = None
     gap: InitVar[float | None] = None
 
     def __post_init__(self, gap: float | None) -> None:
         if gap is not None:
             object.__setattr__(self, "mip_gap", gap)
-        before = {old: name for name, old in SAVED_STRATEGIES.items()}
-        object.__setattr__(self, "strategy", before.get(self.strategy, self.strategy))
+        for name, checked in self._checked().items():
+            object.__setattr__(self, name, checked)
+
+    def _checked(self) -> dict[str, Any]:
+        """Every field as it is kept.
+
+        Raises:
+            ArgumentError: one cannot have its value.
+        """
+        new_names: dict[str, str] = {old: name for name, old in SAVED_STRATEGIES.items()}
+        strategy = new_names.get(str(self.strategy), self.strategy)
+        choice("solver", self.solver, get_args(SolverName))
+        choice("strategy", strategy, ("auto", *SAVED_STRATEGIES))
+        kept: dict[str, Any] = {"strategy": strategy, "mip_gap": number("mip_gap", self.mip_gap, 0, 1)}
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name, (check, *bounds) in _LIMITS.items():
+            if name in given:
+                kept[name] = check(name, given[name], *bounds)
+        if "cluster" in given and not _ADDRESS.fullmatch(str(self.cluster)):
+            raise ArgumentError("cluster", self.cluster, "write it like tcp://host:8786.")
+        if "checkpoint" in given:
+            kept["checkpoint"] = str(file_path("checkpoint", self.checkpoint))
+        return kept
+
+    @classmethod
+    def chosen(cls, given: "Settings | None", gap: float | None = None) -> "Settings":
+        """The settings that a caller chose, or the usual ones; with this gap where none was given.
+
+        Raises:
+            TypeError: something else is given.
+        """
+        if not isinstance(given, Settings | None):
+            raise TypeError(f"Settings are needed, not {type(given).__name__}: write Settings(mip_gap=…, time_limit=…)")
+        settings = given or cls()
+        return settings if gap is None else settings.with_default_gap(gap)
 
     def with_default_gap(self, gap: float) -> "Settings":
         """The same with this gap where none was given."""

@@ -396,9 +396,10 @@ def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) ->
     cost.constant = objective.constant
     problem.setObjective(cost)
     path.parent.mkdir(parents=True, exist_ok=True)
+    form = path.suffix.lower()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
-        beside = FilePath(folder) / f"model{path.suffix}"
-        if path.suffix == ".lp":
+        beside = FilePath(folder) / f"model{form}"
+        if form == ".lp":
             problem.writeLP(str(beside), max_length=255)
         else:
             problem.writeMPS(str(beside), with_objsense=True)

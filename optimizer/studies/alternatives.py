@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from optimizer import arguments
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.derived import display_name
@@ -69,7 +70,7 @@ NEGLIGIBLE_PART = 1 / 50
 
 def alternatives(
     instance: Instance,
-    within: float | str = DEFAULT_TOLERANCE,
+    within: float | str | CostTolerance = DEFAULT_TOLERANCE,
     plans: int = 3,
     *,
     budget: MoneyLike | None = None,
@@ -112,7 +113,8 @@ def alternatives(
         >>> [(each.option, each.verdict, round(each.least.size), round(each.greatest.size)) for each in found.ranges]
         [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
-    settings, allowed = (settings or Settings()).with_default_gap(MEASURE_SHARE), CostTolerance.parse(within)
+    plans, patience = arguments.whole_number("plans", plans), arguments.number("patience", patience)
+    settings, allowed = Settings.chosen(settings, MEASURE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
@@ -173,7 +175,7 @@ def _near_search(
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
     if cheapest.survives:
-        near_bound = replace(settings, mip_gap=max(settings.mip_gap, PLAN_GAP, cheapest.mip_gap or 0.0))
+        near_bound = replace(settings, mip_gap=min(1.0, max(settings.mip_gap, PLAN_GAP, cheapest.mip_gap or 0.0)))
         shocks = solver.shaping_shocks(cheapest, near_bound)
     return NearOptimalSearch(
         instance,

@@ -91,6 +91,9 @@ class Alternatives:
     measure: Measure | None = None
     sizes: float = SIZE_GAP
 
+    def __repr__(self) -> str:
+        return f"<Alternatives of {self.cheapest!r}: ranges: {len(self.ranges)}; plans: {len(self.plans)}>"
+
     gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     @property

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer import arguments
 from optimizer.algorithms.executor import Memory, ProcessExecutor, Task
 from optimizer.algorithms.joint_recourse import CLOCK, clock_of_task
 from optimizer.algorithms.problem import LEAST_OUTLAY
@@ -39,12 +40,11 @@ from optimizer.algorithms.separation.attacks import (
 from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
 from optimizer.algorithms.workers import core_count
 from optimizer.disruptions.adversary import Attack
-from optimizer.errors import PlanFileError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_shocks
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
 from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, Vector, ignore, interruptible
 from optimizer.studies.attack_result import (
@@ -99,7 +99,7 @@ def withstand(
         InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
         AuditError, SolverError, ValueError: as for `solve`.
     """
-    settings, made = settings or Settings(), apply_arguments(instance, budget=budget, scenario=scenario)
+    settings, made = Settings.chosen(settings), apply_arguments(instance, budget=budget, scenario=scenario)
     return search_robust(made.instance, None, settings, settings.clock(), listener, made.notes).result
 
 
@@ -317,9 +317,10 @@ def attack(
         >>> found.worst.name, found.worst.gap, found.survives
         ('attack{rival}@2028', 0.0, True)
     """
-    began, settings = time.perf_counter(), (settings or Settings()).with_default_gap(MEASURE_SHARE)
-    changed = apply_arguments(instance, budget=budget, scenario=scenario)
-    listed, notes = listed_shocks_only(changed.instance), (*notes, *changed.notes)
+    began, settings = time.perf_counter(), Settings.chosen(settings, MEASURE_SHARE)
+    arguments.function("listener", listener)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    listed, notes = listed_shocks_only(changed.instance), changed.notes
     clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
@@ -382,8 +383,7 @@ def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, un
 
 def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
     """A plan that was given, as it stands in the instance, and what there is to say about that."""
-    if plan.baseline is None:
-        raise PlanFileError(f"there is no plan to attack: its status is {plan.status}")
+    require_plan(plan)
     fit = fit_plan(instance, plan, instance.title)
     return RobustOutcome(replace(plan, plan=fit.plan, adversary=None), oracle, ()), fit.notes
 

@@ -38,7 +38,8 @@ from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.disruptions.ensemble import sample_names
+from optimizer.arguments import ArgumentError, whole_number
+from optimizer.disruptions.ensemble import MOST, sample_names
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import InstanceError, require_extra
 from optimizer.instance.edits import with_numbers
@@ -326,6 +327,18 @@ class StateOutcome:
     # What of the instance makes the sample unusable, and why.
     where: str = ""
     reason: str = ""
+
+
+def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tuple[int, int]:
+    """Number and seed of samples of uncertain numbers; 0 of them where there may be none.
+
+    Raises:
+        ArgumentError: fewer than can be judged or too many, or another seed than 0 … 2³² − 1.
+    """
+    if may_be_none and samples in range(1, FEWEST):
+        raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
+    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST)
+    return drawn, whole_number("seed", seed, 0, LAST_SAMPLE_SEED)
 
 
 def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:

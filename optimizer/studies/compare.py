@@ -20,17 +20,19 @@ baseline, the no-shock plan of the plan at hand: under another budget the no-sho
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
+from optimizer import arguments
 from optimizer.algorithms.executor import Task
+from optimizer.arguments import ArgumentError
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result, price_of_survival
+from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
@@ -44,10 +46,10 @@ from optimizer.studies.comparison import (
     Frontier,
     LoneShock,
 )
-from optimizer.studies.given_plan import PlanLike, evaluate_plan, read_plans
+from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.purchases import sizes_bought
-from optimizer.tolerances import EXACT_GAP
+from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 
 Fact = Literal["least", "alone", "next"]
@@ -66,8 +68,8 @@ def compare(
     cases: Instance | Mapping[str, Instance],
     budgets: BudgetList = None,
     *,
-    plans: Sequence[PlanLike] | None = None,
-    facts: Sequence[Fact] = FACTS,
+    plans: PlanLike | Iterable[PlanLike] | None = None,
+    facts: Fact | Sequence[Fact] = FACTS,
     step: MoneyLike | None = None,
     resolution: float = 0.01,
     settings: Settings | None = None,
@@ -85,7 +87,7 @@ def compare(
             outlay, its own, and any; of several, each its own.
         plans: plans that are given, in the forms that `evaluate` takes: each a column of its own for every case, as it
             is. Of one case without budgets, its own budget alone stands beside them.
-        facts: what is computed beside the plans.
+        facts: what is computed beside the plans, one or several of ``least``, ``alone`` and ``next``.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
         settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out;
@@ -101,7 +103,8 @@ def compare(
         WorkerError: a process died.
         InstanceError: the cases are in different currencies, or have no such scenario.
         SolverError: the solver failed.
-        ValueError: a budget or step that is no amount of money.
+        TypeError: no instance, or no plan.
+        ValueError: no case, a budget or step that is no amount of money, an unknown fact.
 
     Example:
         >>> import optimizer as so
@@ -109,12 +112,17 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings = (settings or Settings()).with_default_gap(MEASURE_SHARE)
+    settings = Settings.chosen(settings, MEASURE_SHARE)
+    arguments.function("on_part", on_part)
+    require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
+    resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _known_facts(facts)
+    if isinstance(cases, Mapping) and not cases:
+        raise ArgumentError("cases", cases, 'write an instance, or instances by name: {"one": instance}.')
     named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
     clock = Clock()
-    given = _given_columns(named, plans or (), settings, clock)
+    given = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             case, instance = next(iter(named.items()))
@@ -125,6 +133,13 @@ def compare(
         builder.add_grid(chosen, resolution)
         builder.add_facts()
         return builder.known()
+
+
+def _known_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
+    known = arguments.several("facts", facts, str, f"one of {arguments.listed(FACTS)}")
+    for fact in known:
+        arguments.choice("facts", fact, FACTS)
+    return cast("list[Fact]", known)
 
 
 def _given_columns(
@@ -404,7 +419,7 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
+    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)

@@ -187,6 +187,10 @@ class Comparison(ReadOnly):
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        survived = sum(column.result.survives for column in self.columns)
+        return f"<Comparison of {', '.join(self.cases)}: {survived} of {len(self.columns)} plans survive>"
+
     gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     @property

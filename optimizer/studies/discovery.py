@@ -28,16 +28,15 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.results.result import Result, require_plan
-from optimizer.solver import Clock, Listener, Progress, ignore, interruptible
+from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import (
-    FEWEST,
     FEWEST_CASES,
-    LAST_SAMPLE_SEED,
     Bounds,
     Box,
     BoxScore,
     DrawnShock,
     StateOutcome,
+    check_samples,
     clopper_pearson,
     evaluate_all,
     find_boxes,
@@ -337,10 +336,8 @@ def discover(
         >>> found.failed, [each.box.bounds[0].low for each in found.boxes]
         (100, [1.0])
     """
-    if not FEWEST <= samples <= 100_000 or not 0 <= seed <= LAST_SAMPLE_SEED:
-        raise ValueError(
-            f"samples have to be {FEWEST} to 100,000 and the seed 0 to {LAST_SAMPLE_SEED:,}: {samples}, {seed}"
-        )
+    samples, seed = check_samples(samples, seed)
+    limits = Settings(jobs=jobs, time_limit=time_limit)
     require_extra("sensitivity", "The search for conditions under which a plan fails")
     require_plan(result)
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
@@ -350,9 +347,9 @@ def discover(
     base = without_attacks(base) if adversary else base
     numbers = [number for number in numbers_of(base.uncertain) if any(each.low < each.high for each in number.inputs)]
     shares, states = sample_states(base, numbers, samples, seed)
-    clock = Clock(time_limit)
+    clock = limits.clock()
     with interruptible(clock, listener):
-        outcomes = evaluate_all(base.fresh(), fit.plan, states, jobs, clock, listener, lists_attacks=adversary)
+        outcomes = evaluate_all(base.fresh(), fit.plan, states, limits.jobs, clock, listener, lists_attacks=adversary)
     usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
     dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
     rows = DiscoverySamples(

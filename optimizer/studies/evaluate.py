@@ -14,7 +14,7 @@ uses     each purchase with the futures that need it: the cheapest plan within t
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ Depth = Literal["operation", "optimum", "all"]
 
 def evaluate(
     instance: Instance,
-    plans: PlanLike | Sequence[PlanLike],
+    plans: PlanLike | Iterable[PlanLike],
     budget: MoneyLike | None = None,
     *,
     is_quick: bool = False,
@@ -76,7 +76,7 @@ def evaluate(
 
     Args:
         instance: the instance, without futures; for others there is `evaluate_futures`.
-        plans: one or several: the name of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
+        plans: one or several: the path of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
             a result, or the plan of one. They may have been made for another instance.
         budget, scenario: as for `solve`.
         is_quick: leaves out the optimum, what is missing and what is wasted.
@@ -97,17 +97,17 @@ def evaluate(
         >>> [(change.option, change.period, round(change.after)) for change in found.plans[0].need.changes]
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
-    settings = settings or Settings()
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
-    given, clock = read_plans(_listed(plans), made.instance), settings.clock()
+    settings = Settings.chosen(settings)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    given, clock = read_plans(plans, made.instance), settings.clock()
     depth: Depth = "operation" if is_quick else "all"
     with interruptible(clock, listener):
-        return _evaluate(made.instance, given, settings, clock, listener, (*notes, *made.notes), depth)
+        return _evaluate(made.instance, given, settings, clock, listener, made.notes, depth)
 
 
 def evaluate_futures(
     instance: Instance,
-    plans: PlanLike | Sequence[PlanLike],
+    plans: PlanLike | Iterable[PlanLike],
     budget: MoneyLike | None = None,
     *,
     is_quick: bool = False,
@@ -129,18 +129,14 @@ def evaluate_futures(
         >>> found.survives, found.plans[0].result.worst_future
         (True, 'high')
     """
-    settings = settings or Settings()
-    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    given = read_plans(_listed(plans), made.instance)
+    settings = Settings.chosen(settings)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
+    given = read_plans(plans, made.instance)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesEvaluationSearch(made.instance, given, settings, clock, listener).run(is_quick=is_quick)
-    notes = (*notes, *made.notes, *found.notes)
+    notes = (*made.notes, *found.notes)
     return replace(found, notes=notes, seconds=time.perf_counter() - began)
-
-
-def _listed(plans: PlanLike | Sequence[PlanLike]) -> Sequence[PlanLike]:
-    return [plans] if isinstance(plans, GivenPlan | Result | FuturesResult | Plan | Mapping | str) else list(plans)
 
 
 class _FuturesEvaluationSearch:

@@ -182,6 +182,10 @@ class PlanEvaluation:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        plans = "; ".join(f"{each.name}: {each.result!r}" for each in self.plans) or "no plans"
+        return f"<PlanEvaluation in {self.instance.title!r}: {plans}>"
+
     frames = property(evaluation_frames.of_evaluation)
 
     @property

@@ -11,9 +11,10 @@ instance with these rules lifted the plan is one like any other: it can be opera
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_in_words
@@ -36,19 +37,28 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import Series, si
 
-PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str
+PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str | Path
 
 
-def read_plans(plans: Sequence[PlanLike], instance: Instance) -> list[GivenPlan]:
-    """Plans of any form, under names that differ.
+def list_plans(plans: PlanLike | Iterable[PlanLike]) -> list[PlanLike]:
+    """Plans; one of any form is a list of one."""
+    if isinstance(plans, str) or not isinstance(plans, Sequence | Set | ValuesView | Iterator):
+        return [cast("PlanLike", plans)]
+    return list(plans)
+
+
+def read_plans(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list[GivenPlan]:
+    """A plan of any form, or several, under names that differ.
 
     Raises:
         GivenPlanError: with every finding about all of them.
+        TypeError: one has none of the forms.
     """
     read, findings = list[GivenPlan](), list[Finding]()
-    for number, plan in enumerate(plans, start=1):
+    listed = list_plans(plans)
+    for number, plan in enumerate(listed, start=1):
         try:
-            read.append(_read(plan, instance, "plan" if len(plans) == 1 else f"plan {number}"))
+            read.append(_read(plan, instance, "plan" if len(listed) == 1 else f"plan {number}"))
         except GivenPlanError as error:
             findings += error.findings
     if findings:
@@ -59,12 +69,15 @@ def read_plans(plans: Sequence[PlanLike], instance: Instance) -> list[GivenPlan]
 def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
     if isinstance(plan, GivenPlan):
         return plan
-    if isinstance(plan, str):
+    if isinstance(plan, str | Path):
         return load_plan(plan, instance)
     if isinstance(plan, Mapping):
         return read_given_plan(plan, instance, name)
     if isinstance(plan, FuturesResult):
         return read_given_plan(plan.to_dict(whole=False), instance, name)
+    if not isinstance(plan, Result | Plan):
+        what = "a Plan or a Result, a mapping, or the name of a file"
+        raise TypeError(f"a plan is needed, not {type(plan).__name__}: {what}")
     labels = tuple(instance.horizon.label(t) for t in instance.horizon.periods)
     bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, labels)
     fills = {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}

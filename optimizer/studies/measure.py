@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from optimizer.arguments import ArgumentError
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Settings
@@ -152,7 +153,7 @@ class CostTolerance:
         """From a share such as ``0.02`` or ``2%``, or from an amount such as ``20M``.
 
         Raises:
-            ValueError: it is neither.
+            ArgumentError: it is neither.
         """
         if isinstance(given, CostTolerance):
             return given
@@ -170,7 +171,8 @@ class CostTolerance:
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            raise ValueError("write a share such as 2% or 0.02, at most 100%, or an amount of money such as 20M.")
+            cure = "write a share such as 2% or 0.02, at most 100%, or an amount of money with its suffix, such as 20M."
+            raise ArgumentError("within", given, cure)
         return cls(share=share)
 
     def money(self, measure: Measure) -> float:

@@ -91,9 +91,9 @@ def find_requirements(
         ('magnet', 140, 100, 40)
     """
     require_instance(instance)
-    require_result(plan)
+    require_result(plan, Result)
     check_conflict(instance)
-    settings = settings or Settings()
+    settings = Settings.chosen(settings)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)

@@ -28,14 +28,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer import formulation
+from optimizer import arguments, formulation
 from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import SearchResult, negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.errors import InstanceError
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
@@ -44,10 +44,10 @@ from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result
+from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import FEWEST, latin_hypercube
+from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
@@ -59,7 +59,7 @@ from optimizer.studies.sensitivity_result import (
     VariantOutcome,
 )
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.tolerances import SAME_VALUE
+from optimizer.tolerances import SAME_VALUE, VALUE_RESOLUTIONS
 from optimizer.units import MoneyLike
 
 # Where a task keeps L of the instance as it is, by what is written of it.
@@ -153,12 +153,15 @@ def sensitivity(
         >>> [(bar.number.name, round(bar.low.cost), round(bar.high.cost)) for bar in found.bars]
         [('options.plant.capex', 39700000, 47600000)]
     """
-    if 0 < samples < FEWEST:
-        raise ValueError(f"write at least {FEWEST} samples, or 0 for none")
+    samples, seed = check_samples(samples, seed, may_be_none=True)
+    resolution = arguments.number("resolution", resolution, *VALUE_RESOLUTIONS)
+    most = None if most is None else arguments.whole_number("most", most)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
+    _require_ranges(instance)
+    require_result(known, Result | None)
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
+    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
@@ -173,6 +176,14 @@ def sensitivity(
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
     return Sensitivity(status, instance, settings.mip_gap, resolution, base, shown, sampled, search.measure, screened)
+
+
+def _require_ranges(instance: Instance) -> None:
+    """Raise InstanceError where no number of an instance is uncertain."""
+    if not instance.ranges:
+        cure = "Write some, such as `capex: {value: 120k, low: 90k, high: 180k}`, or "
+        cure += '`ranges: {"options.*.capex": {low: 0.8, high: 1.5, of: value}}`.'
+        raise InstanceError([Finding(instance.title, None, "ranges", "the instance has no ranges", cure)])
 
 
 def find_bands(
@@ -190,7 +201,7 @@ def find_bands(
     """
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = (settings or Settings()).with_default_gap(MEASURE_SHARE), Clock()
+    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         if not search.begin().has_plan:

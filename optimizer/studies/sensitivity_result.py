@@ -273,6 +273,10 @@ class Sensitivity:
     measure: Measure | None = None
     screened: tuple[FirstOrderEffect, ...] = ()
 
+    def __repr__(self) -> str:
+        flips = sum(len(bar.flips) for bar in self.bars)
+        return f"<Sensitivity of {self.instance.title!r}: numbers: {len(self.bars)}; switching values: {flips}>"
+
     frames = property(study_frames.of_sensitivity)
     gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 

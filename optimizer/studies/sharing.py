@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from optimizer import arguments
 from optimizer.algorithms.executor import Task, size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.errors import Finding, InstanceError
@@ -79,8 +80,8 @@ def share_costs(
         [('north', 1300000), ('east', 2025000), ('south', 2675000)]
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario)
-    settings = (settings or Settings()).with_default_gap(SHARING_SHARE)
-    names = [word.strip() for word in between.split(",")] if isinstance(between, str) else between
+    settings = Settings.chosen(settings, SHARING_SHARE)
+    names = None if between is None else arguments.names("between", between, made.instance.members, "north")
     return find_cost_shares(made.instance, names, settings, settings.clock(), listener, notes=made.notes)
 
 

@@ -33,7 +33,7 @@ from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
-from optimizer.results.result import Result, price_of_survival
+from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
@@ -443,6 +443,7 @@ def measured_plan(
         AuditError, SolverError: as for `solve_instance`.
     """
     timer, used = Timer(began=time.perf_counter()), first
+    require_result(known, Result | None)
     with interruptible(solver.clock, solver.listener):
         solver.learn(plan if known is None else known.plan, frozenset())
         found = known or solver.search(instance, first)

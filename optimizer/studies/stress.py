@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer import arguments
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.solving import open_evaluator
@@ -165,6 +166,7 @@ def stress(
     """
     began, clock = time.perf_counter(), Clock()
     require_plan(result)
+    arguments.function("listener", listener)
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
@@ -203,9 +205,9 @@ def _sampler(instance: Instance) -> str:
         count = len(instance.ensembles)
         return f"{count} ensemble{'s' if count != 1 else ''} drawn anew: {', '.join(instance.ensembles)}"
     count = len(instance.shocks)
-    shocks = "the one listed shock" if count == 1 else f"the {count} listed shocks"
+    entries = "the one entry" if count == 1 else f"the {count} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
-    return f"variations of {shocks}, for there are no ensembles: any start, {times}"
+    return f"variations of {entries} under shocks, for there are no ensembles: any start, {times}"
 
 
 def _stress_figures(

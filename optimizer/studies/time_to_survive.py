@@ -17,12 +17,13 @@ Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with fl
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import LinkingMatrix, ScenarioTable
 from optimizer.disruptions.family import title
@@ -36,6 +37,7 @@ from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Build, Plan
+from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
@@ -137,15 +139,15 @@ def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
 
 def time_to_survive(
     instance: Instance,
-    plan: Plan | None = None,
+    plan: Plan | Result | None = None,
     *,
-    chokepoints: Sequence[Chokepoint] | None = None,
+    chokepoints: Chokepoint | Iterable[Chokepoint] | None = None,
     scenario: ScenarioNames | None = None,
 ) -> TimeToSurvive:
     """Find for how many months every floor holds after a chokepoint is cut, for each year, without and with a plan.
 
     Args:
-        plan: what is built and stored, `Result.plan`; None for the do-nothing plan alone.
+        plan: a result, or the plan of one; None for the do-nothing plan alone.
         chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
         scenario: of the instance, or several in the order given.
 
@@ -165,7 +167,12 @@ def time_to_survive(
         ('rival / magnet', [0.0, 24.0, 24.0, 24.0, 24.0])
     """
     instance = apply_arguments(instance, scenario=scenario).instance
-    points = list(every_chokepoint(instance) if chokepoints is None else chokepoints)
+    if not isinstance(plan, Plan | None):
+        require_plan(plan)
+        plan = plan.plan
+    points = list(every_chokepoint(instance))
+    if chokepoints is not None:
+        points = arguments.several("chokepoints", chokepoints, Chokepoint, "a Chokepoint")
     before = _survival_times(instance, do_nothing_plan(instance), points)
     exposures = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), times, ())

@@ -21,10 +21,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from optimizer import arguments
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -175,9 +176,11 @@ def verify_plan(
 
     Raises:
         SolverError: the solver failed.
+        ValueError: an extent that there is not.
     """
     require_instance(instance)
     require_result(result)
+    arguments.choice("extent", extent, get_args(Extent))
     if isinstance(result, FuturesResult):
         return _verify_futures(instance, result, extent, listener)
     return _Check(instance, result, extent, listener).run()

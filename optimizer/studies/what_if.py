@@ -182,7 +182,7 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
     values = solved.values.tolist()
     written = frozenset(row.mark.path for row in solved.builder.rows) & {event.name for event in instance.events}
     shocks = [event for event in instance.events if event.name in written]
-    usual = problem.is_default
+    usual = problem.is_least_cost
     return WhatIfResult(
         status=solved.status,
         value=solved.cost,

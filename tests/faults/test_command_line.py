@@ -54,8 +54,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_scenarios_stack_in_the_order_given() -> None:
     # Low alone needs 80 t a year and a plant at 150k; rich alone sets the budget alone.
     both = told("solve", BESIEGED, "--scenario", "low", "--scenario", "rich")
-    assert "Scenario low: demands.motors.quantity, options.plant.capex." in both["notes"]
-    assert "Scenario rich: policy.budget." in both["notes"]
+    assert "Scenario low: demands.motors.quantity=80, options.plant.capex=150k." in both["notes"]
+    assert "Scenario rich: policy.budget=40M." in both["notes"]
     alone = told("solve", BESIEGED, "--scenario", "low", "--budget", "40M")
     assert both["total_cost"] == pytest.approx(alone["total_cost"])
     # Imports of 80 t at 60k over five years; half of the embargo's 120 t leaves 60 t, which is above 70 % of 80.
@@ -92,8 +92,8 @@ def test_the_later_of_two_scenarios_that_clash_holds_and_the_clash_is_named(
 def test_commas_stack_scenarios_as_well_and_agreeing_ones_are_no_clash() -> None:
     comma = told("solve", BESIEGED, "--scenario", "low,rich")
     assert [note for note in comma["notes"] if note.startswith("Scenario")] == [
-        "Scenario low: demands.motors.quantity, options.plant.capex.",
-        "Scenario rich: policy.budget.",
+        "Scenario low: demands.motors.quantity=80, options.plant.capex=150k.",
+        "Scenario rich: policy.budget=40M.",
     ]
     # Both set the budget to 40M, one of them in other words.
     same = run(

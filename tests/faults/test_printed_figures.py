@@ -56,6 +56,8 @@ def test_a_half_is_rounded_one_way() -> None:
     assert {si(2.0375e6 * (1 + way * 1e-14), digits=4) for way in (-1, 0, 1)} == {"2.038M"}
     assert {percent(0.225 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"23 %"}
     assert (percent(0.9996, 1), percent(0.9999), percent(1.0, 1)) == (">99.9 %", ">99 %", "100.0 %")
+    # A part of a total that other parts almost cancel, such as capex beside imports with a negative cost.
+    assert (percent(100.0, 1), percent(0.0004, 1), percent(0.0, 1)) == ("10,000.0 %", "<0.1 %", "0.0 %")
 
 
 def test_minus_signs_are_minus_signs() -> None:

@@ -70,8 +70,9 @@ def test_scenarios_stack_as_on_the_command_line(name: str, instance: so.Instance
         (-5, "write 0 or more."),
         ("-5M", "write 0 or more."),
         (True, "is not a number"),
-        (math.nan, "is not a finite amount. Leave it out where there is no limit."),
-        (math.inf, "Leave it out where there is no limit."),
+        (math.nan, "is not a finite amount. For no limit, write --set policy.budget=null,"),
+        (math.inf, "in Python with_budget(instance, None)."),
+        ("any", "any is not a finite amount. For no limit, write --set policy.budget=null"),
         ([1e6], "a list is not a number"),
     ],
 )
@@ -87,7 +88,7 @@ def test_a_budget_that_is_none_is_refused_with_the_cure(budget: Any, cure: str, 
     [
         ("hgh", '"hgh" is no scenario. Did you mean "high"?'),
         (["low", "xyz"], '"xyz" is no scenario. Known: high, low, rich, bold.'),
-        (3, 'scenario=3: write a name such as "high", or a list of names.'),
+        (3, 'scenario=3: write a name such as "high", or a list of them.'),
         ([None], "write a name such as"),
         ({"high": 1}, "write a name such as"),
         ("", '"" is no scenario'),
@@ -127,7 +128,8 @@ def test_numbers_of_numpy_and_commas_do(instance: so.Instance) -> None:
 
 
 def test_notes_say_which_scenario(instance: so.Instance) -> None:
-    assert "Scenario low: demands.motors.quantity, options.plant.capex." in so.solve(instance, scenario="low").notes
+    notes = so.solve(instance, scenario="low").notes
+    assert "Scenario low: demands.motors.quantity=80, options.plant.capex=150k." in notes
 
 
 def test_compare_takes_amounts_and_a_column_for_each_scenario(instance: so.Instance) -> None:
@@ -162,7 +164,7 @@ def test_compare_refuses_nonsense(how: dict[str, Any], cure: str, instance: so.I
 def test_a_plan_is_judged_under_a_scenario(instance: so.Instance, result: so.Result) -> None:
     stressed = so.stress(result, samples=20, scenario="high")
     assert stressed.survived < so.stress(result, samples=20).survived
-    assert "Scenario high: demands.motors.quantity, policy.budget." in stressed.notes
+    assert "Scenario high: demands.motors.quantity={2026: 100, 2030: 150}, policy.budget=40M." in stressed.notes
     changed = so.time_to_survive(instance, result.plan, scenario="low")
     assert changed == so.time_to_survive(so.under(instance, "low"), result.plan)
     assert changed != so.time_to_survive(instance, result.plan)

@@ -311,7 +311,7 @@ def test_json_says_that_it_has_no_comments(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(OptimizerError, match="ends in"):
+    with pytest.raises(ValueError, match="ends in"):
         convert_file(TINY, tmp_path / "tiny.ods")
     data = open_document(TINY).data | {"note": "x" * 40_000}
     file = tmp_path / "long.json"

@@ -449,5 +449,5 @@ def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
     means = si(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
-    note = f"Adversary: {count} that {means} can buy stand among the shocks."
+    note = f"Adversary: the shocks include {count} that {means} can buy."
     return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."

@@ -75,7 +75,8 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
         periods = round(months / horizon.months)
         if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
             up = math.ceil(months / horizon.months) * horizon.months
-            what = f"{number_text(months)} months are no whole number of {horizon.step}s"
+            be = "month is" if months == 1 else "months are"
+            what = f"{number_text(months)} {be} no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
         elif months > MOST_MONTHS:
             what = f"{months:,.0f} months are {months / 12:,.0f} years"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from optimizer import arguments
 from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
@@ -168,9 +169,10 @@ def explain(
         >>> [(repair.kind, repair.amount) for repair in found.repairs if repair.works]
         [('budget', 11500000.0), ('floors', 0.109), ('demand', 0.9)]
     """
-    settings = (settings or Settings()).with_default_gap(GAP_SHARE)
-    made = apply_arguments(instance, budget=budget, scenario=scenario)
-    instance, notes = made.instance, (*notes, *made.notes)
+    settings = Settings.chosen(settings, GAP_SHARE)
+    arguments.function("on_part", on_part)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    instance, notes = made.instance, made.notes
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))

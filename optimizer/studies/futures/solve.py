@@ -83,7 +83,7 @@ def solve(
           2026  plant  20
           stock  reserve  at most 100 t>
     """
-    settings = settings or Settings()
+    settings = Settings.chosen(settings)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     if made.instance.is_adaptive:
         place, what = "futures", "the instance has several futures"
@@ -126,7 +126,7 @@ def solve_futures(
         >>> [(each.option, each.period, round(each.size)) for each in result.committed]
         [('plant', '2027', 40)]
     """
-    settings = settings or Settings()
+    settings = Settings.chosen(settings)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     return search_futures(made.instance, settings, settings.clock(), listener, notes=made.notes, adversary=adversary)
 

@@ -35,7 +35,7 @@ from optimizer.instance.questions import TimedQuestion, each_question, question_
 from optimizer.instance.schema import Answer, Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result, price_of_survival
+from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import purchases_of
@@ -97,15 +97,16 @@ def futures_study(
         >>> [each.timing for each in found.questions]
         ['start', 'later', 'never']
     """
-    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures")
-    settings, instance = (settings or Settings()).with_default_gap(MEASURE_SHARE), made.instance
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
+    settings, instance = Settings.chosen(settings, MEASURE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
+    require_result(adaptive, FuturesResult | None)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
-    return replace(found, notes=(*notes, *made.notes, *found.notes), seconds=time.perf_counter() - began)
+    return replace(found, notes=(*made.notes, *found.notes), seconds=time.perf_counter() - began)
 
 
 def solve_retimed(
