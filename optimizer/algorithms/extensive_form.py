@@ -157,7 +157,7 @@ class ShockModel(MeasuredModel):
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
-        if result.values is not None and result.objective <= cutoff:
+        if cutoff >= result.objective < math.inf:
             self.report(phase, result.objective, result.bound)
         return result
 
