@@ -296,7 +296,7 @@ class BendersSearch(RecourseEstimates):
             self.report,
             self.writer,
             self.problem,
-            histories=self.evaluator.histories,
+            histories=self.histories,
         )
         best = self._best_known()
         model.start = None if best is None else best[model.solver.integers]

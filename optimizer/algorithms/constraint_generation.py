@@ -27,7 +27,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ from optimizer.algorithms.separation import SeparationOracle, Violation, select_
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.solver import BranchingHistories, Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
@@ -201,11 +200,6 @@ class ConstraintGeneration(Search):
     def _shock_model(self, **samples: Any) -> ShockModel:
         known = (self.instance, self.shocks, self.settings, self.clock, self.report, self.writer, self.problem)
         return ShockModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
-
-    @cached_property
-    def histories(self) -> BranchingHistories:
-        """What branching gained in similar models: in all that share the evaluator, or in this search."""
-        return {} if self.evaluator.histories is None else self.evaluator.histories
 
     def run(self) -> SearchResult:
         """Relaxation first, then integers; the least gap where floors cannot all be kept."""

@@ -157,7 +157,7 @@ class ShockModel(MeasuredModel):
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
-        if result.values is not None:
+        if cutoff >= result.objective < math.inf:
             self.report(phase, result.objective, result.bound)
         return result
 
@@ -231,9 +231,10 @@ class ShockModel(MeasuredModel):
         return None
 
     def report(self, phase: str, best: float, bound: float) -> None:
-        """Keep a step of the search with integers, and pass it to the listener."""
-        self.history.append(Progress(phase, time.perf_counter() - self.began, best, bound, len(self.shocks)))
-        self.listener(self.history[-1])
+        """Keep a step of the search with integers, and pass it on; a bound from a cutoff may be above the best."""
+        step = Progress(phase, time.perf_counter() - self.began, best, min(bound, best), len(self.shocks))
+        self.history.append(step)
+        self.listener(step)
 
     # Least cost, least gap.
 
@@ -264,7 +265,8 @@ class ShockModel(MeasuredModel):
         if result.values is None or result.objective > incumbent.objective:
             # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
             status = result.status if result.status == "stopped" else "optimal"
-            return replace(incumbent, status=status, bound=min(result.bound, cutoff))
+            result = replace(incumbent, status=status, bound=min(result.bound, cutoff))
+            self.report(phase, result.objective, result.bound)
         return result
 
     def minimise_gap(self) -> SearchResult:
