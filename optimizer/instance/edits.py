@@ -80,7 +80,7 @@ def future_of(instance: Instance, name: str) -> Future:
         names = [each.name for each in instance.tree.futures if each.name]
         cure = "The file has none: add `futures:`, or leave it out."
         if names:
-            cure = did_you_mean(name, names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
+            cure = did_you_mean(str(name), names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
         raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
     return found
 
@@ -160,6 +160,7 @@ def choose_future(instance: Instance, name: str) -> Edited:
         >>> choose_future(so.load("instances/tiny.yaml", [more]), "more").notes
         ('Future more alone: demands.motors.quantity.',)
     """
+    require_instance(instance)
     chosen = future_of(instance, name).instance
     paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
     return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",))

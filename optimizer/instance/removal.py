@@ -112,6 +112,7 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
         >>> list(coalition(so.load("instances/tiny.yaml", [members]), ["north"]).options)
         ['plant']
     """
+    require_instance(instance)
     unknown = [_no_member(instance, name) for name in names if name not in instance.members]
     if unknown:
         raise InstanceError(unknown)

@@ -191,13 +191,13 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
         >>> so.load("instances/tiny.yaml", {"policy.budget": "30M"}).policy.budget
         30000000.0
     """
-    instance, _ = inspect(arguments.file_path("path", path), overrides)
+    instance, _ = inspect(path, overrides)
     return instance
 
 
 def inspect(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
     """Like `load`, with the warnings about valid but suspicious input."""
-    instance, findings, _ = inspect_document(path, overrides)
+    instance, findings, _ = inspect_document(arguments.file_path("path", path), overrides)
     return instance, findings
 
 

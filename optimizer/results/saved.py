@@ -178,6 +178,7 @@ class SavedPlan(ReadOnly):
         """
         if not isinstance(data, Mapping):
             raise TypeError(f"from_dict takes a mapping, not {type(data).__name__}; load reads a result from a file")
+        data = cls._own_part(data, "the mapping")
         cls._check_form(data)
         try:
             result = cls._restored(data)
