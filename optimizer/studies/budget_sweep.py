@@ -121,7 +121,7 @@ def budgets_up_to(outlay: float, own: float | None) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Question:
+class SweepQuestion:
     """A task of a worker, what the listener is told of it, and who takes its answer."""
 
     task: Task
@@ -206,9 +206,9 @@ class BudgetSweep:
         """Find the best plans of some cases and budgets that are not known yet."""
         self.ask(self.plans(wanted))
 
-    def plans(self, wanted: Sequence[BudgetKey]) -> list[Question]:
+    def plans(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
         """Their searches; the first plan of a case is its measure."""
-        questions, measured = list[Question](), set(self.measures)
+        questions, measured = list[SweepQuestion](), set(self.measures)
         for case, budget in dict.fromkeys(wanted):
             if self.has(case, budget):
                 continue
@@ -217,7 +217,7 @@ class BudgetSweep:
                 self._results[case, budget] = settled
                 continue
             task, take = self._call(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
-            questions.append(Question(task, self._label(case, budget), take))
+            questions.append(SweepQuestion(task, self._label(case, budget), take))
             measured.add(case)
         return questions
 
@@ -236,18 +236,18 @@ class BudgetSweep:
             return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
-    def least_outlays(self, mip_gap: float) -> list[Question]:
+    def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
         """The search in each case for the least outlay that survives every shock, whatever its budget: `least`.
 
         It is proven to a relative MIP gap.
         """
         settings = replace(self.working, mip_gap=min(self.working.mip_gap, mip_gap))
-        questions = list[Question]()
+        questions = list[SweepQuestion]()
         for case, instance in self.cases.items():
             known = self.known[case].least_outlay()
             task = Task(ask_least_outlay, (instance, settings, None if known is None else known.plan))
             take = partial(self._take_least, case, known)
-            questions.append(Question(task, "the least outlay that survives everything", take))
+            questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
         return questions
 
     def _take_least(self, case: str, known: Result | None, found: WhatIfResult) -> None:
@@ -272,7 +272,7 @@ class BudgetSweep:
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.measuring(least.case), plan, no_shock))
 
-    def ask(self, questions: Sequence[Question]) -> None:
+    def ask(self, questions: Sequence[SweepQuestion]) -> None:
         """Have questions answered, side by side where one takes its time; the listener receives each answer."""
         began, self._total = time.perf_counter(), self._total + len(questions)
         if questions:

@@ -34,7 +34,7 @@ from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
-from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, Question, ask_alone, ask_failing, budgets_up_to
+from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, SweepQuestion, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
     CASE,
     Breakpoint,
@@ -280,7 +280,7 @@ class _ComparisonBuilder:
         if budgets:
             self.on_part("next", self.known())
 
-    def _least_outlays(self) -> list[Question]:
+    def _least_outlays(self) -> list[SweepQuestion]:
         """The searches for the least outlay of every case, once."""
         return [] if self.sweep.least else self.sweep.least_outlays(EXACT_GAP)
 
@@ -289,35 +289,37 @@ class _ComparisonBuilder:
         known = self.sweep.least
         self.found = replace(self.found, least=tuple(known[case] for case in self.sweep.cases if case in known))
 
-    def _cheapest_plans(self) -> list[Question]:
+    def _cheapest_plans(self) -> list[SweepQuestion]:
         """The searches for the cheapest plans with the least outlays."""
         least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
         label = "the cheapest plan with the least outlay"
-        return [Question(self.sweep.cheapest_call(each), label, partial(self._take_cheapest, each)) for each in least]
+        return [
+            SweepQuestion(self.sweep.cheapest_call(each), label, partial(self._take_cheapest, each)) for each in least
+        ]
 
     def _take_cheapest(self, least: CaseLeastOutlay, answer: MeasuredResult) -> None:
         found = least if answer.result.baseline is None else replace(least, result=answer.result)
         self._add_fact(least=tuple(found if each is least else each for each in self.found.least))
 
-    def _alone(self) -> list[Question]:
+    def _alone(self) -> list[SweepQuestion]:
         """What no shock takes, then what the shocks take alone that are not survived anyway, some at a time."""
         if "alone" not in self.facts:
             return []
-        sweep, failing, questions = self.sweep, dict[str, tuple[str, ...]](), list[Question]()
+        sweep, failing, questions = self.sweep, dict[str, tuple[str, ...]](), list[SweepQuestion]()
         for case, instance in sweep.cases.items():
             task = Task(ask_failing, (instance, sweep.working))
-            questions.append(Question(task, "which shocks hurt", partial(failing.__setitem__, case)))
+            questions.append(SweepQuestion(task, "which shocks hurt", partial(failing.__setitem__, case)))
         sweep.ask(questions)
         return [each for case in sweep.cases if case in failing for each in self._each_alone(case, failing[case])]
 
-    def _each_alone(self, case: str, failing: Sequence[str]) -> Iterator[Question]:
+    def _each_alone(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
         if len(failing) > MOST_ALONE:
             what = f"{case}: of {len(failing):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
             self.found = replace(self.found, notes=(*self.found.notes, what))
         names = ("", *failing[:MOST_ALONE])
         for i in range(0, len(names), ALONE_BATCH):
             task = Task(ask_alone, (self.sweep.cases[case], self.sweep.working, names[i : i + ALONE_BATCH]))
-            yield Question(task, "each shock alone", partial(self._take_alone, case))
+            yield SweepQuestion(task, "each shock alone", partial(self._take_alone, case))
 
     def _take_alone(self, case: str, answer: Sequence[LoneShock]) -> None:
         self._add_fact(alone={**self.found.alone, case: (*self.found.alone.get(case, ()), *answer)})
