@@ -292,10 +292,8 @@ class _ComparisonBuilder:
     def _cheapest_plans(self) -> list[SweepQuestion]:
         """The searches for the cheapest plans with the least outlays."""
         least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
-        label = "the cheapest plan with the least outlay"
-        return [
-            SweepQuestion(self.sweep.cheapest_call(each), label, partial(self._take_cheapest, each)) for each in least
-        ]
+        call, label = self.sweep.cheapest_call, "the cheapest plan with the least outlay"
+        return [SweepQuestion(call(each), label, partial(self._take_cheapest, each)) for each in least]
 
     def _take_cheapest(self, least: CaseLeastOutlay, answer: MeasuredResult) -> None:
         found = least if answer.result.baseline is None else replace(least, result=answer.result)
