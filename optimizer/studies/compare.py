@@ -226,8 +226,8 @@ class _ComparisonBuilder:
             self.shown = self._default_budgets(cases[0])
         # The largest budget of the first case, then of each, then all: each search starts from a larger budget's plan.
         largest = list(dict(self.shown).items())
-        for keys in (largest[:1], largest):
-            self.sweep.find_plans(keys)
+        self.sweep.find_plans(largest[:1])
+        self.sweep.find_plans(largest)
         least = self._least_outlays() if "least" in self.facts else []
         self.sweep.ask([*self.sweep.plans(list(reversed(self.shown))), *least])
         self.on_part("grid", self.known())
@@ -272,7 +272,7 @@ class _ComparisonBuilder:
         if "least" in self.facts and not self.sweep.clock.interrupted:
             self._add_least_outlays()
         first = [] if self.sweep.clock.interrupted else [*self._cheapest_plans(), *self._alone()]
-        self._facts_left, (budgets, more) = len(first), self._stepped()
+        self._facts_left, (budgets, more) = len(first), self._stepped() if "next" in self.facts else ([], 0.0)
         self.sweep.ask([*first, *self.sweep.plans([(case, budget + more) for case, budget in budgets])])
         if self._facts_left or not first:
             self._report_facts()
@@ -348,11 +348,11 @@ class _ComparisonBuilder:
         return tuple(sorted(known.values(), key=lambda each: (-dear[each.shock], events.index(each.shock))))
 
     def _stepped(self) -> tuple[list[tuple[str, float]], float]:
-        """The budgets at which it is asked what some more money buys, and how much more; none where it is not asked.
+        """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints.
 
         Gaps that are nearly closed take longest: the largest budgets come first.
         """
-        if "next" not in self.facts or self.sweep.clock.interrupted or self.found.resolution is not None:
+        if self.sweep.clock.interrupted or self.found.resolution is not None:
             return [], 0.0
         columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
         more = self.step or default_step([budget for _, budget in columns])
