@@ -49,7 +49,7 @@ OverridesLike = str | Iterable[str] | Mapping[str, Any]
 
 
 def assignments(overrides: OverridesLike) -> list[str]:
-    """OverridesLike as assignments; a value of a mapping is written as JSON.
+    """Overrides as assignments; a value of a mapping is written as JSON.
 
     Raises:
         ArgumentError: they are neither texts nor a mapping.
