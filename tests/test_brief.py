@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -609,6 +610,21 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         ["low", "50 %", "✓ 1 of 1", "0", "30"],
     ]
     assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
+
+
+def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
+    """By hand in `docs/how-to/value-of-information.md`: 600k and 1.2M."""
+    found = so.futures_study(instance_of(futures), settings=Settings(mip_gap=0, jobs=1))
+
+    def alternatives(studies: Sequence[Any]) -> dict[str, Any]:
+        made: dict[str, Any] = futures_book(futures, studies=studies)["brief"]["parts"]["alternatives"]
+        return made
+
+    part = alternatives([found])
+    worth = "Deciding later what can wait is worth 600k USD; knowing every answer at the start 1.2M USD."
+    assert part["sentences"] == [worth]
+    assert "waiting" not in part["missing"] + part["lacks"]
+    assert "waiting" in alternatives([])["missing"]
 
 
 def test_every_future_has_a_brief_of_its_own_and_what_slips(futures: so.FuturesResult) -> None:

@@ -37,7 +37,7 @@ def test_tables_on_the_screen_by_hand() -> None:
         "need 2028 1.2M – 600k 600k",
         "high 50 % 5.6M 2 of 2 3.6M – –",
         "low 50 % 2M 1 of 2 0 30M –",
-        "No regret plant, 40 t/yr",
+        "No regret plant, 40 t/yr: in the informed plans of all futures",
         "Contingent extension (need: high)",
         "plant all futures 40 t/yr 2027 –",
         "extension need: high 60 t/yr 2027 need (2028)",

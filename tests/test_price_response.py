@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,15 @@ def test_a_stock_that_is_bought_at_once_costs_four_times_its_price(cell: Cell, s
     assert result.costs["stock purchases"] == pytest.approx(4_000)
     assert result.costs["price response"] == pytest.approx(12_000)
     assert result.frames.builds.loc["reserve"]["capex"].item() == pytest.approx(16_000)
+
+
+@pytest.mark.parametrize(("imports", "reserve"), [("", ""), (DEARER, ""), ("", DEARER)])
+def test_a_page_says_that_prices_do_not_move_where_none_does(
+    cell: Cell, tmp_path: Path, imports: str, reserve: str
+) -> None:
+    path = tmp_path / "plan.html"
+    so.write_report(so.solve(cell(MAGNETS, IMPORTS % imports, RESERVE % reserve)), path)
+    assert ("purchases do not move prices" in path.read_text(encoding="utf-8")) == (not imports + reserve)
 
 
 def test_a_stock_is_bought_in_equal_parts_where_there_is_time(cell: Cell, solve: Solve) -> None:

@@ -215,9 +215,9 @@ def _end_with_futures(
     is_interrupted = result.status == "stopped" and time_limit is None
     wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
     tasks = sections.study_tasks(wanted, subject, on_page=True)
-    _, studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
+    made, studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(mip_gap=accuracy, time_limit=time_limit))
-    parts = ReportParts(instance, result, None, slips, (), studied, doubts, comments_of(source))
+    parts = ReportParts(instance, result, None, slips, made.values(), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"
     _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
 

@@ -39,7 +39,9 @@ HEAD, JOINT, TAIL = "attack{", "+", "}"
 class AttackTarget(Described):
     """A target: all its cuts apply together, for a price. It is deliberate unless the file says otherwise."""
 
-    price: Quantity = Field(description="Price of attacking the target, in the unit of attack_budget.")
+    price: Quantity = Field(
+        description="Price of attacking the target, in the currency of the file: what the attack costs the adversary."
+    )
     cuts: Cuts = Field(description="Cuts that an attack on the target causes.")
     deliberate: bool = Field(
         default=True,
@@ -54,7 +56,7 @@ class AttackTarget(Described):
 class AdversarySpec(Described):
     """Who can buy one attack, at any of the starts: a set of targets, for so many months."""
 
-    attack_budget: Quantity = Field(description="Limit on the price of one attack, in any unit.")
+    attack_budget: Quantity = Field(description="Limit on the price of one attack, in the currency of the file.")
     months: Positive = Field(description="Duration of an attack, months; a whole number of periods.")
     starts: ShockStarts = Field(description="Periods in which an attack may begin: one, a list, or {from, to, every}.")
     targets: Mapping[str, AttackTarget] = Field(description="Targets, by name.")

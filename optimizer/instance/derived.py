@@ -48,6 +48,12 @@ def has_events(instance: Instance) -> bool:
         return False
 
 
+def prices_respond(instance: Instance) -> bool:
+    """Whether what is bought moves the price of some stockpile or process."""
+    responses = [each.price_response for each in instance.processes.values()]
+    return any([*responses, *(stock.price_response for stock in instance.stocks.values())])
+
+
 def list_shocks(instance: Instance) -> list[Shock]:
     """The shocks of all entries under `shocks:`, without the samples of ensembles."""
     return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]

@@ -17,6 +17,7 @@ from typing import Any
 from optimizer import arguments
 from optimizer.errors import BOOK_FORM, BRIEF_FORMS, REPORT_FORMS, has_extra, require_extra
 from optimizer.files import write_whole
+from optimizer.instance.derived import prices_respond
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
@@ -65,8 +66,11 @@ from optimizer.units import budget_list
 SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.js", "page.js")
 
 
-def page(data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
-    """The page of a report's data, `Book.to_dict`, and of the studies beside it."""
+def page(data: dict[str, Any], sections: Sequence[PageSection] = (), *, prices_respond: bool = False) -> str:
+    """The page of a report's data, `Book.to_dict`, and of the studies beside it.
+
+    That purchases do not move prices stands in it unless `prices_respond`.
+    """
     own = data["points"][data["frontier"]["own"]]
     return render_page(
         "report.html.j2",
@@ -76,6 +80,7 @@ def page(data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
         heading=data["instance"],
         span=f"{data['horizon']['periods'][0]} to {data['horizon']['periods'][-1]}, by {data['horizon']['step']}",
         sections=sections,
+        prices_respond=prices_respond,
         own={**data["points"][own["same"]], **own} if "same" in own else own,
         data=embed_json(data),
         plotly=_packed_plotly(),
@@ -112,8 +117,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     """The data of a report for JSON, and the content of its file: a page, a brief or a workbook, by its suffix."""
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
-        data = futures_book(result, warnings, parts.comments, parts.slips or {})
-        brief = make_futures_brief(instance, result, warnings, parts.comments, parts.slips or {})
+        data = futures_book(result, warnings, parts.comments, parts.slips or {}, parts.studies)
+        brief = make_futures_brief(instance, result, warnings, parts.comments, parts.slips or {}, parts.studies)
     else:
         found = parts.frontier or single_point(instance, result)
         brief = make_brief(
@@ -130,7 +135,7 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         return data, futures_page(result, data, parts.sections)
     pictures = parts.pictures or plan_pictures(shown)
     data |= picture_data(pictures)
-    return data, page(data, (*pictures, *parts.sections))
+    return data, page(data, (*pictures, *parts.sections), prices_respond=prices_respond(instance))
 
 
 def write_report(
@@ -178,6 +183,7 @@ def futures_book(
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
     slips: SlipsByFuture | None = None,
+    studies: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """The JSON object that `report --json` prints for a plan of several futures.
 
@@ -186,6 +192,7 @@ def futures_book(
         warnings: what has to be said first.
         comments: of its file, as `Result.comments` holds them.
         slips: as `find_futures_slips` gives them.
+        studies: what was found beside it, for the brief.
     """
     instance, stages = instance_of(result), find_stages(result)
     return {
@@ -196,7 +203,7 @@ def futures_book(
         "status": result.status,
         "survives": result.survives,
         "headline": futures_headline(result),
-        "brief": tidy(make_futures_brief(instance, result, warnings, comments, slips).to_dict()),
+        "brief": tidy(make_futures_brief(instance, result, warnings, comments, slips, studies).to_dict()),
         "briefs": [*_each_brief(result, slips)] if len(result.futures) > 1 else [],
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
         "stages": [_stage(instance, result, stage) for stage in stages],

@@ -138,17 +138,18 @@ def left_out(count: int) -> str:
 
 
 def adversary_words(instance: Instance) -> str:
-    """The attack budget of the adversary, its largest affordable sets of targets, and when it can attack."""
+    """The attack budget of the adversary, its maximal affordable sets of targets, and when it can attack."""
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
     means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
     found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
-    sets = f"more than {SETS:,} largest sets" if found > SETS else plural(found, "largest set")
+    sets = f"more than {SETS:,} maximal sets" if found > SETS else plural(found, "maximal set")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
-    return f"{means} to spend on {targets}: {sets} that it can afford, for {months} {when}"
+    undeterred = " before deterrence" if adversary.deterrents else ""
+    return f"{means} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]

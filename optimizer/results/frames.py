@@ -32,12 +32,13 @@ Form = Literal[
     "count",  # a whole number
     "amount",  # a number, to three digits
     "exact",  # a number, to four digits
+    "enough",  # a number that suffices, rounded up to six digits
     "millions",  # money, in millions, to three digits
     "percent",  # a share, as per cent
     "tenth",  # a share, as per cent to one decimal
     "yes",  # whether something holds
 ]
-NUMBER_FORMS = ("count", "amount", "exact", "millions", "percent", "tenth")
+NUMBER_FORMS = ("count", "amount", "exact", "enough", "millions", "percent", "tenth")
 
 
 @dataclass(frozen=True)

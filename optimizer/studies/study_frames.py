@@ -376,7 +376,7 @@ def shaping_attacks(found: "AttackResult") -> Frame:
         of_attack("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.with_plan.first, each.with_plan.last, "–")),
         of_attack("price", unit=money, form="amount"),
-        of_attack("cost", label="Costs it", unit=money, form="amount", is_shown=is_deterrable),
+        of_attack("cost", label="Costs it", unit=money, form="enough", is_shown=is_deterrable),
         FrameColumn("without", "Nothing built", money, "amount", of=lambda each: each.without.gap),
         FrameColumn("with_plan", "With the plan", money, "amount", of=lambda each: each.with_plan.gap),
         of_attack("breaks", form="yes", is_shown=False),
@@ -394,7 +394,7 @@ def attacks_not_made(found: "AttackResult") -> Frame:
         FrameColumn("last", form="period", is_shown=False),
         FrameColumn("window", of=lambda each: windowed(each.first, each.last, "–")),
         FrameColumn("price", unit=money, form="amount"),
-        FrameColumn("cost", "Costs it", money, "amount"),
+        FrameColumn("cost", "Costs it", money, "enough"),
         FrameColumn("margin", "Margin", money, "amount", of=lambda each: each.cost - budget),
         FrameColumn("gap", "Would leave", money, "amount"),
     )
@@ -430,7 +430,7 @@ def attack_starts(found: "AttackResult") -> Frame:
         FrameColumn("start", form="period", is_index=True),
         FrameColumn("worst", "Worst attack", of=lambda each: each.worst and targets_struck(found, each.worst)),
         _part("gap", of=lambda each: each.worst, unit=money, form="amount"),
-        FrameColumn("breaks_at", unit=money, form="amount", of=lambda each: each.cheapest and each.cheapest.cost),
+        FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: each.cheapest and each.cheapest.cost),
         FrameColumn("by", "By striking", of=lambda each: each.cheapest and targets_struck(found, each.cheapest)),
     )
     note = "Worst: of what the adversary can afford, what leaves most below the floors. "

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import io
 from collections.abc import Iterator
 from itertools import chain, combinations, product
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.relaxed_floors import write_deterrence
@@ -20,6 +22,8 @@ from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
+from optimizer.report.tables.attack import attack_parts
+from optimizer.report.tables.render import show
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import plan_columns
 from tests.strategies import deterring
@@ -214,6 +218,19 @@ def test_what_the_study_of_attacks_says() -> None:
     given = so.attack(poorer, found.result)
     assert given.survives
     assert {each.targets for each in given.deterred} == {("a",), ("b",)}
+
+
+def test_what_breaks_a_plan_reads_above_what_it_survives() -> None:
+    # Deterred from 1e-4 above the attack budget on, 13.0013, in the box and at each start; 13.001 would be below that.
+    changes = ["adversary.attack_budget=13", "adversary.targets.ban.price=12", "adversary.starts=[2027, 2028]"]
+    found = so.attack(so.load(CASES / "hand_deter.yaml", changes), settings=EXACT)
+    assert [each.cheapest and each.cheapest.cost for each in found.starts] == [pytest.approx(13.0013)] * 2
+    console = Console(file=io.StringIO(), width=120)
+    show(attack_parts, found, console)
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[3] for line in lines if line.startswith("│ Breaks at")] == ["13.0013"]
+    starts = lines[next(i for i, line in enumerate(lines) if line.startswith("Every start")) :]
+    assert sum(" 13.0013 " in line for line in starts) == 2
 
 
 def test_without_the_option_nothing_deters() -> None:

@@ -407,11 +407,11 @@ def make_brief(
         sentence=narrative.sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),
-        notes=() if result.baseline is None else tuple(_notes(instance, result, _of_kind(Explanation, studies))),
+        notes=() if result.baseline is None else tuple(_notes(instance, result, of_kind(Explanation, studies))),
     )
 
 
-def _of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
+def of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
     """The first of some studies that is of a kind; None where there is none."""
     return next((each for each in studies if isinstance(each, kind)), None)
 
@@ -426,8 +426,8 @@ def _parts(
         yield survival_part(instance, result)
         yield worst_part(instance, result)
         yield unserved_part(instance, result)
-    yield alternatives_part(instance, result, frontier, _of_kind(Alternatives, studies))
-    yield figures_part(instance, result, _of_kind(Sensitivity, studies))
+    yield alternatives_part(instance, result, frontier, of_kind(Alternatives, studies))
+    yield figures_part(instance, result, of_kind(Sensitivity, studies))
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted

@@ -1,14 +1,14 @@
 """The brief of a plan for several futures: what is decided first, in all or some of them, and what is survived."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief
+from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
 from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_LACKS,
@@ -28,9 +28,11 @@ from optimizer.report.brief.plan_parts import (
 from optimizer.report.format import all_of, in_millions, plural
 from optimizer.report.narrative import proof_of_gap
 from optimizer.report.tables.futures import futures_headline
+from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
+from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (
     MOST_ORDERS,
     Order,
@@ -63,8 +65,9 @@ def make_futures_brief(
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
     slips: SlipsByFuture | None = None,
+    studies: Iterable[Any] = (),
 ) -> Brief:
-    """The brief of a plan for several futures."""
+    """The brief of a plan for several futures; what waiting is worth is in it where `studies` have found it."""
     horizon, views = instance.horizon, _views(result)
     year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
@@ -76,7 +79,7 @@ def make_futures_brief(
         survives=result.survives,
         verdict=headline.partition(":")[0],
         sentence=_sentence(result, year, [view.orders for view in views]) if views else f"{headline}.",
-        parts=tuple(_parts(instance, result, views, year, comments, slips or {})) if views else (),
+        parts=tuple(_parts(instance, result, views, year, comments, slips or {}, studies)) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
     )
@@ -140,6 +143,7 @@ def _parts(
     year: int,
     comments: Sequence[Mapping[str, Any]],
     slips: SlipsByFuture,
+    studies: Iterable[Any],
 ) -> Iterator[BriefPart]:
     yield _orders_part(result, views, year, slips)
     yield _money_part(result)
@@ -149,17 +153,26 @@ def _parts(
         yield _unserved_part(views)
     several = len(views) > 1
     which = "take one future by --future NAME and add" if several else "add"
-    yield BriefPart(
-        "alternatives",
-        "Alternatives",
-        missing=f"What waiting is worth: add --with futures. Plans nearly as cheap: {which} --with alternatives.",
-        lacks="What waiting is worth, and plans nearly as cheap, are not computed.",
-    )
+    yield _alternatives_part(f"Plans nearly as cheap: {which} --with alternatives.", studies)
     missing, lacks = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
         missing = lacks = NO_RANGES
     yield BriefPart("figures", "The figures that decide", missing=missing, lacks=lacks)
     yield _confidence_part(result, comments, views)
+
+
+def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPart:
+    """What deciding later is worth where a study has it; what else was not computed."""
+    found = of_kind(FuturesStudy, studies)
+    if found is not None:
+        lacks, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
+        return BriefPart("alternatives", "Alternatives", sentences, missing=nearly_as_cheap, lacks=lacks)
+    return BriefPart(
+        "alternatives",
+        "Alternatives",
+        missing=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
+        lacks="What waiting is worth, and plans nearly as cheap, are not computed.",
+    )
 
 
 def make_each_brief(result: FuturesResult, slips: SlipsByFuture | None = None) -> Iterator[tuple[FutureResult, Brief]]:

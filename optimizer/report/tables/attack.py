@@ -102,7 +102,7 @@ def _deterred(found: AttackResult) -> str:
     nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
-    nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si(nearest.cost, money, 6)} to the adversary"
+    nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si_up(nearest.cost, money, 6)} to the adversary"
     return f"{plural(count, 'attack')}{which}; the nearest to being made is {nearest_text}"
 
 
@@ -130,10 +130,8 @@ def breaking_attack_text(found: AttackResult) -> str:
         return "no attack budget: with all targets struck at once every floor holds"
     below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
-    # As many digits as tell it from what the adversary has.
-    budget, costs = found.adversary.attack_budget, [si(breaking.cost, money, digits) for digits in range(4, 9)]
-    cost = next((text for text in costs if text != si(budget, money, 8)), costs[0])
-    return f"{cost}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    # Rounded up, so that it reads above what the plan survives.
+    return f"{si_up(breaking.cost, money, 6)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware(found: AttackResult) -> str:
@@ -188,13 +186,17 @@ def _starts(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
 
-    def known(name: str, none: str, style: str = "") -> CellRenderer:
-        """A cell; where nothing was found, that means something only if the time did not run out."""
+    def known(name: str, none: str, style: str = "", digits: int = 3) -> CellRenderer:
+        """A cell, rounded up; where nothing was found, that means something only if the time did not run out."""
         missing = "not known" if found.stopped else none
 
         def write(row: FrameRow) -> str | Text:
             value = row[name]
-            return missing if value is None else Text(value if isinstance(value, str) else si(value), style=style)
+            return (
+                missing
+                if value is None
+                else Text(value if isinstance(value, str) else si_up(value, digits=digits), style=style)
+            )
 
         return write
 
@@ -204,7 +206,7 @@ def _starts(found: AttackResult) -> Table | None:
         cells={
             "worst": known("worst", "none breaks a floor"),
             "gap": known("gap", "0", "bold red"),
-            "breaks_at": known("breaks_at", "never"),
+            "breaks_at": known("breaks_at", "never", digits=6),
         },
         wide={"worst": 1, "by": 1},
         expand=True,

@@ -146,16 +146,20 @@ def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:
 
 
 def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
-    """Orders of the plans of all futures alone, by what they depend on."""
+    """Orders of the informed plans, one for each future, by what they depend on."""
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
     first, urgent = found.adaptive.first_question, [each for each in found.orders if each.is_urgent]
     safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in urgent if each.hangs == "no regret"]
-    yield "No regret", list_names(safe, 6) or f"no order before {first} is in the plans of all futures"
+    in_all = f"{list_names(safe, 6)}: in" if safe else f"no order before {first} is in"
+    yield "No regret", f"{in_all} the informed plans of all futures"
     hanging = [_hanging(found, each) for each in urgent if each.hangs != "no regret"]
     if hanging:
-        yield "Contingent", f"{list_names(hanging, 6)}: ordered before {first} in some futures only"
+        yield (
+            "Contingent",
+            f"{list_names(hanging, 6)}: ordered before {first} in the informed plans of some futures only",
+        )
 
 
 def _hanging(found: FuturesStudy, order: OwnOrder) -> str:

@@ -21,7 +21,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
-from optimizer.units import MINUS, si
+from optimizer.units import MINUS, si, si_up
 
 # Frames that are written only where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
@@ -37,6 +37,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "count": "{:,}".format,
     "amount": si,
     "exact": lambda number: si(number, digits=4),
+    "enough": lambda number: si_up(number, digits=6),
     "millions": in_millions,
     "percent": percent,
     "tenth": lambda share: percent(share, 1),
