@@ -13,8 +13,9 @@ side by side in worker processes where one of them takes its time; each worker a
 import contextlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -119,6 +120,15 @@ def budgets_up_to(outlay: float, own: float | None) -> list[float]:
     ]
 
 
+@dataclass(frozen=True)
+class SweepQuestion:
+    """A task of a worker, what the listener is told of it, and who takes its answer."""
+
+    task: Task
+    label: str
+    take: Callable[[Any], None]
+
+
 class BudgetSweep:
     """Finds the best plans and the least outlays of some cases, and keeps what is known.
 
@@ -132,6 +142,7 @@ class BudgetSweep:
     Attributes:
         known: by case, its plans.
         measures: by case, what its costs are measured by; known once its first plan is.
+        least: by case, its least outlay, once it was asked for.
     """
 
     def __init__(
@@ -140,6 +151,7 @@ class BudgetSweep:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
         self.known = {case: KnownPlans() for case in cases}
         self.measures: dict[str, Measure] = {}
+        self.least: dict[str, CaseLeastOutlay] = {}
         self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._total = 0
@@ -191,8 +203,12 @@ class BudgetSweep:
             self.known[case].points.append(BudgetPoint(budget, result))
 
     def find_plans(self, wanted: Sequence[BudgetKey]) -> None:
-        """Find the best plans of some cases and budgets that are not known yet; the first of a case is its measure."""
-        calls, keys, measured = list[Task](), list[BudgetKey](), set(self.measures)
+        """Find the best plans of some cases and budgets that are not known yet."""
+        self.ask(self.plans(wanted))
+
+    def plans(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
+        """Their searches; the first plan of a case is its measure."""
+        questions, measured = list[SweepQuestion](), set(self.measures)
         for case, budget in dict.fromkeys(wanted):
             if self.has(case, budget):
                 continue
@@ -200,18 +216,17 @@ class BudgetSweep:
             if settled is not None and _is_paid(with_budget(self.cases[case], budget), settled.no_shock):
                 self._results[case, budget] = settled
                 continue
-            calls.append(self._call(case, budget, is_first=case not in measured))
+            task, take = self._call(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
+            questions.append(SweepQuestion(task, self._label(case, budget), take))
             measured.add(case)
-            keys.append((case, budget))
-        began = time.perf_counter()
-        for number, (result, measure) in self.answers(calls, [self._label(*key) for key in keys]):
-            case, budget = keys[number]
-            self._results[case, budget] = result
-            if result.baseline is not None:
-                self.known[case].points.append(BudgetPoint(budget, result))
-            if measure is not None:
-                self.measures[case] = measure
-        self._add_workers(time.perf_counter() - began, len(calls))
+        return questions
+
+    def _take_plan(self, case: str, budget: float | None, found: MeasuredResult) -> None:
+        self._results[case, budget] = found.result
+        if found.result.baseline is not None:
+            self.known[case].points.append(BudgetPoint(budget, found.result))
+        if found.measure is not None:
+            self.measures[case] = found.measure
 
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """The search for the best plan of a budget; of a case's first, for its measure as well."""
@@ -221,17 +236,22 @@ class BudgetSweep:
             return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
-    def least_outlays(self, mip_gap: float) -> list[CaseLeastOutlay]:
-        """The least outlay at which each case survives every shock, whatever its budget, to a relative MIP gap."""
+    def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
+        """The search in each case for the least outlay that survives every shock, whatever its budget: `least`.
+
+        It is proven to a relative MIP gap.
+        """
         settings = replace(self.working, mip_gap=min(self.working.mip_gap, mip_gap))
-        known = [self.known[case].least_outlay() for case in self.cases]
-        calls = [
-            Task(ask_least_outlay, (instance, settings, None if each is None else each.plan))
-            for instance, each in zip(self.cases.values(), known, strict=True)
-        ]
-        labels = ["the least outlay that survives everything"] * len(calls)
-        found = dict(self.answers(calls, labels))
-        return [self._least(case, found[i], known[i]) for i, case in enumerate(self.cases) if i in found]
+        questions = list[SweepQuestion]()
+        for case, instance in self.cases.items():
+            known = self.known[case].least_outlay()
+            task = Task(ask_least_outlay, (instance, settings, None if known is None else known.plan))
+            take = partial(self._take_least, case, known)
+            questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
+        return questions
+
+    def _take_least(self, case: str, known: Result | None, found: WhatIfResult) -> None:
+        self.least[case] = self._least(case, found, known)
 
     def _least(self, case: str, found: WhatIfResult, known: Result | None) -> CaseLeastOutlay:
         if found.status == "infeasible":
@@ -252,19 +272,21 @@ class BudgetSweep:
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.measuring(least.case), plan, no_shock))
 
-    def answers(self, calls: Sequence[Task], labels: Sequence[str]) -> Iterator[tuple[int, Any]]:
-        """What calls return, as it comes; the listener receives each."""
-        self._total += len(calls)
-        if calls:
+    def ask(self, questions: Sequence[SweepQuestion]) -> None:
+        """Have questions answered, side by side where one takes its time; the listener receives each answer."""
+        began, self._total = time.perf_counter(), self._total + len(questions)
+        if questions:
             self.listener(Progress(done=self._done, total=self._total))
-        with contextlib.closing(self._executor.as_completed(calls, self.clock)) as answers:
+        tasks = [each.task for each in questions]
+        with contextlib.closing(self._executor.as_completed(tasks, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
                 # As after Ctrl-C, what has not begun is left out.
                 self.clock.interrupted |= self.settings.is_late and self._done < self._total
                 outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
-                self.listener(Progress(task=labels[number] + outcome, done=self._done, total=self._total))
-                yield number, answer
+                self.listener(Progress(task=questions[number].label + outcome, done=self._done, total=self._total))
+                questions[number].take(answer)
+        self._add_workers(time.perf_counter() - began, len(questions))
 
     def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""

@@ -20,11 +20,11 @@ baseline, the no-shock plan of the plan at hand: under another budget the no-sho
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from optimizer import arguments
 from optimizer.algorithms.executor import Task
@@ -34,7 +34,7 @@ from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
-from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, ask_alone, ask_failing, budgets_up_to
+from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, SweepQuestion, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
     CASE,
     Breakpoint,
@@ -49,6 +49,7 @@ from optimizer.studies.comparison import (
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.solve import MeasuredResult
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 
@@ -202,6 +203,7 @@ class _ComparisonBuilder:
         notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
         self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=notes)
         self.shown: list[BudgetKey] = []
+        self._facts_left = 0  # questions about the least outlays and the shocks alone that are not answered yet
 
     def known(self) -> Comparison:
         """All that is known by now."""
@@ -224,8 +226,10 @@ class _ComparisonBuilder:
             self.shown = self._default_budgets(cases[0])
         # The largest budget of the first case, then of each, then all: each search starts from a larger budget's plan.
         largest = list(dict(self.shown).items())
-        for keys in (largest[:1], largest, list(reversed(self.shown))):
-            self.sweep.find_plans(keys)
+        self.sweep.find_plans(largest[:1])
+        self.sweep.find_plans(largest)
+        least = self._least_outlays() if "least" in self.facts else []
+        self.sweep.ask([*self.sweep.plans(list(reversed(self.shown))), *least])
         self.on_part("grid", self.known())
 
     def _default_budgets(self, case: str) -> list[BudgetKey]:
@@ -264,55 +268,74 @@ class _ComparisonBuilder:
             )
 
     def add_facts(self) -> None:
-        """The facts beside the plans; nothing more once Ctrl-C was pressed."""
-        clock = self.sweep.clock
-        if "least" in self.facts and not clock.interrupted:
+        """The facts beside the plans, side by side; nothing more once Ctrl-C was pressed."""
+        if "least" in self.facts and not self.sweep.clock.interrupted:
             self._add_least_outlays()
-        if not clock.interrupted:
-            self._add_cheapest_and_alone()
-        known: dict[Fact, bool] = {"least": bool(self.found.least), "alone": bool(self.found.alone)}
+        first = [] if self.sweep.clock.interrupted else [*self._cheapest_plans(), *self._alone()]
+        self._facts_left, (budgets, more) = len(first), self._stepped() if "next" in self.facts else ([], 0.0)
+        self.sweep.ask([*first, *self.sweep.plans([(case, budget + more) for case, budget in budgets])])
+        if self._facts_left or not first:
+            self._report_facts()
+        self.found = replace(self.found, steps=tuple(self._steps(budgets, more)))
+        if budgets:
+            self.on_part("next", self.known())
+
+    def _least_outlays(self) -> list[SweepQuestion]:
+        """The searches for the least outlay of every case, once."""
+        return [] if self.sweep.least else self.sweep.least_outlays(EXACT_GAP)
+
+    def _add_least_outlays(self) -> None:
+        self.sweep.ask(self._least_outlays())
+        known = self.sweep.least
+        self.found = replace(self.found, least=tuple(known[case] for case in self.sweep.cases if case in known))
+
+    def _cheapest_plans(self) -> list[SweepQuestion]:
+        """The searches for the cheapest plans with the least outlays."""
+        least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
+        call, label = self.sweep.cheapest_call, "the cheapest plan with the least outlay"
+        return [SweepQuestion(call(each), label, partial(self._take_cheapest, each)) for each in least]
+
+    def _take_cheapest(self, least: CaseLeastOutlay, answer: MeasuredResult) -> None:
+        found = least if answer.result.baseline is None else replace(least, result=answer.result)
+        self._add_fact(least=tuple(found if each is least else each for each in self.found.least))
+
+    def _alone(self) -> list[SweepQuestion]:
+        """What no shock takes, then what the shocks take alone that are not survived anyway, some at a time."""
+        if "alone" not in self.facts:
+            return []
+        sweep, failing, questions = self.sweep, dict[str, tuple[str, ...]](), list[SweepQuestion]()
+        for case, instance in sweep.cases.items():
+            task = Task(ask_failing, (instance, sweep.working))
+            questions.append(SweepQuestion(task, "which shocks hurt", partial(failing.__setitem__, case)))
+        sweep.ask(questions)
+        return [each for case in sweep.cases if case in failing for each in self._each_alone(case, failing[case])]
+
+    def _each_alone(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
+        if len(failing) > MOST_ALONE:
+            what = f"{case}: of {len(failing):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
+            self.found = replace(self.found, notes=(*self.found.notes, what))
+        names = ("", *failing[:MOST_ALONE])
+        for i in range(0, len(names), ALONE_BATCH):
+            task = Task(ask_alone, (self.sweep.cases[case], self.sweep.working, names[i : i + ALONE_BATCH]))
+            yield SweepQuestion(task, "each shock alone", partial(self._take_alone, case))
+
+    def _take_alone(self, case: str, answer: Sequence[LoneShock]) -> None:
+        self._add_fact(alone={**self.found.alone, case: (*self.found.alone.get(case, ()), *answer)})
+
+    def _add_fact(self, **parts: Any) -> None:
+        """Report the facts once the last of them is known, while searches for steps go on."""
+        self.found, self._facts_left = replace(self.found, **parts), self._facts_left - 1
+        if not self._facts_left:
+            self._report_facts()
+
+    def _report_facts(self) -> None:
+        some = self.found.alone
+        alone = {case: self._in_order(case, some[case]) for case in self.sweep.cases if case in some}
+        self.found = replace(self.found, alone=alone)
+        known: dict[Fact, Collection[object]] = {"least": self.found.least, "alone": alone}
         for fact in known:
             if fact in self.facts and known[fact]:
                 self.on_part(fact, self.known())
-        if "next" in self.facts and not clock.interrupted and self.found.resolution is None:
-            self._add_steps()
-
-    def _add_least_outlays(self) -> None:
-        """The least outlay of every case, once."""
-        if not self.found.least:
-            self.found = replace(self.found, least=tuple(self.sweep.least_outlays(EXACT_GAP)))
-
-    def _add_cheapest_and_alone(self) -> None:
-        """The cheapest plans with the least outlay, and what each shock takes alone, side by side."""
-        least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
-        lone = self._lone_calls() if "alone" in self.facts else []
-        calls = [*map(self.sweep.cheapest_call, least), *(call for _, call in lone)]
-        labels = ["the cheapest plan with the least outlay"] * len(least) + ["each shock alone"] * len(lone)
-        plans, found = dict[str, Result](), dict[str, list[LoneShock]]()
-        for i, answer in sorted(self.sweep.answers(calls, labels), key=lambda pair: pair[0]):
-            if i < len(least):
-                plans[least[i].case] = answer.result
-            else:
-                found.setdefault(lone[i - len(least)][0], []).extend(answer)
-        self.found = replace(
-            self.found,
-            least=tuple(map(partial(_with_plan, plans), self.found.least)),
-            alone={case: self._in_order(case, some) for case, some in found.items()},
-        )
-
-    def _lone_calls(self) -> list[tuple[str, Task]]:
-        """By case, no shock, then the shocks that are not survived anyway, some at a time."""
-        sweep, cases, parts = self.sweep, list(self.sweep.cases), list[tuple[str, Task]]()
-        calls = [Task(ask_failing, (sweep.cases[case], sweep.working)) for case in cases]
-        for number, names in sorted(sweep.answers(calls, ["which shocks hurt"] * len(calls)), key=lambda pair: pair[0]):
-            case = cases[number]
-            if len(names) > MOST_ALONE:
-                what = f"{case}: of {len(names):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
-                self.found = replace(self.found, notes=(*self.found.notes, what))
-            batch_names = ("", *names[:MOST_ALONE])
-            batches = [batch_names[i : i + ALONE_BATCH] for i in range(0, len(batch_names), ALONE_BATCH)]
-            parts += [(case, Task(ask_alone, (sweep.cases[case], sweep.working, batch))) for batch in batches]
-        return parts
 
     def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
         """The dearest first; a shock that needs nothing costs what it costs when none comes."""
@@ -324,27 +347,23 @@ class _ComparisonBuilder:
         dear = {name: float("inf") if each.outlay is None else each.outlay for name, each in known.items()}
         return tuple(sorted(known.values(), key=lambda each: (-dear[each.shock], events.index(each.shock))))
 
-    def _add_steps(self) -> None:
-        """What some more money buys at each budget."""
+    def _stepped(self) -> tuple[list[tuple[str, float]], float]:
+        """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints.
+
+        Gaps that are nearly closed take longest: the largest budgets come first.
+        """
+        if self.sweep.clock.interrupted or self.found.resolution is not None:
+            return [], 0.0
         columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
         more = self.step or default_step([budget for _, budget in columns])
-        if columns and more:
-            planned = [key for key in columns if self.sweep.is_planned(*key)]
-            # Gaps that are nearly closed take longest.
-            self.sweep.find_plans([(case, budget + more) for case, budget in reversed(planned)])
-            self.found = replace(self.found, steps=tuple(self._steps(planned, more)))
-            self.on_part("next", self.known())
+        planned = [key for key in columns if more and self.sweep.is_planned(*key)]
+        return list(reversed(planned)), more
 
     def _steps(self, budgets: Sequence[tuple[str, float]], more: float) -> Iterator[BudgetStep]:
-        for case, budget in budgets:
+        for case, budget in reversed(budgets):
             if self.sweep.is_planned(case, budget + more):
                 before, after = self.sweep.result(case, budget), self.sweep.result(case, budget + more)
                 yield BudgetStep(case, budget, more, before, after)
-
-
-def _with_plan(plans: Mapping[str, Result], least: CaseLeastOutlay) -> CaseLeastOutlay:
-    plan = plans.get(least.case)
-    return least if plan is None or plan.baseline is None else replace(least, result=plan)
 
 
 def default_step(budgets: Sequence[float]) -> float:
@@ -450,8 +469,9 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
     """The least outlay that survives, where it is proven."""
-    found = sweep.least_outlays(before_measure(sweep.settings).mip_gap)
-    return found[0] if found and found[0].status == "optimal" else None
+    sweep.ask(sweep.least_outlays(before_measure(sweep.settings).mip_gap))
+    found = sweep.least.get(CASE)
+    return found if found is not None and found.status == "optimal" else None
 
 
 def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:

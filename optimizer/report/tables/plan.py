@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import starmap
+from operator import attrgetter
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -228,7 +229,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
         OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(starmap(_is_partial, cells)),
-        MAY_FAIL: any(row.excused and row.fold.is_many for row in rows),
+        MAY_FAIL: any(map(attrgetter("excused"), rows)),
         ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
