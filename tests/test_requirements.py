@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.edits import with_starts_moved, with_window_lengths, without_probabilities
-from optimizer.report.tables.requirements import between, requirement_headline
+from optimizer.report.tables.requirements import between, requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.solver import Progress
 from optimizer.studies.requirements import STOPPED, find_requirements
@@ -134,6 +134,14 @@ def test_other_conflicts_have_their_own_shortfall_and_stock(war: Requirements) -
     assert rows["all shocks a year later"]["magnet shortfall"] == pytest.approx(17, rel=1e-5)
     assert rows["windows twice as long"]["magnet shortfall"] == pytest.approx(40, rel=1e-5)
     assert any("24 of 48 months of shocks fit the horizon" in note for note in war.notes)
+
+
+def test_of_conflicts_that_cost_the_same_none_is_named() -> None:
+    """Of tiny a reserve of 100 t, 6.5M, in all but the short windows, where 70 t are enough."""
+    instance = so.load(TINY)
+    found = find_requirements(instance, so.solve(instance))
+    said = dict(requirement_facts(found))["Other conflicts"]
+    assert said == "of 5 cases, stocks cost from 4.55M USD (windows half as long) to 6.5M USD (4 of them)"
 
 
 def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:

@@ -329,7 +329,8 @@ def values_frame(found: "FuturesStudy") -> Frame:
         value = getattr(found, name)
         if value is not None:
             rows.append((name, value.low, value.high, ""))
-    return Frame.of_rows("values", "Costs and values", columns, rows)
+    note = "Perfect: the informed plans, which know every answer from the start."
+    return Frame.of_rows("values", "Costs and values", columns, rows, note)
 
 
 def question_timings(found: "FuturesStudy") -> Frame:

@@ -433,7 +433,7 @@ def attack_starts(found: "AttackResult") -> Frame:
         FrameColumn("breaks_at", unit=money, form="enough", of=lambda each: each.cheapest and each.cheapest.cost),
         FrameColumn("by", "By striking", of=lambda each: each.cheapest and targets_struck(found, each.cheapest)),
     )
-    note = "Worst: of what the adversary can afford, what leaves most below the floors. "
+    note = "Worst: of what the adversary can afford, what leaves most below the floors; none where no floor breaks. "
     note += "Breaks at: the least attack budget that does."
     return Frame.of_items("starts", "Every start", found.starts, columns, note)
 

@@ -225,9 +225,9 @@ def test_what_breaks_a_plan_reads_above_what_it_survives() -> None:
     changes = ["adversary.attack_budget=13", "adversary.targets.ban.price=12", "adversary.starts=[2027, 2028]"]
     found = so.attack(so.load(CASES / "hand_deter.yaml", changes), settings=EXACT)
     assert [each.cheapest and each.cheapest.cost for each in found.starts] == [pytest.approx(13.0013)] * 2
-    console = Console(file=io.StringIO(), width=120)
-    show(attack_parts, found, console)
-    lines = console.file.getvalue().splitlines()
+    text = io.StringIO()
+    show(attack_parts, found, Console(file=text, width=120))
+    lines = text.getvalue().splitlines()
     assert [line.split()[3] for line in lines if line.startswith("│ Breaks at")] == ["13.0013"]
     starts = lines[next(i for i, line in enumerate(lines) if line.startswith("Every start")) :]
     assert sum(" 13.0013 " in line for line in starts) == 2

@@ -1,6 +1,7 @@
 """A share of an ensemble: which samples may fail is chosen with the plan. Cells by hand; every set is tried."""
 
 import dataclasses
+import io
 import itertools
 import signal
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
@@ -19,6 +21,7 @@ from optimizer.algorithms.solving import choose_algorithm
 from optimizer.audit.result import check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.report.narrative import facts, outcome_headline
+from optimizer.report.tables.plan import MAY_FAIL, survival_tables
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import by_benders, by_constraint_generation
@@ -51,6 +54,12 @@ def solved(data: dict[str, Any]) -> Result:
     result = so.solve(so.read(data), settings=EXACT)
     assert so.verify(so.read(data), result).ok
     return result
+
+
+def printed_survival(instance: so.Instance, result: Result) -> str:
+    text = io.StringIO()
+    Console(file=text, width=200).print(*survival_tables(instance, result, 200))
+    return text.getvalue()
 
 
 def needs(data: dict[str, Any]) -> list[float]:
@@ -192,6 +201,9 @@ def test_what_is_said() -> None:
     assert outcome_headline(result, instance) == "SURVIVES 3 of 4 samples of trouble (3 required)"
     poor = solved(data | {"policy": {"budget": 0}})
     assert ("Survived of trouble", "0 of 4 samples, 3 required") in list(facts(instance, poor))
+    # The row is of the sample that fails, with a tick: that has to be said; not where none may fail.
+    assert MAY_FAIL in printed_survival(instance, result)
+    assert MAY_FAIL not in printed_survival(so.read(harbour(seed=1)), solved(harbour(seed=1)))
     again = Result.from_dict(result.to_dict())
     assert [outcome.excused for outcome in again.shocks] == [outcome.excused for outcome in result.shocks]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import starmap
+from operator import attrgetter
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -57,6 +58,8 @@ FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flo
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 # What the sign for a segment without a figure means, in a shock kept as a summary line.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
+# Why a row that is survived can have a floor that fails.
+MAY_FAIL = "Samples required: so many have to be survived; figures are of all samples, those that may fail included."
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
 ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
@@ -226,6 +229,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
         OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(starmap(_is_partial, cells)),
+        MAY_FAIL: any(map(attrgetter("excused"), rows)),
         ENDING: any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }

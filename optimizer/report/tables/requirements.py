@@ -142,11 +142,13 @@ def _planned(found: Requirements, money: str) -> str:
 def _range_of_cases(found: Requirements, money: str) -> str:
     """Between what the stocks of other conflicts cost."""
     rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None]
-    least, most = (pick(rows, key=lambda row: row["spent"]) for pick in (min, max))
-    return (
-        f"of {plural(len(rows), 'case')}, stocks cost from {si(least['spent'], money)} ({least['case']}) to "
-        f"{si(most['spent'], money)} ({most['case']})"
-    )
+
+    def of_those(spent: float) -> str:
+        those = [row["case"] for row in rows if abs(row["spent"] - spent) <= SAME_VALUE * spent]
+        return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'{len(those)} of them'})"
+
+    least, most = (of_those(pick(row["spent"] for row in rows)) for pick in (min, max))
+    return f"of {plural(len(rows), 'case')}, stocks cost from {least} to {most}"
 
 
 def requirements_said(found: Requirements) -> list[tuple[str, str]]:
