@@ -199,6 +199,9 @@ def test_the_answer_comes_first_and_fits(siege: str) -> None:
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert "SURVIVES every attack that 1 USD can buy" in done.stdout.splitlines()[1]
         assert "with all targets struck at once every floor" in " ".join(done.stdout.split())
+    # What is withstood is never rounded up, as 1.9999999 would be to 2.
+    done = diversify("attack", siege, "--budget", "2000", "--set", "adversary.attack_budget=1.9999999")
+    assert "SURVIVES every attack that 1.99999 USD can buy" in done.stdout.splitlines()[1]
     done = diversify("attack", siege)
     assert done.returncode == 4
     assert "FAILS in the worst attack that 1 USD can buy" in done.stdout.splitlines()[1]

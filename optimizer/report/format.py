@@ -18,7 +18,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
-from optimizer.units import fixed, short, si, si_up
+from optimizer.units import fixed, short, si, si_down, si_up
 
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, Repair
@@ -142,7 +142,7 @@ def adversary_words(instance: Instance) -> str:
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
-    means, targets = si(adversary.attack_budget, instance.money), plural(len(adversary.targets), "target")
+    means, targets = si_down(adversary.attack_budget, instance.money, 6), plural(len(adversary.targets), "target")
     found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
     sets = f"more than {SETS:,} maximal sets" if found > SETS else plural(found, "maximal set")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"

@@ -107,7 +107,7 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     """The outcome where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed = [outcome.name for outcome in own if outcome.fails]
-    means = si(faced.attack_budget, result.money)
+    means = si_down(faced.attack_budget, result.money, 6)
     if faced.worst is None and not failed:
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
         shocks = f"{_survived(result, faced.attacks)} and " if own else ""

@@ -46,7 +46,7 @@ from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
-from optimizer.units import si
+from optimizer.units import si, si_down
 
 # What the samples of a group have in common.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
@@ -138,7 +138,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
 
 def _attack(found: AttackResult) -> Sequence[str]:
     instance, adversary, worst = found.instance, found.adversary, found.worst
-    means = si(adversary.attack_budget, instance.money)
+    means = si_down(adversary.attack_budget, instance.money, 6)
     if worst is not None and worst.breaks:
         verdict = f"An adversary with {means} breaks the plan."
     else:

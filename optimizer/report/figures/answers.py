@@ -39,7 +39,7 @@ from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
-from optimizer.units import si
+from optimizer.units import si, si_down
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -315,7 +315,7 @@ def _attack(found: AttackResult) -> AnswerChart:
         tuple(rows),
         {"broken": "affordable: the plan breaks", "own": "more than the adversary has"},
         f"The least attack budget that breaks a floor, by the start of the attack, {instance.currency}.",
-        line=(adversary.attack_budget, f"the attack budget, {si(adversary.attack_budget, instance.money)}"),
+        line=(adversary.attack_budget, f"the attack budget, {si_down(adversary.attack_budget, instance.money, 6)}"),
     )
 
 

@@ -57,7 +57,7 @@ def _answer(found: AttackResult) -> Panel:
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return plan_headline(found.result)
-    means = si(found.adversary.attack_budget, found.instance.money)
+    means = si_down(found.adversary.attack_budget, found.instance.money, 6)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
