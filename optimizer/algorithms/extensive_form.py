@@ -257,7 +257,7 @@ class ShockModel(MeasuredModel):
             incumbent = plan_near(self, relaxation) if is_far else None
         cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
         if incumbent is not None and bound >= cutoff:
-            self.report(phase, incumbent.objective, min(bound, incumbent.objective))
+            self.report(phase, incumbent.objective, bound)
             return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
         result = self.solve_integers(phase, cutoff, is_far=is_far)
         if incumbent is None:

@@ -89,7 +89,7 @@ class NearOptimalSearch(Search):
             self.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
         problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, cost_limit=most)
         self.model = ShockModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
-        self.model.histories = evaluator.histories
+        self.model.histories = self.histories
         self.model.require_floors()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}

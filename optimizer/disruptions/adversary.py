@@ -28,7 +28,7 @@ from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS
-from optimizer.units import Described, Positive, Quantity
+from optimizer.units import Described, Positive, Quantity, si_down
 
 # Up to this number of attacks, over all starts, each is evaluated.
 ENUMERATED = 1000
@@ -168,6 +168,11 @@ class AdversarySpec(Described):
 
     def _named(self, chosen: frozenset[int]) -> tuple[str, ...]:
         return tuple(name for i, name in enumerate(self.targets) if i in chosen)
+
+
+def attack_budget_text(attack_budget: float, currency: str) -> str:
+    """An attack budget for reading, to six digits: never more than a plan is known to withstand."""
+    return si_down(attack_budget, currency, 6)
 
 
 def attack_entry(names: Iterable[str]) -> str:

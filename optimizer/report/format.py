@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
@@ -18,7 +19,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
-from optimizer.units import fixed, short, si, si_down, si_up
+from optimizer.units import fixed, short, si, si_up
 
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, Repair
@@ -142,7 +143,10 @@ def adversary_words(instance: Instance) -> str:
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
-    means, targets = si_down(adversary.attack_budget, instance.money, 6), plural(len(adversary.targets), "target")
+    means, targets = (
+        attack_budget_text(adversary.attack_budget, instance.money),
+        plural(len(adversary.targets), "target"),
+    )
     found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
     sets = f"more than {SETS:,} maximal sets" if found > SETS else plural(found, "maximal set")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"

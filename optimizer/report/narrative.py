@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
@@ -106,8 +107,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     """The outcome where attacks are among the shocks."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
-    failed = [outcome.name for outcome in own if outcome.fails]
-    means = si_down(faced.attack_budget, result.money, 6)
+    failed, means = [each.name for each in own if each.fails], attack_budget_text(faced.attack_budget, result.money)
     if faced.worst is None and not failed:
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
         shocks = f"{_survived(result, faced.attacks)} and " if own else ""

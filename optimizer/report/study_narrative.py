@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.ranges import numbers_of
@@ -46,7 +47,7 @@ from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
-from optimizer.units import si, si_down
+from optimizer.units import si
 
 # What the samples of a group have in common.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
@@ -138,7 +139,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
 
 def _attack(found: AttackResult) -> Sequence[str]:
     instance, adversary, worst = found.instance, found.adversary, found.worst
-    means = si_down(adversary.attack_budget, instance.money, 6)
+    means = attack_budget_text(adversary.attack_budget, instance.money)
     if worst is not None and worst.breaks:
         verdict = f"An adversary with {means} breaks the plan."
     else:

@@ -122,7 +122,7 @@ def budgets_up_to(outlay: float, own: float | None) -> list[float]:
 
 @dataclass(frozen=True)
 class SweepQuestion:
-    """A task of a worker, what the listener is told of it, and who takes its answer."""
+    """A task of a worker, its name in messages of progress, and what takes its answer."""
 
     task: Task
     label: str

@@ -273,7 +273,9 @@ class _ComparisonBuilder:
             self._add_least_outlays()
         first = [] if self.sweep.clock.interrupted else [*self._cheapest_plans(), *self._alone()]
         self._facts_left, (budgets, more) = len(first), self._stepped() if "next" in self.facts else ([], 0.0)
-        self.sweep.ask([*first, *self.sweep.plans([(case, budget + more) for case, budget in budgets])])
+        # Gaps that are nearly closed take longest: the largest budgets come first.
+        steps = self.sweep.plans([(case, budget + more) for case, budget in reversed(budgets)])
+        self.sweep.ask([*first, *steps])
         if self._facts_left or not first:
             self._report_facts()
         self.found = replace(self.found, steps=tuple(self._steps(budgets, more)))
@@ -348,19 +350,15 @@ class _ComparisonBuilder:
         return tuple(sorted(known.values(), key=lambda each: (-dear[each.shock], events.index(each.shock))))
 
     def _stepped(self) -> tuple[list[tuple[str, float]], float]:
-        """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints.
-
-        Gaps that are nearly closed take longest: the largest budgets come first.
-        """
+        """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints."""
         if self.sweep.clock.interrupted or self.found.resolution is not None:
             return [], 0.0
         columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
         more = self.step or default_step([budget for _, budget in columns])
-        planned = [key for key in columns if more and self.sweep.is_planned(*key)]
-        return list(reversed(planned)), more
+        return [key for key in columns if more and self.sweep.is_planned(*key)], more
 
     def _steps(self, budgets: Sequence[tuple[str, float]], more: float) -> Iterator[BudgetStep]:
-        for case, budget in reversed(budgets):
+        for case, budget in budgets:
             if self.sweep.is_planned(case, budget + more):
                 before, after = self.sweep.result(case, budget), self.sweep.result(case, budget + more)
                 yield BudgetStep(case, budget, more, before, after)

@@ -40,7 +40,7 @@ from optimizer.algorithms.separation.interdiction import (
     SetImpacts,
     Sets,
 )
-from optimizer.disruptions.adversary import ENUMERATED, Attack, Method
+from optimizer.disruptions.adversary import ENUMERATED, Attack, Method, attack_budget_text
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, first_stages_model
@@ -57,7 +57,6 @@ from optimizer.tolerances import (
     POSITIVE,
     VIOLATED,
 )
-from optimizer.units import si
 
 # Attacks that are evaluated in one batch.
 ATTACKS_AT_ONCE = 256
@@ -447,7 +446,7 @@ def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
         what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
-    means = si(adversary.attack_budget, listed.money)
+    means = attack_budget_text(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
     note = f"Adversary: the shocks include {count} that {means} can buy."
     return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."

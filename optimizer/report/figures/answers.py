@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -39,7 +40,7 @@ from optimizer.studies.explanation import Explanation, PartValue, Repair
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
-from optimizer.units import si, si_down
+from optimizer.units import si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -315,7 +316,10 @@ def _attack(found: AttackResult) -> AnswerChart:
         tuple(rows),
         {"broken": "affordable: the plan breaks", "own": "more than the adversary has"},
         f"The least attack budget that breaks a floor, by the start of the attack, {instance.currency}.",
-        line=(adversary.attack_budget, f"the attack budget, {si_down(adversary.attack_budget, instance.money, 6)}"),
+        line=(
+            adversary.attack_budget,
+            f"the attack budget, {attack_budget_text(adversary.attack_budget, instance.money)}",
+        ),
     )
 
 

@@ -1,12 +1,15 @@
 """How a plan under attack looks: the answer first, the attacks that shaped it, the worst that is left, every start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
@@ -57,7 +60,7 @@ def _answer(found: AttackResult) -> Panel:
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
         return plan_headline(found.result)
-    means = si_down(found.adversary.attack_budget, found.instance.money, 6)
+    means = attack_budget_text(found.adversary.attack_budget, found.instance.money)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
@@ -186,17 +189,13 @@ def _starts(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
 
-    def known(name: str, none: str, style: str = "", digits: int = 3) -> CellRenderer:
-        """A cell, rounded up; where nothing was found, that means something only if the time did not run out."""
+    def known(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
+        """A cell; where nothing was found, that means something only if the time did not run out."""
         missing = "not known" if found.stopped else none
 
         def write(row: FrameRow) -> str | Text:
             value = row[name]
-            return (
-                missing
-                if value is None
-                else Text(value if isinstance(value, str) else si_up(value, digits=digits), style=style)
-            )
+            return missing if value is None else Text(figure(value), style=style)
 
         return write
 
@@ -205,8 +204,8 @@ def _starts(found: AttackResult) -> Table | None:
         found.frames.frame("starts"),
         cells={
             "worst": known("worst", "none breaks a floor"),
-            "gap": known("gap", "0", "bold red"),
-            "breaks_at": known("breaks_at", "never", digits=6),
+            "gap": known("gap", "0", "bold red", si),
+            "breaks_at": known("breaks_at", "never", figure=partial(si_up, digits=6)),
         },
         wide={"worst": 1, "by": 1},
         expand=True,
