@@ -119,7 +119,7 @@ DATA = {
         "plant": {"capex": 200e3, "lead_time": 24, "cost": 75e3},
         "reserve": {"price": 65e3, "committed": [{"amount": 5e6, "year": 2025, "source": "8-K, B"}]},
     },
-    "ranges": {"options.plant.*": {"low": 0.5, "high": 2}},
+    "ranges": {f"options.plant.{field}": {"low": 0.5, "high": 2} for field in ("capex", "lead_time", "cost")},
 }
 COMMENTS = (
     {"place": ["processes"], "value": None, "text": "of a section: about nothing in particular (USGS, A)"},
@@ -135,7 +135,7 @@ COMMENTS = (
 
 
 def test_numbers_rest_on_the_nearest_comment() -> None:
-    found = {".".join(each.place): (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
+    found = {each.path: (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
     assert found == {
         "processes.mine.capacity": ("derived", False),
         "processes.mine.cost": ("unexplained", False),
