@@ -261,7 +261,7 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     assert part["table"]["rows"][0][3:] == ["–", "cost +1,900"]
     assert part["table"]["rows"][0][0] == "Users stocks: quantity, capex of motors and 1 more"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
-    assert "Of 2 ranges in the file" in part["table"]["caption"]
+    assert "Of 2 uncertain numbers" in part["table"]["caption"]
 
 
 def test_no_plan_has_no_parts(tiny: so.Instance) -> None:

@@ -149,6 +149,10 @@ class _Reader:
             # No deeper than the object itself: behind the last of a section.
             is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
             return inside[:1] if is_beside else inside
+        return self._below(block, after)
+
+    def _below(self, block: list[int], after: int) -> Place:
+        """What a comment is about that stands above a line with keys."""
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
         if stands_alone or self.starts[block[0]] == 0:

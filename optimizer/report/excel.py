@@ -291,7 +291,8 @@ def _sources(result: Result) -> OutputSheet:
 
 
 def _run(result: Result | FuturesResult) -> OutputSheet:
-    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", result.mip_gap)]
+    proven = None if result.mip_gap is None else float(f"{result.mip_gap:.3g}")
+    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", proven)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
