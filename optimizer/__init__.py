@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives
     from optimizer.studies.alternatives_result import Alternatives as Alternatives
-    from optimizer.studies.attack import attack, withstand
+    from optimizer.studies.attack import attack
     from optimizer.studies.attack_result import AttackResult as AttackResult
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
@@ -90,11 +90,12 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify_plan
+    from optimizer.studies.withstand import withstand
 
 _HOMES = {
     "studies.alternatives": ("alternatives",),
     "studies.alternatives_result": ("Alternatives",),
-    "studies.attack": ("attack", "withstand"),
+    "studies.attack": ("attack",),
     "studies.attack_result": ("AttackResult",),
     "studies.compare": ("compare",),
     "studies.comparison": ("Comparison",),
@@ -116,6 +117,7 @@ _HOMES = {
     "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
     "studies.verify": ("verify_plan",),
+    "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
     "audit": ("Report", "Verification"),
     "audit.result": ("verify",),

@@ -385,7 +385,7 @@ def search_plan(
 ) -> "Result":
     """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
     if adversary:
-        from optimizer.studies.attack import search_robust
+        from optimizer.studies.withstand import search_robust
 
         return search_robust(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
     from optimizer.studies.solve import solve_instance

@@ -1,11 +1,8 @@
-"""Plans against an adversary: the cheapest that withstands it, and the worst attacks on a plan.
-
-The search for a plan that withstands is `algorithms.robust`. Its result is that of the instance in which the attacks
-that shaped the plan are shocks beside the listed ones, audited as such; every other affordable attack has been
-evaluated. Attacks that the plan deters are no shocks of it: they are named, with what they cost the adversary.
+"""What an adversary does to a plan: the cheapest that withstands it (`studies.withstand`), or one that is given.
 
 shaping                 attacks that the plan's model has to hold, and does not deter
-deterred                affordable by their prices, but not by what the plan's leverage adds to these
+deterred                affordable by their prices, but not by what the plan's leverage adds to these; with what they
+                        would cost the adversary
 worst                   of all that is affordable at any start and not deterred, the attack that leaves most below the
                         floors; where none breaks a floor, the one that leaves most unserved above them (where each set
                         can be tried)
@@ -27,10 +24,10 @@ from optimizer import arguments
 from optimizer.algorithms.executor import Memory, ProcessExecutor, Task
 from optimizer.algorithms.joint_recourse import CLOCK, clock_of_task
 from optimizer.algorithms.problem import LEAST_OUTLAY
-from optimizer.algorithms.reading import do_nothing_plan, own_columns, plan_values, read_plan
+from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import levels_under
-from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.robust import robust_plan
 from optimizer.algorithms.separation.attacks import (
     AttackImpact,
     AttackOracle,
@@ -42,11 +39,10 @@ from optimizer.algorithms.workers import core_count
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder
-from optimizer.results.plan import Faced, Plan
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
-from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, Vector, ignore, interruptible
+from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.attack_result import (
     AttackDamage,
     AttackResult,
@@ -59,137 +55,10 @@ from optimizer.studies.attack_result import (
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
-from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
+from optimizer.studies.withstand import RobustOutcome, deterred_attacks, plan_columns, search_robust, worst_attack
 from optimizer.tolerances import NEGLIGIBLE, PLAN_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-
-@dataclass(frozen=True)
-class RobustOutcome:
-    """A plan that was made against an adversary."""
-
-    result: Result  # the plan, audited; its instance lists the attacks that shaped it
-    oracle: AttackOracle  # who knows the attacks on plans of the instance
-    attacks: tuple[Attack, ...]  # those that shaped the plan, and are not deterred
-    deterred: tuple[Attack, ...] = ()  # those that it deters, as far as they can be listed
-
-
-def withstand(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-) -> Result:
-    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
-
-    Args:
-        instance: one with an adversary.
-        budget, scenario: as for `solve`.
-        settings: MIP gap, limits; `strategy` and `checkpoint` do not matter.
-        listener: receives every step of the search.
-
-    Returns:
-        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed
-        shocks and of the worst attack at each start.
-
-    Raises:
-        InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
-        AuditError, SolverError, ValueError: as for `solve`.
-    """
-    settings, made = Settings.chosen(settings), apply_arguments(instance, budget=budget, scenario=scenario)
-    return search_robust(made.instance, None, settings, settings.clock(), listener, made.notes).result
-
-
-def search_robust(
-    instance: Instance,
-    budget: float | None,
-    settings: Settings,
-    clock: Clock,
-    listener: Listener = ignore,
-    notes: tuple[str, ...] = (),
-    load_seconds: float = 0.0,
-    histories: BranchingHistories | None = None,
-) -> RobustOutcome:
-    """Do as `withstand`, and give the oracle and the attacks that shaped the plan.
-
-    `histories` is what branching gained, for searches that share it.
-    """
-    timer = Timer(load_seconds, time.perf_counter())
-    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
-    with interruptible(clock, listener):
-        with open_evaluator(instance, settings, None) as evaluator:
-            evaluator.histories = histories
-            robust = robust_plan(instance, settings, clock, listener, evaluator)
-            notes = (*notes, *evaluator.notes)
-        attacked = attacked_instance(instance, robust, robust.solved.builder)
-        with open_evaluator(attacked.instance, settings, None) as evaluator:
-            result = conclude(
-                attacked.instance, settings, clock, timer, robust.solved, evaluator, notes, attacked.faced
-            )
-    return RobustOutcome(result, robust.oracle, attacked.attacks, attacked.deterred)
-
-
-@dataclass(frozen=True)
-class AttackedInstance:
-    """An instance in which the attacks on a plan that matter are shocks beside the listed ones."""
-
-    instance: Instance
-    attacks: tuple[Attack, ...]  # those that shaped the plan or still break it, and are not deterred
-    deterred: tuple[Attack, ...]  # as in `RobustOutcome`
-    faced: Faced  # the adversary, for a result
-
-
-def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuilder) -> AttackedInstance:
-    """The instance of a plan, or of one future under a joint plan, with the attacks on it among its shocks.
-
-    `builder` is the part of the model that belongs to it.
-    """
-    attacks, deterred = robust.attacks, tuple[Attack, ...]()
-    if robust.solved.values is not None:
-        plan = read_plan(instance, builder, robust.solved.values.tolist())
-        worst = (each.attack for each in worst_attacks(robust.oracle, plan))
-        attacks = (*attacks, *(attack for attack in worst if attack not in attacks))
-        columns = robust.solved.values[own_columns(robust.oracle.programmes.plan, builder)]
-        deterred = deterred_attacks(robust.oracle, columns, robust.deterred)
-    faced = _describe_adversary(robust.oracle, attacks, deterred)
-    return AttackedInstance(with_attacks(instance, attacks), attacks, deterred, faced)
-
-
-def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
-    """A plan as the oracle sees it."""
-    return np.array(plan_values(oracle.programmes.instance, plan, oracle.programmes.plan), dtype=np.float64)
-
-
-def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
-    """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
-    return max(worst_attacks(oracle, plan), key=lambda worst: worst.gap, default=None)
-
-
-def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
-    """At each start where an attack that it can afford breaks the plan, the worst one."""
-    found = (oracle.worst(window) for window in oracle.programmes.windows(plan_columns(oracle, plan)))
-    return [worst for worst in found if worst is not None]
-
-
-def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
-    """Of the maximal affordable attacks, where they can be listed, and of some that are known: those a plan deters."""
-    return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
-
-
-def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
-    programmes = oracle.programmes
-    horizon = programmes.instance.horizon
-    return Faced(
-        attack_budget=programmes.adversary.attack_budget,
-        starts=len(programmes.starts),
-        targets=len(programmes.names),
-        sets=oracle.sets,
-        attacks=tuple(attack.name(horizon) for attack in attacks),
-        deterred=tuple(attack.name(horizon) for attack in deterred),
-    )
 
 
 def least_outlay(

@@ -47,10 +47,10 @@ from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
-from optimizer.studies.attack import withstand, worst_attacks
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import solve_instance
+from optimizer.studies.withstand import withstand, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 

@@ -33,9 +33,9 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.attack import attacked_instance, search_robust
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
+from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike
 
