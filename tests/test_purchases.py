@@ -104,6 +104,17 @@ def test_what_is_bought_stands_beside_what_is_in_store(cell: Cell, solve: Solve)
     ]  # fmt: skip
 
 
+def test_decisions_of_futures_say_that_support_is_in_the_outlay_alone(cell: Cell) -> None:
+    # By hand in the file: 1000 for 10 t/yr in 2028, where need is high. In 2029 half of it runs: 15 of support.
+    text = (CASES / "futures" / "hand_wait.yaml").read_text(encoding="utf-8")
+    text = text.replace("max_size: 10,", "max_size: 10, support: 3, min_utilisation: 0.5,")
+    result = so.solve_futures(cell(text))
+    high, low = result.frames.frame("futures").rows()
+    assert (high["outlay"], low["outlay"]) == pytest.approx((1015, 0))
+    assert [row["spent"] for row in result.frames.frame("decisions").rows()] == pytest.approx([1000])
+    assert "with price support, which Spent leaves out" in result.frames.frame("futures").note
+
+
 def test_dates_of_orders_are_no_deadlines(cell: Cell, solve: Solve) -> None:
     result = solve(cell(YEARS, IN_STORE, EMBARGO))
     orders = make_brief(instance_of(result), result).parts[0]

@@ -103,9 +103,8 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
 
 def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
     """What sets what is spent apart from the outlay."""
-    note = ""
-    if any(each.counted < each.paid for each in moves):
-        note += " Outlay: the part of it that counts towards the budget."
+    is_partly = any(each.counted < each.paid for each in moves)
+    note = " Outlay: the part of it that counts towards the budget." if is_partly else ""
     if existing := math.fsum(support_of_existing(instance, result).values()):
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
     return note
@@ -486,8 +485,10 @@ def futures_frame(result: FuturesResult) -> Frame:
         FrameColumn("least_cost", "Alone", money, "exact"),
         FrameColumn("regret", "Regret", money, "amount"),
     )
-    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted. Alone: the least cost "
-    note += "of the future if it were known from the start. Regret: cost less that."
+    supported = any(each.result.costs.get("price support") for each in result.futures)
+    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
+    note += ", with price support, which Spent leaves out. " if supported else ". "
+    note += "Alone: the least cost of the future if it were known from the start. Regret: cost less that."
     if result.data.get("policy", {}).get("gap_price") is not None:
         note += " Both count the price of gaps, which cost leaves out."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)
