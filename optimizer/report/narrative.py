@@ -212,7 +212,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.has_priced_gaps:
         proven = "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
     elif result.gap_bound is not None and result.gap_bound > 0:
-        proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
+        proven = f"; proven: no plan leaves less than {si_down(result.gap_bound, money, 4)}"
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")

@@ -30,7 +30,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
-from optimizer.units import parse_amount, short, si
+from optimizer.units import parse_amount, short, si, si_down
 
 SOURCE_FIELDS = ("source", "note")
 
@@ -175,9 +175,9 @@ def _proof(result: Result) -> str:
         return "no bound is known"
     if result.has_priced_gaps:
         return f"{short(100 * result.mip_gap)} % at most above the least of cost and priced gaps together"
-    bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
+    bound = "" if result.bound is None else f"; no plan costs less than {si_down(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
-        bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
+        bound += f"; none leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
     near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
     return f"{near}the least{bound}"
 
