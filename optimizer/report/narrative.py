@@ -212,7 +212,8 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.has_priced_gaps:
         proven = "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
     elif result.gap_bound is not None and result.gap_bound > 0:
-        proven = f"; proven: no plan leaves less than {si_down(result.gap_bound, money, 4)}"
+        bound, reads = (write(result.gap_bound, money, 4) for write in (si_down, si))
+        proven = "; proven: no plan leaves less" + ("" if reads == gap else f" than {bound}")
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
@@ -384,10 +385,8 @@ def sentence(instance: Instance, result: Result) -> str:
         if price <= 0:
             beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
-            beyond = (
-                f"; with operation it costs {si(price, result.money)} more than the cheapest plan if no shock ever "
-            )
-            beyond += f"came (present value, {result.currency})"
+            beyond = f"; with operation it costs {si(price, result.money)} more than the cheapest plan "
+            beyond += f"if no shock ever came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
