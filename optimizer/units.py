@@ -351,7 +351,7 @@ def short(value: float, digits: int = 3) -> str:
     """A plain number to so many significant digits, never with an exponent or a suffix: ``5,000``, ``0.012``."""
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - _power(value))
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))
     text = fixed(value, min(places, 6))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -361,22 +361,14 @@ def fixed(value: float, places: int) -> str:
 
     What arithmetic leaves in the last digits does not decide how a half is rounded: it is taken to 12 digits first.
     """
-    rounded_half = _round_half_up(value, places)
+    exact = Decimal(f"{value:.{EXACT - 1}e}")
+    rounded_half = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
     return f"{'' if rounded_half >= 0 else MINUS}{abs(rounded_half):,f}"
 
 
 def significant(value: float, digits: int) -> float:
     """The number to so many significant digits, rounded as `fixed` does."""
-    return float(_round_half_up(value, digits - 1 - _power(value))) if value else 0.0
-
-
-def _power(value: float) -> int:
-    """Of the first digit of a number that is not 0."""
-    return math.floor(math.log10(abs(value)) + FINE_ROUNDING)
-
-
-def _round_half_up(value: float, places: int) -> Decimal:
-    return Decimal(f"{value:.{EXACT - 1}e}").quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
+    return float(Context(digits, ROUND_HALF_UP).create_decimal(f"{value:.{EXACT - 1}e}"))
 
 
 def si_up(value: float, unit: str = "", digits: int = 3) -> str:

@@ -15,7 +15,7 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import UncertainNumber
-from optimizer.report.format import beside, in_percent, margin, percent
+from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent
 from optimizer.report.narrative import facts, proof
 from optimizer.report.provenance import record
 from optimizer.report.tables.compare import _Rows
@@ -56,9 +56,15 @@ def test_a_half_is_rounded_one_way() -> None:
     assert {si(2.625e6 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"2.63M"}
     assert {si(2.0375e6 * (1 + way * 1e-14), digits=4) for way in (-1, 0, 1)} == {"2.038M"}
     assert {percent(0.225 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"23 %"}
+    assert {in_millions(10.25e6 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"10.3"}
     assert (percent(0.9996, 1), percent(0.9999), percent(1.0, 1)) == (">99.9 %", ">99 %", "100.0 %")
     # A part of a total that other parts almost cancel, such as capex beside imports with a negative cost.
     assert (percent(100.0, 1), percent(0.0004, 1), percent(0.0, 1)) == ("10,000.0 %", "<0.1 %", "0.0 %")
+    assert percent(-0.0004, 1) == ">−0.1 %"
+
+
+def test_one_month_is_one() -> None:
+    assert (months_text(1.0), months_text(2.5), months_text(12)) == ("1 month", "2.5 months", "12 months")
 
 
 def test_minus_signs_are_minus_signs() -> None:

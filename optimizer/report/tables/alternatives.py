@@ -13,7 +13,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
 from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
-from optimizer.report.tables.render import cross_table, screen_table
+from optimizer.report.tables.render import cross_table, screen_table, stop_note
 from optimizer.results.frames import FrameRow
 from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
@@ -39,9 +39,7 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
     elif found.ranges and found.status in ("proven", "bounded"):
         none = "No plan within the tolerance differs from the cheapest by more than the tolerance of sizes."
         parts.append(Text(none))
-    if found.status == "stopped":
-        parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))
-    return parts
+    return [*parts, *stop_note(found.status == "stopped")]
 
 
 def _headline(instance: Instance, found: Alternatives) -> str:

@@ -24,7 +24,7 @@ from optimizer.report.format import (
     shock_title,
 )
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
-from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
+from optimizer.report.tables.render import CellRenderer, cross_table, screen_table, stop_note
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
 from optimizer.studies.sensitivity_result import (
@@ -51,9 +51,7 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
             parts.append(_flips(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
-    if found.status == "stopped":
-        parts.append(Text("Note: stopped before the end; these are the results so far.", style="yellow"))
-    return parts
+    return [*parts, *stop_note(found.status == "stopped")]
 
 
 def _headline(found: Sensitivity) -> str:
