@@ -27,6 +27,7 @@ from optimizer.report.format import (
     shock_title,
     with_shock_titles,
 )
+from optimizer.report.provenance import least_gap_words
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
@@ -208,12 +209,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
-    gap, proven = si(result.survival_gap, money, 4), ""
-    if result.has_priced_gaps:
-        proven = "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
-    elif result.gap_bound is not None and result.gap_bound > 0:
-        bound, reads = (write(result.gap_bound, money, 4) for write in (si_down, si))
-        proven = "; proven: no plan leaves less" + ("" if reads == gap else f" than {bound}")
+    gap, proven = si(result.survival_gap, money, 4), least_gap_words(result)
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")

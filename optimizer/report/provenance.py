@@ -182,6 +182,17 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
+def least_gap_words(result: Result) -> str:
+    """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
+    if result.has_priced_gaps:
+        return "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
+    if result.gap_bound is None or result.gap_bound <= 0:
+        return ""
+    gap, bound = (si(value, result.money, 4) for value in (result.survival_gap, result.gap_bound))
+    than = "" if bound == gap else f" than {si_down(result.gap_bound, result.money, 4)}"
+    return f"; proven: no plan leaves less{than}"
+
+
 # On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
 BASES = ("source", "derived", "assumption", "unexplained")
 # Sections that describe the world.
