@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Context
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +19,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
-from optimizer.units import EXACT, MINUS, fixed, short, si, si_up
+from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, Repair
@@ -66,8 +65,7 @@ def is_date(instance: Instance, which: str) -> bool:
 
 def in_millions(amount: float, digits: int = 3) -> str:
     """Money in millions, to so many digits: ``4,490``, ``0.345``, ``−37.6``."""
-    # Halves away from zero, as elsewhere.
-    return short(float(Context(digits, ROUND_HALF_UP).create_decimal(f"{amount / 1e6:.{EXACT - 1}e}")), digits)
+    return short(significant(amount / 1e6, digits), digits)
 
 
 def shock_title(instance: Instance, key: str) -> str:

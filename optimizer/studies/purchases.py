@@ -31,7 +31,7 @@ from optimizer.results.futures import FutureResult
 from optimizer.results.plan import Build, ByPeriod, Outcome, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
-from optimizer.units import si
+from optimizer.units import si, significant
 
 
 @dataclass(frozen=True)
@@ -418,7 +418,7 @@ def most_unserved(instance: Instance, result: Result) -> float:
 
 def shown_gap(result: Result) -> float:
     """The worst gap as it reads: those that differ by less are alike."""
-    return float(f"{result.worst_gap:.3g}")
+    return significant(result.worst_gap, 3)
 
 
 def hardest_future(futures: Iterable[tuple[FutureResult, Instance]]) -> FutureResult:

@@ -17,6 +17,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent
 from optimizer.report.narrative import facts, proof
+from optimizer.report.provenance import record
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
@@ -128,6 +129,20 @@ def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.R
     worst = dict(facts(*two_events))["Worst shock"]
     assert worst.startswith("cut@2027 (2027): ")
     assert "served 25 % in 2027 against a floor of 100 %" in worst
+
+
+def test_a_proven_gap_is_never_rounded_up(two_events: tuple[so.Instance, so.Result]) -> None:
+    instance, result = two_events
+    short_of = replace(result.shocks[0], survives=False, gap=1_234_600.0)
+    failing = replace(result, shocks=(short_of,), survival_gap=1_234_600.0, worst_gap=1_234_600.0)
+
+    def said(bound: float) -> str:
+        return dict(facts(instance, replace(failing, gap_bound=bound, status="gap")))["Gap of all shocks"]
+
+    # What reads alike is said once; another figure has to be one that is proven.
+    assert said(1_234_590.0) == f"1.235M {result.money}; proven: no plan leaves less"
+    assert said(1_229_990.0).endswith(f"no plan leaves less than 1.229M {result.money}")
+    assert "no plan costs less than −1.2346M" in dict(record(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
 
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:

@@ -42,7 +42,7 @@ from optimizer.results.result import Result
 from optimizer.studies.folds import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 MOST_ROWS = 40
 # Characters of the column of shocks.
@@ -357,7 +357,7 @@ def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, s
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = max(abroad(instance, share.regions).values(), default=0.0) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else ""), f"{share.hhi:.2f}"
+    return Text(("▲ " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:
