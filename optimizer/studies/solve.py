@@ -141,6 +141,7 @@ def planless_result(
     )
 
 
+NO_PRICE = "Stopped before the least cost without shocks was known: the price of survival is left out."
 PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
 
 
@@ -204,6 +205,8 @@ def conclude(
         frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
         return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
     no_shock = no_shock or _no_shock(instance, settings, clock, solved)
+    if no_shock is None and _has_shocks(instance):
+        frame |= {"notes": (*frame["notes"], NO_PRICE)}
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
     if not report.ok:

@@ -10,7 +10,7 @@ from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Ca
 from optimizer.report.format import chokepoint_name, cut_words, list_names, shortened
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
-from optimizer.units import short
+from optimizer.units import fixed, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,4 +175,4 @@ def _axis_position(months: float) -> float:
 
 def _months(line: ChokepointLine, i: int) -> str:
     months = line.months[i]
-    return "∞" if months is None else f"{months:.1f}" if months else "0"
+    return "∞" if months is None else fixed(months, 1) if months else "0"

@@ -77,7 +77,7 @@ function bandOf(spread, value) {
 
 /* Months before and after, on a scale that ends at ten years. */
 const LONG = 120, SHOWN = 12;
-const months = value => value === null ? "∞" : value > 0 && value < 100 ? value.toFixed(1) : si(value);
+const months = value => value === null ? "∞" : value > 0 && value < 100 ? fixed(value, 1) : si(value);
 const placed = value => 100 * Math.sqrt(Math.min(value === null ? LONG : value, LONG) / LONG);
 
 function drawYears() {

@@ -15,7 +15,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import difference_text, plan_headline, proof
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
-from optimizer.report.tables.render import CellRenderer, screen_table
+from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow
 from optimizer.studies.attack_result import AttackDamage, AttackResult, LeastOutlay
 from optimizer.studies.study_frames import targets_struck
@@ -40,6 +40,7 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
     shown += [Text(f"Note: {note}") for note in (*found.notes, *_of_result(found))]
+    shown += stop_note(found.stopped)
     return [part for part in shown if part is not None]
 
 
@@ -48,8 +49,6 @@ def _of_result(found: AttackResult) -> Iterator[str]:
         yield from (note for note in found.result.notes if note not in found.notes)
     if found.is_given:
         yield "The plan was given: its listed shocks were not looked at again."
-    if found.stopped:
-        yield "Stopped before everything was evaluated: a figure missing above is not known."
 
 
 def _answer(found: AttackResult) -> Panel:

@@ -13,7 +13,7 @@ from optimizer.report.narrative import facts, money_terms, outcome_headline, pro
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import futures_caveats, futures_headline, spread_facts, stage_table
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
-from optimizer.report.tables.render import CellRenderer, screen_table
+from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -57,6 +57,7 @@ def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[Rend
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
     idle = purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.idle])
     yield from _changes_tables(found, idle)
+    yield from stop_note(found.stopped)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
@@ -159,6 +160,7 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
     if len(comparison.columns) > 1:
         yield from (part for part in column_tables(comparison, comparison.columns, width, "Side by side") if part)
     yield from _changes_tables(found)
+    yield from stop_note(found.stopped)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table
+from optimizer.report.tables.render import cross_table, stop_note
 from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
@@ -40,8 +40,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
             yield _regret_matrix(found)
     if found.orders:
         yield _orders(found)
-    if found.stopped:
-        yield Text("Note: stopped before everything was known; these are the results so far.", style="yellow")
+    yield from stop_note(found.stopped)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

@@ -42,7 +42,7 @@ from optimizer.results.result import Result
 from optimizer.studies.folds import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 MOST_ROWS = 40
 # Characters of the column of shocks.
@@ -143,7 +143,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         cells={
             "option": option,
             "on_line": on_line,
-            "size": lambda row: size_text(instance, row["option"], row["size"]),
+            "bought": lambda row: size_text(instance, row["option"], row["bought"]),
         },
         hidden=("kind",),
         more={span: bar} if width >= WIDE_WITH_BARS else {},
@@ -183,19 +183,20 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
     if not held:
         return None
     horizon = instance.horizon
-    years = list(horizon.years)
-    step = -(-len(years) // max(1, (width - 26) // 7))
+    years, is_begun = list(horizon.years), any(instance.stocks[o].initial for o in held)
+    step = -(-len(years) // max(1, (width - 26) // 7 - 1 - is_begun))
     chosen = years[::-step][::-1]
 
-    def ends(row: Sequence[float]) -> list[str]:
+    def amounts(o: str, row: Sequence[float]) -> list[str]:
         values = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
+        values = [*[instance.stocks[o].initial] * is_begun, *values, max(row)]
         return [si(value) if value > ROUNDING * max(row) else "–" for value in values]
 
     return cross_table(
         "Stock at the end of the year if no shock happens, t",
         Stock.labels.noun.capitalize(),
-        list(map(str, chosen)),
-        [(display_name(instance, o), ends(row)) for o, row in held.items()],
+        [*["Before"] * is_begun, *map(str, chosen), "Largest"],
+        [(display_name(instance, o), amounts(o, row)) for o, row in held.items()],
         labels={"max_width": 26},
         layout={"no_wrap": True},
     )
@@ -375,7 +376,7 @@ def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, s
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = _largest_abroad(instance, share) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else ""), f"{share.hhi:.2f}"
+    return Text(("▲ " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:

@@ -6,7 +6,7 @@ Text stays text, whatever it begins with: what a spreadsheet would compute begin
 import csv
 import io
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,13 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "tenth": lambda share: percent(share, 1),
     "yes": lambda holds: "yes" if holds else "no",
 }
+
+
+def stop_note(is_stopped: bool) -> Iterator[Text]:
+    """What stands below the answer of a study that was stopped: nothing is left out without a word."""
+    if is_stopped:
+        text = "Note: stopped before everything was known; a figure missing above is not known."
+        yield Text(text, style="yellow")
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table
+from optimizer.report.tables.render import cross_table, stop_note
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -35,8 +35,7 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
     yield _answer(found)
     yield _members(found) if found.shares else None
     yield _coalitions(found) if found.coalitions else None
-    if found.stopped:
-        yield Text("Note: stopped before every cost was proven; these are the results so far.", style="yellow")
+    yield from stop_note(found.stopped)
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

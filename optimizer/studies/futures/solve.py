@@ -34,7 +34,7 @@ from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.solve import PlanConclusion, Timer, relative_distance, run_record, solve_instance
+from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP
 from optimizer.units import MoneyLike
@@ -368,7 +368,8 @@ class _Search:
         distance = relative_distance(cost, bound, gap, gap_bound)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
-        record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *self.evaluator.notes))
+        notes = (*self.notes, *self.evaluator.notes, *((NO_PRICE,) if no_shock is None and self.alone is None else ()))
+        record = run_record(self.instance, self.settings, self.clock, solved, notes)
         return FuturesResult(
             status=self._status(solved, results, distance),
             measure=str(self.measure),

@@ -1,0 +1,117 @@
+"""Commands that are stopped at any look at the clock: the answer says what is not known, and JSON stays clean."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from optimizer.cli.app import app
+from optimizer.errors import ExitCode
+from optimizer.solver import Clock
+from optimizer.studies.solve import NO_PRICE
+
+ROOT = Path(__file__).parents[2]
+TINY = str(ROOT / "instances" / "tiny.yaml")
+WAIT = str(ROOT / "examples" / "wait_or_commit.yaml")
+# An adversary that can stop all of the rival's plants for a year.
+RIVAL = (
+    "--set=adversary={attack_budget: 1, months: 12, starts: 2028, "
+    "targets: {rival: {price: 1, cuts: [{region: rival, severity: 1}]}}}"
+)
+RANGES = '--set=ranges={"options.*.capex": {low: 0.8, high: 1.5, of: value}}'
+LOOKS = (1, 4, 12, 30, 60)
+
+
+def diversify(*words: str) -> Result:
+    """Run a command in this process, where its clocks can be counted."""
+    done = CliRunner().invoke(app, words)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets after how many looks at any clock the user is taken to press Ctrl-C."""
+    left = [0]
+    is_over, seconds = Clock.is_over.fget, Clock.left.fget  # type: ignore[attr-defined]
+
+    def looked(look: Callable[[Clock], Any]) -> property:
+        def seen(clock: Clock) -> Any:
+            left[0] -= 1
+            clock.interrupted = clock.interrupted or left[0] < 0
+            return look(clock)
+
+        return property(seen)
+
+    monkeypatch.setattr(Clock, "is_over", looked(is_over))
+    monkeypatch.setattr(Clock, "left", looked(seconds))
+
+    def start(looks: int) -> None:
+        left[0] = looks
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("plan") / "plan.json"
+    assert diversify("solve", TINY, "--output", str(file)).exit_code == ExitCode.SURVIVES
+    return str(file)
+
+
+COMMANDS = (
+    ("solve", TINY),
+    ("solve", TINY, "--budget", "1k"),
+    ("solve", TINY, RIVAL, "--adversary"),
+    ("solve", WAIT),
+    ("compare", TINY, "--budgets", "0,1M,50M"),
+    ("explain", TINY),
+    ("alternatives", TINY),
+    ("sensitivity", TINY, RANGES),
+    ("sensitivity", TINY, RANGES, "--samples", "60"),
+    ("attack", TINY, RIVAL),
+    ("survive", TINY),
+    ("stress", TINY, "--samples", "6"),
+    ("futures", WAIT),
+    ("evaluate", TINY, "--plan", "PLAN"),
+    ("attack", TINY, RIVAL, "--plan", "PLAN"),
+    ("report", TINY, "--output", "PAGE"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_answers_wherever_it_is_stopped(
+    command: tuple[str, ...], plan: str, tmp_path: Path, stop_after: Callable[[int], None]
+) -> None:
+    page = tmp_path / "page.html"
+    words = [{"PLAN": plan, "PAGE": str(page)}.get(word, word) for word in command]
+    for looks in LOOKS:
+        for more in ((), ("--json",)) if command[0] != "report" else ((),):
+            stop_after(looks)
+            done = diversify(*words, *more)
+            assert done.exit_code in (ExitCode.SURVIVES, ExitCode.NO_PLAN_SURVIVES, ExitCode.STOPPED), done.stderr
+            if more and done.stdout:
+                json.loads(done.stdout, parse_constant=_refuse)
+            elif done.exit_code == ExitCode.STOPPED:
+                assert "stopped" in (done.stdout + done.stderr).lower()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+@pytest.mark.parametrize("file", [TINY, WAIT])
+def test_a_proven_plan_without_its_price_of_survival_says_why(file: str, stop_after: Callable[[int], None]) -> None:
+    priced = set()
+    for looks in range(8, 60, 2):
+        stop_after(looks)
+        done = diversify("solve", file, "--json", "--jobs", "1")
+        if done.exit_code == ExitCode.SURVIVES:
+            found = json.loads(done.stdout)
+            is_priced = found["price_of_survival"] is not None
+            assert is_priced == (NO_PRICE not in found["notes"])
+            priced.add(is_priced)
+    assert priced == {False, True}
