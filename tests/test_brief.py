@@ -119,7 +119,7 @@ DATA = {
         "plant": {"capex": 200e3, "lead_time": 24, "cost": 75e3},
         "reserve": {"price": 65e3, "committed": [{"amount": 5e6, "year": 2025, "source": "8-K, B"}]},
     },
-    "ranges": {"options.plant.*": {"low": 0.5, "high": 2}},
+    "ranges": {f"options.plant.{field}": {"low": 0.5, "high": 2} for field in ("capex", "lead_time", "cost")},
 }
 COMMENTS = (
     {"place": ["processes"], "value": None, "text": "of a section: about nothing in particular (USGS, A)"},
@@ -135,7 +135,7 @@ COMMENTS = (
 
 
 def test_numbers_rest_on_the_nearest_comment() -> None:
-    found = {".".join(each.place): (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
+    found = {each.path: (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
     assert found == {
         "processes.mine.capacity": ("derived", False),
         "processes.mine.cost": ("unexplained", False),
@@ -261,7 +261,7 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     assert part["table"]["rows"][0][3:] == ["–", "cost +1,900"]
     assert part["table"]["rows"][0][0] == "Users stocks: quantity, capex of motors and 1 more"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
-    assert "Of 2 ranges in the file" in part["table"]["caption"]
+    assert "Of 2 uncertain numbers" in part["table"]["caption"]
 
 
 def test_no_plan_has_no_parts(tiny: so.Instance) -> None:

@@ -14,7 +14,7 @@ from optimizer.instance.derived import display_name, entry_of, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
@@ -292,13 +292,13 @@ def band_words(
     if bands is not None:
         figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
         parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
-        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of all {plural(bands.numbers, 'number')} with a range"
+        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
         outside = "".join(_outside(*figure, value) for figure, value in zip(figures, own, strict=True))
         yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
     elif instance.uncertain:
-        what = plural(len(instance.uncertain), "number")
-        yield "Band", f"not computed: {what} with a range; solve --bands draws samples of them"
+        what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
+        yield "Band", f"not computed: {what}; solve --bands draws samples of them"
 
 
 def _outside(label: str, spread: Spread, value: float) -> str:

@@ -19,8 +19,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import cache
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -229,6 +227,11 @@ class SourcedNumber:
     basis: str
     has_range: bool
 
+    @property
+    def path(self) -> str:
+        """Its place, with dots."""
+        return ".".join(self.place)
+
 
 @dataclass(frozen=True)
 class BasisShares:
@@ -248,10 +251,13 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
-    patterns = [re.compile(translate(form)) for each in data.get("ranges") or {} for form in (each, f"{each}.*")]
-    has_range = cache(lambda dotted: any(pattern.match(dotted) for pattern in patterns))
+    ranges = data.get("ranges") or {}
     return tuple(
-        SourcedNumber(place, "source" if is_cited else _basis(said, place), has_range(_dotted(place)))
+        SourcedNumber(
+            place,
+            "source" if is_cited else _basis(said, place),
+            any(".".join(place[:depth]) in ranges for depth in range(1, len(place) + 1)),
+        )
         for section in WORLD_SECTIONS
         if section in data
         for place, is_cited in _leaves(data[section], (section,), is_cited=False)
@@ -289,11 +295,6 @@ def _basis(said: Mapping[NumberPlace, Sequence[str]], place: NumberPlace) -> str
         if found:
             return "assumption" if is_assumption(found) else "source" if _CITED.search(found) else "derived"
     return "unexplained"
-
-
-def _dotted(place: NumberPlace) -> str:
-    """The path of a number as ranges write it, without places in lists."""
-    return ".".join(part for part in place if not part.isdigit())
 
 
 def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:

@@ -292,7 +292,7 @@ def bands_frame(result: Result) -> Frame:
         FrameColumn("p95", "95 %", result.money, "amount", of=quantile("p95")),
         FrameColumn("mean", "Mean", result.money, "amount", of=quantile("mean")),
     )
-    note = "Over samples of all numbers with a range, each with its own best plan."
+    note = "Over samples of all uncertain numbers, each with its own best plan."
     return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
 
 
