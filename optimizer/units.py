@@ -366,6 +366,11 @@ def fixed(value: float, places: int) -> str:
     return f"{'' if rounded_half >= 0 else MINUS}{abs(rounded_half):,f}"
 
 
+def significant(value: float, digits: int) -> float:
+    """The number to so many significant digits, rounded as `fixed` does."""
+    return float(Context(digits, ROUND_HALF_UP).create_decimal(f"{value:.{EXACT - 1}e}"))
+
+
 def si_up(value: float, unit: str = "", digits: int = 3) -> str:
     """What suffices, for reading: never less than it is."""
     return si(rounded_up(value, digits), unit, digits)
@@ -377,19 +382,19 @@ def si_down(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def rounded_up(value: float, digits: int) -> float:
-    """Up to so many significant digits: what suffices, and can be typed; 0 of what is no more than that."""
+    """Up to so many significant digits: what suffices, and can be typed."""
     return _to_step(value, digits, lambda steps: math.ceil(steps - LAST_DIGIT))
 
 
 def rounded_down(value: float, digits: int) -> float:
-    """Down to so many significant digits; 0 of what is no more than that."""
+    """Down to so many significant digits."""
     return _to_step(value, digits, lambda steps: math.floor(steps + LAST_DIGIT))
 
 
 def _to_step(value: float, digits: int, whole: Callable[[float], int]) -> float:
-    if value <= 0 or not math.isfinite(value):
-        return max(0.0, value)
-    step = math.floor(math.log10(value)) - digits + 1
+    if value == 0 or not math.isfinite(value):
+        return value
+    step = math.floor(math.log10(abs(value))) - digits + 1
     # Decimal arithmetic, so that the product adds no digits.
     return float(f"{whole(value / 10.0**step)}e{step}")
 

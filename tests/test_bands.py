@@ -74,13 +74,12 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     instance = made()
     result = so.solve(instance)
     assert (
-        dict(facts(instance, result))["Band"]
-        == "not computed: 1 number with a range; solve --bands draws samples of them"
+        dict(facts(instance, result))["Band"] == "not computed: 1 uncertain number; solve --bands draws samples of them"
     )
     said = dict(facts(instance, replace(result, bands=BANDS)))["Band"]
     assert said == (
-        "total cost 40k to 60k, outlay 10k to 30k, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of all 1 number "
-        "with a range, each with its own best plan; 90 % survive everything"
+        "total cost 40k to 60k, outlay 10k to 30k, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of 1 "
+        "uncertain number, each with its own best plan; 90 % survive everything"
     )
     assert not list(band_words(instance.replacing(ranges={}), None))
 

@@ -50,6 +50,39 @@ def test_every_taker_is_served_by_every_maker_in_proportion(cell: Cell, solve: S
     assert dict(drawn.by_region) == {"us": pytest.approx(200)}
 
 
+SUBSTITUTED = """
+horizon: {start: 2026, end: 2026, step: year}
+commodities: {magnet: {}, lean: {}}
+processes:
+  imports: {region: cn, stage: magnet, output: {magnet: 1}, capacity: 60, cost: 1}
+  press: {region: jp, stage: magnet, output: {lean: 1}, capacity: 200, cost: 1}
+demands:
+  cars: {commodity: magnet, quantity: 100, shortage_cost: 1000}
+options:
+  motor: {kind: substitution, demand: cars, input: {lean: 1.5}, capex: 1, max_size: 30, cost: 5}
+shocks: {}
+"""
+
+
+def test_what_a_substitute_takes_is_not_counted_as_served_again(cell: Cell, solve: Solve) -> None:
+    instance = cell(SUBSTITUTED)
+    result = solve(instance)
+    assert result.baseline is not None
+    drawn = chain(instance, result.baseline, instance.baseline, 0, 0)
+    said = {(each.source, each.target, each.commodity): each.tonnes for each in drawn.passages}
+    # Of 100 t that are asked imports serve 60 and the motor 30, which takes 1.5 * 30 t of the other magnet.
+    assert said == pytest.approx(
+        {
+            ("magnet/cn", "segment:cars", "magnet"): 60,
+            ("magnet/jp", "substitute", "lean"): 45,
+            ("substitute", "segment:cars", "magnet"): 30,
+            ("unserved", "segment:cars", "magnet"): 10,
+        }
+    )
+    assert (drawn.demanded, drawn.served) == (pytest.approx(100), pytest.approx(90))
+    assert dict(drawn.by_region) == {"cn": pytest.approx(60)}
+
+
 def test_columns_follow_the_chain(cell: Cell) -> None:
     columns = stage_columns(cell(CELL))
     assert columns["mine"] < columns["separation"] < columns["magnet"]

@@ -271,7 +271,7 @@ def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
     assert done.returncode == 0
     heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").iterdir()}
     assert set(heads) == {"builds", "stock", "purchased", "survival", "dependence", "costs", "flows"}
-    assert "size,unit,capex [USD]" in heads["builds"]
+    assert "size,bought,unit,capex [USD],support [USD],spent [USD]" in heads["builds"]
     assert "gap [USD]" in heads["survival"]
     assert "quantity [t]" in heads["flows"]
 

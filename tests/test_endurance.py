@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.report.figures.time_to_survive import lines, shortest_times
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive, with_other_plan
 
 CUT = {"region": "rival", "severity": 1}
@@ -91,6 +92,14 @@ def test_the_severity_of_a_shock_is_its_largest_and_its_surge_is_left_out() -> N
     # Half of 90 t is left, and 30: 5 t a year are missing, for 8 years. The cuts before and after bite less.
     shock = {"start": 2026, "months": 9, "cuts": [{"region": "rival", "severity": [0.1, 0.5, 0.2]}]}
     assert first(world(shocks={"half": shock | {"demand": {"all": 2}}}), "half").months == pytest.approx(96)
+
+
+def test_what_a_shock_cuts_is_named_where_its_loss_ends_a_floor() -> None:
+    # The floor of 80 t takes 50 t a year beside the plant's 30 t out of 40 t: 0.8 years, however long the ban is.
+    instance = world(shocks={"ban": {"name": "Ban, a month", "start": 2026, "months": 3, "cuts": [CUT]}})
+    before, after = lines(instance, time_to_survive(instance))
+    assert "the cuts of Ban, a month (region rival): 9.6 months" in shortest_times(before, [2026, 2027])
+    assert after == ()
 
 
 def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:

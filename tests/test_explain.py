@@ -19,12 +19,15 @@ from optimizer.instance.edits import (
     with_single_events,
     with_windows_up_to,
 )
+from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
 from optimizer.studies.explain import WhatIfTerms
 from optimizer.studies.explain.part_values import PlanContext, PlanPart
-from optimizer.studies.explain.questions import least_passing
+from optimizer.studies.explain.questions import WhatIfs, least_passing
+from optimizer.studies.explain.reason import size_limit
 from optimizer.studies.explanation import PartValue, Repair
+from optimizer.studies.what_if import WhatIfSolver
 from tests.conftest import Cell
 from tests.strategies import instances
 
@@ -121,6 +124,46 @@ def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     assert why is not None
     assert (why.is_money, why.needed, why.had) == (False, pytest.approx(50), pytest.approx(30))
     assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
+
+
+# A plant takes 0.1 t of dysprosium per t; 1 t of it comes a year, and more can be laid by for the shock. Where half of
+# the plant has to run in the baseline, 20 t/yr are all: 0.5 · 20 · 0.1 = 1. The floor takes 50 t.
+FED = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {dy: {name: dysprosium}, magnet: {}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}
+  mine: {region: friend, output: {dy: 1}, capacity: 1, cost: 1}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
+options:
+  dy_stock: {kind: stockpile, commodity: dy, price: 1, max_size: 50}
+  plant: {kind: ally, region: friend, stage: magnet, input: {dy: 0.1}, output: {magnet: 1}, cost: 10, max_size: 300,
+          capex: 1, fixed_cost: 1, lead_time: 12, min_utilisation: 0.5}
+  small: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 10, max_size: 5, capex: 1,
+          fixed_cost: 1, lead_time: 12, excludes: plant}
+"""
+
+
+def test_what_has_to_run_in_the_baseline_without_inputs_is_no_larger(cell: Cell) -> None:
+    why = so.explain(cell(FED), settings=EXACT).reason
+    assert why is not None
+    assert (why.commodity, why.needed, why.had) == ("magnet", pytest.approx(50), pytest.approx(20))
+    assert why.because == (
+        "imports is cut off in embargo",
+        "plant stops at 20 t/yr: more of it would lack dysprosium in the baseline, where it has to run at 50 %",
+        "small is not built: it cannot be bought beside plant",
+    )
+
+
+@pytest.mark.parametrize(("size", "inputs", "limit"), [(10, "{dy: 0.1}", "none"), (20, "{dy: 0.1}", "inputs"),
+                                                       (200, "{}", "none"), (300, "{}", "rules")])  # fmt: skip
+def test_what_keeps_an_option_from_being_larger(cell: Cell, size: float, inputs: str, limit: str) -> None:
+    # Without inputs nothing limits it but its largest size.
+    instance = cell(FED.replace("{dy: 0.1}", inputs))
+    plan = Plan(builds=(Build("plant", "ally", 0, 2026, "2026", size, opened=True),))
+    with WhatIfSolver(instance, EXACT) as solver:
+        assert size_limit(WhatIfs(instance, solver), instance, plan, "plant", 2) == limit
 
 
 def test_a_chain_is_followed_to_what_is_short(cell: Cell) -> None:

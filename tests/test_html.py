@@ -59,7 +59,7 @@ def test_result_shows_verdict_figures_builds_and_shocks(result: so.Result) -> No
     assert "43.6M USD, present value at the start of 2026, in USD of 2025" in said
     assert "home magnet plant refining 2026 2028 20 t/yr 5M 43 %" in said
     assert "magnet reserve stockpile 2026 2028 100 t 6.5M 57 %" in said
-    assert "motors 30 % / 30 %" in said
+    assert "motors 30/30 %" in said
 
 
 def test_result_that_fails_says_so_with_its_gap() -> None:

@@ -33,7 +33,7 @@ ensembles:
 def test_previews_of_families_and_ensembles(cell: Cell) -> None:
     family, surge, drawn = previews(cell(TEXT))
     assert (family.name, family.kind, family.events) == ("family", "family", 12)
-    assert (family.first, family.last, family.probability) == ("2027Q1", "2029Q1", 0.3)
+    assert (family.first, family.last, family.starts, family.probability) == ("2027Q1", "2029Q1", 3, 0.3)
     # Of the windows of 24 months the last is cut off at the end of the horizon: six of 6, two of 12, four of 24.
     assert family.months == (6, 9, 24)
     assert family.severity == (0.5, 0.75, 1.0)
@@ -45,16 +45,27 @@ def test_previews_of_families_and_ensembles(cell: Cell) -> None:
     assert 0.2 <= drawn.severity[0] < 0.25 < 0.35 < drawn.severity[1] < 0.45 < 0.55 < drawn.severity[2] <= 0.6
 
 
+def shown(instance: so.Instance, width: int) -> list[str]:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(preview_table(previews(instance), width))
+    return console.export_text().splitlines()
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_table_fits(cell: Cell, width: int) -> None:
-    console = Console(width=width, record=True, file=StringIO())
-    console.print(preview_table(previews(cell(TEXT)), width))
-    lines = console.export_text().splitlines()
+    lines = shown(cell(TEXT), width)
     assert max(map(len, lines)) <= width
-    shown = " ".join(" ".join(lines).split())
+    text = " ".join(" ".join(lines).split())
     for words in ("family@2027Q1,24mo,50%", "6/9/24", "50/75/100", "0.25", "odd#name#00003", "Families and ensembles"):
-        assert words in shown
+        assert words in text
     assert "…" not in "".join(lines[:4])
+
+
+def test_two_starts_are_no_period(cell: Cell) -> None:
+    two = cell(TEXT.replace("{from: 2027, every: year}", "[2027Q1, 2028Q3]"))
+    assert shown(cell(TEXT), 120)[4].split()[2] == "2027Q1–2029Q1"
+    assert " ".join(shown(two, 120)[4].split()[2:4]) == "2027Q1, 2028Q3"
+    assert (shown(two, 80)[4].split()[2], shown(two, 80)[5].split()[1]) == ("2027Q1,", "2028Q3")
 
 
 def test_summary_of_thousands_of_shocks_is_quick_and_shows_the_listed_ones(cell: Cell) -> None:

@@ -306,3 +306,25 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
     assert ["▲ rival 100 %" in there[0], "100 % !" in there[1]] == [True, True]
     assert len(at_home) == 1
     assert "▲" not in at_home[0]
+
+
+def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(
+    tiny: so.Instance, result: so.Result
+) -> None:
+    # All at home; 60 t of 100 t abroad, below the line of 65 %; all abroad.
+    (year, *_) = next(iter(result.shares.values()))
+    parts = {"oxide": {"home": 1.0}, "metal": {"rival": 0.6, "home": 0.4}, "magnet": {"rival": 1.0}}
+    made = {commodity: (replace(year, regions=regions),) for commodity, regions in parts.items()}
+
+    def shown(*, every: bool) -> str:
+        screen = Console(width=80, record=True, file=io.StringIO())
+        instance = tiny.model_copy(update={"home": "home"})
+        screen.print(dependence_table(instance, replace(result, shares=made), 80, every=every))
+        return " ".join(screen.export_text().split())
+
+    few, all_ = shown(every=False), shown(every=True)
+    assert few.index("magnet") < few.index("metal")
+    assert "oxide" not in few
+    assert "left out (--all lists them): 1." in few
+    assert all_.index("magnet") < all_.index("oxide") < all_.index("metal")
+    assert "left out" not in all_

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic_core import PydanticCustomError
 
+from optimizer.report.format import in_millions
 from optimizer.units import Series, parse_amount, parse_series, rounded_down, rounded_up, si, si_down, si_up
 
 
@@ -144,6 +145,18 @@ def test_what_suffices_reads_as_no_less_and_what_does_not_as_no_more() -> None:
     assert si_down(23_357_490.0, digits=6) == "23.3574M"
     assert (si_up(9_996.0), si_down(9_999.0)) == ("10k", "9,990")
     assert (si_up(0.0), si_down(0.0)) == ("0", "0")
+
+
+def test_one_way_holds_below_zero_as_well() -> None:
+    assert (rounded_up(-12_345.0, 3), rounded_down(-12_345.0, 3)) == (-12_300.0, -12_400.0)
+    assert (si_up(-12_345.0), si_down(-12_345.0)) == ("−12.3k", "−12.4k")
+
+
+def test_a_half_is_rounded_alike_in_millions() -> None:
+    # Neither to the even digit nor by what binary fractions make of it.
+    for amount, text in ((10.25e6, "10.3"), (1.005e6, "1.01"), (-37.65e6, "−37.7"), (4_485e6, "4,490"), (0.0, "0")):
+        assert in_millions(amount) == text
+    assert si(10.25e6) == "10.3M"
 
 
 @given(some.floats(1e-3, 1e12), some.integers(3, 6))

@@ -75,18 +75,23 @@ def test_the_brief_is_a_sheet_of_its_own(book: Any, result: so.Result) -> None:
     for part in brief["parts"].values():
         assert all([part["title"], sentence] in said for sentence in part["sentences"])
         assert all([part["title"], *filter(None, row)] in said for row in (part["table"] or {"rows": []})["rows"])
-    assert ["Decisions due in 2026", "home magnet plant, 20 t/yr", "5", "5", "2026", "2028"] in said
+    assert ["Decisions of 2026", "home magnet plant, 20 t/yr", "5", "5", "2026", "2028"] in said
 
 
 def test_builds_are_those_worked_by_hand(book: Any) -> None:
     # One line of 20 t/yr at 200k and a fixed 1M; 100 t in store at 65k. Together the outlay of 11.5M.
     plant, reserve = rows(book["builds"])
-    assert (plant["Size"], plant["Unit of size"], plant["Decided"], plant["On line"]) == (20, "t/yr", "2026", "2028")
+    assert (plant["Size or largest stock"], plant["Unit of size"], plant["Decided"], plant["On line"]) == (
+        20,
+        "t/yr",
+        "2026",
+        "2028",
+    )
     assert plant["Spent [USD]"] == 20 * 200e3 + 1e6
-    assert (reserve["Size"], reserve["Unit of size"]) == (pytest.approx(100), "t")
+    assert (reserve["Size or largest stock"], reserve["Unit of size"]) == (pytest.approx(100), "t")
     assert plant["Outlay [USD]"] + reserve["Outlay [USD]"] == pytest.approx(11.5e6)
     sheet = book["builds"]
-    assert sheet["I5"].number_format == '#,##0 "USD"'
+    assert sheet["J5"].number_format == '#,##0 "USD"'
 
 
 def test_figures_add_up_to_those_of_the_plan(book: Any, result: so.Result) -> None:

@@ -39,7 +39,7 @@ from optimizer.solver import (
     Vector,
 )
 from optimizer.solver.kept import ModelKeeper
-from optimizer.tolerances import NEGLIGIBLE_GAP, VIOLATED
+from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 
 Aim = Literal["cost", "expected cost", "gap", "worst gap"]
 
@@ -175,6 +175,40 @@ def leaving_out(options: Iterable[str]) -> Rows:
                 builder.require("question", f"without_{option}", None, bought, "<=", 0.0)
 
     return write
+
+
+def not_before(option: str, point: int) -> Rows:
+    """A row that keeps an option from being bought before a period."""
+
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+        columns = purchase_columns(builder, instance, option).items()
+        early = [Expression({column: 1.0}) for t, column in columns if t < point]
+        if early:
+            builder.require("question", f"{option}_not_before", None, total(early), "<=", 0.0)
+
+    return write
+
+
+def exactly(plan: Plan, besides: str = "") -> Rows:
+    """Rows that fix every purchase of a plan, within a millionth of the largest purchase of its option; not of one."""
+
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+        for o in (o for o in instance.options if o != besides):
+            planned = {build.t: build.size for build in plan.builds if build.option == o}
+            planned |= dict(enumerate(plan.fills.get(o, ())))
+            near = NEGLIGIBLE * max(planned.values(), default=0.0)
+            for t, column in purchase_columns(builder, instance, o).items():
+                size, bought = planned.get(t, 0.0), Expression({column: 1.0})
+                builder.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
+                if size > 0:
+                    builder.require("question", f"{o}_at_least", t, bought, ">=", size - near)
+
+    return write
+
+
+def purchase_columns(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
+    """The columns of what is bought of an option, by period."""
+    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))
 
 
 def generate_constraints[T, V](

@@ -111,7 +111,7 @@ def load_command(name: str) -> TyperCommand:
 app = typer.Typer(
     name="diversify",
     cls=_Commands,
-    help="The cheapest set of moves that lets a country survive being cut off, and what each dollar buys.",
+    help="The cheapest set of moves that lets a country or firm survive being cut off, and what each dollar buys.",
     epilog=f"Exit codes: {'; '.join(f'{code} {code.meaning}' for code in ExitCode)}.\n\nManual: docs/index.md",
     no_args_is_help=True,
     add_completion=False,

@@ -112,12 +112,13 @@ def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
 
 def _store_bands(moved: "Sensitivity", file: str) -> None:
     """Write the band of the samples beside the file; stderr says where."""
+    from optimizer.instance.ranges import numbers_of
     from optimizer.results.saved import bands_path, store_bands
 
     if moved.sampled is None:
         common.print_message(f"no band is kept beside {file}: too few samples have a plan.")
     else:
-        bands = moved.sampled.bands(len(moved.instance.uncertain))
+        bands = moved.sampled.bands(len(numbers_of(moved.instance.uncertain)))
         with common.writing(bands_path(file)):
             path = store_bands(file, moved.instance.to_dict(), bands)
         common.print_message(f"wrote {path}")

@@ -127,7 +127,7 @@ def _with_bands(
     from optimizer.studies.measure import MEASURE_SHARE
     from optimizer.studies.sensitivity import find_bands
 
-    common.print_message("samples of all numbers with a range:")
+    common.print_message("samples of all uncertain numbers:")
     with common.display(instance.money) as listener:
         limits = Settings(mip_gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))

@@ -1,7 +1,8 @@
 """The comments of an instance as YAML text, and an instance with its comments as YAML text.
 
-A comment behind a value belongs to that field. Lines of comment belong to the object that they stand in or just above;
-to the section where an empty line follows, or where they start at the margin; above the first key they are the header.
+A comment behind a value belongs to that field, and so do lines of comment above a field with a line of its own. Other
+lines of comment belong to the object that they stand in or just above; to the section where an empty line follows, or
+where they start at the margin; above the first key they are the header.
 
 Sections and their entries are written on lines of their own, the content of an entry in one line a field. Text that
 could be read as anything else is quoted, so that `document` reads back the same data.
@@ -13,6 +14,7 @@ of 6 ms for us-magnets.yaml, which takes 0.11 s to load as a whole, and 12 s in 
 import re
 import textwrap
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,7 @@ FOR_EDITORS = "yaml-language-server:"
 _RULE = re.compile(r"^[-=~*#\s]+$")
 _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
 WIDTH, LONG = 120, 100
+FIELD = 3  # the keys of the path to a field of an object: its section, its name, the field
 _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
 _PERIOD = re.compile(r"^\d{4}(Q[1-4]|-\d{2})$")
 # Words that other readers of YAML take for a truth value or null.
@@ -103,6 +106,7 @@ class _Reader:
     def __init__(self, document: Document, text: str) -> None:
         self.document, self.lines, self.starts = document, text.splitlines(), _starts(text)
         self.first: dict[int, Place] = {}
+        self.fields = Counter(line - 1 for place, line in document.lines.items() if len(place) == FIELD)
         for place, line in document.lines.items():
             known = self.first.get(line - 1)
             if place and (known is None or len(place) < len(known)):
@@ -133,7 +137,7 @@ class _Reader:
         owner = self._owner(block)
         text = self._text(block) if owner else self._header(block)
         if text:
-            yield Comment(owner, None, text)
+            yield Comment(owner, value_at(self.document.data, owner) if len(owner) == FIELD else None, text)
 
     def _owner(self, block: list[int]) -> Place:
         if not self.keys or self.keys[0] >= block[0]:
@@ -145,9 +149,15 @@ class _Reader:
             # No deeper than the object itself: behind the last of a section.
             is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
             return inside[:1] if is_beside else inside
+        return self._below(block, after)
+
+    def _below(self, block: list[int], after: int) -> Place:
+        """What a comment is about that stands above a line with keys."""
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
-        return place[:1] if stands_alone or self.starts[block[0]] == 0 else place[:2]
+        if stands_alone or self.starts[block[0]] == 0:
+            return place[:1]
+        return place[: FIELD if len(place) == FIELD and self.fields[after] == 1 else 2]
 
     def _before(self, line: int) -> Place:
         at = bisect_left(self.keys, line)
@@ -309,7 +319,11 @@ class _Writer:
         else:
             # The overrides of a scenario and of a branch are written as they are.
             text = dump_flow(value) if place[0] in ("scenarios", "futures") else _short(value)
-            yield f"{indent}{key}: {text}{beside}"
+            line = f"{indent}{key}: {text}"
+            if len(place) == FIELD and len(line + beside) > WIDTH:
+                yield from _wrapped(beside.removeprefix("  # "), f"{indent}# ", indent)
+                beside = ""
+            yield f"{line}{beside}"
 
     def _beside(self, place: Place, *, deep: bool = True) -> str:
         """The comments on a place, and on all that is in it, for the end of its line."""
@@ -324,11 +338,13 @@ class _Writer:
         """The comments on a place, in lines above it; lines that were indented stay so."""
         for text in self.comments.get(place, ()):
             for i, part in enumerate(text.split("\n")):
-                apart = "#    " if i else "# "
-                yield from textwrap.wrap(
-                    " ".join(part.split()), WIDTH, initial_indent=indent + apart, subsequent_indent=f"{indent}# ",
-                    break_long_words=False, break_on_hyphens=False,
-                )  # fmt: skip
+                yield from _wrapped(" ".join(part.split()), indent + ("#    " if i else "# "), indent)
+
+
+def _wrapped(text: str, first: str, indent: str) -> list[str]:
+    """A comment in lines of its own, of which the first starts otherwise."""
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=f"{indent}# ",
+                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
 
 def _is_block(place: Place) -> bool:

@@ -36,6 +36,7 @@ from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
+from optimizer.units import short
 
 # Characters of a column, at most and at least, and across one sheet of paper, on which they are still read.
 WIDEST, NARROWEST, ACROSS, A4 = 70, 8, 220, 9
@@ -291,7 +292,8 @@ def _sources(result: Result) -> OutputSheet:
 
 
 def _run(result: Result | FuturesResult) -> OutputSheet:
-    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", result.mip_gap)]
+    gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
+    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]

@@ -14,12 +14,12 @@ from optimizer.instance.derived import display_name, entry_of, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
-from optimizer.units import fixed, short, si, si_up
+from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, Repair
@@ -65,7 +65,7 @@ def is_date(instance: Instance, which: str) -> bool:
 
 def in_millions(amount: float, digits: int = 3) -> str:
     """Money in millions, to so many digits: ``4,490``, ``0.345``, ``−37.6``."""
-    return short(float(f"{amount / 1e6:.{digits}g}"), digits)
+    return short(significant(amount / 1e6, digits), digits)
 
 
 def shock_title(instance: Instance, key: str) -> str:
@@ -88,12 +88,12 @@ def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share for reading: ``83 %``; never rounded up to a whole that it is not, and no sign where it reads as 0."""
+    """A share for reading: ``83 %``; never rounded up to a whole that it is not, and with decimals never to 0."""
     text = fixed(100 * share, digits)
     if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
-    if digits > 0 and share > NEGLIGIBLE and text == fixed(0.0, digits):
-        return f"<{fixed(10.0**-digits, digits)} %"
+    if digits > 0 and abs(share) > NEGLIGIBLE and text == fixed(0.0, digits):
+        return f"{'<' if share > 0 else f'>{MINUS}'}{fixed(10.0**-digits, digits)} %"
     if digits == 0 and 0 < share < 0.01:
         return "<1 %"
     return f"{text} %"
@@ -163,7 +163,8 @@ FULLY_SERVED = "full"
 # Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
 DECIMALS = 4
 MEANING = (
-    f"% of demand served / floor, in the weakest period; {FULLY_SERVED}: all demand is served; without /: no floor."
+    f"% of demand served / floor, in the weakest period; {FULLY_SERVED}: all demand is served, beside the highest "
+    "floor; without /: no floor."
 )
 # What marks a service of several shocks of which some do not name the segment, and what that means.
 PARTIAL = "*"
@@ -291,13 +292,13 @@ def band_words(
     if bands is not None:
         figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
         parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
-        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of all {plural(bands.numbers, 'number')} with a range"
+        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
         outside = "".join(_outside(*figure, value) for figure, value in zip(figures, own, strict=True))
         yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
     elif instance.uncertain:
-        what = plural(len(instance.uncertain), "number")
-        yield "Band", f"not computed: {what} with a range; solve --bands draws samples of them"
+        what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
+        yield "Band", f"not computed: {what}; solve --bands draws samples of them"
 
 
 def _outside(label: str, spread: Spread, value: float) -> str:
@@ -391,6 +392,11 @@ def repair_title(instance: Instance, repair: "Repair") -> str:
     return _REPAIRS[repair.kind]
 
 
+def months_text(months: float) -> str:
+    """``1 month``, ``2.5 months``."""
+    return f"{months:g} month{'' if months == 1 else 's'}"
+
+
 def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float | None]:
     """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
     label, amount, money = repair_title(instance, repair), repair.amount, instance.money
@@ -401,8 +407,8 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
         "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
         "demand": lambda: (f"{percent(amount, 1)} less", amount),
-        "length": lambda: (f"{amount:g} months at most", None),
-        "sooner": lambda: (f"{amount:g} months", None),
+        "length": lambda: (f"{months_text(amount)} at most", None),
+        "sooner": lambda: (months_text(amount), None),
     }
     return label, *sizes[repair.kind]()
 

@@ -27,6 +27,7 @@ from optimizer.report.format import (
     shock_title,
     with_shock_titles,
 )
+from optimizer.report.provenance import least_gap_words
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
@@ -208,11 +209,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
-    gap, proven = si(result.survival_gap, money, 4), ""
-    if result.has_priced_gaps:
-        proven = "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
-    elif result.gap_bound is not None and result.gap_bound > 0:
-        proven = f"; proven: no plan leaves less than {si(result.gap_bound, money, 4)}"
+    gap, proven = si(result.survival_gap, money, 4), least_gap_words(result)
     counted = _counted_shocks(result)
     if sum(each.gap > 0 for each in counted) > 1:
         below = si(sum(each.below_floor for outcome in counted for each in outcome.segments.values()), "t")
@@ -384,10 +381,8 @@ def sentence(instance: Instance, result: Result) -> str:
         if price <= 0:
             beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
-            beyond = (
-                f"; with operation it costs {si(price, result.money)} more than the cheapest plan if no shock ever "
-            )
-            beyond += f"came (present value, {result.currency})"
+            beyond = f"; with operation it costs {si(price, result.money)} more than the cheapest plan "
+            beyond += f"if no shock ever came (present value, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

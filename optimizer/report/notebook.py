@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of
+from optimizer.report.format import all_of, share, share_text
 from optimizer.report.narrative import GAP_OF_ALL
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
@@ -80,7 +80,7 @@ def _shocks(result: Any) -> str:
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✗" if outcome.fails else "–" if outcome.excused else "✓"
-        served = f"{segment} {100 * worst.worst_service:.0f} % / {100 * worst.floor:.0f} %"
+        served = f"{segment} {share(worst)} %"
         served = "all segments in full" if worst.is_full else served
         rows.append((f"{sign} {outcome.name}", windowed(outcome.first, outcome.last), served, worst.worst_period))
     heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
@@ -114,7 +114,8 @@ def of_instance(instance: Any) -> str:
 def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
     """Demand and floor in the first and the last year."""
     quantity = f"{si(demand.quantity.at(first))} to {si(demand.quantity.at(last), 't/yr')}"
-    return quantity, f"{100 * demand.survival.at(first):.0f} to {100 * demand.survival.at(last):.0f} %"
+    floors = [share_text(demand.survival.at(year)) for year in (first, last)]
+    return quantity, f"{floors[0].removesuffix(' %')} to {floors[1]}"
 
 
 def _whole(parts: Sequence[str]) -> str:

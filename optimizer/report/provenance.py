@@ -19,8 +19,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import cache
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -30,7 +28,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
-from optimizer.units import parse_amount, short, si
+from optimizer.units import parse_amount, short, si, si_down
 
 SOURCE_FIELDS = ("source", "note")
 
@@ -175,11 +173,22 @@ def _proof(result: Result) -> str:
         return "no bound is known"
     if result.has_priced_gaps:
         return f"{short(100 * result.mip_gap)} % at most above the least of cost and priced gaps together"
-    bound = "" if result.bound is None else f"; no plan costs less than {si(result.bound, result.money, 5)}"
+    bound = "" if result.bound is None else f"; no plan costs less than {si_down(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
-        bound += f"; none leaves a gap smaller than {si(result.gap_bound, result.money, 5)}"
+        bound += f"; none leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
     near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
     return f"{near}the least{bound}"
+
+
+def least_gap_words(result: Result) -> str:
+    """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
+    if result.has_priced_gaps:
+        return "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
+    if result.gap_bound is None or result.gap_bound <= 0:
+        return ""
+    gap, bound = (si(value, result.money, 4) for value in (result.survival_gap, result.gap_bound))
+    than = "" if bound == gap else f" than {si_down(result.gap_bound, result.money, 4)}"
+    return f"; proven: no plan leaves less{than}"
 
 
 # On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
@@ -218,6 +227,11 @@ class SourcedNumber:
     basis: str
     has_range: bool
 
+    @property
+    def path(self) -> str:
+        """Its place, with dots."""
+        return ".".join(self.place)
+
 
 @dataclass(frozen=True)
 class BasisShares:
@@ -237,10 +251,13 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
-    patterns = [re.compile(translate(form)) for each in data.get("ranges") or {} for form in (each, f"{each}.*")]
-    has_range = cache(lambda dotted: any(pattern.match(dotted) for pattern in patterns))
+    ranges = data.get("ranges") or {}
     return tuple(
-        SourcedNumber(place, "source" if is_cited else _basis(said, place), has_range(_dotted(place)))
+        SourcedNumber(
+            place,
+            "source" if is_cited else _basis(said, place),
+            any(".".join(place[:depth]) in ranges for depth in range(1, len(place) + 1)),
+        )
         for section in WORLD_SECTIONS
         if section in data
         for place, is_cited in _leaves(data[section], (section,), is_cited=False)
@@ -278,11 +295,6 @@ def _basis(said: Mapping[NumberPlace, Sequence[str]], place: NumberPlace) -> str
         if found:
             return "assumption" if is_assumption(found) else "source" if _CITED.search(found) else "derived"
     return "unexplained"
-
-
-def _dotted(place: NumberPlace) -> str:
-    """The path of a number as ranges write it, without places in lists."""
-    return ".".join(part for part in place if not part.isdigit())
 
 
 def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:

@@ -294,9 +294,10 @@ class Result(SavedPlan):
     def builds(self) -> "pd.DataFrame":
         """One row a build, and one a stockpile: lever, when it is on line, size, money.
 
-        The column `capex` (printed as "Spent") is undiscounted: capex and fixed cost, of a stockpile all purchases;
-        the part `capex` of `costs` has the money per unit of size only. Of a stockpile, `size` is the largest stock,
-        `year` that of the first purchase, `on_line` the last one, and `outlay` the money of all years: see `outlays`.
+        Money is undiscounted and of all years (by year: `outlays`). `capex` is capex and fixed cost, of a stockpile
+        all purchases (the part `capex` of `costs` has the money per unit of size only); `spent` has the price `support`
+        as well, and `outlay` is the part of that that counts towards the budget. Of a stockpile, `bought` is what is
+        bought and `size` the largest stock, `year` that of the first purchase, `on_line` the last one.
         """
         return self.frames.builds
 

@@ -308,9 +308,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Bands(ReadOnly):
-    """What the best plan comes to where every number with a range lies anywhere in it."""
+    """What the best plan comes to where every uncertain number lies anywhere in its range."""
 
-    numbers: int  # how many have a range
+    numbers: int  # how many are uncertain; those that move together count once
     # How many were drawn; how many have a plan; the seed.
     samples: int
     used: int

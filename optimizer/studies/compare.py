@@ -9,10 +9,8 @@ Where no budgets are given, they are chosen: parts of the least outlay, or the b
 survived shocks becomes another (`find_breakpoints`). Plans are proven to the gap of the settings and audited; each
 search goes on from what a larger budget taught (`budget_sweep`).
 
-The frontier of a report is the best plan of some budgets beside the plan at hand:
-
-least outlay   U      money   the least that keeps every floor in every shock
-budgets               money   0, a quarter, half, three quarters, all of U; that of the plan at hand; any
+The frontier of a report is such a comparison: the best plans of some budgets beside the plan at hand. Its budgets are
+0, a quarter, half, three quarters and all of the least outlay that keeps every floor, that of the plan at hand and any.
 
 Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
 along the frontier neither the gap nor, where nothing fails, the cost rises. The price of every plan counts from one

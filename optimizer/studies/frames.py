@@ -6,7 +6,7 @@ its frames by what stands here, so it is imported for its type only.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, size_unit
@@ -17,10 +17,10 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.purchases import Purchase, purchases, support_of_existing
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
-from optimizer.units import fixed
+from optimizer.units import fixed, si
 
 if TYPE_CHECKING:
     from optimizer.studies.futures.study_result import FuturesStudy
@@ -55,9 +55,9 @@ def result_frames(result: Result) -> Frames:
 def builds_frame(instance: Instance, result: Result) -> Frame:
     """One row a build, and one a stockpile with all its purchases, `on_line` at the last of them.
 
-    `capex` is what is spent, undiscounted: capex and fixed cost, of a stockpile all purchases.
+    `capex` is capex and fixed cost, of a stockpile all purchases; `spent` has the price support as well; undiscounted.
     """
-    money, spent, horizon = result.money, result.outlay, instance.horizon
+    money, outlay, horizon, moves = result.money, result.outlay, instance.horizon, purchases(instance, result)
 
     def lead_time(each: Purchase) -> float | None:
         return None if each.purchases else (each.first - each.t) * horizon.months
@@ -68,12 +68,19 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("year", form="year", is_shown=False, of=lambda each: horizon.year(each.t)),
         FrameColumn("period", "Decided", form="period", is_index=True, of=lambda each: each.decided),
         FrameColumn("on_line", form="period"),
-        FrameColumn("size", form="amount"),
+        FrameColumn("size", "Size or largest stock", form="amount", is_shown=False),
+        FrameColumn("bought", form="amount"),
         FrameColumn("unit", "Unit of size", is_shown=False, of=lambda each: size_unit(instance, each.option)),
-        FrameColumn("capex", "Spent", money, "amount", of=lambda each: each.paid),
+        FrameColumn("capex", "Capex and fixed cost", money, "amount", is_shown=False),
+        FrameColumn("support", "Price support", money, "amount", is_shown=False),
+        FrameColumn("spent", unit=money, form="amount", of=lambda each: each.paid),
         FrameColumn("outlay", unit=money, form="amount", is_shown=False, of=lambda each: each.counted),
         FrameColumn(
-            "outlay_share", "Of outlay", "share", "percent", of=lambda each: each.counted / spent if spent > 0 else None
+            "outlay_share",
+            "Of outlay",
+            "share",
+            "percent",
+            of=lambda each: each.counted / outlay if outlay > 0 else None,
         ),
         FrameColumn("region", form="region", is_shown=False, of=lambda each: each.region or None),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
@@ -81,9 +88,26 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
         FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
-    note = "Spent: capex and one-off fixed cost. A stockpile is filled from Decided to On line: "
-    note += "Size is its largest stock, Spent all purchases."
-    return Frame.of_items("builds", "Plan", purchases(instance, result), columns, note)
+    return Frame.of_items("builds", "Plan", moves, columns, _builds_note(instance, result, moves))
+
+
+def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
+    """What is in the amounts and what is not, of what there is."""
+    note, support = "Spent: capex and one-off fixed cost", math.fsum(each.support for each in moves)
+    note += f", and price support to {instance.horizon.end} ({si(support, result.money)})." if support else "."
+    if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
+        note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
+        note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
+    return note + _outlay_note(instance, result, moves)
+
+
+def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
+    """What sets what is spent apart from the outlay."""
+    is_partly = any(each.counted < each.paid for each in moves)
+    note = " Outlay: the part of it that counts towards the budget." if is_partly else ""
+    if existing := math.fsum(support_of_existing(instance, result).values()):
+        note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
+    return note
 
 
 def _ramp(instance: Instance, purchase: Purchase) -> str | None:
@@ -268,7 +292,7 @@ def bands_frame(result: Result) -> Frame:
         FrameColumn("p95", "95 %", result.money, "amount", of=quantile("p95")),
         FrameColumn("mean", "Mean", result.money, "amount", of=quantile("mean")),
     )
-    note = "Over samples of all numbers with a range, each with its own best plan."
+    note = "Over samples of all uncertain numbers, each with its own best plan."
     return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
 
 
@@ -461,8 +485,10 @@ def futures_frame(result: FuturesResult) -> Frame:
         FrameColumn("least_cost", "Alone", money, "exact"),
         FrameColumn("regret", "Regret", money, "amount"),
     )
-    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted. Alone: the least cost "
-    note += "of the future if it were known from the start. Regret: cost less that."
+    supported = any(each.result.costs.get("price support") for each in result.futures)
+    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
+    note += ", with price support, which Spent leaves out. " if supported else ". "
+    note += "Alone: the least cost of the future if it were known from the start. Regret: cost less that."
     if result.data.get("policy", {}).get("gap_price") is not None:
         note += " Both count the price of gaps, which cost leaves out."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)

@@ -5,8 +5,10 @@ Of each `Purchase`:
 t        period of the decision; a stockpile's first purchase
 first    period in which it first works, t + lead time; the number of periods where that is after the end
 steps    (period, share of size that works) wherever the share changes: a ramp, or erosion
-paid     money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
-counted  of that the budget's part, budget_share·paid
+capex    money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
+support  price support that the baseline pays it; of several builds of an option, each by what works of it
+paid     both
+outlays  of that the budget's part, budget_share·paid, by calendar year; `counted` in all years
 
 `fit_plan` holds a plan to what operation needs: the horizon, every option that is bought, its kind, when it may be
 bought, and its largest size or stock. What only governs buying (whole units, least sizes, fill rates, ties between
@@ -15,10 +17,13 @@ options) is a note: the plan stands as if bought. Budgets are not looked at.
 An `Order` is what is decided of one option in a year, and a `Slip` what comes of some of them a year later (`slips`).
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
+from optimizer.horizon import Horizon
 from optimizer.instance.derived import display_name, size_text, with_stock_paths
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
@@ -26,7 +31,7 @@ from optimizer.results.futures import FutureResult
 from optimizer.results.plan import Build, ByPeriod, Outcome, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
-from optimizer.units import si
+from optimizer.units import si, significant
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,16 @@ class Purchase:
     first: int
     steps: tuple[tuple[int, float], ...]
     size: float  # in the option's own unit; of a stockpile the largest stock, t
-    size_words: str  # the same with its unit
+    bought: float  # the same; of a stockpile t bought in all periods
+    size_words: str  # that with its unit, beside what is in store at the start
+    capex: float
+    support: float
     paid: float
     counted: float
+    outlays: Mapping[int, float]
     without_shocks: bool  # whether some of it would be bought without any shock, perhaps less or later
     forced: bool  # whether it has to be bought
     purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
-
-    def spent_in(self, instance: Instance, year: int) -> float:
-        """What of it is paid in a calendar year, money, undiscounted; of a build all, in the year of the decision."""
-        if not self.purchases:
-            return self.paid if instance.horizon.year(self.t) == year else 0.0
-        fills = [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(self.purchases)]
-        return instance.stocks[self.option].paid(instance.horizon, fills)
 
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
@@ -88,7 +90,9 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
     for build in result.plan.builds:
         option = instance.sized[build.option]
         first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
-        paid = option.paid(build.year, build.size, opened=build.opened)
+        capex, support = option.paid(build.year, build.size, opened=build.opened), _support_of(instance, result, build)
+        payments = [amount + (capex if t == build.t else 0.0) for t, amount in enumerate(support)]
+        paid = math.fsum(payments)
         yield Purchase(
             option=build.option,
             name=display_name(instance, build.option),
@@ -100,12 +104,55 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             first=first,
             steps=_steps(instance, option, build, first),
             size=build.size,
+            bought=build.size,
             size_words=size_text(instance, build.option, build.size),
+            capex=capex,
+            support=math.fsum(support),
             paid=paid,
             counted=option.budget_share * paid,
+            outlays=_by_year(horizon, payments, option.budget_share),
             without_shocks=build.option in result.calm_builds,
             forced=build.option in instance.policy.force,
         )
+
+
+def _support_of(instance: Instance, result: Result, build: Build) -> list[float]:
+    """Price support of a build by period, money: of what its option gets, by its share in the capacity that works."""
+    horizon, option = instance.horizon, instance.sized[build.option]
+    paid = _support(instance, result, build.option)
+    if not any(paid):
+        return paid
+    working = {
+        each.t: [each.size * option.share_in_force(horizon, each.t, t) for t in horizon.periods]
+        for each in result.plan.builds
+        if each.option == build.option
+    }
+    capacity = map(sum, zip(*working.values(), strict=True))
+    parts = zip(paid, working[build.t], capacity, strict=True)
+    return [amount * mine / whole if whole > 0 else 0.0 for amount, mine, whole in parts]
+
+
+def _support(instance: Instance, result: Result, name: str) -> list[float]:
+    """Price support of a process or option by period of the baseline, money, undiscounted."""
+    horizon, activity = instance.horizon, instance.activities.get(name)
+    if activity is None or result.baseline is None:
+        return [0.0] * len(horizon.periods)
+    return [activity.support.at(horizon.year(t)) * x for t, x in enumerate(result.baseline.row(name, "activity"))]
+
+
+def support_of_existing(instance: Instance, result: Result) -> dict[int, float]:
+    """Price support of existing processes by calendar year: outlay that is no purchase, money, undiscounted."""
+    rows = [_support(instance, result, name) for name in instance.processes]
+    return _by_year(instance.horizon, [math.fsum(some) for some in zip(*rows, strict=True)])
+
+
+def _by_year(horizon: Horizon, amounts: Iterable[float], share: float = 1.0) -> dict[int, float]:
+    """A share of amounts by period in each calendar year that has some."""
+    found = defaultdict[int, float](float)
+    for t, amount in enumerate(amounts):
+        if amount:
+            found[horizon.year(t)] += share * amount
+    return dict(found)
 
 
 def _region(instance: Instance, o: str) -> str:
@@ -131,8 +178,8 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
         bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills)]
         if not bought:
             continue
-        paid = stock.paid(horizon, fills)
-        most = max(result.plan.stocks[o])
+        payments, amount = stock.payments(horizon, fills), math.fsum(fills)
+        paid, in_store = math.fsum(payments), f" beside {si(stock.initial, 't')} in store" if stock.initial else ""
         yield Purchase(
             option=o,
             name=display_name(instance, o),
@@ -143,10 +190,14 @@ def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
             t=bought[0],
             first=bought[0],
             steps=((bought[0], 1.0),),
-            size=most,
-            size_words=size_text(instance, o, most),
+            size=max(result.plan.stocks[o]),
+            bought=amount,
+            size_words=f"{size_text(instance, o, amount)}{in_store}",
+            capex=paid,
+            support=0.0,
             paid=paid,
             counted=stock.budget_share * paid,
+            outlays=_by_year(horizon, payments, stock.budget_share),
             without_shocks=o in result.calm_builds,
             forced=o in instance.policy.force,
             purchases=tuple(fill if t in bought else 0.0 for t, fill in enumerate(fills)),
@@ -312,17 +363,10 @@ def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...
     due = [move for move in purchases(instance, result) if horizon.year(move.t) == year]
     found = [
         Order(move.option, move.name, move.decided, move.on_line, move.size_words,
-              _spent_in(instance, move, year), move.counted, bool(move.purchases))
+              move.outlays.get(year, 0.0), move.counted, bool(move.purchases))
         for move in due
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda order: -order.money))
-
-
-def _spent_in(instance: Instance, move: Purchase, year: int) -> float:
-    """The budget's part of what a purchase costs in a year."""
-    if not move.purchases:
-        return move.counted
-    return instance.stocks[move.option].budget_share * move.spent_in(instance, year)
 
 
 def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
@@ -374,7 +418,7 @@ def most_unserved(instance: Instance, result: Result) -> float:
 
 def shown_gap(result: Result) -> float:
     """The worst gap as it reads: those that differ by less are alike."""
-    return float(f"{result.worst_gap:.3g}")
+    return significant(result.worst_gap, 3)
 
 
 def hardest_future(futures: Iterable[tuple[FutureResult, Instance]]) -> FutureResult:

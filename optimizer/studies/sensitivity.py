@@ -195,7 +195,7 @@ def find_bands(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Bands | None:
-    """The band of the best plan over samples of all numbers with a range, without their tornado.
+    """The band of the best plan over samples of all uncertain numbers, without their tornado.
 
     None without ranges or a plan, and where too few samples have one. Arguments and errors are those of `sensitivity`.
     """
@@ -209,7 +209,7 @@ def find_bands(
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             found = search.sampled(samples, seed)
-    return None if found is None else found.bands(len(instance.uncertain))
+    return None if found is None else found.bands(len(search.numbers))
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class Importance(ReadOnly):
         )
 
     def bands(self, numbers: int) -> Bands:
-        """The band that they make, of so many numbers with a range."""
+        """The band that they make, of so many uncertain numbers."""
         cost, outlay, gap = (Spread(*getattr(self, what)) for what in ("cost", "outlay", "gap"))
         return Bands(numbers, self.samples, self.used, self.seed, self.survived, cost, outlay, gap, dict(self.bought))
 

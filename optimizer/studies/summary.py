@@ -40,9 +40,10 @@ class Preview:
     name: str
     kind: Literal["family", "ensemble"]  # under which section it stands
     events: int  # how many there are
-    # Labels of the earliest and the latest start.
+    # Labels of the earliest and the latest start, and how many different ones there are.
     first: str
     last: str
+    starts: int
     months: MinMedianMax  # shortest, median and longest window, cut off at the end of the horizon
     # Of the events' worst cuts the smallest, the median and the largest; None where nothing is cut.
     severity: MinMedianMax | None
@@ -64,7 +65,7 @@ def previews(instance: Instance) -> tuple[Preview, ...]:
 def _preview(
     instance: Instance, name: str, kind: Literal["family", "ensemble"], events: Sequence[Shock], probability: float
 ) -> Preview:
-    label = instance.horizon.label
+    label, starts = instance.horizon.label, [event.periods.start for event in events]
     worst = [
         max(severity for cut in event.spec.cuts for severity in cut.severity) for event in events if event.spec.cuts
     ]
@@ -72,8 +73,9 @@ def _preview(
         name=name,
         kind=kind,
         events=len(events),
-        first=label(min(event.periods.start for event in events)),
-        last=label(max(event.periods.start for event in events)),
+        first=label(min(starts)),
+        last=label(max(starts)),
+        starts=len(set(starts)),
         months=_min_median_max(float(len(event.periods) * instance.horizon.months) for event in events),
         severity=_min_median_max(worst) if worst else None,
         probability=probability,

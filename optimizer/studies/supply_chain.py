@@ -6,8 +6,9 @@ served by every maker in proportion to what it makes:
     passage   t/yr    = made / Σ made · taken      by commodity, from a maker's place to a taker's
     share             = passage / all demand for the commodity, shortage and substitutes included
 
-A place is a stage in a region. Stages stand in columns in the order of the chain; what an ore yields beyond need is not
-drawn, nor what stays within a stage or runs backwards (slots on a furnace, say); those commodities are named.
+A place is a stage in a region. Stages stand in columns in the order of the chain; substitutes take what they need as
+makers do, and deliver what they serve. What an ore yields beyond need is not drawn, nor what stays within a stage or
+runs backwards (slots on a furnace, say); those commodities are named.
 
 Beside it stands what else the baseline says of supply: regions' shares, actual outputs, and demand without supply.
 """
@@ -136,6 +137,9 @@ class _Drawing:
         # The flows of options that are no activities.
         self.others = [(o, flow) for o, option in instance.options.items() for flow in option.flows
                        if not option.is_activity]  # fmt: skip
+        # Substitutes that take something stand between its makers and the segments.
+        self.end += any(flow.serves is not None and flow.takes for _, flow in self.others)
+        self.substitutes = ChainPlace("substitute", "substitute", self.end - 1)
 
     def chain(self) -> Chain:
         for commodity in self.instance.commodities:
@@ -236,7 +240,7 @@ class _Drawing:
                 found[self._place(activity.stage, activity.region)] += taken
         for o, flow in self.others:
             if flow.serves is not None:
-                found[self._segment(flow.serves)] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
+                found[self.substitutes] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
                 demanded = self._rate(self.path.demand_at(d, t) for t in self.periods)
@@ -248,8 +252,7 @@ class _Drawing:
         found = []
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                substitutes = ChainPlace("substitute", "substitute", self.end - 1)
-                found.append((substitutes, self._segment(d), self._otherwise(d)))
+                found.append((self.substitutes, self._segment(d), self._otherwise(d)))
                 found.append((ChainPlace("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
         return found
 

@@ -192,7 +192,7 @@ def test_the_screen_tells_what_is_served_in_full(case: tuple[so.Instance, so.Res
 def test_the_notebook_lists_the_weakest_first(case: tuple[so.Instance, so.Result]) -> None:
     page = result_html(case[1])
     assert page.index("✓ ban") < page.index("✓ blip")
-    assert "cars 58 % / 50 %" in page
+    assert "cars 58/50 %" in page
     assert "defence" not in page.split("Shock</th>")[1]
 
 

@@ -15,8 +15,9 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import UncertainNumber
-from optimizer.report.format import beside, in_percent, margin, percent
+from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent
 from optimizer.report.narrative import facts, proof
+from optimizer.report.provenance import record
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
@@ -55,9 +56,15 @@ def test_a_half_is_rounded_one_way() -> None:
     assert {si(2.625e6 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"2.63M"}
     assert {si(2.0375e6 * (1 + way * 1e-14), digits=4) for way in (-1, 0, 1)} == {"2.038M"}
     assert {percent(0.225 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"23 %"}
+    assert {in_millions(10.25e6 * (1 + way * 1e-14)) for way in (-1, 0, 1)} == {"10.3"}
     assert (percent(0.9996, 1), percent(0.9999), percent(1.0, 1)) == (">99.9 %", ">99 %", "100.0 %")
     # A part of a total that other parts almost cancel, such as capex beside imports with a negative cost.
     assert (percent(100.0, 1), percent(0.0004, 1), percent(0.0, 1)) == ("10,000.0 %", "<0.1 %", "0.0 %")
+    assert percent(-0.0004, 1) == ">−0.1 %"
+
+
+def test_one_month_is_one() -> None:
+    assert (months_text(1.0), months_text(2.5), months_text(12)) == ("1 month", "2.5 months", "12 months")
 
 
 def test_minus_signs_are_minus_signs() -> None:
@@ -122,6 +129,20 @@ def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.R
     worst = dict(facts(*two_events))["Worst shock"]
     assert worst.startswith("cut@2027 (2027): ")
     assert "served 25 % in 2027 against a floor of 100 %" in worst
+
+
+def test_a_proven_gap_is_never_rounded_up(two_events: tuple[so.Instance, so.Result]) -> None:
+    instance, result = two_events
+    short_of = replace(result.shocks[0], survives=False, gap=1_234_600.0)
+    failing = replace(result, shocks=(short_of,), survival_gap=1_234_600.0, worst_gap=1_234_600.0)
+
+    def said(bound: float) -> str:
+        return dict(facts(instance, replace(failing, gap_bound=bound, status="gap")))["Gap of all shocks"]
+
+    # What reads alike is said once; another figure has to be one that is proven.
+    assert said(1_234_590.0) == f"1.235M {result.money}; proven: no plan leaves less"
+    assert said(1_229_990.0).endswith(f"no plan leaves less than 1.229M {result.money}")
+    assert "no plan costs less than −1.2346M" in dict(record(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
 
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:

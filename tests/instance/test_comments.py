@@ -22,8 +22,14 @@ demands:
     quantity: 100   # a guess
     survival: {2026: 0.3}  # a floor
   ships:
+    # just above a field,
+    # in two lines
     quantity: 5
     # inside ships, at its end
+
+  boats: {
+    # above two fields of one line
+    quantity: 5, survival: 0.5}
 
   # the section again, for an empty line follows
 
@@ -40,7 +46,9 @@ def test_comments_stand_at_what_they_are_about() -> None:
         (("demands", "motors"), "just above motors"): None,
         (("demands", "motors", "quantity"), "a guess"): 100,
         (("demands", "motors", "survival"), "a floor"): {"2026": 0.3},
+        (("demands", "ships", "quantity"), "just above a field, in two lines"): 5,
         (("demands", "ships"), "inside ships, at its end"): None,
+        (("demands", "boats"), "above two fields of one line"): None,
         (("demands",), "the section again, for an empty line follows"): None,
     }
 

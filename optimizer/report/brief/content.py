@@ -89,7 +89,8 @@ def confidence_part(
     )
     note = (
         "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A); any other "
-        "comment is a remark. A number that cites a source and assumes something as well counts as an assumption."
+        "comment is a remark. A number that cites a source and assumes something as well counts as an assumption. "
+        "Each year of a series is a number here; an uncertain number is a whole series, or all that shares a `draw`."
     )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
@@ -354,7 +355,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     count, every = len(found.bars) + len(found.screened), len(numbers_of(instance.uncertain))
     every = max(count, every)
     of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
-    note = f"Of {plural(every, 'range')} in the file{of_all}, those first that decide whether floors hold. "
+    note = f"Of {plural(every, 'uncertain number')}{of_all}, those first that decide whether floors hold. "
     note += "What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 

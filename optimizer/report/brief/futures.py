@@ -10,8 +10,11 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
 from optimizer.report.brief.plan_parts import (
+    EXISTING_SUPPORT,
     IF_LATE,
     LATE_LACKS,
+    MONEY_AND_DATES,
+    ORDERED,
     Brief,
     BriefPart,
     committed_sentence,
@@ -43,6 +46,7 @@ from optimizer.studies.purchases import (
     orders_of,
     purchases,
     shown_gap,
+    support_of_existing,
 )
 from optimizer.units import si
 
@@ -191,22 +195,22 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         for order in view.orders:
             found.setdefault(order.option, []).append(order)
     ordered = sorted(found.values(), key=lambda some: (-len(some), -max(order.money for order in some)))
-    title = f"Decisions due in {year}"
+    title = f"Decisions of {year}"
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
     texts, where = _slip_texts(views, slips)
-    later = list(_later_row(views))
+    later = [*_later_row(views, year), *_support_row(views, year)]
     rows = [*_order_rows(views, ordered, texts), *later]
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
         FrameColumn("total", f"All years, M {result.money}"),
-        FrameColumn("when", "Decide by start of", form="period"),
+        FrameColumn("when", ORDERED, form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    note = "Money: outlay, undiscounted, the least and the most of the futures that buy it. Sizes: likewise."
+    note = f"{MONEY_AND_DATES} Money and sizes: the least and the most of the futures that buy it."
     missing, lacks = "", ""
     if texts:
         note += f" A year later: in the future {where}; nothing is bought in its place."
@@ -227,25 +231,31 @@ def _order_rows(
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
     sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
     together = max(texts, key=len, default=())
-    name = f"Due together ({len(ordered)})"
+    name = f"Together ({len(ordered)})"
     yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
 
 
-def _later_row(views: Sequence[_FutureView]) -> Iterator[tuple[Any, ...]]:
+def _later_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any, ...]]:
     """What is decided after the first year, where something is in some future."""
-    later = [list(_later_moves(view)) for view in views]
+    later = [list(_later_moves(view, first)) for view in views]
     years = [year for some in later for year, _ in some]
     if years:
         spent = _amounts([math.fsum(amount for _, amount in some) for some in later])
         yield f"Later decisions, from {min(years)} on", None, spent, None, None, None, None
 
 
-def _later_moves(view: _FutureView) -> Iterator[tuple[int, float]]:
-    """Year and outlay of what is bought of options that are not decided in the first year."""
-    first = {order.option for order in view.orders}
+def _support_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any, ...]]:
+    existing = [support_of_existing(view.instance, view.future.result) for view in views]
+    if any(existing):
+        sums = [math.fsum(each.values()) for each in existing]
+        yield EXISTING_SUPPORT, _amounts([each.get(first, 0.0) for each in existing]), _amounts(sums), *[None] * 4
+
+
+def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
+    """Year and outlay of what is not decided in the first year."""
     for move in purchases(view.instance, view.future.result):
-        if move.option not in first:
-            yield view.instance.horizon.year(move.t), move.counted
+        if (year := view.instance.horizon.year(move.t)) != first:
+            yield year, move.counted
 
 
 def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:

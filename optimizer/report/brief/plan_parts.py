@@ -23,6 +23,7 @@ from optimizer.studies.purchases import (
     options_of,
     orders_of,
     purchases,
+    support_of_existing,
     unserved_money,
     unserved_tonnes,
 )
@@ -37,6 +38,10 @@ LATE_NOTE = (
     " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
 )
 LATE_NOTE += "The most damage comes first, and delays do not add up."
+EXISTING_SUPPORT = "Price support of existing processes"
+# The head of the dates of orders, and what they are not.
+ORDERED = "Ordered at start of"
+MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
 
 
 @dataclass(frozen=True)
@@ -127,24 +132,24 @@ def on_line_words(when: str, *, is_stock: bool) -> str:
 def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> BriefPart:
     """What is decided in the first year, and what happens if it slips by a year."""
     year = first_year(instance, result)
-    orders, title = orders_of(instance, result, year), f"Decisions due in {year}"
+    orders, title = orders_of(instance, result, year), f"Decisions of {year}"
     if not orders:
         return BriefPart("orders", title, ("Nothing is bought.",))
     found = {slip.options: slip for slip in slips}
     later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
     rows = list(_order_rows(instance, result, orders, found))
     due = len(rows)
-    rows += _later_rows(result, later)
+    rows += [*_later_rows(result, later), *_support_rows(instance, result, year)]
     columns = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}", result.money, "millions"),
         FrameColumn("total", "All years", result.money, "millions"),
-        FrameColumn("when", "Decide by start of", form="period"),
+        FrameColumn("when", ORDERED, form="period"),
         FrameColumn("on_line", "On line"),
         FrameColumn("sampled", "In best plans", "share", "percent"),
         FrameColumn("slip", IF_LATE),
     )
-    note = "Money: outlay, undiscounted."
+    note = MONEY_AND_DATES
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
         note += f" In best plans: the share {of_what} in which the best plan has it."
@@ -170,7 +175,7 @@ def _order_rows(
         yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
         late = _late_text(instance, result, slips, options_of(orders))
-        yield f"Due together ({len(orders)})", *order_sums(orders), None, None, None, late
+        yield f"Together ({len(orders)})", *order_sums(orders), None, None, None, late
 
 
 def _late_text(
@@ -198,6 +203,12 @@ def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any
     if rest:
         spent = math.fsum(move.counted for move in rest)
         yield f"and {plural(len(rest), 'later decision')}", None, spent, None, None, None, None
+
+
+def _support_rows(instance: Instance, result: Result, year: int) -> Iterator[tuple[Any, ...]]:
+    """The rest of the outlay: what existing processes get in a year and in all years."""
+    if paid := support_of_existing(instance, result):
+        yield EXISTING_SUPPORT, paid.get(year), math.fsum(paid.values()), None, None, None, None
 
 
 def _share_of_samples(result: Result, option: str) -> float | None:

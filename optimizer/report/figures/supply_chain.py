@@ -25,7 +25,7 @@ from optimizer.report.format import LINE, in_full, percent, shortened, stage_tit
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -279,6 +279,6 @@ def _stack(
     ends = ((shares[0], "left"), (shares[-1], "right"))
     for share, side in ends if len(shares) > 1 else ends[:1]:
         if share.regions:
-            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {share.hhi:.2f}", ha=side,
+            panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {fixed(share.hhi, 2)}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
     panel.set_title(shortened(title, 34), fontsize=7.5, loc="left")

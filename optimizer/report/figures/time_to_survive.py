@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
-from optimizer.report.format import chokepoint_name, shortened
+from optimizer.report.format import chokepoint_name, cut_words, list_names, shortened
 from optimizer.results.result import Result
-from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
-from optimizer.units import short
+from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
+from optimizer.units import fixed, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +42,13 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
 
     The second is empty where there is no plan.
     """
-    before = tuple(_line(instance, each, each.before, each.worst) for each in found.exposures)
-    return before, tuple(_line(instance, each, each.after, each.worst) for each in found.exposures if each.after)
+    cuts = {
+        (point.kind, point.name): tuple(cut_words(instance, cut) for cut in point.disruption.cuts)
+        for point in every_chokepoint(instance)
+    }
+    named = [replace(each, cuts=cuts.get((each.kind, each.name), each.cuts)) for each in found.exposures]
+    before = tuple(_line(instance, each, each.before, each.worst) for each in named)
+    return before, tuple(_line(instance, each, each.after, each.worst) for each in named if each.after)
 
 
 def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
@@ -52,10 +57,16 @@ def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: 
     ordered = sorted(
         ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
     )
-    said = [f"{line.name}: {short(months)} months" for months, line in ordered[:most]]
+    said = [f"{_loss_text(line)}: {short(months)} months" for months, line in ordered[:most]]
     if len(ordered) > most:
         said.append(f"and {len(ordered) - most} more")
     return tuple(said) if years else ()
+
+
+def _loss_text(line: ChokepointLine) -> str:
+    """What is lost: of a shock its cuts, for its name can say how long it lasts."""
+    cuts = list_names([shortened(cut.removeprefix("process "), 48) for cut in line.cuts], 2)
+    return f"the cuts of {line.name} ({cuts})" if line.kind == "shock" else line.name
 
 
 def is_endless(exposure: Exposure) -> bool:
@@ -164,4 +175,4 @@ def _axis_position(months: float) -> float:
 
 def _months(line: ChokepointLine, i: int) -> str:
     months = line.months[i]
-    return "∞" if months is None else f"{months:.1f}" if months else "0"
+    return "∞" if months is None else fixed(months, 1) if months else "0"

@@ -38,7 +38,7 @@ from optimizer.report.figures.canvas import (
 from optimizer.report.format import plural, shock_title, shortened
 from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.purchases import Purchase
+from optimizer.studies.purchases import Purchase, support_of_existing
 from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import si
@@ -117,7 +117,7 @@ _DASHES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class YearOfPlan:
-    """What is bought in a year: money by kind of lever, undiscounted; how many builds are decided and come on line."""
+    """The outlay of a year by kind of lever, money, undiscounted; how many builds are decided and come on line."""
 
     year: int
     spent: Mapping[str, float]
@@ -131,17 +131,17 @@ def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> t
     builds = [move for move in moves if not move.purchases]
     decided = Counter(horizon.year(move.t) for move in builds)
     on_line = Counter(horizon.year(move.first) for move in builds if move.first < len(horizon.periods))
-    return tuple(
-        YearOfPlan(year, _spent_in(instance, moves, year), decided[year], on_line[year]) for year in horizon.years
-    )
+    outlays = [(move.kind, move.outlays) for move in moves]
+    outlays.append(("support of existing processes", support_of_existing(instance, result)))
+    return tuple(YearOfPlan(year, _spent_in(outlays, year), decided[year], on_line[year]) for year in horizon.years)
 
 
-def _spent_in(instance: Instance, moves: Sequence[Purchase], year: int) -> dict[str, float]:
-    """By kind of lever, what is spent in a year, money, undiscounted."""
+def _spent_in(outlays: Iterable[tuple[str, Mapping[int, float]]], year: int) -> dict[str, float]:
+    """By kind of lever, the outlay of a year, money, undiscounted."""
     spent = defaultdict[str, float](float)
-    for move in moves:
-        if paid := move.spent_in(instance, year):
-            spent[move.kind] += paid
+    for kind, by_year in outlays:
+        if year in by_year:
+            spent[kind] += by_year[year]
     return dict(spent)
 
 
@@ -156,8 +156,8 @@ def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) 
     handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
     handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
     handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
-    add_footer(canvas, "Capex and fixed cost in the year of the decision, stock in the year in which it is bought; "
-               f"undiscounted, {result.currency}. {of_plan(result)}", handles)  # fmt: skip
+    add_footer(canvas, "Outlay: capex and fixed cost in the year of the decision, stock when it is bought, price "
+               f"support when it is paid; undiscounted, {result.currency}. {of_plan(result)}", handles)  # fmt: skip
     return canvas
 
 
@@ -172,7 +172,7 @@ def _draw_money(panel: "Axes", result: Result, years: Sequence[YearOfPlan], kind
             panel.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
     panel.margins(y=0.14)
     in_money(panel.yaxis)
-    panel.set_ylabel(f"spent, {result.money}")
+    panel.set_ylabel(f"outlay, {result.money}")
     panel.grid(axis="y")
 
 
@@ -197,7 +197,7 @@ def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
         for each in years
     ]  # fmt: skip
     head = ["Year", *(f">{kind}, {result.money}" for kind in kinds), f">All, {result.money}", ">Decided", ">On line"]
-    return {"head": head, "rows": rows, "caption": "Money undiscounted; builds: how many."}
+    return {"head": head, "rows": rows, "caption": "Outlay, undiscounted; builds: how many."}
 
 
 @dataclass(frozen=True)

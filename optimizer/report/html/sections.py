@@ -166,7 +166,7 @@ def _segment_sources(book: Book) -> PictureData:
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
-    "years": ("Money and builds by year", "In the year of the decision", "By year", _years),
+    "years": ("Money and builds by year", "Outlay by lever; builds decided, and on line", "By year", _years),
     "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
     "sources": (
         "What serves the segment with most unserved",

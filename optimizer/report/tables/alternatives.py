@@ -1,7 +1,7 @@
 """How near-optimal alternatives look: the range of every option, and the plans side by side."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -19,7 +19,7 @@ from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRa
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
-from optimizer.units import short, si, si_up
+from optimizer.units import fixed, short, si, si_down, si_up
 
 CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # What stands before the size of an option that only one of the plans buys.
@@ -98,20 +98,20 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
         cells={
             "option": option,
             "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
-            "least": lambda row: _end(row.item.least, "≥"),
+            "least": lambda row: _end(row.item.least, "≥", si_down),
             "cheapest": lambda row: _size(row["cheapest"]),
-            "greatest": lambda row: _end(row.item.greatest, "≤"),
+            "greatest": lambda row: _end(row.item.greatest, "≤", si_up),
         },
         hidden=("kind",),
         expand=True,
     )
 
 
-def _end(end: RangeEnd, sign: str) -> str:
+def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str]) -> str:
     """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
     if end.proven:
         return _size(end.size)
-    bound = si(end.bound) if math.isfinite(end.bound) else "?"
+    bound = rounded(end.bound) if math.isfinite(end.bound) else "?"
     return f"{_size(end.size)} ({sign} {bound})"
 
 
@@ -146,7 +146,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
         caption += f" {ALONE}bought by one plan only."
     heads = ["Cheapest", *(chr(ord("A") + i) for i in range(len(found.plans)))]
     rows = list[tuple[str, Sequence[str]] | None](figures)
-    rows += [("Distance", [DASH, *(f"{each.distance:.1f}" for each in found.plans)]), None]
+    rows += [("Distance", [DASH, *(fixed(each.distance, 1) for each in found.plans)]), None]
     rows += [(label, cells) for label, cells in sizes if cells]
     return cross_table("Plans that differ", "", heads, rows, caption=caption, labels={"ratio": 3},
                        layout={"no_wrap": True}, expand=True)  # fmt: skip

@@ -203,12 +203,17 @@ def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
     margin = "" if is_wide else "  "
     names = "\n".join(margin + name for name in [*preview.names, *(["…"] if preview.events > 3 else [])])
     title = Text(preview.name) if is_wide else Text(preview.name).append("\n" + names, style="dim")
-    ends = list(dict.fromkeys([preview.first, preview.last]))
-    starts = ("–" if is_wide else "–\n").join(ends)
     severity = _spread(preview.severity, 100.0) if preview.severity else "–"
     probability = si(preview.probability) if preview.probability else "–"
+    starts = _starts(preview, is_wide=is_wide)
     cells: list[str | Text] = [title, f"{preview.events:,}", starts, _spread(preview.months), severity, probability]
     return [*cells, Text(names, style="dim")] if is_wide else cells
+
+
+def _starts(preview: Preview, *, is_wide: bool) -> str:
+    """The earliest and the latest start: two are no period."""
+    between = "–" if preview.starts > 2 else ", " if is_wide else ","
+    return f"{between}{'' if is_wide else '\n'}".join(dict.fromkeys([preview.first, preview.last]))
 
 
 def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:

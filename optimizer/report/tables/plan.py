@@ -42,7 +42,7 @@ from optimizer.results.result import Result
 from optimizer.studies.folds import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 MOST_ROWS = 40
 # Characters of the column of shocks.
@@ -78,7 +78,7 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold"),
             stocks_table(instance, result, width),
             *survival_tables(instance, result, width, every=every),
-            dependence_table(instance, result, width),
+            dependence_table(instance, result, width, every=every),
             costs_table(instance, result),
             actual_table(instance, result.frames.frame("actual")),
             binding(instance, result),
@@ -143,7 +143,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         cells={
             "option": option,
             "on_line": on_line,
-            "size": lambda row: size_text(instance, row["option"], row["size"]),
+            "bought": lambda row: size_text(instance, row["option"], row["bought"]),
         },
         hidden=("kind",),
         more={span: bar} if width >= WIDE_WITH_BARS else {},
@@ -183,19 +183,20 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
     if not held:
         return None
     horizon = instance.horizon
-    years = list(horizon.years)
-    step = -(-len(years) // max(1, (width - 26) // 7))
+    years, is_begun = list(horizon.years), any(instance.stocks[o].initial for o in held)
+    step = -(-len(years) // max(1, (width - 26) // 7 - 1 - is_begun))
     chosen = years[::-step][::-1]
 
-    def ends(row: Sequence[float]) -> list[str]:
+    def amounts(o: str, row: Sequence[float]) -> list[str]:
         values = [row[(year - horizon.start + 1) * horizon.per_year - 1] for year in chosen]
+        values = [*[instance.stocks[o].initial] * is_begun, *values, max(row)]
         return [si(value) if value > ROUNDING * max(row) else "–" for value in values]
 
     return cross_table(
         "Stock at the end of the year if no shock happens, t",
         Stock.labels.noun.capitalize(),
-        list(map(str, chosen)),
-        [(display_name(instance, o), ends(row)) for o, row in held.items()],
+        [*["Before"] * is_begun, *map(str, chosen), "Largest"],
+        [(display_name(instance, o), amounts(o, row)) for o, row in held.items()],
         labels={"max_width": 26},
         layout={"no_wrap": True},
     )
@@ -323,29 +324,48 @@ def _weakest(instance: Instance, result: Result) -> Table:
     )
 
 
-def dependence_table(instance: Instance, result: Result, width: int) -> Table | None:
+def dependence_table(instance: Instance, result: Result, width: int, *, every: bool = False) -> Table | None:
     """Where each commodity that is put to use comes from, in the first and the last year."""
     if not result.shares:
         return None
-    caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += f"HHI: concentration, 0 to 1. ▲ more than {percent(LINE)} from one region abroad."
+    shown = _dependent_first(instance, result, every=every)
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
     rows = [
-        (display_name(instance, commodity), [cell for each in shares for cell in _sources(instance, each, most)])
-        for commodity, shares in result.shares.items()
+        (display_name(instance, c), [cell for each in result.shares[c] for cell in _sources(instance, each, most)])
+        for c in shown
     ]
     return cross_table(
         "Dependence",
         "Commodity",
         [head for year in years for head in (str(year), "HHI")],
         rows,
-        caption=caption,
+        caption=_dependence_caption(len(result.shares) - len(shown)),
         labels={"ratio": 2},
         layout={"justify": "left", "ratio": 3},
         layouts={"HHI": {"justify": "right", "no_wrap": True}},
         expand=True,
     )
+
+
+def _dependence_caption(hidden: int) -> str:
+    caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
+    caption += f"HHI: concentration, 0 to 1. ▲ more than {percent(LINE)} from one region abroad."
+    return caption + (f" Wholly from home and left out (--all lists them): {hidden}." if hidden else "")
+
+
+def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list[str]:
+    """The commodities that come from abroad, first those above the line; all of them if no other is, or on demand."""
+    largest = {
+        c: max((_largest_abroad(instance, each) for each in shares), default=0.0) for c, shares in result.shares.items()
+    }
+    foreign = [commodity for commodity, share in largest.items() if every or share > 0] or list(largest)
+    return sorted(foreign, key=lambda commodity: largest[commodity] <= LINE)
+
+
+def _largest_abroad(instance: Instance, share: SourceShare) -> float:
+    """The largest share of one region abroad in a year."""
+    return max(abroad(instance, share.regions).values(), default=0.0)
 
 
 def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
@@ -355,8 +375,8 @@ def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, s
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
-    over = max(abroad(instance, share.regions).values(), default=0.0) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else ""), f"{share.hhi:.2f}"
+    over = _largest_abroad(instance, share) > LINE
+    return Text(("▲ " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:

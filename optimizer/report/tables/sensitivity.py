@@ -35,7 +35,7 @@ from optimizer.studies.sensitivity_result import (
     VariantOutcome,
     Weight,
 )
-from optimizer.units import EXACT, short, si
+from optimizer.units import EXACT, fixed, short, si
 
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
@@ -237,7 +237,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
         (names.get(first.number, first.number), [_weight(column.get(first.number)) for column in weights.values()])
         for first in importance.of_cost or importance.of_gap
     ]
-    sums = [f"{math.fsum(weight.s1 for weight in column):.2f}" if column else DASH for column in columns.values()]
+    sums = [fixed(math.fsum(weight.s1 for weight in column), 2) if column else DASH for column in columns.values()]
     total = (Text("all, each alone", "dim"), [Text(text, "dim") for text in sums])
     title, heads = "What the outcome depends on", list(columns)
     shown = cross_table(title, "Uncertain number", heads, [*rows, total], caption=caption, labels={"ratio": 3},
@@ -249,7 +249,7 @@ def _weight(weight: Weight | None) -> str:
     if weight is None:
         return DASH
     mark = "" if weight.is_significant else "· "
-    return f"{mark}{weight.s1:.2f} ± {weight.margin:.2f}".replace("-", "−")
+    return f"{mark}{fixed(weight.s1, 2)} ± {fixed(weight.margin, 2)}"
 
 
 WORDS = {"severity": "severity of the drawn shock", "months": "length of the drawn shock", "start": "start"}
@@ -370,7 +370,8 @@ def _boxes(found: Discovery) -> Table:
         def write(row: Mapping[str, Any]) -> str:
             if row[name] is None:
                 return DASH
-            return f"{percent(row[name])}\n({100 * row[f'{name}_low']:.0f}–{100 * row[f'{name}_high']:.0f} %)"
+            low, high = (fixed(100 * row[f"{name}_{end}"], 0) for end in ("low", "high"))
+            return f"{percent(row[name])}\n({low}–{high} %)"
 
         return write
 

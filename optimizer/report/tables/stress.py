@@ -15,7 +15,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.time_to_survive import is_endless
-from optimizer.report.format import chokepoint_name, entry_name, list_names, percent, plural, size_text
+from optimizer.report.format import beside, chokepoint_name, entry_name, list_names, percent, plural, size_text
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -23,7 +23,7 @@ from optimizer.studies.stress_result import BrokenShock, Reinforcement, Reinforc
 from optimizer.studies.stress_result import SampleGroup as Common
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import SHOWN_SHARE
-from optimizer.units import short, si
+from optimizer.units import fixed, short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
@@ -136,8 +136,8 @@ def _services(stress: Stress) -> Table:
 
 
 def _floor(spread: ServiceSpread) -> str:
-    low, high = (round(100 * each) for each in spread.floor)
-    return f"{high} %" if low == high else f"{low}–{high} %"
+    low, high = (percent(each) for each in spread.floor)
+    return high if low == high else f"{low.removesuffix(' %')}–{high}"
 
 
 def _worst(stress: Stress, width: int, *, every: bool) -> Table:
@@ -183,7 +183,7 @@ def _whole(text: str) -> str:
 
 
 def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
-    share = f"{100 * broken.service:.0f}/{100 * broken.floor:.0f} %"
+    share = f"{beside(broken.service, broken.floor)} %"
     makers = [display_name(stress.against, name) for name in broken.makers]
     at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
     stage = f"{broken.stage}, " if broken.stage else ""
@@ -203,7 +203,7 @@ def _groups(stress: Stress) -> Table:
     lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
 
     def cells(row: FrameRow) -> list[str]:
-        interval = f"{100 * row['low']:.1f}–{100 * row['high']:.1f} %"
+        interval = f"{fixed(100 * row['low'], 1)}–{fixed(100 * row['high'], 1)} %"
         gap = si(row["mean_gap"]) if row["mean_gap"] else "–"
         return [f"{row['samples']:,}", share_survived(row["survived"]), interval, gap]
 
@@ -272,7 +272,7 @@ def share_survived(share: float) -> str:
     """A share of samples: never rounded to a whole that it is not."""
     if 0 < share < SHOWN_SHARE:
         return f"{short(100 * share, 2)} %"
-    return "99.9+ %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+    return "99.9+ %" if 0.9995 <= share < 1 else f"{fixed(100 * share, 1)} %"
 
 
 def stress_parquet(stress: Stress) -> bytes:
@@ -368,7 +368,7 @@ def _cell(exposure: Exposure, i: int) -> Text:
 def _months(time: SurvivalTime) -> str:
     if math.isinf(time.months):
         return "∞"
-    return f"{time.months:.1f}" if 0 < time.months < 100 else si(time.months)
+    return fixed(time.months, 1) if 0 < time.months < 100 else si(time.months)
 
 
 def _style(time: SurvivalTime) -> str:

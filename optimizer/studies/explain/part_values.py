@@ -21,19 +21,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, Rows, leaving_out, outlay
+from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, outlay
 from optimizer.algorithms.reading import plan_values
-from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
-from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
-from optimizer.tolerances import NEGLIGIBLE
 
 # What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
@@ -269,36 +265,3 @@ def _put_off(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
     size, opened = sum(build.size for build in early), any(build.opened for build in early)
     moved = replace(early[0], t=point, year=horizon.year(point), period=horizon.label(point), size=size, opened=opened)
     return replace(plan, builds=(*(build for build in plan.builds if build not in early), moved))
-
-
-def not_before(option: str, point: int) -> Rows:
-    """A row that keeps an option from being bought before a period."""
-
-    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        early = [Expression({column: 1.0}) for t, column in _purchases(builder, instance, option).items() if t < point]
-        if early:
-            builder.require("question", f"{option}_not_before", None, total(early), "<=", 0.0)
-
-    return write
-
-
-def exactly(plan: Plan) -> Rows:
-    """Rows that fix every purchase of a plan, within a millionth of the largest purchase of its option."""
-
-    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        for o in instance.options:
-            planned = {build.t: build.size for build in plan.builds if build.option == o}
-            planned |= dict(enumerate(plan.fills.get(o, ())))
-            near = NEGLIGIBLE * max(planned.values(), default=0.0)
-            for t, column in _purchases(builder, instance, o).items():
-                size, bought = planned.get(t, 0.0), Expression({column: 1.0})
-                builder.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
-                if size > 0:
-                    builder.require("question", f"{o}_at_least", t, bought, ">=", size - near)
-
-    return write
-
-
-def _purchases(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
-    """The columns of what is bought of an option, by period."""
-    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))

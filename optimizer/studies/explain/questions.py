@@ -153,6 +153,8 @@ def least_passing(
 
 # Which budget is too small for the least that can be bought of an option.
 BudgetBarrier = Literal["none", "total", "annual"]
+# What keeps an option from being larger: its inputs in the baseline, another rule, or nothing.
+SizeLimit = Literal["inputs", "rules", "none"]
 
 
 def without_gap_price(instance: Instance) -> Instance:
@@ -243,6 +245,7 @@ class Ways:
     money: Literal["budget", "annual"] | None  # the budget that is too small; None if none is
     scarce: frozenset[str]  # the commodities that are short
     bar: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
+    limit: Callable[[str], SizeLimit | None]  # finds what keeps an option from being larger beside the rest of the plan
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
@@ -353,9 +356,21 @@ class Ways:
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
-        # The plan leaves the least gap that there is, without any budget.
-        why = f"it lacks {short}" if short else "the rules allow no more, or more would not help"
+        why = f"it lacks {short}" if short else self._beside(o, option, size)
         return f"{name} {held}: {why}"
+
+    def _beside(self, o: str, option: Sized, size: float) -> str:
+        """Why the plan has no more of an option: it leaves the least gap that there is, without any budget."""
+        built = {build.option for build in self.plan.builds}
+        others = {x for x in built if x in option.excludes or o in self.instance.sized[x].excludes}
+        if size <= 0 and others:
+            return f"it cannot be bought beside {self._names(others)}"
+        limit = self.limit(o)
+        if limit == "inputs":
+            lacking, least = self._names(getattr(option, "input", ())), getattr(option, "min_utilisation", 0.0)
+            return f"more of it would lack {lacking} in the baseline, where it has to run at {100 * least:g} %"
+        reasons = {"rules": "beside the rest of the plan the rules allow no more", "none": "more would not help"}
+        return reasons[limit] if limit else "the rules allow no more, or more would not help"
 
     def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
         """What follows "has its largest size"; None if that size is not reached."""

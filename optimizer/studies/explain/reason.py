@@ -5,24 +5,29 @@ again, and so are the floors of segments. What is left is irreducible: without a
 Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, outlay
+from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
+from optimizer.model.builder import ModelBuilder
+from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Flows, Plan
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
+    SizeLimit,
     Ways,
     WhatIfs,
     barring_budget,
@@ -32,7 +37,7 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.explanation import Reason
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING
+from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
 
 # Which budget is too small: that of all years together, or that of single years.
 ShortBudget = Literal["budget", "annual"]
@@ -165,6 +170,7 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
         money,
         frozenset(c for c, _ in scarce.commodity),
         lambda option: barring_budget(what, instance, option),
+        lambda option: size_limit(what, instance, plan, option, periods[-1]),
     )
     least_outlay, added = _takes(what, instance) if money else (None, None)
     label = instance.horizon.label
@@ -187,6 +193,39 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
         least_added=added,
         because=ways.sentences(commodity, d),
     )
+
+
+def size_limit(what: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
+    """What keeps an option from being larger in a period beside the rest of a plan; None if that is not known.
+
+    Money is not looked at, and neither are shocks. The instance has to be `WhatIfs.apart`, with changes.
+    """
+    calm = without_budgets(with_only_shocks(instance, ()))
+    planned = math.fsum(build.size for build in plan.builds if build.option == option)
+    within = (planned + NEGLIGIBLE) / FULLY_USED
+    most = _most_in_time(what, calm, plan, option, last)
+    if most is None or most > within:
+        return None if most is None else "none"
+    if not getattr(calm.options[option], "input", None):
+        return "rules"
+    fed = calm.replacing(options={**calm.options, option: calm.options[option].model_copy(update={"input": {}})})
+    most = _most_in_time(what, fed, plan, option, last)
+    return "inputs" if most is not None and most > within else "rules"
+
+
+def _most_in_time(what: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
+    """The largest size of an option that can work in a period beside the rest of a plan; None if it is not known."""
+    latest = last - instance.horizon.whole(instance.sized[option].lead_time)
+
+    def in_time(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> Expression:
+        columns = purchase_columns(builder, variant, option).items()
+        return total(Expression({column: -1.0}) for t, column in columns if t <= latest)
+
+    if what.is_over:
+        return None
+    task = f"whether there can be more of {display_name(instance, option)}"
+    found = what.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
+    return -found.value if found.status == "optimal" else None
 
 
 def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> tuple[str, float]:

@@ -185,7 +185,7 @@ def _enough(
     with_amount: Callable[[float], Instance],
 ) -> Repair:
     """A repair by the least amount of money, rounded up to what can be typed, with the cost of its cheapest plan."""
-    amount = rounded_up(found.value, TYPED_DIGITS)
+    amount = rounded_up(max(0.0, found.value), TYPED_DIGITS)
     again = what.solve_survivable(words, with_amount(amount))
     if again.holds is False:
         amount = rounded_up(amount * (1.0 + SAME_VALUE), TYPED_DIGITS)
