@@ -9,6 +9,8 @@ from rich.console import Console
 import optimizer as so
 from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.plan_parts import orders_part
 from optimizer.report.figures.years import years_of
 from optimizer.report.tables.plan import plan_tables
 from optimizer.studies.purchases import purchases
@@ -29,6 +31,22 @@ TWO_BUILDS = """options: {plant: {kind: refining, region: home, stage: magnet, o
   support: 4, max_size: 100, capex: 10, min_utilisation: 0.4, budget_share: 0.5}}
 policy: {force: {plant: {2026: 25, 2027: 75}}}"""
 # The embargo leaves 80 t to be held. 30 t are there, 50 t are bought at 50: 2500.
+# Half of demand has to be held from the first quarter of 2028, 9/10 from the third: the plant is ordered twelve months
+# before, 50 t/yr in 2027Q1 and, as money later is worth less, 40 t/yr in 2027Q3.
+TWICE_A_YEAR = """
+horizon: {start: 2027, end: 2028, step: quarter, decide: quarter}
+discount_rate: 0.1
+home: home
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, shortage_cost: 1000}}
+options: {plant: {kind: refining, region: home, stage: magnet, output: {magnet: 1}, cost: 20, max_size: 100, capex: 10,
+  lead_time: 12}}
+shocks:
+  early: {start: 2028Q1, months: 6, survival: {all: 0.5}, cuts: [{region: rival, severity: 1}]}
+  late: {start: 2028Q3, months: 6, survival: {all: 0.9}, cuts: [{region: rival, severity: 1}]}
+"""
+MILD = "{shocks.early.survival: {all: 0}, shocks.late.survival: {all: 0}}"
 IN_STORE = "options: {reserve: {kind: stockpile, commodity: magnet, price: 50, max_size: 100, initial: 30}}"
 
 
@@ -122,3 +140,27 @@ def test_dates_of_orders_are_no_deadlines(cell: Cell, solve: Solve) -> None:
     assert orders.frame is not None
     assert next(column.head for column in orders.frame.columns if column.name == "when") == "Ordered at start of"
     assert "a later order may do as well" in orders.frame.note
+
+
+def test_orders_of_an_option_in_one_year_are_one_decision(cell: Cell, solve: Solve) -> None:
+    instance = cell(TWICE_A_YEAR)
+    result = solve(instance)
+    assert [(build.period, build.size) for build in result.plan.builds] == [
+        ("2027Q1", pytest.approx(50)),
+        ("2027Q3", pytest.approx(40)),
+    ]
+    frame = orders_part(instance, result, ()).frame
+    assert frame is not None
+    (row,) = frame.rows()
+    assert (row["order"], row["when"], row["on_line"]) == ("plant, 90 t/yr", "2027Q1", "2028Q3")
+    assert (row["money"], row["total"]) == (pytest.approx(900), pytest.approx(900))
+
+
+def test_orders_of_one_future_are_not_taken_for_those_of_several(cell: Cell) -> None:
+    ask = f"futures: {{demand: {{from: 2027, branches: {{hard: {{}}, mild: {{set: {MILD}}}}}}}}}"
+    found = so.solve_futures(cell(TWICE_A_YEAR, ask))
+    parts = make_futures_brief(instance_of(found), found).to_dict()["parts"]["orders"]["values"]
+    assert [(row["order"], row["futures"]) for row in parts] == [
+        ("plant, 90 t/yr", "1 of 2 futures"),
+        ("Together (1)", None),
+    ]

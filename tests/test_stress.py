@@ -23,7 +23,7 @@ from optimizer.report.tables.stress import stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
-from optimizer.studies.reinforcement import fills_reaching
+from optimizer.studies.reinforcement import Addition, fills_reaching, with_addition
 from optimizer.studies.stress import wilson
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +118,20 @@ def test_what_mends_by_hand(by_hand: so.Result) -> None:
     assert reserve.trials[0].gap_removed == pytest.approx(15_000 * reinforcements.failed)
     assert (plant.option, plant.period, plant.best.outlay) == ("plant", "2026", pytest.approx(300))
     assert plant.best.per_survived == pytest.approx(300 / reinforcements.failed)
+
+
+def test_outlay_of_what_mends_is_the_part_of_the_budget() -> None:
+    # As above, but each t bought makes all of them 1 % dearer: 10 t are held at 5 * 1.1, 40 t then at 5 * 1.4. Half of
+    # the difference, and a third of the plant's 300, is the budget's.
+    options = data()["options"]
+    options["plant"] |= {"budget_share": 1 / 3, "support": 2}
+    options["reserve"] |= {"fill_rate": 100, "budget_share": 0.5, "price_response": {"elasticity": 1, "reference": 100}}
+    instance = so.read(data(options=options))
+    held = replace(do_nothing_plan(instance), fills={"reserve": (10.0, 0.0)}, stocks={"reserve": (10.0, 10.0)})
+    outlays = [
+        with_addition(instance, held, Addition(option, 0, 80.0, np.ones(1)), 30.0)[1] for option in ("reserve", "plant")
+    ]
+    assert outlays == pytest.approx([0.5 * (40 * 5 * 1.4 - 10 * 5 * 1.1), 100])
 
 
 def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:

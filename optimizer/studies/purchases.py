@@ -345,7 +345,7 @@ class Order:
     option: str
     name: str
     when: str  # label of the period of the first decision of the year
-    on_line: str  # label of the period in which it works, or of the last purchase of a stockpile
+    on_line: str  # label of the period from which all of it works, or of the last purchase of a stockpile
     size: str  # with its unit
     money: float  # what it takes of the budget in that year, undiscounted
     total: float  # in all years
@@ -359,14 +359,21 @@ def first_year(instance: Instance, result: Result) -> int:
 
 def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...]:
     """What is decided in a year, the most money first."""
-    horizon = instance.horizon
-    due = [move for move in purchases(instance, result) if horizon.year(move.t) == year]
-    found = [
-        Order(move.option, move.name, move.decided, move.on_line, move.size_words,
-              move.outlays.get(year, 0.0), move.counted, bool(move.purchases))
-        for move in due
-    ]  # fmt: skip
+    by_option = defaultdict[str, list[Purchase]](list)
+    for move in purchases(instance, result):
+        if instance.horizon.year(move.t) == year:
+            by_option[move.option].append(move)
+    found = (_order(instance, moves, year) for moves in by_option.values())
     return tuple(sorted(found, key=lambda order: -order.money))
+
+
+def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
+    """What is decided of an option in a year: a stockpile, or one build or more."""
+    first, last = moves[0], moves[-1]
+    size = math.fsum(move.size for move in moves)
+    words = first.size_words if first is last else size_text(instance, first.option, size)
+    money, total = math.fsum(move.outlays.get(year, 0.0) for move in moves), math.fsum(move.counted for move in moves)
+    return Order(first.option, first.name, first.decided, last.on_line, words, money, total, bool(first.purchases))
 
 
 def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:

@@ -237,12 +237,12 @@ def _amounts(instance: Instance, candidate: Addition, suggested: float) -> list[
 
 
 def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: float) -> tuple[Plan, float]:
-    """The plan with so much more of an option, and the undiscounted outlay that it takes."""
+    """The plan with so much more of an option, and the undiscounted outlay that it takes, but for price support."""
     o, t, horizon = candidate.option, candidate.t, instance.horizon
     if o in instance.stocks:
         stock = instance.stocks[o]
         fills, _ = fills_reaching(instance, stock, plan.fills[o], t, amount)
-        outlay = stock.paid(horizon, (np.array(fills) - np.array(plan.fills[o])).tolist())
+        outlay = stock.budget_share * (stock.paid(horizon, fills) - stock.paid(horizon, plan.fills[o]))
         stocks = {**plan.stocks, o: stock.stock_path(horizon, fills)}
         return replace(plan, fills={**plan.fills, o: fills}, stocks=stocks), outlay
     option = instance.sized[o]
@@ -251,4 +251,5 @@ def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: f
     is_new = option.is_lumpy and not any(build.option == option.id for build in plan.builds)
     size = amount + sum(build.size for build in here)
     build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_lumpy)
-    return replace(plan, builds=(*others, build)), option.paid(horizon.year(t), amount, opened=is_new)
+    outlay = option.budget_share * option.paid(horizon.year(t), amount, opened=is_new)
+    return replace(plan, builds=(*others, build)), outlay

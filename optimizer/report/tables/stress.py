@@ -232,7 +232,7 @@ def _reinforcements(stress: Stress) -> Table:
     return screen_table(
         stress.against,
         stress.frames.frame("reinforcements"),
-        caption="\n".join(_on_reinforcements(found)),
+        caption="\n".join(_on_reinforcements(stress, found)),
         heads={"option": "Addition", "survived": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
         cells={
             "option": lambda row: Text.assemble(
@@ -247,12 +247,15 @@ def _reinforcements(stress: Stress) -> Table:
     )
 
 
-def _on_reinforcements(found: Reinforcements) -> Iterator[str]:
+def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
     """What the caption of reinforcements says."""
+    added = (stress.against.activities.get(each.option) for each in found.additions)
+    is_without = any(each is not None and any(each.support.values) for each in added)
     yield (
         "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
-        "policy are not looked at. Outlay is undiscounted. Gap: the part of all broken shocks' gaps that goes. A "
-        "stockpile is filled by the end of the period; what it cannot hold later is not bought then."
+        f"policy are not looked at. Outlay is undiscounted{', without price support' if is_without else ''}. Gap: the "
+        "part of all broken shocks' gaps that goes. A stockpile is filled by the end of the period; what it cannot "
+        "hold later is not bought then."
     )
     if found.checked < found.failed:
         yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
