@@ -236,6 +236,14 @@ def test_a_plan_that_cannot_stand_in_another_instance_is_refused(update: dict[st
         so.stress(result, so.read(other | update), samples=10)
 
 
+def test_a_stockpile_of_which_nothing_is_bought_may_be_missing_in_another_instance() -> None:
+    # The plan has a row for the reserve, all of it 0: it stands wherever the plant does.
+    result = planned(so.read(data()), Plan((build(80),), {"reserve": (0, 0, 0)}, {"reserve": (0, 0, 0)}))
+    other = data()
+    del other["options"]["reserve"]
+    assert so.stress(result, so.read(other), samples=10).survives
+
+
 def test_rules_of_buying_are_notes() -> None:
     instance = so.read(data())
     result = planned(instance, Plan((build(20),), {"reserve": (10, 0, 0)}, {"reserve": (10, 10, 10)}))

@@ -243,7 +243,8 @@ def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
     wrong = [*_sizes(instance, given), *_piles(instance, given)]
     if wrong:
         raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
-    plan, notes = with_stock_paths(instance, given), tuple(_rules(instance, given))
+    plan = with_stock_paths(instance, given)
+    notes = tuple(_rules(instance, plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, given.stocks.get(o, row))]
     if moved:
         notes += (f"Stocks are worked out anew, for they begin or keep otherwise there: {', '.join(moved)}.",)
