@@ -6,6 +6,7 @@ What is expected is worked out here from the instance, the plan and the baseline
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 import optimizer as so
+from optimizer.audit.result import complete
 from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, worst_part
 from optimizer.report.figures.supply_chain import chains
 from optimizer.report.figures.years import beyond, cost_steps, years_of
@@ -184,3 +186,23 @@ def test_figures_of_a_shipped_instance_add_up(name: str) -> None:
 @given(instances())
 def test_figures_of_any_instance_add_up(data: dict[str, Any]) -> None:
     check(so.read(data))
+
+
+def test_what_arithmetic_leaves_of_an_activity_is_no_outlay(cell: Cell) -> None:
+    instance = cell(
+        "horizon: {start: 2026, end: 2026, step: year}",
+        "commodities: {magnet: {}}",
+        "demands: {cars: {commodity: magnet, quantity: 100, shortage_cost: 1000}}",
+        "processes: {cheap: {region: cn, output: {magnet: 1}, capacity: 200, cost: 1},",
+        "  dear: {region: us, output: {magnet: 1}, capacity: 200, cost: 9, support: 3}}",
+        "shocks: {}",
+    )
+    result = so.solve(instance)
+    assert result.baseline is not None
+    rows = {**result.baseline.rows, ("dear", "activity"): (2e-15,)}
+    left = replace(result, baseline=replace(result.baseline, rows=rows), outlay=6e-15)
+    made, report = complete(instance, left, [])
+    assert report.ok
+    assert (made.outlay, dict(made.outlays)) == (0.0, {"2026": 0.0})
+    assert money_part(instance, made).shown is not None
+    assert not len(money_part(instance, made).shown or ())
