@@ -232,5 +232,12 @@ def test_one_future_of_a_plan_for_several(tmp_path: Path) -> None:
         done = run("evaluate", WAIT, "--future", "low", "--plan", plan, "--quick", "--json")
         assert json.loads(done.stdout)["plans"][0]["total_cost"] == pytest.approx(cost)
         assert run("survive", WAIT, "--future", "low", "--plan", plan, "--json").exit_code == 0
+        page = str(tmp_path / "page.html")
+        done = run("report", WAIT, "--plan", plan, "--quick", "--output", page)
+        assert done.exit_code == 2
+        said = " ".join(done.stderr.replace("│", " ").split())
+        assert "2 futures, and a plan that is given is read in one: write --future NAME, one of high, low" in said
+        assert "diversify evaluate" in said
+        assert run("report", WAIT, "--future", "low", "--plan", plan, "--quick", "--output", page).exit_code == 0
     done = run("evaluate", WAIT, "--plan", saved, "--json")
     assert json.loads(done.stdout)["plans"][0]["more_than_optimum"] == pytest.approx(0, abs=1)

@@ -94,6 +94,12 @@ def test_what_a_plan_wastes() -> None:
     assert (found.waste.outlay, found.waste.cost) == (pytest.approx(200), pytest.approx(200))
 
 
+def test_where_nothing_is_needed_all_is_waste() -> None:
+    found = one(so.read(data(demands={})), {"builds": {"plant": {2026: 20}}})
+    assert found.result.total_cost == pytest.approx(200)
+    assert found.waste.changes == (PlanChange("plant", "2026", 20.0, 0.0, pytest.approx(-200)),)
+
+
 def test_what_pays_for_itself_is_no_waste() -> None:
     # The plant makes magnets for 0 instead of 1: 80 t in 2027 and 2028 save 160 of its 80, shock or no shock.
     instance = so.read(data(options=option("plant", cost=0, capex=1)))

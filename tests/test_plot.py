@@ -13,7 +13,7 @@ from optimizer.cli.app import app
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.cli.sections import STUDIES
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.world_map import place_of, world_map
+from optimizer.report.figures.world_map import draw_map, place_of, world_map
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
 from optimizer.studies.compare import frontier
@@ -221,6 +221,30 @@ def test_map_adds_up_what_reaches_the_segments_and_what_crosses(tiny: Book) -> N
     assert home.makes == pytest.approx(20)
     assert shock.flows == ()
     assert all(each.place is None for each in (*baseline.regions, *shock.regions))
+
+
+def test_regions_are_drawn_where_their_countries_are() -> None:
+    """The same case between two countries: marks at their places, an arrow between them, and names beside the marks."""
+    data = yaml.safe_load(TINY.read_text().replace("rival", "china")) | {"home": "japan"}
+    instance = so.read(data)
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    said = words(draw_plot(drawn, "map", Choice(shock="embargo@2029"), "svg"))
+    assert "china 100 t/yr" in said
+    assert "japan 20 t/yr, 30.0 % unserved, 11.5M USD on 2 options" in said
+    assert "No country, so no place on the map" not in said
+    baseline, shock = draw_map(instance, drawn.own.result, maps_of(drawn, "embargo@2029"), {}).panels
+    china, japan = [105.0, 35.0], [138.0, 36.0]
+    assert place_of(instance, "china") == tuple(china)
+    # China's circle and the square of what Japan builds; in the shock Japan's circle, its ring and its square.
+    marks = [[(line.get_marker(), *line.get_xydata().tolist()) for line in panel.lines] for panel in (baseline, shock)]
+    assert marks == [[("o", china), ("s", japan)], [("o", japan), ("o", japan), ("s", japan)]]
+    assert (len(baseline.patches), len(shock.patches)) == (1, 0)
+    # A circle's area is in proportion to what is made: 20 of 100 t.
+    sizes = [panel.lines[0].get_markersize() for panel in (baseline, shock)]
+    assert (sizes[1] / sizes[0]) ** 2 == pytest.approx(0.2)
+    # China's name is moved down, clear of Japan's marks.
+    name = next(text for text in baseline.texts if text.get_text().startswith("china"))
+    assert name.get_position()[1] < 35.0
 
 
 def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None:

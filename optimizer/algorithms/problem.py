@@ -242,7 +242,7 @@ def generate_constraints[T, V](
 def negligible_gap(instance: Instance) -> float:
     """The survival gap, money, that is the solver's rounding error."""
     sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in _demands(instance))
-    return NEGLIGIBLE_GAP * max(1.0, *sizes)
+    return NEGLIGIBLE_GAP * max([1.0, *sizes])
 
 
 def median_shortage_cost(instance: Instance) -> float:

@@ -139,14 +139,18 @@ def _no_plan(file: str) -> Iterator[None]:
         raise
 
 
-def refuse_futures(instance: "Instance", file: str) -> None:
-    """Refuse, as usage, a file with several futures where one is needed."""
+def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> None:
+    """Refuse, as usage, a file with several futures where one is needed; `plan` is one that is given."""
     from optimizer.report.format import list_names
 
     if instance.futures:
         names = [future.name for future in instance.tree.futures]
-        what = f"{file} has {len(names):,} futures, and this command takes one: write --future NAME, one of "
-        raise typer.BadParameter(f"{what}{list_names(names, 6)}; or solve all of them by `diversify solve {file}`.")
+        why, other = "this command takes one", f"solve all of them by `diversify solve {file}`"
+        if plan is not None:
+            why = "a plan that is given is read in one"
+            other = f"see how it does in all of them by `diversify evaluate {file} --plan {plan}`"
+        what = f"{file} has {len(names):,} futures, and {why}: write --future NAME, one of {list_names(names, 6)}"
+        raise typer.BadParameter(f"{what}; or {other}.")
 
 
 def _steps(
@@ -334,6 +338,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
 
     _refuse_search(plan, search.given)
     made = read_instance(file, changes)
+    refuse_futures(made.instance, file, plan)
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
     common.show_findings(found.broken_rules)

@@ -15,7 +15,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 
-CASES = Path(__file__).parents[1] / "cases" / "generated"
+CASES = Path(__file__).parents[1] / "cases"
 # A search that has a life of its own, and ends it with SIGKILL at the end of a round.
 KILLED = """
 import os, signal, sys
@@ -36,10 +36,13 @@ best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
 
 @pytest.mark.parametrize(
     ("name", "strategy", "last"),
-    # Floors that hold, floors that fail, probabilities; each killed early, in the middle and late.
-    [("106", "constraint-generation", n) for n in (1, 3, 6)]
-    + [("208", "benders", n) for n in (2, 5, 8)]
-    + [("104", "benders", 2)],
+    # Floors that hold, floors that fail, probabilities, several futures; some killed early, in the middle and late.
+    [("generated/106", "constraint-generation", n) for n in (1, 3, 6)]
+    + [("generated/208", "benders", n) for n in (2, 5, 8)]
+    + [("generated/104", "benders", 2)]
+    + [("futures/nested_1013", "constraint-generation", n) for n in (1, 3)]
+    + [("futures/expected_1007", "benders", n) for n in (3, 9)]
+    + [("futures/cvar_1029", "benders", 8)],
 )
 def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, last: int, tmp_path: Path) -> None:
     file = CASES / f"{name}.yaml"
@@ -66,7 +69,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
 
 
 def test_another_question_does_not_see_it(tmp_path: Path) -> None:
-    instance = so.load(CASES / "106.yaml")
+    instance = so.load(CASES / "generated" / "106.yaml")
     by_constraint_generation(instance, Settings(checkpoint=str(tmp_path)), Clock(), lambda step: None, add=1)
     (written,) = tmp_path.iterdir()
     asked = Settings(strategy="constraint-generation")
@@ -76,7 +79,7 @@ def test_another_question_does_not_see_it(tmp_path: Path) -> None:
 
 
 def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:
-    instance = so.load(CASES / "106.yaml")
+    instance = so.load(CASES / "generated" / "106.yaml")
     point = Checkpoint(str(tmp_path / "new" / "folder"), instance, Settings())
     facts = {"phase": "gap", "written": [0, 1], "history": [], "relaxed": True}
     point.save(State(facts))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.solver import Clock, Settings, SolveResult
+from optimizer.solver.highs import HighsBackEnd
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 
@@ -32,3 +34,33 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     assert again is not None
     assert (again.status, again.cost) == ("optimal", pytest.approx(least.cost))
     assert again.bound == pytest.approx(0.99 * least.cost)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 3, 4, 5])
+def test_what_ends_without_a_verdict_is_solved_again_by_other_methods(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without presolve, by the primal simplex method, then with two looser tolerances; the options are as before.
+    instance = so.load(TINY)
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    least, left, runs = run.solve_relaxation().objective, [failures], [0]
+    back: Any = run.solver._back
+    attempt, names = back._attempt, ("presolve", "simplex_strategy", "primal_feasibility_tolerance")
+    found = back._highs.getObjectiveValue()
+    before = [back._highs.getOptionValue(name)[1] for name in names]
+
+    def undecided(self: HighsBackEnd) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    def counted(clock: Clock) -> None:
+        runs[0] += 1
+        attempt(clock)
+
+    monkeypatch.setattr(HighsBackEnd, "_is_undecided", undecided)
+    monkeypatch.setattr(back, "_attempt", counted)
+    back.persist(Clock())
+    assert runs[0] == min(failures, 4)
+    assert back._highs.getObjectiveValue() == pytest.approx(found)
+    assert [back._highs.getOptionValue(name)[1] for name in names] == before
+    assert run.solve_relaxation().objective == pytest.approx(least)
