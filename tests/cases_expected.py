@@ -17,6 +17,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
           total_cost: 1.2B ± 2 %
           builds: {plant: 20 to 40, mine: 0}
           shares: {ndpr_oxide: {china: {2023: at most 0.65}}}
+        says: ["an outlay of {outlay}"] # what the head of the instance or docs/cases.md says of it (none)
 
 An expectation is `A ± B` (B an amount, or a share of A in %), `A to B`, `at least A`, `at most A`, an amount alone (to
 1e-6 of it), a word, or a list of words in any order. The figures:
@@ -28,6 +29,7 @@ An expectation is `A ± B` (B an amount, or a share of A in %), `A to B`, `at le
     bought, bought_without_shocks, kinds        lists: options bought, those bought without any shock, kinds of them
     builds, first_year                          option: size in all; year of the first decision or purchase (0: never)
     stock                                       stockpile: t, the most that is held
+    purchased                                   stockpile: t, bought in all years
     service                                     segment: served share in its worst period of all shocks
     shares                                      commodity: region: year: share of the baseline's production
     costs                                       part: present value
@@ -44,10 +46,12 @@ Run: python -m tests.cases_expected [FILE …]
 
 import argparse
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +64,8 @@ from optimizer.units import parse_amount, si
 
 INSTANCES = Path(__file__).parent.parent / "instances"
 EXPECTED = INSTANCES / "expected"
-KEYS = {"quick", "budget", "set", "scenario", "future", "without", "adversary", "expect", "note"}
+PAGE = INSTANCES.parent / "docs" / "cases.md"
+KEYS = {"quick", "budget", "set", "scenario", "future", "without", "adversary", "expect", "note", "says"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Run:
     future: str | None = None
     without: tuple[str, ...] = ()
     adversary: bool = False
+    says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,7 @@ def _run(path: Path, name: str, entry: Mapping[str, Any], gap: float) -> Run:
         future=entry.get("future"),
         without=tuple(entry.get("without", ())),
         adversary=bool(entry.get("adversary", False)),
+        says=tuple(entry.get("says", ())),
     )
 
 
@@ -206,6 +213,20 @@ def bounds(expected: Any) -> tuple[float, float]:
     return value - 1e-6 * abs(value), value + 1e-6 * abs(value)
 
 
+def quoted(case: Case, run: Run) -> Iterator[tuple[str, bool]]:
+    """The phrases of a run, and whether a text has them with figures as expected; ``{outlay}`` stands for a figure."""
+    head = case.instance.read_text(encoding="utf-8").partition("\n\n")[0]
+    text = " ".join(f"{head}\n{PAGE.read_text(encoding='utf-8')}".replace("\n#", " ").split())
+    for phrase in run.says:
+        names = re.findall(r"\{(\S+?)\}", phrase)
+        pattern = r"([\d.,]*\d)( million| billion|[MB])?".join(map(re.escape, re.split(r"\{\S+?\}", phrase)))
+        found = re.search(pattern, text)
+        parts = found.groups("") if found else ()
+        amounts = [number.replace(",", "") + unit.strip()[:1].upper() for number, unit in batched(parts, 2)]
+        agree = (agrees(run.expect[name], parse_amount(each)) for name, each in zip(names, amounts, strict=False))
+        yield phrase, found is not None and bool(names) and all(agree)
+
+
 def figures(result: so.Result) -> dict[str, Any]:
     """Every figure that an expectation may name, by dotted path."""
     instance = so.read(result.data)
@@ -238,6 +259,7 @@ def figures(result: so.Result) -> dict[str, Any]:
         "builds": builds,
         "first_year": first,
         "stock": stock,
+        "purchased": {o: sum(result.plan.fills.get(o, ())) for o in stock},
         "service": {d: weakest.worst_service for d, weakest in result.services.items()},
         "costs": dict(result.costs),
         "shares": shares(instance, result),

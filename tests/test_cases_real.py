@@ -24,7 +24,7 @@ def test_every_run_names_figures_and_settings_that_exist(path: Path) -> None:
         instance = expected.set_up(expected.INSTANCES / path.name, run)
         for figure in run.expect:
             table, _, name = figure.partition(".")
-            if table in ("builds", "first_year", "stock"):
+            if table in ("builds", "first_year", "stock", "purchased"):
                 assert name in instance.options, figure
             if table == "service":
                 assert name in instance.demands, figure
@@ -33,6 +33,25 @@ def test_every_run_names_figures_and_settings_that_exist(path: Path) -> None:
                 makers = {activity.region for activity in instance.activities.values() if commodity in activity.output}
                 assert region in makers, figure
                 assert instance.horizon.start <= int(year) <= instance.horizon.end, figure
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_heads_and_the_page_of_cases_say_what_is_expected(path: Path) -> None:
+    case = expected.read(path)
+    wrong = [phrase for run in case.runs for phrase, agrees in expected.quoted(case, run) if not agrees]
+    assert wrong == []
+
+
+def test_a_phrase_that_is_not_there_or_has_another_figure_is_told() -> None:
+    case = expected.read(expected.EXPECTED / "ev-maker.yaml")
+    phrases = ("(gap {survival_gap} USD)", "(gain {survival_gap} USD)")
+
+    def agree(gap: str) -> list[bool]:
+        run = expected.Run("frozen", 0.0, {"survival_gap": gap}, says=phrases)
+        return [agrees for _, agrees in expected.quoted(case, run)]
+
+    assert agree("42.2M ± 3 %") == [True, False]
+    assert agree("50M ± 3 %") == [False, False]
 
 
 @pytest.mark.parametrize(
