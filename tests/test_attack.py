@@ -47,6 +47,10 @@ def test_what_is_left_and_what_would_break_it() -> None:
     assert found.worst.damage == pytest.approx(40_000)
     harm = found.worst.segments["all"]
     assert (harm.service, harm.floor, harm.unserved) == (pytest.approx(0.6), 0.6, pytest.approx(40))
+    # No floor breaks: there is no survival gap, but a loss, and the table has both by these names.
+    shown = found.frames.frame("segments")
+    said = {column.head: values[0] for column, values in zip(shown.columns, shown.values, strict=True)}
+    assert (said["Survival gap"], said["Loss"]) == (0, pytest.approx(40_000))
     assert found.breaking is not None
     assert (found.breaking.price, set(found.breaking.targets)) == (5, {"east", "west"})
     assert found.breaking.gap == pytest.approx(40_000)

@@ -84,6 +84,18 @@ def test_a_plan_that_falls_short() -> None:
     assert not found.survives
 
 
+@pytest.mark.parametrize(("share", "outlay"), [(1, 150), (0.5, 75)])
+def test_what_is_spent_on_what_is_missing_is_told_from_the_outlay(share: float, outlay: float) -> None:
+    # As above; of the 150 for 30 t of stock the share is the budget's.
+    found: Any = evaluate(
+        so.read(data(options=option("reserve", budget_share=share))), {"builds": {"plant": {2026: 20}}}
+    )
+    assert found.plans[0].need.outlay == pytest.approx(outlay)
+    missing = found.frames.frame("missing")
+    assert missing["money"] == [pytest.approx(150)]
+    assert ("budget_share" in missing.note) == (outlay < 150)
+
+
 def test_what_a_plan_wastes() -> None:
     # 40 t of plant and 30 t of stock; 50 t are needed. 20 t of plant at 10 could go, or 20 t of stock at 5.
     found = one(so.read(data()), {"builds": {"plant": {2026: 40}}, "purchases": {"reserve": {2026: 30}}})

@@ -42,7 +42,7 @@ from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResu
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, LARGE_NUMBER, SAME_VALUE
+from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -77,8 +77,12 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
     report = Report()
     _recompute(instance, result, many, report, is_whole=False)
     no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
-    made = replace(result, costs=report.costs, outlays=report.outlays, no_shock=no_shock, audit=report.to_dict())
-    return made, report
+    # What arithmetic leaves of an activity with price support is no outlay.
+    least = FINE_ROUNDING * abs(result.total_cost)
+    known = {"outlay": result.outlay, **report.outlays}
+    outlays = {name: amount if amount > least else 0.0 for name, amount in known.items()}
+    made = replace(result, costs=report.costs, outlay=outlays.pop("outlay"), outlays=outlays, no_shock=no_shock)
+    return replace(made, audit=report.to_dict()), report
 
 
 def _recompute(

@@ -1,5 +1,6 @@
 """The frames of plans that were given: the only place that says which columns their tables have."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import branches_in_words
 from optimizer.studies.study_frames import comparison_columns
+from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 
 if TYPE_CHECKING:
-    from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation
+    from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation, PlanNeed, PlanWaste
 
 
 def of_evaluation(found: "PlanEvaluation") -> Frames:
@@ -62,7 +64,16 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
     """One row a plan and purchase that is missing, or that could be left out or made smaller."""
     columns = (FrameColumn("plan", is_index=True), *_change_columns(part, found.instance.money))
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
-    return Frame.of_rows(name, title, columns, rows)
+    made = [getattr(plan, part) for plan in found.plans]
+    add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
+    note = "" if add_up else "Money: capex, fixed cost and stock; outlay: its budget_share of that, and price support."
+    return Frame.of_rows(name, title, columns, rows, note)
+
+
+def _is_all_outlay(made: "PlanNeed | PlanWaste") -> bool:
+    """Whether the money of the changes adds to that of the outlay."""
+    money = abs(math.fsum(each.money for each in made.changes))
+    return math.isclose(money, abs(made.outlay), rel_tol=SAME_VALUE, abs_tol=NEGLIGIBLE)
 
 
 def _changes_of(found: "PlanEvaluation | FuturesEvaluation", part: str) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:

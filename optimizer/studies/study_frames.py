@@ -412,14 +412,15 @@ def attacked_segments(found: "AttackResult") -> Frame:
         FrameColumn("floor", unit="share", form="percent", is_shown=False),
         FrameColumn("unserved", "Unserved", "t", "amount"),
         FrameColumn("below_floor", "Below floor", "t", "amount"),
-        FrameColumn("damage", unit=money, form="amount"),
-        FrameColumn("gap", unit=money, form="amount", is_shown=False),
+        FrameColumn("gap", "Survival gap", money, "amount"),
+        FrameColumn("damage", "Loss", money, "amount"),
     )
     rows = (
-        (d, each.service, each.floor, each.unserved, each.below_floor, each.damage, each.gap)
+        (d, each.service, each.floor, each.unserved, each.below_floor, each.gap, each.damage)
         for d, each in (worst.segments.items() if worst is not None else ())
     )
-    note = "Over the window; served: in the weakest period, % of demand. Segments served in full: not shown."
+    note = "Over the window; served: in the weakest period, % of demand. Survival gap: what is below the "
+    note += "floor, loss: all that is unserved, at shortage cost. Segments served in full: not shown."
     return Frame.of_rows("segments", "The worst attack", columns, rows, note)
 
 

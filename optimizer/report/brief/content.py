@@ -16,6 +16,7 @@ from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
+    may_fail_words,
     money_part,
     orders_part,
     survival_part,
@@ -112,10 +113,10 @@ def _notes(instance: Instance, result: Result, found: Explanation | None) -> Ite
     yield from lacks_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
-        kept = sum(not outcome.fails for outcome in result.shocks)
+        count = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
         yield (
-            f"With the numbers as assumed {kept:,} of {plural(len(result.shocks), 'shock')} are survived. With all "
-            f"numbers anywhere in their ranges, the best plan of a sample survives everything in "
+            f"With the numbers as assumed {count} are survived{may_fail_words(result)}. With all numbers anywhere in "
+            "their ranges, the best plan of a sample survives everything in "
             f"{percent(bands.survived) if bands.survived else 'none'} of {plural(bands.used, 'sample')}."
         )
 
@@ -265,6 +266,7 @@ def alternatives_part(
         missing = f"Other budgets: leave out --quick. {missing}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     note = "Cost: present value, with what goes unserved without a shock; survival gaps are not in it."
+    note += " Samples that may fail count as survived." if result.sample_counts else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
 

@@ -19,6 +19,7 @@ from optimizer.report.brief.plan_parts import (
     BriefPart,
     committed_sentence,
     event_window,
+    may_fail_words,
     new_money_part,
     on_line_words,
     order_sums,
@@ -329,8 +330,8 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
 
 def _future_row(view: _FutureView) -> tuple[Any, ...]:
     found = view.future.result
-    kept = sum(not outcome.fails for outcome in found.shocks)
-    floors = f"{'✓' if found.survives else '✗'} {kept:,} of {len(found.shocks):,}"
+    kept, may = len(found.shocks_survived), may_fail_words(found)
+    floors = f"{'✓' if found.survives else '✗'} {kept:,} of {len(found.shocks):,}{may}"
     name = view.future.name or "the only one"
     return name, view.future.probability, floors, found.worst_gap, _most_unserved(view)
 

@@ -342,9 +342,15 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
 
 def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
     """How many shocks are survived, and that each of an entry is counted where it has several."""
-    kept = [outcome.fails for outcome in result.shocks].count(False)
     each = " Each date, length or draw of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
-    return f"{kept:,} of {plural(len(result.shocks), 'shock')} survived.{each}"
+    kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
+    return f"{kept}{may_fail_words(result)}.{each}"
+
+
+def may_fail_words(result: Result) -> str:
+    """How many of the shocks that are not survived may fail, behind how many are; empty where none may."""
+    may = sum(outcome.excused for outcome in result.shocks)
+    return f", {may:,} may fail" if may else ""
 
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
@@ -388,7 +394,7 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     if unserved_tonnes(worst) > 0:
         amount = f"{si(unserved_tonnes(worst), 't')} go unserved, {si(unserved_money(instance, worst), money)}"
         said.append(f"In all {amount}.")
-        if not worst.fails:
+        if worst.survives:
             said.append(_hardest_hit(instance, worst))
     else:
         said.append("All demand is served in it.")
@@ -418,11 +424,11 @@ def _hardest_hit(instance: Instance, worst: Outcome) -> str:
 
 
 def event_window(instance: Instance, outcome: Outcome) -> str:
-    """A shock by its name, and its periods: ``Full embargo (2028Q1 to 2028Q4)``."""
+    """A shock by its name, its periods, and whether it may fail: ``Full embargo (2028Q1 to 2028Q4)``."""
     event = instance.event(outcome.name)
     title, which = entry_title(instance, event)
     name = title if is_date(instance, which) else dated(instance, event)
-    return f"{name} ({windowed(outcome.first, outcome.last)})"
+    return f"{name} ({windowed(outcome.first, outcome.last)}){', which may fail' if outcome.excused else ''}"
 
 
 def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame | None:
