@@ -259,6 +259,18 @@ def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None
     assert place_of(us, "eu") == place_of(us, "belgium") is not None
 
 
+def test_years_show_what_existing_processes_are_paid_though_nothing_is_bought(tmp_path: Path) -> None:
+    # 20 t at a support of 4 in each of two years.
+    file = Path(__file__).parent / "cases" / "28_support_existing.yaml"
+    instance = so.load(file)
+    shown = book(instance, single_point(instance, so.solve(instance)))
+    spent = [dict(each.spent) for each in years_of(instance, shown.own.result, shown.own.moves)]
+    assert spent == [{"support of existing processes": pytest.approx(80)}] * 2
+    assert "support of existing processes" in words(draw_plot(shown, "years", Choice(), "svg"))
+    done = CliRunner().invoke(app, ["report", str(file), "--quick", "--output", str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.stderr
+
+
 def test_years_and_draw_down_by_hand(tiny: Book) -> None:
     years = {each.year: each for each in years_of(tiny.instance, tiny.own.result, tiny.own.moves)}
     assert years[2026].spent == {"refining": pytest.approx(5e6), "stockpile": pytest.approx(3.9e6)}

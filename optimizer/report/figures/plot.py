@@ -14,7 +14,7 @@ from optimizer.report.figures import frontier as by_budget
 from optimizer.report.figures import supply_chain, survival, time_to_survive, world_map, years
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
 from optimizer.report.figures.survival import tightest
-from optimizer.report.figures.years import stocks_in, years_of
+from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import weakest_of
 
@@ -177,8 +177,18 @@ def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
 
 
 def _years(book: Book, choice: Choice) -> Canvas:
-    _require(bool(book.own.moves), "nothing is bought")
-    return years.draw_years(book.instance, book.own.result, years_of(book.instance, book.own.result, book.own.moves))
+    return years.draw_years(book.instance, book.own.result, drawn_years(book))
+
+
+def drawn_years(book: Book) -> tuple[YearOfPlan, ...]:
+    """The outlay and the builds of each year.
+
+    Raises:
+        ValueError: nothing is paid in any. Its text says so.
+    """
+    found = years_of(book.instance, book.own.result, book.own.moves)
+    _require(any(each.spent for each in found), "nothing is bought")
+    return found
 
 
 @dataclass(frozen=True)

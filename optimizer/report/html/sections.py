@@ -16,10 +16,10 @@ from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
 from optimizer.report.figures.frontier import draw_results
 from optimizer.report.figures.futures import draw_futures
-from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, hardest_sources, maps_of
+from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, drawn_years, hardest_sources, maps_of
 from optimizer.report.figures.studies import draw_discovery, draw_worth
 from optimizer.report.figures.world_map import map_table
-from optimizer.report.figures.years import draw_down_table, sources_tables, years_of, years_table
+from optimizer.report.figures.years import draw_down_table, sources_tables, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table
@@ -145,9 +145,7 @@ def _map(book: Book) -> PictureData:
 
 
 def _years(book: Book) -> PictureData:
-    years = years_of(book.instance, book.own.result, book.own.moves)
-    if not any(each.spent for each in years):
-        raise ValueError("nothing is bought")
+    years = drawn_years(book)
     return {"years": [dict(vars(each)) for each in years]}, [years_table(book.own.result, years)]
 
 
