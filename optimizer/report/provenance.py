@@ -186,9 +186,12 @@ def least_gap_words(result: Result) -> str:
         return "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""
+    if result.gap_bound >= result.survival_gap * (1.0 - ROUNDING):
+        return "; proven: no plan leaves less"
     gap, bound = (si(value, result.money, 4) for value in (result.survival_gap, result.gap_bound))
-    than = "" if bound == gap else f" than {si_down(result.gap_bound, result.money, 4)}"
-    return f"; proven: no plan leaves less{than}"
+    if bound == gap:
+        return "; proven to these digits: no plan leaves less"
+    return f"; proven: no plan leaves less than {si_down(result.gap_bound, result.money, 4)}"
 
 
 # On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
