@@ -143,10 +143,8 @@ def adversary_words(instance: Instance) -> str:
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
-    means, targets = (
-        attack_budget_text(adversary.attack_budget, instance.money),
-        plural(len(adversary.targets), "target"),
-    )
+    means = attack_budget_text(adversary.attack_budget, instance.money)
+    targets = plural(len(adversary.targets), "target")
     found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
     sets = f"more than {SETS:,} maximal sets" if found > SETS else plural(found, "maximal set")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"

@@ -39,7 +39,9 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
     elif found.ranges and found.status in ("proven", "bounded"):
         none = "No plan within the tolerance differs from the cheapest by more than the tolerance of sizes."
         parts.append(Text(none))
-    return [*parts, *stop_note(found.status == "stopped")]
+    if found.status == "stopped":
+        parts.append(stop_note())
+    return parts
 
 
 def _headline(instance: Instance, found: Alternatives) -> str:

@@ -40,7 +40,8 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
     shown += [Text(f"Note: {note}") for note in (*found.notes, *_of_result(found))]
-    shown += stop_note(found.stopped)
+    if found.stopped:
+        shown.append(stop_note())
     return [part for part in shown if part is not None]
 
 

@@ -57,7 +57,8 @@ def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[Rend
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
     idle = purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.idle])
     yield from _changes_tables(found, idle)
-    yield from stop_note(found.stopped)
+    if found.stopped:
+        yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 
@@ -160,7 +161,8 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
     if len(comparison.columns) > 1:
         yield from (part for part in column_tables(comparison, comparison.columns, width, "Side by side") if part)
     yield from _changes_tables(found)
-    yield from stop_note(found.stopped)
+    if found.stopped:
+        yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

@@ -40,7 +40,8 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
             yield _regret_matrix(found)
     if found.orders:
         yield _orders(found)
-    yield from stop_note(found.stopped)
+    if found.stopped:
+        yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

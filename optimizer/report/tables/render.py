@@ -6,7 +6,7 @@ Text stays text, whatever it begins with: what a spreadsheet would compute begin
 import csv
 import io
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,9 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
 }
 
 
-def stop_note(is_stopped: bool) -> Iterator[Text]:
+def stop_note() -> Text:
     """What stands below the answer of a study that was stopped: nothing is left out without a word."""
-    if is_stopped:
-        text = "Note: stopped before everything was known; a figure missing above is not known."
-        yield Text(text, style="yellow")
+    return Text("Note: stopped before everything was known; a figure missing above is not known.", style="yellow")
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:

@@ -51,7 +51,9 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
             parts.append(_flips(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
-    return [*parts, *stop_note(found.status == "stopped")]
+    if found.status == "stopped":
+        parts.append(stop_note())
+    return parts
 
 
 def _headline(found: Sensitivity) -> str:

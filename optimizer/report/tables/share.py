@@ -35,7 +35,8 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
     yield _answer(found)
     yield _members(found) if found.shares else None
     yield _coalitions(found) if found.coalitions else None
-    yield from stop_note(found.stopped)
+    if found.stopped:
+        yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
 

@@ -368,7 +368,8 @@ class Ways:
         limit = self.limit(o)
         if limit == "inputs":
             lacking, least = self._names(getattr(option, "input", ())), getattr(option, "min_utilisation", 0.0)
-            return f"more of it would lack {lacking} in the baseline, where it has to run at {100 * least:g} %"
+            where = f", where it has to run at {100 * least:g} %" if least > 0 else ""
+            return f"more of it would lack {lacking} in the baseline{where}"
         reasons = {"rules": "beside the rest of the plan the rules allow no more", "none": "more would not help"}
         return reasons[limit] if limit else "the rules allow no more, or more would not help"
 

@@ -368,7 +368,8 @@ class _Search:
         distance = relative_distance(cost, bound, gap, gap_bound)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
-        notes = (*self.notes, *self.evaluator.notes, *((NO_PRICE,) if no_shock is None and self.alone is None else ()))
+        unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
+        notes = (*self.notes, *self.evaluator.notes, *unpriced)
         record = run_record(self.instance, self.settings, self.clock, solved, notes)
         return FuturesResult(
             status=self._status(solved, results, distance),
