@@ -331,8 +331,8 @@ policy: {budget: 600}
 
 
 def test_a_purchase_may_be_put_off_past_a_year_in_which_it_would_not_hold(cell: Cell) -> None:
-    # Level 1 of 2026 is in its fourth year in the embargo of 2029 and holds back half of it: 50 of 100 t come. Bought in
-    # 2028 it is in its second year and holds back a tenth; bought in 2029, in its first, half again.
+    # Level 1 of 2026 is in its fourth year in the embargo of 2029 and holds back half of it: 50 of 100 t come. Bought
+    # in 2028 it is in its second year and holds back a tenth; bought in 2029, in its first, half again.
     text = """
 horizon: {start: 2026, end: 2029, step: year}
 commodities: {magnet: {}}
