@@ -47,13 +47,15 @@ from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
 
-ChokepointKind = Literal["stage", "process", "shock", "rule"]
+ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them count little in the order of chokepoints.
 LONG_MONTHS = 120.0
+# A chokepoint shortens the time for which floors hold where it does so by more than this share.
+SHORTER = 1e-6
 # The longest time counts as found once a step shortens it by less than this share; so many steps at most.
-SETTLED, MOST_STEPS = 1e-6, 200
+SETTLED, MOST_STEPS = 1e-5, 200
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Chokepoint:
     name: str
     kind: ChokepointKind
     disruption: PermanentCuts
+
+
+# With what everything else is compared: where floors fail without any cut, no chokepoint is to blame.
+NOTHING_CUT = Chokepoint("nothing is cut", "nothing", PermanentCuts(()))
 
 
 @dataclass(frozen=True)
@@ -103,16 +109,41 @@ class Exposure:
         with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether every floor holds for ever, whatever the year, with and without the plan."""
+        return all(math.isinf(each.months) for each in (*self.before, *self.after))
+
+    def shortens(self, uncut: "Exposure") -> bool:
+        """Whether some floor fails sooner, in some year, than without any cut."""
+        pairs = zip((*self.before, *self.after), (*uncut.before, *uncut.after), strict=True)
+        return any(own.months < other.months * (1.0 - SHORTER) for own, other in pairs)
+
 
 @dataclass(frozen=True)
 class TimeToSurvive:
-    """Time to survive of every chokepoint, the most exposed first."""
+    """Time to survive of every chokepoint, the most exposed first.
+
+    `uncut` is how long floors hold without any cut: with capacities, demand and floors as at the start of a year, some
+    may fail.
+    """
 
     instance: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
+    uncut: Exposure
 
     frames = property(study_frames.of_time_to_survive)
+
+    @property
+    def ending(self) -> tuple[Exposure, ...]:
+        """The chokepoints that end a floor sooner than it ends without any cut, the most exposed first."""
+        return tuple(each for each in self.exposures if each.shortens(self.uncut))
+
+    @property
+    def failing_uncut(self) -> tuple[Exposure, ...]:
+        """`uncut` where some floor fails without any cut, for a table; none elsewhere."""
+        return () if self.uncut.is_endless else (self.uncut,)
 
     def __repr__(self) -> str:
         years = f"{self.years[0]}–{self.years[-1]}" if self.years else "no years"
@@ -123,18 +154,22 @@ class TimeToSurvive:
         return {
             "instance": self.instance,
             "years": list(self.years),
+            "uncut": _both(self.uncut),
             "chokepoints": [
                 {
                     "name": each.name,
                     "kind": each.kind,
                     "deliberate": each.deliberate,
                     "cuts": list(each.cuts),
-                    "before": _by_year(each.before),
-                    "after": _by_year(each.after) if each.after else None,
+                    **_both(each),
                 }
                 for each in self.exposures
             ],
         }
+
+
+def _both(exposure: Exposure) -> dict[str, Any]:
+    return {"before": _by_year(exposure.before), "after": _by_year(exposure.after) if exposure.after else None}
 
 
 def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
@@ -181,11 +216,11 @@ def time_to_survive(
     if chokepoints is not None:
         points = arguments.several("chokepoints", chokepoints, Chokepoint, "a Chokepoint")
     before = _survival_times(instance, do_nothing_plan(instance), points)
-    exposures = [
+    *exposures, uncut = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), times, ())
-        for each, times in zip(points, before, strict=True)
+        for each, times in zip([*points, NOTHING_CUT], before, strict=True)
     ]
-    found = TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(exposures))
+    found = TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(exposures), uncut)
     return _with_plan(found, points, instance, plan)
 
 
@@ -202,9 +237,11 @@ def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
     """Exposures of some chokepoints, in their order, with a plan; the most exposed first."""
-    after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
-    exposures = [replace(each, after=times) for each, times in zip(found.exposures, after, strict=True)]
-    return replace(found, exposures=tuple(sorted(exposures, key=lambda exposure: exposure.order)))
+    after = [()] * (len(points) + 1) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
+    every = zip([*found.exposures, found.uncut], after, strict=True)
+    *exposures, uncut = [replace(each, after=times) for each, times in every]
+    ordered = tuple(sorted(exposures, key=lambda exposure: exposure.order))
+    return replace(found, exposures=ordered, uncut=uncut)
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
@@ -254,12 +291,10 @@ def _can_buy(instance: Instance, build: Build) -> bool:
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
-    """By chokepoint, then by year."""
-    if not points:
-        return []
+    """By chokepoint, the last where nothing is cut, then by year."""
     offers = LinkingMatrix(instance, first_stage_model(instance))
     offered = offers.linking_terms(np.array(plan_values(instance, plan)))
-    cuts = [each.disruption for each in points]
+    cuts = [each.disruption for each in (*points, NOTHING_CUT)]
     by_year = [
         _YearOfPlan(instance, t, offers, offered).survival_times(cuts)
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
@@ -307,7 +342,9 @@ class _YearOfPlan:
 
     def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
         """By cuts, how long every floor holds, and who gives out."""
-        lasts = self._longest(cuts)
+        # No cut makes floors hold longer than none: those that matter in no way are told by one programme each.
+        (uncut,) = self._longest([NOTHING_CUT.disruption], math.inf)
+        lasts = self._longest(cuts, uncut)
         ends = np.flatnonzero(np.isfinite(lasts))
         segments = (
             dict(zip(ends.tolist(), self._model(cuts, ends, lasts).giving_out(), strict=True)) if len(ends) else {}
@@ -315,16 +352,15 @@ class _YearOfPlan:
         year, months = self.instance.horizon.year(self.t), (12.0 * lasts).tolist()
         return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
 
-    def _longest(self, cuts: Sequence[PermanentCuts]) -> Vector:
-        """By cuts, the longest time for which every floor holds, years."""
-        tried = np.array([*self._restarting(), np.inf])
+    def _longest(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
+        """By cuts, the longest time for which every floor holds, years; `most` is known to be no less."""
+        tried = np.array([*(end for end in self._restarting() if end < most), most])
         longest = self._model(cuts, np.repeat(np.arange(len(cuts)), len(tried)), np.tile(tried, len(cuts))).longest()
         longest = longest.reshape(len(cuts), len(tried))
         holds = longest >= tried * (1.0 - SETTLED)
-        # Where all hold the last does, which is without end.
-        first = np.where(holds.all(axis=1), len(tried) - 1, np.argmin(holds, axis=1))
-        lasts: Vector = longest[np.arange(len(cuts)), first]
-        falling = np.flatnonzero(np.isfinite(lasts)) if len(tried) > 1 else np.zeros(0, dtype=np.intp)
+        first = np.argmin(holds, axis=1)
+        lasts: Vector = np.where(holds.all(axis=1), most, longest[np.arange(len(cuts)), first])
+        falling = np.flatnonzero(~holds.all(axis=1)) if self._restarting() else np.zeros(0, dtype=np.intp)
         for _ in range(MOST_STEPS):
             if not len(falling):
                 break
