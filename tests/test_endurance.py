@@ -89,7 +89,7 @@ def test_a_floor_that_is_all_but_kept_is_kept() -> None:
 
 
 def test_the_severity_of_a_shock_is_its_largest_and_its_surge_is_left_out() -> None:
-    # Half of 90 t is left, and 30: 5 t a year are missing, for 8 years. The cuts before and after bite less.
+    # Half of 90 t is left, and 30: 5 t a year are missing, for 8 years. The cuts before and after take less.
     shock = {"start": 2026, "months": 9, "cuts": [{"region": "rival", "severity": [0.1, 0.5, 0.2]}]}
     assert first(world(shocks={"half": shock | {"demand": {"all": 2}}}), "half").months == pytest.approx(96)
 

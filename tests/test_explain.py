@@ -1,4 +1,4 @@
-"""Why nothing survives, and what would mend it: each number by hand, and each repair put to the test."""
+"""Why nothing survives, and which repairs would help: each number by hand, and each repair put to the test."""
 
 import json
 import time
@@ -270,7 +270,7 @@ def worth(explanation: so.Explanation, kind: str, of: str) -> PartValue:
 @pytest.fixture(scope="module", params=[1, 2], ids=["one by one", "side by side"])
 def survived(request: pytest.FixtureRequest) -> so.Explanation:
     # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
-    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost. In peace it is idle.
+    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost; idle without a shock.
     explanation = so.explain(so.load(TINY), settings=Settings(mip_gap=0.0, jobs=request.param))
     assert explanation.is_complete
     assert explanation.result.total_cost == pytest.approx(43.6e6)
