@@ -45,17 +45,15 @@ from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
-from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
+from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them count little in the order of chokepoints.
 LONG_MONTHS = 120.0
-# A chokepoint shortens the time for which floors hold where it does so by more than this share.
-SHORTER = 1e-6
-# The longest time counts as found once a step shortens it by less than this share; so many steps at most.
-SETTLED, MOST_STEPS = 1e-5, 200
+# So many steps towards the longest time at most.
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class Exposure:
     def shortens(self, uncut: "Exposure") -> bool:
         """Whether some floor fails sooner, in some year, than without any cut."""
         pairs = zip((*self.before, *self.after), (*uncut.before, *uncut.after), strict=True)
-        return any(own.months < other.months * (1.0 - SHORTER) for own, other in pairs)
+        return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
 
 
 @dataclass(frozen=True)
@@ -357,7 +355,7 @@ class _YearOfPlan:
         tried = np.array([*(end for end in self._restarting() if end < most), most])
         longest = self._model(cuts, np.repeat(np.arange(len(cuts)), len(tried)), np.tile(tried, len(cuts))).longest()
         longest = longest.reshape(len(cuts), len(tried))
-        holds = longest >= tried * (1.0 - SETTLED)
+        holds = longest >= tried * (1.0 - SAME_TIME)
         first = np.argmin(holds, axis=1)
         lasts: Vector = np.where(holds.all(axis=1), most, longest[np.arange(len(cuts)), first])
         falling = np.flatnonzero(~holds.all(axis=1)) if self._restarting() else np.zeros(0, dtype=np.intp)
@@ -365,7 +363,7 @@ class _YearOfPlan:
             if not len(falling):
                 break
             before, lasts[falling] = lasts[falling], self._model(cuts, falling, lasts[falling]).longest()
-            falling = falling[(lasts[falling] < before * (1.0 - SETTLED)) & (lasts[falling] > 0.0)]
+            falling = falling[(lasts[falling] < before * (1.0 - SAME_TIME)) & (lasts[falling] > 0.0)]
         return lasts
 
     def _restarting(self) -> list[float]:
