@@ -87,12 +87,16 @@ def _of_case(comparison: Comparison, case: str) -> str:
         return f"{title}: the instance has no shocks; the cheapest plan {cost}."
     if not any(column.result.survives for column in columns):
         return f"{title}: {_best_known(columns, money)}."
+    return f"{title}: {_surviving(columns, _least_outlay(comparison, case), money)}."
+
+
+def _surviving(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+    """What the first plan that survives does, and with which budget, or of one column at what cost."""
     first = next(column for column in columns if column.result.survives)
-    survives = f"{title}: survives {survived_words(first.result)}"
+    survives = f"survives {survived_words(first.result)}"
     if len(columns) == 1:
-        return f"{survives}, total cost {si(best.total_cost, money, 4)}."
-    needed = _least_outlay(comparison, case)
-    return f"{survives} with {_budget(first.budget, needed, money)}{_with_less(columns, money)}."
+        return f"{survives}, total cost {si(first.result.total_cost, money, 4)}"
+    return f"{survives} with {_budget(first.budget, needed, money)}{_with_less(columns, money)}"
 
 
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:

@@ -71,19 +71,26 @@ def _headline(found: Sensitivity) -> str:
 
 def deciding_text(found: Sensitivity, unsettled: int) -> str:
     """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
-    is_kept, count, is_priced = found.base.gap <= 0, len(found.bars), found.instance.policy.gap_price is not None
+    (change, verdict), count = _verdict_words(found), len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
         names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
-        breaks = "change that the best plan survives" if is_priced else "break survival"
-        return f"{len(decisive)} alone can {breaks if is_kept else 'make it survive'}: {names}"
+        return f"{len(decisive)} alone can {change}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
     moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
-    fails = "the best plan leaves a gap" if is_priced else "no plan survives"
-    return f"{settled}none alone changes that {'the plan survives' if is_kept else fails}{moves}"
+    return f"{settled}none alone changes that {verdict}{moves}"
+
+
+def _verdict_words(found: Sensitivity) -> tuple[str, str]:
+    """What a number that decides can do, and what one that does not leaves as it is."""
+    is_priced = found.instance.policy.gap_price is not None
+    if found.base.gap <= 0:
+        change = "change that the best plan survives" if is_priced else "break survival"
+        return change, "the plan survives"
+    return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
