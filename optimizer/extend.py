@@ -101,7 +101,9 @@ def load_plugin(path: str | Path) -> None:
     known = sys.modules.get(file.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == file:
         return
-    if known is not None or find_spec(file.stem) is not None:
+    spec = find_spec(file.stem)
+    # `python -m` puts the folder it runs in on the path: there the module that is found may be the file itself.
+    if known is not None or (spec is not None and Path(spec.origin or "").resolve() != file):
         raise PluginError(f'{path} cannot be imported: there is a module "{file.stem}" already; rename the file')
     sys.path.append(str(file.parent))
     try:
