@@ -163,7 +163,7 @@ def test_what_has_to_come_in_whole_units() -> None:
     assert (ranges["a"].least.size, ranges["a"].least.bound) == (pytest.approx(40), pytest.approx(40))
 
 
-def test_rules_that_clash_have_no_plans_near_them() -> None:
+def test_conflicting_rules_have_no_near_optimal_alternatives() -> None:
     data = three()
     data["policy"] = {"budget": 10, "force": {"a": {2026: 60}}}
     found = so.alternatives(so.read(data))

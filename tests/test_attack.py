@@ -33,7 +33,7 @@ FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChec
 
 
 def test_what_is_left_and_what_would_break_it() -> None:
-    # For 3 it can strike east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
+    # For 3 it can attack east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
     # 40 + 20 t: 40 t unserved at 1000. The least that breaks it are east and west together, for 5: 20 t of the 60.
     found = so.attack(so.read(market(3)), settings=EXACT)
     assert (found.result.status, found.survives) == ("survives", True)
@@ -86,7 +86,7 @@ def test_the_least_outlay_is_the_same_beside_the_other_searches_and_after_them(m
 
 
 def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:
-    # Half of both is lost in the storm: 10 t/yr of works, 300. East struck it leaves 50 t: 10 t at 1000.
+    # Half of both is lost in the storm: 10 t/yr of works, 300. With east attacked it leaves 50 t: 10 t at 1000.
     shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}
     found = so.attack(so.read(market(3, shocks={"storm": shock})), settings=EXACT)
     assert found.unaware is not None
@@ -96,7 +96,7 @@ def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:
 
 
 def test_a_plan_that_nothing_breaks_says_so() -> None:
-    # West, 40 t, stays whatever is struck; the floor is 30.
+    # West, 40 t, stays in every attack; the floor is 30.
     data = market(9)
     data["demands"]["all"]["survival"] = 0.3
     data["adversary"]["targets"] = {"east": struck("east", 2)}
@@ -283,7 +283,7 @@ def test_ctrl_c_keeps_what_is_known_and_exits_with_5(siege: str, monkeypatch: py
     assert len(said["shaping"]) == 2
 
 
-def test_where_rules_clash_there_is_nothing_to_attack(siege: str) -> None:
+def test_where_rules_conflict_there_is_nothing_to_attack(siege: str) -> None:
     rules = 'policy={min_share: [{commodity: x, region: home, share: 1}], force: {x_store: {"2026": 5}}, budget: 0}'
     done = diversify("attack", siege, "--set", rules)
     assert done.returncode == 4

@@ -216,7 +216,7 @@ LOUD: dict[str, tuple[Change, str]] = {
     "a fill faster than the rate": (stocks("fills", 3, 30), "reserve.fill.2026Q4"),
     "a stock": (stocks("stocks", 3, 0.001), "reserve.stock.2026Q4"),
     "the last stock": (stocks("stocks", 7, -0.001), "reserve.stock.2027Q4"),
-    # Operation in peace.
+    # Operation in the baseline.
     "baseline imports too few": (baseline("activity", "imports", 2, -0.001), "baseline/magnet.balance.2026Q3"),
     "baseline imports for nothing": (baseline("activity", "imports", 2, 0.001), "cost of operation"),
     "baseline imports above capacity": (baseline("activity", "imports", 0, 10), "baseline/imports.limit.2026Q1"),

@@ -20,7 +20,7 @@ from optimizer.studies.comparison import single_point
 from optimizer.studies.sensitivity import find_bands
 from tests.test_cli import diversify
 
-# The plant serves the floor, 50 t, for two years: outlay is 50 x capex; 3 x 100 x 100 are the imports of peace.
+# The plant serves the floor, 50 t, for two years: outlay is 50 x capex; 3 x 100 x 100 are the imports of the baseline.
 TEXT = """
 name: bands
 horizon: {start: 2027, end: 2029, step: year}
@@ -86,7 +86,7 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
 
 @pytest.mark.parametrize(("low", "high", "side"), [(51e3, 60e3, "less"), (30e3, 49e3, "more"), (50e3, 60e3, "")])
 def test_the_answer_says_why_a_figure_lies_outside_its_band(low: float, high: float, side: str) -> None:
-    # The plan costs 50 x 400 and the 30k of peace, whatever samples cost.
+    # The plan costs 50 x 400 and the 30k of the baseline, whatever samples cost.
     instance = made()
     result = replace(so.solve(instance), bands=replace(BANDS, cost=Spread(low, high, high, high)))
     said = dict(facts(instance, result))["Band"]

@@ -1,4 +1,4 @@
-"""The paper: ledgers, rows, names, scales; and the facts about PuLP and HiGHS that the package leans on."""
+"""The model builder: ledgers, rows, names, scales; and the facts about PuLP and HiGHS that the package leans on."""
 
 import random
 import subprocess

@@ -97,7 +97,7 @@ def test_all_that_a_segment_asks_arrives_or_is_said_to_be_missing(pit: int, pres
     assert result.baseline is not None
     drawn = chain(data, result.baseline, data.baseline, 0, 1)
     into = {d: sum(each.tonnes for each in drawn.passages if each.target == f"segment:{d}") for d in data.demands}
-    # Dust is not drawn: up to a ten-thousandth of a commodity from each maker.
+    # Negligible flows are not drawn: up to a ten-thousandth of a commodity from each maker.
     assert into["cars"] == pytest.approx(cars, abs=0.05)
     assert into["wind"] == pytest.approx(60, abs=0.05)
     for commodity in ("ore", "oxide", "magnet"):

@@ -127,7 +127,7 @@ def test_exit_codes(words: tuple[str, ...], code: int, said: str) -> None:
     assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_rules_that_clash_leave_no_plan_and_exit_with_4() -> None:
+def test_conflicting_rules_leave_no_plan_and_exit_with_4() -> None:
     rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.3}]"
     done = diversify("compare", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
     assert done.returncode == 4, done.stderr

@@ -12,7 +12,7 @@ from optimizer.solver import Progress
 from tests.test_cli import TINY, diversify
 
 
-def test_what_would_mend_it_is_said_and_fits() -> None:
+def test_repairs_are_shown_and_fit_the_screen() -> None:
     for columns in (80, 120):
         done = diversify("explain", TINY, "--budget", "5M", columns=columns)
         assert done.returncode == 4, done.stderr

@@ -139,7 +139,7 @@ def test_answer_is_the_sentence_whatever_budgets_stand_beside_it_and_it_fits(pla
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_doubts_of_the_audit_are_the_exit_code(plan: str, tmp_path: Path) -> None:
+def test_disagreements_of_the_audit_are_the_exit_code(plan: str, tmp_path: Path) -> None:
     data = json.loads(Path(plan).read_text())
     data["total_cost"] *= 2
     changed = tmp_path / "changed.json"

@@ -140,7 +140,7 @@ def test_short_form_is_one_event_named_by_its_ensemble(cell: Cell) -> None:
     assert first.spec.cuts[0].region == ("usa", "china")
 
 
-def test_what_a_cut_strikes_is_shared_by_all_samples(cell: Cell) -> None:
+def test_the_target_of_a_cut_is_shared_by_all_samples(cell: Cell) -> None:
     cuts = [event.spec.cuts[0] for event in bans(cell).events if event.entry == "bans/china_ban"]
     assert len({id(cut.region) for cut in cuts}) == 1
 

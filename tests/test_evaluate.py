@@ -319,7 +319,7 @@ def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> Non
 
 
 def waiting(**update: Any) -> so.Instance:
-    """A shock in 2029 that strikes 10 t, in future `high` alone; a plant costs 60 a t in 2027, and 100 in 2028."""
+    """A shock in 2029 that takes 10 t, in future `high` alone; a plant costs 60 a t in 2027, and 100 in 2028."""
     return so.read(
         {
             "horizon": {"start": 2027, "end": 2029, "step": "year"},

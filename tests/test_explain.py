@@ -1,4 +1,4 @@
-"""Why nothing survives, and what would mend it: each number by hand, and each repair put to the test."""
+"""Why nothing survives, and which repairs would help: each number by hand, and each repair put to the test."""
 
 import json
 import time
@@ -270,7 +270,7 @@ def worth(explanation: so.Explanation, kind: str, of: str) -> PartValue:
 @pytest.fixture(scope="module", params=[1, 2], ids=["one by one", "side by side"])
 def survived(request: pytest.FixtureRequest) -> so.Explanation:
     # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
-    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost. In peace it is idle.
+    # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost; idle without a shock.
     explanation = so.explain(so.load(TINY), settings=Settings(mip_gap=0.0, jobs=request.param))
     assert explanation.is_complete
     assert explanation.result.total_cost == pytest.approx(43.6e6)
@@ -328,6 +328,22 @@ policy: {budget: 600}
     # It makes 50 t in the shock of 2028 if it is ordered by then, for the same price; nothing else changes.
     (deadline,) = free.deadlines
     assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
+
+
+def test_a_purchase_may_be_put_off_past_a_year_in_which_it_would_not_hold(cell: Cell) -> None:
+    # Level 1 of 2026 is in its fourth year in the embargo of 2029 and holds back half of it: 50 of 100 t come. Bought
+    # in 2028 it is in its second year and holds back a tenth; bought in 2029, in its first, half again.
+    text = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+options:
+  chips: {kind: leverage, region: rival, restraint: 0.5, max_size: 1, capex: {2026: 1, 2029: 4}, strength: [1, 0.2, 1]}
+shocks: {embargo: {start: 2029, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}
+"""
+    (deadline,) = so.explain(cell(text), settings=EXACT).deadlines
+    assert (deadline.ordered, deadline.as_planned, deadline.anyhow) == ("2026", "2029", "2029")
 
 
 def test_a_lever_that_is_bought_only_because_it_is_forced_saves_money_when_it_goes(cell: Cell) -> None:

@@ -1,4 +1,4 @@
-"""What has to be bought whatever it costs: worked by hand, in every strategy, in the audit, and where it clashes."""
+"""What has to be bought whatever it costs: worked by hand, in every strategy, in the audit, and in conflicts."""
 
 import dataclasses
 from functools import partial

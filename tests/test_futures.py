@@ -302,7 +302,7 @@ def test_a_plan_is_the_same_on_two_processes(name: str) -> None:
             for part in ("seconds", "digest"):
                 each.pop(part, None), each.get("result", {}).pop(part, None)
         answers.append(result)
-    # What a process learned from one search guides its next one: the last digits may differ, and with them the digest.
+    # Pseudo-costs of one search guide the next one of a process: the last digits may differ, and with them the digest.
     assert answers[0] == _nearly(answers[1])
     assert answers[0]["total_cost"] == pytest.approx(ANSWERS[name]["total_cost"], rel=1e-6)
 

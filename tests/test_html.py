@@ -77,7 +77,7 @@ def test_result_without_plan_or_shocks_shows_what_there_is() -> None:
     assert "Nothing is bought." in text(calm._repr_html_())
 
 
-def test_result_that_the_audit_doubts_says_that_first(result: so.Result) -> None:
+def test_result_with_which_the_audit_disagrees_says_so_first(result: so.Result) -> None:
     said = text(replace(result, audit={**result.audit, "ok": False})._repr_html_())
     assert said.startswith("✗ The audit disagrees")
 

@@ -57,6 +57,18 @@ def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_order
     assert {future.name: summarise(future.instance).bought_without_shocks.keys() for future in futures} == ordered
 
 
+@pytest.mark.parametrize(
+    ("name", "scenario", "months"),
+    [
+        ("eu-2030", "embargoes_of_18_months", "18 months"),
+        ("japan-2010", "embargoes_of_18_months", "18 months"),
+        ("japan-2010", "embargoes_of_6_months", "6 months"),
+    ],
+)
+def test_shocks_of_another_length_are_not_called_by_the_old_one(name: str, scenario: str, months: str) -> None:
+    assert months in (so.under(so.load(INSTANCES / f"{name}.yaml"), scenario).shocks["embargo"].name or "")
+
+
 def test_us_2027_is_us_magnets_with_futures() -> None:
     old, new = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (US, US_2027))
     for section in ("horizon", "commodities", "processes", "demands", "options", "shocks", "policy"):

@@ -86,7 +86,7 @@ def test_the_worst_keep_their_flows_and_the_others_are_lines(failing: Case) -> N
 
 
 def test_a_line_by_hand(failing: Case) -> None:
-    # s30: 15 t of civil demand go short, 0.85 is served; 105 t at 10 and 15 t at 1000 in 2027, and a calm 2028, 1200.
+    # s30: 15 t of civil demand go short, 0.85 is served; 105 t at 10 and 15 t at 1000 in 2027; 1200 in 2028.
     _, result, _ = failing
     line = result.shocks[30]
     assert line.flows is None

@@ -209,7 +209,7 @@ shocks: {s: {start: 2026, months: 12, cuts: [%s]}}
         ("{process: fab, region: home, stage: magnet, commodity: magnet, severity: 1}", {"fab"}),
     ],
 )
-def test_a_cut_strikes_what_matches_all_its_fields_and_any_of_its_lists(cell: Cell, cut: str, struck: set[str]) -> None:
+def test_a_cut_reduces_what_matches_all_its_fields_and_any_of_its_lists(cell: Cell, cut: str, struck: set[str]) -> None:
     instance = cell(years(2026), CHAIN % cut)
     path = instance.path(instance.events[0])
     assert {name for name in instance.activities if path.severity_at(name, 0) > 0} == struck

@@ -119,14 +119,14 @@ def test_waterfalls_end_at_the_total_and_at_the_price_of_survival(data: dict[str
 def test_dependence_has_every_year(data: dict[str, Any]) -> None:
     shares = data["points"][0]["shares"]["magnet"]
     assert [share["year"] for share in shares] == [2026, 2027, 2028, 2029, 2030]
-    # The rival's magnets cost 60k, those of the plant 75k: in peace all are the rival's.
+    # The rival's magnets cost 60k, those of the plant 75k: in the baseline all are the rival's.
     assert all(share["regions"] == {"rival": 1} and share["hhi"] == 1 for share in shares)
 
 
 def test_chains_start_at_the_maker_and_end_at_the_segment(data: dict[str, Any]) -> None:
-    atlas, (peace, end) = data["atlas"], data["points"][0]["chains"]["baseline"]
-    assert (peace["first"], end["first"]) == ("2026", "2030")
-    ((source, target, commodity, tonnes, share),) = peace["passages"]
+    atlas, (start, end) = data["atlas"], data["points"][0]["chains"]["baseline"]
+    assert (start["first"], end["first"]) == ("2026", "2030")
+    ((source, target, commodity, tonnes, share),) = start["passages"]
     assert atlas["places"][source]["title"] == "magnets, rival"
     assert atlas["places"][target]["title"] == "motors"
     assert (atlas["commodities"][commodity], tonnes, share) == ("magnet", 100, 1)

@@ -307,7 +307,13 @@ def test_options_that_do_not_go_with_requirements_are_refused(option: str, value
     assert done.exit_code == 2
     assert option in done.stderr
     assert not (tmp_path / "page.html").exists()
-    assert run(TINY, "-o", str(tmp_path / "brief.md")).exit_code == 2
+
+
+def test_a_form_that_requirements_do_not_have_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    done = run(TINY, "-o", str(tmp_path / "brief.md"))
+    assert done.exit_code == 2
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert "requirements are written as a page (.html) or a workbook (.xlsx), not as .md: write --output" in said
 
 
 def test_files_without_shocks_or_with_futures_are_refused_before_anything_is_solved(tmp_path: Path) -> None:

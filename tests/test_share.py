@@ -283,7 +283,7 @@ def test_a_range_that_holds_the_core_value_0_proves_nothing() -> None:
     assert one.core_state == "not proven"
 
 
-def test_a_loose_proof_shows_ranges_that_hold_the_exact_payments() -> None:
+def test_a_large_mip_gap_shows_ranges_that_hold_the_exact_payments() -> None:
     exact = {each.member: each for each in so.share_costs(allies(), settings=so.Settings(mip_gap=1e-6)).shares}
     loose = so.share_costs(allies(), settings=so.Settings(mip_gap=0.3))
     for each in loose.shares:

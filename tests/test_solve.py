@@ -56,7 +56,7 @@ def test_price_of_survival_and_doing_nothing() -> None:
 
 
 def test_what_pays_for_itself_without_shocks_is_marked() -> None:
-    # A plant at 1 USD/t saves 9 a year on 2 years, for 5: bought in peace, 100 t/yr. In the shock it serves everything.
+    # A plant at 1 USD/t saves 9 a year on 2 years, for 5: 100 t/yr bought without shocks. In the shock it serves all.
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 1, "capex": 5, "max_size": 100}
     result = solved(options={"plant": plant})
     assert result.calm_builds == ("plant",)
@@ -122,7 +122,7 @@ def test_a_shortfall_of_just_a_millionth_of_demand_is_one_or_none_as_a_whole(qua
     assert (result.survival_gap, result.worst_gap) == (pytest.approx(gap), pytest.approx(gap))
 
 
-def with_dust(size: float, activity: float) -> so.Result:
+def with_values(size: float, activity: float) -> so.Result:
     """No budget at all, and what a solver's tolerance left of a plant of 1000 t/yr at most."""
     plant = {"kind": "refining", "output": {"magnet": 1}, "cost": 10, "capex": 50, "max_size": 1000}
     instance, clock = so.read(market(options={"plant": plant}, policy={"budget": 0})), Clock()
@@ -135,9 +135,9 @@ def with_dust(size: float, activity: float) -> so.Result:
         return conclude(instance, EXACT, clock, Timer(), replace(left, values=values), evaluator)
 
 
-def test_dust_of_a_size_is_neither_bought_nor_paid() -> None:
+def test_a_negligible_size_is_neither_bought_nor_paid() -> None:
     # 1e-12 t/yr are far below a billionth of 1000.
-    result = with_dust(size=1e-12, activity=0.0)
+    result = with_values(size=1e-12, activity=0.0)
     assert (result.outlay, result.plan and result.plan.builds) == (0.0, ())
 
 
@@ -150,9 +150,9 @@ def test_a_largest_size_that_is_meant_as_no_limit_hides_no_purchase() -> None:
     assert is_bought(instance, "recycler", 20)
 
 
-def test_nothing_runs_on_the_dust_of_a_size() -> None:
-    # Of 1000 t/yr 5e-7 are dust; run all year, they would be 5e-7 t more than the capacity of nothing.
-    result = with_dust(size=5e-7, activity=5e-7)
+def test_nothing_runs_on_a_negligible_size() -> None:
+    # Of 1000 t/yr 5e-7 are negligible; run all year, they would be 5e-7 t more than the capacity of nothing.
+    result = with_values(size=5e-7, activity=5e-7)
     assert result.baseline is not None
     assert set(result.baseline["plant", "activity"]) == {0.0}
 
@@ -235,7 +235,7 @@ def test_no_shocks_at_all() -> None:
 def test_a_survival_floor_of_worthless_demand_is_kept_where_it_can_be() -> None:
     free = {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 0}}
     result = solved(demands=free)
-    # In peace nothing is worth serving, so nothing is imported; in the shock 80 t have to be there all the same.
+    # In the baseline nothing is worth serving, so nothing is imported; in the shock 80 t have to be there all the same.
     assert result.survives
     assert result.total_cost == pytest.approx(4000)
 
@@ -299,7 +299,7 @@ def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
 
 
 def test_a_plan_that_fails_has_no_price_of_survival() -> None:
-    # Nothing can be bought: the plan costs what it costs in peace, and fails.
+    # Nothing can be bought: the plan costs what the baseline costs, and fails.
     failing = solved(policy={"budget": 0})
     assert not failing.survives
     said = dict(facts(so.read(failing.data), failing))

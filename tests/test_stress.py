@@ -103,8 +103,8 @@ def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
     assert set(broken.makers) <= {"imports", "plant"}
 
 
-def test_what_mends_by_hand(by_hand: so.Result) -> None:
-    # Every ban lacks 30 t. Slopes suggest 60 t of either, tried as 15, 30 and 60: 30 mend all. In store that is 150,
+def test_reinforcements_by_hand(by_hand: so.Result) -> None:
+    # Every ban lacks 30 t. Slopes suggest 60 t of either, tried as 15, 30 and 60: 30 close all. In store that is 150,
     # as a plant decided in time, in 2026, 300.
     reinforcements = so.stress(by_hand, samples=40, seed=1).reinforcements
     assert reinforcements is not None
@@ -120,7 +120,7 @@ def test_what_mends_by_hand(by_hand: so.Result) -> None:
     assert plant.best.per_survived == pytest.approx(300 / reinforcements.failed)
 
 
-def test_outlay_of_what_mends_is_the_part_of_the_budget() -> None:
+def test_outlay_of_a_reinforcement_is_the_part_of_the_budget() -> None:
     # As above, but each t bought makes all of them 1 % dearer: 10 t are held at 5 * 1.1, 40 t then at 5 * 1.4. Half of
     # the difference, and a third of the plant's 300, is the budget's.
     options = data()["options"]

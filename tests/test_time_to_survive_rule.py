@@ -113,7 +113,7 @@ def test_a_rule_that_cannot_be_kept_is_named() -> None:
     assert result.clash == ("policy.min_time_to_survive[0]: every floor for 1 month without region rival",)
 
 
-def test_a_rule_that_clashes_with_a_budget_is_named_beside_it() -> None:
+def test_a_rule_in_conflict_with_a_budget_is_named_beside_it() -> None:
     instance = with_budget(ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})), 5999)
     assert solved(instance).clash == (
         "the budget of 5,999 USD",
@@ -226,7 +226,7 @@ def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:
     assert so.read(left.to_dict()).policy == left.policy
 
 
-def test_check_names_a_rule_that_cannot_be_kept_and_what_peace_buys_is_not_its() -> None:
+def test_check_names_a_rule_that_cannot_be_kept_and_not_what_pays_without_shocks() -> None:
     assert summarise(ruled(rule(1))).clash[0].startswith("policy.min_time_to_survive[0]")
     kept = summarise(ruled(rule(1, **{"from": 2027})))
     assert (kept.clash, kept.bought_without_shocks) == ((), {})

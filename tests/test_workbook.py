@@ -125,6 +125,27 @@ def test_charts_are_drawn_of_what_is_there(book: Any) -> None:
 def test_sources_are_those_of_the_file(book: Any) -> None:
     said = rows(book["sources"])
     assert {row["About"] for row in said} == {"the file", "options.plant"}
+    assert "In the file" not in said[0]
+
+
+def test_sources_have_the_values_that_the_plan_uses(tmp_path: Path) -> None:
+    comments = (
+        {"place": ["discount_rate"], "value": 0.03, "text": "assumption: 3 %"},
+        {"place": ["processes", "imports", "capacity"], "value": {"2026": "100", "2030": "120"}, "text": "as reported"},
+        {"place": ["demands", "motors", "quantity"], "value": {"2026": 100}, "text": "derived"},
+        {"place": ["policy", "budget"], "value": "20M", "text": "as voted"},
+    )
+    changed = ["discount_rate=0.08", "processes.imports.capacity=90", "demands.motors.quantity={2027: 100}"]
+    instance = so.load(TINY, changed)
+    so.write_workbook(replace(so.solve(instance), comments=comments), tmp_path / "changed.xlsx")
+    said = rows(openpyxl.load_workbook(tmp_path / "changed.xlsx")["sources"])
+    found = {row["About"]: (row["Value"], row["In the file"]) for row in said}
+    assert found == {
+        "discount_rate": (0.08, 0.03),
+        "processes.imports.capacity": (90, "2026: 100, 2030: 120"),
+        "demands.motors.quantity": ("2027: 100", "2026: 100"),
+        "policy.budget": (20e6, None),
+    }
 
 
 def test_where_the_audit_disagrees_it_is_said_first(result: so.Result, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def command(
     _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
-        without[f"--output {output}"] = output.suffix.lower() in BRIEF_FORMS
+        _refuse_form_of_requirements(output)
         _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
         _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     listed = None if budgets is None else budgets.split(",")
@@ -283,13 +283,21 @@ def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped
 # Stockpile requirements
 
 
+def _refuse_form_of_requirements(output: Path) -> None:
+    """Refuse, as usage, a file that requirements are not written as."""
+    if output.suffix.lower() in BRIEF_FORMS:
+        what = f"requirements are written as a page (.html) or a workbook (.xlsx), not as {output.suffix}:"
+        what += f" write --output {output.with_suffix('.html')}, or {output.with_suffix(BOOK_FORM)}."
+        raise typer.BadParameter(what, param_hint="--output")
+
+
 def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
     """Refuse, before anything is solved, options that do not go with requirements, and what has none.
 
     Raises:
         InstanceError: no shocks, no demand, or several futures.
     """
-    _refuse(left_out, "stockpile requirements, a page (.html) or a workbook (.xlsx), do not have it: leave it out.")
+    _refuse(left_out, "stockpile requirements do not have it: leave it out.")
     if changes.future is None and inputs.is_futures_plan(source):
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")

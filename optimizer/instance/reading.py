@@ -76,6 +76,7 @@ PASSES: tuple[Check, ...] = (
     decisions.ties_are_between_lumpy_options,
     decisions.shocks_are_inside_the_horizon,
     decisions.shock_names_are_distinct,
+    decisions.names_of_shocks_say_their_length,
     decisions.probabilities_add_up,
     decisions.outcomes_exclude_each_other,
     decisions.cuts_match,

@@ -24,6 +24,7 @@ from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
+from optimizer.report.provenance import head, in_words, statements
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.render import OPTIONAL_FILES, value_text
 from optimizer.report.tables.requirements import requirements_said
@@ -280,15 +281,28 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
 
 
 def _sources(result: Result) -> OutputSheet:
-    rows = []
-    for comment in result.comments:
-        value = comment["value"]
-        is_shown = value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool))
-        place = ".".join(map(str, comment["place"])) or "the file"
-        rows.append((place, value if is_shown else str(value), comment["text"]))
-    columns = (FrameColumn("about"), FrameColumn("value"), FrameColumn("text", "What the file says"))
-    note = f"The comments of the instance file: sources and assumptions. Money in {result.currency}."
-    return OutputSheet(Frame.of_rows("sources", "Where the numbers come from", columns, rows, note), is_list=True)
+    """What the file says about its values, with those that the plan uses."""
+    rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
+    rows += [
+        (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
+        for said in statements(result)
+    ]
+    columns = (
+        FrameColumn("about"),
+        FrameColumn("value"),
+        FrameColumn("before", "In the file"),
+        FrameColumn("text", "What the file says"),
+    )
+    note = "The comments, sources and notes of the instance file. Value: the one that the plan uses; in the file: what "
+    note += f"stands there, where the run changed it. Money in {result.currency}."
+    frame = Frame.of_rows("sources", "Where the numbers come from", columns, rows, note).without_empty("before")
+    return OutputSheet(frame, is_list=True)
+
+
+def _cell_value(value: Any) -> Any:
+    """A number or a text as it is; of all else the words."""
+    is_cell = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
+    return value if is_cell else in_words(value)
 
 
 def _run(result: Result | FuturesResult) -> OutputSheet:

@@ -32,6 +32,8 @@ from optimizer.units import parse_amount, short, si, si_down
 
 SOURCE_FIELDS = ("source", "note")
 
+NumberPlace = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,18 +54,40 @@ def head(result: Result) -> str:
     return "\n\n".join(str(each["text"]) for each in result.comments if not each["place"])
 
 
-def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
-    """All comments, sources and notes about values, in the order of the file; comments first."""
+@dataclass(frozen=True)
+class Statement:
+    """What the file says about a value, and the value that the plan uses, as data."""
+
+    place: NumberPlace
+    text: str
+    origin: str  # ``comment``, ``source`` or ``note``
+    value: Any = None  # what the plan's instance has there; None where the words are about a whole object
+    before: Any = None  # what the file had there, where the run changed it; None where it did not
+
+
+def statements(result: Result) -> tuple[Statement, ...]:
+    """All comments, sources and notes about values, by section in the order of the file; comments first."""
     said = [
-        _source(instance, result.data, each["place"], str(each["text"]), "comment", each.get("value"))
+        _statement(result.data, tuple(map(str, each["place"])), str(each["text"]), each.get("value"))
         for each in result.comments
         if each["place"]
     ]
-    said += [
-        _source(instance, result.data, place, text, origin, None) for place, origin, text in _fields(result.data, ())
-    ]
-    order = {section: i for i, section in enumerate(dict.fromkeys(each.section for each in said))}
-    return tuple(sorted(said, key=lambda each: order[each.section]))
+    said += [Statement(place, text, origin) for place, origin, text in _fields(result.data, ())]
+    order = {section: i for i, section in enumerate(dict.fromkeys(each.place[0] for each in said))}
+    return tuple(sorted(said, key=lambda each: order[each.place[0]]))
+
+
+def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: Any) -> Statement:
+    now = _at(data, place)
+    if value is None or now is None:
+        return Statement(place, text, "comment", value)
+    # As the file writes it, unless the run changed it.
+    return Statement(place, text, "comment", now, None if _alike(now, value) else value)
+
+
+def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
+    """The same for reading: by owner and field, values in words."""
+    return tuple(_source(instance, result.data, each) for each in statements(result))
 
 
 def _fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
@@ -75,24 +99,19 @@ def _fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _fields(value, (*place, str(key)))
 
 
-def _source(
-    instance: Instance, data: Mapping[str, Any], place: Sequence[Any], text: str, origin: str, value: Any
-) -> Source:
-    names = [str(part) for part in place]
+def _source(instance: Instance, data: Mapping[str, Any], said: Statement) -> Source:
+    names = said.place
     is_object = len(names) > 1 and isinstance(data.get(names[0]), Mapping) and names[0] not in ("horizon", "policy")
     owner = display_name(instance, names[1]) if is_object else ""
-    now = _at(data, names)
-    shown = now if value is not None and now is not None else value
-    changed = value is not None and now is not None and not _alike(now, value)
     return Source(
         section=names[0],
         owner=owner,
         field=".".join(names[2:] if is_object else names[1:]),
-        value="" if shown is None else in_words(shown),
-        text=text,
-        origin=origin,
-        assumed=is_assumption(text),
-        before=in_words(value) if changed else "",
+        value="" if said.value is None else in_words(said.value),
+        text=said.text,
+        origin=said.origin,
+        assumed=is_assumption(said.text),
+        before="" if said.before is None else in_words(said.before),
     )
 
 
@@ -107,11 +126,21 @@ def _at(data: Any, place: Sequence[str]) -> Any:
 
 def _alike(one: Any, other: Any) -> bool:
     """Whether two values mean the same, however they are written; values that cannot be compared pass."""
+    if _is_series(one) and _is_series(other):
+        known = {str(key): value for key, value in other.items()}
+        return {*map(str, one)} == {*known} and all(_alike(value, known[str(key)]) for key, value in one.items())
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         pairs = {str(key): value for key, value in other.items()}
         return all(_alike(value, pairs[str(key)]) for key, value in one.items() if str(key) in pairs)
+    if any(_is_series(one) and _number(two) is not None for one, two in ((one, other), (other, one))):
+        return False
     numbers = [_number(one), _number(other)]
     return None in numbers or math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=ROUNDING)
+
+
+def _is_series(value: Any) -> bool:
+    """Whether a value is given by year."""
+    return isinstance(value, Mapping) and bool(value) and all(str(key)[:4].isdigit() for key in value)
 
 
 def _number(value: Any) -> float | None:
@@ -213,8 +242,6 @@ NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
 _CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|https?://")
-
-NumberPlace = tuple[str, ...]
 
 
 def is_assumption(text: str) -> bool:

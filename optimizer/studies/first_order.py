@@ -146,6 +146,11 @@ def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[
     return (o for o, each in instance.activities.items() if scrap & set(each.input))
 
 
+def split_by_dates(numbers: Sequence[UncertainNumber]) -> tuple[list[UncertainNumber], list[UncertainNumber]]:
+    """The numbers with a lead time, of which dual values say nothing, and the others."""
+    return [each for each in numbers if each.has_lead_time], [each for each in numbers if not each.has_lead_time]
+
+
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
     """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
 

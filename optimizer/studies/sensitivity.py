@@ -41,7 +41,7 @@ from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
-from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective
+from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, split_by_dates
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
@@ -317,11 +317,11 @@ class _SensitivitySearch:
         """
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
-        dated = [each for each in self.numbers if each.has_lead_time and most]
-        others = {each.name: each for each in self.numbers if each not in dated}
-        effects = self._first_order_effects(list(others.values()))
+        dated, others = split_by_dates(self.numbers) if most else ([], self.numbers)
+        effects = self._first_order_effects(others)
         kept = most_effective(effects, most, negligible_gap(self.instance))
-        self.numbers = [*dated, *(others[name] for name in kept)]
+        by_name = {each.name: each for each in others}
+        self.numbers = [*dated, *(by_name[name] for name in kept)]
         return tuple(each for each in effects if each.name not in kept)
 
     def _first_order_effects(self, numbers: Sequence[UncertainNumber]) -> list[FirstOrderEffect]:

@@ -182,7 +182,7 @@ def test_click_and_keys_open_the_path_behind_a_cell(opened: Open, file: Path) ->
     assert made.complaints == []
 
 
-def test_chain_shows_peace_and_shocks_at_both_ends(opened: Open, file: Path) -> None:
+def test_chain_shows_baseline_and_shocks_at_both_ends(opened: Open, file: Path) -> None:
     page = opened(file).page
     drawn(page)
     assert "100 % are served" in page.inner_text("#chain-note")

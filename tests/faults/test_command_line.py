@@ -66,7 +66,7 @@ def test_scenarios_stack_in_the_order_given() -> None:
     ("first", "second", "cost"),
     [("high", "low", 24e6), ("low", "high", None)],
 )
-def test_the_later_of_two_scenarios_that_clash_holds_and_the_clash_is_named(
+def test_the_later_of_two_scenarios_that_conflict_holds_and_the_conflict_is_named(
     first: str, second: str, cost: float | None, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.json"
@@ -89,7 +89,7 @@ def test_the_later_of_two_scenarios_that_clash_holds_and_the_clash_is_named(
     assert saved["data"]["options"]["plant"]["capex"] == 150e3
 
 
-def test_commas_stack_scenarios_as_well_and_agreeing_ones_are_no_clash() -> None:
+def test_commas_stack_scenarios_as_well_and_agreeing_ones_are_no_conflict() -> None:
     comma = told("solve", BESIEGED, "--scenario", "low,rich")
     assert [note for note in comma["notes"] if note.startswith("Scenario")] == [
         "Scenario low: demands.motors.quantity=80, options.plant.capex=150k.",
@@ -142,7 +142,7 @@ def test_whatever_replaces_what_was_given_is_named(words: tuple[str, ...], said:
     assert warning.startswith(said)
 
 
-def test_what_does_not_clash_is_not_warned_of() -> None:
+def test_scenarios_without_a_conflict_give_no_warning() -> None:
     words = ("--set", "demands.motors.survival.2027=0.2", "--set", "demands.motors.survival.2029=0.5")
     assert warnings(run("check", BESIEGED, *words, "--scenario", "low", "--scenario", "rich")) == []
 

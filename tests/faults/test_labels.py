@@ -146,7 +146,7 @@ def test_regions_without_names_are_printed_in_words(cell: Any) -> None:
     assert so.read(instance.to_dict()).regions == instance.regions
 
 
-def test_cuts_are_told_by_the_names_of_what_they_strike() -> None:
+def test_cuts_are_named_by_what_they_reduce() -> None:
     struck = so.load(TINY, ["shocks.embargo.cuts=[{process: imports, severity: 0.5}]"])
     data = book(struck, single_point(struck, so.solve(struck)), is_quick=True).to_dict()
     assert data["strikes"][0]["cuts"] == ["process imports from the rival by 50 %"]

@@ -109,7 +109,7 @@ def test_a_scenario_that_is_none_is_refused_with_the_cure(
         so.stress(result, samples=5, scenario=scenario)
 
 
-def test_a_clash_is_a_python_warning_and_a_note(instance: so.Instance) -> None:
+def test_a_conflict_is_a_python_warning_and_a_note(instance: so.Instance) -> None:
     with pytest.warns(OptimizerWarning, match=r"^scenario low: demands.motors.quantity: .* is replaced by 80") as told:
         found = so.solve(instance, scenario=["high", "low"])
     assert Path(told[0].filename) == Path(__file__)

@@ -1,4 +1,4 @@
-"""What fails is headed by the worst shock: one of them strikes at a time, so their sum comes second."""
+"""What fails is headed by the worst shock: one of them occurs at a time, so their sum comes second."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -17,7 +17,7 @@ FRIEND = "kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 
 
 @pytest.mark.parametrize("lead_time", [7, 8.5, 9])
 def test_lead_time_is_rounded_up_to_whole_quarters(cell: Cell, solve: Solve, lead_time: float) -> None:
-    # Seven to nine months are three quarters: bought in 2026Q1, working in 2026Q4, when the embargo strikes.
+    # Seven to nine months are three quarters: bought in 2026Q1, working in 2026Q4, when the embargo begins.
     # Floor 0.6 of 25 t = 15 t in the quarter = 60 t/yr at 30 = 1800; baseline 8 quarters * 25 * 10 = 2000. Total 3800.
     result = solve(
         cell(
@@ -143,7 +143,7 @@ def test_support_is_paid_in_the_baseline_only_and_the_budget_sees_all_of_it(cell
     assert result.outlay == pytest.approx(500)
 
 
-def test_a_shock_may_strike_the_friend_and_make_it_dearer(cell: Cell, solve: Solve) -> None:
+def test_a_shock_may_cut_the_friend_and_make_it_dearer(cell: Cell, solve: Solve) -> None:
     # The shock takes a quarter of the friend, too: 60/0.75 = 80 t/yr at 20 = 1600. Running it costs 40*1.5 in the
     # shock. Q = 60*60 + 40*1000 = 43600, B_W = 1000: 0.1 * 42600 = 4260. Baseline 2000. More size serves t at 60 that
     # would cost 1000: a t/yr of size gives 0.75 t, worth 0.1*0.75*940 = 70.5 > 20, so the friend goes to its maximum,

@@ -209,7 +209,7 @@ def test_every_command_is_here() -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_command(name: str, plan: str, tmp_path: Path) -> None:
     words = [word.format(plan=plan, folder=tmp_path) for word in EVERY[name]]
-    # Sampled shocks also strike before the contracts work.
+    # Sampled shocks also begin before the contracts work.
     done = run(*words, code=4 if name == "stress" else 0)
     assert done.stdout or any(tmp_path.iterdir())
     if name in ("solve", "compare", "alternatives", "show"):

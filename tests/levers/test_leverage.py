@@ -1,4 +1,4 @@
-"""Leverage: a deliberate cut bites less. The rival sells at most 100 t/yr at 10 USD/t; floor 0.4."""
+"""Leverage: it reduces deliberate cuts. The rival sells at most 100 t/yr at 10 USD/t; floor 0.4."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from tests.conftest import Cell, Printed, Solve
 
 
 class Standby(Producing):
-    """size t/yr: x = 0 in peace and in the first period of a shock, then x ≤ C·Δ·(1 − σ), at a surcharge per t."""
+    """size t/yr: x = 0 in the baseline and in a shock's first period, then x ≤ C·Δ·(1 − σ), at a surcharge per t."""
 
     kind: Literal["standby"]
     surcharge: float = 0.0
@@ -161,7 +161,7 @@ shocks:
 
 def test_cell_by_hand(cell: Cell, solve: Solve) -> None:
     # The floor of 2028 asks for 50 t. Decided in 2027, the plant stands in 2028, the second year of the embargo:
-    # capex 50·10, fixed opex 50·1 for one year; peace costs 3 years · 100 t · 1.
+    # capex 50·10, fixed opex 50·1 for one year; the baseline costs 3 years · 100 t · 1.
     option = (
         "{kind: standby, stage: magnet, output: {magnet: 1}, capex: 10, fixed_opex: 1, max_size: 90, lead_time: 12}"
     )
@@ -185,14 +185,14 @@ def test_a_cost_that_the_plan_decides_is_no_cost_of_a_shock(cell: Cell, solve: S
 
 def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> None:
     # 50 t less are needed from 2028 on: decided in 2028 at no lead time, the fee of 2 is paid once, capex 10 each;
-    # peace costs 100 + 100 + 50 t of imports.
+    # the baseline costs 100 + 100 + 50 t of imports.
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
     assert result.total_cost == pytest.approx(500 + 100 + 250)
     assert result.outlay == pytest.approx(600)
     assert result.audit["ok"]
     # In the shock alone: 50 t of imports come round the cut in 2028, at capex 10. The shock costs 50·1, and 100 + 50 t
-    # short at 1000; peace three times 100.
+    # short at 1000; the baseline three times 100.
     result = solve(cell(BASE, "options:\n  pier: {kind: wharf, capex: 10, max_size: 90, earliest: 2028}"))
     assert result.total_cost == pytest.approx(500 + 300)
     assert result.shocks[0].cost == pytest.approx(50 + 150_000)
@@ -222,8 +222,8 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
     instance = cell(BASE, f"options:\n  cold: {option}")
     result = solve(instance)
     assert result.baseline is not None
-    peace = replace(result.baseline, rows={**result.baseline.rows, ("cold", "activity"): (0.0, 0.0, 5.0)})
-    report = so.verify(instance, replace(result, baseline=peace))
+    idle = replace(result.baseline, rows={**result.baseline.rows, ("cold", "activity"): (0.0, 0.0, 5.0)})
+    report = so.verify(instance, replace(result, baseline=idle))
     assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
 
 

@@ -56,8 +56,8 @@ def test_cheap_recycling_pays_for_itself_without_shocks(cell: Cell, solve: Solve
     assert result.total_cost == pytest.approx(1904)
 
 
-def test_recycler_stands_at_home_and_can_be_struck_there(cell: Cell, solve: Solve) -> None:
-    # A strike at home takes half of it: 64 t/yr give the 8 t that the scrap allows, for 1280 or 80 per t of reserve
+def test_recycler_stands_at_home_and_can_be_cut_there(cell: Cell, solve: Solve) -> None:
+    # A cut at home takes half of it: 64 t/yr give the 8 t that the scrap allows, for 1280 or 80 per t of reserve
     # saved. Above 50, so the reserve does it all: 2 * 10 t at 50 = 1000. Baseline 2000. Total 3000. (Unharmed it would
     # be 2840.)
     result = solve(

@@ -1,4 +1,4 @@
-"""Stockpile: bought in calm years, held, released only inside shocks. Imports of 100 t/yr cost 10 USD/t."""
+"""Stockpile: bought and held in the baseline, released only inside shocks. Imports of 100 t/yr cost 10 USD/t."""
 
 import pytest
 

@@ -65,10 +65,10 @@ def test_input_of_a_substitute_can_run_out(cell: Cell, solve: Solve) -> None:
     assert result.shocks[0].flows["ceramics", "activity"] == (pytest.approx(60),)
 
 
-def test_a_cut_never_strikes_a_substitute_but_may_make_it_dearer(cell: Cell, solve: Solve) -> None:
+def test_a_shock_never_cuts_a_substitute_but_may_make_it_dearer(cell: Cell, solve: Solve) -> None:
     # Everything is cut, yet 50 t are substituted, size 50 at 10 = 500. With probability 0.2 the shock costs 50*(8*3) to
     # substitute and 50*1000 in shortage: more size is worth 0.2*(1000 - 24) = 195 a t, so size 80 (max): 800; Q = 80*24
-    # + 20*1000 = 21920. It is cheaper than imports in peace (8 against 10): both years 80*8 + 20*10 = 840. Total 800 +
+    # + 20*1000 = 21920. Without it substitution is cheaper, 8 against 10: both years 80*8 + 20*10 = 840. Total 800 +
     # 840 + 840 + 0.2*(21920 - 840) = 6696.
     result = solve(
         cell(

@@ -39,7 +39,7 @@ def struck(process: str, price: float) -> dict[str, Any]:
 
 
 def market(attack_budget: float, works: float | None = None, **more: Any) -> dict[str, Any]:
-    """Two suppliers of 100 t of magnets a year, 60 of which are to be had whatever is struck."""
+    """Two suppliers of 100 t of magnets a year, 60 of which are to be had in every attack."""
     targets = {"east": struck("east", 2), "west": struck("west", 3)}
     return {
         "horizon": {"start": 2026, "end": 2027, "step": "year"},
@@ -70,21 +70,21 @@ def market(attack_budget: float, works: float | None = None, **more: Any) -> dic
     [
         # It can afford nothing.
         (1, None, 0, {}),
-        # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, for 3, leaves 60: no harm.
+        # East for 2 leaves 40 t of the 60: 20 t/yr of works at 30. West, for 3, leaves 60: no damage.
         (3, None, 600, {"works": 20}),
         # Both for 5: 60 t/yr at 30.
         (5, None, 1800, {"works": 60}),
-        # The works are a target for 1: beside east it strikes them, so that only what is in store counts: 20 t at 50.
+        # The works are a target for 1: beside east it attacks them, so that only what is in store counts: 20 t at 50.
         (3, 1, 1000, {"reserve": 20}),
-        # For 2 it can have east or the works, not both (4): 20 t/yr of works serve where east is struck, and where the
-        # works are, nobody needs them.
+        # For 2 it can have east or the works, not both (4): 20 t/yr of works serve where east is attacked, and where
+        # the works are, nobody needs them.
         (3, 2, 600, {"works": 20}),
         # East and west, or either and the works, for 5: both gone leave 60 t to the works (1800), east and works 20 t
         # to the reserve. In store 20 t, then 40 t/yr of works for both gone: 1000 + 1200. Or all 60 t in store: 3000.
         (5, 2, 2200, {"reserve": 20, "works": 40}),
     ],
 )
-def test_the_defender_looks_ahead_to_what_is_struck(
+def test_the_defender_looks_ahead_to_the_attack(
     attack_budget: float, works: float | None, cost: float, plan: dict[str, float]
 ) -> None:
     instance = so.read(market(attack_budget, works))
@@ -97,7 +97,7 @@ def test_the_defender_looks_ahead_to_what_is_struck(
 
 
 def test_the_listed_shocks_are_survived_as_well() -> None:
-    # Alone the shock asks for 60 - 0.5*100 = 10 t, and east being struck for 20.
+    # Alone the shock asks for 60 - 0.5*100 = 10 t, and the attack on east for 20.
     shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}
     instance = so.read(market(3, shocks={"storm": shock}))
     assert robust(instance).solved.cost == pytest.approx(600)
@@ -107,7 +107,7 @@ def test_the_listed_shocks_are_survived_as_well() -> None:
 
 
 def test_the_audit_knows_the_attacks_that_shaped_a_plan() -> None:
-    # East is struck: works of 20 t/yr at 30. They are audited in that attack, which is no shock of the file.
+    # East is attacked: works of 20 t/yr at 30. They are audited in that attack, which is no shock of the file.
     instance = so.read(market(3))
     result = so.solve(instance, settings=EXACT, adversary=True)
     assert [outcome.name for outcome in result.shocks] == ["attack{east}@2027"]
@@ -163,7 +163,7 @@ def test_gaps_of_several_starts_are_added() -> None:
 
 
 def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
-    # Only x can be stored. Struck y leaves 50 t at 2000, whatever is done; x may leave as much: 0 stored, not 50.
+    # Only x can be stored. An attack on y leaves 50 t at 2000, whatever is done; x may leave as much: 0 stored, not 50.
     data = RIVALS | {"options": {"x_store": {"kind": "stockpile", "commodity": "x", "price": 10}}}
     found = robust(so.read(data))
     assert found.solved.gap == pytest.approx(100_000)

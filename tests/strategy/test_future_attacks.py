@@ -45,7 +45,7 @@ def sizes(result: FuturesResult) -> dict[tuple[str, tuple[str, ...]], float]:
     return {(each.option, each.futures): round(each.size, 4) for each in result.decisions}
 
 
-# A rich adversary strikes east and west in 2028, and 60 t are needed; a poor one east, and 20 t. Works cost
+# A rich adversary attacks east and west in 2028, and 60 t are needed; a poor one east, and 20 t. Works cost
 # 30 a t in 2026, before anyone knows; reserves 50 a t in 2027.
 BOTH = ("rich", "poor")
 

@@ -62,7 +62,7 @@ def test_each_programme_starts_warm_whatever_ran_before_in_this_process(monkeypa
 
 
 @pytest.mark.parametrize(("size", "gap_limit"), [(50 - 5e-7, np.nan), (40 - 5e-7, 100.0)])
-def test_what_is_missed_by_a_hair_is_valued_as_kept(size: float, gap_limit: float) -> None:
+def test_a_floor_missed_within_tolerance_is_valued_as_kept(size: float, gap_limit: float) -> None:
     # Half of 100 t has to be served; going short costs 10, a tonne from the plant 40. Of 50 t a hundred-millionth is
     # missing: it still is 50 · 40 + 50 · 10, not the 100 · 10 of leaving the floor alone. So with the 10 t that a
     # gap limit of 100 lets go: 40 · 40 + 60 · 10.
@@ -134,7 +134,7 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
     for strategy in ("extensive-form", "constraint-generation", "benders"):
         result = so.solve(instance, settings=Settings(mip_gap=0.0, strategy=strategy))  # type: ignore[arg-type]
         assert (result.status, result.survival_gap) == ("gap" if fails else "survives", 0)
-        # In peace nobody serves the toys either: 100 t at 10.
+        # In the baseline nobody serves the toys either: 100 t at 10.
         assert result.total_cost == pytest.approx(0.5 * 1000 + 0.5 * cost)
         assert result.nothing is not None
         assert result.nothing.shocks_failed == int(fails)

@@ -125,7 +125,7 @@ def test_an_excused_floor_gives_way_by_what_is_missing_without_any_plan() -> Non
 
 
 def harbours(count: int, survive: float, seed: int) -> dict[str, Any]:
-    """Two of them, struck by themselves: few samples dominate others. Stocks at 10 and 14 USD/t, or a plant."""
+    """Two of them, cut independently: few samples dominate others. Stocks at 10 and 14 USD/t, or a plant."""
     data = harbour(seed=seed, survive=survive, count=count)
     data["commodities"]["n"] = {}
     data["processes"]["ships"] = {"region": "isle", "output": {"n": 1}, "capacity": 80}

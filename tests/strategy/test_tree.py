@@ -1,4 +1,4 @@
-"""Branch and bound that learns from search to search: the optima of HiGHS's integers, whatever was learned before."""
+"""Branch and bound that reuses pseudo-costs: the optima of HiGHS's integers, whatever earlier searches left."""
 
 import math
 from types import SimpleNamespace

@@ -1,6 +1,7 @@
 """Checks of shocks and decisions: what may happen, what may and has to be bought, what the policy asks for."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
@@ -153,6 +154,20 @@ def _names_of_ensemble(
     sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
     if sample is not None:
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
+
+
+_LENGTH_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)[ -]months?\b", re.IGNORECASE)
+
+
+def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
+    """A name that holds a number of months, or several, has the length of the shock among them, or in their sum."""
+    for s, spec in unchecked.instance.shocks.items():
+        said = [float(number) for number in _LENGTH_IN_NAME.findall(spec.name or "")]
+        lengths = spec.durations.values
+        if said and lengths and not {*said, math.fsum(said)} & {*lengths}:
+            written = " or ".join(f"{number:g}" for number in lengths)
+            what = f'lasts {written} months, but its name is "{spec.name}"'
+            yield ("shocks", s, "months"), what, f"Change shocks.{s}.name as well.", "warning"
 
 
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
