@@ -55,6 +55,10 @@ class FrameColumn:
     # Its value for what a row is made of; the attribute of the column's name where it is left out.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without `of`, which rows are made by and which cannot be sent to another process."""
+        return {**vars(self), "of": None}
+
     def value_of(self, item: Any) -> Any:
         """The value in the row that is made of this."""
         return getattr(item, self.name) if self.of is None else self.of(item)
