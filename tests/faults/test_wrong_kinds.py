@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.errors import OptimizerError, PlanFileError
+from optimizer.errors import GivenPlanError, OptimizerError, PlanFileError
 from optimizer.instance.edits import choose_future, resample
 from optimizer.studies.time_to_survive import every_chokepoint
 
@@ -315,5 +315,5 @@ def test_a_blank_cell_of_pandas_and_keys_that_are_one_are_findings() -> None:
         ("shocks.embargo.cuts.0.process.1", "is NaN, which is no value"),
         ("demands.motors.quantity.2026", "is given twice, as text and as something else"),
     } <= said
-    with pytest.raises(so.PlanFileError, match="is given twice"):
+    with pytest.raises(GivenPlanError, match="is given twice"):
         so.evaluate(so.load("instances/tiny.yaml"), {"builds": {"plant": {2026: 10, "2026": 20}}})
