@@ -10,7 +10,7 @@ conflict case    shortfall and amount to hold of one shock alone, of longer, sho
                      under each scenario of the file
 
 Probabilities do not count: floors are kept in every shock, whatever its probability. Samples of an ensemble that may
-fail are no shortfall. Every plan is audited.
+fail are no shortfall, except in cases with other windows, where all count. Every plan is audited.
 
 Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requirements count the same way.
 """
