@@ -160,15 +160,19 @@ def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
         if row.tag != ROW_TAG:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
-        for cell in row:
-            # Longer than any number may be: read as text, so that an error is reported at its cell.
-            if cell.get("t", "n") == "n" and len(cell.findtext(VALUE_TAG, "")) > NUMBER_LENGTH:
-                cell.set("t", "str")
+        _take_for_text(row, VALUE_TAG)
         for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
             if not (1 <= cell["row"] <= _ROWS and 1 <= cell["column"] <= _COLUMNS):
                 raise PackageError(f"sheet {sheet.title}: a cell in row {cell['row']:,} is outside of every sheet")
             yield Stored(cell["row"], cell["column"], cell["value"], cell["data_type"], is_formula)
         row.clear()
+
+
+def _take_for_text(row: Any, value_tag: str) -> None:
+    """Read as text what is longer than any number may be, so that an error is reported at its cell."""
+    for cell in row:
+        if cell.get("t", "n") == "n" and len(cell.findtext(value_tag, "")) > NUMBER_LENGTH:
+            cell.set("t", "str")
 
 
 def reference(title: str, row: int, column: int) -> str:
