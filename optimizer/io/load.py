@@ -130,6 +130,11 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     )
 
 
+def changes_of(path: str | FilePath) -> tuple[str, ...]:
+    """What a saved plan says of changes to its file; empty where the file is none."""
+    return tuple(_peek(path).get("changes", ())) if is_plan_file(path) else ()
+
+
 def is_workbook(path: str | FilePath) -> bool:
     """Whether a file is a workbook, by its name."""
     return FilePath(path).suffix.lower() == WORKBOOK

@@ -111,6 +111,13 @@ def list_names(names: Sequence[str], most: int = 4) -> str:
     return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
+def changed_words(changes: Sequence[str], most: int | None = None) -> str:
+    """What a run changed in its file, as a sentence; empty where that is nothing, and of many as many as said."""
+    count = len(changes) if most is None else min(most, len(changes))
+    more = f"; and {len(changes) - count} more" if len(changes) > count else ""
+    return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
+
+
 def shortened(text: str, most: int) -> str:
     """A text of at most so many characters; what is cut off ends in an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

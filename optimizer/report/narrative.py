@@ -161,10 +161,12 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 
 def money_terms(instance: Instance) -> str:
     """What costs are values of: date, currency and discount rate."""
-    rate = short(100 * instance.discount_rate, 3)
-    return (
-        f"present value at the start of {instance.horizon.start}, in {instance.currency}, discounted at {rate} % a year"
-    )
+    return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
+
+
+def discounting(instance: Instance) -> str:
+    """At what rate a present value is discounted."""
+    return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
 
 
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -382,7 +384,7 @@ def sentence(instance: Instance, result: Result) -> str:
             beyond = "; it costs no more than the cheapest plan if no shock ever came"
         else:
             beyond = f"; with operation it costs {si(price, result.money)} more than the cheapest plan "
-            beyond += f"if no shock ever came (present value, {result.currency})"
+            beyond += f"if no shock ever came (present value, {discounting(instance)}, {result.currency})"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -185,6 +185,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Settings", ", ".join(f"{_SETTINGS.get(name, name)} {_setting(value)}" for name, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
+    said += [("Changed", change) for change in result.changes]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
 
