@@ -97,6 +97,8 @@ FULLY_USED = 1.0 - 1e-4
 NEGLIGIBLE_PASSAGE = 1e-4
 # Share per year: a stock that is used up more slowly than this lasts for ever.
 ENDLESS_RATE = 1e-6
+# Share: times for which floors hold, one of which is shorter by less than this, are the same.
+SAME_TIME = 1e-5
 
 # The audit. A row may be off by this share of its own largest term, or by `AUDIT_ABSOLUTE` of what its commodity is
 # needed for, or by `AUDIT_ROUNDING` of the largest demand of a period, whichever is largest (`Scales`). A row of

@@ -251,3 +251,28 @@ def test_json_says_null_for_ever() -> None:
     assert by_name["plant"]["before"]["2026"] == {"months": None, "segment": None}
     assert by_name["plant"]["after"] is None
     assert by_name["imports"]["cuts"] == ["process imports"]
+
+
+def test_where_floors_fail_without_any_cut_only_what_ends_them_sooner_is_listed() -> None:
+    # 80 t a year are needed and 70 made: 20 t of stock last for 24 months. Without the rival's 60 t, for 20/70 years;
+    # without the plant's 10 t, for 20/20 years. Ferrite serves no floor.
+    processes = {
+        "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 60},
+        "plant": {"region": "home", "output": {"magnet": 1}, "capacity": 10},
+        "kiln": {"region": "home", "output": {"ferrite": 1}, "capacity": 5},
+    }
+    store = {"kind": "stockpile", "commodity": "magnet", "price": 5, "initial": 20}
+    found = time_to_survive(world(processes=processes, options={"store": store}))
+    months = {each.name: each.before[0].months for each in found.exposures}
+    assert months == pytest.approx({"imports": 240 / 70, "plant": 12, "kiln": 24})
+    assert found.uncut.before[0].months == pytest.approx(24)
+    assert [each.name for each in found.ending] == ["imports", "plant"]
+    assert found.frames.frame("months")["chokepoint"][:2] == ["nothing is cut"] * 2
+    assert found.to_dict()["uncut"]["before"]["2026"] == {"months": pytest.approx(24), "segment": "all"}
+
+
+def test_a_cut_that_ends_nothing_is_no_row_beside_floors_that_fail_uncut() -> None:
+    found = time_to_survive(world())
+    assert found.uncut.is_endless
+    assert found.failing_uncut == ()
+    assert [each.name for each in found.ending] == [each.name for each in found.exposures if not each.is_endless]

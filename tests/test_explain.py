@@ -330,6 +330,22 @@ policy: {budget: 600}
     assert (deadline.option, deadline.as_planned, deadline.can_be_left_out) == ("friend", "2028", True)
 
 
+def test_a_purchase_may_be_put_off_past_a_year_in_which_it_would_not_hold(cell: Cell) -> None:
+    # Level 1 of 2026 is in its fourth year in the embargo of 2029 and holds back half of it: 50 of 100 t come. Bought
+    # in 2028 it is in its second year and holds back a tenth; bought in 2029, in its first, half again.
+    text = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+options:
+  chips: {kind: leverage, region: rival, restraint: 0.5, max_size: 1, capex: {2026: 1, 2029: 4}, strength: [1, 0.2, 1]}
+shocks: {embargo: {start: 2029, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}
+"""
+    (deadline,) = so.explain(cell(text), settings=EXACT).deadlines
+    assert (deadline.ordered, deadline.as_planned, deadline.anyhow) == ("2026", "2029", "2029")
+
+
 def test_a_lever_that_is_bought_only_because_it_is_forced_saves_money_when_it_goes(cell: Cell) -> None:
     # The friend's plant is enough for the floor (50 t/yr at 10); the rule to store 20 t at 20 costs 400, and goes too.
     options = """

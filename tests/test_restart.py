@@ -90,14 +90,26 @@ def test_a_cut_and_a_restart_hold_each_on_its_own(cell: Cell, solve: Solve) -> N
     assert result.plan.stocks["reserve"][3] == pytest.approx(260 / 3)
 
 
-def test_time_to_survive_counts_contracted_operation_alone(cell: Cell) -> None:
-    # 320 t a year are needed; works run 0.2·400 = 80 t: 240 t of stock last for a year. In full operation for ever.
-    text = TEXT.replace("price: 50", "price: 50, initial: 240, max_size: 240")
-    found = so.time_to_survive(cell(text)).exposures
-    months = {each.name: each.before[0].months for each in found}
-    assert months["embargo"] == pytest.approx(12)
-    at_once = so.time_to_survive(cell(text.replace(", restart_months: 9", ""))).exposures
-    assert {each.name: each.before[0].months for each in at_once}["embargo"] == float("inf")
+def test_time_to_survive_counts_the_restart_by_its_mean(cell: Cell) -> None:
+    # 320 t a year are needed. After h years works have made 400·(0.2·h + 0.8·h²/1.5) t, up to 0.75 years, and then run
+    # in full. By the ends of the quarters 46.7, 66.7 and 60 t are missing, and less from then on: 67 t of stock last
+    # for ever. 50 t last until 240·h − 213.3·h² = 50, h = 0.27608 years; without any restart they last for ever too.
+    def months(stock: float, **kept: str) -> float:
+        text = TEXT.replace("price: 50", f"price: 50, initial: {stock}, max_size: 240")
+        text = text.replace("restart_months: 9", kept.get("restart", "restart_months: 9"))
+        found = so.time_to_survive(cell(text)).exposures
+        return next(each.before[0].months for each in found if each.name == "embargo")
+
+    assert months(67) == float("inf")
+    assert months(50) == pytest.approx(12 * 0.27608, rel=1e-4)
+    assert months(0) == 0
+    assert months(50, restart="restart_months: 0") == float("inf")
+
+
+def test_a_rule_counts_contracted_operation_alone(cell: Cell, solve: Solve) -> None:
+    # Half a year: 320/2 t less 80/2 t of works.
+    rule = "policy: {min_time_to_survive: [{cuts: [{region: rival, severity: 1}], months: 6, from: 2027}]}"
+    assert solve(cell(TEXT, rule)).plan.stocks["reserve"][3] == pytest.approx(120)
 
 
 def test_the_audit_knows_the_restart(cell: Cell, solve: Solve) -> None:

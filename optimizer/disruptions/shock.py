@@ -336,6 +336,7 @@ class Path:
     accident: Mapping[str, Numbers] = field(default_factory=dict)
     # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
     is_steady: bool = False
+    lasts: Any = 0.0  # years over which a steady state counts restarts, by their mean; 0: as on its first day
     is_rule: bool = False  # floors are kept in full, and what it costs is not counted
 
     @property

@@ -121,17 +121,25 @@ def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
     return _path(instance, MANY, range(length), years, [shock.spec for shock in shocks], _many(instance, shocks))
 
 
-def steady_path(instance: "Instance", key: str, t: int, delta: float, disruptions: Sequence[PermanentCuts]) -> Path:
+def steady_path(
+    instance: "Instance",
+    key: str,
+    t: int,
+    delta: float,
+    disruptions: Sequence[PermanentCuts],
+    lasts: float | _Vector = 0.0,
+) -> Path:
     """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
 
-    What works is frozen as it is in t; stocks are those of the period before.
+    What works is frozen as it is in t; stocks are those of the period before. Restarts count by their mean over `lasts`
+    years, a number or one for each state; with 0 as on the first day.
     """
     # A copy of what is valid: to construct one without validation looks at every default again.
     specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
     years = (instance.horizon.year(t),)
     path = _path(instance, key, range(t, t + 1), years, specs, _many(instance, shocks), delta)
-    return replace(path, is_steady=True)
+    return replace(path, is_steady=True, lasts=lasts)
 
 
 def _path(

@@ -56,8 +56,9 @@ For a period from month h₁ to month h₂ of the window, r is the mean of these
     r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
 
 
-In a state that lasts (`Path.is_steady`), r = r̲: floors hold from its first day on. The plan does not enter r: what the
-baseline runs beyond r̲ does not count, since it is a result of the first stage, which the recourse does not know.
+In a state that lasts (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that is 0, as on the first day. The
+plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a result of the first stage, which
+the recourse does not know.
 """
 
 from __future__ import annotations
@@ -127,11 +128,13 @@ class Activity(Described):
         description="Months from the start of a shock to full operation: utilisation rises from min_utilisation to 1.",
     )
 
-    def restart_share(self, path: Path, t: int) -> float:
+    def restart_share(self, path: Path, t: int) -> Number:
         """The share r of capacity that may run in a period of a path."""
         if path.is_baseline or self.restart_months == 0:
             return 1.0
-        rising = 0.0 if path.is_steady else self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
+        rising: Number = self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
+        if path.is_steady:
+            rising = self._mean_risen(MONTHS_A_YEAR * path.lasts)
         return self.min_utilisation + (1.0 - self.min_utilisation) * rising
 
     def _risen(self, offset: int, length: float) -> float:
@@ -139,6 +142,11 @@ class Activity(Described):
         n, ends = self.restart_months, (offset * length, (offset + 1) * length)
         first, last = (k * k / (2.0 * n) if k < n else k - n / 2.0 for k in ends)
         return (last - first) / length
+
+    def _mean_risen(self, months: Any) -> Any:
+        """The mean of min(1, k/n) over the first months k, which may be none, without end, or an array."""
+        n = self.restart_months
+        return np.where(months < n, months / (2.0 * n), 1.0 - n / (2.0 * np.maximum(months, n)))
 
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]

@@ -10,12 +10,12 @@ coalitions of a member, and from what it pays, changes nothing in any of the sol
     Shapley value   the mean of c(S ∪ i) − c(S) over all orders in which the members may join
     core            all x with e(S) ≤ 0 for every S
     least core      all x with e(S) ≤ ε for every S but N; ε is the least for which there is one, the core value
-    nucleolus       the x whose excesses, the largest first, are lexicographically least; it is in the least core
+    nucleolus       of the x with x_i ≤ c(i) for every i, or of all x where there are none such, the one whose excesses,
+                    the largest first, are lexicographically least; it is in the core where that is not empty
 
 The nucleolus is exact: each linear programme minimises the largest excess that is still open. Coalitions whose dual
 value is positive have that excess in every optimum, and are held there; so is all that follows from them linearly. Each
 programme holds one at least that is independent of those before, so there are fewer programmes than members.
-Individual rationality, x_i ≤ c(i), is asked for where some x has it.
 
 Sources: Shapley: A value for n-person games, 1953. Schmeidler: The nucleolus of a characteristic function game, SIAM
 J. Appl. Math. 17 (1969). Kopelowitz: Computation of the kernels of simple games and the nucleolus, 1967. Maschler,

@@ -124,7 +124,10 @@ def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[An
 
 
 def times_frame(found: "Requirements") -> Frame:
-    """One row a chokepoint that can end a floor, in its worst year; none where they were left out."""
+    """One row a chokepoint that ends a floor, in its worst year; none where they were left out.
+
+    Where floors fail without any cut the first row is that.
+    """
     columns = (
         FrameColumn("chokepoint", is_index=True),
         FrameColumn("kind"),
@@ -134,9 +137,8 @@ def times_frame(found: "Requirements") -> Frame:
         FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
         FrameColumn("segment", "Fails first", form="name"),
     )
-    exposures = () if found.times is None else found.times.exposures
-    ending = (each for each in exposures if any(math.isfinite(time.months) for time in (*each.before, *each.after)))
-    rows = (_time_row(found.instance, each) for each in ending)
+    exposures = () if found.times is None else (*found.times.failing_uncut, *found.times.ending)
+    rows = (_time_row(found.instance, each) for each in exposures)
     note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
 

@@ -477,7 +477,10 @@ def of_time_to_survive(found: "TimeToSurvive") -> Frames:
 
 
 def months_survived(found: "TimeToSurvive") -> Frame:
-    """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan."""
+    """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan.
+
+    Where floors fail without any cut the first rows say how long they hold then.
+    """
     columns = (
         FrameColumn("chokepoint", is_index=True),
         *_columns("text", "", "kind", "deliberate", "cuts"),
@@ -490,7 +493,7 @@ def months_survived(found: "TimeToSurvive") -> Frame:
     rows = (
         (each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year, before.months,
          before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else ("", "")))
-        for each in found.exposures
+        for each in (*found.failing_uncut, *found.exposures)
         for i, before in enumerate(each.before)
     )  # fmt: skip
     return Frame.of_rows("months", "Time to survive", columns, rows)

@@ -8,6 +8,11 @@ Of the totals over τ (X ≤ (1−σ)·cap·τ, G ≤ min(k, release_rate·τ), 
 divided by τ: then only the stocks know how long it lasts, and the largest τ is the least s of a linear programme whose
 rows are those of any path of one year. No s at all: it does not last, τ = 0. s = 0: it lasts for ever.
 
+With plants that take months to restart, cap counts by its mean share r(τ) over the time, which rises with τ. L(τ), the
+longest time with the share r(τ), rises too. Floors hold for a time τ where L(τ) ≥ τ. They have to at the end of each
+period while anything restarts, as in a shock, and without end; from the first of these times at which they do not, the
+sequence τ, L(τ), L(L(τ)) … falls to the longest time below it for which they do.
+
 What works, demand and floors are frozen as they usually are at the start of a year. A shock of length τ follows them
 through its window, so it can end better or worse. Of a shock only the cuts are taken, at their largest severity, and
 whether they are deliberate.
@@ -40,13 +45,15 @@ from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
-from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, VIOLATED
+from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
 
-ChokepointKind = Literal["stage", "process", "shock", "rule"]
+ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
 # The segment that gives out first is the one that goes short when it has to last so much longer.
 LONGER = 1e-3
 # Months beyond which more of them count little in the order of chokepoints.
 LONG_MONTHS = 120.0
+# So many steps towards the longest time at most.
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class Chokepoint:
     name: str
     kind: ChokepointKind
     disruption: PermanentCuts
+
+
+# With what everything else is compared: where floors fail without any cut, no chokepoint is to blame.
+NOTHING_CUT = Chokepoint("nothing is cut", "nothing", PermanentCuts(()))
 
 
 @dataclass(frozen=True)
@@ -96,16 +107,41 @@ class Exposure:
         with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether every floor holds for ever, whatever the year, with and without the plan."""
+        return all(math.isinf(each.months) for each in (*self.before, *self.after))
+
+    def shortens(self, uncut: "Exposure") -> bool:
+        """Whether some floor fails sooner, in some year, than without any cut."""
+        pairs = zip((*self.before, *self.after), (*uncut.before, *uncut.after), strict=True)
+        return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
+
 
 @dataclass(frozen=True)
 class TimeToSurvive:
-    """Time to survive of every chokepoint, the most exposed first."""
+    """Time to survive of every chokepoint, the most exposed first.
+
+    `uncut` is how long floors hold without any cut: with capacities, demand and floors as at the start of a year, some
+    may fail.
+    """
 
     instance: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
+    uncut: Exposure
 
     frames = property(study_frames.of_time_to_survive)
+
+    @property
+    def ending(self) -> tuple[Exposure, ...]:
+        """The chokepoints that end a floor sooner than it ends without any cut, the most exposed first."""
+        return tuple(each for each in self.exposures if each.shortens(self.uncut))
+
+    @property
+    def failing_uncut(self) -> tuple[Exposure, ...]:
+        """`uncut` where some floor fails without any cut, for a table; none elsewhere."""
+        return () if self.uncut.is_endless else (self.uncut,)
 
     def __repr__(self) -> str:
         years = f"{self.years[0]}–{self.years[-1]}" if self.years else "no years"
@@ -116,18 +152,22 @@ class TimeToSurvive:
         return {
             "instance": self.instance,
             "years": list(self.years),
+            "uncut": _both(self.uncut),
             "chokepoints": [
                 {
                     "name": each.name,
                     "kind": each.kind,
                     "deliberate": each.deliberate,
                     "cuts": list(each.cuts),
-                    "before": _by_year(each.before),
-                    "after": _by_year(each.after) if each.after else None,
+                    **_both(each),
                 }
                 for each in self.exposures
             ],
         }
+
+
+def _both(exposure: Exposure) -> dict[str, Any]:
+    return {"before": _by_year(exposure.before), "after": _by_year(exposure.after) if exposure.after else None}
 
 
 def _by_year(times: Sequence[SurvivalTime]) -> dict[str, dict[str, Any]]:
@@ -174,11 +214,11 @@ def time_to_survive(
     if chokepoints is not None:
         points = arguments.several("chokepoints", chokepoints, Chokepoint, "a Chokepoint")
     before = _survival_times(instance, do_nothing_plan(instance), points)
-    exposures = [
+    *exposures, uncut = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), times, ())
-        for each, times in zip(points, before, strict=True)
+        for each, times in zip([*points, NOTHING_CUT], before, strict=True)
     ]
-    found = TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(exposures))
+    found = TimeToSurvive(instance.title, tuple(instance.horizon.years), tuple(exposures), uncut)
     return _with_plan(found, points, instance, plan)
 
 
@@ -195,9 +235,11 @@ def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
     """Exposures of some chokepoints, in their order, with a plan; the most exposed first."""
-    after = [()] * len(points) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
-    exposures = [replace(each, after=times) for each, times in zip(found.exposures, after, strict=True)]
-    return replace(found, exposures=tuple(sorted(exposures, key=lambda exposure: exposure.order)))
+    after = [()] * (len(points) + 1) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
+    every = zip([*found.exposures, found.uncut], after, strict=True)
+    *exposures, uncut = [replace(each, after=times) for each, times in every]
+    ordered = tuple(sorted(exposures, key=lambda exposure: exposure.order))
+    return replace(found, exposures=ordered, uncut=uncut)
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
@@ -247,13 +289,12 @@ def _can_buy(instance: Instance, build: Build) -> bool:
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
-    """By chokepoint, then by year."""
-    if not points:
-        return []
+    """By chokepoint, the last where nothing is cut, then by year."""
     offers = LinkingMatrix(instance, first_stage_model(instance))
     offered = offers.linking_terms(np.array(plan_values(instance, plan)))
+    cuts = [each.disruption for each in (*points, NOTHING_CUT)]
     by_year = [
-        _YearModel(instance, points, t, offers, offered).survival_times()
+        _YearOfPlan(instance, t, offers, offered).survival_times(cuts)
         for t in range(0, len(instance.horizon.periods), instance.horizon.per_year)
     ]
     return list(zip(*by_year, strict=True))
@@ -288,39 +329,86 @@ def _scope_of(instance: Instance, t: int, offers: LinkingMatrix, offered: Vector
     return Scope(offers_valid=False, parts=frozenset(there).union(instance.processes, instance.demands))
 
 
-class _YearModel:
-    """A plan at the start of one year: one linear programme, kept warm, in which each chokepoint is a row of bounds."""
+@dataclass(frozen=True)
+class _YearOfPlan:
+    """A plan at the start of one year, in period t."""
 
-    def __init__(
-        self, instance: Instance, points: Sequence[Chokepoint], t: int, offers: LinkingMatrix, offered: Vector
-    ) -> None:
-        self.instance, self.year, self.size = instance, instance.horizon.year(t), len(points)
+    instance: Instance
+    t: int
+    offers: LinkingMatrix
+    offered: Vector
+
+    def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
+        """By cuts, how long every floor holds, and who gives out."""
+        # No cut makes floors hold longer than none: those that matter in no way are told by one programme each.
+        (uncut,) = self._longest([NOTHING_CUT.disruption], math.inf)
+        lasts = self._longest(cuts, uncut)
+        ends = np.flatnonzero(np.isfinite(lasts))
+        segments = (
+            dict(zip(ends.tolist(), self._model(cuts, ends, lasts).giving_out(), strict=True)) if len(ends) else {}
+        )
+        year, months = self.instance.horizon.year(self.t), (12.0 * lasts).tolist()
+        return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
+
+    def _longest(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
+        """By cuts, the longest time for which every floor holds, years; `most` is known to be no less."""
+        tried = np.array([*(end for end in self._restarting() if end < most), most])
+        longest = self._model(cuts, np.repeat(np.arange(len(cuts)), len(tried)), np.tile(tried, len(cuts))).longest()
+        longest = longest.reshape(len(cuts), len(tried))
+        holds = longest >= tried * (1.0 - SAME_TIME)
+        first = np.argmin(holds, axis=1)
+        lasts: Vector = np.where(holds.all(axis=1), most, longest[np.arange(len(cuts)), first])
+        falling = np.flatnonzero(~holds.all(axis=1)) if self._restarting() else np.zeros(0, dtype=np.intp)
+        for _ in range(MOST_STEPS):
+            if not len(falling):
+                break
+            before, lasts[falling] = lasts[falling], self._model(cuts, falling, lasts[falling]).longest()
+            falling = falling[(lasts[falling] < before * (1.0 - SAME_TIME)) & (lasts[falling] > 0.0)]
+        return lasts
+
+    def _restarting(self) -> list[float]:
+        """The ends of the first periods after a cut, as long as anything that works restarts, years."""
+        instance, delta = self.instance, self.instance.horizon.delta
+        restarts = (each for each in instance.activities.values() if each.min_utilisation < 1.0)
+        months = max((each.restart_months for each in restarts), default=0.0)
+        return [delta * (k + 1) for k in range(math.ceil(months / (12.0 * delta)))]
+
+    def _model(self, cuts: Sequence[PermanentCuts], which: Any, lasts: Vector) -> "_YearModel":
+        """The model of some of the cuts, by number, with restarts counted over some years, one for each."""
+        return _YearModel(self, [cuts[i] for i in which.tolist()], lasts if len(lasts) == len(which) else lasts[which])
+
+
+class _YearModel:
+    """A plan at the start of one year: one linear programme, kept warm, in which each of some cuts is a row of bounds.
+
+    Args:
+        year: the plan and its year.
+        cuts: what is cut.
+        lasts: years over which restarts count, by their mean, one for each of the cuts.
+    """
+
+    def __init__(self, year: _YearOfPlan, cuts: Sequence[PermanentCuts], lasts: Vector) -> None:
+        instance, t, self.size, self.lasts = year.instance, year.t, len(cuts), lasts
+        self.instance = instance
         self.builder = builder = blank_model(instance)
-        builder.scope = _scope_of(instance, t, offers, offered)
+        builder.scope = _scope_of(instance, t, year.offers, year.offered)
         inverse = builder.variable("time", "inverse", t, unit="1")
-        path = steady_path(instance, MANY, t, 1.0, [each.disruption for each in points])
+        path = steady_path(instance, MANY, t, 1.0, cuts, lasts)
         most = max((path.demand_at(d, t) for d in instance.demands), default=0.0)
-        _link_plan(builder, instance, t, offers, offered, most, inverse)
+        _link_plan(builder, instance, t, year.offers, year.offered, most, inverse)
         write_path(builder, instance, path)
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([VIOLATED * path.demand_at(columns[j].mark.owner, t) for j in self.below])
-        self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(np.arange(self.size))
+        rows = np.arange(self.size)
+        self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(rows)
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
-        self.rhs = np.repeat([[float(row.rhs) for row in builder.rows]], self.size, axis=0)
+        self.rhs = ScenarioTable([row.rhs for row in builder.rows], self.size).rows(rows)
         self.warm = WarmProgramme(builder)
 
-    def survival_times(self) -> list[SurvivalTime]:
-        """Every chokepoint's time, and who gives out."""
-        least = self._least()
-        ends = np.flatnonzero(least > ENDLESS_RATE)
-        segments = dict(zip(ends.tolist(), self._giving_out(ends, least[ends]), strict=True))
-        months = [0.0 if math.isinf(s) else 12.0 / s if s > ENDLESS_RATE else math.inf for s in least.tolist()]
-        return [SurvivalTime(self.year, lasts, segments.get(i)) for i, lasts in enumerate(months)]
-
-    def _least(self) -> Vector:
-        """By chokepoint, the least s; infinite where there is none. A floor that is all but kept for ever is kept."""
+    def longest(self) -> Vector:
+        """By cuts, the longest time with these restarts, years. A floor that is all but kept for ever is kept."""
         upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
         exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
@@ -328,17 +416,17 @@ class _YearModel:
         ends, lenient = np.flatnonzero(exact > ENDLESS_RATE), exact.copy()
         upper[:, self.below] = self.allowed
         lenient[ends] = self.warm.solve(Batch(costs, upper[ends], self.rhs[ends]), None).objective
-        return np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
+        least = np.where(np.isinf(exact) | (lenient <= ENDLESS_RATE), lenient, exact)
+        longest: Vector = np.divide(1.0, least, out=np.full(self.size, np.inf), where=least > ENDLESS_RATE)
+        return longest
 
-    def _giving_out(self, which: Any, least: Vector) -> list[str]:
-        """By chokepoint that is not survived for ever, the segment that goes short when it has to last a bit longer."""
-        if not len(which):
-            return []
-        upper = self.upper[which]
-        upper[:, 0] = least * (1.0 - LONGER)
+    def giving_out(self) -> list[str]:
+        """By cuts, the segment that goes short when it has to last a bit longer than the restarts are counted over."""
+        upper = self.upper.copy()
+        upper[:, 0] = (1.0 - LONGER) * np.divide(1.0, self.lasts, out=np.full(self.size, np.inf), where=self.lasts > 0)
         worth, costs = gap(self.builder, self.instance).terms, np.zeros(len(self.builder.columns))
         free = 1e-3 * min((value for value in worth.values() if value > 0), default=1.0)
         costs[self.below] = [worth.get(j) or free for j in self.below]
-        found = self.warm.solve(Batch(costs, upper, self.rhs[which]), None, values=True)
+        found = self.warm.solve(Batch(costs, upper, self.rhs), None, values=True)
         first = np.argmax(found.values[:, self.below] * costs[self.below], axis=1)
         return [self.builder.columns[self.below[i]].mark.owner for i in first.tolist()]

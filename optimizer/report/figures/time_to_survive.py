@@ -32,13 +32,15 @@ class ChokepointLine:
     worst: int  # the place of the year with the least time
 
 
-def without_endless(found: TimeToSurvive) -> TimeToSurvive:
-    """Those chokepoints that can end a floor."""
-    return replace(found, exposures=tuple(each for each in found.exposures if not is_endless(each)))
+def only_ending(found: TimeToSurvive) -> TimeToSurvive:
+    """Those chokepoints that end a floor sooner than it ends without any cut."""
+    return replace(found, exposures=found.ending)
 
 
 def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
-    """Every chokepoint of `without_endless`, before and after the plan, the most exposed first.
+    """Every chokepoint of `only_ending`, before and after the plan, the most exposed first.
+
+    Where floors fail without any cut the first line says how long they hold then.
 
     The second is empty where there is no plan.
     """
@@ -46,7 +48,8 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
         (point.kind, point.name): tuple(cut_words(instance, cut) for cut in point.disruption.cuts)
         for point in every_chokepoint(instance)
     }
-    named = [replace(each, cuts=cuts.get((each.kind, each.name), each.cuts)) for each in found.exposures]
+    exposures = (*found.failing_uncut, *found.exposures)
+    named = [replace(each, cuts=cuts.get((each.kind, each.name), each.cuts)) for each in exposures]
     before = tuple(_line(instance, each, each.before, each.worst) for each in named)
     return before, tuple(_line(instance, each, each.after, each.worst) for each in named if each.after)
 
@@ -67,11 +70,6 @@ def _loss_text(line: ChokepointLine) -> str:
     """What is lost: of a shock its cuts, for its name can say how long it lasts."""
     cuts = list_names([shortened(cut.removeprefix("process "), 48) for cut in line.cuts], 2)
     return f"the cuts of {line.name} ({cuts})" if line.kind == "shock" else line.name
-
-
-def is_endless(exposure: Exposure) -> bool:
-    """Whether every floor holds for ever, whatever the year, with and without the plan."""
-    return all(math.isinf(each.months) for each in (*exposure.before, *exposure.after))
 
 
 def _exposure_label(instance: Instance, exposure: Exposure) -> str:

@@ -29,7 +29,7 @@ from optimizer.report.figures.survival import (
     shock_windows,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times, without_endless
+from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
 from optimizer.report.format import LINE, changed_words
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
@@ -65,8 +65,8 @@ class PlanView:
     beyond: tuple[years.CostStep, ...]
     note: str  # why there is no second one
     chains: Mapping[str, tuple[Chain, ...]]  # by path, its first and its last year
-    survived: TimeToSurvive  # how long the chokepoints that can end a floor are survived
-    # Its chokepoints that can end a floor.
+    survived: TimeToSurvive  # how long the chokepoints that end a floor are survived
+    # Its chokepoints that end a floor.
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
@@ -123,13 +123,13 @@ PLAN_FIGURES = (
 
 
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
-    """By plan of a frontier, how long the chokepoints that can end a floor are survived: those of the plan at hand."""
+    """By plan of a frontier, how long the chokepoints that end a floor are survived: those of the plan at hand."""
     own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
     for result in (own, *(point.result for point in found.points)):
         if id(result) not in made:
             plan = None if result.baseline is None else result.plan
             times = with_other_plan(made[id(own)], instance, plan) if made else time_to_survive(instance, plan)
-            made[id(result)] = without_endless(times)
+            made[id(result)] = only_ending(times)
     return tuple(made[id(point.result)] for point in found.points)
 
 
@@ -142,7 +142,7 @@ def plan_view(
         instance: the instance.
         point: the plan, of this instance under its budget.
         names: the shocks whose paths are shown. rows: those of the figures.
-        survived: how long the chokepoints that can end a floor are survived.
+        survived: how long the chokepoints that end a floor are survived.
     """
     result, planned = point.result, point.result.baseline is not None
     # Its tables are about the instance, which then has not to be read from its data.

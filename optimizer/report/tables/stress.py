@@ -14,7 +14,6 @@ from optimizer.disruptions.ensemble import VARIED
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.time_to_survive import is_endless
 from optimizer.report.format import beside, chokepoint_name, entry_name, list_names, percent, plural, size_text
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
@@ -293,11 +292,11 @@ MONTHS_OF_A_YEAR = 12.0
 
 
 def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
-    """The chokepoints that are not survived for ever, the most exposed first."""
-    ending = [each for each in found.exposures if not is_endless(each)]
-    yield Text(_exposure_headline(instance, found, ending), style="bold")
-    if ending:
-        yield _table(instance, found, ending, width)
+    """The chokepoints that end a floor, the most exposed first; before them how long floors hold without any cut."""
+    yield Text(_exposure_headline(instance, found, found.ending), style="bold")
+    rows = (*found.failing_uncut, *found.ending)
+    if rows:
+        yield _table(instance, found, rows, width)
 
 
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
@@ -305,16 +304,18 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     if not count:
         return f"{instance.title}: there is nothing that could be cut."
     if not ending:
-        return f"{instance.title}: each of {plural(count, 'chokepoint')} is survived for ever."
+        lasts = "is survived for ever" if found.uncut.is_endless else "leaves floors as they are without any cut"
+        return f"{instance.title}: each of {plural(count, 'chokepoint')} {lasts}."
     worst = ending[0]
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
     where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
-    return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} can end a floor; the worst is {where}."
+    ends = "can end a floor" if found.uncut.is_endless else "end a floor sooner than it fails without any cut"
+    return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
 
-def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure], width: int) -> Table:
+def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
     years, is_wide = found.years, width >= WIDE
     chosen = sorted({0, len(years) // 2, len(years) - 1})
 
@@ -327,8 +328,8 @@ def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure],
         "Time to survive",
         "Chokepoint",
         [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Fails first"],
-        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in ending[:MOST]],
-        caption=_caption(instance, found, ending),
+        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in rows[:MOST]],
+        caption=_caption(instance, found, rows),
         labels={"ratio": 3},
         layout={"no_wrap": True},
         layouts={"Fails first": {"overflow": "fold", "ratio": 2}},
@@ -336,9 +337,9 @@ def _table(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure],
     )
 
 
-def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
+def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """What marks mean, and how many chokepoints are not shown."""
-    with_plan = "; nothing built → with the plan" if ending[0].after else ""
+    with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
              "Fails first: in the worst year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
@@ -346,15 +347,18 @@ def _caption(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
         lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
-    left, endless = len(ending) - MOST, len(found.exposures) - len(ending)
+    left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")
-    if endless:
-        lines.append(f"{plural(endless, 'more chokepoint')}: ∞ in every year, plan or no plan.")
+    if others:
+        lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
+        lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")
     return "\n".join(lines)
 
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
+    if exposure.kind == "nothing":
+        return Text(exposure.name)
     mark = " !" if exposure.deliberate else ""
     return Text(chokepoint_name(instance, exposure.kind, exposure.name) + mark).append(
         f" · {exposure.kind}", style="dim"

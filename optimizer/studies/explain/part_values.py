@@ -237,22 +237,31 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
 
 
 def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
-    """The latest period to which its purchases can be put off if the rest of the plan stays."""
+    """The latest period to which its purchases can be put off if the rest of the plan stays.
+
+    From the latest period on backwards: where a ramp or a strength falls and rises again, a later purchase may hold
+    floors that an earlier one does not.
+    """
     evaluator = what.solver.evaluator(what.instance)
+    known = np.zeros(len(what.instance.events), dtype=bool)  # shocks that failed at a later period: first to be tried
 
-    def fails(i: int) -> bool:
-        columns = plan_values(what.instance, _put_off(what.instance, plan, o, points[i]), evaluator.subproblems.plan)
-        return bool(np.any(evaluator.gaps(columns, what.solver.clock).fails))
+    def fails(moved: Plan) -> bool:
+        columns = plan_values(what.instance, moved, evaluator.subproblems.plan)
+        for tried in (known, ~known):
+            failing = evaluator.gaps(columns, what.solver.clock, np.flatnonzero(~tried)).fails & tried
+            if failing.any():
+                known[failing] = True
+                return True
+        return False
 
-    first, _ = least_passing(fails, 0, len(points)) if len(points) > 1 else (1, True)
-    for i in range(first - 1, 0, -1):
+    for point in reversed(points[1:]):
         if what.is_over:
             return None
+        moved = _put_off(what.instance, plan, o, point)
+        words = f"{o} in {what.instance.horizon.label(point)}, all else as planned"
         # Budgets and rules of the policy have a say as well.
-        moved = _put_off(what.instance, plan, o, points[i])
-        words = f"{o} in {what.instance.horizon.label(points[i])}, all else as planned"
-        if what.solve_survivable(words, rows=(exactly(moved),)).holds:
-            return points[i]
+        if not fails(moved) and what.solve_survivable(words, rows=(exactly(moved),)).holds:
+            return point
     return points[0]
 
 
