@@ -58,3 +58,35 @@ def printed() -> Printed:
         return formulation.extensive_form_model(instance, instance.events).printed(owner, what)
 
     return rows
+
+
+# Four samples that each cut 57.9, 69.4, 96.8 and 63.4 % of 100 t for a year, of which three have to be survived: 80 t
+# need 50 t of plant, and the third sample, which would need 80 t, fails.
+LOOSE = """
+name: loose
+currency: USD of 2025
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 60k}}
+demands: {d: {commodity: magnet, quantity: 100, survival: 0.8, shortage_cost: 500k}}
+options:
+  plant: {kind: refining, output: {magnet: 1}, cost: 90k, capex: 100k, unit_size: 10, max_size: 100, lead_time: 12}
+ensembles:
+  storms:
+    count: 4
+    seed: 1
+    survive: 0.75
+    start: 2027
+    months: 12
+    cuts: [{region: rival, severity: {uniform: [0.2, 1]}}]
+policy: {budget: 12M}
+"""
+BUT_SAMPLES = "but for samples that may fail (1 of 4 of storms)"
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> str:
+    """The path of a file of which one sample of four may fail."""
+    path = tmp_path / "loose.yaml"
+    path.write_text(LOOSE, encoding="utf-8")
+    return str(path)

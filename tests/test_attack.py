@@ -24,6 +24,7 @@ from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
 from optimizer.solver import Listener, Progress
+from tests.conftest import BUT_SAMPLES
 from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify
@@ -304,3 +305,11 @@ def test_time_that_runs_out_is_said(siege: str) -> None:
     done = diversify("attack", siege, "--time-limit", "0")
     assert done.returncode == 5
     assert "STOPPED" in done.stdout
+
+
+def test_the_least_outlay_leaves_samples_out_that_may_fail(loose: str) -> None:
+    own = "adversary={attack_budget: 1, months: 12, starts: [2028], "
+    own += "targets: {embargo: {price: 1, cuts: [{region: rival, severity: 0.3}]}}}"
+    said = " ".join(diversify("attack", loose, "--set", own).stdout.replace("│", " ").split())
+    assert "SURVIVES 3 of 4 samples of storms (3 required) and every attack" in said
+    assert f"5M USD is enough to survive every shock and attack {BUT_SAMPLES} (proven" in said

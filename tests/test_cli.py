@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.inputs import plan_that_fits
 from optimizer.errors import PlanFileError
+from optimizer.report.provenance import least_gap_words
 from optimizer.solver import Listener, Progress
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +59,22 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     assert "to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)" in words
     assert "(proven to be the least, survival gaps at their price included)" in words
     assert "no plan leaves less" not in words
+
+
+def test_a_search_that_was_stopped_says_nothing_of_what_closing_a_gap_costs() -> None:
+    instance = so.load(TINY)
+    result = so.solve(instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.001})))
+    assert least_gap_words(result).startswith("; to close more of it is impossible, or costs more than")
+    assert not least_gap_words(replace(result, status="stopped"))
+
+
+def test_a_sample_that_may_fail_bears_no_mark_of_one_that_is_survived(loose: str) -> None:
+    done = diversify("solve", loose, "--all")
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if "storms#" in line and line[0] in "✓✗–"]
+    assert rows == [["✓", "storms#00001"], ["✓", "storms#00002"], ["–", "storms#00003"], ["✓", "storms#00004"]]
+    assert "Doing nothing fails in 4 of 4 shocks, samples that may fail included" in " ".join(
+        done.stdout.replace("│", " ").split()
+    )
 
 
 def test_contradicting_rules_exit_with_4_and_are_named() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, US, diversify
 
 
@@ -93,3 +94,25 @@ def test_without_any_option_nothing_was_stopped() -> None:
     done = diversify("alternatives", TINY, "--without", "plant", "--without", "reserve")
     assert done.returncode == 4, done.stderr
     assert done.stdout.startswith("tiny: there is no option to choose from, so no other plan.")
+
+
+def test_alternatives_may_miss_other_floors_where_samples_may_fail_or_gaps_have_a_price(loose: str) -> None:
+    done = diversify("alternatives", loose, "--within", "1M", columns=120)
+    said = " ".join(done.stdout.split())
+    assert f"Over all plans within the tolerance that keep every floor {BUT_SAMPLES}, whichever these are." in said
+    short = " ".join(diversify("alternatives", TINY, "--budget", "5M").stdout.split())
+    assert "Over all plans within the tolerance that leave the least gap, in whichever shocks. " in short
+
+
+def test_the_limit_of_alternatives_is_one_of_cost_with_gaps_at_their_price() -> None:
+    # Doing nothing costs 30M and leaves 110M, at 0.05 of it 5.5M. No other plan costs more than 40.5M so counted.
+    words = ("alternatives", TINY, "--set", "policy.gap_price=0.05", "--within", "5M")
+    done = diversify(*words, columns=120)
+    said = " ".join(done.stdout.split())
+    first = "tiny: of plans that cost, with gaps at their price, up to 5M USD more than the least (35.5M USD, proven), "
+    assert said.startswith(first)
+    assert "Over all plans within the tolerance, whichever floors they keep. " in said
+    rows = {line[:60].strip(): line.split()[-4:] for line in done.stdout.splitlines()}
+    assert rows["with gaps at their price"][:2] == ["35.5M", "40.5M"]
+    assert rows["more than the cheapest"][1] == "+5M"
+    assert json.loads(diversify(*words, "--json", "--plans", "0").stdout)["most"] == pytest.approx(40.5e6)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.results.result import Result
+from tests.conftest import BUT_SAMPLES
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -241,3 +242,21 @@ def test_one_future_of_a_plan_for_several(tmp_path: Path) -> None:
         assert run("report", WAIT, "--future", "low", "--plan", plan, "--quick", "--output", page).exit_code == 0
     done = run("evaluate", WAIT, "--plan", saved, "--json")
     assert json.loads(done.stdout)["plans"][0]["more_than_optimum"] == pytest.approx(0, abs=1)
+
+
+def test_what_is_missing_leaves_samples_out_that_may_fail(loose: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "name: small\nbuilds: {plant: {2026: 30}}\n")
+    words = " ".join(run("evaluate", loose, "--plan", path).stdout.replace("│", " ").split())
+    assert f"plant: for 2M USD more outlay every floor is kept {BUT_SAMPLES}; no addition costs less" in words
+    other = written(tmp_path, "name: large\nbuilds: {plant: {2026: 50}}\n", "large.yaml")
+    several = " ".join(run("evaluate", loose, "--plan", path, "--plan", other).stdout.replace("│", " ").split())
+    assert f"1 of 2 plans survive every shock {BUT_SAMPLES}" in several
+
+
+def test_a_given_plan_is_not_said_to_close_what_gaps_are_worth(tmp_path: Path) -> None:
+    # Another 5.2M of stock closes 60M of gap, which is priced at as much: only this plan cannot close more.
+    path = written(tmp_path, "name: p\nbuilds: {plant: {2026: 20}}\npurchases: {reserve: {2026: 20}}\n")
+    done = run("evaluate", TINY, "--plan", path, "--set", "policy.gap_price=1")
+    said = " ".join(done.stdout.replace("│", " ").split())
+    assert "; to close more of it under this plan is impossible, or costs more than the price of gaps" in said
+    assert "for 5.2M USD more outlay every floor is kept" in said

@@ -18,7 +18,7 @@ from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
-from optimizer.report.tables.futures import futures_tables
+from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
 from optimizer.results.futures import FuturesResult
 from optimizer.studies.futures.stages import ALL, find_stages
 
@@ -353,3 +353,14 @@ def test_the_example_of_the_manual_costs_what_its_comment_says() -> None:
     result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
     assert result.total_cost == pytest.approx(8.4e6, rel=1e-4)
     assert [round(each.cost / 1e6, 3) for each in result.futures] == [14, 6]
+
+
+def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: str) -> None:
+    instance = so.load(loose)
+    assert futures_headline(so.solve_futures(instance)) == "SURVIVES 3 of 4 samples of storms (3 required)"
+    missed = so.solve_futures(instance, "4M")
+    # At 40 t of plant three of four fail, of which one may.
+    assert futures_headline(missed).startswith("FAILS: 2 of 4 shocks, a survival gap of ")
+    priced = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.1}))
+    said = dict(futures_facts(priced, so.solve_futures(priced)))["Expected cost"]
+    assert said.endswith("(proven to be the least, survival gaps at their price included)")

@@ -17,6 +17,7 @@ from optimizer.report.html.sections import PageSection, draw_study_plot, section
 from optimizer.studies.boxes import Bounds, Box, score
 from optimizer.studies.discovery import FailureBox, SampleDimension
 from optimizer.units import fixed, si, si_up
+from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify
 from tests.test_discovery import drawn, late
 from tests.test_plot import words
@@ -435,3 +436,19 @@ def test_pictures_stand_on_the_page_with_their_numbers_in_the_json(tmp_path: Pat
     assert (calm["path"], embargo["path"], calm["segment"]) == ("baseline", "embargo@2027", "motors")
     assert all(sum(each["tonnes"][key][0] for key in each["tonnes"]) == pytest.approx(100) for each in (calm, embargo))
     assert page.stat().st_size < 3e6
+
+
+def test_sections_leave_samples_out_that_may_fail(loose: str) -> None:
+    instance = so.load(loose)
+    said = said_in(section_of(so.compare({"plain": instance, "again": instance}, facts=())))
+    assert f"2 of 2 cases survive everything {BUT_SAMPLES}. " in said
+    poor = said_in(section_of(so.explain(instance, "3M")))
+    assert f"A budget of 5M USD is the least that survives everything {BUT_SAMPLES}." in poor
+
+
+def test_the_section_of_alternatives_counts_gaps_at_their_price() -> None:
+    instance = so.load(TINY)
+    instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.05}))
+    said = said_in(section_of(so.alternatives(instance, "5M", 1)))
+    assert "Plans that cost up to 5M USD more than the cheapest, with gaps at their price, have" in said
+    assert "The plan that differs most costs 40.5M USD, the cheapest 35.5M USD, with gaps at their price; " in said

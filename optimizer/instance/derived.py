@@ -108,6 +108,21 @@ def free_floors(instance: Instance) -> list[str]:
     ]
 
 
+def but_samples(*instances: Instance) -> str:
+    """What a sentence on all shocks has to leave out: `` but for samples that may fail (3 of 12 of trouble)``.
+
+    Empty where every sample has to be survived.
+    """
+    allowed = dict.fromkeys(
+        f"{spec.count - spec.required:,} of {spec.count:,} of {name}"
+        for instance in instances
+        for future in instance.tree.futures
+        for name, spec in future.instance.ensembles.items()
+        if spec.required < spec.count
+    )
+    return f" but for samples that may fail ({', '.join(allowed)})" if allowed else ""
+
+
 def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
     """The highest survival floor of a segment, a share, in force in any period of some shocks, by their names."""
     demand, horizon = instance.demands[d], instance.horizon

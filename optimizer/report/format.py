@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.derived import but_samples, display_name, entry_of, highest_floor
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import display_name, entry_of, highest_floor
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
@@ -257,6 +257,11 @@ def _text(part: float, places: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def budget_text(budget: float | None, money: str = "") -> str:
+    """A budget for reading, to four digits."""
+    return "any budget" if budget is None else si(budget, money, 4)
+
+
 def outlay_words(instance: Instance, outlay: float) -> str:
     """An outlay beside the budget."""
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
@@ -298,7 +303,7 @@ def band_words(
         figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
         parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
         where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
-        tail = f"each with its own best plan; {percent(bands.survived)} survive everything"
+        tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
         outside = "".join(_outside(*figure, value) for figure, value in zip(figures, own, strict=True))
         yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
     elif instance.uncertain:
@@ -427,9 +432,10 @@ def _least_budget(instance: Instance, found: "Explanation") -> str:
     money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
     if money is None:
         return ""
+    but = but_samples(instance)
     if not money.works:
-        return "No amount of money alone makes everything survivable."
-    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything."
+        return f"No amount of money alone makes everything survivable{but}."
+    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
 
 
 def _enough(instance: Instance, found: "Explanation") -> str:

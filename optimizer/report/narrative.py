@@ -28,6 +28,7 @@ from optimizer.report.format import (
     with_shock_titles,
 )
 from optimizer.report.provenance import least_gap_words
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
@@ -94,6 +95,11 @@ def _survived(result: Result, others: Collection[str] = ()) -> str:
     rest = sum(each.name not in others for each in result.shocks) - sum(each.samples for each in counts)
     listed = ["the one shock" if rest == 1 else all_of(rest, "shocks")] if rest else []
     return " and ".join([*listed, *(each.of_ensemble for each in counts)])
+
+
+def survived_words(result: Result) -> str:
+    """What a plan survives that does: ``every shock``, or where samples fail that may, how many have to be."""
+    return _survived(result) if any(outcome.excused for outcome in result.shocks) else "every shock"
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
@@ -190,14 +196,15 @@ def proof(result: Result) -> str:
     """How close the cost is proven to be to the least: ``(proven within 0.3 % of the least)``."""
     if result.given is not None:
         return "(the cheapest operation of the plan as given)"
-    least = "the least with this gap" if result.survival_gap > 0 and not result.has_priced_gaps else LEAST
-    proven = proof_of_gap(result.mip_gap if result.bound is not None else None, least)
-    return f"{proven[:-1]}, survival gaps at their price included)" if result.has_priced_gaps else proven
+    return proof_of_least(result)
 
 
-def proof_of_gap(mip_gap: float | None, least: str = LEAST) -> str:
-    """The same for a MIP gap, None where no bound is known; `least` is what it is a distance from."""
-    if mip_gap is None:
+def proof_of_least(result: Result | FuturesResult) -> str:
+    """The same of a plan that was sought, for one future or for several."""
+    mip_gap, least = result.mip_gap, "the least with this gap" if result.survival_gap > 0 else LEAST
+    if result.data.get("policy", {}).get("gap_price") is not None:
+        least = f"{LEAST}, survival gaps at their price included"
+    if mip_gap is None or result.bound is None:
         return "(not proven: no bound is known)"
     if mip_gap < SHOWN_MIP_GAP:
         return f"(proven to be {least})"
@@ -266,6 +273,7 @@ def _doing_nothing(result: Result) -> str:
     if not nothing.shocks_failed:
         return "survives as well: nothing would have to be bought"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
+    text += ", samples that may fail included" if result.sample_counts else ""
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
         where = "" if nothing.worst_shock is None else f", {nothing.worst_shock}"
         below = f"{si(nothing.below_floor, 't')} below the floors"
@@ -339,16 +347,13 @@ def given_up(before: Result, after: Result) -> tuple[str, ...]:
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
-    """Why a larger budget survives less: the sum of all gaps decides."""
+    """Why a larger budget survives less: the sum of all gaps decides, or their price with the cost."""
+    if after.has_priced_gaps:
+        return "cost and gaps at their price decide together"
     gap = ProvenDifference.of_gaps(before, after)
     if gap.is_proven:
         return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
     return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}: no proven change"
-
-
-def budget_text(budget: float | None, money: str = "") -> str:
-    """A budget for reading, to four digits."""
-    return "any budget" if budget is None else si(budget, money, 4)
 
 
 def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:

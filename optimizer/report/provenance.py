@@ -184,10 +184,17 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
+# Why a best plan leaves a gap that could be closed.
+PRICED_HIGHER = "costs more than the price of gaps in the file"
+
+
 def least_gap_words(result: Result) -> str:
     """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
+    if result.has_priced_gaps and result.status == "stopped":
+        return ""
     if result.has_priced_gaps:
-        return "; to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)"
+        under = "" if result.given is None else "under this plan "
+        return f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""
     if result.gap_bound >= result.survival_gap * (1.0 - ROUNDING):

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.ranges import numbers_of
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -24,6 +24,7 @@ from optimizer.report.format import (
     shock_title,
 )
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
+from optimizer.report.tables.alternatives import GAPS_PRICED
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
@@ -158,17 +159,19 @@ def _alternatives(found: Alternatives) -> Sequence[str]:
         word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
         for word in OPTION_CLASSES
     }
-    return _in_common(names, si(found.more, instance.money)), _choices(names), _most_different(instance, found)
+    more = f"{si(found.more, instance.money)} more than the cheapest"
+    more += f", {GAPS_PRICED}," if found.cheapest.has_priced_gaps else ""
+    return _in_common(names, more), _choices(names), _most_different(instance, found)
 
 
 def _in_common(names: Mapping[str, list[str]], more: str) -> str:
-    """What all plans within the tolerance buy."""
+    """What all plans within the tolerance buy; `more` says what they may cost."""
     if names["must-have"]:
         vital = list_names(names["must-have"], _NAMES)
-        return f"Every plan that costs up to {more} more than the cheapest buys {vital}."
+        return f"Every plan that costs up to {more} buys {vital}."
     if names["not settled"]:
-        return f"It is not settled what all plans that cost up to {more} more than the cheapest buy."
-    return f"Plans that cost up to {more} more than the cheapest have no option in common."
+        return f"It is not settled what all plans that cost up to {more} buy."
+    return f"Plans that cost up to {more} have no option in common."
 
 
 def _choices(names: Mapping[str, list[str]]) -> str:
@@ -184,9 +187,10 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
         return "The search was stopped before it had found another plan." if is_stopped else (
             "No plan among them differs from the cheapest by more than the tolerance of sizes.")  # fmt: skip
     other = found.plans[0].result
-    costs = [si(each.total_cost, instance.money, 4) for each in (other, found.cheapest)]
+    costs = [si(each.priced_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = other_options(instance, other, found.cheapest)
-    return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}; it is {how}."
+    priced = f", {GAPS_PRICED}" if found.cheapest.has_priced_gaps else ""
+    return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}{priced}; it is {how}."
 
 
 # Uncertain numbers.
@@ -310,7 +314,8 @@ def _comparison(found: Comparison) -> Sequence[str]:
 def _surviving_cases(found: Comparison) -> str:
     failing, count = [case_title(each.case) for each in found.columns if not each.result.survives], len(found.columns)
     which = f"; not {list_names(failing, _NAMES)}" if failing else ""
-    return f"{count - len(failing)} of {count} cases survive everything{which}."
+    every = f"everything{but_samples(*found.cases.values())}"
+    return f"{count - len(failing)} of {count} cases survive {every}{which}."
 
 
 def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:

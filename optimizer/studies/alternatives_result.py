@@ -68,7 +68,8 @@ class Alternatives:
         status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
             time ran out, ``none`` where there is no plan.
         within: the tolerance, a share of the measure.
-        most: the cost that it allows, present value; with the price of gaps where they have one.
+        most: the largest total cost that it allows, present value; where gaps have a price, of the cost and that price
+            together (`Result.priced_cost`).
         accuracy: to which the least cost is proven, a share of the measure; `gap` in 0.1.0.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.

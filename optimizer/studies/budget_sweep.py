@@ -374,8 +374,9 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             if clock.is_over:
                 break
             shocks = [free.event(name)] if name else []
-            model = ShockModel(free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
-            model.histories = histories
+            # A sample that may fail beside others may not where it is the only shock.
+            known = (free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
+            model = ShockModel(*known, may_excuse=False, histories=histories)
             solved = model.minimise_cost()
             if solved is None or solved.status == "infeasible":
                 found.append(LoneShock(name, "infeasible", None, None))

@@ -47,6 +47,18 @@ class Folded:
         return not self.failed
 
     @property
+    def mark(self) -> str:
+        """``✓`` where it is survived, ``✗`` where it is not, ``–`` of a sample alone that is not and may fail."""
+        if self.failed:
+            return "✗"
+        return "–" if self.excused and not self.fold.is_many else "✓"
+
+    @property
+    def worst_word(self) -> str:
+        """What its worst shock is of several: that with the least margin where all are survived."""
+        return "worst" if self.failed or self.excused else "tightest"
+
+    @property
     def count_text(self) -> str:
         """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
         count, lost = len(self.fold.shocks), self.failed + self.excused

@@ -26,6 +26,7 @@ from optimizer.results.result import weakness
 from optimizer.studies.comparison import BudgetPoint, Comparison, ComparisonColumn, Frontier, LoneShock, single_point
 from optimizer.studies.folds import fold_outcomes, folds, worst_rows
 from optimizer.studies.summary import summarise
+from tests.conftest import BUT_SAMPLES
 
 FAMILIES = Path(__file__).parent / "families.yaml"
 ROWS = ["embargo", "quota", "strike", "flood", "surge", "trouble"]
@@ -252,3 +253,20 @@ def test_commands_take_all(poor: so.Result, tmp_path: Path) -> None:
     refused = run.invoke(app, ["plot", plan, "waterfall", "--all", "-o", picture])
     assert refused.exit_code == 2
     assert "it is for survival and stock" in re.sub(r"[\s│]+", " ", refused.stderr)
+
+
+def test_an_ensemble_with_samples_that_may_fail_shows_how_many_are_survived(loose: str) -> None:
+    instance = so.load(loose)
+    result = so.solve(instance)
+    folded = book(instance, single_point(instance, result))
+    (row,) = folded.to_dict()["points"][0]["rows"]
+    known = ("failed", "excused", "mark", "count", "worst_word")
+    assert [row[key] for key in known] == [0, 1, "✓", "3 of 4 samples, 3 required", "worst"]
+    said = words(draw_plot(folded, "survival", Choice(), "svg"))
+    assert "✓ storms: 3 of 4 samples, 3 required" in said
+    assert "worst #00003" in said
+    every = book(instance, single_point(instance, result), every=True)
+    assert [each["mark"] for each in every.to_dict()["points"][0]["rows"]] == ["✓", "✓", "–", "✓"]
+    assert every.to_dict()["frontier"]["but_samples"] == f" {BUT_SAMPLES}"
+    drawn = words(draw_plot(folded, "frontier", Choice(), "svg"))
+    assert f"Green diamond: every floor holds {BUT_SAMPLES}." in drawn

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.ranges import numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -117,7 +117,7 @@ def _notes(instance: Instance, result: Result, found: Explanation | None) -> Ite
         count = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
         yield (
             f"With the numbers as assumed {count} are survived{may_fail_words(result)}. With all numbers anywhere in "
-            "their ranges, the best plan of a sample survives everything in "
+            f"their ranges, the best plan of a sample survives everything{but_samples(instance)} in "
             f"{percent(bands.survived) if bands.survived else 'none'} of {plural(bands.used, 'sample')}."
         )
 

@@ -30,7 +30,7 @@ from optimizer.report.brief.plan_parts import (
     years_with_money,
 )
 from optimizer.report.format import all_of, changed_words, in_millions, plural
-from optimizer.report.narrative import discounting, proof_of_gap
+from optimizer.report.narrative import discounting, proof_of_least, survived_words
 from optimizer.report.tables.futures import futures_headline
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
@@ -121,9 +121,10 @@ def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequ
 def _floors_kept(result: FuturesResult) -> str:
     failed = [each for each in result.futures if not each.result.survives]
     if not failed and len(result.futures) == 1:
-        return "every survival floor holds"
+        return f"every survival floor holds in {survived_words(result.futures[0].result)}"
     if not failed:
-        return f"every survival floor holds in {all_of(len(result.futures), 'futures')}"
+        but = ", but for samples that may fail" if any(may_fail_words(each.result) for each in result.futures) else ""
+        return f"every survival floor holds in {all_of(len(result.futures), 'futures')}{but}"
     worst = max(failed, key=lambda each: each.result.survival_gap)
     in_future = f", most in {worst.name}" if worst.name else ""
     outcomes = worst.result.shocks
@@ -369,5 +370,5 @@ def _confidence_part(
     for view in views:
         for move in purchases(view.instance, view.future.result):
             spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
-    proven = proof_of_gap(result.mip_gap).strip("()")
+    proven = proof_of_least(result).strip("()")
     return confidence_part(result, comments, f"{result.measure} {si(result.total_cost, result.money)}, {proven}", spent)

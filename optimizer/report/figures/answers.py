@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.adversary import attack_budget_text
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
@@ -238,7 +238,7 @@ def _explanation(found: Explanation) -> AnswerChart:
         )
     shown, left = _limited(_repair_row(instance, each) for each in found.repairs)
     return AnswerChart(
-        f"{instance.title}: what would make everything survivable",
+        f"{instance.title}: what would make everything survivable{but_samples(instance)}",
         shown,
         {"own": "so much is enough", "broken": "cannot work at any size", "unknown": "not known"},
         "Each repair alone: the share of it that has to go; of money, dates and lengths the amount.",
@@ -468,7 +468,7 @@ def _comparison(found: Comparison) -> AnswerChart:
     return AnswerChart(
         f"{money.title}: the plan of each case",
         tuple(_columns(found, money.money)),
-        {"broken": "some floor fails", "own": "every floor holds"},
+        {"broken": "some floor fails", "own": f"every floor holds{but_samples(*found.cases.values())}"},
         f"Outlay, undiscounted, {money.currency}; total cost: present value.",
     )
 

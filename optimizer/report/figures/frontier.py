@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, GREEN, INK, VERMILION, Canvas, add_footer, in_money, new_canvas
 from optimizer.report.narrative import in_tolerance, under_budget
@@ -20,7 +21,8 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     words = baseline_words(found, own.money)
     notes = ["Circle: the plan at hand."]
     if found.least_outlay is not None:
-        notes.insert(0, f"The least outlay that keeps every floor is {si_up(found.least_outlay, own.money, 5)}.")
+        kept = f"keeps every floor{but_samples(instance)}"
+        notes.insert(0, f"The least outlay that {kept} is {si_up(found.least_outlay, own.money, 5)}.")
     ends = [proven_words(found, own.money), words]
     ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
     return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
@@ -48,7 +50,7 @@ def draw_results(
     cost.set_xlabel(f"outlay, {currency}, undiscounted")
     in_money(cost.xaxis)
     cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
-    kept = ["Green diamond: every floor holds."] if any(result.survives for result in results) else []
+    kept = [f"Green diamond: every floor holds{but_samples(instance)}."] if any(r.survives for r in results) else []
     said = [*notes, *kept, f"Survival gap at shortage cost; cost present value, {currency}.", *ends]
     add_footer(canvas, " ".join(note for note in said if note))
     return canvas

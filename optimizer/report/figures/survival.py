@@ -86,6 +86,7 @@ class Passing:
     # Of the outcome.
     name: str
     survives: bool
+    excused: bool
     gap: float
     segments: Mapping[str, Service]  # as in the result; of a shock that is a line only those it names
     short: Mapping[str, ByPeriod]  # by segment, t unserved in each period; empty on a line
@@ -120,6 +121,7 @@ def compact(passing: Passing) -> dict[str, Any]:
     return {
         "name": passing.name,
         "survives": passing.survives,
+        "excused": passing.excused,
         "gap": passing.gap,
         "segments": {d: _figures(each) for d, each in passing.segments.items()},
         "kept": bool(passing.short),
@@ -191,6 +193,10 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
     return {
         "name": row.fold.name,
         "failed": row.failed,
+        "excused": row.excused,
+        "mark": row.mark,
+        "count": row.count_text,
+        "worst_word": row.worst_word,
         "worst": row.worst.name,
         "worst_title": in_full(instance, instance.event(row.worst.name)),
         "windows_failed": failing(instance, result, row.fold),
@@ -241,6 +247,7 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
     return Passing(
         name=outcome.name,
         survives=outcome.survives,
+        excused=outcome.excused,
         gap=outcome.gap,
         segments=outcome.segments,
         short={} if flows is None else {d: tuple(max(0.0, t) for t in flows[d, "unserved"]) for d in instance.demands},
@@ -325,12 +332,11 @@ def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: st
 
 def _row_label(lane: Lane, row: Folded) -> str:
     """``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; of a shock alone what the file calls it."""
-    mark = "✓" if row.survives else "✗"
     if lane.shocks == 1:
-        return f"{mark} {_short_title(lane, 46)}"
+        return f"{row.mark} {_short_title(lane, 46)}"
     said = row.count_text
     which = row.worst.name.removeprefix(lane.name).removeprefix("@")
-    return f"{mark} {_short_title(lane, 40)}: {said}\n{'tightest' if row.survives else 'worst'} {which}"
+    return f"{row.mark} {_short_title(lane, 40)}: {said}\n{row.worst_word} {which}"
 
 
 def _short_title(window: ShockWindow | Lane, most: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from optimizer.disruptions.shock import BASELINE
-from optimizer.instance.derived import named_regions, region_name
+from optimizer.instance.derived import but_samples, named_regions, region_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -248,6 +248,7 @@ class Book:
             "own": found.own,
             "least_outlay": found.least_outlay,
             "least_outlay_bound": found.least_bound,
+            "but_samples": but_samples(self.instance),
             "baseline": {**found.baseline, "words": baseline_words(found, result.money)},
             "gap": found.accuracy,
             "proven": tolerance_words(found, result.money),

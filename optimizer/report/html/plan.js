@@ -41,7 +41,7 @@ function drawSlider() {
   const frontier = book.frontier, notes = [];
   if (frontier.least_outlay !== null) {
     const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(oneWay(frontier.least_outlay_bound, 5, Math.floor), 5)})` : "";
-    notes.push(`The least outlay that keeps every floor is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
+    notes.push(`The least outlay that keeps every floor${frontier.but_samples} is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
   if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: costs to ${frontier.proven}.`);
   if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
@@ -72,7 +72,7 @@ figure("frontier", () => {
   return {
     data: [
       line(gapName, shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
-      ...(kept.length ? [{type: "scatter", mode: "markers", cliponaxis: false, name: "every floor holds", x: kept.map(point => point.outlay), y: kept.map(gapOf), yaxis: "y", hoverinfo: "skip", marker: {color: "#009E73", size: 11, symbol: "diamond"}}] : []),
+      ...(kept.length ? [{type: "scatter", mode: "markers", cliponaxis: false, name: book.frontier.but_samples ? "survives" : "every floor holds", x: kept.map(point => point.outlay), y: kept.map(gapOf), yaxis: "y", hoverinfo: "skip", marker: {color: "#009E73", size: 11, symbol: "diamond"}}] : []),
       line(`${costName}, present value`, shown.map(costOf), "y2", "#0072B2", "circle"),
       mark(here.survival_gap, "y"), mark(costOf(here), "y2"),
     ],

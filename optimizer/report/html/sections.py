@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizer.errors import has_extra
+from optimizer.instance.derived import but_samples
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
@@ -226,9 +227,10 @@ def _draw_comparison(found: Comparison) -> Canvas:
     columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
     if len(found.cases) > 1 or len(columns) < 2:
         return draw_answer(found)
-    notes = [f"The least outlay that keeps every floor is {si_up(each.outlay, columns[0].result.money, 5)}."
-             for each in found.least if each.outlay is not None]  # fmt: skip
     (instance,) = found.cases.values()
+    kept = f"keeps every floor{but_samples(instance)}"
+    notes = [f"The least outlay that {kept} is {si_up(each.outlay, columns[0].result.money, 5)}."
+             for each in found.least if each.outlay is not None]  # fmt: skip
     return draw_results(instance, [each.result for each in columns], None, notes)
 
 

@@ -32,11 +32,12 @@ function heatRows() {
     const passing = passingOf(strike.name), segments = {};
     for (const [d, service] of Object.entries(passing.segments)) segments[d] = {...service, shock: strike.name};
     const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? strike.full : {};
-    return {lane: {name: strike.name, title: strike.title, which: strike.which, shocks: 1}, failed: passing.survives ? 0 : 1, worst: strike.name, segments, partial: [], full};
+    const which = [strike.which, passing.excused ? "(may fail)" : ""].filter(Boolean).join(" ");
+    return {lane: {name: strike.name, title: strike.title, which, shocks: 1}, failed: passing.survives || passing.excused ? 0 : 1, excused: passing.excused ? 1 : 0, mark: passing.survives ? "✓" : passing.excused ? "–" : "✗", worst: strike.name, segments, partial: [], full};
   });
 }
 const titleOf = shock => { const strike = strikeOf(shock), row = now().rows.find(each => each.worst === shock); return strike ? strikeTitle(strike) : row ? row.worst_title : shock; };
-const shocksSaid = row => row.lane.shocks === 1 ? null : row.failed ? `${row.failed.toLocaleString("en")} of ${row.lane.shocks.toLocaleString("en")} fail` : plural(row.lane.shocks, "shock");
+const shocksSaid = row => row.lane.shocks === 1 ? null : row.count;
 
 function drawHeat() {
   const segments = Object.keys(book.segments);
@@ -57,9 +58,9 @@ function drawHeat() {
     make("caption", {class: "quiet"}, "Each segment's weakest period in each shock: per cent served / floor"),
     make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "Shock"), segments.map(d => make("th", {scope: "col"}, named(d))))),
     make("tbody", {}, rows.map(row => {
-      const many = shocksSaid(row), shown = many ? `${many}, ${row.failed ? "worst" : "tightest"} ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
+      const many = shocksSaid(row), shown = many ? `${many}, ${row.worst_word} ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
       return make("tr", {},
-        make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, row.failed ? "✗ " : "✓ "), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
+        make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, `${row.mark} `), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
         segments.map(d => {
           const service = row.segments[d], shock = service ? service.shock : row.worst, chosen = isOn(row, d);
           const isWhole = !service && row.full[d] !== undefined, isPartial = service && service.first_failure === null && row.partial.includes(d);

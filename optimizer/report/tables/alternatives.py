@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name, size_unit
+from optimizer.instance.derived import but_samples, display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
@@ -15,12 +15,15 @@ from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import cross_table, screen_table, stop_note
 from optimizer.results.frames import FrameRow
+from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up
 
+# What a limit to the cost counts as well where gaps have a price.
+GAPS_PRICED = "with gaps at their price"
 CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # What stands before the size of an option that only one of the plans buys.
 ALONE = "● "
@@ -53,9 +56,11 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     if not found.ranges:
         return f"{instance.title}: stopped before the cheapest plan was proven; nothing can be said of others."
     what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
-    cost = si(result.total_cost, instance.money, digits=4)
+    what = "the least" if result.has_priced_gaps else what
+    cost = si(result.priced_cost, instance.money, digits=4)
+    priced = f", {GAPS_PRICED}," if result.has_priced_gaps else ""
     return (
-        f"{instance.title}: of plans that cost up to {si(found.more, instance.money)} more than {what} "
+        f"{instance.title}: of plans that cost{priced} up to {si(found.more, instance.money)} more than {what} "
         f"({cost}{_proven_cost(instance, found)}), {short(100 * found.within)} % of "
         f"{whole(found.measure)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
     )
@@ -82,7 +87,7 @@ def _proven_cost(instance: Instance, found: Alternatives) -> str:
 
 def _ranges(instance: Instance, found: Alternatives) -> Table:
     loose = any(not each.proven for each in found.ranges)
-    caption = "Over all plans within the tolerance that keep the same floors in the same shocks. "
+    caption = f"Over all plans within the tolerance{_asked_of_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.sizes)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
@@ -109,6 +114,16 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     )
 
 
+def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
+    """What plans have to do beside costing no more than is allowed."""
+    if cheapest.has_priced_gaps:
+        return ", whichever floors they keep"
+    if not cheapest.survives:
+        return " that leave the least gap, in whichever shocks"
+    but = but_samples(instance)
+    return f" that keep every floor{but}{', whichever these are' if but else ''}"
+
+
 def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str]) -> str:
     """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
     if end.proven:
@@ -124,10 +139,12 @@ def _size(size: float) -> str:
 def _plans(instance: Instance, found: Alternatives) -> Table:
     """A column a plan: cost, outlay, and the size of every option that some of them buys."""
     results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
-    least = found.cheapest.total_cost
-    figures = [
-        (f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results]),
-        ("  more than the cheapest", [DASH, *(signed_amount(each.total_cost - least) for each in results[1:])]),
+    costs = [each.priced_cost for each in results]
+    figures = [(f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results])]
+    if found.cheapest.has_priced_gaps:
+        figures.append((f"  {GAPS_PRICED}", [si(cost, digits=4) for cost in costs]))
+    figures += [
+        ("  more than the cheapest", [DASH, *(signed_amount(cost - costs[0]) for cost in costs[1:])]),
         (f"Outlay, {money}", [si(each.outlay) for each in results]),
         ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
     ]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
+from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural
 from optimizer.report.narrative import difference_text, plan_headline, proof
@@ -94,7 +95,8 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
     if least.outlay is None:
         return f"not known: the search was stopped; {bound}"
     proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
-    return f"{si_up(least.outlay, instance.money, 6)} is enough to survive every shock and attack ({proven})"
+    every = f"every shock and attack{but_samples(instance)}"
+    return f"{si_up(least.outlay, instance.money, 6)} is enough to survive {every} ({proven})"
 
 
 def _deterred(found: AttackResult) -> str:

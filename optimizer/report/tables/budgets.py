@@ -9,7 +9,7 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
 from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
@@ -63,26 +63,31 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
             return _amount(row["outlay"])
         return Text("not known", style="yellow") if row["status"] == "stopped" else Text("none is enough", "bold red")
 
+    frame = comparison.frames.frame("least_outlay")
     return screen_table(
         instance,
-        comparison.frames.frame("least_outlay"),
+        frame,
+        title=f"{frame.title}{but_samples(*comparison.cases.values())}",
         heads={"case": ""},
         cells={"outlay": outlay, "bound": lambda row: _bound(row["bound"])},
     )
 
 
 def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
-    money = comparison.cases[found.case].money
+    instance = comparison.cases[found.case]
+    money, but = instance.money, but_samples(instance)
     if found.outlay is None and found.status == "stopped":
         least = f"{_bound(found.bound)} {money}"
-        return f"The least outlay that survives everything is not known: the search was stopped; it is {least} or more."
+        known = f"is not known: the search was stopped; it is {least} or more."
+        return f"The least outlay that survives everything{but} {known}"
     if found.outlay is None:
         return "No outlay is enough: whatever is spent, some floor fails in some shock."
     bound = found.bound or 0.0
     proven = "not proven: it may be less"
     if found.status == "optimal":
-        proven = "proven: no plan keeps every floor for less than " + f"{_bound(bound)} {money}"
-    text = f"The least outlay that survives everything is {_amount(found.outlay)} {money} ({proven})."
+        does = "does so" if but else "keeps every floor"
+        proven = f"proven: no plan {does} for less than {_bound(bound)} {money}"
+    text = f"The least outlay that survives everything{but} is {_amount(found.outlay)} {money} ({proven})."
     if found.result is not None:
         text += (
             f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
@@ -115,7 +120,8 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         lines.append((_lone_title(row), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
     if together:
         amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
-        lines.append((Text("all of them", style="bold"), amounts, together.get(cases[0])))
+        whole = "all that are required" if but_samples(*comparison.cases.values()) else "all of them"
+        lines.append((Text(whole, style="bold"), amounts, together.get(cases[0])))
     heads = ["Least outlay"] if len(cases) == 1 else cases
     if len(cases) == 1 and width >= WITH_BARS:
         heads, lines = [*heads, ""], _with_bars(lines)
@@ -239,7 +245,8 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
     ]
     lost = given_up(step.before, step.after)
     said = list_names(parts, 6) if parts else "the same, at other times"
-    return said + (f"; no longer survives {list_names(list(lost), 3)}, for a smaller sum of gaps" if lost else "")
+    lower = "a lower cost with gaps at their price" if step.after.has_priced_gaps else "a smaller sum of gaps"
+    return said + (f"; no longer survives {list_names(list(lost), 3)}, for {lower}" if lost else "")
 
 
 def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:

@@ -7,10 +7,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.derived import but_samples, display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, abroad, percent, plural, share
-from optimizer.report.narrative import bound_text, budget_text, losses
+from optimizer.report.format import LINE, abroad, budget_text, percent, plural, share
+from optimizer.report.narrative import bound_text, losses, survived_words
+from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
     breakpoints_table,
@@ -69,7 +70,8 @@ def comparison_headline(comparison: Comparison) -> str:
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
     said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
     kept = sum(column.result.survives for column in comparison.columns)
-    count = f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock."
+    count = f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock"
+    count += f"{but_samples(*comparison.cases.values())}."
     return stopped + ("\n".join(said) or count)
 
 
@@ -85,17 +87,23 @@ def _of_case(comparison: Comparison, case: str) -> str:
         return f"{title}: the instance has no shocks; the cheapest plan {cost}."
     if not any(column.result.survives for column in columns):
         return f"{title}: {_best_known(columns, money)}."
+    return f"{title}: {_surviving(columns, _least_outlay(comparison, case), money)}."
+
+
+def _surviving(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+    """What the first plan that survives does, and with which budget, or of one column at what cost."""
+    first = next(column for column in columns if column.result.survives)
+    survives = f"survives {survived_words(first.result)}"
     if len(columns) == 1:
-        return f"{title}: survives every shock, total cost {si(best.total_cost, money, 4)}."
-    needed = _least_outlay(comparison, case)
-    return f"{title}: survives every shock with {_budget(columns, needed, money)}{_with_less(columns, money)}."
+        return f"{survives}, total cost {si(first.result.total_cost, money, 4)}"
+    return f"{survives} with {_budget(first.budget, needed, money)}{_with_less(columns, money)}"
 
 
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Of plans that all fail: what the one with the most money survives."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
-    at_best = ", as leaving a gap at its price costs less," if best.has_priced_gaps else " at best"
+    at_best = f" (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else " at best"
     text += " so far" if is_stopped else at_best if best.given is None else ""
     text += f", the worst with a survival gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
@@ -106,9 +114,8 @@ def _least_outlay(comparison: Comparison, case: str) -> float | None:
     return next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
 
 
-def _budget(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+def _budget(budget: float | None, needed: float | None, money: str) -> str:
     """The smallest budget of a plan that survives, and the least outlay where it is known."""
-    budget = next(column.budget for column in columns if column.result.survives)
     text = "no limit on the budget" if budget is None else f"a budget of {budget_text(budget, money)}"
     if needed is not None:
         return f"{text}; the least outlay is {si_up(needed, money, 6)}"

@@ -8,8 +8,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
+from optimizer.instance.derived import but_samples
 from optimizer.report.format import list_names, plural, size_text
-from optimizer.report.narrative import facts, money_terms, outcome_headline, proof_of_gap
+from optimizer.report.narrative import facts, money_terms, outcome_headline, proof_of_least
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import futures_caveats, futures_headline, spread_facts, stage_table
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
@@ -139,7 +140,7 @@ def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
     if not best.futures:
         yield "Optimum", futures_headline(best)
         return
-    cost = f"{futures_headline(best)}; {best.measure} {si(best.total_cost, money, 4)} {proof_of_gap(best.mip_gap)}"
+    cost = f"{futures_headline(best)}; {best.measure} {si(best.total_cost, money, 4)} {proof_of_least(best)}"
     more = found.more(0) if len(found.plans) == 1 else None
     yield "Optimum", cost + ("" if more is None else _compared(more, best))
 
@@ -188,7 +189,7 @@ def _answer(found: PlanEvaluation) -> Panel:
     style = "red" if not found.survives else "yellow" if broken else "green"
     if len(found.plans) > 1:
         survived = sum(plan.result.survives for plan in found.plans)
-        headline = f"{survived} of {len(found.plans)} plans survive every shock"
+        headline = f"{survived} of {len(found.plans)} plans survive every shock{but_samples(found.instance)}"
         lines = [(plan.name, _in_a_line(found, plan)) for plan in found.plans]
         return answer_panel(found.instance.title, headline, [*lines, *_optimum(found, None)], style)
     (plan,) = found.plans
@@ -219,11 +220,13 @@ def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) ->
     if need.is_possible is None:
         yield "Missing", "not known: the time ran out"
     elif not need.is_possible:
-        yield "Missing", "no purchase beside those of the plan keeps every floor, whatever the budget"
+        none = "no purchase beside those of the plan keeps every floor"
+        yield "Missing", f"{none}{but_samples(found.instance)}, whatever the budget"
     else:
         options = _changed(found, need.changes)
         more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay"
-        yield "Missing", f"{options}: for {more} every floor is kept; no addition costs less"
+        kept = f"every floor is kept{but_samples(found.instance)}"
+        yield "Missing", f"{options}: for {more} {kept}; no addition costs less"
 
 
 def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:

@@ -11,7 +11,7 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
-from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_gap
+from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_least, survived_words
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -52,7 +52,8 @@ def futures_headline(result: FuturesResult) -> str:
         return "STOPPED before any plan was found"
     failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
     if count == 1:
-        headline = "SURVIVES every shock" if not failed else f"FAILS: {_failing(result, failed)}"
+        (only,) = result.futures
+        headline = f"FAILS: {_failing(result, failed)}" if failed else f"SURVIVES {survived_words(only.result)}"
     elif not failed:
         headline = f"SURVIVES in {all_of(count, 'futures')}"
     else:
@@ -65,7 +66,7 @@ def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
     shocks, gap = worst.result.shocks, worst.result.survival_gap
     words = f"{worst.name}, " if worst.name else ""
-    words += f"{sum(not each.survives for each in shocks)} of {plural(len(shocks), 'shock')}"
+    words += f"{sum(each.fails for each in shocks)} of {plural(len(shocks), 'shock')}"
     words += f", a survival gap of {si(gap, result.money, 4)}" if gap > 0 else ""
     return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
 
@@ -85,7 +86,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         yield "Commit now", _commit(instance, result, stages[0])
     yield (
         result.measure[:1].upper() + result.measure[1:],
-        f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_gap(result.mip_gap)}",
+        f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_least(result)}",
     )
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)

@@ -61,6 +61,7 @@ OTHER = "in @…, below a period: in that shock of the row, not in the one named
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
 # Why a row that is survived can have a floor that fails.
 MAY_FAIL = "Samples required: so many have to be survived; figures are of all samples, those that may fail included."
+MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
 ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
@@ -253,15 +254,14 @@ def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], 
 
 def _title(instance: Instance, row: Folded, sign: str) -> Text:
     """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
-    mark = Text("✓ " if row.survives else "✗ ", style="green" if row.survives else "bold red")
+    mark = Text(f"{row.mark} ", style=MARK_STYLES[row.mark])
     if not row.fold.is_many:
         name, key = shock_title(instance, row.fold.name), row.fold.name
         said = f"{name}{' (may fail)' if row.excused else ''}{sign}"
         beside = f" ({key})" if len(said) + len(key) < NAMES - 5 else f"\n  {key}"
         return mark + Text(said) + Text(beside if name != key else "", style="dim")
     title = Text(f"{entry_name(instance, row.fold.name)}: {row.count_text}{sign}")
-    is_kept = row.survives and not row.excused
-    return mark + title.append(f"\n  {'tightest' if is_kept else 'worst'} {row.worst.name}", style="dim")
+    return mark + title.append(f"\n  {row.worst_word} {row.worst.name}", style="dim")
 
 
 def _sign(row: Folded, ending: Collection[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.report.format import plural, shock_title
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import screen_table, value_text
@@ -71,7 +71,8 @@ def requirement_headline(found: Requirements) -> str:
     needed = [row for row in rows if row["shortfall"] is not None]
     short = [row for row in needed if row["shortfall"] > 0]
     if not short:
-        return f"Nothing falls short: with nothing bought, every floor of {plural(len(needed), 'material')} is kept."
+        kept = f"every floor of {plural(len(needed), 'material')} is kept{but_samples(found.instance)}"
+        return f"Nothing falls short: with nothing bought, {kept}."
     worst = max(short, key=lambda row: row["gap"])
     name, shock = display_name(found.instance, worst["material"]), shock_title(found.instance, worst["worst_shock"])
     verb = "falls" if len(short) == 1 else "fall"

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -73,17 +73,26 @@ def _headline(found: Sensitivity) -> str:
 
 def deciding_text(found: Sensitivity, unsettled: int) -> str:
     """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
-    is_kept, count = found.base.gap <= 0, len(found.bars)
+    (change, verdict), count = _verdict_words(found), len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
         names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
-        return f"{len(decisive)} alone can {'break survival' if is_kept else 'make it survive'}: {names}"
+        return f"{len(decisive)} alone can {change}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
     first = found.bars[0]
     moves = f"; {number_name(found.instance, first.number)} moves most" if max(first.swing(found.base)[1:]) > 0 else ""
-    return f"{settled}none alone changes that {'the plan survives' if is_kept else 'no plan survives'}{moves}"
+    return f"{settled}none alone changes that {verdict}{moves}"
+
+
+def _verdict_words(found: Sensitivity) -> tuple[str, str]:
+    """What a number that decides can do, and what one that does not leaves as it is."""
+    is_priced = found.instance.policy.gap_price is not None
+    if found.base.gap <= 0:
+        change = "change that the best plan survives" if is_priced else "break survival"
+        return change, "the plan survives"
+    return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
@@ -217,7 +226,9 @@ def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
         return "there is no plan" if then.status != "unusable" else "numbers do not fit each other"
     said = []
     if (then.gap > 0) != (base.gap > 0):
-        said.append(f"{plural(then.failed, 'shock')} cannot be survived" if then.gap > 0 else "every floor is kept")
+        lost = "are not survived" if instance.policy.gap_price is not None else "cannot be survived"
+        kept = f"every floor is kept{but_samples(instance)}"
+        said.append(f"{plural(then.failed, 'shock')} {lost}" if then.gap > 0 else kept)
     for word, names in (("with", then.bought - base.bought), ("without", base.bought - then.bought)):
         if names:
             ordered = [display_name(instance, o) for o in instance.options if o in names]
@@ -229,7 +240,8 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     instance, money = found.instance, found.instance.money
     low, middle, high, _ = importance.cost
     said = f"All numbers together, {plural(importance.used, 'sample')}: {percent(importance.survived)} survive "
-    said += f"everything; total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
+    said += f"everything{but_samples(instance)}; "
+    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
     if importance.used < importance.samples:
         said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
     parts: list[RenderableType] = [Text(said, style="bold")]
