@@ -14,11 +14,16 @@ from optimizer.algorithms.executor import Task
 from optimizer.cli import sections
 from optimizer.cli.app import app
 from optimizer.cli.sections import StudySubject, planned_ends, proven_columns, timed_tasks
+from optimizer.report.brief.content import make_brief
 from optimizer.report.study_narrative import view_of
 from optimizer.solver import Clock
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
+PRICES = (
+    *("options.reserve.price", "options.plant.capex", "options.plant.fixed_cost", "options.plant.cost"),
+    *("options.reserve.holding_cost", "processes.imports.cost"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +199,30 @@ def test_the_first_screen_is_whole_unless_a_limit_is_asked_for(monkeypatch: pyte
         assert [task.arguments[1] for task in timed] == list(names)
         assert [each.until is None for each in subjects] == [not is_asked, False, False]
         assert subjects[2].least == pytest.approx(0.0 if is_asked else 140 * 2 * 10 / 43)
+
+
+def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six prices at first order outweigh a date, which no dual value sees: it is the one that moves the plan most."""
+    factors = [f"ranges.{path}={{low: 0.9, high: 1.1, of: value}}" for path in PRICES]
+    instance = so.load(TINY, ["ranges.options.plant.lead_time={low: 12, high: 48}", *factors])
+    result = so.solve(instance)
+    subject = StudySubject(TINY, instance, result, 0.02, None)
+    found = sections.find_deciding_figures(subject, lambda event: None)
+    assert found is not None
+    assert (len(found.bars), found.screened) == (7, ())
+    part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
+    assert part["table"]["rows"][0][0] == "home magnet plant: lead time"
+    assert "Of 7 uncertain numbers the 5 that move most" in part["table"]["caption"]
+    assert "dual values" not in part["table"]["caption"]
+    # Of too many the date is one of six, and the page says how the seventh was judged.
+    monkeypatch.setattr(sections, "FEW_NUMBERS", 6)
+    found = sections.find_deciding_figures(subject, lambda event: None)
+    assert found is not None
+    assert (len(found.bars), len(found.screened)) == (6, 1)
+    part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
+    assert part["table"]["rows"][0][0] == "home magnet plant: lead time"
+    said = "1 other was judged by dual values alone, which miss large moves: diversify sensitivity FILE solves for all"
+    assert said in part["table"]["caption"]
 
 
 def test_scenarios_whose_search_was_stopped_are_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import optimizer as so
 from optimizer.solver import Settings
-from optimizer.studies import sensitivity as searching
+from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
@@ -136,6 +136,49 @@ def test_numbers_with_small_effects_are_told_by_dual_values_alone() -> None:
     assert other.cost == pytest.approx(100 * (40e3 - 65e3))
 
 
+def test_a_lead_time_is_solved_for_though_dual_values_do_not_see_it() -> None:
+    # On line in 2030 only, the plant has to be of 40 t for the floors of 2029 and 2030, 140 t of which 100 t are in
+    # stock: 20 t more at 200k. Of the stock 80 t are there from 2027 instead of 60: 20 t more, held for 2 years at 5k.
+    ranges = "ranges={options.plant.lead_time: {low: 12, high: 48}, options.plant.capex: {low: 0.9, high: 1.1, of: "
+    instance = so.load("instances/tiny.yaml", [ranges + "value}, options.reserve.price: {low: 60k, high: 70k}}"])
+    found = so.sensitivity(instance, flips=False, most=1, settings=EXACT)
+    assert [bar.number.name for bar in found.bars] == ["options.plant.lead_time", "options.reserve.price"]
+    assert found.bars[0].high.cost - found.base.cost == pytest.approx(4e6 + 2 * 20 * 5e3)
+    assert [each.name for each in found.screened] == ["options.plant.capex"]
+    effects = {each.name: each.cost for each in so.sensitivity(instance, flips=False, most=0).screened}
+    assert effects["options.plant.lead_time"] == 0.0
+
+
+def test_a_shortage_cost_alone_says_what_a_gap_is_worth_and_changes_no_decision() -> None:
+    # 400 buy 40 t of the 60 that the floor is: 20 t short at 1000, whatever a tonne is said to be worth.
+    data = three() | {"policy": {"budget": 400}}
+    data["demands"]["motors"]["shortage_cost"] = {"value": 1000, "low": 500, "high": 2000}
+    data["options"]["a"]["capex"] = {"value": 10, "low": 9.5, "high": 10.5}
+    found = so.sensitivity(so.read(data), settings=EXACT, flips=False)
+    price, worth = found.bars
+    # At 10.5 the money buys 38.1 t.
+    assert price.high.gap == pytest.approx(1000 * (60 - 400 / 10.5))
+    assert (worth.number.name, worth.swing(found.base)) == ("demands.motors.shortage_cost", (False, 0.0, 0.0))
+    assert (worth.low.gap, worth.high.gap) == (pytest.approx(20_000), pytest.approx(20_000))
+    assert [each["values_as_is"] for each in found.to_dict()["numbers"]] == [False, True]
+    # Nor does it seem to matter at first order.
+    first, last = so.sensitivity(so.read(data), settings=EXACT, flips=False, most=0).screened
+    assert (first.name, first.gap, first.cost) == ("options.a.capex", pytest.approx(2_000), pytest.approx(20))
+    assert (last.name, last.gap, last.cost) == ("demands.motors.shortage_cost", 0.0, 0.0)
+
+
+def test_a_shortage_cost_that_changes_the_plan_has_the_gap_at_the_shortage_costs_of_the_file() -> None:
+    # With gaps at a fiftieth of their value, 20 a tonne, 60 t at 10 are worth it; at a quarter of that none is. They
+    # are then short by 60 t, which are worth 1000 a tonne and not 250.
+    data = three() | {"policy": {"gap_price": 0.02}}
+    data["demands"]["motors"]["shortage_cost"] = {"value": 1000, "low": 250, "high": 2000}
+    bar = only(found := so.sensitivity(so.read(data), settings=EXACT, flips=False))
+    assert (found.base.gap, found.base.cost) == (0.0, pytest.approx(600))
+    assert (bar.low.gap, bar.low.cost, bar.low.failed) == (pytest.approx(60_000), pytest.approx(0), 1)
+    assert (bar.high.gap, bar.high.cost, bar.high.failed) == (0.0, pytest.approx(600), 0)
+    assert bar.swing(found.base)[:2] == (True, pytest.approx(60_000))
+
+
 # Scrap of a segment's sales comes back to a recycler, beside imports that are dear and an ally that is cheap.
 SCRAP = """
 horizon: {start: 2026, end: 2029, step: year}
@@ -171,7 +214,7 @@ def test_the_effect_of_scrap_by_hand(tmp_path: Path) -> None:
 def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(INSTANCES / f"{name}.yaml")
     parts = so.sensitivity(instance, flips=False, most=0).screened
-    monkeypatch.setattr(searching, "_written", lambda instance, number: None)
+    monkeypatch.setattr(first_order, "_written", lambda instance, number: None)
     whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
     assert len(parts) == len(whole) > 10
     for each in parts:

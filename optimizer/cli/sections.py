@@ -30,6 +30,8 @@ SAMPLES, STRESS_SAMPLES = 200, 1000
 # Seconds that all of a report's studies have together where no limit is given: with the search before them and the
 # page after them, three minutes.
 REPORT_SECONDS = 150.0
+# Up to so many uncertain numbers are all solved for; of more only those with the largest effects by dual values.
+FEW_NUMBERS = 20
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
@@ -38,7 +40,7 @@ _FIRST_SCREEN = ("sensitivity", "figures", "budgets", "slips")
 # Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
 # first, so that all cores are busy to the end.
 _SECONDS = {
-    "alternatives": 65.0, "share": 60.0, "futures": 60.0, "sensitivity": 45.0, "compare": 45.0, "figures": 42.0,
+    "alternatives": 65.0, "share": 60.0, "futures": 60.0, "sensitivity": 53.0, "compare": 45.0, "figures": 50.0,
     "explain": 38.0, "budgets": 34.0, "discover": 32.0, "slips": 12.0, "stress": 10.0, "attack": 3.0
 }  # fmt: skip
 
@@ -155,10 +157,12 @@ def _alternatives(subject: StudySubject, listener: "Listener") -> "Study":
 
 
 def _sensitivity(subject: StudySubject, listener: "Listener") -> "Sensitivity":
+    from optimizer.instance.ranges import numbers_of
     from optimizer.report.brief.content import MOST_FIGURES
     from optimizer.studies.sensitivity import sensitivity
 
-    settings, known, most = subject.settings, subject.optimum, MOST_FIGURES
+    settings, known, count = subject.settings, subject.optimum, len(numbers_of(subject.instance.uncertain))
+    most = None if count <= FEW_NUMBERS else MOST_FIGURES
     return sensitivity(subject.instance, flips=False, settings=settings, listener=listener, known=known, most=most)
 
 

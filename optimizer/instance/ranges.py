@@ -71,6 +71,16 @@ class UncertainNumber:
         return self.inputs[0]
 
     @property
+    def has_lead_time(self) -> bool:
+        """Whether one of the inputs is a lead time."""
+        return any(each.place[-1] == "lead_time" for each in self.inputs)
+
+    @property
+    def is_shortage_cost(self) -> bool:
+        """Whether all inputs are shortage costs: they say what a gap is worth, and not whether floors hold."""
+        return all(each.place[0] == "demands" and "shortage_cost" in each.place[2:] for each in self.inputs)
+
+    @property
     def is_alike(self) -> bool:
         """Whether all inputs have the same range."""
         return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1

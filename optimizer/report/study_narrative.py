@@ -33,6 +33,7 @@ from optimizer.report.tables.sensitivity import (
     deciding_text,
     discovery_notes,
     failure_headline,
+    screening_note,
     worst_shocks,
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
@@ -207,15 +208,14 @@ def _sensitivity(found: Sensitivity) -> Sequence[str]:
 
 
 def _screened(found: Sensitivity) -> str:
-    """What is known of numbers that were not solved for."""
+    """What is known of numbers that were not solved for, and how."""
     if not found.screened:
         return ""
     effects = [("total cost", max(abs(each.cost) for each in found.screened))]
     if found.base.gap > 0:
         effects.insert(0, ("survival gap", max(abs(each.gap) for each in found.screened)))
     most = " or ".join(f"the {what} by more than {si(amount, found.instance.money)}" for what, amount in effects)
-    count = plural(len(found.screened), "other number")
-    return f"{count} stayed unsolved: at first order, which proves nothing, none moves {most}."
+    return f"{screening_note(found)} At first order none of them moves {most}."
 
 
 def _moves_most(found: Sensitivity) -> str:

@@ -10,29 +10,25 @@ global            a Latin hypercube over all ranges, uniform and independent; ho
 Every search starts from the plan and the shocks of the instance as it is, never from another search: so the results are
 the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
 
-Which numbers are worth a search at all follows from the dual values of the best plan:
-
-    L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x)      f: total cost, or the survival gap where floors fail
-    x, y      the plan with its operation, and its dual values, with its integers held
-    effect    L(n) − L: by how much f changes at first order where a number is at the end farther from its value
-
-No bound: where a number moves far, the plan may become another. A model is written for it, and none is solved: of
-operation the terms of those processes, segments and options that the number may change, before and after.
+A number that is all shortage costs changes what a gap is worth, and not whether floors hold. Its gap is what the plan
+that is found leaves at the shortage costs of the instance as it is: without a price of gaps at least the gap there, up
+to the tolerance. Samples have the gap at their own shortage costs.
 """
 
 import math
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from optimizer import arguments, formulation
-from optimizer.algorithms.executor import Memory, Task, size_for, start_executor
+from optimizer import arguments
+from optimizer.algorithms.executor import Task, size_for, start_executor
+from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
-from optimizer.algorithms.problem import SearchResult, negligible_gap
+from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.errors import Finding, InstanceError
@@ -40,14 +36,12 @@ from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.levers.base import Lever
-from optimizer.model.builder import Mark, Scope
-from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
+from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, split_by_dates
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
@@ -62,14 +56,20 @@ from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE, VALUE_RESOLUTIONS
 from optimizer.units import MoneyLike
 
-# Where a task keeps L of the instance as it is, by what is written of it.
-BASE = "base of first-order effects"
+
+@dataclass(frozen=True)
+class MovedNumbers:
+    """Numbers that are elsewhere than in the instance."""
+
+    values: Mapping[str, float]  # the number, or factor, of each input, by path
+    # Whether the gap is that which the plan leaves in the instance as it is, and not where the numbers are.
+    takes_gap_as_is: bool = False
 
 
 def ask_moved(
     memory: dict[str, Any],
     instance: Instance,
-    numbers: Mapping[str, float],
+    moved: MovedNumbers,
     settings: Settings,
     first: frozenset[str],
     plan: Plan,
@@ -79,7 +79,7 @@ def ask_moved(
     if settings.is_late:
         return None
     try:
-        variant = with_numbers(without_attacks(instance) if lists_attacks else instance, numbers)
+        variant = with_numbers(without_attacks(instance) if lists_attacks else instance, moved.values)
         # What the adversary can afford, and what its attacks cut, may be uncertain as well.
         variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
@@ -87,7 +87,9 @@ def ask_moved(
     clock = settings.clock()
     with interruptible(clock, stopping_all(memory)), WhatIfSolver(variant, settings, clock) as solver:
         solver.learn(plan, first)
-        return outcome(solver, variant, solver.ask())
+        found = solver.ask()
+        here = outcome(solver, variant, found)
+        return _with_gap_in(instance, solver, here, found) if moved.takes_gap_as_is and here.has_plan else here
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
@@ -106,6 +108,20 @@ def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> Va
     return VariantOutcome(
         found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
     )
+
+
+def _with_gap_in(
+    instance: Instance, solver: WhatIfSolver, elsewhere: VariantOutcome, found: WhatIfResult
+) -> VariantOutcome:
+    """An outcome with the survival gap that its plan leaves in another instance; as much of it is proven as before."""
+    evaluator, clock = solver.evaluator(instance), Clock()
+    left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), clock)
+    excused = excused_samples(tree_shares(instance.tree), left.gap, left.fails)
+    gap = math.fsum(gap for n, gap in left.violated.items() if not excused[n])
+    if instance.policy.gap_price is not None:
+        gap = evaluate_fixed_plan(instance, found.plan, evaluator, solver.settings, clock).gap
+    proven = elsewhere.gap_bound / elsewhere.gap if elsewhere.gap > 0 else 1.0
+    return replace(elsewhere, gap=gap, gap_bound=gap * proven, failed=int(left.fails.sum()) if gap > 0 else 0)
 
 
 def sensitivity(
@@ -138,7 +154,8 @@ def sensitivity(
             seconds for one search, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         known: the best plan of the instance, where that was solved for before.
-        most: so many numbers are solved for at their ends, those with the largest first-order effect; None for all.
+        most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
+            with a lead time, for dual values do not see dates; 0 for none at all, None for all.
 
     Raises:
         InstanceError: a scenario that the instance does not have.
@@ -294,22 +311,29 @@ class _SensitivitySearch:
         return self.base
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
-        """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first."""
+        """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first.
+
+        Beside them numbers with a lead time are kept, unless none is.
+        """
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
+        dated, others = split_by_dates(self.numbers) if most else ([], self.numbers)
+        effects = self._first_order_effects(others)
+        kept = most_effective(effects, most, negligible_gap(self.instance))
+        by_name = {each.name: each for each in others}
+        self.numbers = [*dated, *(by_name[name] for name in kept)]
+        return tuple(each for each in effects if each.name not in kept)
+
+    def _first_order_effects(self, numbers: Sequence[UncertainNumber]) -> list[FirstOrderEffect]:
+        """Those of some numbers that are reached in the time there is, the largest first."""
         half = self.settings.halfway
-        calls = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in self.numbers]
+        calls = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in numbers]
         self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
         effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
         self.is_whole = len(effects) == len(calls)
-        kept = most_effective(effects, most, negligible_gap(self.instance))
-        self.numbers = sorted(
-            (each for each in self.numbers if each.name in kept), key=lambda each: kept.index(each.name)
-        )
-        left = [each for each in effects if each.name not in kept]
-        return tuple(sorted(left, key=lambda each: (-abs(each.gap), -abs(each.cost), each.name)))
+        return sorted(effects, key=lambda each: (-abs(each.gap), -abs(each.cost), each.name))
 
-    def answers(self, variants: Sequence[Mapping[str, float]], what: str) -> dict[int, VariantOutcome]:
+    def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
         calls = [Task(ask_moved, (self.instance, each, *fixed)) for each in variants]
@@ -323,7 +347,7 @@ class _SensitivitySearch:
 
     def tornado(self) -> list[TornadoBar]:
         """Every number at both ends."""
-        at_ends = [number.at(end) for number in self.numbers for end in (-1.0, 1.0)]
+        at_ends = [_moved(number, end) for number in self.numbers for end in (-1.0, 1.0)]
         found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
@@ -334,7 +358,7 @@ class _SensitivitySearch:
         ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
         for k in range(rounds):
-            variants = [bars[way.bar].number.at(way.middle) for way in ways]
+            variants = [_moved(bars[way.bar].number, way.middle) for way in ways]
             found = self.answers(variants, f"where the plan changes, step {k + 1} of {rounds}")
             if len(found) < len(variants):
                 return list(bars)
@@ -365,125 +389,17 @@ class _SensitivitySearch:
         names = [number.name for number in self.numbers]
         return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
-    def _sample(self, shares: Sequence[float]) -> dict[str, float]:
-        """The number of each input, by path, at shares of the ways from low to high."""
+    def _sample(self, shares: Sequence[float]) -> MovedNumbers:
+        """Every number at its share of the way from low to high."""
         pairs = zip(self.numbers, shares, strict=True)
-        return {path: value for number, share in pairs for path, value in number.across(share).items()}
+        return MovedNumbers({path: value for number, share in pairs for path, value in number.across(share).items()})
+
+
+def _moved(number: UncertainNumber, position: float) -> MovedNumbers:
+    """A number alone, −1 … 1; one of shortage costs does not change whether floors hold."""
+    return MovedNumbers(number.at(position), takes_gap_as_is=number.is_shortage_cost)
 
 
 def _share_bought(option: str, outcomes: Sequence[VariantOutcome]) -> float:
     """In which share of samples an option is bought."""
     return float(np.mean([option in each.bought for each in outcomes]))
-
-
-# What dual values say.
-
-
-@dataclass(frozen=True)
-class DualScreen:
-    """A plan with its operation and its dual values, by column and row of its model."""
-
-    # By mark.
-    values: Mapping[Mark, float] = field(repr=False)
-    duals: Mapping[Mark, float] = field(repr=False)
-    shocks: frozenset[str]  # those whose rows have dual values, or whose floors fail
-    # What the dual values are of: survival gap, total cost, or cost with gaps at their price.
-    counts: Literal["gap", "cost", "priced"]
-
-    @classmethod
-    def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
-        """That of a plan of an instance; None where it has no dual values."""
-        if found.duals is None:
-            return None
-        builder, duals = found.duals.builder, found.duals
-        values = {column.mark: value for column, value in zip(builder.columns, duals.values.tolist(), strict=False)}
-        priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
-        shocks = _counted_shocks(instance, values, priced)
-        if instance.policy.gap_price is not None:
-            return cls(values, priced, shocks, "priced")
-        return cls(values, priced, shocks, "gap" if found.gap > 0 else "cost")
-
-    def value(self, instance: Instance, written: frozenset[str] | None = None) -> tuple[float, float]:
-        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
-
-        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
-        names processes, segments and options, their part of L.
-        """
-        shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, parts=written))
-        values = [self.values.get(column.mark, 0.0) for column in model.columns]
-        rows = (row for row in model.rows if row.mark in self.duals)
-        priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
-        gap = formulation.gap(model, instance).value(values)
-        cost = formulation.cost(model, instance, shocks).value(values)
-        if instance.policy.gap_price is not None and self.counts == "priced":
-            return 0.0, cost + priced + instance.policy.gap_price * gap
-        return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
-
-
-def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
-    """The shocks with a part in L: with dual values, with demand below floors, or with a probability."""
-    fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
-    likely = {event.name for event in instance.events if event.probability > 0}
-    return frozenset({mark.path for mark in priced} | fails | likely)
-
-
-def first_order_effect(
-    memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
-) -> FirstOrderEffect | None:
-    """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
-    if time.time() > until:
-        return None
-    first, written = number.first, _written(instance, number)
-    end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
-    try:
-        moved = screen.value(with_numbers(instance, number.at(end)), written)
-    except InstanceError:
-        return FirstOrderEffect(number.name, float("inf"), float("inf"))
-    known = memory.setdefault(BASE, {})
-    if written not in known:
-        known[written] = screen.value(instance, written)
-    gap, cost = (new - old for new, old in zip(moved, known[written], strict=True))
-    return FirstOrderEffect(number.name, gap, cost)
-
-
-def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
-    """What has to be written for the effect of a number; None for all of it.
-
-    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless one
-    of the two refers to the other: its rows depend on their numbers, and its columns stand in their rows.
-    """
-    places = {tuple(each.path.split(".")[:2]) for each in number.inputs}
-    if any(place[0] not in ("processes", "demands", "options") for place in places):
-        return None
-    changed = {place[1] for place in places}
-    named = {o: frozenset(_named(instance, option)) for o, option in instance.options.items()}
-    written = changed.union(*(named[o] for o in changed & named.keys()))
-    referring = {o for o, names in named.items() if names & written}
-    return frozenset(written).union(_takers_of_scrap(instance, changed), referring)
-
-
-def _named(instance: Instance, option: Lever) -> Iterator[str]:
-    """The segments and processes that an option refers to; what it takes and gives is summed up."""
-    for each in option.references():
-        if each.section == "regions of processes":
-            yield from (p for p, process in instance.processes.items() if process.region == each.name)
-        elif each.section in ("processes", "demands"):
-            yield each.name
-
-
-def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
-    """The activities that take the scrap of some segments: a balance without any term of a column is no row."""
-    scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
-    return (o for o, each in instance.activities.items() if scrap & set(each.input))
-
-
-def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
-    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
-
-    Those on the gap come first, the largest effect before all.
-    """
-    of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
-    of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
-    chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
-    return list(chosen)[:most]

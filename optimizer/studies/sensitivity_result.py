@@ -105,7 +105,10 @@ class SwitchingValue:
 
 @dataclass(frozen=True)
 class TornadoBar:
-    """A number of the tornado: what comes of either end, and where the plan changes."""
+    """A number of the tornado: what comes of either end, and where the plan changes.
+
+    Gaps of a number that is all shortage costs are what the plan leaves at those of the instance as it is.
+    """
 
     number: UncertainNumber
     low: VariantOutcome
@@ -134,7 +137,8 @@ class TornadoBar:
             for flip in self.flips
         ]
         ends = {"low": self.low.to_dict(), "high": self.high.to_dict()}
-        return {"name": self.number.name, "members": inputs, **ends, "flips": flips}
+        values_as_is = self.number.is_shortage_cost
+        return {"name": self.number.name, "members": inputs, "values_as_is": values_as_is, **ends, "flips": flips}
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,7 @@ class Sensitivity:
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not computed.
         measure: what costs are measured by; None without any plan.
-        screened: numbers that were not solved for, as their first-order effect is smaller; none unless asked for.
+        screened: numbers that were not solved for, judged by dual values alone; none unless asked for.
     """
 
     status: SensitivityStatus

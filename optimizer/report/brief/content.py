@@ -38,6 +38,7 @@ from optimizer.report.format import (
     repair_sentences,
 )
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -358,12 +359,22 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    count, every = len(found.bars) + len(found.screened), len(numbers_of(instance.uncertain))
-    every = max(count, every)
-    of_all = "" if count >= every else f", {count:,} of which were looked at in the time there was"
-    note = f"Of {plural(every, 'uncertain number')}{of_all}, those first that decide whether floors hold. "
-    note += "What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
+    note = _figures_note(found, len(numbers_of(instance.uncertain)))
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
+
+
+def _figures_note(found: Sensitivity, every: int) -> str:
+    """What the figures are, of `every` uncertain number, and how those were judged that were not solved for."""
+    seen, shown = len(found.bars) + len(found.screened), found.bars[:MOST_FIGURES]
+    of_all = "" if seen >= every else f", {seen:,} of which were looked at in the time there was"
+    most = f" the {len(shown)} that move most" if seen > len(shown) and not of_all else ""
+    note = (
+        f"Of {plural(max(seen, every), 'uncertain number')}{of_all}{most}, those first that decide whether floors hold."
+    )
+    note += (
+        " What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
+    )
+    return " ".join(filter(None, (note, screening_note(found), *shortage_cost_notes(shown))))
 
 
 def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -95,6 +95,20 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
     return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
 
+def shortage_cost_notes(bars: Iterable[TornadoBar]) -> list[str]:
+    """How gaps of shortage costs are valued, where some of these numbers leave one."""
+    note = "Of shortage costs the gap is what the best plan with them leaves at those of the file."
+    return [note] if any(bar.number.is_shortage_cost and max(bar.low.gap, bar.high.gap) > 0 for bar in bars) else []
+
+
+def screening_note(found: Sensitivity) -> str:
+    """How numbers were judged that were not solved for; empty where there are none."""
+    if not (count := len(found.screened)):
+        return ""
+    judged = f"{plural(count, 'other')} {'was' if count == 1 else 'were'} judged by dual values alone"
+    return f"{judged}, which miss large moves: diversify sensitivity FILE solves for all of them."
+
+
 def _tornado(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
@@ -140,6 +154,7 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
         of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" if gaps else ""
         parts.append(f"Proven: costs to {in_tolerance([found.measure], money)}{of_gap};")
         parts.append(f"{DASH}: no proven change.")
+    parts += shortage_cost_notes(found.bars)
     if is_wide:
         parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
     parts.append(f"{_of_floors(found)}; ~ another set of options is bought.")
