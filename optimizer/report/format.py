@@ -111,6 +111,11 @@ def list_names(names: Sequence[str], most: int = 4) -> str:
     return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
+def discounting(instance: Instance) -> str:
+    """At what rate a present value is discounted."""
+    return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
+
+
 def changed_words(changes: Sequence[str], most: int | None = None) -> str:
     """What a run changed in its file, as a sentence; empty where that is nothing, and of many as many as said."""
     count = len(changes) if most is None else min(most, len(changes))

@@ -16,6 +16,7 @@ from optimizer.report.format import (
     band_words,
     committed_words,
     dated,
+    discounting,
     entry_title,
     in_full,
     in_percent,
@@ -168,11 +169,6 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 def money_terms(instance: Instance) -> str:
     """What costs are values of: date, currency and discount rate."""
     return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
-
-
-def discounting(instance: Instance) -> str:
-    """At what rate a present value is discounted."""
-    return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
 
 
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
     changed_words,
+    discounting,
     in_millions,
     list_names,
     number_name,
@@ -269,7 +270,7 @@ def alternatives_part(
     if lacks:
         missing = f"Other budgets: leave out --quick. {missing}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
-    note = f"Cost: present value, {narrative.discounting(instance)}, with what goes unserved without a shock; survival "
+    note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
     note += "gaps are not in it."
     note += " Samples that may fail count as survived." if result.sample_counts else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")

@@ -29,8 +29,8 @@ from optimizer.report.brief.plan_parts import (
     worst_part,
     years_with_money,
 )
-from optimizer.report.format import all_of, changed_words, in_millions, plural
-from optimizer.report.narrative import discounting, proof_of_least, survived_words
+from optimizer.report.format import all_of, changed_words, discounting, in_millions, plural
+from optimizer.report.narrative import proof_of_least, survived_words
 from optimizer.report.tables.futures import futures_headline
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
