@@ -1,6 +1,7 @@
 """Why nothing survives, and which repairs would help: each number by hand, and each repair put to the test."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import WhatIfSolver
 from tests.conftest import Cell
 from tests.strategies import instances
+from tests.test_cli import diversify
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -523,3 +525,52 @@ def test_a_repair_keeps_every_floor_whatever_the_price_of_its_gaps() -> None:
     ]
     assert amounts[0] == amounts[1]
     assert any(each.works for each in free.repairs)
+
+
+# One sample of four may fail, and 30 t of plant are too few for each of them: see `tests.conftest.LOOSE`.
+
+
+def loosened(path: str, **more: Any) -> so.Instance:
+    data = so.load(path).to_dict()
+    return so.read({**data, **more})
+
+
+def test_a_conflict_of_samples_that_may_fail_is_one_of_more_than_may(loose: str) -> None:
+    explanation = so.explain(so.load(loose), "3M", settings=EXACT)
+    why = explanation.reason
+    assert why is not None
+    assert (len(why.shocks), why.may_fail, why.is_irreducible) == (2, 1, True)
+    # With 30 t the first three fall below 80 by 7.9, 19.4 and 46.8 t, the last by 13.4; a plant of 40 t is enough for
+    # the first alone, and of two one may fail.
+    short = {"storms#00001": 72.1, "storms#00002": 60.6, "storms#00003": 33.2, "storms#00004": 66.6}
+    assert why.had == pytest.approx(max(short[name] for name in why.shocks), abs=0.1)
+    assert why.least_outlay == pytest.approx(5e6 if "storms#00001" not in why.shocks else 4e6)
+    # Three of four have to keep the floor, the second of them: 60.63 of 80.
+    assert found(explanation, "floors").amount == pytest.approx(0.758)
+    said = " ".join(diversify("explain", loose, "--budget", "3M").stdout.split())
+    assert re.search(
+        r"Conflict \(IIS\): 2 shocks \(storms#0000\d, storms#0000\d\), of which 1 may fail, with the", said
+    )
+
+
+def test_shorter_shocks_may_fail_in_as_many_samples(loose: str) -> None:
+    # Two years take up to 98.8 t of stock for three samples, one year 49.4 t; the fourth takes 76.8 t even then.
+    stock = {"kind": "stockpile", "commodity": "magnet", "price": "70k", "max_size": 60}
+    storms = {**so.load(loose).to_dict()["ensembles"]["storms"], "months": 24}
+    instance = loosened(loose, options={"stock": stock}, ensembles={"storms": storms})
+    repair = found(so.explain(instance, settings=EXACT), "length")
+    assert (repair.works, repair.amount, repair.beyond) == (True, 12.0, 24.0)
+    assert repair.outlay == pytest.approx(49.4 * 70e3, rel=2e-3)
+
+
+def test_parts_of_a_plan_are_valued_with_samples_that_may_fail(loose: str) -> None:
+    storms = {**so.load(loose).to_dict()["ensembles"]["storms"], "start": 2028}
+    horizon = {"start": 2026, "end": 2029, "step": "year"}
+    explanation = so.explain(loosened(loose, horizon=horizon, ensembles={"storms": storms}), settings=EXACT)
+    # Without any one of them 50 or 40 t are enough, or 50 t where the one that may fail goes: never more than 5M.
+    alone = [each for each in explanation.worths if each.kind == "shock"]
+    assert alone
+    assert all(each.outlay is not None and each.outlay <= 5e6 * (1 + 1e-6) for each in alone)
+    # Ordered in 2027 the plant stands in 2028; the sample that fails then fails as well where it is ordered in 2026.
+    (order,) = explanation.deadlines
+    assert (order.as_planned, order.anyhow) == ("2027", "2027")

@@ -93,6 +93,26 @@ def test_a_case_by_hand(by_hand: so.Result) -> None:
     assert found.sampler == "1 ensemble drawn anew: trouble"
 
 
+def test_samples_that_the_plan_was_made_for_are_not_drawn_again() -> None:
+    # `trouble` has seed 7 in the plan's instance, `floods` 8: with seed 7 `trouble` would be the plan's own 40 samples,
+    # so it is drawn with 9. `floods` is drawn with 7, which is not its own; with seed 1 both are drawn with 1.
+    trouble = data()["ensembles"]["trouble"]
+    floods = {"count": 40, "seed": 8, "months": 12, "cuts": [{"region": "rival", "severity": {"uniform": [0, 1]}}]}
+    instance = so.read(data(ensembles={"trouble": trouble | {"seed": 7}, "floods": floods}))
+    result = planned(instance, do_nothing_plan(instance))
+    own = [event.spec for event in instance.events if event.name.startswith("trouble")]
+    found = so.stress(result, samples=80, seed=7)
+    assert {name: spec.seed for name, spec in found.against.ensembles.items()} == {"trouble": 9, "floods": 7}
+    assert [event.spec for event in found.against.events if event.name.startswith("trouble")] != own
+    (note,) = (note for note in found.notes if "seed" in note)
+    said = "Ensemble trouble is drawn with seed 9: those of seed 7 are the samples of the plan's own instance."
+    assert note == said
+    assert (found.seed, found.sampler) == (7, "2 ensembles drawn anew: trouble (seed 9), floods")
+    other = so.stress(result, samples=80, seed=1)
+    assert {spec.seed for spec in other.against.ensembles.values()} == {1}
+    assert not any("seed" in note for note in other.notes)
+
+
 def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
     broken = so.stress(by_hand, samples=40, seed=1).worst[0]
     assert (broken.first, broken.last, broken.gap) == ("2027", "2027", pytest.approx(30_000))

@@ -103,6 +103,13 @@ def excused_samples(
     return result
 
 
+def failing_beyond_allowed(
+    instance: Instance, gaps: npt.NDArray[np.float64], fails: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """By shock of an instance without questions, whether it fails and may not; arguments as of `excused_samples`."""
+    return fails & ~excused_samples(survival_shares(instance), gaps, fails)
+
+
 def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
     """The columns of shortage below floors, by path."""
     found: dict[str, list[int]] = {}

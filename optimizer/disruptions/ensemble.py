@@ -19,7 +19,7 @@ which is k with probability weight[k]/Σ weight.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -171,6 +171,38 @@ class EnsembleSpec(Described):
         }
 
 
+class DrawnEnsemble(EnsembleSpec):
+    """Samples as they were drawn, all of an ensemble's or some of them, of which as many may fail as of all.
+
+    It stands in what-ifs alone, which no file holds.
+    """
+
+    drawn: tuple[Any, ...] = Field(default=(), description="The samples that are left, shocks.")
+    allowed: int = Field(default=0, description="The number of samples that may fail.")
+
+    @property
+    def required(self) -> int:
+        """The number of samples in which every floor must hold."""
+        return max(0, self.count - self.allowed)
+
+    def with_samples(self, drawn: Sequence[Shock]) -> "DrawnEnsemble":
+        """The same with other samples."""
+        return self.model_copy(update={"drawn": tuple(drawn), "count": len(drawn)})
+
+
+def each_drawn(
+    ensembles: Mapping[str, EnsembleSpec], change: Callable[[Shock], Shock | None]
+) -> dict[str, EnsembleSpec]:
+    """Ensembles of which the samples that were drawn are changed, or left out where the change is None."""
+    found = dict[str, EnsembleSpec]()
+    for name, spec in ensembles.items():
+        if isinstance(spec, DrawnEnsemble):
+            spec = spec.with_samples([shock for shock in map(change, spec.drawn) if shock is not None])
+        if spec.count:
+            found[name] = spec
+    return found
+
+
 def draw_of(cut: DrawnCut, event: str, i: int) -> str:
     """The column of chances of an event's cut number i."""
     return cut.draw if cut.draw is not None else f"{event}.{i}"
@@ -260,6 +292,8 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     Raises:
         ValueError: a start is no period of the horizon.
     """
+    if isinstance(spec, DrawnEnsemble):
+        return list(spec.drawn)
     chances, events = Chances(name, spec), spec.whole_events()
     begins = _begins(chances, spec, horizon)
     won = _race(chances, events)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from optimizer import arguments
 from optimizer.disruptions.adversary import Attack, attack_entry
-from optimizer.disruptions.ensemble import scaled, varied
+from optimizer.disruptions.ensemble import each_drawn, scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
@@ -307,17 +307,22 @@ def with_single_events(instance: Instance) -> Instance:
 
 
 def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
-    """Only some of the entries under `shocks:`; for single events, after `with_single_events`."""
-    return instance.replacing(shocks={name: spec for name, spec in instance.shocks.items() if name in names})
+    """Only some of the entries under `shocks:`, and of samples that were drawn; after `with_single_events`."""
+    ensembles = each_drawn(instance.ensembles, lambda shock: shock if shock.name in names else None)
+    shocks = {name: spec for name, spec in instance.shocks.items() if name in names}
+    return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
 def with_windows_up_to(instance: Instance, months: float) -> Instance:
     """No window is longer than so many months; after `with_single_events`."""
-    entries = {
-        name: spec.model_copy(update={"months": Axis((min(months, spec.durations.values[0]),))})
-        for name, spec in instance.shocks.items()
-    }
-    return instance.replacing(shocks=entries)
+
+    def cut(spec: ShockSpec) -> ShockSpec:
+        return spec.model_copy(update={"months": Axis((min(months, spec.durations.values[0]),))})
+
+    most = round(months / instance.horizon.months)
+    shocks = {name: cut(spec) for name, spec in instance.shocks.items()}
+    shorter = each_drawn(instance.ensembles, lambda s: replace(s, spec=cut(s.spec), periods=s.periods[:most]))
+    return instance.replacing(shocks=shocks, ensembles=shorter)
 
 
 def with_floors(
@@ -350,6 +355,8 @@ def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], floa
         update["survival"] = {d: move(value) if d in chosen else value for d, value in spec.survival.items()}
     if getattr(spec, "events", None):
         update["events"] = {name: _own_floors(event, chosen, move) for name, event in spec.events.items()}
+    if getattr(spec, "drawn", None):
+        update["drawn"] = tuple(replace(each, spec=_own_floors(each.spec, chosen, move)) for each in spec.drawn)
     return spec.model_copy(update=update) if update else spec
 
 

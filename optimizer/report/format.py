@@ -123,6 +123,16 @@ def changed_words(changes: Sequence[str], most: int | None = None) -> str:
     return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
 
 
+# Rules of the policy that make every plan dearer, that without shocks as well.
+KEPT_RULES = ("max_share", "min_share", "force")
+
+
+def under_same_rules(data: Mapping[str, Any]) -> str:
+    """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
+    kept = [key for key in KEPT_RULES if data.get("policy", {}).get(key)]
+    return f" under the same rules ({', '.join(kept)})" if kept else ""
+
+
 def shortened(text: str, most: int) -> str:
     """A text of at most so many characters; what is cut off ends in an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

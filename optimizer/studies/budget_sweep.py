@@ -25,6 +25,7 @@ from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_fo
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -353,7 +354,8 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
             return found
         evaluator = solver.evaluator(free)
         left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
-        return replace(found, gap=max(found.gap, float(left.gap.sum())))
+        counted = failing_beyond_allowed(free, left.gap, left.fails)
+        return replace(found, gap=max(found.gap, float(left.gap[counted].sum())))
 
 
 def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Reason:
     # The fewest shocks, and segments with their floors, that cannot be survived together.
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
+    may_fail: int  # how many of these shocks are samples that may fail, whichever they are
     is_irreducible: bool  # whether each of them is known to be needed for the conflict
     # How many months of each shock are enough for the conflict; None if all of its window is needed.
     months: float | None

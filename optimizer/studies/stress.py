@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
+from optimizer.disruptions.ensemble import LAST_SEED
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
@@ -51,7 +53,7 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
     """Every sample and how it ended."""
     events = instance.events
     starts = np.array([event.periods.start for event in events], dtype=np.intp)
-    count = np.arange(len(events))
+    rows = np.arange(len(events))
     worst = np.full(len(events), -1, dtype=np.intp)
     if len(instance.demands):
         worst = weakest(surveyed.margin, surveyed.served, axis=1)
@@ -67,8 +69,8 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
         survived=~surveyed.fails.any(axis=1),
         gap=surveyed.gap.sum(axis=1),
         segment=worst,
-        service=surveyed.served[count, worst] if len(instance.demands) else nothing,
-        floor=surveyed.floor[count, worst] if len(instance.demands) else nothing,
+        service=surveyed.served[rows, worst] if len(instance.demands) else nothing,
+        floor=surveyed.floor[rows, worst] if len(instance.demands) else nothing,
         failure=np.where(first < never, starts + first, -1),
         probability=np.array([event.probability for event in events]),
     )
@@ -144,7 +146,7 @@ def stress(
         result: whose plan.
         instance: another instance than the plan's own, with the same horizon and with every option that is bought.
         samples: how many shocks are drawn, 1 … 100,000.
-        seed: of the draws, 0 … 1e15.
+        seed: of the draws, 0 … 1e15; see `fresh_samples`.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
         listener: receives each portion of the samples that was evaluated.
@@ -170,20 +172,20 @@ def stress(
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
-    drawn = resample(base, samples, seed=seed)
+    drawn, own_samples = fresh_samples(base, result, samples, seed)
     if not drawn.events:
         cure = "Add shocks, or name an instance that has some with --instance."
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
     with open_evaluator(drawn, Settings(jobs=jobs, cluster=cluster), None) as evaluator:
         made = _stress_figures(drawn, evaluator, fit.plan, clock, listener)
-        notes = (*changed.notes, *fit.notes, *_currencies(base, result), *evaluator.notes)
+        notes = (*changed.notes, *fit.notes, *_currencies(base, result), *own_samples, *evaluator.notes)
     return Stress(
         instance=drawn.title,
         plan=result.instance,
         currency=drawn.currency,
         samples=len(drawn.events),
         seed=seed,
-        sampler=_sampler(base),
+        sampler=_sampler(base, drawn, seed),
         own_shocks=len(result.shocks),
         own_failed=sum(outcome.fails for outcome in result.shocks),
         notes=notes,
@@ -194,18 +196,38 @@ def stress(
     )
 
 
+def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tuple[Instance, tuple[str, ...]]:
+    """An instance drawn anew (`resample`) in samples that are not the plan's own, and what there is to say about that.
+
+    An ensemble that has `seed` in the instance of the plan would be the very samples that the plan was made for: it is
+    drawn with the next seed that no ensemble of that instance has.
+    """
+    drawn = resample(base, samples, seed=seed)
+    seeds = {name: spec.get("seed", 0) for name, spec in result.data.get("ensembles", {}).items()}
+    own = [name for name in drawn.ensembles if seeds.get(name) == seed]
+    if not own:
+        return drawn, ()
+    following = (each % (LAST_SEED + 1) for each in count(seed + 1))
+    fresh = next(each for each in following if each not in seeds.values())
+    again = {name: drawn.ensembles[name].model_copy(update={"seed": fresh}) for name in own}
+    whose = f"Ensemble {own[0]} is" if len(own) == 1 else f"Ensembles {', '.join(own)} are"
+    note = f"{whose} drawn with seed {fresh}: those of seed {seed} are the samples of the plan's own instance."
+    return drawn.replacing(ensembles={**drawn.ensembles, **again}), (note,)
+
+
 def _currencies(instance: Instance, result: Result) -> tuple[str, ...]:
     if instance.currency == result.currency:
         return ()
     return (f"Money is in {instance.currency}; the plan was made in {result.currency}.",)
 
 
-def _sampler(instance: Instance) -> str:
+def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     if instance.ensembles:
-        count = len(instance.ensembles)
-        return f"{count} ensemble{'s' if count != 1 else ''} drawn anew: {', '.join(instance.ensembles)}"
-    count = len(instance.shocks)
-    entries = "the one entry" if count == 1 else f"the {count} entries"
+        seeds = {name: spec.seed for name, spec in drawn.ensembles.items() if spec.seed != seed}
+        names = [f"{name} (seed {seeds[name]})" if name in seeds else name for name in instance.ensembles]
+        return f"{len(names)} ensemble{'s' if len(names) != 1 else ''} drawn anew: {', '.join(names)}"
+    number = len(instance.shocks)
+    entries = "the one entry" if number == 1 else f"the {number} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
     return f"variations of {entries} under shocks, for there are no ensembles: any start, {times}"
 

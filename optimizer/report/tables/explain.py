@@ -73,6 +73,7 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     floors = list_names([display_name(instance, d) for d in why.segments])
     plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
     several = f"{plural(len(why.shocks), 'shock')} ({list_names(why.shocks)})"
+    several += f", of which {why.may_fail:,} may fail," if why.may_fail else ""
     shocks = why.shocks[0] if len(why.shocks) == 1 else several
     if why.months is not None:
         shocks = f"the first {why.months:g} months of {shocks}"

@@ -23,6 +23,7 @@ import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, outlay
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
@@ -247,9 +248,11 @@ def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int
 
     def fails(moved: Plan) -> bool:
         columns = plan_values(what.instance, moved, evaluator.subproblems.plan)
-        for tried in (known, ~known):
-            failing = evaluator.gaps(columns, what.solver.clock, np.flatnonzero(~tried)).fails & tried
-            if failing.any():
+        gap, failing = np.zeros(len(known)), np.zeros(len(known), dtype=bool)
+        for tried in (known.copy(), ~known):
+            left = evaluator.gaps(columns, what.solver.clock, np.flatnonzero(~tried))
+            gap, failing = np.where(tried, left.gap, gap), np.where(tried, left.fails, failing)
+            if failing_beyond_allowed(what.instance, gap, failing).any():
                 known[failing] = True
                 return True
         return False

@@ -27,6 +27,8 @@ import numpy as np
 
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows, size
 from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
@@ -74,7 +76,7 @@ class WhatIfs:
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
         self.instance, self.solver, self.each = instance, solver, each
-        self.apart = with_single_events(instance)
+        self.apart = with_events_apart(instance)
         self.blocking = frozenset[str]()
 
     @property
@@ -127,7 +129,20 @@ class WhatIfs:
             return Tried(None, found)
         evaluator = self.solver.evaluator(instance)
         gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.solver.clock)
-        return Tried(None if np.any(gaps.fails) else True, found)
+        return Tried(None if np.any(failing_beyond_allowed(instance, gaps.gap, gaps.fails)) else True, found)
+
+
+def with_events_apart(instance: Instance) -> Instance:
+    """Every event as an entry of its own; samples of which some may fail stay samples, as they were drawn."""
+    single, ensembles = with_single_events(instance), dict[str, EnsembleSpec]()
+    for name, spec in instance.ensembles.items():
+        if spec.required < spec.count:
+            drawn = [replace(each, spec=single.shocks[each.name]) for each in samples(name, spec, instance.horizon)]
+            allowed = spec.count - spec.required
+            ensembles[name] = DrawnEnsemble.model_construct(**dict(spec), allowed=allowed).with_samples(drawn)
+    kept = {each.name for spec in ensembles.values() for each in samples("", spec, instance.horizon)}
+    shocks = {name: spec for name, spec in single.shocks.items() if name not in kept}
+    return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
 def least_passing(

@@ -15,6 +15,7 @@ import numpy as np
 from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
@@ -82,7 +83,8 @@ def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _
         holds = what.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    shocks, is_known = _fewest(names, lambda some: fails(with_only_shocks(instance, some)))
+    find = _fewest_of_samples if _may_fail(instance) else _fewest
+    shocks, is_known = find(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
     whole = with_only_shocks(instance, shocks)
@@ -117,6 +119,23 @@ def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> 
             # The last one is needed: without it the others were survived.
             return _drop_unneeded(names[:count], fails, spared=1) if count > 1 else (list(names[:1]), True)
     return None, False
+
+
+def _fewest_of_samples(
+    names: Sequence[str], fails: Callable[[list[str]], bool | None]
+) -> tuple[list[str] | None, bool]:
+    """The same where samples may fail: many are needed to fail together, so their number is found by bisection.
+
+    All of them fail together: the best plan does not survive them.
+    """
+    count, is_known = least_passing(lambda n: fails(list(names[:n])), 0, len(names))
+    kept, are_known = _drop_unneeded(names[:count], fails, spared=int(is_known))
+    return kept, is_known and are_known
+
+
+def _may_fail(instance: Instance) -> int:
+    """How many shocks of an instance may fail, as samples of ensembles."""
+    return sum(spec.count - spec.required for spec in instance.ensembles.values())
 
 
 def _drop_unneeded(
@@ -177,6 +196,7 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
     return Reason(
         shocks=tuple(each.name for each in instance.events),
         segments=conflict.segments,
+        may_fail=_may_fail(instance),
         is_irreducible=conflict.is_irreducible,
         months=conflict.months,
         is_money=money is not None,
@@ -241,10 +261,14 @@ def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: 
 def _worst(
     what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
-    """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock."""
-    answers = evaluator.operate(columns, what.solver.clock, {})
+    """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock.
+
+    Samples that fail and may are left out.
+    """
+    events = _counted(what, instance, evaluator, columns)
+    answers = evaluator.operate(columns, what.solver.clock, {}, [event.name for event in events])
     worst, largest = None, 0.0
-    for event in instance.events:
+    for event in events:
         flows = answers[event.name].flows
         for d in segments:
             short = [
@@ -258,6 +282,13 @@ def _worst(
             if short and gap > largest:
                 worst, largest = (event, d, short, flows), gap
     return worst
+
+
+def _counted(what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector) -> Sequence[Shock]:
+    """The shocks that a plan does not survive and has to; all where that is none."""
+    gaps = evaluator.gaps(columns, what.solver.clock)
+    counted = np.flatnonzero(failing_beyond_allowed(instance, gaps.gap, gaps.fails))
+    return [instance.events[number] for number in counted] or instance.events
 
 
 def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:

@@ -39,7 +39,6 @@ from optimizer.instance.edits import (
     with_floors,
     with_lead_times,
     with_only_shocks,
-    with_single_events,
     with_windows_up_to,
 )
 from optimizer.instance.schema import Instance
@@ -53,6 +52,7 @@ from optimizer.studies.explain.questions import (
     least_added,
     least_passing,
     with_added,
+    with_events_apart,
     without_annual_budget,
     without_budgets,
 )
@@ -367,7 +367,7 @@ def _each_alone(
 def _is_too_little(what: WhatIfs, search: _Steps) -> bool:
     """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
     variant = search.vary(search.most)
-    variant = with_only_shocks(with_single_events(variant), what.blocking) if what.blocking else variant
+    variant = with_only_shocks(with_events_apart(variant), what.blocking) if what.blocking else variant
     return what.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
 
