@@ -121,6 +121,13 @@ def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
     assert found.to_dict()["flexibility"] is None
 
 
+def test_that_the_adversary_of_the_file_is_left_out_is_said() -> None:
+    threat = "{attack_budget: 1, months: 12, starts: [2028], targets: {ban: {price: 1, cuts: [{region: rival, severity: 1}]}}}"
+    said = "Values and plans are for the listed shocks: the adversary of the file is left out here."
+    assert said in study("hand_wait.yaml", f"adversary={threat}").notes
+    assert said not in study("hand_wait.yaml").notes
+
+
 def test_the_plan_of_each_future_is_followed_in_every_other() -> None:
     """The plant costs 600 in `low` as well; without it 10 t at 1 are missing in `high`. Budget rules are named."""
     found = study("hand_wait.yaml", "futures.need.branches.low.set={policy.budget: 500}")

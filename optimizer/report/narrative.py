@@ -139,7 +139,7 @@ def _adversary(result: Result, faced: Faced) -> str:
         margin = min(faced.costs.get(name, math.inf) for name in faced.deterred) - faced.attack_budget
         shaped += f"; {plural(len(faced.deterred), 'attack')} deterred, by {si(margin, result.money)} at least"
     if faced.worst is None:
-        return f"{shaped}; none of them breaks a floor"
+        return f"{shaped}; none {'of the others ' if faced.deterred else ''}breaks a floor"
     gap = next(outcome.gap for outcome in result.shocks if outcome.name == faced.worst)
     return f"{shaped}; the worst that is left is {faced.worst}: {si(gap, result.money)}"
 

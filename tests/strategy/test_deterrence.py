@@ -22,6 +22,7 @@ from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
+from optimizer.report.narrative import facts
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.solver import Clock, Settings
@@ -175,6 +176,13 @@ def test_gaps_of_several_starts_are_added() -> None:
     result = so.withstand(so.read(data), settings=EXACT)
     assert (result.survival_gap, result.worst_gap, result.adversary.gap) == (20_000, 10_000, 20_000)  # type: ignore[union-attr]
     assert result.total_cost == pytest.approx(0, abs=1e-6)
+
+
+def test_an_attack_that_is_deterred_is_not_said_to_break_no_floor() -> None:
+    instance = so.load(CASES / "hand_deter.yaml")
+    said = dict(facts(instance, so.withstand(instance, settings=EXACT)))["Adversary"]
+    assert "1 attack deterred" in said
+    assert said.endswith("none of the others breaks a floor")
 
 
 def test_the_audit_is_loud_where_deterrence_is_told_wrongly() -> None:

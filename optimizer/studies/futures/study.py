@@ -57,6 +57,7 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
 
+NO_ADVERSARY = "Values and plans are for the listed shocks: the adversary of the file is left out here."
 # By question the period from which its answer is known; None for never. Of those left out, the file's own.
 Dates = Mapping[Place, int | None]
 
@@ -106,7 +107,9 @@ def futures_study(
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
-    return replace(found, notes=(*made.notes, *found.notes), seconds=time.perf_counter() - began)
+    has_adversary = any(each.instance.adversary is not None for each in instance.tree.futures)
+    left_out = (NO_ADVERSARY,) if has_adversary else ()
+    return replace(found, notes=(*made.notes, *left_out, *found.notes), seconds=time.perf_counter() - began)
 
 
 def solve_retimed(
