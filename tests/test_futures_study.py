@@ -122,7 +122,8 @@ def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
 
 
 def test_that_the_adversary_of_the_file_is_left_out_is_said() -> None:
-    threat = "{attack_budget: 1, months: 12, starts: [2028], targets: {ban: {price: 1, cuts: [{region: rival, severity: 1}]}}}"
+    ban = "{price: 1, cuts: [{region: rival, severity: 1}]}"
+    threat = f"{{attack_budget: 1, months: 12, starts: [2028], targets: {{ban: {ban}}}}}"
     said = "Values and plans are for the listed shocks: the adversary of the file is left out here."
     assert said in study("hand_wait.yaml", f"adversary={threat}").notes
     assert said not in study("hand_wait.yaml").notes
