@@ -267,6 +267,12 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
         (("builds", 1, "paid", 0), 1.0, "decisions.paid.plant.2028 in high: high: 1 is not"),
         (("builds", 0, "futures"), ["low", "high"], "decisions"),
         (("futures", 0, "regret"), 1.0, "regret"),
+        (("measure",), "largest cost", "digest: the file was changed since it was saved"),
+        (("mip_gap",), 0.3, "digest: the file was changed since it was saved"),
+        (("first_question",), "2027", "digest: the file was changed since it was saved"),
+        (("are_probabilities_given",), False, "digest: the file was changed since it was saved"),
+        (("futures", 0, "answers", "need", "from"), "2029", "digest: the file was changed since it was saved"),
+        (("data", "options", "plant", "max_size"), 5000, "digest: the file was changed since it was saved"),
     ],
 )
 def test_a_figure_that_was_changed_in_a_saved_plan_is_found(

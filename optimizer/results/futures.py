@@ -18,7 +18,7 @@ from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain, write_commitments
 from optimizer.results.result import Result, check_record
-from optimizer.results.saved import AGAIN, FORMAT, SavedPlan, is_of_futures
+from optimizer.results.saved import AGAIN, DIGEST, FORMAT, SavedPlan, digest, is_of_futures
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -226,6 +226,9 @@ class FuturesResult(SavedPlan):
             data |= {"periods": self.periods, "data": as_plain(self.data)}
             for row, each in zip(data["futures"], self.futures, strict=True):
                 row["result"] = each.result.to_dict()
+            # What is no evidence in the results of the futures is none here: their own digests stand for them.
+            futures = [{**row, "result": row["result"][DIGEST]} for row in data["futures"]]
+            data[DIGEST] = digest({**data, "futures": futures})
         return data
 
     @classmethod

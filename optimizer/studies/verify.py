@@ -199,7 +199,6 @@ _OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", 
 
 def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, listener: Listener) -> Verification:
     report, lines, solved = check_futures(instance, result), 0, 0
-    report.disagreements += result.departures
     left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
         # The expected gap is held to a tolerance: all of it may be in one future, however unlikely that is.
@@ -210,6 +209,7 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
     if report.ok and result.futures:
         _compare_decisions(instance, result, report)
+    report.disagreements += result.departures
     return Verification(report, lines, solved, tuple(left), dict(NOT_EVIDENCE))
 
 
