@@ -12,6 +12,7 @@ A file `instances/expected/<name>.yaml` says for `instances/<name>.yaml`, run by
         future: late.tighten        # one future of the file alone (none: the file)
         without: [stockpile]        # as with --without (none)
         adversary: true             # as with --adversary (false)
+        share: true                 # as with `diversify share` (false)
         expect:
           status: gap
           total_cost: 1.2B ± 2 %
@@ -41,6 +42,12 @@ price_of_survival, survival_gap, worst_gap, and
     committed                                   option: size bought before the first answer, in every future
     futures                                     future: cost, outlay, gap, survives, regret
 
+Of a run with `share`, in millions, beyond no-shock costs:
+
+    cost                                        members joined by +: what they pay together
+    pays, shapley                               member: what it pays by the nucleolus, by the Shapley value
+    core                                        "not empty", "empty", "not proven"
+
 Run: python -m tests.cases_expected [FILE …]
 """
 
@@ -65,7 +72,8 @@ from optimizer.units import parse_amount, si
 INSTANCES = Path(__file__).parent.parent / "instances"
 EXPECTED = INSTANCES / "expected"
 PAGE = INSTANCES.parent / "docs" / "cases.md"
-KEYS = {"quick", "budget", "set", "scenario", "future", "without", "adversary", "expect", "note", "says"}
+KEYS = {"quick", "budget", "set", "scenario", "future", "without", "adversary", "share", "expect", "note", "says"}
+Answer = so.Result | so.FuturesResult | so.CostShares
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class Run:
     future: str | None = None
     without: tuple[str, ...] = ()
     adversary: bool = False
+    share: bool = False
     says: tuple[str, ...] = ()
 
 
@@ -135,6 +144,7 @@ def _run(path: Path, name: str, entry: Mapping[str, Any], gap: float) -> Run:
         future=entry.get("future"),
         without=tuple(entry.get("without", ())),
         adversary=bool(entry.get("adversary", False)),
+        share=bool(entry.get("share", False)),
         says=tuple(entry.get("says", ())),
     )
 
@@ -156,20 +166,30 @@ def set_up(instance: Path, run: Run) -> so.Instance:
     return so.without(chosen, run.without)
 
 
-def solved(instance: Path, run: Run) -> so.Result | so.FuturesResult:
+def solved(instance: Path, run: Run) -> Answer:
     """The result of one run."""
     made = set_up(instance, run)
+    if run.share:
+        return so.share_costs(made, settings=so.Settings(mip_gap=run.gap))
     solve = so.withstand if run.adversary else so.solve_futures if made.is_adaptive else so.solve
     return solve(made, budget=run.budget, settings=so.Settings(mip_gap=run.gap))
 
 
-def check(run: Run, result: so.Result | so.FuturesResult) -> list[Check]:
+def check(run: Run, result: Answer) -> list[Check]:
     """Every figure of a run against its expectation; a figure that does not exist is a disagreement."""
-    found = figures(result) if isinstance(result, so.Result) else figures_of_tree(result)
+    found, is_sound = found_and_audit(result)
     checks = [
         _compare(figure, expected, found.get(figure, "no such figure")) for figure, expected in run.expect.items()
     ]
-    return [*checks, Check("audit", "ok", "ok" if result.audit["ok"] else "disagrees", bool(result.audit["ok"]))]
+    return [*checks, Check("audit", "ok", "ok" if is_sound else "disagrees", is_sound)]
+
+
+def found_and_audit(result: Answer) -> tuple[dict[str, Any], bool]:
+    """Every figure of a result, and whether its audit agrees."""
+    if isinstance(result, so.CostShares):
+        return figures_of_shares(result), all(each.result.audit["ok"] for each in result.coalitions)
+    found = figures(result) if isinstance(result, so.Result) else figures_of_tree(result)
+    return found, bool(result.audit["ok"])
 
 
 def _compare(figure: str, expected: Any, found: Any) -> Check:
@@ -219,7 +239,7 @@ def quoted(case: Case, run: Run) -> Iterator[tuple[str, bool]]:
     text = " ".join(f"{head}\n{PAGE.read_text(encoding='utf-8')}".replace("\n#", " ").split())
     for phrase in run.says:
         names = re.findall(r"\{(\S+?)\}", phrase)
-        pattern = r"([\d.,]*\d)( million| billion|[MB])?".join(map(re.escape, re.split(r"\{\S+?\}", phrase)))
+        pattern = r"(-?[\d.,]*\d)( million| billion|[MB])?".join(map(re.escape, re.split(r"\{\S+?\}", phrase)))
         found = re.search(pattern, text)
         parts = found.groups("") if found else ()
         amounts = [number.replace(",", "") + unit.strip()[:1].upper() for number, unit in batched(parts, 2)]
@@ -286,6 +306,16 @@ def figures_of_tree(result: so.FuturesResult) -> dict[str, Any]:
     }
     scalars = {name: getattr(result, name) for name in names.split()}
     return scalars | dict(_flat({"committed": committed, "futures": futures}))
+
+
+def figures_of_shares(result: so.CostShares) -> dict[str, Any]:
+    """Every figure that an expectation of a run with `share` may name, by dotted path; millions."""
+    tables = {
+        "cost": {"+".join(each.members): result.costs[each.key] / 1e6 for each in result.coalitions},
+        "pays": {each.member: each.nucleolus.value / 1e6 for each in result.shares},
+        "shapley": {each.member: each.shapley.value / 1e6 for each in result.shares},
+    }
+    return {"core": result.core_state} | dict(_flat(tables))
 
 
 def made(instance: so.Instance, result: so.Result) -> dict[str, float]:

@@ -22,6 +22,7 @@ from optimizer.errors import BRIEF_FORMS, ExitCode
 from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
+from optimizer.report import narrative
 from optimizer.report.brief.content import FLOORS_NOTE, make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_SEGMENTS, MOST_SHOCKS, MOST_YEARS, Brief, new_money_part
@@ -198,6 +199,20 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60", "embargo, from 2027"]]
     assert part(brief, "survival")["table"]["rows"] == [["embargo, 2 dates", "✓ all held", "0", "0", "120", "60"]]
     assert part(brief, "worst")["sentences"][0] == "embargo (2027 to 2028)."
+
+
+def test_a_price_beside_rules_says_that_the_plan_without_shocks_keeps_them(tiny: so.Instance) -> None:
+    """At most 90 % from the rival in each year of 2028 to 2030: 10 t of 100 come from the plant, of which one line of
+    20 t costs 4M and 1M, and 15k more a tonne: 0.45M. That is in the cost without shocks, 35.45M in place of 30M."""
+    rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.9, from: 2028}]"
+    kept = so.load(TINY, [rule])
+    found = so.solve(kept, settings=Settings(mip_gap=0.0))
+    assert found.calm_cost == pytest.approx(35.45e6)
+    said = "the cheapest plan under the same rules (max_share) if no shock ever came"
+    assert said in make_brief(kept, found).to_dict()["sentence"]
+    price = dict(narrative.facts(kept, found))["Price of survival"]
+    assert price.endswith("without shocks the same instance costs 35.45M USD under the same rules (max_share)")
+    assert "same rules" not in make_brief(tiny, so.solve(tiny)).to_dict()["sentence"]
 
 
 def test_parts_of_a_price_are_as_exact_as_the_price(tiny: so.Instance, result: so.Result) -> None:

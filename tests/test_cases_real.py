@@ -26,6 +26,8 @@ def test_every_run_names_figures_and_settings_that_exist(path: Path) -> None:
             table, _, name = figure.partition(".")
             if table in ("builds", "first_year", "stock", "purchased"):
                 assert name in instance.options, figure
+            if table in ("pays", "shapley", "cost"):
+                assert set(name.split("+")) <= set(instance.members), figure
             if table == "service":
                 assert name in instance.demands, figure
             if table == "shares":

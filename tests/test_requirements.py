@@ -136,6 +136,21 @@ def test_other_conflicts_have_their_own_shortfall_and_stock(war: Requirements) -
     assert any("24 of 48 months of shocks fit the horizon" in note for note in war.notes)
 
 
+def test_supply_after_a_conflict_says_which_years_it_is_of_where_the_horizon_ends_early(war: Requirements) -> None:
+    # Imports are cheaper than the plant: in 2031, the one year after, weapons take 10 t of them and cars 52 t.
+    later = changed(
+        horizon=WAR["horizon"] | {"end": 2031},
+        demands=WAR["demands"] | {"cars": WAR["demands"]["cars"] | {"quantity": {2027: 40, 2031: 52}}},
+    )
+    found = find_requirements(later, so.solve(later), is_quick=True)
+    row = only(found, "supply")
+    assert (row["home_after"], row["abroad_after"]) == pytest.approx((0, 62), abs=1e-5)
+    assert found.notes == ("Supply after war: the horizon covers 1 of 3 years, 2031.",)
+    assert "Supply after war: the horizon ends with it, so that no year after it is covered." in war.notes
+    enough = changed(horizon=WAR["horizon"] | {"end": 2033})
+    assert find_requirements(enough, so.solve(enough), is_quick=True).notes == ()
+
+
 def test_of_conflicts_that_cost_the_same_none_is_named() -> None:
     """Of tiny a reserve of 100 t, 6.5M, in all but the short windows, where 70 t are enough."""
     instance = so.load(TINY)

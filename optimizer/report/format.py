@@ -111,6 +111,16 @@ def list_names(names: Sequence[str], most: int = 4) -> str:
     return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
+# Rules of the policy that make every plan dearer, that without shocks as well.
+KEPT_RULES = ("max_share", "min_share", "force")
+
+
+def under_same_rules(data: Mapping[str, Any]) -> str:
+    """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
+    kept = [key for key in KEPT_RULES if data.get("policy", {}).get(key)]
+    return f" under the same rules ({', '.join(kept)})" if kept else ""
+
+
 def shortened(text: str, most: int) -> str:
     """A text of at most so many characters; what is cut off ends in an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"

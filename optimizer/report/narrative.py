@@ -25,6 +25,7 @@ from optimizer.report.format import (
     plural,
     share_text,
     shock_title,
+    under_same_rules,
     with_shock_titles,
 )
 from optimizer.report.provenance import least_gap_words
@@ -182,12 +183,13 @@ def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _price(result: Result, price: float) -> str:
     """What a plan costs beyond the no-shock plan."""
+    rules = under_same_rules(result.data)
     if price <= 0:
-        return "nothing: without shocks the same instance costs no less"
+        return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
     if result.survives:
-        return f"{amount} of the total cost; without shocks the same instance costs {without}"
-    return f"{amount} more than the {without} that the same instance costs without shocks"
+        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}"
+    return f"{amount} more than the {without} that the same instance costs without shocks{rules}"
 
 
 def proof(result: Result) -> str:
@@ -383,11 +385,9 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
-        if price <= 0:
-            beyond = "; it costs no more than the cheapest plan if no shock ever came"
-        else:
-            beyond = f"; with operation it costs {si(price, result.money)} more than the cheapest plan "
-            beyond += f"if no shock ever came (present value, {result.currency})"
+        than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
+        more = f"{si(price, result.money)} more than {than} (present value, {result.currency})"
+        beyond = f"; with operation it costs {more}" if price > 0 else f"; it costs no more than {than}"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

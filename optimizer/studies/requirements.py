@@ -35,6 +35,7 @@ from optimizer.io.plan_file import GivenPlan
 from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.given_plan import operate_given
+from optimizer.studies.requirements_assessment import notes_on_years_after
 from optimizer.studies.requirements_result import CaseKind, ConflictCase, FundingStep, Requirements
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.time_to_survive import time_to_survive
@@ -98,6 +99,7 @@ def find_requirements(
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)
         found = Requirements(instance, plan, study.alone, study.nothing, study.hold("what to hold"))
+        study.notes += notes_on_years_after(study.alone, study.nothing)
         if is_quick:
             return replace(found, stopped=study.is_stopped, notes=tuple(study.notes))
         cases = list(study.cases())

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.horizon import windowed
 from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
-from optimizer.results.plan import Flows
+from optimizer.results.plan import Flows, Outcome
+from optimizer.results.result import Result
 from optimizer.studies.folds import folds
 from optimizer.studies.supply_chain import yearly_supply_shares
+from optimizer.units import short
 
 if TYPE_CHECKING:
     from optimizer.studies.requirements_result import Requirements
@@ -62,15 +65,37 @@ def supply_frame(found: "Requirements") -> Frame:
 
 def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     instance, nothing = found.alone, found.nothing
-    outcomes = {outcome.name: outcome for outcome in nothing.shocks}
-    last = len(instance.horizon.periods)
-    for fold in folds(instance, outcomes):
-        worst = max((outcomes[name] for name in fold.shocks), key=lambda each: each.gap)
-        window = instance.event(worst.name).periods
-        after = range(window.stop, min(last, window.stop + REPLENISHMENT * instance.horizon.per_year))
+    for worst in _worst_of_each(instance, nothing):
+        window, after = instance.event(worst.name).periods, _years_after(instance, worst.name)
         parts = ((nothing.baseline, range(window.start)), (worst.flows, window), (nothing.baseline, after))
         for c in (c for c in instance.commodities if is_material(instance, c)):
             yield (worst.name, c, *(rate for flows, periods in parts for rate in _made(instance, flows, c, periods)))
+
+
+def _worst_of_each(instance: Instance, nothing: Result) -> Iterator[Outcome]:
+    """Of each shock, family or ensemble the outcome with the largest gap."""
+    outcomes = {outcome.name: outcome for outcome in nothing.shocks}
+    for fold in folds(instance, outcomes):
+        yield max((outcomes[name] for name in fold.shocks), key=lambda each: each.gap)
+
+
+def _years_after(instance: Instance, shock: str) -> range:
+    """The periods after a shock in which stocks are replenished, as far as they lie within the horizon."""
+    stop, horizon = instance.event(shock).periods.stop, instance.horizon
+    return range(stop, min(len(horizon.periods), stop + REPLENISHMENT * horizon.per_year))
+
+
+def notes_on_years_after(instance: Instance, nothing: Result) -> Iterator[str]:
+    """For each shock after which the horizon ends early: which years its supply afterwards is the mean of."""
+    horizon = instance.horizon
+    for worst in _worst_of_each(instance, nothing):
+        after = _years_after(instance, worst.name)
+        if not after:
+            yield f"Supply after {worst.name}: the horizon ends with it, so that no year after it is covered."
+        elif len(after) < REPLENISHMENT * horizon.per_year:
+            years = f"{short(len(after) * horizon.delta, 3)} of {REPLENISHMENT} years"
+            span = windowed(horizon.label(after[0]), horizon.label(after[-1]))
+            yield f"Supply after {worst.name}: the horizon covers {years}, {span}."
 
 
 def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:

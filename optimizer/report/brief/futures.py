@@ -29,7 +29,7 @@ from optimizer.report.brief.plan_parts import (
     worst_part,
     years_with_money,
 )
-from optimizer.report.format import all_of, in_millions, plural
+from optimizer.report.format import all_of, in_millions, plural, under_same_rules
 from optimizer.report.narrative import proof_of_least, survived_words
 from optimizer.report.tables.futures import futures_headline
 from optimizer.report.tables.futures_study import worth_headline
@@ -110,9 +110,8 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
-        text += (
-            f"; {si(more, result.money)} more with operation, expected, than the cheapest plan if no shock ever came"
-        )
+        text += f"; {si(more, result.money)} more with operation, expected, than the cheapest plan"
+        text += f"{under_same_rules(result.data)} if no shock ever came"
     text += f" (present value, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -10,7 +10,16 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.format import all_of, committed_words, list_names, outlay_words, percent, plural, size_text
+from optimizer.report.format import (
+    all_of,
+    committed_words,
+    list_names,
+    outlay_words,
+    percent,
+    plural,
+    size_text,
+    under_same_rules,
+)
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_least, survived_words
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
 from optimizer.report.tables.render import cross_table, screen_table
@@ -152,9 +161,10 @@ def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
 def _price(result: FuturesResult, price: float) -> str:
     money, without = result.money, si(result.expected_cost - price, result.money, 4)
     whose = "the same futures cost" if len(result.futures) > 1 else "the same instance costs"
+    rules = under_same_rules(result.data)
     if price <= 0:
-        return f"nothing: without shocks {whose} no less"
-    return f"{si(price, money, 4)} of the expected cost; without shocks {whose} {without}"
+        return f"nothing: without shocks {whose} no less{rules}"
+    return f"{si(price, money, 4)} of the expected cost; without shocks {whose} {without}{rules}"
 
 
 # Tables.
