@@ -23,7 +23,7 @@ from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report import narrative
-from optimizer.report.brief.content import FLOORS_NOTE, make_brief
+from optimizer.report.brief.content import FLOORS_NOTE, MOST_CHANGES, make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_SEGMENTS, MOST_SHOCKS, MOST_YEARS, Brief, new_money_part
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
@@ -570,6 +570,68 @@ def test_command_writes_the_brief_and_prints_it_as_json(suffix: str, tmp_path: P
     written = flat(read(content, suffix))
     assert [text for text in texts(found) if flat(text) not in written] == []
     assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+CHANGES = ("--set", "discount_rate=0.08", "--set", "demands.motors.quantity=50", "--set", "processes.imports.cost=60k")
+HIGH = """scenarios:
+  high: {demands.motors.shortage_cost: 600k}
+"""
+CHANGED = "Changed in the file: discount_rate 0.08; demands.motors.quantity 50, not 100; scenario high; without plant."
+
+
+@pytest.fixture(scope="module")
+def changed_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved plan of the tiny instance under a scenario, with values that were set, one of them to what it was."""
+    folder = tmp_path_factory.mktemp("changed")
+    file, plan = folder / "tiny.yaml", folder / "plan.json"
+    file.write_text(TINY.read_text(encoding="utf-8") + HIGH, encoding="utf-8")
+    words = ["solve", str(file), *CHANGES, "--scenario", "high", "--without", "plant", "--output", str(plan)]
+    done = CliRunner().invoke(app, words)
+    assert CHANGED in " ".join(done.stdout.split())
+    return plan
+
+
+@pytest.mark.parametrize("form", [".md", ".docx", ".pdf", ".html"])
+def test_a_brief_says_what_the_run_changed_and_at_what_rate_values_are_discounted(
+    form: str, changed_plan: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / f"brief{form}"
+    CliRunner().invoke(app, ["report", str(changed_plan), "--quick", "--output", str(target)])
+    content: str | bytes = target.read_text() if form in (".html", ".md") else target.read_bytes()
+    said = flat(unescape(read(content, form)))
+    assert flat(CHANGED) in said.partition('<scripttype="application/json"')[0]
+    assert flat("(present value, discounted at 8 % a year, USD of 2025)") in said
+
+
+def test_many_changes_are_counted(result: so.Result, tiny: so.Instance) -> None:
+    made = make_brief(tiny, replace(result, changes=tuple(f"value {i}" for i in range(MOST_CHANGES + 2))))
+    assert made.about.endswith(f"value {MOST_CHANGES - 1}; and 2 more.")
+    assert make_brief(tiny, result).about.endswith("tonnes metric.")
+
+
+def test_a_plan_file_keeps_what_was_changed_and_what_is_changed_again(changed_plan: Path, tmp_path: Path) -> None:
+    changes = so.Result.load(changed_plan).changes
+    assert changes == ("discount_rate 0.08", "demands.motors.quantity 50, not 100", "scenario high", "without plant")
+    assert CliRunner().invoke(app, ["verify", str(changed_plan)]).exit_code == ExitCode.SURVIVES
+    again = tmp_path / "again.json"
+    words = ["solve", str(changed_plan), "--set", "discount_rate=0.05", "--budget", "30M", "--output", str(again)]
+    CliRunner().invoke(app, words)
+    assert so.Result.load(again).changes == (*changes, "discount_rate 0.05, not 0.08")
+
+
+def test_python_says_scenarios_and_plans_of_futures_what_was_changed(tmp_path: Path) -> None:
+    instance = so.load(TINY, ["scenarios={high: {demands.motors.shortage_cost: 600k}}"])
+    assert so.solve(instance, scenario="high").changes == ("scenario high",)
+    file = tmp_path / "futures.json"
+    CliRunner().invoke(
+        app, ["solve", str(ROOT / "examples" / "wait_or_commit.yaml"), "--set", "discount_rate=0.01", "-o", str(file)]
+    )
+    found = so.FuturesResult.load(file)
+    assert found.changes == found.futures[0].result.changes == ("discount_rate 0.01",)
+    brief = make_futures_brief(instance_of(found), found)
+    assert brief.about.endswith("Changed in the file: discount_rate 0.01.")
+    assert "(present value, discounted at 1 % a year, USD of 2026)" in brief.sentence
+    assert "changes" not in so.solve(so.load(TINY)).to_dict()
 
 
 def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_output_show_and_verify(tmp_path: Path) -> None:
     shown = diversify("show", str(plan))
     assert shown.returncode == 0
     assert shown.stdout.startswith(solved.stdout)
-    unchecked = "What binds, bands, notes, seconds and versions are printed as the file has them: they are not checked."
+    unchecked = "What binds, bands, changes, notes, seconds and versions are printed as the file has them, unchecked."
     assert shown.stdout.removeprefix(solved.stdout).split() == unchecked.split()
     verified = diversify("verify", str(plan))
     assert verified.returncode == 0

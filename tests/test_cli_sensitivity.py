@@ -1,10 +1,18 @@
 """diversify sensitivity: the answer first, clean JSON, exit codes."""
 
+import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
+import optimizer as so
+from optimizer.instance.ranges import Uncertain, UncertainNumber
+from optimizer.report.tables.render import show
+from optimizer.report.tables.sensitivity import sensitivity_parts
+from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify
 
@@ -89,6 +97,26 @@ def test_a_number_that_moves_nothing_is_not_said_to_move_most() -> None:
     assert " ".join(done.stdout.split()).startswith(
         "tiny: of 1 uncertain number none alone changes that no plan survives. Each"
     )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_names_are_not_broken_inside_words_where_changes_are_ranges(width: int) -> None:
+    name = "Further lines for electronics, of recycled magnets in the Mediterranean"
+    instance = so.load(TINY, {"options.plant.name": name})
+    capex = Uncertain("options.plant.capex", ("options", "plant", "capex"), 0.5, 2.0, 1.0, is_factor=True)
+    base = VariantOutcome("optimal", cost=7.0655e9, bound=7.0351e9, gap=445e6, gap_bound=444e6)
+    low, high = replace(base, cost=7.0187e9, bound=6.9869e9), replace(base, cost=7.1432e9, bound=7.1158e9)
+    low, high = (replace(end, bought=frozenset({"plant"})) for end in (low, high))
+    bars = (TornadoBar(UncertainNumber("x", (capex,)), low, high),)
+    found = Sensitivity("proven", instance, 0.02, 0.01, base, bars)
+    console = Console(width=width, file=io.StringIO())
+    show(sensitivity_parts, found, console)
+    shown = console.file.getvalue()
+    _, _, rows = shown.partition("Uncertain number")
+    assert max(map(len, shown.splitlines())) <= width
+    assert {"electronics,", "Mediterranean:"} <= {*rows.split()}
+    # The ranges of the cost are there, on one line or on several.
+    assert rows.count("to") >= 2
 
 
 def test_no_plan_to_begin_with_is_none_in_json() -> None:

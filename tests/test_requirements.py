@@ -174,7 +174,12 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
     strike = {"start": 2027, "months": 12, "cuts": [{"process": "home_plant", "severity": 1}]}
     instance = changed(
         shocks={**WAR["shocks"], "strike": strike},
-        scenarios={"larger": {"demands.cars.quantity": 50}, "calm": {"shocks": {}}},
+        scenarios={
+            "larger": {"demands.cars.quantity": 50},
+            "calm": {"shocks": {}},
+            "poor": {"policy.budget": "1M", "ranges": {}},
+            "bare": {"demands.cars.survival": 0, "demands.weapons.survival": 0},
+        },
     )
     found = find_requirements(instance, so.solve(instance))
     rows = {(row["kind"], row["case"]): row for row in table(found, "cases").rows()}
@@ -186,6 +191,11 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
     assert rows["scenario", "larger"]["magnet shortfall"] == pytest.approx(50, rel=1e-5)
     assert ("scenario", "calm") not in rows
     assert "Scenario, calm: there is no shock within the horizon." in found.notes
+    # Budgets and floors of nothing make no other conflict.
+    assert {case for kind, case in rows if kind == "scenario"} == {"larger"}
+    why = "since they change nothing but rules, the budget or other options"
+    assert f"Scenarios left out, {why}: poor." in found.notes
+    assert "Scenarios left out, since they have no floor that could fail: bare." in found.notes
 
 
 def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_of() -> None:

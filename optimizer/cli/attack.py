@@ -1,5 +1,7 @@
 """diversify attack: the plan that withstands the worst attack, or a saved plan under attack."""
 
+from dataclasses import replace
+
 import typer
 
 from optimizer.cli import common, inputs, options
@@ -33,10 +35,10 @@ def command(
 
     if is_given:
         judged = inputs.read_judged_plan(file, plan, changes)
-        instance, remarks, saved = judged.instance, tuple[str, ...](), judged.result
+        instance, remarks, saved, changed = judged.instance, tuple[str, ...](), judged.result, tuple[str, ...]()
     else:
         made = inputs.read_instance(file, changes)
-        instance, remarks, saved = made.instance, made.remarks, None
+        instance, remarks, saved, changed = made.instance, made.remarks, None, made.changes
     settings = Settings(mip_gap=accuracy.share, time_limit=time_limit, threads=threads, seed=seed)
     with common.display(instance.money) as listener:
         found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
@@ -44,5 +46,5 @@ def command(
 
     common.print_answer(found, attack_parts, json=json)
     if output is not None:
-        common.write_answer(output, found.result.to_json() + "\n")
+        common.write_answer(output, replace(found.result, changes=changed).to_json() + "\n")
     common.end(survives=found.survives, is_stopped=found.is_unproven)

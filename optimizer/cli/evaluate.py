@@ -1,5 +1,7 @@
 """diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,19 +58,25 @@ def command(
     from optimizer.report.tables.evaluate import evaluation_parts
 
     common.print_answer(found, evaluation_parts, json=json, every=every)
-    _write(found, file, csv, output)
+    _write(found, file, made.changes, csv, output)
     if found.stopped:
         raise typer.Exit(ExitCode.STOPPED)
     raise typer.Exit(ExitCode.SURVIVES if found.survives else ExitCode.NO_PLAN_SURVIVES)
 
 
-def _write(found: "PlanEvaluation | FuturesEvaluation", file: str, csv: Path | None, output: Path | None) -> None:
+def _write(
+    found: "PlanEvaluation | FuturesEvaluation",
+    file: str,
+    changes: Sequence[str],
+    csv: Path | None,
+    output: Path | None,
+) -> None:
     from optimizer.results.result import Result
 
     if output is not None:
         result = found.plans[0].result
         if isinstance(result, Result):
-            result = inputs.with_comments(result, file)
+            result = replace(inputs.with_comments(result, file), changes=tuple(changes))
         elif found.broken_rules:
             what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
             common.fail(what, ExitCode.USAGE)

@@ -46,7 +46,9 @@ class InstanceInput:
 
     instance: "Instance"
     document: "Document"  # where each value stands in the file
-    notes: tuple[str, ...] = ()  # what was changed, in words
+    # What was changed, in words, and in short, behind what a saved plan had changed.
+    notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     warnings: tuple["Finding", ...] = ()  # of the file, and `clashes`: values of one change that another one replaced
     clashes: tuple["Finding", ...] = ()
 
@@ -101,7 +103,8 @@ def change_instance(
     `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
     from optimizer.instance.edits import SOME_NAME, judged_alone
-    from optimizer.io.load import inspect_document
+    from optimizer.instance.overrides import replacements
+    from optimizer.io.load import changes_of, inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
     with _no_plan(file):
@@ -114,7 +117,8 @@ def change_instance(
     if by_expected_cost or not common.understands_measures():
         made = judged_alone(made)
     replaced = _clashes(given, changes, names, force, amounts)
-    changed = InstanceInput(made.instance, document, made.notes, (*warnings, *replaced), replaced)
+    differs = (*changes_of(file), *replacements(document), *made.changes)
+    changed = InstanceInput(made.instance, document, made.notes, differs, (*warnings, *replaced), replaced)
     return _with_attacks(changed) if lists_attacks else changed
 
 
@@ -158,13 +162,14 @@ def _steps(
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
     from optimizer.instance.edits import Edited, choose_future, forcing, under
-    from optimizer.instance.overrides import scenario_notes
+    from optimizer.instance.overrides import scenario_notes, scenario_words
 
     if names:
-        yield lambda before: Edited(under(before, names), scenario_notes(before, names))
+        yield lambda before: Edited(under(before, names), scenario_notes(before, names), scenario_words(names))
     if (future := changes.future) is not None:
         yield lambda before: choose_future(before, future)
-    yield lambda before: Edited(forcing(before, force))
+    forced = tuple(f"{o} {size:g} in {year}, forced" for o, year, size in force)
+    yield lambda before: Edited(forcing(before, force), changes=forced)
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
     if words:
         from optimizer.instance.removal import leave_out
@@ -181,7 +186,7 @@ def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -
     for step in steps:
         try:
             changed = step(made.instance)
-            made = replace(changed, notes=(*made.notes, *changed.notes))
+            made = replace(changed, notes=(*made.notes, *changed.notes), changes=(*made.changes, *changed.changes))
         except InstanceError as error:
             wrong += error.findings
     if wrong:
@@ -223,7 +228,8 @@ def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
 
     if edit.path == "policy.budget":
         return lambda before: Edited(with_budget(before, common.parse_amount_option(edit.value, "--budget")))
-    return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source))
+    changes = (f"{edit.path} {edit.value}",)
+    return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source), changes=changes)
 
 
 def _with_attacks(made: InstanceInput) -> InstanceInput:
@@ -264,7 +270,7 @@ def _future_of_plan(file: str, name: str | None) -> "Result":
     if name not in futures:
         cure = did_you_mean(name or "", list(futures), f"Known: {', '.join(futures)}.")
         raise typer.BadParameter(f'{file} has no future "{name}". {cure}', param_hint="--future")
-    return futures[name]
+    return replace(futures[name], changes=(*futures[name].changes, f"future {name} alone"))
 
 
 def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesResult | None":
@@ -275,7 +281,6 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
     from optimizer.solver import Clock, Settings
-    from optimizer.studies.futures.solve import search_futures
 
     if changes.future is not None:
         return None
@@ -290,7 +295,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     announce(made)
     settings, clock = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
     with common.display(made.instance.money) as listener:
-        return search_futures(made.instance, settings, clock, listener, notes=made.remarks, adversary=search.adversary)
+        return search_all_futures(made, settings, clock, listener, adversary=search.adversary)
 
 
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
@@ -342,7 +347,8 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
     common.show_findings(found.broken_rules)
-    return PlanInput(found.instance, with_comments(found.result, file), is_saved=True)
+    result = replace(with_comments(found.result, file), changes=made.changes)
+    return PlanInput(found.instance, result, is_saved=True)
 
 
 def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: InstanceInput) -> "list[GivenPlan]":
@@ -392,10 +398,31 @@ def search_plan(
     if adversary:
         from optimizer.studies.withstand import search_robust
 
-        return search_robust(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
-    from optimizer.studies.solve import solve_instance
+        found = search_robust(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+    else:
+        from optimizer.studies.solve import solve_instance
 
-    return solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
+        found = solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
+    return replace(found, changes=made.changes)
+
+
+def search_all_futures(
+    made: InstanceInput,
+    settings: "Settings",
+    clock: "Clock",
+    listener: "Listener",
+    *,
+    adversary: bool,
+    load_seconds: float = 0.0,
+) -> "FuturesResult":
+    """The plan of all futures of an instance."""
+    from optimizer.studies.futures.solve import search_futures
+
+    notes, instance = made.remarks, made.instance
+    found = search_futures(
+        instance, settings, clock, listener, notes=notes, load_seconds=load_seconds, adversary=adversary
+    )
+    return found.with_changes(made.changes)
 
 
 def print_status(result: "Result") -> None:

@@ -141,17 +141,8 @@ def _find(
     clock = Clock(settings.time_limit)
     with common.display(made.instance.money) as listener:
         if made.instance.is_adaptive:
-            from optimizer.studies.futures.solve import search_futures
-
-            return search_futures(
-                made.instance,
-                settings,
-                clock,
-                listener,
-                notes=made.remarks,
-                load_seconds=load_seconds,
-                adversary=adversary,
-            )
+            search = inputs.search_all_futures
+            return search(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
         return inputs.search_plan(made, settings, clock, listener, adversary=adversary, load_seconds=load_seconds)
 
 

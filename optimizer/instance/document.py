@@ -32,7 +32,8 @@ class Document:
     """Plain data, the line of every value (in a workbook its sheet and cell), and what was wrong with the text itself.
 
     Where a value was overridden, file, line and cell are those of the finding in `overrides`. `made` are the mappings
-    that were not there, and that a path of an override led through. A copy for a variant shares all mappings and lists
+    that were not there, and that a path of an override led through. `replaced` has what stood where an override put a
+    value, None where nothing did. A copy for a variant shares all mappings and lists
     with its original but those at the places in `own`, and changes them by `to_change`. `known` is what a reader knows
     of shared parts, by their identity: found out once for the original and its copies.
     """
@@ -44,6 +45,7 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     cells: dict[Place, str] = field(default_factory=dict)
     made: set[Place] = field(default_factory=set)
+    replaced: dict[Place, Any] = field(default_factory=dict, repr=False, compare=False)
     own: set[Place] | None = field(default=None, repr=False, compare=False)
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _groups: dict[int, dict[Place, list[Place]]] = field(default_factory=dict, init=False, repr=False, compare=False)

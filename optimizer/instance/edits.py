@@ -38,6 +38,7 @@ from optimizer.instance.overrides import (
     forced_sizes,
     scenario_edits,
     scenario_notes,
+    scenario_words,
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
@@ -119,10 +120,11 @@ SOME_NAME = "high"
 
 @dataclass(frozen=True)
 class Edited:
-    """An instance after edits, and what was changed, in words."""
+    """An instance after edits, what was changed, in words, and the same in short: ``scenario high``."""
 
     instance: Instance
     notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 # Edits in terms of the file, which are checked like a file.
@@ -163,7 +165,7 @@ def choose_future(instance: Instance, name: str) -> Edited:
     require_instance(instance)
     chosen = future_of(instance, name).instance
     paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
-    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",))
+    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",), (f"future {name} alone",))
 
 
 def forcing(
@@ -455,7 +457,8 @@ def apply_arguments(
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     said = arguments.several("notes", notes, str, "a text")
-    made = Edited(changed, (*said, *scenario_notes(instance, names), *map(str, found)))
+    notes_of_all = (*said, *scenario_notes(instance, names), *map(str, found))
+    made = Edited(changed, notes_of_all, scenario_words(names))
     if changed.futures and takes == "one future":
         cure = "Choose one by --future, in Python by choose_future(instance, name); or solve all, by solve_futures."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
@@ -467,7 +470,7 @@ def judged_alone(made: Edited) -> Edited:
     if made.instance.futures or not made.instance.is_adaptive:
         return made
     note = f"policy.objective is left out: plans are judged by expected cost, not by {made.instance.policy.objective}."
-    return Edited(made.instance.by_expected_cost(), (*made.notes, note))
+    return Edited(made.instance.by_expected_cost(), (*made.notes, note), made.changes)
 
 
 def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:

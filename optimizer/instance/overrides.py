@@ -93,6 +93,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
         key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
         place = (*place, key)
         if not parts:
+            document.replaced.setdefault(place, holder.get(key) if isinstance(holder, dict) else holder[int(key)])
             holder[key] = value
         elif isinstance(holder, dict) and (key not in holder or holder[key] is None):
             holder[key] = {}
@@ -248,6 +249,20 @@ def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
     for name in names:
         for path, value in instance.scenarios[name].items():
             yield Edit(f"{SCENARIO} {name}", path, value)
+
+
+def replacements(document: Document) -> Iterator[str]:
+    """Each value that overrides put into a document, with the one of the text: ``discount_rate 0.08, not 0.03``."""
+    for place, before in document.replaced.items():
+        now = _within(document.data, place)
+        if now is not _ABSENT and _plain(now) != _plain(before):
+            text = f"{'.'.join(map(str, place))} {_show_value(now)}"
+            yield text if before is None else f"{text}, not {_show_value(before)}"
+
+
+def scenario_words(names: Iterable[str]) -> tuple[str, ...]:
+    """Scenarios that are applied, as a change of the file."""
+    return tuple(f"scenario {name}" for name in names)
 
 
 def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:

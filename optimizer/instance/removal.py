@@ -69,7 +69,8 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         gone.update(more)
     if forced := [o for o in instance.policy.force if o in gone]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
-    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes))
+    changes = (f"without {', '.join(named)}",) if named else ()
+    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes), changes)
 
 
 def _left_out(word: str, options: list[str]) -> str:

@@ -4,6 +4,7 @@ import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,7 +15,7 @@ from optimizer.instance.document import Document, parse
 from optimizer.instance.overrides import OverridesLike, apply_override, assignments
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
-from optimizer.io.yaml_text import Comment, dump_yaml, parse_comments
+from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
 from optimizer.results.saved import is_of_futures
 from optimizer.tolerances import FILE_BYTES
 
@@ -130,6 +131,11 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
     )
 
 
+def changes_of(path: str | FilePath) -> tuple[str, ...]:
+    """What a saved plan says of changes to its file; empty where the file is none."""
+    return tuple(_peek(path).get("changes", ())) if is_plan_file(path) else ()
+
+
 def is_workbook(path: str | FilePath) -> bool:
     """Whether a file is a workbook, by its name."""
     return FilePath(path).suffix.lower() == WORKBOOK
@@ -225,6 +231,14 @@ def inspect_document(
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
 
+def _of_value_before(comment: Comment, data: Mapping[str, Any]) -> Comment:
+    """A comment that says of which value it is, where a run changed the value in a saved plan."""
+    now = value_at(data, comment.place)
+    if comment.value is None or now is None or are_alike(now, comment.value):
+        return comment
+    return replace(comment, value=now, text=f"of {dump_flow(comment.value)}, before: {comment.text}")
+
+
 def convert_file(source: str | FilePath, target: str | FilePath) -> int:
     """Write an instance file in the form that the target's name says.
 
@@ -244,7 +258,8 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
         OSError: the target cannot be written.
     """
     form = arguments.file_path("target", target, FORMS).suffix.lower()
-    document, comments = open_document(source), read_comments(source)
+    document = open_document(source)
+    comments = tuple(_of_value_before(comment, document.data) for comment in read_comments(source))
     instance, _ = check_document(document)
     if form == WORKBOOK:
         from optimizer.io.workbook import dump_workbook, parse_workbook

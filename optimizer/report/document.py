@@ -25,7 +25,7 @@ from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
-from optimizer.report.format import percent
+from optimizer.report.format import changed_words, percent
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.sections import (
@@ -198,6 +198,7 @@ def futures_book(
     return {
         "instance": result.instance,
         "description": instance.description or "",
+        "changed": changed_words(result.changes),
         "currency": result.currency,
         "periods": list(result.periods),
         "status": result.status,
@@ -296,6 +297,7 @@ def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
     data = {
         "instance": instance.title,
         "description": instance.description or "",
+        "changed": changed_words(found.plan.changes),
         "currency": instance.currency,
         "periods": found.plan.periods,
         "brief": None,

@@ -184,6 +184,7 @@ def _answer(
     instance: Instance, result: Result | FuturesResult, said: Sequence[tuple[str, str]], warnings: Sequence[str]
 ) -> OutputSheet:
     rows: list[tuple[Any, ...]] = [*(("Warning", warning) for warning in warnings), *said]
+    rows += [("Changed", change) for change in result.changes]
     rows += [("Note", note) for note in result.notes]
     if instance.description:
         rows.append(("About", instance.description))
@@ -287,12 +288,8 @@ def _sources(result: Result) -> OutputSheet:
         (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
         for said in statements(result)
     ]
-    columns = (
-        FrameColumn("about"),
-        FrameColumn("value"),
-        FrameColumn("before", "In the file"),
-        FrameColumn("text", "What the file says"),
-    )
+    heads = {"about": "", "value": "", "before": "In the file", "text": "What the file says"}
+    columns = tuple(FrameColumn(name, label) for name, label in heads.items())
     note = "The comments, sources and notes of the instance file. Value: the one that the plan uses; in the file: what "
     note += f"stands there, where the run changed it. Money in {result.currency}."
     frame = Frame.of_rows("sources", "Where the numbers come from", columns, rows, note).without_empty("before")
@@ -353,7 +350,7 @@ def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> 
 def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     instance, frames = found.instance, found.frames
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
-    yield _answer(instance, found.stocks, said, warnings)
+    yield _answer(instance, replace(found.stocks, changes=found.plan.changes), said, warnings)
     for frame in filter(len, map(frames.frame, frames)):
         made = _sheet(instance, frame)
         if frame.name == "funding":

@@ -111,6 +111,18 @@ def list_names(names: Sequence[str], most: int = 4) -> str:
     return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
+def discounting(instance: Instance) -> str:
+    """At what rate a present value is discounted."""
+    return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
+
+
+def changed_words(changes: Sequence[str], most: int | None = None) -> str:
+    """What a run changed in its file, as a sentence; empty where that is nothing, and of many as many as said."""
+    count = len(changes) if most is None else min(most, len(changes))
+    more = f"; and {len(changes) - count} more" if len(changes) > count else ""
+    return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
+
+
 # Rules of the policy that make every plan dearer, that without shocks as well.
 KEPT_RULES = ("max_share", "min_share", "force")
 

@@ -16,6 +16,7 @@ from optimizer.report.format import (
     band_words,
     committed_words,
     dated,
+    discounting,
     entry_title,
     in_full,
     in_percent,
@@ -168,10 +169,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 
 def money_terms(instance: Instance) -> str:
     """What costs are values of: date, currency and discount rate."""
-    rate = short(100 * instance.discount_rate, 3)
-    return (
-        f"present value at the start of {instance.horizon.start}, in {instance.currency}, discounted at {rate} % a year"
-    )
+    return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
 
 
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -386,7 +384,7 @@ def sentence(instance: Instance, result: Result) -> str:
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
         than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
-        more = f"{si(price, result.money)} more than {than} (present value, {result.currency})"
+        more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
         beyond = f"; with operation it costs {more}" if price > 0 else f"; it costs no more than {than}"
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of, share, share_text
+from optimizer.report.format import all_of, changed_words, share, share_text
 from optimizer.report.narrative import GAP_OF_ALL
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
@@ -32,6 +32,7 @@ def result_html(result: Any) -> str:
     parts = [_title(result.instance, headline)]
     if result.baseline is not None:
         parts += [_figures(result), _bought(result), _shocks(result)]
+    parts += [f"<div>{escape(changed_words(result.changes))}</div>"] if result.changes else []
     parts += [f"<div>Note: {escape(note)}</div>" for note in result.notes]
     disagrees = not result.audit.get("ok", True)
     return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])

@@ -14,7 +14,6 @@ left out.
 
 import hashlib
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
+from optimizer.io.yaml_text import are_alike
 from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
@@ -82,7 +82,7 @@ def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: An
     if value is None or now is None:
         return Statement(place, text, "comment", value)
     # As the file writes it, unless the run changed it.
-    return Statement(place, text, "comment", now, None if _alike(now, value) else value)
+    return Statement(place, text, "comment", now, None if are_alike(now, value) else value)
 
 
 def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
@@ -124,32 +124,6 @@ def _at(data: Any, place: Sequence[str]) -> Any:
     return data
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two values mean the same, however they are written; values that cannot be compared pass."""
-    if _is_series(one) and _is_series(other):
-        known = {str(key): value for key, value in other.items()}
-        return {*map(str, one)} == {*known} and all(_alike(value, known[str(key)]) for key, value in one.items())
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        pairs = {str(key): value for key, value in other.items()}
-        return all(_alike(value, pairs[str(key)]) for key, value in one.items() if str(key) in pairs)
-    if any(_is_series(one) and _number(two) is not None for one, two in ((one, other), (other, one))):
-        return False
-    numbers = [_number(one), _number(other)]
-    return None in numbers or math.isclose(numbers[0] or 0.0, numbers[1] or 0.0, rel_tol=ROUNDING)
-
-
-def _is_series(value: Any) -> bool:
-    """Whether a value is given by year."""
-    return isinstance(value, Mapping) and bool(value) and all(str(key)[:4].isdigit() for key in value)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return parse_amount(value)
-    except PydanticCustomError:
-        return None
-
-
 def in_words(value: Any) -> str:
     """A value of the file for reading: ``2027: 150, 2036: 300``."""
     if isinstance(value, bool) or value is None:
@@ -185,6 +159,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Settings", ", ".join(f"{_SETTINGS.get(name, name)} {_setting(value)}" for name, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
+    said += [("Changed", change) for change in result.changes]
     said += [("Note", note) for note in result.notes]
     return tuple(said)
 

@@ -189,6 +189,13 @@ class FuturesResult(SavedPlan):
             raise KeyError(f"there is no future {name!r}; there are {', '.join(each.name for each in self.futures)}")
         return found
 
+    def with_changes(self, changes: tuple[str, ...]) -> "FuturesResult":
+        """The same as of a file that was changed, in each of its futures as well."""
+        if not changes:
+            return self
+        futures = (replace(each, result=replace(each.result, changes=changes)) for each in self.futures)
+        return replace(self, changes=changes, futures=tuple(futures))
+
     @cached_property
     def committed(self) -> tuple[Decision, ...]:
         """What is decided before the first question is answered: the same in all futures."""
@@ -213,6 +220,8 @@ class FuturesResult(SavedPlan):
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
         data |= write_commitments(self.data)
+        if self.changes:
+            data["changes"] = list(self.changes)
         if whole:
             data |= {"periods": self.periods, "data": as_plain(self.data)}
             for row, each in zip(data["futures"], self.futures, strict=True):
@@ -261,7 +270,8 @@ def _adapter() -> TypeAdapter[FuturesResult]:
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
     known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance"}
-    made: dict[str, Any] = {name: data[name] for name in known - {"decisions"}}
+    made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
+    made["changes"] = data.get("changes", ())
     # Where there is no plan there are no figures: JSON says null.
     made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
     made["futures"] = [_future(each) for each in data["futures"]]

@@ -143,7 +143,7 @@ SHOWN_FUTURES = 6
 # Attributes that are never written to a file.
 INTERNAL = frozenset({"departures", "solved_instance"})
 # Attributes that are left out of a file where they are empty.
-OPTIONAL = ("given", "actual", "bands")
+OPTIONAL = ("given", "actual", "bands", "changes")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 

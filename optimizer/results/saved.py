@@ -29,6 +29,7 @@ from optimizer.results.plan import ReadOnly
 # the file has them: `UNCHECKED`.
 NOT_EVIDENCE: Mapping[str, str] = {
     "notes": "text",
+    "changes": "what was changed in the file, as text",
     "comments": "text of the instance file",
     "binding": "shadow prices, which need not be unique",
     "settings": "what was asked of the solver",
@@ -38,7 +39,7 @@ NOT_EVIDENCE: Mapping[str, str] = {
     "bands": "plans of samples of other numbers",
     "audit": "the record of an earlier audit",
 }
-UNCHECKED = "What binds, bands, notes, seconds and versions are printed as the file has them: they are not checked."
+UNCHECKED = "What binds, bands, changes, notes, seconds and versions are printed as the file has them, unchecked."
 # Keys that files of an earlier format lack, by the format that brought them.
 SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)
@@ -138,6 +139,8 @@ class SavedPlan(ReadOnly):
     currency: str  # its label
     status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
     format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to
+    # What the run changed in the instance file, in words: scenarios, values that were set.
+    changes: tuple[str, ...] = field(default=(), kw_only=True)
     # Where the file that this was read from contradicts itself or its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     # The instance that was solved; of a plan that was read from a file None, until `instance_of` sets it. In no file.

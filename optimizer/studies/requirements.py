@@ -17,10 +17,11 @@ Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requireme
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.derived import entry_of
+from optimizer.instance.derived import entry_of, highest_floor
 from optimizer.instance.edits import (
     under,
     with_budget,
@@ -204,13 +205,30 @@ class _Study:
             yield from self._other("length of the conflict", words, with_window_lengths(self.alone, factor), periods)
         for years, words in MOVES.items():
             yield from self._other("mobilisation period", words, with_starts_moved(self.alone, years), whole)
+        for name, alone in self._scenarios():
+            yield from self._other("scenario", name, alone)
+
+    def _scenarios(self) -> Iterator[tuple[str, Instance]]:
+        """The scenarios of the file with other requirements; notes say which have none, and which differ in nothing."""
+        own, same, free = _needs_data(stocks_alone(self.instance)), list[str](), list[str]()
         for name in self.instance.scenarios:
             try:
                 alone = stocks_alone(under(self.instance, name))
             except InstanceError as error:
                 self.notes.append(f"Scenario {name} is left out: {error.findings[0]}")
                 continue
-            yield from self._other("scenario", name, alone)
+            events = [event.name for event in alone.events]
+            if _needs_data(alone) == own:
+                same.append(name)
+            elif events and all(highest_floor(alone, events, d) <= 0 for d in alone.demands):
+                free.append(name)
+            else:
+                yield name, alone
+        if same:
+            why = "since they change nothing but rules, the budget or other options"
+            self.notes.append(f"Scenarios left out, {why}: {', '.join(same)}.")
+        if free:
+            self.notes.append(f"Scenarios left out, since they have no floor that could fail: {', '.join(free)}.")
 
     def _one_shock(self) -> Iterator[ConflictCase]:
         """Each entry of the file as the only conflict, where there are several."""
@@ -239,6 +257,12 @@ class _Study:
     def _against(self, case: ConflictCase) -> ConflictCase:
         """With the plan of stocks alone, where something falls short."""
         return replace(case, stocks=self.solve(case.instance, case.name)) if case.is_short else case
+
+
+def _needs_data(instance: Instance) -> dict[str, Any]:
+    """All that requirements depend on: an instance without scenarios, ranges and texts."""
+    left_out = ("scenarios", "ranges", "name", "source", "note", "description")
+    return {key: value for key, value in instance.to_dict().items() if key not in left_out}
 
 
 def _periods(instance: Instance) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import unicodedata
@@ -308,6 +309,17 @@ def test_json_says_that_it_has_no_comments(tmp_path: Path) -> None:
     assert convert_file(TINY, tmp_path / "tiny.json") == 2
     assert so.load(tmp_path / "tiny.json") == so.load(TINY)
     assert read_comments(tmp_path / "tiny.json") == ()
+
+
+def test_a_comment_of_a_value_that_was_changed_says_so(tmp_path: Path) -> None:
+    file, plan, back = tmp_path / "own.yaml", tmp_path / "plan.json", tmp_path / "back.yaml"
+    text = TINY.read_text(encoding="utf-8").replace("{budget: 20M}", "\n  budget: 20M # as voted")
+    file.write_text(text + "discount_rate: 0.03 # assumption: as in other cases\n", encoding="utf-8")
+    assert run(tmp_path, "solve", file.name, "--set", "discount_rate=0.08", "--output", plan.name).returncode == 0
+    convert_file(plan, back)
+    written = back.read_text(encoding="utf-8")
+    assert re.search(r"^discount_rate: 0\.08 +# of 0\.03, before: assumption: as in other cases$", written, re.M)
+    assert re.search(r"budget: \S+ +# as voted$", written, re.M)
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from optimizer.report.brief.plan_parts import (
 from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
+    changed_words,
+    discounting,
     in_millions,
     list_names,
     number_name,
@@ -237,6 +239,8 @@ FLOORS_NOTE += "missing to floors, valued at the shortage cost of the file; it i
 # At most this many segments are named that are short without a shock.
 MOST_LACKS = 2
 NO_RANGES = "The file gives no ranges of its numbers."
+# At most this many changes of the file are named.
+MOST_CHANGES = 6
 # At most this many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
 _COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
@@ -266,7 +270,8 @@ def alternatives_part(
     if lacks:
         missing = f"Other budgets: leave out --quick. {missing}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
-    note = "Cost: present value, with what goes unserved without a shock; survival gaps are not in it."
+    note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
+    note += "gaps are not in it."
     note += " Samples that may fail count as survived." if result.sample_counts else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
@@ -411,11 +416,12 @@ def make_brief(
     horizon = instance.horizon
     studies = list(studies)
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
+    changed = changed_words(result.changes, MOST_CHANGES)
     parts = tuple(_parts(instance, result, frontier, slips, studies)) if result.baseline is not None else ()
     return Brief(
         instance=instance,
         title=result.instance,
-        about=about,
+        about=f"{about} {changed}".rstrip(),
         survives=result.survives,
         verdict=narrative.short_verdict(result),
         sentence=narrative.sentence(instance, result),

@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
+from optimizer.report.brief.content import MOST_CHANGES, NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
 from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,
@@ -29,7 +29,7 @@ from optimizer.report.brief.plan_parts import (
     worst_part,
     years_with_money,
 )
-from optimizer.report.format import all_of, in_millions, plural, under_same_rules
+from optimizer.report.format import all_of, changed_words, discounting, in_millions, plural, under_same_rules
 from optimizer.report.narrative import proof_of_least, survived_words
 from optimizer.report.tables.futures import futures_headline
 from optimizer.report.tables.futures_study import worth_headline
@@ -76,14 +76,15 @@ def make_futures_brief(
     horizon, views = instance.horizon, _views(result)
     year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
+    changed = changed_words(result.changes, MOST_CHANGES)
     headline, span = futures_headline(result), windowed(horizon.label(0), horizon.label(horizon.periods[-1]))
     return Brief(
         instance=instance,
         title=result.instance,
-        about=f"{span}. Money in {result.currency}, tonnes metric.",
+        about=f"{span}. Money in {result.currency}, tonnes metric. {changed}".rstrip(),
         survives=result.survives,
         verdict=headline.partition(":")[0],
-        sentence=_sentence(result, year, [view.orders for view in views]) if views else f"{headline}.",
+        sentence=_sentence(instance, result, year, [view.orders for view in views]) if views else f"{headline}.",
         parts=tuple(_parts(instance, result, views, year, comments, slips or {}, studies)) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
@@ -103,7 +104,7 @@ def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
     yield from said
 
 
-def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
+def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
     """What is committed first, what all of it costs, and what is survived."""
     first = _range_text([math.fsum(order.money for order in some) for some in orders], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
@@ -112,7 +113,7 @@ def _sentence(result: FuturesResult, year: int, orders: Sequence[Sequence[Order]
     if more > 0:
         text += f"; {si(more, result.money)} more with operation, expected, than the cheapest plan"
         text += f"{under_same_rules(result.data)} if no shock ever came"
-    text += f" (present value, {result.currency})."
+    text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
 

@@ -30,7 +30,7 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
-from optimizer.report.format import LINE
+from optimizer.report.format import LINE, changed_words
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
@@ -197,6 +197,7 @@ class Book:
         data = {
             "instance": own.result.instance,
             "description": instance.description or "",
+            "changed": changed_words(own.result.changes),
             "currency": own.result.currency,
             "money": own.result.money,
             "home": instance.home or "",

@@ -21,7 +21,7 @@ from optimizer.report.format import (
     under_same_rules,
 )
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_least, survived_words
-from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line
+from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
@@ -44,12 +44,12 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
     panel = answer_panel(result.instance, futures_headline(result), facts, STYLES[result.status])
     if len(result.futures) == 1:
         # Of a file without questions: its plan, as of any other.
-        only = replace(result.futures[0].result, notes=result.notes)
+        only = replace(result.futures[0].result, notes=result.notes, changes=result.changes)
         return [panel, *plan_tables(only, width, every=every)[1:-1], run_line(result)]
     shown: list[RenderableType | None] = [panel]
     shown += [stage_table(instance, result, stage) for stage in stages]
     shown += [future_table(instance, result, every=every)] if result.futures else []
-    shown += [Text(f"Note: {note}") for note in result.notes]
+    shown += run_remarks(result)
     return [part for part in [*shown, run_line(result)] if part is not None]
 
 

@@ -21,6 +21,7 @@ from optimizer.report.format import (
     PARTIAL,
     PARTLY,
     abroad,
+    changed_words,
     entry_name,
     left_out,
     margin,
@@ -84,8 +85,14 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             actual_table(instance, result.frames.frame("actual")),
             binding(instance, result),
         ]
-    shown += [Text(f"Note: {note}") for note in result.notes]
+    shown += run_remarks(result)
     return [part for part in [*shown, run_line(result)] if part is not None]
+
+
+def run_remarks(result: Result | FuturesResult) -> list[Text]:
+    """What a run changed in its file, and its notes."""
+    changed = [Text(changed_words(result.changes))] if result.changes else []
+    return [*changed, *(Text(f"Note: {note}") for note in result.notes)]
 
 
 def answer(instance: Instance, result: Result) -> Panel:

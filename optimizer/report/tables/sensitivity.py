@@ -40,6 +40,8 @@ from optimizer.units import EXACT, fixed, short, si
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
 WIDTH_WITH_BARS = 100
+# From this width on, those that are ranges stand on one line.
+WIDTH_WITH_RANGES = 140
 
 
 def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
@@ -114,7 +116,10 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     most = max((end.dearer(base).size for end in settled if end.has_plan), default=0)
     # By head, what writes a cell and how it is laid out.
     number = {"justify": "right", "overflow": "fold", "no_wrap": True}
-    folded = {"justify": "right", "overflow": "fold", "min_width": 9}
+    folded: dict[str, Any] = {"justify": "right", "overflow": "fold", "min_width": 9}
+    if width < WIDTH_WITH_RANGES:
+        # Changes that are ranges are broken before names are.
+        folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
         "Low … high": (lambda bar: number_range(bar.number), number),
         f"Cost at\nlow, {money}": (lambda bar: _change(bar.low, base), folded),

@@ -93,8 +93,10 @@ def solve(
         raise InstanceError([Finding(instance.title, None, place, what, cure)])
     clock = settings.clock()
     if adversary:
-        return search_robust(made.instance, None, settings, clock, listener, made.notes).result
-    return solve_instance(made.instance, settings, clock, listener, notes=made.notes)
+        result = search_robust(made.instance, None, settings, clock, listener, made.notes).result
+    else:
+        result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
+    return replace(result, changes=made.changes)
 
 
 def solve_futures(
@@ -128,7 +130,8 @@ def solve_futures(
     """
     settings = Settings.chosen(settings)
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
-    return search_futures(made.instance, settings, settings.clock(), listener, notes=made.notes, adversary=adversary)
+    found = search_futures(made.instance, settings, settings.clock(), listener, notes=made.notes, adversary=adversary)
+    return found.with_changes(made.changes)
 
 
 def search_futures(
