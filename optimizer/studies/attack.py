@@ -17,6 +17,7 @@ Under an attack the plan leaves the least gap, then the least shortage cost; cos
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -118,17 +119,19 @@ def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[Attac
     adversary, found = instance.adversary, list(attacks)
     assert adversary is not None
     orders = [sorted(each.targets, key=lambda name: -adversary.targets[name].price) for each in attacks]
-    for turn in range(max(map(len, orders), default=0)):
-        smaller = dict[int, Attack]()
-        for i, order in enumerate(orders):
-            attack = adversary.attack(found[i].name, instance.horizon)
-            if attack is not None and turn < len(order) and len(attack.targets) > 1:
-                left = tuple(name for name in attack.targets if name != order[turn])
-                smaller[i] = replace(attack, targets=left)
+    for names in zip_longest(*orders):
+        smaller = {i: made for i, name in enumerate(names) if (made := _without_target(instance, found[i], name))}
         for i, less in zip(smaller, attack_damages(instance, plan, list(smaller.values())), strict=True):
             if all(now <= then * (1.0 + SAME_VALUE) for now, then in _harm_of(found[i], less)):
                 found[i] = less
     return found
+
+
+def _without_target(instance: Instance, damage: AttackDamage, name: str | None) -> Attack | None:
+    """An attack without one of its targets; None where it has no other."""
+    left = tuple(target for target in damage.targets if target != name)
+    attack = instance.adversary.attack(damage.name, instance.horizon) if instance.adversary else None
+    return None if attack is None or name is None or not left else replace(attack, targets=left)
 
 
 def _harm_of(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
