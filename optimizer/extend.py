@@ -34,6 +34,7 @@ Worker processes on this machine import the same file. The workers of a Dask clu
 
 import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,11 @@ def register(lever: type[Any], auditor: Auditor) -> None:
     register_auditor(register_lever(lever), auditor)
 
 
+def _is_file(spec: ModuleSpec | None, file: Path) -> bool:
+    """Whether a module is that of a file."""
+    return spec is not None and Path(spec.origin or "").resolve() == file
+
+
 def load_plugin(path: str | Path) -> None:
     """Import a file that registers levers, under its own name, so that worker processes find it as well.
 
@@ -98,10 +104,11 @@ def load_plugin(path: str | Path) -> None:
     file = Path(path).resolve()
     if file.suffix != ".py" or not file.is_file() or not file.stem.isidentifier():
         raise PluginError(f"{path} is no Python module: name a file such as demand_response.py")
-    known = sys.modules.get(file.stem)
-    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() == file:
+    if file.stem in sys.modules and _is_file(sys.modules[file.stem].__spec__, file):
         return
-    if known is not None or find_spec(file.stem) is not None:
+    # `python -m` puts the folder it runs in on the path: there the module that is found may be the file itself.
+    spec = find_spec(file.stem)
+    if file.stem in sys.modules or (spec is not None and not _is_file(spec, file)):
         raise PluginError(f'{path} cannot be imported: there is a module "{file.stem}" already; rename the file')
     sys.path.append(str(file.parent))
     try:

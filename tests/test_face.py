@@ -5,7 +5,7 @@ import inspect
 import pickle
 import subprocess
 import sys
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -156,6 +156,16 @@ def test_a_path_in_place_of_a_result_is_refused_too(function: Any) -> None:
 def test_an_instance_in_place_of_a_result_is_refused_with_the_function_that_returns_it(function: Any) -> None:
     with pytest.raises(TypeError, match="a Result is needed, not Instance: solve returns one"):
         function(so.load("instances/tiny.yaml"))
+
+
+def test_frames_are_copied_and_sent_to_other_processes() -> None:
+    instance = so.load(ROOT / "instances" / "tiny.yaml")
+    for frames in (so.solve(instance).frames, so.time_to_survive(instance).frames):
+        (first, *_) = frames
+        for copied in (copy(frames), deepcopy(frames), pickle.loads(pickle.dumps(frames))):
+            assert list(copied) == list(frames)
+            assert getattr(copied, first).equals(getattr(frames, first))
+            assert getattr(copied, first).attrs == getattr(frames, first).attrs
 
 
 def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:

@@ -5,6 +5,7 @@ Keys are always text. A repeated key of a mapping is a finding, since one of the
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,6 +235,47 @@ def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     entries = data.get(section)
     if isinstance(entries, Mapping):
         yield from entries.items()
+
+
+def document_of(data: Mapping[str, Any], name: str) -> Document:
+    """A mapping as if it were a file of that name.
+
+    Two keys that are one as text are a finding, since one of their values would be lost; so is NaN, which pandas has
+    for a blank cell and which would be read as a word where a text stands.
+    """
+    document = Document(name, with_text_keys(data))
+    twice, blank = "is given twice, as text and as something else", "is NaN, which is no value"
+    found = [(place, twice, "Keep one of the two.") for place in _repeated_keys(data, ())]
+    for place in [*_places_of_nan(document.data, ())]:
+        found.append((place, blank, "Leave the key out; pandas has NaN for a blank cell of a table."))
+        get_value(document.data, place[:-1])[place[-1]] = None
+    document.findings += [document.finding(*each) for each in found]
+    return document
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The keys or places of a mapping or list with what stands there; none of anything else."""
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif isinstance(value, (list, tuple)):
+        yield from enumerate(value)
+
+
+def _repeated_keys(value: Any, place: Place) -> Iterator[Place]:
+    keys = set[Any]()
+    for key, item in _items(value):
+        word = str(key) if isinstance(value, Mapping) else key
+        if word in keys:
+            yield (*place, word)
+        keys.add(word)
+        yield from _repeated_keys(item, (*place, word))
+
+
+def _places_of_nan(value: Any, place: Place) -> Iterator[Place]:
+    for key, item in _items(value):
+        yield from _places_of_nan(item, (*place, key))
+        if isinstance(item, float) and math.isnan(item):
+            yield (*place, key)
 
 
 def with_text_keys(value: Any) -> Any:

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, walk, with_text_keys
+from optimizer.instance.document import Document, document_of, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -149,7 +149,7 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
 def as_document(data: Mapping[str, Any], name: str) -> Document:
     """A mapping as if it were a file of that name."""
-    return Document(name, with_text_keys(data))
+    return document_of(data, name)
 
 
 def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:

@@ -10,7 +10,7 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import cache
@@ -78,12 +78,12 @@ class Package:
         except Exception as error:
             raise _unread(error) from None
 
-    def cells(self, sheet: Any) -> Iterator[Stored]:
-        """The cells of a sheet that are stored, empty ones with a format among them."""
+    def cells(self, sheet: Any, merged: list[str]) -> Iterator[Stored]:
+        """The cells of a sheet that are stored, empty ones with a format among them; `merged` takes merged ranges."""
         try:
             with warnings.catch_warnings(), self.book._archive.open(sheet._worksheet_path) as source:
                 warnings.simplefilter("ignore")
-                yield from _parser(source, sheet)
+                yield from _parser(source, sheet, merged)
         except PackageError:
             raise
         except Exception as error:
@@ -145,8 +145,8 @@ def _tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> int:
     return tags
 
 
-def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
-    from openpyxl.worksheet._reader import FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
+    from openpyxl.worksheet._reader import FORMULA_TAG, MERGE_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
     from openpyxl.xml.functions import iterparse
 
     book = sheet.parent
@@ -155,18 +155,24 @@ def _parser(source: Any, sheet: Any) -> Iterator[Stored]:
         date_formats=book._date_formats, timedelta_formats=book._timedelta_formats,
     )  # fmt: skip
     for _, row in iterparse(source):
+        if row.tag == MERGE_TAG:
+            merged += [each.get("ref", "") for each in row]
         if row.tag != ROW_TAG:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
-        for cell in row:
-            # Longer than any number may be: read as text, so that an error is reported at its cell.
-            if cell.get("t", "n") == "n" and len(cell.findtext(VALUE_TAG, "")) > NUMBER_LENGTH:
-                cell.set("t", "str")
+        _take_for_text(row, VALUE_TAG)
         for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
             if not (1 <= cell["row"] <= _ROWS and 1 <= cell["column"] <= _COLUMNS):
                 raise PackageError(f"sheet {sheet.title}: a cell in row {cell['row']:,} is outside of every sheet")
             yield Stored(cell["row"], cell["column"], cell["value"], cell["data_type"], is_formula)
         row.clear()
+
+
+def _take_for_text(row: Any, value_tag: str) -> None:
+    """Read as text what is longer than any number may be, so that an error is reported at its cell."""
+    for cell in row:
+        if cell.get("t", "n") == "n" and len(cell.findtext(value_tag, "")) > NUMBER_LENGTH:
+            cell.set("t", "str")
 
 
 def reference(title: str, row: int, column: int) -> str:
@@ -254,13 +260,15 @@ class Workbook:
                 yield InputSheet(name, reference(named[name].title, 1, 1), self._lines(named[name]))
 
     def _lines(self, sheet: Any) -> list[SheetLine]:
+        merged = list[str]()
         try:
-            rows, notes = self._rows(sheet), self.package.notes(sheet)
+            rows, notes = self._rows(sheet, merged), self.package.notes(sheet)
         except PackageError as error:
             raise self._unread(error) from None
         for row, at in notes:
             rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
         columns = self._columns(sheet.title, rows.pop(1, {}))
+        self._refuse_merged(sheet.title, merged, columns)
         found = []
         for row in sorted(rows):
             cells = self._cells(sheet.title, rows[row], columns, notes)
@@ -287,10 +295,20 @@ class Workbook:
                 cells[head] = SheetCell(value, at, note)
         return cells
 
-    def _rows(self, sheet: Any) -> dict[int, dict[int, Stored]]:
-        """The cells that hold something, by row and column."""
+    def _refuse_merged(self, title: str, merged: Iterable[str], columns: Mapping[int, str]) -> None:
+        """Report merged ranges in columns that are read: all their cells but the first are blank."""
+        from openpyxl.utils import range_boundaries
+
+        for each in merged:
+            first, row, last, _ = range_boundaries(each)
+            if any(not columns.get(column, "_").startswith("_") for column in range(first, last + 1)):
+                what = f"{each} is merged: only its first cell has a value, the others are blank"
+                self._report(reference(title, row, first), what, "Unmerge it, and write the value into each cell.")
+
+    def _rows(self, sheet: Any, merged: list[str]) -> dict[int, dict[int, Stored]]:
+        """The cells that hold something, by row and column; `merged` takes merged ranges."""
         rows: dict[int, dict[int, Stored]] = {}
-        for stored in self.package.cells(sheet):
+        for stored in self.package.cells(sheet, merged):
             self.cells -= 1
             self.characters -= len(stored.value) if isinstance(stored.value, str) else 0
             if self.cells < 0 or self.characters < 0:

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from optimizer import arguments
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.derived import size_text, with_stock_paths
-from optimizer.instance.document import Document, parse, with_text_keys
+from optimizer.instance.document import Document, document_of, parse
 from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.io.load import is_plan_file, is_workbook, read_text
@@ -130,7 +130,7 @@ def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "pl
     Raises:
         GivenPlanError: with every finding.
     """
-    document = Document(name, with_text_keys(data))
+    document = document_of(data, name)
     return _read_entries(instance, document, entries_of(document), name)
 
 

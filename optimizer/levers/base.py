@@ -424,8 +424,8 @@ class Stock(Lever):
 
     @property
     def is_free(self) -> bool:
-        """Whether price and holding cost are 0, where something can be bought at all."""
-        return self.fill_rate != 0 and max(self.price.values) + self.holding_cost == 0
+        """Whether its price is 0, where something can be bought at all; to hold it may cost something."""
+        return self.fill_rate != 0 and max(self.price.values) == 0
 
     @property
     def price_cure(self) -> str:

@@ -14,6 +14,7 @@ pandas is imported when it is first needed, not before: it takes longer than to 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class FrameColumn:
     is_shown: bool = True  # whether a table on the screen has it; files and pages have every column
     # Its value for what a row is made of; the attribute of the column's name where it is left out.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without `of`, which rows are made by and which cannot be sent to another process."""
+        return {**vars(self), "of": None}
 
     def value_of(self, item: Any) -> Any:
         """The value in the row that is made of this."""
@@ -197,11 +202,20 @@ class Frames:
         return self._made[name]
 
     def __getattr__(self, name: str) -> "pd.DataFrame":
-        if name.startswith("_") or name not in self._makers:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._makers:
             raise AttributeError(f"there is no frame {name!r}; there are {', '.join(self)}")
         made = self.frame(name).to_pandas()
         self.__dict__[name] = made
         return made
+
+    def __getstate__(self) -> dict[str, Frame]:
+        """Every frame: what makes them cannot be sent to another process."""
+        return {name: self.frame(name) for name in self}
+
+    def __setstate__(self, made: dict[str, Frame]) -> None:
+        self._makers, self._subject, self._made = {name: partial(made.__getitem__, name) for name in made}, (), made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.__dict__["_makers"])

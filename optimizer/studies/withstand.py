@@ -60,7 +60,7 @@ def withstand(
         shocks and of the worst attack at each start.
 
     Raises:
-        InstanceError: the instance has no adversary, several futures (`solve` takes those), or no such scenario.
+        InstanceError: the instance has no adversary, several futures (see `solve_futures`), or no such scenario.
         AuditError, SolverError, ValueError: as for `solve`.
     """
     settings, made = Settings.chosen(settings), apply_arguments(instance, budget=budget, scenario=scenario)

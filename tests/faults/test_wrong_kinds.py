@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.errors import OptimizerError, PlanFileError
+from optimizer.errors import GivenPlanError, OptimizerError, PlanFileError
 from optimizer.instance.edits import choose_future, resample
 from optimizer.studies.time_to_survive import every_chokepoint
 
@@ -300,3 +300,20 @@ def test_what_is_found_is_shown_in_a_line(instance: so.Instance) -> None:
     )
     assert repr(so.alternatives(instance, plans=1)).endswith("ranges: 2; plans: 1>")
     assert repr(so.sensitivity(instance, flips=False)) == "<Sensitivity of 'tiny': numbers: 1; switching values: 0>"
+
+
+def test_a_blank_cell_of_pandas_and_keys_that_are_one_are_findings() -> None:
+    data = so.load("instances/tiny.yaml").to_dict()
+    data["processes"]["imports"]["region"] = float("nan")
+    data["shocks"]["embargo"]["cuts"] = [{"process": ["imports", float("nan")], "severity": 1}]
+    data["demands"]["motors"]["quantity"] = {2026: 100, "2026": 300}
+    with pytest.raises(so.InstanceError) as refused:
+        so.read(data)
+    said = {(each.where, each.what) for each in refused.value.findings}
+    assert {
+        ("processes.imports.region", "is NaN, which is no value"),
+        ("shocks.embargo.cuts.0.process.1", "is NaN, which is no value"),
+        ("demands.motors.quantity.2026", "is given twice, as text and as something else"),
+    } <= said
+    with pytest.raises(GivenPlanError, match="is given twice"):
+        so.evaluate(so.load("instances/tiny.yaml"), {"builds": {"plant": {2026: 10, "2026": 20}}})

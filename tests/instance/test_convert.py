@@ -247,6 +247,28 @@ def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected:
     assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
 
 
+def test_merged_cells_are_refused_where_they_are_read() -> None:
+    # As "Merge & Center" leaves them: the second source would have no region, and no cut of it.
+    def change(book: Any) -> None:
+        sheet = book["processes"]
+        at = column(sheet, "region")
+        sheet.merge_cells(f"{at}2:{at}3")
+
+    (said,) = (each for each in found(edited(change)) if "merged" in each)
+    assert "2 is merged: only its first cell has a value" in said.replace("3 is", "2 is")
+    assert "Unmerge it, and write the value into each cell." in said
+
+
+def test_merged_cells_of_own_columns_do() -> None:
+    def change(book: Any) -> None:
+        sheet = book["processes"]
+        last = sheet.max_column + 1
+        sheet.cell(1, last, "_mine")
+        sheet.merge_cells(start_row=2, end_row=3, start_column=last, end_column=last)
+
+    assert not found(edited(change))
+
+
 def test_slips_of_the_sheets_themselves() -> None:
     def change(book: Any) -> None:
         book["shocks"].title = "shoks"

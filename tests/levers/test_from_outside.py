@@ -288,3 +288,10 @@ def test_a_file_that_is_no_plugin_is_refused(name: str, text: str | None, match:
     done = CliRunner().invoke(app, ["--plugin", str(tmp_path / name), "check", INSTANCE])
     assert done.exit_code == 2
     assert "Invalid value" in done.output
+
+
+def test_a_plugin_of_the_folder_that_python_runs_in_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "of_this_folder.py").write_text(PLUGIN.read_text())
+    words = ("-m", "optimizer", "--plugin", "of_this_folder.py", "check", str(Path(INSTANCE).resolve()))
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
