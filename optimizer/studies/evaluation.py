@@ -302,7 +302,7 @@ class FuturesEvaluation:
             "worst_cost": found.worst_cost,
             "worst_future": found.worst_future,
             "expected_gap": found.survival_gap,
-            "worst_gap": max(each.result.survival_gap for each in found.futures),
+            "worst_gap": found.worst_gap,
             "outlay": found.outlay,
             "largest_regret": max(known) if len(known) == len(regrets) else None,
             "more_than_optimum": self.more(number),
