@@ -96,6 +96,41 @@ def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:
     assert (found.unaware.worst.targets, found.unaware.worst.gap) == (("east",), pytest.approx(10_000))
 
 
+def test_the_worst_attack_is_told_without_targets_that_add_nothing() -> None:
+    # For 9 it can have all: east (2), a quota on half of east (3) and the works (4), which the plan does not have. East
+    # alone leaves the 40 t of west: 20 t below the floor. Of east and its quota, the quota adds nothing.
+    data = market(9)
+    quota = {"price": 3, "cuts": [{"process": "east", "severity": 0.5}]}
+    data["adversary"]["targets"] = {"quota": quota, "works": struck("works", 4), "east": struck("east", 2)}
+    data["policy"] = {"budget": 0}
+    instance = so.read(data)
+    found = so.attack(instance, settings=EXACT)
+    assert found.result.plan.builds == ()
+    for each in (found.worst, found.starts[0].worst):
+        assert each is not None
+        assert (each.name, each.targets, each.price, each.cost) == ("attack{east}@2027", ("east",), 2, 2)
+        assert each.gap == pytest.approx(20_000)
+    told = found.to_dict()["worst"]
+    assert (told["targets"], told["price"]) == (("east",), 2)
+    # The attack that shapes the plan is the maximal set, as it was searched for.
+    assert {each.with_plan.targets for each in found.shaping} == {("quota", "works", "east")}
+    # Where no floor breaks, what is left unserved above them is told likewise: with floors of 30 t, 60 t of east.
+    data["demands"]["all"]["survival"] = 0.3
+    calm = so.attack(so.read(data), settings=EXACT).worst
+    assert calm is not None
+    assert (calm.breaks, calm.targets, calm.damage) == (False, ("east",), pytest.approx(60_000))
+
+
+def test_of_targets_that_do_the_same_the_dearest_is_left_out() -> None:
+    # East is struck twice over, for 2 and for 3; one of the two is enough, and one has to stay.
+    data = market(5)
+    data["adversary"]["targets"] = {"dear": struck("east", 3), "cheap": struck("east", 2)}
+    data["policy"] = {"budget": 0}
+    found = so.attack(so.read(data), settings=EXACT)
+    assert found.worst is not None
+    assert (found.worst.targets, found.worst.price) == (("cheap",), 2)
+
+
 def test_a_plan_that_nothing_breaks_says_so() -> None:
     # West, 40 t, stays in every attack; the floor is 30.
     data = market(9)

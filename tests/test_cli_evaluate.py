@@ -11,6 +11,7 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.results.result import Result
 from tests.conftest import BUT_SAMPLES
+from tests.test_evaluate import data
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -247,10 +248,23 @@ def test_one_future_of_a_plan_for_several(tmp_path: Path) -> None:
 def test_what_is_missing_leaves_samples_out_that_may_fail(loose: str, tmp_path: Path) -> None:
     path = written(tmp_path, "name: small\nbuilds: {plant: {2026: 30}}\n")
     words = " ".join(run("evaluate", loose, "--plan", path).stdout.replace("│", " ").split())
-    assert f"plant: for 2M USD more outlay every floor is kept {BUT_SAMPLES}; no addition costs less" in words
+    assert f"plant: for 2M USD more outlay every floor is kept {BUT_SAMPLES}, at the least total cost" in words
     other = written(tmp_path, "name: large\nbuilds: {plant: {2026: 50}}\n", "large.yaml")
     several = " ".join(run("evaluate", loose, "--plan", path, "--plan", other).stdout.replace("│", " ").split())
     assert f"1 of 2 plans survive every shock {BUT_SAMPLES}" in several
+
+
+def test_what_is_missing_is_said_to_be_of_least_total_cost_not_of_least_outlay(tmp_path: Path) -> None:
+    # The ban has probability 1/2: a tonne of stock at 5 saves 500 of expected shortage, so all 80 t that the plant of
+    # 20 t/yr leaves short are bought, for 400, though 30 t, for 150, keep the floor of 50 t.
+    ban = {"start": 2027, "months": 12, "probability": 0.5, "cuts": [{"region": "rival", "severity": 1}]}
+    instance = written(tmp_path, json.dumps(data(shocks={"ban": ban})), "probable.yaml")
+    plan = written(tmp_path, "name: p\nbuilds: {plant: {2026: 20}}\n")
+    words = " ".join(run("evaluate", instance, "--plan", plan).stdout.replace("│", " ").split())
+    assert "reserve: for 400 USD more outlay every floor is kept, at the least total cost" in words
+    assert "needed" not in words.lower()
+    enough = written(tmp_path, "name: q\nbuilds: {plant: {2026: 20}}\npurchases: {reserve: {2026: 30}}\n", "q.yaml")
+    assert run("evaluate", instance, "--plan", enough, "--quick").exit_code == 0
 
 
 def test_a_given_plan_is_not_said_to_close_what_gaps_are_worth(tmp_path: Path) -> None:

@@ -403,6 +403,18 @@ def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
         evaluate_futures(instance, {"futures": {"high": {"builds": {"plant": {2027: 10}}}}})
 
 
+def test_the_worst_gap_over_futures_is_that_of_one_shock() -> None:
+    # With 4 t/yr of plant the cut leaves 6 t short in `high`, and a cut by half 10 - 5 - 4 = 1 t: 7 t in both, 6 in one.
+    cuts = {
+        name: {"start": 2029, "months": 12, "cuts": [{"region": "rival", "severity": severity}]}
+        for name, severity in (("cut", 1), ("half", 0.5))
+    }
+    found: Any = evaluate_futures(waiting(shocks=cuts), {"builds": {"plant": {2028: 4}}}, is_quick=True)
+    figures = found.to_dict()["plans"][0]
+    assert (figures["expected_gap"], figures["worst_gap"]) == (pytest.approx(0.25 * 7), pytest.approx(6))
+    assert figures["worst_gap"] == pytest.approx(found.plans[0].result.worst_gap)
+
+
 # Over all futures. Cell `hand_wait`: 10 t/yr of plant are needed in `high` (½), known in 2028; 60 a t in 2027, 100 in
 # 2028. Adaptive: ½ × 1,000 = 500; ordered in 2027 for both: 600.
 WAIT = "tests/cases/futures/hand_wait.yaml"

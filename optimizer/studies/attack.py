@@ -5,7 +5,7 @@ deterred                affordable by their prices, but not by what the plan's l
                         would cost the adversary
 worst                   of all that is affordable at any start and not deterred, the attack that leaves most below the
                         floors; where none breaks a floor, the one that leaves most unserved above them (where each set
-                        can be tried)
+                        can be tried); as it is told, without targets that add nothing to it (`without_idle_targets`)
 least attack budget     of all sets of targets at any start, what the cheapest that breaks a floor costs the adversary
                         under the plan (`separation.attacks`)
 unaware                 the plan for the listed shocks alone: what it saves, and the worst attack on it
@@ -17,6 +17,7 @@ Under an attack the plan leaves the least gap, then the least shortage cost; cos
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -108,6 +109,33 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
         cost = adversary.cost(each.targets, levels)
         found.append(_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], cost))
     return found
+
+
+def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
+    """Attacks on a plan without targets whose removal changes nothing of what they do, the dearest left out first.
+
+    At least one target stays.
+    """
+    adversary, found = instance.adversary, list(attacks)
+    assert adversary is not None
+    orders = [sorted(each.targets, key=lambda name: -adversary.targets[name].price) for each in attacks]
+    for names in zip_longest(*orders):
+        smaller = {i: made for i, name in enumerate(names) if (made := _without_target(instance, found[i], name))}
+        for i, less in zip(smaller, attack_damages(instance, plan, list(smaller.values())), strict=True):
+            if all(now <= then * (1.0 + SAME_VALUE) for now, then in _harm_of(found[i], less)):
+                found[i] = less
+    return found
+
+
+def _without_target(instance: Instance, damage: AttackDamage, name: str | None) -> Attack | None:
+    """An attack without one of its targets; None where it has no other."""
+    left = tuple(target for target in damage.targets if target != name)
+    attack = instance.adversary.attack(damage.name, instance.horizon) if instance.adversary else None
+    return None if attack is None or name is None or not left else replace(attack, targets=left)
+
+
+def _harm_of(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
+    return (one.gap, other.gap), (one.damage, other.damage)
 
 
 def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, cost: float) -> AttackDamage:
@@ -285,7 +313,7 @@ class _AttackedPlan:
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
         worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
-        worst = worst or self._worst_above_floors(result.plan)
+        worst = self._told(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
             empty,
             shaping=tuple(shaping),
@@ -311,7 +339,7 @@ class _AttackedPlan:
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
-        worst = self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan))
+        worst = self._told(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
@@ -325,7 +353,12 @@ class _AttackedPlan:
             self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = oracle.worst(window), cheapest_violating_attack(oracle, window)
             rows.append(AttackStart(label, self._damage(plan, worst), self._damage(plan, least)))
-        return rows
+        told = iter(without_idle_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
+        return [replace(row, worst=row.worst and next(told)) for row in rows]
+
+    def _told(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
+        """The worst attack as it is told."""
+        return None if worst is None else without_idle_targets(self.instance, plan, [worst])[0]
 
     def _damage(self, plan: Plan, found: AttackImpact | None) -> AttackDamage | None:
         return None if found is None else attack_damages(self.instance, plan, [found.attack])[0]

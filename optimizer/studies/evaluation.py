@@ -36,7 +36,7 @@ class PlanNeed:
     """Purchases beside a plan with which every floor is kept; none where `is_possible` is False."""
 
     is_possible: bool | None  # whether there are any, whatever the budget; None where the time ran out
-    changes: tuple[PlanChange, ...] = ()  # the cheapest ones
+    changes: tuple[PlanChange, ...] = ()  # those of the least total cost
     # What they add, undiscounted outlay and present value, money.
     outlay: float = 0.0
     cost: float = 0.0
@@ -302,7 +302,7 @@ class FuturesEvaluation:
             "worst_cost": found.worst_cost,
             "worst_future": found.worst_future,
             "expected_gap": found.survival_gap,
-            "worst_gap": max(each.result.survival_gap for each in found.futures),
+            "worst_gap": found.worst_gap,
             "outlay": found.outlay,
             "largest_regret": max(known) if len(known) == len(regrets) else None,
             "more_than_optimum": self.more(number),

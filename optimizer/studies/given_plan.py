@@ -2,7 +2,7 @@
 
 result     the cheapest operation of the plan, every shock under it, audited: a `Result` like that of `solve`
 rules      of the instance that the plan breaks: named, and lifted as far as the plan needs; none is enforced
-need       the cheapest purchases beside the plan with which every floor is kept, whatever the budget
+need       the purchases of least total cost beside the plan with which every floor is kept, whatever the budget
 waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.fixed_plan`)
 
 Rules of buying (earliest, latest, sizes, units, fill_rate, requires, excludes) are found by arithmetic;
@@ -131,7 +131,7 @@ def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
 
 
 def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
-    """The cheapest purchases beside a plan with which every floor is kept."""
+    """The purchases of least total cost beside a plan with which every floor is kept; less outlay may be enough."""
     instance, plan = found.instance, found.result.plan
     # Gaps that have a price could be left where that is cheaper.
     policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None, "gap_price": None})

@@ -216,7 +216,7 @@ def _rule_names(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
 def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
     if need is None:
         return
-    expected = "expected " if isinstance(found, FuturesEvaluation) else ""
+    expected, cost = ("expected ", "expected") if isinstance(found, FuturesEvaluation) else ("", "total")
     if need.is_possible is None:
         yield "Missing", "not known: the time ran out"
     elif not need.is_possible:
@@ -226,7 +226,7 @@ def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) ->
         options = _changed(found, need.changes)
         more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay"
         kept = f"every floor is kept{but_samples(found.instance)}"
-        yield "Missing", f"{options}: for {more} {kept}; no addition costs less"
+        yield "Missing", f"{options}: for {more} {kept}, at the least {cost} cost"
 
 
 def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
