@@ -222,14 +222,15 @@ class FuturesResult(SavedPlan):
         data |= write_commitments(self.data)
         if self.changes:
             data["changes"] = list(self.changes)
-        if whole:
-            data |= {"periods": self.periods, "data": as_plain(self.data)}
-            for row, each in zip(data["futures"], self.futures, strict=True):
-                row["result"] = each.result.to_dict()
-            # What is no evidence in the results of the futures is none here: their own digests stand for them.
-            futures = [{**row, "result": row["result"][DIGEST]} for row in data["futures"]]
-            data[DIGEST] = digest({**data, "futures": futures})
-        return data
+        return self._with_results(data) if whole else data
+
+    def _with_results(self, data: dict[str, Any]) -> dict[str, Any]:
+        data |= {"periods": self.periods, "data": as_plain(self.data)}
+        for row, each in zip(data["futures"], self.futures, strict=True):
+            row["result"] = each.result.to_dict()
+        # What is no evidence in the results of the futures is none here: their own digests stand for them.
+        futures = [{**row, "result": row["result"][DIGEST]} for row in data["futures"]]
+        return data | {DIGEST: digest({**data, "futures": futures})}
 
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
