@@ -404,7 +404,7 @@ def test_a_plan_that_waits_costs_what_the_adaptive_optimum_does() -> None:
 
 
 def test_the_worst_gap_over_futures_is_that_of_one_shock() -> None:
-    # With 4 t/yr of plant the cut leaves 6 t short in `high`, and a cut by half 10 - 5 - 4 = 1 t: 7 t in both, 6 in one.
+    # With 4 t/yr of plant the cut leaves 6 t short in `high`, a cut by half 10 - 5 - 4 = 1 t: 7 t in both, 6 in one.
     cuts = {
         name: {"start": 2029, "months": 12, "cuts": [{"region": "rival", "severity": severity}]}
         for name, severity in (("cut", 1), ("half", 0.5))
