@@ -123,9 +123,13 @@ def by_gap(gaps: Sequence[float]) -> list[int]:
 
 
 def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Shocks, the one with the largest gap first: the one rule by which texts name the worst."""
+    """Shocks, the one with the largest gap first: the one rule by which texts name the worst.
+
+    Samples that may fail, whose gaps do not count, come behind the shocks that leave a gap.
+    """
     some = list(outcomes)
-    return [some[i] for i in by_gap([outcome.gap for outcome in some])]
+    ordered = [some[i] for i in by_gap([outcome.gap for outcome in some])]
+    return sorted(ordered, key=lambda outcome: outcome.excused or outcome.gap <= 0.0)
 
 
 def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
