@@ -102,8 +102,10 @@ def load_plugin(path: str | Path) -> None:
         PluginError: no such file, a name that a module has already, or an error in it.
     """
     file = Path(path).resolve()
-    if file.suffix != ".py" or not file.is_file() or not file.stem.isidentifier():
-        raise PluginError(f"{path} is no Python module: name a file such as demand_response.py")
+    if file.suffix != ".py" or not file.is_file():
+        raise PluginError(f"there is no Python file {path}: name one such as demand_response.py")
+    if not file.stem.isidentifier():
+        raise PluginError(f'{path} cannot be imported: "{file.stem}" is no name in Python; use letters, digits and _')
     if file.stem in sys.modules and _is_file(sys.modules[file.stem].__spec__, file):
         return
     # `python -m` puts the folder it runs in on the path: there the module that is found may be the file itself.

@@ -96,7 +96,7 @@ purchases:
         ("a.csv", "option,size\nplant,20\n", "F:1: has no column year. Write the columns option, period and size."),
         ("a.csv", "option,period,size\nplant,2026,\n", 'F:2: builds.plant.2026: "" is not a number.'),
         ("a.csv", "option,period,size,on_line\nreserve,2026,20,2027\n", "and no purchased.csv beside it"),
-        ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "is no plan file: KeyError 'period'"),
+        ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
         ("a.xlsx", "", "is a workbook, not a plan"),
     ],
 )

@@ -243,7 +243,11 @@ def document_of(data: Mapping[str, Any], name: str) -> Document:
     Two keys that are one as text are a finding, since one of their values would be lost; so is NaN, which pandas has
     for a blank cell and which would be read as a word where a text stands.
     """
-    document = Document(name, with_text_keys(data))
+    try:
+        document = Document(name, with_text_keys(data))
+    except RecursionError:
+        what, cure = "contains itself, or nests too deeply", "Write each part out where it stands."
+        raise InstanceError([Finding(name, None, "", what, cure)]) from None
     twice, blank = "is given twice, as text and as something else", "is NaN, which is no value"
     found = [(place, twice, "Keep one of the two.") for place in _repeated_keys(data, ())]
     for place in [*_places_of_nan(document.data, ())]:

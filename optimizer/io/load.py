@@ -159,7 +159,7 @@ def read_text(path: str | FilePath) -> str:
     try:
         return decode(_content(path))
     except UndecodableTextError as error:
-        what, cure = f"cannot be read: {error}", "Save the file as UTF-8."
+        what, cure = f"cannot be read: {error}", "Save the file as UTF-8, a workbook as .xlsx."
         raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
 
 

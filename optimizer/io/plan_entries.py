@@ -134,8 +134,9 @@ def _saved(document: Document) -> Iterator[PlanEntry]:
             yield PlanEntry(document, place, option, period, build["size"], False, kind, opened, futures)
         yield from _saved_purchases(document, data.get(PURCHASES, {}))
     except (KeyError, TypeError, AttributeError) as error:
-        what = f"is no plan file: {type(error).__name__} {error} in builds or purchases"
-        cure = "Solve the instance again with --output."
+        why = f"lacks {error}" if isinstance(error, KeyError) else "is of another shape"
+        what = f"is no plan file: an entry of builds or purchases {why}"
+        cure = f"Solve the instance again with --output. By hand: {SHAPE}"
         document.findings.append(document.finding((), what, cure))
 
 

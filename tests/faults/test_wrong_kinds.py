@@ -302,6 +302,18 @@ def test_what_is_found_is_shown_in_a_line(instance: so.Instance) -> None:
     assert repr(so.sensitivity(instance, flips=False)) == "<Sensitivity of 'tiny': numbers: 1; switching values: 0>"
 
 
+def test_data_that_contain_themselves_are_refused() -> None:
+    data = so.load("instances/tiny.yaml").to_dict()
+    data["processes"]["imports"]["output"] = data
+    with pytest.raises(so.InstanceError, match="contains itself"):
+        so.read(data)
+
+
+def test_an_entry_of_a_plan_names_what_it_lacks() -> None:
+    with pytest.raises(GivenPlanError, match="an entry of builds or purchases lacks 'period'"):
+        so.evaluate(so.load("instances/tiny.yaml"), {"builds": [{"option": "plant", "year": 2026, "size": 20}]})
+
+
 def test_a_blank_cell_of_pandas_and_keys_that_are_one_are_findings() -> None:
     data = so.load("instances/tiny.yaml").to_dict()
     data["processes"]["imports"]["region"] = float("nan")

@@ -275,7 +275,8 @@ def test_a_fresh_process_finds_it_and_so_do_its_workers() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("missing.py", None, "is no Python module"),
+        ("missing.py", None, "there is no Python file"),
+        ("of two words.py", "", '"of two words" is no name in Python'),
         ("json.py", "", 'there is a module "json" already'),
         ("broken_lever.py", "1 / 0", "ZeroDivisionError: division by zero"),
     ],
