@@ -5,7 +5,7 @@ deterred                affordable by their prices, but not by what the plan's l
                         would cost the adversary
 worst                   of all that is affordable at any start and not deterred, the attack that leaves most below the
                         floors; where none breaks a floor, the one that leaves most unserved above them (where each set
-                        can be tried); as it is told, without targets that add nothing to it (`without_idle_targets`)
+                        can be tried); as it is printed, without targets that add nothing to it (`without_idle_targets`)
 least attack budget     of all sets of targets at any start, what the cheapest that breaks a floor costs the adversary
                         under the plan (`separation.attacks`)
 unaware                 the plan for the listed shocks alone: what it saves, and the worst attack on it
@@ -313,7 +313,7 @@ class _AttackedPlan:
         starts = self._starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
         worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
-        worst = self._told(result.plan, worst or self._worst_above_floors(result.plan))
+        worst = self._printed(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
             empty,
             shaping=tuple(shaping),
@@ -339,7 +339,7 @@ class _AttackedPlan:
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
-        worst = self._told(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
+        worst = self._printed(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
@@ -353,11 +353,11 @@ class _AttackedPlan:
             self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = oracle.worst(window), cheapest_violating_attack(oracle, window)
             rows.append(AttackStart(label, self._damage(plan, worst), self._damage(plan, least)))
-        told = iter(without_idle_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
-        return [replace(row, worst=row.worst and next(told)) for row in rows]
+        printed = iter(without_idle_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
+        return [replace(row, worst=row.worst and next(printed)) for row in rows]
 
-    def _told(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
-        """The worst attack as it is told."""
+    def _printed(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
+        """The worst attack as it is printed."""
         return None if worst is None else without_idle_targets(self.instance, plan, [worst])[0]
 
     def _damage(self, plan: Plan, found: AttackImpact | None) -> AttackDamage | None:

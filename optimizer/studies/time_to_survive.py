@@ -340,13 +340,12 @@ class _YearOfPlan:
 
     def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
         """By cuts, how long every floor holds, and who gives out."""
-        # No cut makes floors hold longer than none: those that matter in no way are told by one programme each.
+        # No cut makes floors hold longer than none: one that changes nothing is recognised by one linear programme.
         (uncut,) = self._longest([NOTHING_CUT.disruption], math.inf)
         lasts = self._longest(cuts, uncut)
         ends = np.flatnonzero(np.isfinite(lasts))
-        segments = (
-            dict(zip(ends.tolist(), self._model(cuts, ends, lasts).giving_out(), strict=True)) if len(ends) else {}
-        )
+        giving_out = self._model(cuts, ends, lasts[ends]).giving_out() if len(ends) else []
+        segments = dict(zip(ends.tolist(), giving_out, strict=True))
         year, months = self.instance.horizon.year(self.t), (12.0 * lasts).tolist()
         return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
 
@@ -375,7 +374,7 @@ class _YearOfPlan:
 
     def _model(self, cuts: Sequence[PermanentCuts], which: Any, lasts: Vector) -> "_YearModel":
         """The model of some of the cuts, by number, with restarts counted over some years, one for each."""
-        return _YearModel(self, [cuts[i] for i in which.tolist()], lasts if len(lasts) == len(which) else lasts[which])
+        return _YearModel(self, [cuts[i] for i in which.tolist()], lasts)
 
 
 class _YearModel:
