@@ -391,7 +391,7 @@ class MasterProblem(ShockModel):
         rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.least[kind][new]
         if len(tied):
             rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.least["gap"][gaps])
-        self.solver.extend(columns, rows, rhs / self.money_unit)
+        self.solver.add_cuts(columns, rows, rhs / self.money_unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Another master's result with its integers where they stand here; both begin with the plan's columns."""

@@ -157,12 +157,12 @@ class RecourseEvaluator:
         gap_limits: Mapping[str, float],
         names: Iterable[str] | None = None,
     ) -> dict[str, RecourseResult]:
-        """The best operation under a plan in each shock, with its flows: least gap, then least cost.
+        """The best operation under a plan in each shock, with its flows: least cost with the gap allowed.
 
         Args:
             plan: values of the columns of `first_stage_model`.
             clock: where the solver's seconds are counted; it never stops this.
-            gap_limits: by shock, a gap that is known to be attainable; 0 saves the search for the least.
+            gap_limits: by shock, the gap that it may leave; where it is left out, or below its least gap, that one.
             names: the shocks to be solved; all where it is left out.
         """
         chosen = np.ones(len(self.instance.events), dtype=bool)
@@ -187,9 +187,9 @@ class RecourseEvaluator:
     ) -> list[BatchResponse]:
         """The same, as arrays, by batch; `chosen` by shock."""
         events = self.instance.events
-        known = np.array([gap_limits.get(event.name, np.nan) for event in events])
+        limits = np.array([gap_limits.get(event.name, np.nan) for event in events])
         chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
-        return self._solve("best", plan, clock, chosen, lambda numbers: {"gap_limits": known[numbers], "flows": flows})
+        return self._solve("best", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
 
     def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
         """The operation that serves most in some shocks, by batch: least gap, then least shortage cost alone.

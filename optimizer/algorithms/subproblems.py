@@ -51,9 +51,9 @@ class BatchRequest:
     linking: Vector  # the linking terms under the plan, as `LinkingMatrix.linking_terms` gives them
     basis: Basis | None = None  # where to start
     future: int = 0  # the number of the future whose shocks they are
-    # By shock, a gap in money that is known to be attainable, for ``best`` and ``served``; 0 where all floors are kept,
-    # nan to have it found. For ``subgradients of costs``, the gap that the shock may leave; nan, and where it is left
-    # out, to keep its floors.
+    # By shock, the gap in money that it may leave. ``best`` and ``served`` take its least gap where that is larger, or
+    # where this is nan; 0 tries to keep all floors first. For ``subgradients of costs``, nan, and where it is left out,
+    # keeps the floors; a shock whose least gap is larger fails.
     gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
     # By shock, the group whose subgradients are summed.
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
@@ -208,7 +208,7 @@ class _BatchSolver:
         return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
 
     def best(self) -> BatchResponse:
-        """Least gap, then least cost: at once where the floors are known to hold.
+        """Least cost with the gap allowed; where floors are to be kept, at once if they can be.
 
         The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.
         """

@@ -371,8 +371,8 @@ class BackEnd(Protocol):
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
 
-    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+    def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New cuts, dense rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
 
     def keep(self, name: str) -> None:
         """Keep the basis of the last linear programme, until the model gets columns; it may do nothing."""

@@ -135,7 +135,7 @@ class HighsBackEnd:
         values = np.concatenate([values for _, _, _, values in rows])
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
-    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+    def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`; bases that were kept get them."""
         kept = self._kept
         self._forget()

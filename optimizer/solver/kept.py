@@ -18,7 +18,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 
 from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.model.expressions import Expression
-from optimizer.solver.base import Clock, Integers, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Indices, Integers, Settings, SolveResult, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.solver.model import ImpliedBounds, Model
@@ -63,6 +63,11 @@ class KeptModel(Model):
         """As `Model.add_rows`."""
         super().add_rows(rows)
         self._note(rows, np.full(len(rows), self.mass), self._added)
+
+    def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
+        """As `Model.add_cuts`. They hold until another builder is taken over: without marks they are not found again."""
+        super().add_cuts(columns, coefficients, rhs)
+        self._scales = np.concatenate([self._scales, np.full(len(rhs), self.mass)])
 
     def _note(self, rows: Sequence[Row], scales: Vector, places: dict[Mark, int]) -> None:
         """Note rows that stand behind all others of the solver."""

@@ -83,7 +83,7 @@ class CbcBackEnd:
     def doubt_basis(self) -> None:
         """Each programme starts from nothing."""
 
-    def extend(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
+    def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
         variables = self._problem.variables()
         for row, bound in zip(coefficients, rhs, strict=True):
@@ -180,7 +180,7 @@ class Model:
     """A model held by a solver: objectives, bounds and right-hand sides may change between solves.
 
     Attributes:
-        lower, upper: bounds of its columns. integers: the columns that are. mass: its unit of tonnes, t.
+        lower, upper: bounds of its columns. integers: the integer columns. mass: its unit of tonnes, t.
     """
 
     def __init__(
@@ -270,12 +270,12 @@ class Model:
         return row.sense, row.rhs / scale, self._columns[columns], values
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        """New rows of tonnes. They are not rows of the builder; results have no dual values for them."""
+        """New rows of tonnes, sparse. They are not rows of the builder; results have no dual values for them."""
         self._back.grow(np.zeros(0), [self._scaled(row, self.mass) for row in rows])
         self._new_places(len(rows))
 
-    def extend(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New rows ``coefficients · columns ≤ rhs``, in the units of the file and of one row of tonnes.
+    def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
+        """New cuts ``coefficients · columns ≤ rhs``, dense rows in the units of the file and of one row of tonnes.
 
         They are not rows of the builder; results have no dual values for them.
         """
@@ -283,7 +283,7 @@ class Model:
         scale = self.mass
         scaled = coefficients * self._column_scale[chosen] / scale
         scaled[np.abs(scaled) < FINE_ROUNDING * np.abs(scaled).max(axis=1, keepdims=True, initial=0.0)] = 0.0
-        self._back.extend(self._columns[chosen], scaled, rhs / scale)
+        self._back.add_cuts(self._columns[chosen], scaled, rhs / scale)
         self._new_places(len(rhs))
 
     def keep(self, name: str) -> None:

@@ -245,7 +245,7 @@ def test_a_basis_that_was_kept_gets_the_rows_that_come_later() -> None:
     run.solver.keep("before")
     run.fix_integers(np.zeros(2))
     assert run.solve_lp().objective == pytest.approx(180)
-    run.solver.extend(run.solver.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
+    run.solver.add_cuts(run.solver.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
     run.release_integers()
     run.solver.recall("before")
     assert run.solve_relaxed().objective == pytest.approx(120)

@@ -1,5 +1,6 @@
 """A model that the solver keeps from one what-if to the next has the optima of models that are made anew."""
 
+import numpy as np
 import pytest
 
 import optimizer as so
@@ -77,3 +78,18 @@ def test_a_right_hand_side_alone_may_change() -> None:
         found += [ShockModel(*known, keeper=each).solve_relaxation().objective for each in (keeper, None)]
     assert found[::2] == pytest.approx(found[1::2])
     assert found[2] > found[0]
+
+
+def test_cuts_hold_in_a_kept_model_that_grows_until_another_takes_over() -> None:
+    """A cut that forbids every integer is felt by this model and the shock added after it, and not by the next one."""
+    instance, keeper, found = so.load("instances/tiny.yaml"), ModelKeeper(), list[float]()
+    for bound in (0.0, 1e9):
+        known = (instance, instance.events[:1], Settings(), Clock(), lambda step: None)
+        pair = [ShockModel(*known, histories={}, keeper=each) for each in (keeper, None)]
+        for each in pair:
+            whole = each.solver.integers
+            each.solver.add_cuts(whole, np.ones((1, len(whole))), np.array([bound]))
+            each.add_shocks(instance.events[1:])
+        found += [each.solve_relaxation().objective for each in pair]
+    assert found[::2] == pytest.approx(found[1::2])
+    assert found[2] < found[0]

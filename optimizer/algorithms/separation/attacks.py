@@ -346,7 +346,7 @@ class _Cover:
     def hit(self, group: _Chosen) -> None:
         """From now on, one of a group at least."""
         columns = np.flatnonzero(group).astype(np.int32)
-        self._model.extend(columns, -np.ones((1, len(columns))), np.array([-1.0]))
+        self._model.add_cuts(columns, -np.ones((1, len(columns))), np.array([-1.0]))
 
 
 class FutureAttacks:
