@@ -11,7 +11,7 @@ audit_error     what is raised where the audit disagrees
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -445,8 +445,10 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> f
         return max(each.result.total_cost for each in futures)
     if measure.kind == "regret":
         return _largest_regret(futures)
-    outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
-    return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+    if measure.kind == "cvar":
+        outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
+        return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+    assert_never(measure.kind)
 
 
 def _largest_regret(futures: Sequence[FutureResult]) -> float:
