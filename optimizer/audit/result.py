@@ -444,16 +444,12 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> f
     if measure.kind == "worst":
         return max(each.result.total_cost for each in futures)
     if measure.kind == "regret":
-        return _largest_regret(futures)
+        regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
+        return max(regrets) if len(regrets) == len(futures) else math.nan
     if measure.kind == "cvar":
         outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
         return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
     assert_never(measure.kind)
-
-
-def _largest_regret(futures: Sequence[FutureResult]) -> float:
-    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
-    return max(regrets) if len(regrets) == len(futures) else math.nan
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
