@@ -444,12 +444,16 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> f
     if measure.kind == "worst":
         return max(each.result.total_cost for each in futures)
     if measure.kind == "regret":
-        regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
-        return max(regrets) if len(regrets) == len(futures) else math.nan
+        return _largest_regret(futures)
     if measure.kind == "cvar":
         outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
         return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
     assert_never(measure.kind)
+
+
+def _largest_regret(futures: Sequence[FutureResult]) -> float:
+    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
+    return max(regrets) if len(regrets) == len(futures) else math.nan
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
@@ -466,8 +470,7 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
     """What the baseline costs in each period, present value."""
     _, baseline = _recompute_baseline(instance, result.plan, result.baseline, Report())
-    costs: Sequence[float] = baseline.by_period.tolist()
-    return costs
+    return [float(each) for each in baseline.by_period]
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
