@@ -1,8 +1,9 @@
 """diversify stress: a saved plan against shocks that it was not built for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -18,7 +19,8 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     instance: Annotated[
-        str | None, options.changes_option(metavar="FILE|PLAN", help="Another instance than the plan's own.")
+        str | None,
+        options.changes_option(metavar="FILE|PLAN", help="Another instance; changes are to it."),
     ] = None,
     other: options.OtherPlan = None,
     samples: Annotated[
@@ -48,6 +50,8 @@ def command(
     common.check_answer(parquet, "--parquet", plan, instance, other)
     if other is not None and instance is not None:
         raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
+    if instance is not None and changes.given and not inputs.is_saved_plan(plan):
+        _refuse_changes(plan, instance, changes.given)
     if parquet is not None:
         require_extra("parquet", "--parquet")
     from optimizer.solver import Settings
@@ -80,6 +84,13 @@ def command(
     _write(stressed, csv, parquet)
     is_stopped = not found.is_saved and found.result.status == "stopped"
     common.end(survives=stressed.survives, is_stopped=is_stopped)
+
+
+def _refuse_changes(file: str, instance: str, given: Sequence[str]) -> NoReturn:
+    """Refuse, as usage, changes where two instances are named, one to be solved and one to be sampled."""
+    what = f"{', '.join(given)}: {file} is solved and {instance} sampled, and either may be meant"
+    cure = f"write `diversify solve {file} --output PLAN` first, and stress PLAN with --instance"
+    raise typer.BadParameter(f"{what}; {cure}: each of the two takes changes of its own.")
 
 
 def _read(
