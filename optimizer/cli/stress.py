@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,10 +48,8 @@ def command(
     """
     common.check_answer(csv, "--csv", plan, instance, other)
     common.check_answer(parquet, "--parquet", plan, instance, other)
-    if other is not None and instance is not None:
-        raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
-    if instance is not None and changes.given and not inputs.is_saved_plan(plan):
-        _refuse_changes(plan, instance, changes.given)
+    if instance is not None:
+        _check_instances(plan, instance, changes.given, has_other_plan=other is not None)
     if parquet is not None:
         require_extra("parquet", "--parquet")
     from optimizer.solver import Settings
@@ -86,11 +84,14 @@ def command(
     common.end(survives=stressed.survives, is_stopped=is_stopped)
 
 
-def _refuse_changes(file: str, instance: str, given: Sequence[str]) -> NoReturn:
-    """Refuse, as usage, changes where two instances are named, one to be solved and one to be sampled."""
-    what = f"{', '.join(given)}: {file} is solved and {instance} sampled, and either may be meant"
-    cure = f"write `diversify solve {file} --output PLAN` first, and stress PLAN with --instance"
-    raise typer.BadParameter(f"{what}; {cure}: each of the two takes changes of its own.")
+def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_other_plan: bool) -> None:
+    """Refuse, as usage, a second instance beside another plan; changes where one instance is solved, one sampled."""
+    if has_other_plan:
+        raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
+    if changes and not inputs.is_saved_plan(file):
+        what = f"{', '.join(changes)}: {file} is solved and {instance} sampled, and either may be meant"
+        cure = f"write `diversify solve {file} --output PLAN` first, and stress PLAN with --instance"
+        raise typer.BadParameter(f"{what}; {cure}: each of the two takes changes of its own.")
 
 
 def _read(
