@@ -146,9 +146,6 @@ class BendersSearch(RecourseEstimates):
         """The least cost with a gap held, without failures that only the slack of the gap permits."""
         limit = self._gap_limit_with_room(gap)
         pool: CutPool = self.loops[-1].master.pool if self.loops and not self.probability.any() else {}
-        # The cost of the gap is estimated from a plan that is known to leave no more; holding shocks would have the
-        # same effect at a higher price.
-        self.shocks = []
         loop = self._start(self._cost_at(gap, bound, limit, frozenset()))
         loop.master.add_pool(pool)
         if least is not None:
@@ -197,7 +194,8 @@ class BendersSearch(RecourseEstimates):
             return self._evaluate_costs_at_gap(master, point, values, limit)
 
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
-        return Objective(AT_GAP, build, evaluate, adds_below=0, needs_shocks=True, facts=facts)
+        needs_shocks, most = len(survived) > 0, 0 if survived else MOST_HELD
+        return Objective(AT_GAP, build, evaluate, adds_below=most, needs_shocks=needs_shocks, facts=facts)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Shocks that fail by no more than the slack with which the gap is held, though the least gap survives them."""

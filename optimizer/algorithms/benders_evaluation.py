@@ -5,24 +5,35 @@ allowed. That is what its master estimates, or the least one where that is more.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.benders_master import EstimateKind, Evaluation, MasterProblem, ShockGroups, group_shocks
+from optimizer.algorithms.benders_master import (
+    ESTIMATE_KINDS,
+    BendersCut,
+    CutPool,
+    EstimateKind,
+    Evaluation,
+    MasterProblem,
+    ShockGroups,
+    group_shocks,
+)
 from optimizer.algorithms.extensive_form import GAP_ROOM
 from optimizer.algorithms.problem import Aim, negligible_gap
 from optimizer.algorithms.recourse import ShockGaps, Subgradients
 from optimizer.algorithms.search import Search
+from optimizer.algorithms.separation import Violation
 from optimizer.algorithms.subproblems import RecourseTask
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
-from optimizer.solver import Integers, Vector
-from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, ROUNDING
+from optimizer.solver import Integers, SolveResult, Vector
+from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, NEGLIGIBLE_DUAL, ROUNDING
 
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
@@ -54,6 +65,64 @@ class _EvaluatedPlan:
         value = self.found.value + self.found.subgradient @ (point[: len(self.plan)] - self.plan)
         value[self.groups.group_of[left_out]] = -np.inf
         return replace(self.found, value=value, cost=np.where(left_out, self.groups.lower, self.found.cost))
+
+
+def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPool:
+    """The cuts by which a master that holds no shocks has the bound of one that holds some, at an LP of that.
+
+    The dual values of the rows of a shock that is held are a solution of its dual subproblem, which minimises the
+    shock's gap and cost at their weights D in this LP; those that the subproblem itself finds at this plan are others,
+    where its dual has several solutions. So with V the sums of the groups and π = −Σ dual · (coefficient of x):
+
+        Σ D·V(x) ≥ Σ D·V + π·(x − plan)
+
+    Both sums have one term, or two where the cost of a shock depends on the gap that it may leave.
+    """
+    if relaxation.values is None or relaxation.duals is None or relaxation.added_duals is None:
+        return {}
+    numbers = {shock.name: n for n, shock in enumerate(master.tree.events)}
+    weights = {kind: np.zeros(groups.size) for kind, groups in master.groups.items()}
+    slopes = dict[int, Vector]()
+    rows = chain(
+        zip(master.builder.rows, relaxation.duals.tolist(), strict=True),
+        zip(master.valid.passed, relaxation.added_duals.tolist(), strict=True),
+    )
+    for row, dual in rows:
+        if row.mark in master.links:
+            kind, group = master.links[row.mark]
+            weights[kind][group] += dual / master.money_unit
+        elif dual and (number := numbers.get(row.mark.path)) is not None:
+            slope = slopes.setdefault(number, np.zeros(master.size))
+            for j, value in row.terms.items():
+                if j < master.size:
+                    slope[j] -= dual * value
+    return _cuts_of_slopes(master, relaxation.values, weights, slopes)
+
+
+def _cuts_of_slopes(
+    master: MasterProblem, values: Vector, weights: Mapping[EstimateKind, Vector], slopes: dict[int, Vector]
+) -> CutPool:
+    """Those cuts, from the weights D by group, and π by the number of the shock."""
+    result: CutPool = {}
+    plan = np.maximum(values[: master.size], 0.0)
+    for kind in reversed(ESTIMATE_KINDS):
+        if kind not in weights:
+            continue
+        groups, least = master.groups[kind], NEGLIGIBLE_DUAL * weights[kind].max(initial=0.0)
+        sums = dict[int, Vector]()
+        for number in [n for n in slopes if (g := groups.group_of[n]) >= 0 and weights[kind][g] > least]:
+            group = int(groups.group_of[number])
+            sums[group] = sums.get(group, 0.0) + slopes.pop(number)
+        new = np.array(sorted(sums), dtype=np.intp)
+        if len(new):
+            by_gap, limit = np.zeros(len(new)), np.full(len(new), np.nan)
+            tied = np.flatnonzero(groups.gaps[new] >= 0) if len(groups.gaps) else new[:0]
+            gaps = groups.gaps[new[tied]]
+            limit[tied] = master.estimated("gap", values)[gaps]
+            by_gap[tied] = -weights["gap"][gaps] / weights[kind][new[tied]]
+            slope = np.array([sums[g] for g in new.tolist()]) / weights[kind][new, None]
+            result[kind] = [BendersCut(plan, master.estimated(kind, values)[new], slope, new, limit, by_gap)]
+    return result
 
 
 class RecourseEstimates(Search):
@@ -258,31 +327,37 @@ class RecourseEstimates(Search):
         groups = master.groups["gap"]
         found = self._subgradients(groups, point)
         gaps = master.by_future("gap", found.value)
-        below, gap = master.cut_violation("gap", point, found, values), master.weighted(gaps)
+        gap, to_hold = master.weighted(gaps), self._misestimated(master, point, found, values)
         cuts = master.add_cuts("gap", point, found, values)
-        violated = _failing(found)
-        # Holding the shocks whose estimates are worst improves the bound most.
-        weights = {n: float(below[groups.group_of[n]]) for n in violated}
-        to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
         value = max(gaps) if master.aim == "largest future gap" else gap
         is_feasible = max(gaps) <= self._gap_limit_with_room(self.largest_future_gap)
         return Evaluation(
             value,
             gap=gap,
             is_feasible=is_feasible,
-            violated=self.listed.violations(violated),
+            violated=self.listed.violations(_failing(found)),
             new_cuts=cuts,
             to_hold=to_hold,
         )
+
+    def _misestimated(
+        self, master: MasterProblem, point: Vector, found: Subgradients, values: Vector
+    ) -> Sequence[Violation]:
+        """The shocks whose gaps are estimated worst: to hold them improves the bound most."""
+        groups, below = master.groups["gap"], master.cut_violation("gap", point, found, values)
+        least = MISESTIMATED * master.weighted(master.by_future("gap", found.value))
+        weights = {n: float(below[groups.group_of[n]]) for n in _failing(found)}
+        return self.listed.violations({n: off for n, off in weights.items() if off > least})
 
     def _evaluate_costs_at_gap(
         self, master: MasterProblem, point: Vector, values: Vector, limit: float = math.inf
     ) -> Evaluation:
         """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
         costs, cuts, gaps, gap_left = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
-        violated, gap_limits = dict[int, float](), None
+        violated, gap_limits, to_hold = dict[int, float](), None, None
         if "gap" in master.groups:
             of_gaps = self._subgradients(master.groups["gap"], point)
+            to_hold = self._misestimated(master, point, of_gaps, values)
             cuts += master.add_cuts("gap", point, of_gaps, values)
             gap_limits, gaps = self._allowed_gaps(master, point, of_gaps, limit)
         if "cost" in master.groups:
@@ -305,6 +380,7 @@ class RecourseEstimates(Search):
             is_feasible=is_feasible and worth[1] <= master.most_measured,
             violated=self.listed.violations(violated),
             new_cuts=cuts,
+            to_hold=to_hold,
             gap_left=gap_left,
         )
 

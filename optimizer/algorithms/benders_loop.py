@@ -22,6 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
+from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
 from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.relaxation import RELAXATION
@@ -268,10 +269,17 @@ class BendersLoop:
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )
+            if self.is_relaxed and self._has_cuts_alone:
+                self.master.add_pool(cuts_of_relaxation(self.master, result))
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
         return False
+
+    @property
+    def _has_cuts_alone(self) -> bool:
+        """Whether integers are proposed by a master without the shocks that are held."""
+        return not self.objective.needs_shocks and len(self.search.shocks) > 0
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
         """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.
@@ -423,6 +431,8 @@ class BendersLoop:
             has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
+                if self.reduced is not self.master and self._has_cuts_alone:
+                    self.reduced.add_pool(cuts_of_relaxation(self.master, result))
                 break
             result = self.master.solve_lp()
         return has_progressed

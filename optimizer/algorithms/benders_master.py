@@ -27,7 +27,7 @@ from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.separation import Violation
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Future
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import Mark, ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.risk import OWNER, CostOutcome, FutureCosts, free_column, require_money
 from optimizer.solver import Integers, SolveResult, Vector
@@ -173,7 +173,11 @@ class _OwnCosts:
 
 @dataclass
 class MasterProblem(ShockModel):
-    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well."""
+    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
+
+    Attributes:
+        links: by the mark of a row that links the estimate of a group to the shocks held, kind and number of the group.
+    """
 
     groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind
     pool: CutPool = field(default_factory=dict)  # the cuts
@@ -190,6 +194,7 @@ class MasterProblem(ShockModel):
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.lower = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._linked: dict[tuple[EstimateKind, int], int] = {}
+        self.links: dict[Mark, tuple[EstimateKind, int]] = {}
         super().__post_init__()
 
     def update_expressions(self) -> None:
@@ -314,6 +319,7 @@ class MasterProblem(ShockModel):
                 self._linked[kind, group] = len(parts)
                 name = f"link{group}.{len(parts)}"
                 self.builder.require(kind, name, None, columns[group], ">=", (1.0 / self.money_unit) * total(parts))
+                self.links[self.builder.rows[-1].mark] = kind, group
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """The estimates by group, in money."""

@@ -112,11 +112,11 @@ class ValidInequalities:
         builder: offers them, and gets the column of their slack.
 
     Attributes:
-        rounded: those that `RoundedFloors` found.
+        rounded: those that `RoundedFloors` found. passed: those that the solver holds, in its order.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
-        self.rounded: list[Row] = []
+        self.rounded, self.passed = list[Row](), list[Row]()
         (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
         self._held = np.zeros(0, dtype=bool)
         self._rows: Integers = np.zeros(0, dtype=np.intp)
@@ -140,13 +140,15 @@ class ValidInequalities:
         self._held[new] = True
         if len(new):
             model.add_rows([self._with_slack(builder.valid[n]) for n in new])
+            self.passed += [builder.valid[n] for n in new]
         return len(new)
 
     def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
         """Those with some marks, as the solver holds them: it has had them from a similar model."""
         self._read(builder)
         self._held = np.array([row.mark in marks for row in builder.valid], dtype=bool)
-        return [self._with_slack(builder.valid[n]) for n in np.flatnonzero(self._held)]
+        self.passed = [builder.valid[n] for n in np.flatnonzero(self._held)]
+        return [self._with_slack(row) for row in self.passed]
 
     def _read(self, builder: ModelBuilder) -> None:
         """Keep the rows that are new as arrays."""

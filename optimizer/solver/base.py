@@ -302,6 +302,8 @@ class SolveResult:
     duals: Vector | None
     # By column, the change of the objective per unit of the bound it rests on; None with integers.
     reduced_costs: Vector | None = None
+    # Dual values of the rows of `Model.add_rows`, in their order, where there are `duals`.
+    added_duals: Vector | None = None
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,8 @@ class KeptModel(Model):
         self._places = np.array([self._place_of[row.mark] for row in rows], dtype=np.intp)
         self._row_scale = self._scales[self._places]
         wanted = [*rows, *added]
-        places = np.array([*self._places.tolist(), *(self._added[row.mark] for row in added)], dtype=np.intp)
+        self._added_places = np.array([self._added[row.mark] for row in added], dtype=np.intp)
+        places = np.concatenate([self._places, self._added_places])
         rhs = np.array([row.rhs for row in wanted], dtype=np.float64) / self._scales[places]
         senses = np.array([row.sense for row in wanted])
         lower, upper = np.full(self._height, -math.inf), np.full(self._height, math.inf)

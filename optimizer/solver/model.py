@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path as FilePath
 from typing import Any
@@ -197,6 +198,7 @@ class Model:
         # Where the builder's columns and rows stand among the solver's: rows that are added are the solver's alone.
         self._columns, self._width = np.arange(len(columns), dtype=np.int32), len(columns)
         self._places, self._height = np.arange(len(rows)), len(rows)
+        self._added_places = self._places[:0]
         self.lower = np.array([column.lower for column in builder.columns])
         self.upper = np.array([column.upper for column in builder.columns])
         self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
@@ -270,9 +272,9 @@ class Model:
         return row.sense, row.rhs / scale, self._columns[columns], values
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        """New rows of tonnes, sparse. They are not rows of the builder; results have no dual values for them."""
+        """New rows of tonnes, sparse. They are not rows of the builder; their dual values stand apart in results."""
         self._back.grow(np.zeros(0), [self._scaled(row, self.mass) for row in rows])
-        self._new_places(len(rows))
+        self._added_places = np.concatenate([self._added_places, self._new_places(len(rows))])
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
         """New cuts ``coefficients · columns ≤ rhs``, dense rows in the units of the file and of one row of tonnes.
@@ -372,20 +374,18 @@ class Model:
         bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
         if has_integers:
             bound = min(bound + self._objective.constant, objective)
-        duals, reduced_costs = (None, None) if has_integers else self._duals(raw)
-        return SolveResult(raw.status, values, objective, bound, duals, reduced_costs)
+        result = SolveResult(raw.status, values, objective, bound, None)
+        return result if has_integers or raw.duals is None else self._with_duals(result, raw.duals, raw.reduced_costs)
 
-    def _duals(self, raw: RawResult) -> tuple[Vector | None, Vector | None]:
-        """Dual values of the builder's rows and reduced costs of its columns, where the solver has any."""
-        duals = None if raw.duals is None else raw.duals[self._places] * self._money / self._row_scale
-        reduced_costs = (
-            None
-            if duals is None or raw.reduced_costs is None
-            else raw.reduced_costs[self._columns] * self._money / self._column_scale
-        )
-        if duals is not None and reduced_costs is not None:
-            self._implied.give_back(self.lower, self.upper, duals, reduced_costs)
-        return duals, reduced_costs
+    def _with_duals(self, result: SolveResult, raw_duals: Vector, raw_costs: Vector | None) -> SolveResult:
+        """With the dual values of rows and the reduced costs of the builder's columns."""
+        duals = raw_duals[self._places] * self._money / self._row_scale
+        added = raw_duals[self._added_places] * self._money / self.mass
+        if raw_costs is None:
+            return replace(result, duals=duals, added_duals=added)
+        reduced_costs = raw_costs[self._columns] * self._money / self._column_scale
+        self._implied.give_back(self.lower, self.upper, duals, reduced_costs)
+        return replace(result, duals=duals, reduced_costs=reduced_costs, added_duals=added)
 
 
 def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:
