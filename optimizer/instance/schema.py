@@ -154,7 +154,8 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="Price of a survival gap, per unit of its shortage cost; without it floors come first at any cost.",
+        description="What a survival gap counts, as a multiple of its shortage cost, not money: at 1 a tonne below a "
+        "floor counts as its shortage cost; without it floors come first at any cost.",
     )
 
 
