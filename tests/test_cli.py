@@ -318,6 +318,19 @@ def test_set_is_checked_like_the_file() -> None:
     assert json.loads(done.stdout)["builds"] == []
 
 
+@pytest.mark.parametrize(
+    ("assignment", "name"),
+    [
+        ("name=foo.json", "foo.json"),
+        ('scenarios={"a": {"name": "\\ud83d\\ude00"}}', "tiny"),
+    ],
+)
+def test_set_takes_what_a_file_takes(assignment: str, name: str) -> None:
+    done = diversify("solve", TINY, "--set", assignment, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["instance"] == name
+
+
 def test_check_says_what_an_instance_is_about() -> None:
     done = diversify("check", TINY)
     assert done.returncode == 0, done.stderr

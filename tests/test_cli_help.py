@@ -8,8 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from optimizer.cli import common, inputs, options
 from optimizer.cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +73,23 @@ def test_the_list_of_commands_imports_little() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_takes_one_future_and_expected_cost_unless_it_is_marked() -> None:
+    parted, judged = str(ROOT / "examples" / "wait_or_commit.yaml"), str(ROOT / "instances" / "tiny.yaml")
+    changes = options.Changes(set_=["policy.objective={cvar: 0.9}", "shocks.embargo.probability=0.2"])
+    read = {}
+
+    def command(name: str) -> None:
+        read["measure"] = inputs.read_instance(judged, changes).instance.policy.objective.kind
+        read[name] = inputs.read_instance(parted, options.Changes()).instance
+
+    with pytest.raises(typer.BadParameter, match="this command takes one"):
+        common.guarded(command)("plain")
+    assert read == {"measure": "expected"}
+    common.guarded(options.spread_groups(common.understands("futures", "measures")(command)))(name="marked")
+    assert read["measure"] == "cvar"
+    assert read["marked"].futures
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,47 @@ def test_an_answer_never_takes_the_place_of_an_instance(name: str, plan: str, tm
     for words in (("solve", TINY, "-o"), ("attack", TINY, "-o"), ("schema", "-o")):
         refused(run(*words, other), f"{name} would be taken for an instance; write a name that ends in .json")
     for words in (("survive", TINY, "--plan", plan, "--csv"), ("stress", plan, "--csv"), ("stress", plan, "--parquet")):
-        refused(run(*words, other), "would be taken for an instance; write a name that ends in .csv")
+        said = f"would be taken for an instance; write a name that ends in .{words[-1].removeprefix('--')}"
+        refused(run(*words, other), said)
     assert not other.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "form"),
+    [
+        (("survive", TINY, "--csv"), "x.parquet", ".csv"),
+        (("stress", TINY, "--csv"), "x.JSON", ".csv"),
+        (("stress", TINY, "--parquet"), "s.csv", ".parquet"),
+        (("solve", TINY, "--output"), "builds.csv", ".json"),
+    ],
+)
+def test_a_name_says_what_a_file_holds(words: tuple[str | Path, ...], name: str, form: str, tmp_path: Path) -> None:
+    said = f"{name} would not hold what its name says; write a name that ends in {form}"
+    refused(run(*words, tmp_path / name), said)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("solve", TINY, "--csv"), "t.csv"),
+        (("share", TINY, "--csv"), "t.json"),
+        (("alternatives", TINY, "--output"), "alt.json"),
+        (("init",), "mine.yaml"),
+    ],
+)
+def test_no_new_folder_is_named_like_a_file(words: tuple[str | Path, ...], name: str, tmp_path: Path) -> None:
+    meant = tmp_path / Path(name).stem
+    refused(
+        run(*words, tmp_path / name), f"is named like a file, and a folder is meant; write its name, such as {meant}"
+    )
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_there_may_be_named_like_a_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").mkdir()
+    assert run("solve", TINY, "--csv", tmp_path / "t.csv").exit_code == 0
+    assert (tmp_path / "t.csv" / "builds.csv").is_file()
 
 
 def test_plans_beside_the_cheapest_are_not_written_over_the_instance(tmp_path: Path) -> None:

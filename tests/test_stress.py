@@ -313,6 +313,19 @@ def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
     assert "SURVIVES all 30 samples" in done.stdout
 
 
+def test_changes_are_made_to_the_instance_that_is_sampled(plan_file: str) -> None:
+    # Each of the two instances may be meant where both are files.
+    words = ("--samples", "50", "--instance", TINY, "--json", "--set", "demands.motors.survival=1")
+    survived = json.loads(stressed(plan_file, *words).stdout)["survived"]
+    assert survived < json.loads(stressed(plan_file, *words[:-2]).stdout)["survived"]
+    done = stressed(TINY, *words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert "--set:" in said
+    assert "--output PLAN` first, and stress PLAN with --instance: each of the two takes changes of its own." in said
+
+
 def test_json_is_clean_and_files_hold_every_sample(plan_file: str, tmp_path: Path) -> None:
     csv, parquet = tmp_path / "deep" / "rows.csv", tmp_path / "rows.parquet"
     done = stressed(plan_file, "--samples", "200", "--json", "--csv", str(csv), "--parquet", str(parquet))

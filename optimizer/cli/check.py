@@ -6,6 +6,7 @@ from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 
+@common.understands("futures")
 def command(
     files: options.InstanceFiles,
     changes: options.Changes,

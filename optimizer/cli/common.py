@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import typer
 
 from optimizer.arguments import ArgumentError
 from optimizer.errors import ExitCode, require_extra, require_extra_for
-from optimizer.files import answer_path, write_whole
+from optimizer.files import INSTANCES, answer_path, write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -99,22 +99,33 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
-# The command that runs, by its name.
-_RUNNING: ContextVar[str] = ContextVar("command", default="")
-# Commands that handle all futures of a file at once; the others take one, by --future.
-_WITH_ALL_FUTURES = frozenset({"check", "convert", "evaluate", "futures", "report", "solve"})
-# Of a file without questions, those that work with its measure; the others judge plans by expected cost.
-_WITH_ALL_MEASURES = frozenset({"convert", "export", "futures", "report", "solve"})
+# What a command may understand of a file: all its futures at once, and measures other than expected cost.
+Understood = Literal["futures", "measures"]
+_UNDERSTOOD: ContextVar[frozenset[Understood]] = ContextVar("understood", default=frozenset())
+
+
+def understands[Command: Callable[..., None]](*what: Understood) -> Callable[[Command], Command]:
+    """Mark a command that works on all futures of a file at once, or with its measure (`policy.objective`).
+
+    A command without the mark of futures takes one future, by --future; without that of measures it judges plans of a
+    file without questions by expected cost.
+    """
+
+    def mark(command: Command) -> Command:
+        command.__dict__["understands"] = frozenset(what)
+        return command
+
+    return mark
 
 
 def understands_futures() -> bool:
     """Whether the command that runs works on all futures of an instance at once."""
-    return _RUNNING.get() in _WITH_ALL_FUTURES
+    return "futures" in _UNDERSTOOD.get()
 
 
 def understands_measures() -> bool:
     """Whether the command that runs keeps `policy.objective` of an instance without questions."""
-    return _RUNNING.get() in _WITH_ALL_MEASURES
+    return "measures" in _UNDERSTOOD.get()
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,7 +133,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        _RUNNING.set(command.__module__.rpartition(".")[2])
+        _UNDERSTOOD.set(command.__dict__.get("understands", frozenset()))
         try:
             with package_warnings():
                 command(*args, **kwargs)
@@ -232,16 +243,28 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None, extr
 
 
 def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """The same; and refuse a name that looks like an instance's."""
+    """The same; and refuse a name that looks like an instance's, or like another form than the option writes."""
     check_file(path, option, *sources)
-    if path is not None:
-        answer_path(option, path, ".csv or .parquet" if option in ("--csv", "--parquet") else ".json")
+    if path is None:
+        return
+    form = {"--csv": ".csv", "--parquet": ".parquet"}.get(option, ".json")
+    answer_path(option, path, form)
+    if path.suffix.lower() in _FORMS_OF_ANSWERS and path.suffix.lower() != form:
+        what = f"{path} would not hold what its name says; write a name that ends in {form}."
+        raise typer.BadParameter(what, param_hint=option)
+
+
+_FORMS_OF_ANSWERS = (".csv", ".json", ".parquet")
 
 
 def check_folder(path: Path | None, option: str) -> None:
-    """Refuse, as usage, a path that cannot be written into as a folder."""
-    if path is not None:
-        _check_room(path, option)
+    """Refuse, as usage, a path that cannot be written into as a folder, or a new one that is named like a file."""
+    if path is None:
+        return
+    if path.suffix.lower() in (*_FORMS_OF_ANSWERS, *INSTANCES) and not path.exists():
+        what = f"{path} is named like a file, and a folder is meant; write its name, such as {path.with_suffix('')}."
+        raise typer.BadParameter(what, param_hint=option)
+    _check_room(path, option)
 
 
 def _check_room(folder: Path, option: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation
 
 
+@common.understands("futures")
 def command(
     file: options.InstanceFile,
     plan: Annotated[

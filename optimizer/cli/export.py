@@ -7,6 +7,7 @@ from optimizer import arguments
 from optimizer.cli import common, inputs, options
 
 
+@common.understands("measures")
 def command(
     file: options.InstanceFile,
     output: Annotated[Path, options.answer_option("--output", "-o", metavar="FILE", help="model.mps or model.lp.")],

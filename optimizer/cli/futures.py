@@ -4,6 +4,7 @@ from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
 
 
+@common.understands("futures", "measures")
 def command(
     file: options.InstanceFile,
     changes: options.Changes,

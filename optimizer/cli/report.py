@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _TASKS = ("budgets", "slips", "figures")
 
 
+@common.understands("futures", "measures")
 def command(
     source: options.PlanFile,
     changes: options.Changes,

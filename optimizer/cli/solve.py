@@ -20,6 +20,7 @@ _STRATEGIES_IN_HELP = (
 )
 
 
+@common.understands("futures", "measures")
 def command(
     file: options.InstanceFile,
     changes: options.Changes,

@@ -1,5 +1,6 @@
 """diversify stress: a saved plan against shocks that it was not built for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,8 @@ def command(
     changes: options.Changes,
     search: options.PlanSearch,
     instance: Annotated[
-        str | None, options.changes_option(metavar="FILE|PLAN", help="Another instance than the plan's own.")
+        str | None,
+        options.changes_option(metavar="FILE|PLAN", help="Another instance; changes are to it."),
     ] = None,
     other: options.OtherPlan = None,
     samples: Annotated[
@@ -46,8 +48,8 @@ def command(
     """
     common.check_answer(csv, "--csv", plan, instance, other)
     common.check_answer(parquet, "--parquet", plan, instance, other)
-    if other is not None and instance is not None:
-        raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
+    if instance is not None:
+        _check_instances(plan, instance, changes.given, has_other_plan=other is not None)
     if parquet is not None:
         require_extra("parquet", "--parquet")
     from optimizer.solver import Settings
@@ -80,6 +82,16 @@ def command(
     _write(stressed, csv, parquet)
     is_stopped = not found.is_saved and found.result.status == "stopped"
     common.end(survives=stressed.survives, is_stopped=is_stopped)
+
+
+def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_other_plan: bool) -> None:
+    """Refuse, as usage, a second instance beside another plan; changes where one instance is solved, one sampled."""
+    if has_other_plan:
+        raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
+    if changes and not inputs.is_saved_plan(file):
+        what = f"{', '.join(changes)}: {file} is solved and {instance} sampled, and either may be meant"
+        cure = f"write `diversify solve {file} --output PLAN` first, and stress PLAN with --instance"
+        raise typer.BadParameter(f"{what}; {cure}: each of the two takes changes of its own.")
 
 
 def _read(

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from optimizer.arguments import ArgumentError, several
 from optimizer.errors import Finding, InstanceError, Place, Severity
 from optimizer.horizon import Horizon
-from optimizer.instance.document import Document, longest_key, parse, parse_value, walk, with_text_keys
+from optimizer.instance.document import Document, longest_key, parse_value, walk, with_text_keys
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch
 from optimizer.instance.schema import Answer, Instance
 from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
@@ -237,11 +237,11 @@ class Edit:
 
 
 def set_edits(assignments: Iterable[str]) -> Iterator[Edit]:
-    """The edits of ``--set KEY=VALUE``; they are known to be well formed."""
+    """The edits of ``--set KEY=VALUE``, which `apply_override` has read."""
     for assignment in assignments:
         path, _, text = assignment.partition("=")
         source = f"--set {assignment}"
-        yield Edit(source, path.strip(), parse(f"value: {text}", source).data.get("value"))
+        yield Edit(source, path.strip(), parse_value(text, source)[0])
 
 
 def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
