@@ -11,7 +11,6 @@
 X̂ is the threshold of the tail. Outcomes ξ are (future l, shock s), of probability π[l]·p[s] and cost I + B − B_W + Q,
 and (l, nothing), of probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation, Σ π[l]·C[l].
 
-
 Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
 Robust discrete optimization and its applications, Kluwer 1997 (regret).
 """
@@ -19,6 +18,7 @@ Robust discrete optimization and its applications, Kluwer 1997 (regret).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from optimizer.instance.questions import RiskMeasure
 from optimizer.model import Sense
@@ -43,7 +43,8 @@ class FutureCosts[Amount: (Expression, float)]:
 
     probability: float  # of the future
     expected: Amount  # over its shocks
-    # That nothing happens, then all its shocks with a probability; for CVaR. Probabilities are those of the tree.
+    # That nothing happens, then all its shocks with a probability; for measures of outcomes (`needs_outcomes`).
+    # Probabilities are those of the tree.
     outcomes: Sequence[CostOutcome[Amount]] = ()
 
     def plus(self, amount: Amount) -> "FutureCosts[Amount]":
@@ -71,8 +72,10 @@ def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], lea
         return max(each.expected for each in costs)
     if measure.kind == "regret":
         return max(each.expected - alone for each, alone in zip(costs, least, strict=True))
-    outcomes = [(o.cost, o.probability) for each in costs for o in each.outcomes]
-    return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * cvar(outcomes, measure.alpha)
+    if measure.kind == "cvar":
+        outcomes = [(o.cost, o.probability) for each in costs for o in each.outcomes]
+        return (1.0 - measure.weight) * expected_cost(costs) + measure.weight * cvar(outcomes, measure.alpha)
+    assert_never(measure.kind)
 
 
 def cvar(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
@@ -102,13 +105,23 @@ def write_measure(
     expected = total(each.probability * each.expected for each in costs)
     if measure.kind == "expected":
         return expected
-    if measure.kind in ("worst", "regret"):
-        largest = money_unit * free_column(model, "largest")
-        for number, each in enumerate(costs):
-            own = each.expected - (least[number] if measure.kind == "regret" else 0.0)
-            require_money(model, f"future{number}", largest, ">=", own, money_unit)
-        return largest
-    return (1.0 - measure.weight) * expected + measure.weight * _write_tail(model, measure.alpha, costs, money_unit)
+    if measure.kind == "worst":
+        return _write_largest(model, [each.expected for each in costs], money_unit)
+    if measure.kind == "regret":
+        regrets = [each.expected - alone for each, alone in zip(costs, least, strict=True)]
+        return _write_largest(model, regrets, money_unit)
+    if measure.kind == "cvar":
+        tail = _write_tail(model, measure.alpha, costs, money_unit)
+        return (1.0 - measure.weight) * expected + measure.weight * tail
+    assert_never(measure.kind)
+
+
+def _write_largest(model: ModelBuilder, amounts: Sequence[Expression], money_unit: float) -> Expression:
+    """A column that is the largest of the futures' amounts once it is minimised."""
+    largest = money_unit * free_column(model, "largest")
+    for number, amount in enumerate(amounts):
+        require_money(model, f"future{number}", largest, ">=", amount, money_unit)
+    return largest
 
 
 def _write_tail(

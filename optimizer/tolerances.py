@@ -45,7 +45,7 @@ NEGLIGIBLE_PRICE = 1e-7
 # The search. What a second solve holds of the first may be missed by this share: gaps within one shock (least gap, then
 # least cost), the gap of a plan, and cost and gap of near-optimal plans, which many solves hold in turn.
 HELD_IN_SHOCK = 1e-9
-HELD_GAP = 1e-7
+HELD_VALUE = 1e-7
 HELD_NEAR_OPTIMAL = 1e-6
 # A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
 # calls a failure.

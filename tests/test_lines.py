@@ -310,16 +310,16 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
         assert wanted in so.verify(problem, changed).disagreements
 
 
-def test_a_gap_is_granted_only_where_the_model_holds_the_shock(failing: Case) -> None:
+def test_a_gap_is_allowed_only_where_the_model_holds_the_shock(failing: Case) -> None:
     # The model holds s59 alone; what it leaves there says nothing of the others.
     problem, _, _ = failing
     last = problem.events[59]
     one = problem.replacing(shocks={"s59": last.spec})
     solved = solve_extensive_form(so.read(one.to_dict()), so.Settings(), Clock(), lambda step: None)
     assert solved.values is not None
-    granted = _attained_gaps(problem, solved, solved.values.tolist())
-    assert granted["s59"] == pytest.approx(3500)
-    assert not {event.name for event in problem.events[:59]} & set(granted)
+    gap_limits = _attained_gaps(problem, solved, solved.values.tolist())
+    assert gap_limits["s59"] == pytest.approx(3500)
+    assert not {event.name for event in problem.events[:59]} & set(gap_limits)
     kept = _attained_gaps(problem, replace(solved, gap=0.0, allows_shortages=False), solved.values.tolist())
     assert kept == dict.fromkeys((event.name for event in problem.events), 0.0)
 

@@ -32,9 +32,9 @@ from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.solver import Progress, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP
+from optimizer.tolerances import HELD_VALUE
 
-# Shocks that a master may hold beside the estimates of gaps: the worst ones improve the bound most.
+# A master gets shocks beside the estimates of gaps until it holds so many: the worst ones improve the bound most.
 MOST_HELD = 48
 LARGEST_GAP, AT_GAP, NEXT_EXPECTED = "largest gap", "cost under the gap", "expected cost"
 
@@ -74,7 +74,7 @@ class BendersSearch(RecourseEstimates):
     def _minimise_priced(self) -> SearchResult:
         """The least cost with the price of gaps in it."""
         loop = self._start(
-            Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, most=0, needs_shocks=True)
+            Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0, needs_shocks=True)
         )
         if not loop.run():
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
@@ -85,7 +85,7 @@ class BendersSearch(RecourseEstimates):
     def minimise_gap(self) -> SearchResult:
         """The least total gap, then the least cost with that gap held."""
         if self.resumed:
-            self.worst_gap = float(self.resumed.facts.get("worst_gap", math.inf))
+            self.largest_future_gap = float(self.resumed.facts.get("worst_gap", math.inf))
         if self.phase == AT_GAP and self.resumed:
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._minimise_cost_at(gap, bound, None)
@@ -105,7 +105,7 @@ class BendersSearch(RecourseEstimates):
             if not loop.run():
                 return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
             if name == LARGEST_GAP:
-                self.worst_gap = self._best_of(loop).evaluation.value
+                self.largest_future_gap = self._best_of(loop).evaluation.value
         best = self._best_of(loop)
         return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
 
@@ -117,12 +117,12 @@ class BendersSearch(RecourseEstimates):
     def _objective_of_gaps(self, name: str) -> Objective:
         """The largest gap of a future, or the sum of all."""
         tolerance = (1.0 - GAP_ROOM) * self.settings.mip_gap
-        build = partial(self._master_of_gaps, aim="worst gap" if name == LARGEST_GAP else "gap")
-        return Objective(name, build, self._evaluate_gaps, MOST_HELD, tolerance=tolerance, facts=self._facts)
+        build = partial(self._master_of_gaps, aim="largest future gap" if name == LARGEST_GAP else "gap")
+        return Objective(name, build, self._evaluate_gaps, adds_below=MOST_HELD, tolerance=tolerance, facts=self._facts)
 
     @property
     def _facts(self) -> dict[str, float]:
-        return {"worst_gap": self.worst_gap} if math.isfinite(self.worst_gap) else {}
+        return {"worst_gap": self.largest_future_gap} if math.isfinite(self.largest_future_gap) else {}
 
     def _best_of(self, loop: BendersLoop) -> Incumbent:
         assert loop.incumbent is not None
@@ -144,7 +144,7 @@ class BendersSearch(RecourseEstimates):
 
     def _minimise_cost_at(self, gap: float, bound: float, least: Incumbent | None) -> SearchResult:
         """The least cost with a gap held, without failures that only the slack of the gap permits."""
-        limit = self._held(gap)
+        limit = self._gap_limit_with_room(gap)
         pool: CutPool = self.loops[-1].master.pool if self.loops and not self.probability.any() else {}
         # The cost of the gap is estimated from a plan that is known to leave no more; holding shocks would have the
         # same effect at a higher price.
@@ -169,13 +169,13 @@ class BendersSearch(RecourseEstimates):
         if self.instance.policy.objective.kind == "expected" or self.clock.is_over:
             return None
         best = self._best_of(loop)
-        slack = HELD_GAP * abs(best.evaluation.expected)
+        slack = HELD_VALUE * abs(best.evaluation.expected)
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.master
-            most = best.evaluation.measured + 0.5 * slack
+            most = best.evaluation.measure + 0.5 * slack
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.money_unit)
-            master.most_measured = best.evaluation.measured + slack
+            master.most_measured = best.evaluation.measure + slack
             master.minimise("expected cost")
             return master
 
@@ -184,7 +184,7 @@ class BendersSearch(RecourseEstimates):
         )
         again.start_from(best.result)
         again.is_relaxed = True
-        again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measured + slack]
+        again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measure + slack]
         return again.incumbent if again.run() else None
 
     def _cost_at(self, gap: float, bound: float, limit: float, survived: frozenset[int]) -> Objective:
@@ -197,7 +197,7 @@ class BendersSearch(RecourseEstimates):
             return self._evaluate_costs_at_gap(master, point, values, limit)
 
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
-        return Objective(AT_GAP, build, evaluate, most=0, needs_shocks=True, facts=facts)
+        return Objective(AT_GAP, build, evaluate, adds_below=0, needs_shocks=True, facts=facts)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Shocks that fail by no more than the slack with which the gap is held, though the least gap survives them."""
@@ -205,7 +205,7 @@ class BendersSearch(RecourseEstimates):
         assert values is not None
         found = self.evaluator.gaps(values, self.clock)
         # A gap that takes all of the slack may be above it by the solver's tolerance.
-        is_small = (found.gap > 0.0) & (self._shares * found.gap <= 2.0 * slack)
+        is_small = (found.gap > 0.0) & (self._future_probability * found.gap <= 2.0 * slack)
         small = set(np.flatnonzero(found.fails & is_small).tolist())
         failing = set() if least is None else self.listed.numbers([each.shock for each in least.evaluation.violated])
         return frozenset(small.difference(failing))
@@ -248,22 +248,22 @@ class BendersSearch(RecourseEstimates):
             status="optimal" if loop.is_proven else "stopped",
             builder=best.builder,
             values=best.result.values,
-            cost=found.cost,
-            bound=found.cost - max(0.0, found.measured - loop.bound),
+            cost=found.measure_without_gaps,
+            bound=found.measure_without_gaps - max(0.0, found.measure - loop.bound),
             gap=gap,
             gap_bound=min(gap, gap_bound),
             duals=DualValues.from_result(priced.builder, priced.result) if priced else None,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
             allows_shortages=self._may_miss(gap) if self.has_priced_gaps else loop.objective.name != "cost",
-            granted=self._granted(found.granted),
+            gap_left=self._gap_left(found.gap_left),
         )
 
     def _may_miss(self, gap: float) -> bool:
         """Whether a plan with priced gaps misses floors, or may where that is free."""
         return gap > 0 or any(free_floors(future.instance) for future in self.tree.futures)
 
-    def _granted(self, gaps: Vector | None) -> dict[str, float] | None:
+    def _gap_left(self, gaps: Vector | None) -> dict[str, float] | None:
         """By name, the gap of each shock whose cost was found with it."""
         if gaps is None:
             return None
@@ -316,6 +316,6 @@ class BendersSearch(RecourseEstimates):
         if likely.any():
             replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)
             costs = self.evaluator.costs(replies)
-        cost = self._measured(master, result.values, costs)[-1]
-        gap = float(self._shares @ self.evaluator.gaps(result.values, self.clock).gap)
+        cost = self._measures(master, result.values, costs)[-1]
+        gap = float(self._future_probability @ self.evaluator.gaps(result.values, self.clock).gap)
         return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))

@@ -1,7 +1,7 @@
 """What Benders decomposition estimates and evaluates: masters by objective, and plans by the recourse of all shocks.
 
 A shock that may leave a gap, and whose cost counts, is alone in its groups: its cost depends on the gap that it is
-granted. That is what its master estimates, or the least one where that is more.
+allowed. That is what its master estimates, or the least one where that is more.
 """
 
 import math
@@ -22,7 +22,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
 from optimizer.solver import Integers, Vector
-from optimizer.tolerances import HELD_GAP, HELD_IN_SHOCK, MISESTIMATED, ROUNDING
+from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, ROUNDING
 
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
@@ -49,29 +49,29 @@ class _EvaluatedPlan:
         return is_like and np.allclose(point[: len(self.plan)], self.plan, ROUNDING, ROUNDING * largest)
 
     def at(self, point: Vector) -> Subgradients:
-        """The same cuts, from a plan that is this one but for rounding; −∞ and least costs where nothing was solved."""
+        """The same cuts, from a plan that is this one but for rounding; −∞ and cost bounds where nothing was solved."""
         left_out = (self.groups.group_of >= 0) & ~self.solved
         value = self.found.value + self.found.subgradient @ (point[: len(self.plan)] - self.plan)
         value[self.groups.group_of[left_out]] = -np.inf
-        return replace(self.found, value=value, cost=np.where(left_out, self.groups.least, self.found.cost))
+        return replace(self.found, value=value, cost=np.where(left_out, self.groups.lower, self.found.cost))
 
 
 class RecourseEstimates(Search):
     """The masters of a search, and the evaluation of plans.
 
-    `worst_gap` is what the largest gap of a future is held to, money.
+    `largest_future_gap` is what the largest gap of a future is held to, money.
     """
 
-    worst_gap = math.inf
+    largest_future_gap = math.inf
 
     @cached_property
     def negligible(self) -> float:
         """Money below which differences do not count."""
         return negligible_gap(self.instance)
 
-    def _held(self, gap: float) -> float:
-        """What a gap may be that is held: more than its master's limit, since bounds meet to a tolerance."""
-        return gap * (1.0 + max(HELD_GAP, GAP_ROOM * self.settings.mip_gap)) + self.negligible
+    def _gap_limit_with_room(self, gap: float) -> float:
+        """What a gap that is held may be: more than its master's limit, since bounds meet to a tolerance."""
+        return gap * (1.0 + max(HELD_VALUE, GAP_ROOM * self.settings.mip_gap)) + self.negligible
 
     # Masters.
 
@@ -94,15 +94,15 @@ class RecourseEstimates(Search):
         return self.instance.policy.gap_price is not None
 
     @cached_property
-    def _least_costs(self) -> Vector:
+    def _cost_lower_bounds(self) -> Vector:
         return self.evaluator.least_costs()
 
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
-        weights, least = self._weights(kind)
+        weights, lower = self._weights(kind)
         order = [n for part in self.evaluator.slices for n in part.events.tolist()]
-        are_alone = kind == "cost" and self.instance.policy.objective.kind == "cvar"
-        groups = group_shocks(kind, order, alone, weights, least, self._owners, are_alone=are_alone)
+        are_alone = kind == "cost" and self.instance.policy.objective.needs_outcomes
+        groups = group_shocks(kind, order, alone, weights, lower, self._owners, are_alone=are_alone)
         return {kind: groups} if groups.size else {}
 
     @cached_property
@@ -111,7 +111,7 @@ class RecourseEstimates(Search):
         return np.array([self.tree.locate(shock)[0] for shock in self.tree.events], dtype=np.intp)
 
     @cached_property
-    def _shares(self) -> Vector:
+    def _future_probability(self) -> Vector:
         """By shock, the probability of its future."""
         return np.array([future.probability for future in self.tree.futures])[self._owners]
 
@@ -119,7 +119,7 @@ class RecourseEstimates(Search):
         """By shock, the weight of its gap or cost, and a lower bound on it."""
         if kind == "gap":
             return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
-        return self.probability, self._least_costs
+        return self.probability, self._cost_lower_bounds
 
     def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
         tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
@@ -136,20 +136,20 @@ class RecourseEstimates(Search):
     def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
         master = self._master(shocks, self._groups("gap"))
         master.allow_shortages(np.inf)
-        self._limit_largest_gap(master)
+        self._limit_largest_future_gap(master)
         master.minimise(aim)
         return master
 
-    def _limit_largest_gap(self, master: MasterProblem) -> None:
-        if math.isfinite(self.worst_gap):
+    def _limit_largest_future_gap(self, master: MasterProblem) -> None:
+        if math.isfinite(self.largest_future_gap):
             column = list(master.future_gaps[-1].terms)
-            master.solver.bound(column, 0.0, self.worst_gap * (1.0 + HELD_GAP) / master.money_unit)
+            master.solver.bound(column, 0.0, self.largest_future_gap * (1.0 + HELD_VALUE) / master.money_unit)
 
     def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
         master = self._master(shocks, self._groups_of_gaps_and_costs())
         master.survived = survived
-        master.allow_shortages(np.inf, gap * (1.0 + HELD_GAP))
-        self._limit_largest_gap(master)
+        master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
+        self._limit_largest_future_gap(master)
         return master
 
     def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
@@ -200,7 +200,7 @@ class RecourseEstimates(Search):
         self._known[groups.kind] = known
         return known.at(point)
 
-    def _measured(
+    def _measures(
         self, master: MasterProblem, point: Vector, costs: Vector, gaps: Sequence[float] = ()
     ) -> tuple[float, float, float, float]:
         """What a plan is worth where shocks cost so much: by the master's objective, by the measure, in expectation.
@@ -208,12 +208,12 @@ class RecourseEstimates(Search):
         All three with the price of the futures' gaps, where these have one; last comes the measure without it.
         """
         measure, found = self.instance.policy.objective, master.future_costs(point, costs)
-        cost = measured = measured_cost(measure, found, self.problem.least_costs)
+        without_gaps = with_gaps = measured_cost(measure, found, self.problem.least_costs)
         if (price := self.instance.policy.gap_price) is not None and gaps:
             found = [each.plus(price * gap) for each, gap in zip(found, gaps, strict=True)]
-            measured = measured_cost(measure, found, self.problem.least_costs)
+            with_gaps = measured_cost(measure, found, self.problem.least_costs)
         expected = expected_cost(found)
-        return expected if master.aim == "expected cost" else measured, measured, expected, cost
+        return expected if master.aim == "expected cost" else with_gaps, with_gaps, expected, without_gaps
 
     def _evaluate_costs(
         self, master: MasterProblem, point: Vector, values: Vector, *, is_complete: bool = False
@@ -234,7 +234,7 @@ class RecourseEstimates(Search):
             is_complete = not np.isneginf(found.value).any()
             costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
             violated |= _failing(found, held)
-        worth = self._measured(master, point, costs)
+        worth = self._measures(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured
         if is_feasible and is_complete:
             master.update_tail(point, costs)
@@ -264,8 +264,8 @@ class RecourseEstimates(Search):
         # Holding the shocks whose estimates are worst improves the bound most.
         weights = {n: float(below[groups.group_of[n]]) for n in violated}
         to_hold = self.listed.violations({n: off for n, off in weights.items() if off > MISESTIMATED * gap})
-        value = max(gaps) if master.aim == "worst gap" else gap
-        is_feasible = max(gaps) <= self._held(self.worst_gap)
+        value = max(gaps) if master.aim == "largest future gap" else gap
+        is_feasible = max(gaps) <= self._gap_limit_with_room(self.largest_future_gap)
         return Evaluation(
             value,
             gap=gap,
@@ -279,7 +279,7 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, values: Vector, limit: float = math.inf
     ) -> Evaluation:
         """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
-        costs, cuts, gaps, granted = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
+        costs, cuts, gaps, gap_left = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
         violated, gap_limits = dict[int, float](), None
         if "gap" in master.groups:
             of_gaps = self._subgradients(master.groups["gap"], point)
@@ -292,20 +292,20 @@ class RecourseEstimates(Search):
             if gap_limits is not None:
                 # Each shock counts with the gap that it leaves at that cost: it may be less than it is allowed.
                 alone = ~np.isnan(gap_limits)
-                granted = np.where(alone, of_costs.gap, np.nan)
+                gap_left = np.where(alone, of_costs.gap, np.nan)
                 if self.has_priced_gaps:
                     left = np.where(alone, of_costs.gap, of_gaps.gap)
                     gaps = np.bincount(self._owners, left, len(self.tree.futures)).tolist()
-        worth = self._measured(master, point, costs, gaps)
+        worth = self._measures(master, point, costs, gaps)
         gap = master.weighted(gaps) if "gap" in master.groups else 0.0
-        is_feasible = not violated and gap <= limit and max(gaps) <= self._held(self.worst_gap)
+        is_feasible = not violated and gap <= limit and max(gaps) <= self._gap_limit_with_room(self.largest_future_gap)
         return Evaluation(
             *worth,
             gap=gap,
             is_feasible=is_feasible and worth[1] <= master.most_measured,
             violated=self.listed.violations(violated),
             new_cuts=cuts,
-            granted=granted,
+            gap_left=gap_left,
         )
 
     def _allowed_gaps(
@@ -318,7 +318,7 @@ class RecourseEstimates(Search):
         more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
         # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
         room = max(0.0, limit - master.weighted(gaps.tolist()))
-        added = float(self._shares[alone] @ more)
+        added = float(self._future_probability[alone] @ more)
         more *= min(1.0, room / added) if added > 0 else 0.0
         gap_limits[alone] = (found.gap[alone] + more) * (1.0 + HELD_IN_SHOCK) + HELD_IN_SHOCK
         return gap_limits, (gaps + np.bincount(self._owners[alone], more, len(gaps))).tolist()

@@ -180,7 +180,7 @@ class Objective:
     build: Callable[[Sequence[Shock]], MasterProblem]  # makes a master that holds some shocks
     # Solves the subproblems of a plan and adds cuts, given what the master proposes.
     evaluate: Callable[[MasterProblem, Vector, Vector], Evaluation]
-    most: float = math.inf  # how many shocks the master may contain
+    adds_below: float = math.inf  # shocks are added only while the master holds fewer
     needs_shocks: bool = False  # whether the master that proposes integers has to hold them too
     # Relative distance of bound and incumbent; None for that which the settings ask of costs.
     tolerance: float | None = None
@@ -256,7 +256,7 @@ class BendersLoop:
             point, evaluation = self._separate(result, centre)
             self.bound = max(self.bound, result.objective)
             if evaluation.is_feasible:
-                upper = min(upper, evaluation.proven)
+                upper = min(upper, evaluation.upper_bound)
                 if evaluation.value <= least:
                     least, centre = evaluation.value, point
             self._report(upper, result.objective, evaluation, ", relaxation")
@@ -413,8 +413,8 @@ class BendersLoop:
         while result is not None and result.values is not None:
             self.latest = result.values
             point, evaluation = self._separate(result, centre, self._slack(result.objective))
-            self._report(evaluation.proven, self.bound, evaluation)
-            if evaluation.is_feasible and evaluation.proven < self._upper:
+            self._report(evaluation.upper_bound, self.bound, evaluation)
+            if evaluation.is_feasible and evaluation.upper_bound < self._upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 centre = None if centre is None else point
             is_done = self._is_solved(evaluation, result.objective)
@@ -429,7 +429,7 @@ class BendersLoop:
 
     def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
         """Whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
-        is_near = self._is_near(evaluation.proven, lower, self._slack(evaluation.value) / 4)
+        is_near = self._is_near(evaluation.upper_bound, lower, self._slack(evaluation.value) / 4)
         return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
     def _centre(self, key: bytes) -> Vector | None:
@@ -454,7 +454,7 @@ class BendersLoop:
         proposed = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
         held = {shock.name for shock in search.shocks}
         left = [each for each in proposed if each.shock.name not in held]
-        if not left or len(held) >= self.objective.most:
+        if not left or len(held) >= self.objective.adds_below:
             return False
         count = search.add if self.objective.needs_shocks else 2 * search.add
         self.master.add_shocks(search.note_shocks(select_most_violated(left, count)))

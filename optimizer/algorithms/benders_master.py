@@ -53,7 +53,7 @@ class ShockGroups:
     kind: EstimateKind  # whether gaps or costs are estimated
     group_of: Integers  # by shock, its group; −1 for those that are not estimated
     weights: Vector  # by shock, the factor of its gap or cost in the sum of its group, such as its probability
-    least: Vector  # by shock, a lower bound on its gap or cost, in money
+    lower: Vector  # by shock, a lower bound on its gap or cost, in money
     owners: Integers  # by group, the number of the future whose shocks it holds
     factors: Vector  # by group, the factor of its sum in the gap or expected cost of its future
     # Of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
@@ -73,7 +73,7 @@ class ShockGroups:
         """By group, a lower bound on its sum."""
         inside = self.group_of >= 0
         result = np.zeros(self.size)
-        np.add.at(result, self.group_of[inside], (self.weights * self.least)[inside])
+        np.add.at(result, self.group_of[inside], (self.weights * self.lower)[inside])
         return result
 
 
@@ -82,7 +82,7 @@ def group_shocks(
     order: Sequence[int],
     alone: Iterable[int],
     weights: Vector,
-    least: Vector,
+    lower: Vector,
     owners: Integers,
     *,
     are_alone: bool = False,
@@ -93,7 +93,7 @@ def group_shocks(
         kind: what is estimated.
         order: all shocks, like ones beside each other.
         alone: shocks with a group of their own each; these come first.
-        weights, least: as in `ShockGroups`. owners: by shock, the number of its future.
+        weights, lower: as in `ShockGroups`. owners: by shock, the number of its future.
         are_alone: whether every shock has a group of its own, whose sum is not weighted: its cost counts by itself.
     """
     singles = [n for n in dict.fromkeys([*alone, *(order if are_alone else ())]) if weights[n] > 0]
@@ -109,7 +109,7 @@ def group_shocks(
     factors = np.ones(len(found))
     if are_alone:
         factors[group_of[singles]], weights = weights[singles], np.where(weights > 0, 1.0, 0.0)
-    return ShockGroups(kind, group_of, weights, least, found[:, 1], factors)
+    return ShockGroups(kind, group_of, weights, lower, found[:, 1], factors)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _OwnCosts:
     probability: float
     spending: Expression  # in present value
     operating: Sequence[Expression]  # of the baseline by period, in present value
-    shares: Vector  # by period, the probability that nothing happens then
+    no_shock_probability: Vector  # by period, that nothing happens then
     probabilities: Vector  # by shock
     windows: Integers  # by shock, its first period and the one behind its last
 
@@ -156,12 +156,12 @@ class _OwnCosts:
     @property
     def baseline(self) -> Expression:
         """The expected cost of the baseline."""
-        return total(float(share) * paid for share, paid in zip(self.shares, self.operating, strict=True))
+        return total(float(p) * paid for p, paid in zip(self.no_shock_probability, self.operating, strict=True))
 
     def at(self, plan: list[float], costs: Vector) -> FutureCosts[float]:
         """What the future costs under a plan where its shocks, in their order, cost so much."""
         spent, paid = self.spending.value(plan), np.array([each.value(plan) for each in self.operating])
-        expected = spent + float(paid @ self.shares) + float(self.probabilities @ costs)
+        expected = spent + float(paid @ self.no_shock_probability) + float(self.probabilities @ costs)
         baseline_cost, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
         found = baseline_cost - (until[self.windows[:, 1]] - until[self.windows[:, 0]]) + costs
         none = max(0.0, 1.0 - math.fsum(self.probabilities))
@@ -188,7 +188,7 @@ class MasterProblem(ShockModel):
         writer = self.writer = self.writer or formulation.Writer(self.instance)
         self.size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
-        self.least = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
+        self.lower = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
         self._linked: dict[tuple[EstimateKind, int], int] = {}
         super().__post_init__()
 
@@ -201,8 +201,8 @@ class MasterProblem(ShockModel):
     def costs(self) -> list[FutureCosts[Expression]]:
         """What each future costs, that of its shocks by estimates."""
         estimates = self._estimate("cost", self._held_costs)
-        is_tail = self.policy.objective.kind == "cvar" and self._estimates_every_cost
-        outcomes = self._write_outcomes() if is_tail else [[] for _ in self.tree.futures]
+        has_outcomes = self.policy.objective.needs_outcomes and self._estimates_every_cost
+        outcomes = self._write_outcomes() if has_outcomes else [[] for _ in self.tree.futures]
         return [
             FutureCosts(own.probability, total([own.spending, own.baseline, estimate]), of_shocks)
             for own, estimate, of_shocks in zip(self._own_costs, estimates, outcomes, strict=True)
@@ -239,7 +239,7 @@ class MasterProblem(ShockModel):
             for n in likely:
                 g = int(self.groups["cost"].group_of[first + n])
                 missed = total(paid[t] for t in range(*own.windows[n]))
-                cost = Expression({self.estimates["cost"][g]: self.money_unit}, float(self.least["cost"][g]))
+                cost = Expression({self.estimates["cost"][g]: self.money_unit}, float(self.lower["cost"][g]))
                 outcomes.append(CostOutcome(own.probability * own.probabilities[n], baseline_cost - missed + cost))
             result.append(outcomes)
             first += len(own.probabilities)
@@ -291,9 +291,9 @@ class MasterProblem(ShockModel):
         columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
         self._link(kind, columns, held)
         groups = self.groups[kind]
-        for column, owner, factor, least in zip(columns, groups.owners, groups.factors, self.least[kind], strict=True):
+        for column, owner, factor, lower in zip(columns, groups.owners, groups.factors, self.lower[kind], strict=True):
             result[owner].add(column, factor * self.money_unit)
-            result[owner].add(float(factor * least))
+            result[owner].add(float(factor * lower))
         return result
 
     def by_future(self, kind: EstimateKind, sums: Vector) -> list[float]:
@@ -307,8 +307,8 @@ class MasterProblem(ShockModel):
         for number, shock in enumerate(self.tree.events):
             group = int(groups.group_of[number])
             if group >= 0 and shock.name in held:
-                least = float(groups.weights[number] * groups.least[number])
-                known.setdefault(group, []).append((1.0 / groups.factors[group]) * held[shock.name] - least)
+                lower = float(groups.weights[number] * groups.lower[number])
+                known.setdefault(group, []).append((1.0 / groups.factors[group]) * held[shock.name] - lower)
         for group, parts in known.items():
             if len(parts) > self._linked.get((kind, group), 0):
                 self._linked[kind, group] = len(parts)
@@ -317,7 +317,7 @@ class MasterProblem(ShockModel):
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """The estimates by group, in money."""
-        return np.asarray(self.money_unit * values[self.estimates[kind]] + self.least[kind])
+        return np.asarray(self.money_unit * values[self.estimates[kind]] + self.lower[kind])
 
     def cut_violation(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> Vector:
         """By group, how far the θ in `values` is below the cut at a plan, in money."""
@@ -388,9 +388,9 @@ class MasterProblem(ShockModel):
         rows[:, : self.size] = cut.subgradient[part] / self.money_unit
         rows[np.arange(count), self.size + np.arange(count)] = -1.0
         rows[tied, self.size + count + np.arange(len(tied))] = by_gap[tied]
-        rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.least[kind][new]
+        rhs = cut.subgradient[part] @ cut.plan - cut.value[part] + self.lower[kind][new]
         if len(tied):
-            rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.least["gap"][gaps])
+            rhs[tied] += by_gap[tied] * (cut.gap_limit[part][tied] - self.lower["gap"][gaps])
         self.solver.add_cuts(columns, rows, rhs / self.money_unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
@@ -443,17 +443,17 @@ class Evaluation:
     # is given.
     value: float
     # The measure of the costs, and the expected cost, where costs count; with the price of gaps.
-    measured: float = math.nan
+    measure: float = math.nan
     expected: float = math.nan
-    cost: float = math.nan  # the measure without that price
+    measure_without_gaps: float = math.nan
     gap: float = 0.0  # the total gap, where it counts
     is_feasible: bool = True  # whether the plan may become the incumbent
     violated: Sequence[Violation] = ()  # shocks that are not survived
     new_cuts: int = 0  # how many cuts the master violated
     # Shocks to add to the master, with their weights; the violated ones, unless given.
     to_hold: Sequence[Violation] | None = None
-    # Where gaps have a price, by shock the gap that it leaves at its cost; nan where that does not count.
-    granted: Vector | None = None
+    # Where gaps and costs count, by shock the gap that it leaves at its cost; nan where its cost does not depend on it.
+    gap_left: Vector | None = None
     # Evaluates the shocks that were left out as well; None where all were solved.
     rest: Callable[[], "Evaluation"] | None = None
 
@@ -462,8 +462,8 @@ class Evaluation:
         return self if self.rest is None else self.rest()
 
     @property
-    def proven(self) -> float:
-        """The value, which is known only once every shock is solved."""
+    def upper_bound(self) -> float:
+        """The value, which bounds the least one from above once every shock is solved."""
         return self.value if self.rest is None else math.inf
 
     @property

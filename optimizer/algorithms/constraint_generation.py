@@ -366,7 +366,7 @@ class ConstraintGeneration(Search):
         self.listed.excused = self.model.excuses.excused(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         # Like the relaxation, with gaps at their price.
-        _, objective = self.model.measured(found.values)
+        _, objective = self.model.measures(found.values)
         self.report_round("integers", objective, objective - (found.cost - found.bound), violated)
         self.latest = found
         if violated:

@@ -24,7 +24,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
 from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP, INTEGRALITY, NEGLIGIBLE
+from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
@@ -50,7 +50,7 @@ class ShockModel(MeasuredModel):
         self.survived: frozenset[str] = frozenset()
         # By how much each floor may be missed, t, and all together, money.
         self.most_missed, self.gap_limit = 0.0, math.inf
-        self.worst_gap_limit = math.inf  # what the largest gap of a future is held to, money
+        self.future_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
         # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
         self.evaluator: RecourseEvaluator | None = None
@@ -275,7 +275,7 @@ class ShockModel(MeasuredModel):
         self.release_integers()
         self.allow_shortages(np.inf)
         if self.is_worst_case:
-            self._hold_worst_gap()
+            self._hold_largest_future_gap()
         self.minimise("gap")
         relaxation = self.solve_relaxed()
         start_by_dive(self, relaxation)
@@ -296,22 +296,22 @@ class ShockModel(MeasuredModel):
             result = replace(least, status="stopped", bound=-math.inf)
         return self._conclude_gap(result, least, duals)
 
-    def _hold_worst_gap(self) -> None:
+    def _hold_largest_future_gap(self) -> None:
         """Minimise the largest gap of a future, and hold it."""
-        column, self.worst_gap_limit = list(self.future_gaps[-1].terms), math.inf
+        column, self.future_gap_limit = list(self.future_gaps[-1].terms), math.inf
         self.solver.bound(column, 0.0, math.inf)
-        self.minimise("worst gap")
+        self.minimise("largest future gap")
         result = self.solve_integers("largest gap")
         if result.values is not None:
-            self.worst_gap_limit = self._restricted(result).objective * (1.0 + HELD_GAP)
-            self.solver.bound(column, 0.0, self.worst_gap_limit / self.money_unit)
+            self.future_gap_limit = self._restricted(result).objective * (1.0 + HELD_VALUE)
+            self.solver.bound(column, 0.0, self.future_gap_limit / self.money_unit)
         self.release_integers()
 
     def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
         self.solver.doubt_basis()
-        for slack in (HELD_GAP, 10 * HELD_GAP):
+        for slack in (HELD_VALUE, 10 * HELD_VALUE):
             self.allow_shortages(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()
             if result.values is not None:
@@ -327,7 +327,7 @@ class ShockModel(MeasuredModel):
         """Of the plans with the measure of a result, one with the least expected cost."""
         if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
-        slack = HELD_GAP * abs(self.expected.value(result.values.tolist()))
+        slack = HELD_VALUE * abs(self.expected.value(result.values.tolist()))
         self.start = result.values[self.solver.integers]
         column = list(self.measure_limit.terms)
         self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.money_unit)
@@ -464,7 +464,7 @@ class ShockModel(MeasuredModel):
         allows_shortages: bool = False,
     ) -> SearchResult:
         assert result.values is not None
-        cost, objective = self.measured(result.values)
+        cost, objective = self.measures(result.values)
         if self.policy.gap_price is not None:
             gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
             allows_shortages = True

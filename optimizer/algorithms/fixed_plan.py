@@ -36,7 +36,7 @@ from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult
-from optimizer.tolerances import HELD_GAP, POSITIVE
+from optimizer.tolerances import HELD_VALUE, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.
 PURCHASED_COLUMNS = ("size", "fill")
@@ -226,7 +226,7 @@ class PlanReduction:
     def _worse(self, plans: Sequence[Plan]) -> Sequence[int]:
         """Shocks outside the model in which plans fare worse than the first ones, the worst of them first."""
         after, before = self._gaps(plans), self._before
-        more = after.gap - before.gap * (1.0 + 10 * HELD_GAP) - negligible_gap(self.instance)
+        more = after.gap - before.gap * (1.0 + 10 * HELD_VALUE) - negligible_gap(self.instance)
         held = {shock.name for shock in self._held}
         outside = np.array([event.name not in held for event in self._events], dtype=bool)
         worse = np.flatnonzero(outside & ((after.fails & ~before.fails) | (before.fails & (more > 0))))
@@ -257,7 +257,7 @@ class PlanReduction:
             for own, gap in formulation.gaps(member, future.instance).items():
                 name, money_unit = self.tree.name(number, own), max(gap.terms.values(), default=0.0)
                 if name in failing and money_unit > 0:
-                    limit = float(limits[name]) * (1.0 + HELD_GAP)
+                    limit = float(limits[name]) * (1.0 + HELD_VALUE)
                     builder.require(
                         "survival", f"limit_{name}", None, (1.0 / money_unit) * gap, "<=", limit / money_unit
                     )

@@ -41,7 +41,7 @@ from optimizer.solver import (
 from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 
-Aim = Literal["cost", "expected cost", "gap", "worst gap"]
+Aim = Literal["cost", "expected cost", "gap", "largest future gap"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class SearchResult:
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
     values: Vector | None = None  # by column; None where there is no plan
-    # The objective of the problem at `values`, by default the total cost, and its proven lower bound.
+    # The objective of the problem at `values`, of cost without the price of gaps, as results report it; and that less
+    # what is left unproven of the objective, a lower bound for plans to whose cost gaps add no more.
     cost: float = float("inf")
     bound: float = float("-inf")
     # The least survival gap and its proven lower bound; 0 where every floor is kept.
@@ -84,7 +85,7 @@ class SearchResult:
     allows_shortages: bool = False
     # By shock, the gap that it leaves at the cost that was found, money, where the model does not hold the shocks; None
     # where the model has them, or each leaves its least gap.
-    granted: Mapping[str, float] | None = None
+    gap_left: Mapping[str, float] | None = None
 
 
 ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]
@@ -325,8 +326,8 @@ class MeasuredModel:
     @property
     def aims(self) -> Mapping[Aim, Expression]:
         """What may be minimised."""
-        worst = self.future_gaps[-1] if self.future_gaps else self.gap
-        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "worst gap": worst}
+        largest = self.future_gaps[-1] if self.future_gaps else self.gap
+        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "largest future gap": largest}
 
     def noticeable(self, objective: float) -> float:
         """By how much the objective of a plan may miss the least one, money."""
@@ -390,7 +391,7 @@ class MeasuredModel:
             FutureCosts(
                 future.probability,
                 formulation.cost(submodel, future.instance, shocks),
-                formulation.cost_outcomes(submodel, future, shocks) if self.policy.objective.kind == "cvar" else (),
+                formulation.cost_outcomes(submodel, future, shocks) if self.policy.objective.needs_outcomes else (),
             )
             for (future, submodel), shocks in zip(self.submodels, own, strict=True)
         ]
@@ -414,7 +415,7 @@ class MeasuredModel:
                     result.add(path)
         return result
 
-    def measured(self, values: Vector) -> tuple[float, float]:
+    def measures(self, values: Vector) -> tuple[float, float]:
         """What a result reports as its cost: without the price of gaps. And the objective, with it."""
         numbers = values.tolist()
         is_cost = self.problem.objective is formulation.cost

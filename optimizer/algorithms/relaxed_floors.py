@@ -318,12 +318,12 @@ def without_allowed(
     return result
 
 
-def grant_samples(
-    instance: Instance, builder: ModelBuilder, values: Sequence[float], granted: dict[str, float]
+def allow_sample_gaps(
+    instance: Instance, builder: ModelBuilder, values: Sequence[float], gap_limits: dict[str, float]
 ) -> None:
-    """Put gaps that samples of one future are known to attain among those granted, in place.
+    """Put gaps that samples of one future are known to attain among those allowed, in place.
 
-    Of samples that a model excuses the cost counts: those with a probability are granted what they miss there. Of
+    Of samples that a model excuses the cost counts: those with a probability are allowed what they miss there. Of
     others that it excuses, what they miss is arbitrary; of those that it does not hold, nothing is known.
     """
     found = builder.column_index()
@@ -331,9 +331,9 @@ def grant_samples(
         for sample in map(instance.events.__getitem__, share.numbers if share.allowed else ()):
             excused = found.get((sample.name, *EXCUSED))
             if excused is None or any(values[j] > 0.5 for j in excused.values()):
-                granted.pop(sample.name, None)
+                gap_limits.pop(sample.name, None)
                 if excused is not None and sample.probability > 0:
-                    granted[sample.name] = max(POSITIVE, _missed(instance, sample, found, values))
+                    gap_limits[sample.name] = max(POSITIVE, _missed(instance, sample, found, values))
 
 
 def _missed(

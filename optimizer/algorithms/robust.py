@@ -58,7 +58,7 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_GAP
+from optimizer.tolerances import HELD_VALUE
 
 
 @dataclass
@@ -336,14 +336,14 @@ class _RobustSearch(ConstraintGeneration):
     def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
         """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
         model, negligible = self.model, negligible_gap(self.instance)
-        room = 1.0 + max(10 * HELD_GAP, GAP_ROOM * self.settings.mip_gap)
+        room = 1.0 + max(10 * HELD_VALUE, GAP_ROOM * self.settings.mip_gap)
         found, numbers = self.oracle.with_gaps(values), values.tolist()
         known, listed = model.attack_gaps(numbers), model.listed_gaps(numbers)
         worst = [math.fsum(each.gap for each in own) for own in found]
         gaps = [sum(pair) for pair in zip(listed, worst, strict=True)]
         exceeds = model.weighted(worst) > model.allowed_impact(values) * room + negligible
         violated: list[Violation] = []
-        if exceeds or max(gaps) > model.worst_gap_limit * room + negligible:
+        if exceeds or max(gaps) > model.future_gap_limit * room + negligible:
             for number, own in enumerate(found):
                 worse = [each for each in own if each.gap > known.get((number, each.attack.start), 0.0) + negligible]
                 violated += self.oracle.violations(number, worse)

@@ -11,7 +11,7 @@ audit_error     what is raised where the audit disagrees
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -445,8 +445,10 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> f
         return max(each.result.total_cost for each in futures)
     if measure.kind == "regret":
         return _largest_regret(futures)
-    outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
-    return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+    if measure.kind == "cvar":
+        outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
+        return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
+    assert_never(measure.kind)
 
 
 def _largest_regret(futures: Sequence[FutureResult]) -> float:
@@ -468,8 +470,7 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
     """What the baseline costs in each period, present value."""
     _, baseline = _recompute_baseline(instance, result.plan, result.baseline, Report())
-    costs: Sequence[float] = baseline.by_period.tolist()
-    return costs
+    return [float(each) for each in baseline.by_period]
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:

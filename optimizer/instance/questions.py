@@ -173,6 +173,11 @@ class RiskMeasure:
     alpha: float = 0.0  # of `cvar`, the share of outcomes that are left out of the tail, 0 ≤ α < 1
     weight: float = 1.0  # of `cvar`, its share beside the expected cost, 0 to 1
 
+    @property
+    def needs_outcomes(self) -> bool:
+        """Whether it is made of outcomes, each shock of each future or none, and not of the futures' expected costs."""
+        return self.kind == "cvar"
+
     def plain(self) -> Any:
         """As the file has it."""
         if self.kind != "cvar":

@@ -65,7 +65,7 @@ class KeptModel(Model):
         self._note(rows, np.full(len(rows), self.mass), self._added)
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
-        """As `Model.add_cuts`. They hold until another builder is taken over: without marks they are not found again."""
+        """As `Model.add_cuts`. They hold until another builder is taken over: without marks none is found again."""
         super().add_cuts(columns, coefficients, rhs)
         self._scales = np.concatenate([self._scales, np.full(len(rhs), self.mass)])
 

@@ -25,7 +25,7 @@ from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import grant_samples
+from optimizer.algorithms.relaxed_floors import allow_sample_gaps
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit import DISAGREES, Report
 from optimizer.audit.result import audit_error, complete
@@ -346,32 +346,32 @@ def _attained_gaps(
 ) -> dict[str, float]:
     """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
 
-    In the model an attack may do as much damage as the worst of them; no gap is granted to it. Of samples that may fail
-    the cost counts: those with a probability that the model excuses are granted what they miss there.
+    In the model an attack may do as much damage as the worst of them; it is allowed no gap here. Of samples that may
+    fail the cost counts: those with a probability that the model excuses are allowed what they miss there.
     """
-    if solved.granted is not None and solved.allows_shortages:
+    if solved.gap_left is not None and solved.allows_shortages:
         # A gap of 0 would ask for floors that are free to miss.
-        return {name: max(POSITIVE, gap) for name, gap in solved.granted.items()}
-    granted = _granted_gaps(instance, solved, values, faced)
-    grant_samples(instance, solved.builder, values, granted)
-    return granted
+        return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
+    gap_limits = _allowed_gaps(instance, solved, values, faced)
+    allow_sample_gaps(instance, solved.builder, values, gap_limits)
+    return gap_limits
 
 
-def _granted_gaps(
+def _allowed_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
 ) -> dict[str, float]:
     """The same, where all floors count."""
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
-    granted = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
+    gap_limits = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.builder.accounts("below").items():
-        if str(path) in granted:
+        if str(path) in gap_limits:
             shortage_cost = instance.demands[str(segment)].shortage_cost
-            granted[str(path)] += shortage_cost * max(0.0, below.value(values))
+            gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
     if solved.allows_shortages and free_floors(instance):
-        return {name: max(POSITIVE, granted.get(name, 0.0)) for name in names}
-    return granted
+        return {name: max(POSITIVE, gap_limits.get(name, 0.0)) for name in names}
+    return gap_limits
 
 
 def _modelled_shocks(solved: SearchResult) -> frozenset[str]:

@@ -294,7 +294,7 @@ class _Check:
             own = again.outcomes[said.name]
             # Where gaps have a price, or a sample may fail, more is left unserved where that costs less.
             trades = (is_priced or said.excused) and said.probability > 0 and said.gap > own.gap
-            # Else a shock that fails was granted its part of a total gap that is held to a tolerance: its cost is not
+            # Else a shock that fails was allowed its part of a total gap that is held to a tolerance: its cost is not
             # compared.
             if said.survives or trades:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
@@ -419,8 +419,8 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
         SolverError: the solver failed.
     """
     plan = np.array(plan_values(instance, result.plan, evaluator.subproblems.plan))
-    granted = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
-    replies = evaluator.operate_batches(plan, clock, granted, flows=True)
+    gap_limits = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
+    replies = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
     surveyed = survey(instance, evaluator, replies)
     own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(replies))}
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}

@@ -17,9 +17,11 @@ import optimizer as so
 from optimizer.algorithms.constraint_generation import is_estimable
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
-from optimizer.audit.result import _outcomes
+from optimizer.audit.result import _outcomes, measure_of_futures
+from optimizer.formulation import blank_model
+from optimizer.instance.questions import RiskMeasure
 from optimizer.results.futures import FutureResult, FuturesResult
-from optimizer.risk import CostOutcome, FutureCosts, measured_cost
+from optimizer.risk import CostOutcome, FutureCosts, measured_cost, write_measure
 from optimizer.solver import Clock, Progress
 from optimizer.solver.base import StrategyName
 from tests.algorithms import Algorithm, by_benders
@@ -247,6 +249,19 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
     assert cuts.gap == whole.gap == 0
     assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
     assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
+
+
+def test_a_measure_that_a_function_does_not_know_is_refused() -> None:
+    """A new kind is not taken for another one: neither where it is written, nor where costs are known, nor audited."""
+    new, instance = RiskMeasure("semideviation"), so.load("instances/tiny.yaml")  # type: ignore[arg-type]
+    unknown = instance.model_copy(update={"policy": instance.policy.model_copy(update={"objective": new})})
+    for compute in (
+        lambda: write_measure(blank_model(instance), new, [], 1.0),
+        lambda: measured_cost(new, []),
+        lambda: measure_of_futures(unknown, []),
+    ):
+        with pytest.raises(AssertionError, match="semideviation"):
+            compute()
 
 
 def test_bounds_are_below_values_in_every_round() -> None:

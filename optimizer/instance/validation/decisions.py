@@ -106,13 +106,13 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
-    """With `cvar`, at most one shock occurs over the whole horizon: all their probabilities add to at most 1."""
-    instance = unchecked.instance
-    if instance.policy.objective.kind != "cvar" or not has_events(instance):
+    """With a measure of outcomes, at most one shock occurs over the horizon: all probabilities add to at most 1."""
+    instance, measure = unchecked.instance, unchecked.instance.policy.objective
+    if not measure.needs_outcomes or not has_events(instance):
         return
     total = math.fsum(event.probability for event in instance.events)
     if total > 1 + ROUNDING:
-        what = f"cvar takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
+        what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
         yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
 
 

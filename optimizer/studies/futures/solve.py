@@ -358,7 +358,7 @@ class _Search:
             duals=None,
             history=(),
             notes=(),
-            granted=None if solved.granted is None else self._granted(number, solved.granted),
+            gap_left=None if solved.gap_left is None else self._gap_left(number, solved.gap_left),
         )
         frame = run_record(instance, self.settings, self.clock, own, ())
         with open_evaluator(instance, self.settings, self.evaluator.futures[number] if attacked is None else None) as e:
@@ -372,10 +372,10 @@ class _Search:
             raise audit_error(instance, [f"{future.name}: {each}" for each in report.disagreements], result)
         return result
 
-    def _granted(self, number: int, granted: Mapping[str, float]) -> dict[str, float]:
+    def _gap_left(self, number: int, gap_left: Mapping[str, float]) -> dict[str, float]:
         """The gaps of one future's shocks, by its own names of them."""
         names = (each.name for each in self.tree.futures[number].instance.events)
-        return {own: granted[name] for own in names if (name := self.tree.name(number, own)) in granted}
+        return {own: gap_left[name] for own in names if (name := self.tree.name(number, own)) in gap_left}
 
     def _audited(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
         futures = tuple(

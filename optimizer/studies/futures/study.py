@@ -54,7 +54,7 @@ from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import EXACT_GAP, HELD_GAP, SAME_VALUE
+from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
 from optimizer.units import MoneyLike
 
 NO_ADVERSARY = "Values and plans are for the listed shocks: the adversary of the file is left out here."
@@ -129,7 +129,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
         if not found.survives or found.status == "stopped" or clock.is_over:
             return found
         with WhatIfSolver(instance, settings, clock) as solver:
-            most = found.total_cost + HELD_GAP * abs(found.total_cost)
+            most = found.total_cost + HELD_VALUE * abs(found.total_cost)
             rows = (at_most(formulation.cost, most, "cost"),)
             cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
         if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
@@ -266,7 +266,7 @@ class _FuturesSearch:
     def _dates(self) -> list[Dates]:
         """Every set of dates of answers that something is asked about."""
         found = [never_known(self.instance)]
-        if self.kind == "cvar":
+        if self.instance.policy.objective.needs_outcomes:
             found.append(known_at_once(self.instance))
         for question in timed_questions(self.instance.futures, self.instance.horizon):
             found += [{question.place: t} for _, t in other_dates(self.instance, question)]
@@ -326,7 +326,7 @@ class _FuturesSearch:
 
     def _perfect(self) -> MeasuredCost | None:
         """The measure with every answer known from the start; None where that was not reached."""
-        if self.kind == "cvar":
+        if self.instance.policy.objective.needs_outcomes:
             return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
         some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
         own = [each for each in some if each is not None]
