@@ -154,8 +154,7 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="What a survival gap counts, as a multiple of its shortage cost, not money: at 1 a tonne below a "
-        "floor counts as its shortage cost; without it floors come first at any cost.",
+        description="A gap counts this multiple (1: once) of its shortage cost, not money; without it floors come first.",
     )
 
 
