@@ -73,6 +73,9 @@ def test_a_cut_says_by_how_much_not_to_how_much() -> None:
     assert said(1) == "region rival"
     assert said(0.3) == "region rival by 30 %"
     assert said([1, 0.5]) == "region rival by 100 → 50 %"
+    assert said([1, 1]) == "region rival"
+    # The last one stays, so that a severity that comes again is named again.
+    assert said([0.5, 1, 1, 0.5]) == "region rival by 50 → 100 → 50 %"
 
 
 def test_moves_know_their_lead_time_and_their_money(data: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ targets, for the adversary's months; of several that match one activity the larg
 less, so that only **maximal** sets matter: those that no other affordable set holds.
 
 Options of leverage may **deter**: level Λ of one adds deterrence·Λ to what a target costs the adversary; Λ is that in
-the first period of the attack. An attack that then costs `DETERRED` of the attack budget more than it is not made.
+the first period of the attack. An attack that then costs more than the attack budget, by the share `DETERRED` of it or
+more, is not made.
 What is affordable thus depends on the plan, and a set may be deterred while a part of it is not:
 
     cost(set) = Σ price + Σ_o deterrence·Λ[o]        made: Σ price ≤ budget and cost < (1 + DETERRED)·budget

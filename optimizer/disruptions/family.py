@@ -18,7 +18,8 @@ from optimizer.horizon import MONTHS, Horizon, Step
 from optimizer.suggestions import finding, suggest
 from optimizer.units import Described, Positive, Share, parse_amount, positive
 
-_COARSE = {4: 12, 6: 3, 7: 1}
+# Months of the period that a label names, by the characters of the label: ``2027``, ``2027Q3``, ``2027-07``.
+_MONTHS_OF_LABEL = {4: 12, 6: 3, 7: 1}
 _SPAN = ("from", "to", "every")
 
 
@@ -89,7 +90,7 @@ class Starts:
 
 def _end(horizon: Horizon, label: str) -> int:
     """The last period that a label holds: the fourth quarter of ``2030``."""
-    return horizon.period(label) + max(1, _COARSE[len(label.strip())] // horizon.months) - 1
+    return horizon.period(label) + max(1, _MONTHS_OF_LABEL[len(label.strip())] // horizon.months) - 1
 
 
 def parse_starts(value: Any) -> Starts:

@@ -8,6 +8,7 @@ Path            what one run of operation faces: the baseline, or one shock's wi
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -112,8 +113,8 @@ class Cut(ActivitySelector):
     def __str__(self) -> str:
         named = {part: getattr(self, part) for part in ("process", "region", "stage", "commodity")}
         aim = ", ".join(f"{part} {' or '.join(names)}" for part, names in named.items() if names)
-        steps = dict.fromkeys(self.severity)
-        return aim if set(steps) == {1.0} else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
+        steps = [step for step, _ in groupby(self.severity)]
+        return aim if steps == [1.0] else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
 
     def at(self, offset: int) -> float:
         """Severity in the window's period `offset`; the last one given stays."""

@@ -1,4 +1,8 @@
-"""The seven levers, by `kind`. Adding one: its file, import and entry here; or, from outside, `optimizer.register`."""
+"""The seven levers, by `kind`.
+
+Adding one: its file, its import and entry here, and its auditor in `audit.levers`; or, from outside,
+`optimizer.extend.register`.
+"""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -35,7 +39,7 @@ _AUDITED: set[str] = set(PACKAGE_KINDS)
 
 
 def register_lever(lever: type[Lever]) -> str:
-    """Let instances name the kind of a lever that comes with an auditor; it replaces an earlier one of that kind.
+    """Let instances name the kind of a lever, whose auditor the caller registers; it replaces an earlier one.
 
     Returns:
         Its kind.

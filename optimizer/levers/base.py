@@ -151,7 +151,7 @@ class Lever(Described):
         yield from ()
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """Fields that are 0 though it then does nothing, and what that means."""
+        """Fields whose value of 0 makes the option useless, and why."""
         yield from ()
 
     @property

@@ -3,12 +3,12 @@
     size        level, 0 … max_size ≤ 1
     Λ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over the decisions past their lead time
     restraint   share of the cut that full level prevents
-    erosion     share of the level lost per year since the decision, as the region finds substitutes
+    erosion     share of the level lost per calendar year after that of the decision, as the region finds substitutes
     strength    in its place: share in force in the 1st, 2nd, … calendar year from that of the decision on
 
     share(j) = (1 − erosion)^j, or the strength of year j + 1, of which the last stays; strength may grow and exceed 1
 
-Plan: as in `base`, but `ramp` does not apply; `fixed_opex` is on the uneroded level. Links `level`, Λ.
+Plan: as in `base`, but `ramp` does not apply; `max_size` and `fixed_opex` are on the uneroded level. Links `level`, Λ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
     available[p] += cap·σ·restraint·Λ         existing processes only; several options add, and so do partnerships
 """
@@ -20,8 +20,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 
 from optimizer import shapes
 from optimizer.disruptions.shock import Path, as_tuple
+from optimizer.errors import Problem
 from optimizer.horizon import Horizon
-from optimizer.levers.base import Labels, Reference, Sized
+from optimizer.levers.base import Labels, Ramp, Reference, Sized
 from optimizer.model.builder import ModelBuilder, Unit
 from optimizer.model.expressions import total
 from optimizer.suggestions import finding
@@ -44,9 +45,19 @@ class Leverage(Sized):
 
     kind: Literal["leverage"]
     region: str = Field(description="Region over which leverage is held.")
-    max_size: Quantity = Field(description="Maximum level, up to 1.", json_schema_extra={"maximum": 1})
+    max_size: Quantity = Field(
+        description="Maximum level bought in all years together, up to 1; what has eroded cannot be bought again.",
+        json_schema_extra={"maximum": 1},
+    )
+    ramp: Ramp = Field(
+        default=(1.0,),
+        description="Has no effect on leverage, and `check` warns of it; write `strength` in its place.",
+    )
     restraint: Share = Field(description="Share of a deliberate cut that full leverage prevents, 0 to 1.")
-    erosion: Share = Field(default=0.0, description="Share of the level lost per year, 0 to 1.")
+    erosion: Share = Field(
+        default=0.0,
+        description="Share of the level lost per calendar year after that of its decision, lead time included, 0 to 1.",
+    )
     strength: Strength | None = Field(
         default=None,
         description="In place of erosion: share of the level in force in the 1st, 2nd, … calendar year from that of "
@@ -84,8 +95,14 @@ class Leverage(Sized):
         yield Reference(("region",), self.region, "regions of processes")
         yield from super().references()
 
+    def problems(self) -> Iterator[Problem]:
+        """A ramp, which does not apply."""
+        if min(self.ramp) < 1.0:
+            cure = "Remove it, or write strength, the share in force by calendar year."
+            yield ("ramp",), "ramp does not apply to leverage: it has no effect", cure, "warning"
+
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """A largest level, a restraint or a strength of 0; a ramp does not apply."""
+        """A largest level, a restraint or a strength of 0; `problems` has a ramp."""
         yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
         if self.strength is not None and max(self.strength) == 0:
             yield "strength", "it is never in force"

@@ -1,7 +1,7 @@
 """Partnership: a deal with an existing process restores part of what a cut takes of its capacity.
 
-    size          t/yr secured     C[t]   working size, t/yr     p   the existing process
-    reliability   share            ρ, of the part that is cut off; replaced by the shock's own where it has one
+    size          t/yr agreed      C[t]   working size, t/yr     p   the existing process
+    reliability   share            ρ, of what the cut takes of C; replaced by the shock's own where it has one
     σ             share            of p that is cut
 
 Plan: as in `base`; links `capacity`, C.
@@ -31,9 +31,11 @@ class Partnership(Sized):
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
 
     kind: Literal["partnership"]
-    process: str = Field(description="Existing process whose supply is secured.")
+    process: str = Field(description="Existing process whose supply the agreement is about.")
     reliability: Share = Field(
-        default=1.0, description="Share of the part that is cut off which the agreement restores, 0 to 1. Default 1."
+        default=1.0,
+        description="Share restored of what a cut takes of the agreed size, 0 to 1: of 20 t/yr a cut of 50 % takes 10, "
+        "and a share of 1 restores these 10. Default 1.",
     )
 
     def references(self) -> Iterator[Reference]:

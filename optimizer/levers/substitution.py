@@ -38,7 +38,8 @@ class Substitution(Sized):
         default=1.0, description="Maximum share of the segment's demand that can be substituted, 0 to 1. Default 1."
     )
     cost: AmountSeries = Field(
-        default=ZERO_SERIES, description="Total cost of the alternative, money per t substituted; a series."
+        default=ZERO_SERIES,
+        description="Total cost of the alternative without its `input`, money per t substituted; a series.",
     )
     input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t substituted.")
 

@@ -116,7 +116,8 @@ class Activity(Described):
     )
     cost: AmountSeries = Field(
         default=ZERO_SERIES,
-        description="Total operating cost, money per t of activity; a series. Negative where a surplus is sold.",
+        description="Operating cost, money per t of activity; a series. It leaves out `input`, which is paid at the "
+        "process that makes it. Negative where a surplus is sold.",
     )
     support: QuantitySeries = Field(
         default=ZERO_SERIES,
