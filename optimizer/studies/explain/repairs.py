@@ -274,7 +274,7 @@ class _Steps:
             if what.is_over:
                 return None
             known[steps] = what.solve_survivable(
-                f"{self.words}: step {steps}", self.vary(steps), mip_gap=FEASIBILITY_GAP
+                f"{self.words}: step {steps} of {self.most}", self.vary(steps), mip_gap=FEASIBILITY_GAP
             )
             return known[steps].holds
 
