@@ -154,7 +154,7 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="Price of a survival gap, per unit of its shortage cost; without it floors come first at any cost.",
+        description="What a gap counts, as a multiple of its shortage cost, not money; without it floors come first.",
     )
 
 
