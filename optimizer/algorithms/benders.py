@@ -169,16 +169,18 @@ class BendersSearch(RecourseEstimates):
         slack = HELD_VALUE * abs(best.evaluation.expected)
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
-            master = loop.master
+            master = loop.reduced
             most = best.evaluation.measure + 0.5 * slack
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.money_unit)
             master.most_measured = best.evaluation.measure + slack
             master.minimise("expected cost")
             return master
 
-        again = BendersLoop(
-            self, replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False), self.negligible
-        )
+        objective = replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False)
+        if not objective.needs_shocks:
+            # The master that proposed integers goes on: shocks would be added to it in vain.
+            objective = replace(objective, needs_shocks=True, adds_below=0)
+        again = BendersLoop(self, objective, self.negligible)
         again.start_from(best.result)
         again.is_relaxed = True
         again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measure + slack]
