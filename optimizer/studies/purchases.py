@@ -85,6 +85,14 @@ def years_bought(result: Result, option: str) -> tuple[int, ...]:
     return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
 
 
+def size_in_force(instance: Instance, plan: Plan, option: str, t: int) -> float:
+    """What works in period t of all that a plan buys of an option by size, in its own unit."""
+    horizon, lever = instance.horizon, instance.sized[option]
+    lead = horizon.whole(lever.lead_time)
+    builds = (each for each in plan.builds if each.option == option and each.t + lead <= t)
+    return math.fsum(each.size * lever.share_in_force(horizon, each.t, t) for each in builds)
+
+
 def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
     horizon = instance.horizon
     for build in result.plan.builds:

@@ -310,6 +310,9 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
+    # A plan that survives every shock of the file need not hold out in a year in which none begins.
+    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
+    with_plan += f" (no shock of the file begins in {judged.year})" if begun and judged.year not in begun else ""
     where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
     ends = "can end a floor" if found.uncut.is_endless else "end a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
@@ -346,7 +349,7 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
              "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
-        lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
+        lines.append("Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals.")
     left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")
