@@ -8,7 +8,7 @@
       stock  reserve  at most 100 t>
 
 load, read                          an Instance from a file, or from a mapping
-without, under, forcing, …          the same instance with something changed: an Instance again
+without, under, in_future, …        the same instance with something changed: an Instance again
 solve, compare, explain, …          one function for each question; each returns a value of its own
 solve_futures, evaluate_futures     the same for an instance with futures, or with another objective
 verify                              the audit: a result recomputed in plain arithmetic, without the solver
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
     from optimizer.extend import register
-    from optimizer.instance.edits import forcing, under, with_budget
+    from optimizer.instance.edits import forcing, in_future, under, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
     from optimizer.instance.removal import without
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
     from optimizer.studies.explain import explain
     from optimizer.studies.explanation import Explanation as Explanation
-    from optimizer.studies.futures.solve import solve, solve_futures
+    from optimizer.studies.futures.solve import solve, solve_futures, withstand
     from optimizer.studies.futures.study import futures_study
     from optimizer.studies.futures.study_result import FuturesStudy as FuturesStudy
     from optimizer.studies.requirements import find_requirements
@@ -90,7 +90,6 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify_plan
-    from optimizer.studies.withstand import withstand
 
 _HOMES = {
     "studies.alternatives": ("alternatives",),
@@ -113,11 +112,10 @@ _HOMES = {
     "studies.sensitivity": ("sensitivity",),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
-    "studies.futures.solve": ("solve", "solve_futures"),
+    "studies.futures.solve": ("solve", "solve_futures", "withstand"),
     "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
     "studies.verify": ("verify_plan",),
-    "studies.withstand": ("withstand",),
     "audit.auditor": ("Auditor",),
     "audit": ("Report", "Verification"),
     "audit.result": ("verify",),
@@ -129,7 +127,7 @@ _HOMES = {
     "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.edits": ("forcing", "resample", "under", "with_budget"),
+    "instance.edits": ("forcing", "in_future", "resample", "under", "with_budget"),
     "instance.removal": ("without",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "extend": ("register",),
@@ -145,8 +143,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Auditor", "Finding", "Instance", "InstanceError", "OptimizerError", "Plan", "Result", "Settings",
     "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "find_requirements",
-    "forcing", "futures_study", "load", "load_plan", "read", "register", "sensitivity", "share_costs", "solve",
-    "solve_futures", "stress", "time_to_survive", "under", "verify", "verify_plan", "with_budget", "without",
+    "forcing", "futures_study", "in_future", "load", "load_plan", "read", "register", "sensitivity", "share_costs",
+    "solve", "solve_futures", "stress", "time_to_survive", "under", "verify", "verify_plan", "with_budget", "without",
     "withstand", "write_report", "write_workbook",
 ]  # fmt: skip
 

@@ -33,6 +33,20 @@ EXACT = so.Settings(mip_gap=0.0)
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
+def test_withstand_is_solve_with_the_adversary_and_a_plan_says_what_was_changed() -> None:
+    instance = so.read(market(3, scenarios={"dear": {"adversary.targets.east.price": 4}}))
+    found, same = so.withstand(instance, scenario="dear"), so.solve(instance, scenario="dear", adversary=True)
+    assert found.changes == same.changes == ("scenario dear",)
+    assert found.total_cost == pytest.approx(same.total_cost)
+    assert so.attack(instance, scenario="dear").result.changes == ("scenario dear",)
+    # As it stands a plan that is given was made of the instance without the scenario.
+    assert so.attack(instance, so.withstand(instance), scenario="dear").result.changes == ()
+    judged = so.read(market(3, policy={"objective": "worst"}))
+    for solve in (so.withstand, so.solve):
+        with pytest.raises(so.InstanceError, match="Call `solve_futures`"):
+            solve(judged)
+
+
 def test_what_is_left_and_what_would_break_it() -> None:
     # For 3 it can attack east (2) or west (3): works of 20 t/yr at 30 keep 60 t where east is gone. East gone leaves
     # 40 + 20 t: 40 t unserved at 1000. The least that breaks it are east and west together, for 5: 20 t of the 60.

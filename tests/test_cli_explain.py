@@ -102,7 +102,7 @@ def test_variants_are_explained_as_solve_solves_them() -> None:
 
 def test_a_repair_that_was_stopped_says_that_less_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def press(display: Display, event: Progress) -> None:
-        if event.task == "less demand: step 50":
+        if event.task == "less demand: trying 50 %":
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Display, "__call__", press)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import choose_future
 from optimizer.instance.removal import leave_out
 
 TINY = "instances/tiny.yaml"
@@ -126,7 +125,7 @@ def test_an_option_that_is_left_out_is_set_by_no_branch(file: str) -> None:
 
 def test_a_future_has_its_scenario_below_it(file: str) -> None:
     given = ["scenarios={high: {demands.motors.quantity: 200, options.plant.capex: 1k}}"]
-    chosen = choose_future(so.under(so.load(file, given), "high"), "more.on_time").instance
+    chosen = so.in_future(so.under(so.load(file, given), "high"), "more.on_time")
     assert chosen.demands["motors"].quantity.at(2027) == 120
     assert chosen.sized["plant"].capex.at(2027) == 1000
     assert not chosen.futures

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 MAIN = (
     "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "futures_study",
     "load", "load_plan", "sensitivity", "solve", "solve_futures", "stress", "time_to_survive", "verify",
-    "forcing", "under", "with_budget", "without",
+    "forcing", "in_future", "under", "with_budget", "without",
 )  # fmt: skip
 
 
@@ -78,6 +78,8 @@ def test_every_variant_is_an_instance() -> None:
         so.with_budget(instance, "30M"),
         so.resample(instance, 3, seed=1),
     ]
+    question = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.quantity: 120}}, same: {}}}}"
+    variants.append(so.in_future(so.load(ROOT / "instances" / "tiny.yaml", question), "more"))
     assert {type(each) for each in variants} == {so.Instance}
     assert all(each != instance for each in variants)
 

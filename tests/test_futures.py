@@ -385,7 +385,7 @@ STUDIES = {
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_of_one_future_refuses_several(study: str) -> None:
     instance = so.load(Path(__file__).parents[1] / "instances" / "tiny.yaml", FORCED)
-    with pytest.raises(so.InstanceError, match=r"several futures.*choose_future"):
+    with pytest.raises(so.InstanceError, match=r"several futures.*in_future"):
         STUDIES[study](instance)  # type: ignore[operator]
 
 

@@ -36,6 +36,7 @@ from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
 # Similar plans are the cheapest, and those found last; how many of these.
 LATEST = 2
+# A plan was found; none is proven; or the time ran out.
 SeekStatus = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]
 
@@ -48,14 +49,6 @@ class NearOptimalPlan:
     cost: float
     plan: Plan
     integers: Vector = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SearchOutcome:
-    """The outcome of a search for a plan."""
-
-    status: SeekStatus  # ``found``; ``none``, proven; ``stopped``, since the time ran out
-    known: NearOptimalPlan | None = None  # the plan that was found
 
 
 class NearOptimalSearch(Search):
@@ -166,8 +159,8 @@ class NearOptimalSearch(Search):
 
     def seek(
         self, objective: Expression, enough: float = -math.inf, own: str | None = None, *, among: Among = "all"
-    ) -> SearchOutcome:
-        """The plan with the least objective within what is held, or the first whose objective is `enough`.
+    ) -> SeekStatus:
+        """Keep the plan with the least objective within what is held, or the first whose objective is `enough`.
 
         With `own`, an option, similar plans are searched first, by linear programmes alone: those whose integers lie
         between those of some that are known, but for the option's own. Where none is found, all are searched, unless
@@ -184,9 +177,10 @@ class NearOptimalSearch(Search):
             if found is not None:
                 result, cheapest = found
                 is_stopped = self.clock.is_over and result.objective > enough
-                return SearchOutcome("stopped" if is_stopped else "found", self._keep(cheapest))
+                self._keep(cheapest)
+                return "stopped" if is_stopped else "found"
         is_none = among == "all" and not self.clock.is_over and self._status == "infeasible"
-        return SearchOutcome("none") if is_none else SearchOutcome("stopped")
+        return "none" if is_none else "stopped"
 
     def _solve_between(
         self, plans: Sequence[NearOptimalPlan], objective: Expression, enough: float, own: str | None

@@ -10,7 +10,7 @@ probability: the extensive form of these finds the least gap if they are few (`F
 
 `Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
 whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
-says of it; and where samples may fail, cuts cannot estimate what a plan costs.
+reports as infeasible; and where samples may fail, Benders cuts cannot estimate what a plan costs.
 
 Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself, from
 whose cost its regret counts (`with_regret`).
@@ -45,7 +45,7 @@ from optimizer.tolerances import NO_SHOCK_GAP
 
 # The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
-FEW_FLOORS, FEW_PERIODS = 8, 60
+FEW_SHOCKS, FEW_PERIODS = 8, 60
 # Where a worker keeps who listens to its tasks, if it is this process.
 LISTENER = "listener"
 # Seconds in which the no-shock plan's cost is proven.
@@ -104,7 +104,7 @@ def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVar
 def _fastest(events: Sequence[Shock]) -> StrategyName:
     if any(shock.probability > 0 for shock in events):
         return "extensive-form" if sum(len(shock.periods) for shock in events) <= FEW_PERIODS else "benders"
-    return "extensive-form" if len(events) <= FEW_FLOORS else "constraint-generation"
+    return "extensive-form" if len(events) <= FEW_SHOCKS else "constraint-generation"
 
 
 class _ListedConstraintGeneration(ConstraintGeneration):

@@ -414,4 +414,4 @@ def _of_search(event: "Progress", money: str) -> str:
         return f"least {event.phase} over {event.shocks} shocks: {found}{proven} ({event.seconds:.0f} s)"
     worst = f"{event.violated} violated, worst gap {si(event.worst_gap, money)}" if event.violated else "none violated"
     value = f", value {best}" if best else ""
-    return f"round {event.round}, {event.phase}: {event.shocks} shocks active, {worst}{value}{proven}"
+    return f"round {event.round}, {event.phase}: {event.shocks} shocks in the model, {worst}{value}{proven}"

@@ -161,13 +161,13 @@ def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, choose_future, forcing, under
+    from optimizer.instance.edits import Edited, forcing, under
     from optimizer.instance.overrides import scenario_notes, scenario_words
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names), scenario_words(names))
     if (future := changes.future) is not None:
-        yield lambda before: choose_future(before, future)
+        yield lambda before: _choose_future(before, future)
     forced = tuple(f"{o} {size:g} in {year}, forced" for o, year, size in force)
     yield lambda before: Edited(forcing(before, force), changes=forced)
     words = [word.strip() for text in changes.without or () for word in text.split(",")]
@@ -175,6 +175,15 @@ def _steps(
         from optimizer.instance.removal import leave_out
 
         yield lambda before: leave_out(before, words)
+
+
+def _choose_future(instance: "Instance", name: str) -> "Edited":
+    """One future of an instance alone, with a note on what its branches set."""
+    from optimizer.instance.edits import Edited, branch_edits, in_future
+
+    chosen = in_future(instance, name)
+    paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
+    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",), (f"future {name} alone",))
 
 
 def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":

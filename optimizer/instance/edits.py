@@ -1,12 +1,12 @@
-"""The same instance with something changed: every variant is made here, and every verb returns an Instance.
+"""The same instance with something changed: what takes an Instance and returns one.
 
 in terms of the file        under, forcing, with_value, with_budget               checked like a file
 of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
-of futures                  make_tree, future_of, for_each_future
+of futures                  in_future, for_each_future
 
-An `Edit` is a value at a path of the file: `--set`, a line of a scenario, `--force`, a budget. Where two edits set the
-same number to different values the later one holds, and `clashes` names the key, both sources and both values.
+What leaves options out is in `removal`; an `Edit`, a value at a path of the file, in `overrides`. An `Edited` is an
+instance with notes on what was changed.
 
 `apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
 options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names, and
@@ -149,23 +149,20 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
     return check_document(apply_scenarios(as_document(instance.to_dict(), instance.title), *chosen))[0]
 
 
-def choose_future(instance: Instance, name: str) -> Edited:
-    """One future of an instance alone, with a note on what its branches set.
+def in_future(instance: Instance, name: str) -> Instance:
+    """One future of an instance alone: what its branches set is set, and it has no questions.
 
     Raises:
         InstanceError: there is no such future, with the cure.
 
     Example:
         >>> import optimizer as so
-        >>> from optimizer.instance.edits import choose_future
         >>> more = "futures={need: {from: 2027, branches: {more: {set: {demands.motors.quantity: 120}}, same: {}}}}"
-        >>> choose_future(so.load("instances/tiny.yaml", [more]), "more").notes
-        ('Future more alone: demands.motors.quantity.',)
+        >>> so.in_future(so.load("instances/tiny.yaml", [more]), "more").demands["motors"].quantity.at(2027)
+        120.0
     """
     require_instance(instance)
-    chosen = future_of(instance, name).instance
-    paths = dict.fromkeys(edit.path for edit in branch_edits(instance)[name])
-    return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",), (f"future {name} alone",))
+    return future_of(instance, name).instance
 
 
 def forcing(
@@ -460,7 +457,7 @@ def apply_arguments(
     notes_of_all = (*said, *scenario_notes(instance, names), *map(str, found))
     made = Edited(changed, notes_of_all, scenario_words(names))
     if changed.futures and takes == "one future":
-        cure = "Choose one by --future, in Python by choose_future(instance, name); or solve all, by solve_futures."
+        cure = "Choose one by --future, in Python by in_future(instance, name); or solve all, by solve_futures."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
     return made if takes == "futures and measures" else judged_alone(made)
 

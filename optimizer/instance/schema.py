@@ -154,7 +154,7 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="Price of a survival gap, per unit of its shortage cost; without it floors come first at any cost.",
+        description="A gap counts this multiple (1: once) of its shortage cost, not money; without it floors come first.",
     )
 
 

@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.intp]
 Indices = npt.NDArray[np.int32]
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "extensive-form", "constraint-generation", "benders", "whole", "scenarios", "cuts"]
-# The names of algorithms in 0.1.0, which results keep and settings still read, by those of the field.
+# By the name of an algorithm, that of 0.1.0, which results keep and settings still read.
 SAVED_STRATEGIES: dict[str, StrategyName] = {
     "extensive-form": "whole", "constraint-generation": "scenarios", "benders": "cuts"
 }  # fmt: skip
@@ -43,16 +43,19 @@ class Progress:
     """Where a computation stands.
 
     Attributes:
-        phase: of a search: ``cost`` (least cost with all floors kept), ``gap`` (least gap) or ``cost under the gap``,
-            while one model is solved; ``relaxation`` or ``integers`` at the end of a round. ``stopping`` at Ctrl-C.
-            Empty where a study reports a task.
+        phase: of a search, words for people: what is minimised, such as ``cost`` (with all floors kept), ``gap``,
+            ``largest gap`` (of a future), ``cost under the gap`` or ``expected cost``, or a step by its name; at the
+            end of a round of constraint generation ``relaxation`` or ``integers``. It ends in ``relaxation`` where
+            integers are relaxed. ``stopping`` at Ctrl-C. Empty where a study reports a task.
         seconds: since the search began.
-        best: the best objective value found so far, money, with gaps at their price; infinite before there is one.
-        bound: proven lower bound on it.
+        best: within a round, the objective of the best plan found so far, money, with gaps at their price; infinite
+            before there is one. At the end of a round, that of the solution of the round, whose plan may violate other
+            shocks; where integers are relaxed, that of the relaxation or, in Benders decomposition, the best evaluated.
+        bound: proven lower bound on the least objective.
         shocks: how many shocks the model holds.
-        round: of constraint generation; 0 within a round.
-        violated: how many of the other shocks the plan does not survive.
-        worst_gap: the largest of their gaps, in money.
+        round: of constraint generation or Benders decomposition, at its end; 0 within a round.
+        violated: how many of the other shocks the plan of the round does not survive.
+        worst_gap: the largest gap of one of these shocks, in money.
         task: of a study, in words for the user: what is being computed, or what was.
         done, total: how many of the study's tasks, budgets or samples are done, and how many there are; `total` is 0
             where that is not known.
@@ -193,7 +196,7 @@ class Settings:
             0.1.0 set it as well: ``whole``, ``scenarios``, ``cuts``.
         mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
             this share of the price of survival; each has its own default, which it takes where none is given here.
-        tolerance: money to which costs are proven, in place of `mip_gap`; None where that holds for costs as well.
+        tolerance: money to which costs are proven, in place of `mip_gap`; None: `mip_gap` holds for costs as well.
         patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
             where `tolerance` holds throughout.
         time_limit: seconds for the whole computation; None for no limit.

@@ -105,8 +105,8 @@ class TreeBackEnd(HighsBackEnd):
         assert history is not None
         self._pass_on(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            patience = FIRST_TRY if request.is_wide and not history.gains else math.inf
-            source = HighsRelaxations(self, request, self._settings, clock, listener, integers, patience)
+            most_times = FIRST_TRY if request.is_wide and not history.gains else math.inf
+            source = HighsRelaxations(self, request, self._settings, clock, listener, integers, most_times)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]
             keys = [request.keys[k] for k in places]
@@ -232,12 +232,12 @@ class HighsRelaxations:
         clock: Clock,
         report: BoundsListener,
         integers: Indices,
-        patience: float,
+        most_times: float,
     ) -> None:
         self._back, self._request, self._clock, self._report, self._integers = back, request, clock, report, integers
         self._settings = replace(settings, tolerance=request.tolerance)
         self._began, self._iterations, self._first, self._solved = time.perf_counter(), 0, 0, 0
-        self._patience = patience
+        self._most_times = most_times
         # Whether there is a basis to start from.
         self._has_basis = bool(back.highs.getBasis().valid)
         self.best = math.inf
@@ -319,7 +319,7 @@ class HighsRelaxations:
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree took more iterations than it may."""
         # Infinite where something was learned from similar searches: then the largest number alone counts.
-        times = max(self._patience, PROMISED * closed)
+        times = max(self._most_times, PROMISED * closed)
         return self._iterations > min(MOST_ITERATIONS, times * self._first)
 
     def raise_bound(self, bound: float) -> None:

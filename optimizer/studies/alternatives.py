@@ -400,7 +400,7 @@ class _OptionSearch:
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
         """Look for a plan of such a size that is cheap enough; the cheaper it is, the sooner it is found."""
         with self.near.held({self.option: (lower, upper)}):
-            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among).status
+            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among)
 
     def range(self, cheapest: float) -> SizeRange:
         """What was found."""

@@ -223,6 +223,7 @@ def attack(
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
         if plan is None:
             outcome = search_robust(listed, None, own, clock, least.hear, notes, histories=histories)
+            outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
         else:
             outcome, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
             notes = (*notes, *fit_notes)

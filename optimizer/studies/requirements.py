@@ -120,7 +120,7 @@ def check_conflict(instance: Instance) -> None:
     """
     found = []
     if not instance.tree.is_single:
-        what, cure = "the instance has several futures", "Take one by --future, in Python by choose_future."
+        what, cure = "the instance has several futures", "Take one by --future, in Python by in_future(instance, name)."
         found.append(Finding(instance.title, None, "futures", what, cure))
     if instance.tree.is_single and not instance.events:
         what, cure = "there is no shock, so that nothing can fall short", "Add the conflict to plan for to `shocks`."

@@ -7,8 +7,9 @@ nothing      the shocks under the do-nothing plan
 prices       the limits with the largest shadow prices                         `measure`
 audit        all of it again, without the solver                               `audit`
 
-`solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the price of survival
-(`measured_plan`).
+`so.solve` itself is in `futures.solve`, with the plans of several futures: it reads arguments, and calls
+`solve_instance`. `solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the
+price of survival (`measured_plan`).
 """
 
 import math

@@ -50,7 +50,7 @@ from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import solve_instance
-from optimizer.studies.withstand import withstand, worst_attacks
+from optimizer.studies.withstand import search_robust, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 
@@ -400,7 +400,7 @@ class _Check:
         settings = Settings(mip_gap=self.settings.mip_gap)
         if self.result.adversary is None:
             return solve_instance(self.instance, settings, Clock(), self.listener)
-        return withstand(self.instance, settings=settings, listener=self.listener)
+        return search_robust(self.instance, None, settings, Clock(), self.listener).result
 
 
 @dataclass(frozen=True)

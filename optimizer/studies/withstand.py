@@ -19,14 +19,13 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget
+from optimizer.instance.edits import with_attacks, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.studies.solve import Timer, conclude
-from optimizer.units import MoneyLike
 
 
 @dataclass(frozen=True)
@@ -39,34 +38,6 @@ class RobustOutcome:
     deterred: tuple[Attack, ...] = ()  # those that it deters, as far as they can be listed
 
 
-def withstand(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-) -> Result:
-    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
-
-    Args:
-        instance: one with an adversary.
-        budget, scenario: as for `solve`.
-        settings: MIP gap, limits; `strategy` and `checkpoint` do not matter.
-        listener: receives every step of the search.
-
-    Returns:
-        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed
-        shocks and of the worst attack at each start.
-
-    Raises:
-        InstanceError: the instance has no adversary, several futures (see `solve_futures`), or no such scenario.
-        AuditError, SolverError, ValueError: as for `solve`.
-    """
-    settings, made = Settings.chosen(settings), apply_arguments(instance, budget=budget, scenario=scenario)
-    return search_robust(made.instance, None, settings, settings.clock(), listener, made.notes).result
-
-
 def search_robust(
     instance: Instance,
     budget: float | None,
@@ -77,9 +48,15 @@ def search_robust(
     load_seconds: float = 0.0,
     histories: BranchingHistories | None = None,
 ) -> RobustOutcome:
-    """Do as `withstand`, and give the oracle and the attacks that shaped the plan.
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
-    `histories` is what branching gained, for searches that share it.
+    Where floors cannot all be kept, it is the plan with the least sum of the gaps of the listed shocks and of the worst
+    attack at each start. `histories` is what branching gained, for searches that share it.
+
+    Raises:
+        InstanceError: the instance has no adversary.
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
     instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))

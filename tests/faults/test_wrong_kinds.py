@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import GivenPlanError, OptimizerError, PlanFileError
-from optimizer.instance.edits import choose_future, resample
+from optimizer.instance.edits import resample
 from optimizer.studies.time_to_survive import every_chokepoint
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def calls(instance: so.Instance, result: so.Result, folder: Path) -> dict[Callab
         so.futures_study: {"instance": so.load(TINY, FUTURES)},
         so.load: {"path": TINY},
         so.inspect: {"path": TINY},
-        choose_future: {"instance": so.load(TINY, FUTURES), "name": "more"},
+        so.in_future: {"instance": so.load(TINY, FUTURES), "name": "more"},
         so.load_plan: {"path": PLAN, "instance": instance},
         so.read: {"data": instance.to_dict()},
         so.stress: {"result": result},

@@ -1,5 +1,6 @@
 """The oracle: affordable sets, what a set leaves of a plan, the worst attack two ways, the cheapest that breaks."""
 
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import Any
 
@@ -15,7 +16,7 @@ from optimizer.algorithms.separation.interdiction import dual_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.instance.edits import with_attacks, without_shocks
 from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Settings, Vector
+from optimizer.solver import Clock, Model, Settings, Vector
 from optimizer.tolerances import NEGLIGIBLE
 from tests.strategies import besieged
 
@@ -107,7 +108,7 @@ def test_the_cheapest_set_that_breaks_a_plan_is_the_cheapest_of_all_that_do(
         assert (found is None) == (not breaking)
         if found is not None:
             assert adversary.price(found.attack.targets) == pytest.approx(min(breaking))
-            assert found.violates
+            assert found.fails_in_result
 
 
 CHAIN: dict[str, Any] = {
@@ -160,3 +161,13 @@ def test_a_loop_that_gives_back_more_than_it_takes_has_no_worth_and_is_tried_set
     assert other is not None
     # The works keep 20 t of the 50 that the floor asks for: 30 t at 1000; nothing beside it does more.
     assert one.gap == other.gap == pytest.approx(30_000)
+
+
+def test_a_set_that_is_not_proven_to_be_the_cheapest_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = so.read(ENDLESS)
+    oracle = AttackOracle(instance, Settings(), Clock())
+    (window,) = oracle.programmes.windows(some_plan(instance, 1, 1.0))
+    assert cheapest_violating_attack(oracle, window) is not None
+    solve = Model.solve
+    monkeypatch.setattr(Model, "solve", lambda self, **how: replace(solve(self, **how), status="stopped"))
+    assert cheapest_violating_attack(oracle, window) is None

@@ -27,27 +27,27 @@ FEW_CHECKED = 64
 
 @dataclass(frozen=True)
 class Violation:
-    """A scenario that a plan does not survive, and the survival gap in it: money, above 0 even if shortage is free."""
+    """A shock that a plan does not survive, and the survival gap in it: money, above 0 even if shortage is free."""
 
     shock: Shock
     gap: float
 
 
 class SeparationOracle(Protocol):
-    """Finds violated scenarios."""
+    """Finds violated shocks."""
 
     def separate(self, plan: Vector, held: Collection[Shock], enough: int = 0) -> list[Violation]:
-        """The violated scenarios under a plan that a model does not hold.
+        """The violated shocks under a plan that a model does not hold.
 
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
-            held: the scenarios of the model.
+            held: the shocks of the model.
             enough: so many that are worth adding will do; 0 to find all.
         """
 
 
 def select_most_violated(violations: Iterable[Violation], at_most: float) -> list[Shock]:
-    """The most violated scenarios; of near-copies (one entry of the file, windows that overlap) only the worst."""
+    """The most violated shocks; of near-copies (one entry of the file, windows that overlap) only the worst."""
     chosen: list[Shock] = []
     for violation in sorted(violations, key=lambda each: -each.gap):
         if len(chosen) >= at_most:
@@ -112,7 +112,7 @@ class ListedShocks:
         )
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
-        """The numbers of those of some scenarios that are listed."""
+        """The numbers of those of some shocks that are listed."""
         return [self._numbers[shock.name] for shock in shocks if shock.name in self._numbers]
 
     def violations(self, gaps: Mapping[int, float]) -> list[Violation]:

@@ -71,8 +71,8 @@ class AttackImpact:
     below: float
 
     @property
-    def violates(self) -> bool:
-        """Whether some segment falls below its floor, as a result calls it."""
+    def fails_in_result(self) -> bool:
+        """Whether some segment falls below its floor by as much as a result calls a failure."""
         return self.below > NEGLIGIBLE
 
 
@@ -160,7 +160,7 @@ class AttackOracle:
         return self.violations(self.violating(plan, self.attacks(held)))
 
     def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
-        """Attacks as violated scenarios."""
+        """Attacks as violated shocks."""
         result = []
         for impact in impacts:
             (shock,) = self.shocks([impact.attack])
@@ -177,7 +177,7 @@ class AttackOracle:
         return result
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
-        """Those of some scenarios that are attacks which this oracle found."""
+        """Those of some shocks that are attacks which this oracle found."""
         return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
 
     def violating(self, plan: Vector, known: Collection[Attack] = ()) -> list[AttackImpact]:
@@ -198,9 +198,9 @@ class AttackOracle:
     def worst(self, window: AttackWindow) -> AttackImpact | None:
         """The worst attack at a start; None where none violates a floor."""
         impact = self._worst(window, window.gap_costs, 0.0, ())
-        if (impact is None or not impact.violates) and not np.array_equal(window.gap_costs, window.floor_costs):
+        if (impact is None or not impact.fails_in_result) and not np.array_equal(window.gap_costs, window.floor_costs):
             impact = self._worst(window, window.floor_costs, 0.0, ())
-        return impact if impact is not None and impact.violates else None
+        return impact if impact is not None and impact.fails_in_result else None
 
     def impacts(self, window: AttackWindow, sets: Sets, gap_costs: Vector) -> SetImpacts:
         """The impacts of sets at a start."""
@@ -333,15 +333,15 @@ class _Cover:
         costs = window.costs.tolist()
         self.order = sorted(range(len(costs)), key=lambda i: -costs[i])
         builder = blank_model(oracle.programmes.instance)
-        marks = [Mark("", "attack", "impact", str(i)) for i in range(len(costs))]
+        marks = [Mark("", "attack", "struck", str(i)) for i in range(len(costs))]
         builder.columns = [Column(mark, "1", 0.0, 1.0, integer=True, t=0) for mark in marks]
         objective = Expression({i: cost for i, cost in enumerate(costs) if cost > 0})
         self._model = Model(builder, objective, Settings(mip_gap=0.0), oracle.clock)
 
     def cheapest_hitting_set(self) -> _Chosen | None:
-        """The set; None where the clock is over."""
+        """The set; None where the clock is over before it is proven."""
         answer = self._model.solve()
-        return None if answer.values is None else answer.values > 0.5
+        return answer.values > 0.5 if answer.status == "optimal" and answer.values is not None else None
 
     def hit(self, group: _Chosen) -> None:
         """From now on, one of a group at least."""
@@ -393,13 +393,13 @@ class FutureAttacks:
         return found
 
     def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:
-        """Attacks of a future as violated scenarios."""
+        """Attacks of a future as violated shocks."""
         oracle = self.oracles[number]
         found = [] if oracle is None else oracle.violations(impacts)
         return [Violation(self.tree.shock(number, each.shock), each.gap) for each in found]
 
     def attacks(self, shocks: Collection[Shock]) -> list[tuple[Attack, ...]]:
-        """By future, those of some scenarios that are its attacks."""
+        """By future, those of some shocks that are its attacks."""
         parts = zip(self.oracles, self.tree.own_shocks(shocks), strict=True)
         return [() if oracle is None else oracle.attacks(own) for oracle, own in parts]
 

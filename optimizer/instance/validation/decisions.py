@@ -19,6 +19,8 @@ from optimizer.units import rounded_up
 
 # A duration of more months is more likely one that was written as 24M.
 MOST_MONTHS = 1200
+# A survival gap that counts more times its shortage cost is likely priced in money.
+LARGEST_GAP_PRICE = 100
 
 
 def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
@@ -114,6 +116,15 @@ def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
     if total > 1 + ROUNDING:
         what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
         yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
+
+
+def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
+    """What a gap counts is not given in money."""
+    price = unchecked.instance.policy.gap_price
+    if price is not None and price > LARGEST_GAP_PRICE:
+        what = f"a gap counts {price:,g} times its shortage cost, so that floors come first at almost any cost"
+        cure = "Write a multiple, not money: 1 counts a gap as its shortage cost. Without it floors come first."
+        yield ("policy", "gap_price"), what, cure, "warning"
 
 
 def _probabilities(instance: Instance) -> list[float]:

@@ -266,6 +266,10 @@ class _Steps:
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
     fewer: tuple[int, ...] = ()  # numbers of steps that may be enough although the largest is not
 
+    def _written(self, steps: int) -> str:
+        amount = self.amount(steps)
+        return f"{100 * amount:g} %" if self.kind == "demand" else f"{amount:g} months"
+
     def repair(self, what: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
         known: dict[int, Tried] = {}
@@ -273,9 +277,8 @@ class _Steps:
         def holds(steps: int) -> bool | None:
             if what.is_over:
                 return None
-            known[steps] = what.solve_survivable(
-                f"{self.words}: step {steps}", self.vary(steps), mip_gap=FEASIBILITY_GAP
-            )
+            trial = f"{self.words}: trying {self._written(steps)}"
+            known[steps] = what.solve_survivable(trial, self.vary(steps), mip_gap=FEASIBILITY_GAP)
             return known[steps].holds
 
         works: bool | None = False

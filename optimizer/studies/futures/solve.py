@@ -87,9 +87,10 @@ def solve(
     made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
     if made.instance.is_adaptive:
         place, what = "futures", "the instance has several futures"
+        cure = "Call `solve_futures`, or choose one by in_future(instance, name)."
         if not made.instance.futures:
             place, what = "policy.objective", f"plans are judged by {made.instance.policy.objective}"
-        cure = "Call `solve_futures`; `solve` is for one future and expected cost."
+            cure = "Call `solve_futures`; `solve` is for expected cost."
         raise InstanceError([Finding(instance.title, None, place, what, cure)])
     clock = settings.clock()
     if adversary:
@@ -97,6 +98,33 @@ def solve(
     else:
         result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
     return replace(result, changes=made.changes)
+
+
+def withstand(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> Result:
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
+
+    It is `solve(…, adversary=True)` by another name.
+
+    Args:
+        instance: one with an adversary.
+        budget, listener, scenario: as for `solve`.
+        settings: MIP gap, limits; `strategy` and `checkpoint` do not matter.
+
+    Returns:
+        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed
+        shocks and of the worst attack at each start.
+
+    Raises:
+        AuditError, SolverError, InstanceError, ValueError: as for `solve`.
+    """
+    return solve(instance, budget, settings=settings, listener=listener, scenario=scenario, adversary=True)
 
 
 def solve_futures(
