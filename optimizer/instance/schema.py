@@ -154,7 +154,7 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="A gap counts this multiple (1: once) of its shortage cost, not money; without it floors come first.",
+        description="What a gap counts, as a multiple of its shortage cost, not money; without it floors come first.",
     )
 
 
