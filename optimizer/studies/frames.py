@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import display_name, size_text, size_unit
+from optimizer.instance.derived import display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
@@ -17,7 +17,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, purchases, size_in_force, support_of_existing
+from optimizer.studies.purchases import Purchase, in_force_words, purchases, support_of_existing
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
@@ -98,16 +98,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
-    return note + _in_force_note(instance, result, moves) + _outlay_note(instance, result, moves)
-
-
-def _in_force_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
-    """What is in force at the end of each option of which that is not what is bought, as it erodes or grows."""
-    last = instance.horizon.periods[-1]
-    changed = dict.fromkeys(m.option for m in moves if m.steps and abs(m.steps[-1][1] - 1.0) > ROUNDING)
-    sizes = {o: size_text(instance, o, size_in_force(instance, result.plan, o, last)) for o in changed}
-    held = [f"{display_name(instance, o)}, {size}" for o, size in sizes.items()]
-    return f" In force at the end, {instance.horizon.label(last)}: {'; '.join(held)}." if held else ""
+    return note + in_force_words(instance, result.plan, moves) + _outlay_note(instance, result, moves)
 
 
 def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:

@@ -299,6 +299,12 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
         yield _table(instance, found, rows, width)
 
 
+def _none_begins(instance: Instance, year: int) -> str:
+    """That no shock begins in a year: a plan that survives all shocks need not hold out then."""
+    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
+    return f" (no shock of the file begins in {year})" if begun and year not in begun else ""
+
+
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
     count = len(found.exposures)
     if not count:
@@ -310,10 +316,8 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
-    # A plan that survives every shock of the file need not hold out in a year in which none begins.
-    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
-    with_plan += f" (no shock of the file begins in {judged.year})" if begun and judged.year not in begun else ""
     where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
+    where += _none_begins(instance, judged.year)
     ends = "can end a floor" if found.uncut.is_endless else "end a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 

@@ -30,7 +30,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
@@ -38,7 +38,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Progress, Settings
-from optimizer.studies.purchases import size_in_force
+from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, ROUNDING, greatest_whole
 from optimizer.units import Series, si
@@ -312,15 +312,10 @@ class Ways:
 
     def _eroded(self, commodity: str) -> Iterator[str]:
         """A sentence for each leverage over what is cut of which less is in force than is bought."""
-        made = (p for p, process in self.instance.processes.items() if process.output.get(commodity, 0.0) > 0)
-        regions, last = {self.instance.processes[p].region for p in made if self._largest_cut(p) > 0}, self.periods[-1]
-        for o, option in self.instance.sized.items() if self.instance.path(self.event).deliberate else ():
-            level, held = self._bought(o), self._in_force(o, last)
-            if option.is_deterrent and getattr(option, "region", None) in regions and held < FULLY_USED * level:
-                limit = ", its largest size" if level >= FULLY_USED * option.max_size else ""
-                bought, left = size_text(self.instance, o, level), size_text(self.instance, o, held)
-                when = self.instance.horizon.label(last)
-                yield f"{self._names([o])} is bought at {bought}{limit}, of which {left} is in force in {when}"
+        made = [p for p, process in self.instance.processes.items() if process.output.get(commodity, 0.0) > 0]
+        regions = {self.instance.processes[p].region for p in made if self._largest_cut(p) > 0}
+        if self.instance.path(self.event).deliberate:
+            yield from eroded_words(self.instance, self.plan, regions, self.periods[-1])
 
     def _in_force(self, o: str, t: int) -> float:
         return size_in_force(self.instance, self.plan, o, t)
