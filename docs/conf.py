@@ -47,7 +47,7 @@ def _directives(kind: str, names: list[str], options: str = "") -> str:
 
 
 # Also the types that functions take and return, which `__all__` leaves out.
-_PUBLIC = {name: getattr(optimizer, name) for name in sorted(optimizer._HOME)}
+_PUBLIC = {name: getattr(optimizer, name) for name in sorted(optimizer._MODULE_OF)}
 _ERRORS = [name for name, found in _PUBLIC.items() if isinstance(found, type) and issubclass(found, Exception)]
 _CLASSES = [name for name, found in _PUBLIC.items() if isinstance(found, type) and name not in _ERRORS]
 myst_substitutions = {

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify_plan
 
-_HOMES = {
+_NAMES_OF = {
     "studies.alternatives": ("alternatives",),
     "studies.alternatives_result": ("Alternatives",),
     "studies.attack": ("attack",),
@@ -137,9 +137,9 @@ _HOMES = {
     "results.result": ("Result",),
     "solver": ("Progress", "Settings"),
 }  # fmt: skip
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
-# What users call. The other names of `_HOMES` can be imported too, for type hints and `except`: types and errors.
+# What users call. The other names of `_NAMES_OF` can be imported too, for type hints and `except`: types and errors.
 __all__ = [
     "Auditor", "Finding", "Instance", "InstanceError", "OptimizerError", "Plan", "Result", "Settings",
     "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "find_requirements",
@@ -150,8 +150,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"optimizer.{_HOME[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"optimizer.{_MODULE_OF[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 
@@ -160,4 +160,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(["__version__", *_MODULE_OF])

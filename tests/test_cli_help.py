@@ -45,6 +45,8 @@ def test_help_fits_one_screen_and_has_its_parts(name: str) -> None:
     text = shown(name)
     assert len(text.splitlines()) <= 43
     assert set(re.findall(r"^╭─ (.*?) ─+╮$", text, re.MULTILINE)) <= PANELS
+    assert "<bool>" not in text
+    assert "…}..." not in text
     assert f"Example: diversify {name} " in text
     (page,) = re.findall(r"Manual: +(\S+)", text)
     assert page.startswith("docs/")

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.algorithms.executor import Task
-from optimizer.cli import sections
+from optimizer.cli import page_studies
 from optimizer.cli.app import app
-from optimizer.cli.sections import StudySubject, planned_ends, proven_columns, timed_tasks
+from optimizer.cli.page_studies import StudySubject, planned_ends, proven_columns, timed_tasks
 from optimizer.report.brief.content import make_brief
 from optimizer.report.study_narrative import view_of
 from optimizer.solver import Clock
@@ -180,7 +180,7 @@ def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_
 
     explain is the longest: 140 s for 100. So compare ends at 140 · 50 / 100 = 70.
     """
-    monkeypatch.setattr(sections, "_SECONDS", SECONDS)
+    monkeypatch.setattr(page_studies, "_SECONDS", SECONDS)
     ends = planned_ends(["explain", "compare", "budgets"], 2, 140.0)
     assert ends == {"explain": 140.0, "compare": 70.0, "budgets": 140.0}
     assert planned_ends(["stress", "attack"], 1, 30.0) == {"stress": 20.0, "attack": 30.0}
@@ -189,7 +189,7 @@ def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_
 def test_the_first_screen_is_whole_unless_a_limit_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 140 s on two processors, slips 13 s, stress 20 s and attack 10 s: attack has 140 · 2 · 10 / 43 s whenever it
     begins, and slips have no end. Asked for, a limit holds for all of them."""
-    monkeypatch.setattr(sections, "_SECONDS", SECONDS)
+    monkeypatch.setattr(page_studies, "_SECONDS", SECONDS)
     subject = StudySubject(TINY, so.load(TINY), so.solve(so.load(TINY)), 0.02, 140.0)
     names = ("slips", "stress", "attack")
     tasks = {name: Task(time.time, (subject, name)) for name in names}
@@ -207,7 +207,7 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     instance = so.load(TINY, ["ranges.options.plant.lead_time={low: 12, high: 48}", *factors])
     result = so.solve(instance)
     subject = StudySubject(TINY, instance, result, 0.02, None)
-    found = sections.find_deciding_figures(subject, lambda event: None)
+    found = page_studies.find_deciding_figures(subject, lambda event: None)
     assert found is not None
     assert (len(found.bars), found.screened) == (7, ())
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]
@@ -215,8 +215,8 @@ def test_the_figures_that_decide_are_all_solved_for_where_they_are_few(monkeypat
     assert "Of 7 uncertain numbers the 5 that move most" in part["table"]["caption"]
     assert "dual values" not in part["table"]["caption"]
     # Of too many the date is one of six, and the page says how the seventh was judged.
-    monkeypatch.setattr(sections, "FEW_NUMBERS", 6)
-    found = sections.find_deciding_figures(subject, lambda event: None)
+    monkeypatch.setattr(page_studies, "FEW_NUMBERS", 6)
+    found = page_studies.find_deciding_figures(subject, lambda event: None)
     assert found is not None
     assert (len(found.bars), len(found.screened)) == (6, 1)
     part = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]

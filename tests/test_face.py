@@ -39,12 +39,13 @@ def test_example_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_name_has_a_home() -> None:
-    names = [name for names in so._HOMES.values() for name in names]
+    names = [name for names in so._NAMES_OF.values() for name in names]
     assert sorted(names) == sorted(set(names))
     assert set(so.__all__) <= set(names)
     for name in names:
         assert getattr(so, name).__name__ == name
     assert so.__version__ == version("optimizer")
+    assert {"__version__", "Progress", *so.__all__} <= set(dir(so))
     assert (ROOT / "optimizer" / "py.typed").is_file()
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
-from optimizer.cli.sections import STUDIES
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
 from optimizer.report.figures.world_map import draw_map, place_of, world_map
 from optimizer.report.figures.years import years_of

@@ -313,6 +313,15 @@ def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
     assert "SURVIVES all 30 samples" in done.stdout
 
 
+def test_a_status_of_gap_is_said_in_words(tmp_path: Path) -> None:
+    done = stressed(TINY, "--budget", "1M", "--samples", "5")
+    assert "The plan leaves a survival gap: see `diversify solve`." in done.stderr
+    saved = str(tmp_path / "poor.json")
+    so.solve(so.load(TINY), budget="1M").save(saved)
+    said = " ".join(CliRunner().invoke(app, ["verify", saved, "--quick"]).stdout.split())
+    assert said.endswith('answers "tiny", and leaves a survival gap.')
+
+
 def test_changes_are_made_to_the_instance_that_is_sampled(plan_file: str) -> None:
     # Each of the two instances may be meant where both are files.
     words = ("--samples", "50", "--instance", TINY, "--json", "--set", "demands.motors.survival=1")

@@ -53,7 +53,7 @@ class _Command(TyperCommand):
         """The option, in the panel of the answer."""
         option: Any = super().get_help_option(ctx)
         if option is not None:
-            option.rich_help_panel = "Answer"
+            option.rich_help_panel, option.metavar = "Answer", ""
         return option
 
 
@@ -105,6 +105,10 @@ def load_command(name: str) -> TyperCommand:
     single.command(name, cls=_Command)(guarded(spread_groups(function)))
     command = typer.main.get_command(single)
     assert isinstance(command, TyperCommand)
+    for each in command.params:
+        if getattr(each, "is_flag", False):
+            # Typer would write <bool>, as if a flag took a value.
+            each.metavar = ""
     return command
 
 

@@ -437,7 +437,8 @@ def search_all_futures(
 def print_status(result: "Result") -> None:
     """Say on stderr that a plan that was solved for does not survive."""
     if result.status != "survives":
-        common.print_message(f"The plan's status is {result.status}: see `diversify solve`.")
+        what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
+        common.print_message(f"{what}: see `diversify solve`.")
 
 
 def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:

@@ -22,7 +22,7 @@ search_option = functools.partial(typer.Option, rich_help_panel="Search")
 answer_option = functools.partial(typer.Option, rich_help_panel="Answer")
 
 InstanceFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or the one in a saved plan.")]
-InstanceFiles = Annotated[list[str], typer.Argument(metavar="FILE|PLAN…", help="Instances or saved plans.")]
+InstanceFiles = Annotated[list[str], typer.Argument(metavar="FILE|PLAN", help="Instances or saved plans.")]
 JudgedFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or a saved plan as it is.")]
 PlanFile = Annotated[str, typer.Argument(metavar="PLAN|FILE", help="Saved plan; an instance is solved.")]
 
@@ -32,7 +32,9 @@ Overrides = Annotated[
 OneFuture = Annotated[str | None, changes_option(metavar="NAME", help="Take one future of the file alone.")]
 Adversary = Annotated[bool, changes_option("--adversary", help="Survive the worst attack as well.")]
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
-OtherPlan = Annotated[str | None, changes_option("--plan", metavar="PLAN|FILE", help="Another plan to judge.")]
+OtherPlan = Annotated[
+    str | None, changes_option("--plan", metavar="PLAN|FILE", help="Judge this plan in FILE's instance.")
+]
 
 TimeLimit = Annotated[float | None, search_option(metavar="SECONDS", min=0, help="Stop then, with the best plan.")]
 Jobs = Annotated[int | None, search_option(metavar="N", min=1, help="Worker processes.")]
@@ -40,10 +42,10 @@ Cluster = Annotated[str | None, search_option(metavar="tcp://HOST:PORT", help="C
 Threads = Annotated[int | None, search_option(metavar="N", min=1, max=256, help="Threads of the solver.")]
 SolverSeed = Annotated[int | None, search_option(metavar="N", min=0, help="Random seed of the solver.")]
 Quick = Annotated[bool, search_option("--quick", help="Skip the exact thresholds.")]
-_Alias = Annotated[float | None, typer.Option("--gap", hidden=True, min=0, max=1)]
+_OldGap = Annotated[float | None, typer.Option("--gap", hidden=True, min=0, max=1)]
 
 Every = Annotated[bool, answer_option("--all", help="A row for each shock of a family or ensemble.")]
-Json = Annotated[bool, answer_option("--json", help="Print one JSON object, no tables.")]
+Json = Annotated[bool, answer_option("--json", help="Print JSON, no tables.")]
 PlanOutput = Annotated[
     Path | None, answer_option("--output", "-o", metavar="FILE", help="Write the plan to this file.")
 ]
@@ -102,7 +104,7 @@ class Proof:
     """The MIP gap to which `solve` proves a plan."""
 
     mip_gap: MipGap = PLAN_GAP
-    gap: _Alias = None
+    gap: _OldGap = None
 
     @property
     def share(self) -> float:
@@ -120,7 +122,7 @@ class Accuracy:
     """The accuracy of costs where plans are compared; the MIP gap of each search follows from it."""
 
     accuracy: Annotated[float, _accuracy_option(0.02)] = 0.02
-    gap: _Alias = None
+    gap: _OldGap = None
 
     @property
     def share(self) -> float:

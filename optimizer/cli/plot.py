@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from optimizer import arguments
-from optimizer.cli import common, inputs, options, sections
+from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _OF_PLANS = (
     "waterfall", "endurance", "frontier"
 )  # fmt: skip
 # Kinds of figures that need a study, which is carried out first.
-_STUDIES = {"information": "futures"} | {name: name for name in sections.STUDIES if name != "futures"}
+_STUDIES = {"information": "futures"} | {name: name for name in page_studies.STUDIES if name != "futures"}
 _KINDS = (*_OF_PLANS, *_STUDIES)
 _KINDS_IN_HELP = f"A study, or {', '.join(_OF_PLANS)}."
 # By option, the kinds of figures that use it.
@@ -109,21 +109,21 @@ def _draw_study(
 
     study = _STUDIES.get(kind)
     if study is not None:
-        sections.choose_studies([study], plan, changes, adversary=search.adversary)
+        page_studies.choose_studies([study], plan, changes, adversary=search.adversary)
     if study is not None and study != "futures":
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)
         doubts = inputs.find_doubts(found.instance, found.result)
-        subject = sections.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
+        subject = page_studies.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:
         result = _find_futures(plan, changes, search)
         doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
-        subject = sections.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
+        subject = page_studies.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     drawn = subject.plan
     if study is not None:
-        tasks = sections.study_tasks([study], subject)
-        drawn = sections.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)[study]
+        tasks = page_studies.study_tasks([study], subject)
+        drawn = page_studies.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)[study]
     _end_with_study(drawn, output, doubts)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from optimizer import arguments
-from optimizer.cli import common, inputs, options, sections
+from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def command(
     Example: diversify report instances/tiny.yaml --quick --output report.html
     Manual:  docs/how-to/report.md
     """
-    names = sections.parse_studies(with_)
+    names = page_studies.parse_studies(with_)
     pages_only = json or budgets is not None or bool(names)
     _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
     if requirements:
@@ -71,7 +71,7 @@ def command(
         _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     listed = None if budgets is None else budgets.split(",")
     amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
-    names = sections.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
+    names = page_studies.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
@@ -87,11 +87,11 @@ def command(
     instance, result = found.instance, _with_sources(found.result, instance_)
     doubts = audit_warnings(instance, result)
     # What every page has is whole, however busy the machine is.
-    limit = sections.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
-    subject = sections.StudySubject(source, instance, result, accuracy.share, limit)
+    limit = page_studies.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
+    subject = page_studies.StudySubject(source, instance, result, accuracy.share, limit)
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
-        made, studied = sections.split_studies(names, made)
+        made, studied = page_studies.split_studies(names, made)
         frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
@@ -100,7 +100,7 @@ def command(
 
 
 def _carry_out(
-    subject: sections.StudySubject,
+    subject: page_studies.StudySubject,
     names: Sequence[str],
     amounts: list[float] | None,
     clock: "Clock",
@@ -115,8 +115,8 @@ def _carry_out(
     from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result
-    wanted = sections.wanted_studies(names, subject, interrupted=interrupted)
-    tasks = sections.study_tasks(wanted, subject, on_page=True)
+    wanted = page_studies.wanted_studies(names, subject, interrupted=interrupted)
+    tasks = page_studies.study_tasks(wanted, subject, on_page=True)
     is_shared = bool(wanted) or core_count() <= len(_TASKS)
     if not (quick or interrupted or result.baseline is None):
         # Of more processors, each takes all in its turn.
@@ -128,7 +128,7 @@ def _carry_out(
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
     seconds = result.seconds["total"] if is_shared else 0.0
-    made = sections.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
+    made = page_studies.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
     alone = replace(single_point(instance, result), stopped=is_stopped)
     found, shown, pictures = made.pop("budgets", (alone, None, ()))
@@ -136,26 +136,26 @@ def _carry_out(
 
 
 def _budgets(
-    memory: "Memory", subject: sections.StudySubject, amounts: list[float] | None, is_page: bool
+    memory: "Memory", subject: page_studies.StudySubject, amounts: list[float] | None, is_page: bool
 ) -> "tuple[Frontier, Book, tuple[PageSection, ...]]":
     """A task: the plans of other budgets, and what a page shows of them and draws of the plan at hand."""
     from optimizer.report.html.book import book
     from optimizer.report.html.sections import plan_pictures
     from optimizer.studies.compare import frontier
 
-    listener = sections.listener_of(memory)
+    listener = page_studies.listener_of(memory)
     found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
     shown = book(subject.instance, found)
     with common.library_warnings():
         return found, shown, plan_pictures(shown) if is_page else ()
 
 
-def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...]":
+def _slips(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Slip, ...]":
     """A task: what a slip by a year does."""
     from optimizer.solver import Progress
     from optimizer.studies.slips import find_brief_slips
 
-    listener = sections.listener_of(memory)
+    listener = page_studies.listener_of(memory)
 
     def tell(task: str) -> None:
         listener(Progress(task=task))
@@ -163,9 +163,9 @@ def _slips(memory: "Memory", subject: sections.StudySubject) -> "tuple[Slip, ...
     return find_brief_slips(subject.instance, subject.result, subject.settings, tell)
 
 
-def _figures(memory: "Memory", subject: sections.StudySubject) -> "Sensitivity | None":
+def _figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
     """A task: the uncertain numbers that decide, for the first screen."""
-    return sections.find_deciding_figures(subject, sections.listener_of(memory))
+    return page_studies.find_deciding_figures(subject, page_studies.listener_of(memory))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
@@ -211,12 +211,14 @@ def _end_with_futures(
 
     instance = instance_of(result)
     doubts = audit_warnings(instance, result) if result.solved_instance is None else ()
-    subject = sections.StudySubject(source, instance, result, accuracy, time_limit)
+    subject = page_studies.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and time_limit is None
-    wanted = sections.wanted_studies(names, subject, interrupted=is_interrupted)
-    tasks = sections.study_tasks(wanted, subject, on_page=True)
-    made, studied = sections.split_studies(names, sections.carry_out_all(tasks, instance.money, 0.0, time_limit))
+    wanted = page_studies.wanted_studies(names, subject, interrupted=is_interrupted)
+    tasks = page_studies.study_tasks(wanted, subject, on_page=True)
+    made, studied = page_studies.split_studies(
+        names, page_studies.carry_out_all(tasks, instance.money, 0.0, time_limit)
+    )
     slips = {} if quick or is_interrupted else _futures_slips(result, Settings(mip_gap=accuracy, time_limit=time_limit))
     parts = ReportParts(instance, result, None, slips, made.values(), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"

@@ -1,4 +1,4 @@
-"""diversify show: print a saved plan again, without solving."""
+"""diversify show: print a saved plan again, without solving it; an instance is solved first."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
@@ -22,9 +22,10 @@ def command(
 ) -> None:
     """Print a saved plan again.
 
-    Nothing is solved. Figures are recomputed by arithmetic and compared with a checksum;
-    if the plan was changed since it was solved, the exit code is 1. Not checked are
-    what binds, bands, notes, the record of the audit, seconds and versions.
+    A saved plan is not solved again. Figures are recomputed by arithmetic and
+    compared with a checksum; if the plan was changed, the exit code is 1. Not
+    checked are what binds, bands, changes, notes, seconds, versions and the
+    record of an earlier audit.
 
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md

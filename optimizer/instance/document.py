@@ -1,6 +1,7 @@
 """A YAML or JSON file as plain data in which every value still knows its line.
 
-Plain scalars follow YAML 1.2: ``no`` is the text "no" (Norway is not false), ``2_500`` and ``2.5e9`` are numbers.
+As in YAML 1.2 ``no`` is the text "no" (Norway is not false). Beside decimal numbers, ``.inf`` and ``.nan`` these words
+have a meaning: ``null`` and ``~``, ``true``, ``false``, as written or with a capital. ``2_500`` is a number as in 1.1.
 Keys are always text. A repeated key of a mapping is a finding, since one of the two values would be lost.
 """
 

@@ -25,7 +25,7 @@ from optimizer.disruptions.ensemble import each_drawn, scaled, varied
 from optimizer.disruptions.family import Axis, Starts
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
-from optimizer.instance.document import Document
+from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (
     BRANCH,
     Edit,
@@ -43,7 +43,7 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
-from optimizer.instance.reading import as_document, check_document, read_document
+from optimizer.instance.reading import check_document, read_document
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance, require_instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
@@ -59,7 +59,7 @@ def make_tree(instance: Instance) -> FutureTree:
     """
     if not instance.futures:
         return FutureTree((Future("", 1.0, (), instance),))
-    document = as_document(instance.to_dict(), instance.title)
+    document = document_of(instance.to_dict(), instance.title)
     made = dict[str, Instance]()
     futures = []
     for way in find_ways(instance.futures, instance.horizon):
@@ -146,7 +146,7 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
     """
     require_instance(instance)
     chosen = _known_names(instance, names, "names")
-    return check_document(apply_scenarios(as_document(instance.to_dict(), instance.title), *chosen))[0]
+    return check_document(apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen))[0]
 
 
 def in_future(instance: Instance, name: str) -> Instance:
@@ -182,7 +182,7 @@ def forcing(
     require_instance(instance)
     listed = forced_sizes(sizes)
     sources = [f"--force {o}={size:g}@{year}" for o, year, size in listed]
-    document = as_document(instance.to_dict(), " ".join(sources))
+    document = document_of(instance.to_dict(), " ".join(sources))
     for (o, year, size), source in zip(listed, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
     return check_document(document)[0] if listed else instance
@@ -194,7 +194,7 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
     Raises:
         InstanceError: the changed data make no usable instance.
     """
-    document = as_document(instance.to_dict(), instance.title)
+    document = document_of(instance.to_dict(), instance.title)
     assign(document, path, value, Finding(source or path, None, "", "", ""))
     return check_document(document)[0]
 

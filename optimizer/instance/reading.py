@@ -131,7 +131,7 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
     """
     if not isinstance(data, Mapping):
         raise TypeError(f"read takes a mapping, not {type(data).__name__}; load reads an instance from a file")
-    return check_document(as_document(data, name))[0]
+    return check_document(document_of(data, name))[0]
 
 
 def instance_of(result: Result | FuturesResult, known: Instance | None = None) -> Instance:
@@ -146,11 +146,6 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
         object.__setattr__(result, "solved_instance", known or read(result.data))
     found: Instance = result.solved_instance
     return found
-
-
-def as_document(data: Mapping[str, Any], name: str) -> Document:
-    """A mapping as if it were a file of that name."""
-    return document_of(data, name)
 
 
 def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
@@ -338,7 +333,8 @@ class _Reader:
             if key not in _KNOWN:
                 self.report((key,), f'"{excerpt(key)}" is no key of an instance', suggest(key, _KNOWN, "The keys are"))
         for required in ("horizon", "commodities", "demands"):
-            if data.get(required) is None and not (required != "horizon" and required in data):
+            # A section may be empty, a horizon may not.
+            if required not in data or (required == "horizon" and data[required] is None):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
 
     def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:

@@ -187,7 +187,7 @@ class Instance(Described):
     options: Mapping[str, SerializeAsAny[Sized | Stock]] = Field(
         default_factory=dict, description="Options that can be bought, by name; `kind` names the lever."
     )
-    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="Shocks, by name.")
+    shocks: Mapping[str, ShockSpec] = Field(default_factory=dict, description="Entries, by name, of one shock or more.")
     ensembles: Mapping[str, EnsembleSpec] = Field(
         default_factory=dict, description="Ensembles of randomly drawn shocks, by name."
     )

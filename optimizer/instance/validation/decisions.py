@@ -197,8 +197,6 @@ def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
 def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
     instance = unchecked.instance
-    if instance is None:
-        return
     for o, sizes in instance.policy.force.items():
         option, place = instance.options.get(o), ("policy", "force", o)
         if option is None:

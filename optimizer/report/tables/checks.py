@@ -239,7 +239,8 @@ def verification_parts(
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
         yield Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}.")
     yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
-    yield Text(f'{plan} answers "{result.instance}", status {result.status}.', style="dim")
+    status = "and leaves a survival gap" if result.status == "gap" else f"status {result.status}"
+    yield Text(f'{plan} answers "{result.instance}", {status}.', style="dim")
 
 
 def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]:
