@@ -86,7 +86,7 @@ class DrawnCut(ActivitySelector):
 
 
 class Event(Described):
-    """An event of an ensemble, a sort of shock of which samples are drawn; fields left out are those of the ensemble."""
+    """An event of an ensemble, a sort of shock that samples can be; fields left out are those of the ensemble."""
 
     weight: Quantity = Field(default=1.0, description="Weight of the event relative to the others. Default 1.")
     months: DrawnPositive | None = Field(default=None, description=_MONTHS)
