@@ -7,7 +7,6 @@ import latex2mathml.converter
 from docutils import nodes
 
 import optimizer
-from optimizer.errors import ExitCode
 
 project = "optimizer"
 author = "The optimizer authors"
@@ -55,9 +54,6 @@ myst_substitutions = {
     "functions": _directives("function", [name for name in _PUBLIC if name not in {*_CLASSES, *_ERRORS}]),
     "classes": _directives("class", _CLASSES, "   :members:\n   :inherited-members: BaseModel\n"),
     "errors": _directives("exception", _ERRORS),
-    "exit_codes": "\n".join(
-        ["| code | meaning |", "|---|---|", *(f"| {code} | {code.meaning}: {code.details} |" for code in ExitCode)]
-    ),
 }
 
 

@@ -202,12 +202,25 @@ def test_output_show_and_verify(tmp_path: Path) -> None:
     shown = diversify("show", str(plan))
     assert shown.returncode == 0
     assert shown.stdout.startswith(solved.stdout)
-    unchecked = "What binds, bands, changes, notes, seconds and versions are printed as the file has them, unchecked."
-    assert shown.stdout.removeprefix(solved.stdout).split() == unchecked.split()
+    unchecked = (
+        "What binds, bands, changes, notes, the record of the audit, seconds and versions are printed as the file has"
+    )
+    assert shown.stdout.removeprefix(solved.stdout).split() == f"{unchecked} them, unchecked.".split()
     verified = diversify("verify", str(plan))
     assert verified.returncode == 0
     assert "adds up" in verified.stdout
     assert [path.name for path in plan.parent.iterdir()] == ["plan.json"]
+
+
+def test_show_says_above_the_answer_that_somebody_changed_a_plan(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    diversify("solve", TINY, "--output", str(plan))
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"total_cost": 43.7e6}))
+    shown = diversify("show", str(plan))
+    assert shown.returncode == 1
+    assert shown.stdout.startswith("Note: THE AUDIT DISAGREES: do not rely on this plan")
+    assert shown.stdout.count("THE AUDIT DISAGREES") == 1
+    assert "rows agree" not in shown.stdout
 
 
 def test_verify_names_the_row_that_somebody_changed(tmp_path: Path) -> None:
@@ -289,10 +302,11 @@ def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
     done = diversify("solve", TINY, "--csv", str(tmp_path / "csv"))
     assert done.returncode == 0
     heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").iterdir()}
-    assert set(heads) == {"builds", "stock", "purchased", "survival", "dependence", "costs", "flows"}
+    assert set(heads) == {"builds", "stock", "purchased", "survival", "dependence", "costs", "limits", "flows"}
     assert "size,bought,unit,capex [USD],support [USD],spent [USD]" in heads["builds"]
     assert "gap [USD]" in heads["survival"]
     assert "quantity [t]" in heads["flows"]
+    assert heads["limits"] == "limit,step,saving [USD]"
 
 
 def test_without_takes_what_requires_it_and_says_so() -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli import common, inputs, options
 from optimizer.cli.app import COMMANDS, app
+from optimizer.errors import ExitCode
 
 ROOT = Path(__file__).parent.parent
 SUMMARIES = {name: summary for panel in COMMANDS.values() for name, summary in panel.items()}
@@ -23,6 +24,12 @@ def shown(*words: str) -> str:
     done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_the_manual_lists_the_exit_codes() -> None:
+    section = (ROOT / "docs/how-to/change.md").read_text(encoding="utf-8").partition("## Exit codes\n\n")[2]
+    rows = [f"| {code} | {code.meaning}: {code.details} |" for code in ExitCode]
+    assert section.partition("\n\n")[0].splitlines() == ["| code | meaning |", "|---|---|", *rows]
 
 
 def test_the_list_of_commands_fits_one_screen() -> None:

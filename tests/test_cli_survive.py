@@ -25,6 +25,7 @@ def test_the_table_comes_first_and_fits(plan: str) -> None:
         assert done.stderr == ""
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert done.stdout.startswith("tiny: 3 of 3 chokepoints can end a floor")
+        assert "with the plan (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
         # 2028: a floor of 50 t, 20 t/yr of plant, 60 t in store: 2 years.
         assert "0 → 24.0" in done.stdout
         assert ("Worst year" in done.stdout) == (columns == 120)
@@ -119,8 +120,13 @@ def test_a_plan_whose_search_was_stopped_exits_with_5() -> None:
     assert "Time to survive" in done.stdout
 
 
+def test_a_year_in_which_a_shock_begins_is_not_said_to_have_none(plan: str) -> None:
+    done = diversify("survive", TINY, "--plan", plan, "--set", "shocks.embargo.start=[2026, 2029]")
+    assert "rival in 2026: 0 months with the plan." in " ".join(done.stdout.split())
+
+
 def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:
     own = ("--set", "shocks.embargo.demand={motors: 1.1}")
     words = " ".join(diversify("survive", TINY, "--plan", plan, *own).stdout.split())
-    assert "Of a shock its cuts count: not its window, surge, floors or reliability of deals." in words
+    assert "Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals." in words
     assert "Of a shock" not in diversify("survive", TINY, "--plan", plan).stdout

@@ -51,7 +51,7 @@ def command(
 
     made = inputs.read_instance(file, changes, lists_attacks=adversary)
     given = inputs.read_given_plans(file, plan, changes, made)
-    settings = Settings(mip_gap=proof.share, time_limit=time_limit, jobs=jobs)
+    settings = Settings(mip_gap=proof.share_of_cost, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         judge = evaluate_futures if made.instance.futures else evaluate
         found = judge(made.instance, given, is_quick=quick, settings=settings, listener=listener, notes=made.remarks)

@@ -302,7 +302,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
     if not made.instance.is_adaptive:
         return None
     announce(made)
-    settings, clock = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    settings, clock = Settings(mip_gap=search.share_of_cost, time_limit=search.time_limit), Clock(search.time_limit)
     with common.display(made.instance.money) as listener:
         return search_all_futures(made, settings, clock, listener, adversary=search.adversary)
 
@@ -383,7 +383,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
 
-    settings, clock = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit), Clock(search.time_limit)
+    settings, clock = Settings(mip_gap=search.share_of_cost, time_limit=search.time_limit), Clock(search.time_limit)
     with common.display(made.instance.money) as listener:
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.

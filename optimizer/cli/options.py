@@ -94,20 +94,18 @@ class AttackChanges(Changes):
         return super().amounts | {"--attack-budget": ("adversary.attack_budget", self.attack_budget)}
 
 
-MipGap = Annotated[
-    float, search_option(metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False)
-]
+_mip_gap_option = search_option(metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False)
 
 
 @dataclass(frozen=True)
 class Proof:
     """The MIP gap to which `solve` proves a plan."""
 
-    mip_gap: MipGap = PLAN_GAP
+    mip_gap: Annotated[float, _mip_gap_option] = PLAN_GAP
     gap: _OldGap = None
 
     @property
-    def share(self) -> float:
+    def share_of_cost(self) -> float:
         """Relative distance of bound and incumbent."""
         return self.mip_gap if self.gap is None else self.gap
 
@@ -125,7 +123,7 @@ class Accuracy:
     gap: _OldGap = None
 
     @property
-    def share(self) -> float:
+    def share_of_price(self) -> float:
         """Share of the price of survival; survival gaps are proven to the same share of themselves, 0.005 at most."""
         return self.accuracy if self.gap is None else self.gap
 
@@ -143,14 +141,19 @@ class PlanSearch:
 
     adversary: Adversary = False
     time_limit: TimeLimit = None
-    mip_gap: MipGap = PLAN_GAP
+    mip_gap: Annotated[float | None, _mip_gap_option] = None
+
+    @property
+    def share_of_cost(self) -> float:
+        """The MIP gap, or the usual one."""
+        return PLAN_GAP if self.mip_gap is None else self.mip_gap
 
     @property
     def given(self) -> list[str]:
         """The options of the search on the command line, such as ``--time-limit``."""
         is_given = {
             "--time-limit": self.time_limit is not None,
-            "--mip-gap": self.mip_gap != PLAN_GAP,
+            "--mip-gap": self.mip_gap is not None,
             "--adversary": self.adversary,
         }
         return [name for name, given in is_given.items() if given]

@@ -77,7 +77,9 @@ def command(
     if futures is not None:
         what = "a plan of several futures has none: leave it out, or take one by --future."
         _refuse({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
-        _end_with_futures(futures, source, output, names, accuracy.share, search.time_limit, quick=quick, json=json)
+        _end_with_futures(
+            futures, source, output, names, accuracy.share_of_price, search.time_limit, quick=quick, json=json
+        )
     from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
     from optimizer.solver import Clock
@@ -88,7 +90,7 @@ def command(
     doubts = audit_warnings(instance, result)
     # What every page has is whole, however busy the machine is.
     limit = page_studies.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
-    subject = page_studies.StudySubject(source, instance, result, accuracy.share, limit)
+    subject = page_studies.StudySubject(source, instance, result, accuracy.share_of_price, limit)
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
         made, studied = page_studies.split_studies(names, made)
@@ -321,7 +323,7 @@ def _end_with_requirements(
     from optimizer.studies.verify import audit_warnings
 
     doubts = audit_warnings(found.instance, found.result) if found.is_saved else ()
-    settings = Settings(mip_gap=search.mip_gap, time_limit=search.time_limit)
+    settings = Settings(mip_gap=search.share_of_cost, time_limit=search.time_limit)
     is_quick = quick or found.interrupted
     with common.display(found.instance.money, lists_tasks=True) as listener:
         made = find_requirements(found.instance, found.result, is_quick=is_quick, settings=settings, listener=listener)

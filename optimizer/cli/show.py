@@ -8,6 +8,8 @@ import typer
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from optimizer.results.futures import FuturesResult
 
 
@@ -22,7 +24,8 @@ def command(
 
     A saved plan is not solved again. Figures are recomputed by arithmetic and
     compared with a checksum; if the plan was changed, the exit code is 1. Not
-    checked are what binds, bands, changes, notes, seconds and versions.
+    checked are what binds, bands, changes, notes, seconds, versions and the
+    record of an earlier audit.
 
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
@@ -40,7 +43,9 @@ def command(
         from optimizer.report.tables.render import show
 
         with inputs.plan_that_fits(plan, doubts):
-            show(plan_tables, result, every=every)
+            _print_doubts(doubts)
+            # What an earlier audit found is no evidence where this one disagrees.
+            show(plan_tables, replace(found.result, audit={}) if doubts else found.result, every=every)
         _say_unchecked(is_saved=found.is_saved)
     common.end_with_plan(result, disagrees=bool(doubts))
 
@@ -55,9 +60,20 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
     if json:
         typer.echo(result.to_json(whole=False))
     else:
-        show(futures_tables, replace(result, notes=(*doubts, *result.notes)), every=every)
+        _print_doubts(doubts)
+        show(futures_tables, replace(result, audit={}) if doubts else result, every=every)
         _say_unchecked(is_saved=result.solved_instance is None)
     common.end_with_plan(result, disagrees=bool(doubts))
+
+
+def _print_doubts(doubts: "Iterable[str]") -> None:
+    """Print what the audit has against a plan, above its answer."""
+    from rich.text import Text
+
+    from optimizer.report.screen import Screen
+
+    for doubt in doubts:
+        Screen().print(Text(f"Note: {doubt}", style="bold red"), end="\n\n")
 
 
 def _say_unchecked(*, is_saved: bool) -> None:

@@ -55,7 +55,7 @@ def command(
 
     settings = Settings(
         solver=cast("Any", solver),
-        mip_gap=proof.share,
+        mip_gap=proof.share_of_cost,
         time_limit=time_limit,
         threads=threads,
         seed=seed,

@@ -64,7 +64,7 @@ class AdversarySpec(Described):
 
     @field_validator("targets")
     @classmethod
-    def _some(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
+    def _some_and_few_enough(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
         if not targets:
             raise finding("is an empty mapping", "Name at least one target, or remove the adversary.")
         if len(targets) > TARGETS:

@@ -86,7 +86,7 @@ class DrawnCut(ActivitySelector):
 
 
 class Event(Described):
-    """An event of an ensemble; fields that are left out are those of the ensemble."""
+    """An event of an ensemble, a sort of shock that samples can be; fields left out are those of the ensemble."""
 
     weight: Quantity = Field(default=1.0, description="Weight of the event relative to the others. Default 1.")
     months: DrawnPositive | None = Field(default=None, description=_MONTHS)
@@ -300,10 +300,10 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     names, share = list(sample_names(name, spec)), spec.probability / spec.count
     drawn: list[Shock | None] = [None] * spec.count
     for k, (key, event) in enumerate(events.items()):
-        samples = np.flatnonzero(won == k).astype(np.int64)
+        chosen = np.flatnonzero(won == k).astype(np.int64)
         entry = f"{name}/{key}" if key else name
-        happening = _shocks(chances, key, event, begins, samples, horizon)
-        for i, (shock, periods) in zip(samples.tolist(), happening, strict=True):
+        happening = _shocks(chances, key, event, begins, chosen, horizon)
+        for i, (shock, periods) in zip(chosen.tolist(), happening, strict=True):
             drawn[i] = Shock(names[i], shock, periods, share, entry)
     return [shock for shock in drawn if shock is not None]
 
@@ -326,30 +326,30 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
 
 
 def _shocks(
-    chances: Chances, key: str, event: Event, begins: _Indices, samples: _Indices, horizon: Horizon
+    chances: Chances, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range]]:
     """What happens in each sample that is this event, and its window."""
     assert event.months is not None
-    months = np.round(event.months.at(chances.column("months")[samples]), DRAW_DIGITS).tolist()
+    months = np.round(event.months.at(chances.column("months")[chosen]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
     starts = [Starts((horizon.label(t),)) for t in horizon.periods]
     end = len(horizon.periods)
     same = {field: getattr(event, field) for field in MEANWHILE}
     for first, length, duration, cuts in zip(
-        begins[samples].tolist(), lengths, months, _cuts(chances, key, event, samples), strict=True
+        begins[chosen].tolist(), lengths, months, _cuts(chances, key, event, chosen), strict=True
     ):
         spec = ShockSpec.model_construct(start=starts[first], months=Axis((duration,)), cuts=cuts, **same)
         yield spec, range(first, min(first + length, end))
 
 
-def _cuts(chances: Chances, key: str, event: Event, samples: _Indices) -> Iterator[tuple[Cut, ...]]:
+def _cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
     """The cuts of each sample; those of one entry share what they select, and all that is certain is one object."""
     assert event.scale is not None
-    factors = event.scale.at(chances.column("scale")[samples])
+    factors = event.scale.at(chances.column("scale")[chosen])
     certain = event.scale.is_constant
     columns: list[Sequence[Cut]] = []
     for i, cut in enumerate(event.cuts):
-        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[samples]
+        drawn = chances.column(f"cut/{draw_of(cut, key, i)}")[chosen]
         profile = [np.round(np.clip(each.at(drawn) * factors, 0.0, 1.0), DRAW_DIGITS).tolist() for each in cut.severity]
         # Severities by sample, then by period of the window.
         rows = list(zip(*profile, strict=True))
@@ -357,7 +357,7 @@ def _cuts(chances: Chances, key: str, event: Event, samples: _Indices) -> Iterat
             columns.append([_cut_of(cut, row) for row in rows[:1]] * len(rows))
         else:
             columns.append([_cut_of(cut, row) for row in rows])
-    return zip(*columns, strict=True) if columns else iter([()] * len(samples))
+    return zip(*columns, strict=True) if columns else iter([()] * len(chosen))
 
 
 def _cut_of(cut: DrawnCut, severity: tuple[float, ...]) -> Cut:

@@ -1,10 +1,10 @@
-"""Families of shocks: the starts, durations and severities that one entry lists, and the names of its events.
+"""Families of shocks: the starts, durations and severities that one entry lists, and the names of its shocks.
 
 Starts   one period, a list of periods, or all periods of a span
 Axis     one number, or a list of numbers
-Grid     severities and durations of a family: its events are the cross product with its starts
+Grid     severities and durations of a family: its shocks are the cross product with its starts
 
-`title` names an event by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
+`title` names a shock by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Starts:
 
     @property
     def listed(self) -> bool:
-        """Whether events are named by their start."""
+        """Whether shocks are named by their start."""
         return self.form != "one"
 
     def periods(self, horizon: Horizon) -> tuple[int, ...]:
@@ -104,7 +104,7 @@ def parse_starts(value: Any) -> Starts:
     if isinstance(value, Mapping):
         return _span(value)
     if isinstance(value, (list, tuple)):
-        return Starts(tuple(_label(item) for item in _some(value)), "list")
+        return Starts(tuple(_label(item) for item in _nonempty(value)), "list")
     return Starts((_label(value),))
 
 
@@ -138,7 +138,7 @@ def _label(value: Any) -> str:
     return str(value)
 
 
-def _some(value: Sequence[Any]) -> Sequence[Any]:
+def _nonempty(value: Sequence[Any]) -> Sequence[Any]:
     if not value:
         raise finding("is an empty list", "Name at least one, or leave the field out.")
     return value
@@ -165,7 +165,7 @@ def parse_durations(value: Any) -> Axis:
     if isinstance(value, Axis):
         return value
     listed = isinstance(value, (list, tuple))
-    numbers = tuple(positive(parse_amount(number)) for number in (_some(value) if listed else (value,)))
+    numbers = tuple(positive(parse_amount(number)) for number in (_nonempty(value) if listed else (value,)))
     return Axis(_distinct(numbers), listed)
 
 
@@ -180,7 +180,7 @@ def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
 
 def _as_list(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return tuple(_some(value))
+        return tuple(_nonempty(value))
     raise finding("is no list", "Write a list, such as [6, 12]; one value alone belongs to the shock or its cuts.")
 
 
@@ -188,10 +188,10 @@ class Grid(Described):
     """The durations and severities of a family of shocks."""
 
     severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
-        default=(), description="List of severities, 0 to 1; each applies to all cuts of the entry and makes one event."
+        default=(), description="List of severities, 0 to 1; each applies to all cuts of the entry and makes one shock."
     )
     months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
-        default=(), description="List of durations, months; each makes one event."
+        default=(), description="List of durations, months; each makes one shock."
     )
 
     @model_validator(mode="after")
@@ -207,7 +207,7 @@ def number_text(value: float) -> str:
 
 
 def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
-    """The name of an event; an axis that is not listed is None."""
+    """The name of a shock; an axis that is not listed is None."""
     parts = [] if start is None else [start]
     parts += [] if months is None else [f"{number_text(months)}mo"]
     parts += [] if severity is None else [f"{number_text(100 * severity)}%"]

@@ -1,7 +1,7 @@
-"""Shocks as the file states them, as single events, and as the paths that operation takes.
+"""Shocks as the file states them, as single shocks, and as the paths that operation takes.
 
-ShockSpec       an entry under `shocks:`; several starts, durations or severities make several events
-Shock           one event: a window of periods and all that happens in it
+ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
+Shock           a single shock: a window of periods and all that happens in it
 PermanentCuts   cuts alone, without an end
 Path            what one run of operation faces: the baseline, or one shock's window
 """
@@ -121,14 +121,14 @@ class Cut(ActivitySelector):
         return self.severity[min(offset, len(self.severity) - 1)]
 
 
-def _some(cuts: Any) -> Any:
+def _at_least_one_cut(cuts: Any) -> Any:
     if isinstance(cuts, (list, tuple)) and not cuts:
         raise finding("is an empty list", "Name at least one cut.")
     return cuts
 
 
 # A list of cuts with at least one entry.
-Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_some)]
+Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_at_least_one_cut)]
 
 
 class SplitCuts(NamedTuple):
@@ -182,7 +182,7 @@ _SEVERE = {"type": "array", "contains": {"type": "object", "required": ["severit
 
 
 class ShockSpec(Described):
-    """An entry under ``shocks:``: one event, or a family of them."""
+    """An entry under ``shocks:``: one shock, or a family of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -194,7 +194,7 @@ class ShockSpec(Described):
     )
 
     grid: Grid | None = Field(
-        default=None, description="Durations and severities of a family; every combination is one event."
+        default=None, description="Durations and severities of a family; every combination is one shock."
     )
     start: ShockStarts = Field(
         description="First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}."
@@ -207,7 +207,7 @@ class ShockSpec(Described):
     deliberate: bool = Field(default=False, description=DELIBERATE)
     probability: Share = Field(
         default=0.0,
-        description="Probability over the horizon, 0 to 1; shared equally by the events of the entry. Default 0.",
+        description="Probability over the horizon, 0 to 1; shared equally by the shocks of the entry. Default 0.",
     )
     cuts: tuple[Cut, ...] = Field(default=(), description=CUTS)
     demand: Mapping[str, Quantity] = Field(default_factory=dict, description=DEMAND_FACTORS)
@@ -256,7 +256,7 @@ class ShockSpec(Described):
 
     @property
     def is_family(self) -> bool:
-        """Whether events are named by an axis that is a list."""
+        """Whether shocks are named by an axis that is a list."""
         return self.start.listed or self.durations.listed or bool(self.grid and self.grid.severity)
 
     def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
@@ -272,9 +272,9 @@ class ShockSpec(Described):
 
 @dataclass(frozen=True)
 class Shock:
-    """One event: `periods` is its window; `probability` is over the horizon.
+    """A single shock: `periods` is its window; `probability` is over the horizon.
 
-    `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Events of one entry whose
+    `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose
     windows overlap are near-copies of each other.
     """
 
@@ -292,9 +292,9 @@ class Shock:
 
 
 def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
-    """The events of one entry: starts outermost, then durations, then severities.
+    """The shocks of one entry: starts outermost, then durations, then severities.
 
-    Windows are cut off at the end of the horizon; the events share the entry's probability equally.
+    Windows are cut off at the end of the horizon; the shocks share the entry's probability equally.
     """
     starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
     share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))

@@ -455,7 +455,7 @@ class Stock(Lever):
             path.append(held)
         return tuple(path)
 
-    def paid(self, horizon: Horizon, fills: Sequence[float]) -> float:
+    def paid_for_fills(self, horizon: Horizon, fills: Sequence[float]) -> float:
         """Money for purchases by period, undiscounted."""
         return math.fsum(self.payments(horizon, fills))
 

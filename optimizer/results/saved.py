@@ -39,7 +39,10 @@ NOT_EVIDENCE: Mapping[str, str] = {
     "bands": "plans of samples of other numbers",
     "audit": "the record of an earlier audit",
 }
-UNCHECKED = "What binds, bands, changes, notes, seconds and versions are printed as the file has them, unchecked."
+UNCHECKED = (
+    "What binds, bands, changes, notes, the record of the audit, seconds and versions are printed as the file has "
+    "them, unchecked."
+)
 # Keys that files of an earlier format lack, by the format that brought them.
 SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)

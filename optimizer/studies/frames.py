@@ -17,7 +17,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, purchases, support_of_existing
+from optimizer.studies.purchases import Purchase, in_force_words, purchases, support_of_existing
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
@@ -71,7 +71,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("size", "Size or largest stock", form="amount", is_shown=False),
         FrameColumn("bought", form="amount"),
         FrameColumn("unit", "Unit of size", is_shown=False, of=lambda each: size_unit(instance, each.option)),
-        FrameColumn("capex", "Capex and fixed cost", money, "amount", is_shown=False),
+        FrameColumn("capex", "Capex and fixed cost, or stock", money, "amount", is_shown=False),
         FrameColumn("support", "Price support", money, "amount", is_shown=False),
         FrameColumn("spent", unit=money, form="amount", of=lambda each: each.paid),
         FrameColumn("outlay", unit=money, form="amount", is_shown=False, of=lambda each: each.counted),
@@ -84,7 +84,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         ),
         FrameColumn("region", form="region", is_shown=False, of=lambda each: each.region or None),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
-        FrameColumn("ramp", is_shown=False, of=lambda each: _ramp(instance, each)),
+        FrameColumn("ramp", "Share in force", is_shown=False, of=lambda each: _ramp(instance, each)),
         FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
         FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
@@ -98,7 +98,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
-    return note + _outlay_note(instance, result, moves)
+    return note + in_force_words(instance, result.plan, moves) + _outlay_note(instance, result, moves)
 
 
 def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
@@ -111,7 +111,7 @@ def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
 
 
 def _ramp(instance: Instance, purchase: Purchase) -> str | None:
-    """The share of size that works from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
+    """The share of size in force from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
     if len(purchase.steps) < 2:
         return None
     return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)

@@ -184,7 +184,7 @@ def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[
         stock, plans = instance.stocks[o], (before, after)
         for year in instance.horizon.years:
             bought, after_that = (_purchases_in(instance, plan, o, year) for plan in plans)
-            more = stock.paid(instance.horizon, after_that) - stock.paid(instance.horizon, bought)
+            more = stock.paid_for_fills(instance.horizon, after_that) - stock.paid_for_fills(instance.horizon, bought)
             yield str(year), sum(bought), sum(after_that), more
         return
     old, new = ({build.t: build for build in plan.builds if build.option == o} for plan in (before, after))

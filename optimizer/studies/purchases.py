@@ -19,7 +19,7 @@ An `Order` is what is decided of one option in a year, and a `Slip` what comes o
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
@@ -30,7 +30,7 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import Build, ByPeriod, Outcome, Plan
 from optimizer.results.result import Result
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING
+from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
 from optimizer.units import si, significant
 
 
@@ -83,6 +83,37 @@ def years_bought(result: Result, option: str) -> tuple[int, ...]:
     fills = result.plan.fills.get(option, ())
     bought = (t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills))
     return tuple(sorted(found | {int(result.periods[t][:4]) for t in bought}))
+
+
+def size_in_force(instance: Instance, plan: Plan, option: str, t: int) -> float:
+    """What works in period t of all that a plan buys of an option by size, in its own unit."""
+    horizon, lever = instance.horizon, instance.sized[option]
+    lead = horizon.whole(lever.lead_time)
+    builds = (each for each in plan.builds if each.option == option and each.t + lead <= t)
+    return math.fsum(each.size * lever.share_in_force(horizon, each.t, t) for each in builds)
+
+
+def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) -> str:
+    """What is in force at the end of each option of which that is not what is bought, as it erodes or grows."""
+    last = instance.horizon.periods[-1]
+    changed = dict.fromkeys(m.option for m in moves if m.steps and abs(m.steps[-1][1] - 1.0) > ROUNDING)
+    sizes = {o: size_text(instance, o, size_in_force(instance, plan, o, last)) for o in changed}
+    held = [f"{display_name(instance, o)}, {size}" for o, size in sizes.items()]
+    return f" In force at the end, {instance.horizon.label(last)}: {'; '.join(held)}." if held else ""
+
+
+def eroded_words(instance: Instance, plan: Plan, regions: Collection[str | None], t: int) -> Iterator[str]:
+    """A sentence for each leverage over some regions of which less is in force in period t than is bought."""
+    for o, option in instance.sized.items():
+        if option.is_deterrent and getattr(option, "region", None) in regions:
+            level, held = (
+                sum(each.size for each in plan.builds if each.option == o),
+                size_in_force(instance, plan, o, t),
+            )
+            limit = ", its largest size" if level >= FULLY_USED * option.max_size else ""
+            if held < FULLY_USED * level:
+                bought = f"{display_name(instance, o)} is bought at {size_text(instance, o, level)}{limit}"
+                yield f"{bought}, of which {size_text(instance, o, held)} is in force in {instance.horizon.label(t)}"
 
 
 def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:

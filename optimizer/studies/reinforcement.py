@@ -242,7 +242,9 @@ def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: f
     if o in instance.stocks:
         stock = instance.stocks[o]
         fills, _ = fills_reaching(instance, stock, plan.fills[o], t, amount)
-        outlay = stock.budget_share * (stock.paid(horizon, fills) - stock.paid(horizon, plan.fills[o]))
+        outlay = stock.budget_share * (
+            stock.paid_for_fills(horizon, fills) - stock.paid_for_fills(horizon, plan.fills[o])
+        )
         stocks = {**plan.stocks, o: stock.stock_path(horizon, fills)}
         return replace(plan, fills={**plan.fills, o: fills}, stocks=stocks), outlay
     option = instance.sized[o]

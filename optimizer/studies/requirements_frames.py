@@ -250,7 +250,7 @@ def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
     for o, stock in instance.stocks.items():
         fills, held = result.plan.fills[o], result.plan.stocks[o]
         bought = [t for t, fill in enumerate(fills) if fill > ROUNDING * max(*fills, 1.0)]
-        paid, most = stock.paid(horizon, fills), max(*held, stock.initial)
+        paid, most = stock.paid_for_fills(horizon, fills), max(*held, stock.initial)
         rows.append({
             "option": o, "material": stock.commodity, "held": stock.initial, "hold": most, "buy": math.fsum(fills),
             "first": horizon.label(bought[0]) if bought else None,
@@ -327,7 +327,7 @@ def stock_purchases(found: "Requirements") -> Frame:
             in_year = [fill if horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
             if math.fsum(in_year) > ROUNDING:
                 stock = instance.stocks[o]
-                rows.append((year, o, stock.commodity, math.fsum(in_year), stock.paid(horizon, in_year)))
+                rows.append((year, o, stock.commodity, math.fsum(in_year), stock.paid_for_fills(horizon, in_year)))
     note = "Purchases of the plan of stocks alone, undiscounted, by calendar year."
     return Frame.of_rows("purchases", "When stocks are bought", columns, rows, note)
 
@@ -407,7 +407,7 @@ def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float
         left = dict.fromkeys((demand.commodity for demand in instance.demands.values()), 0.0)
         return (0.0, 0.0, 0.0), {o: stock.initial for o, stock in instance.stocks.items()}, left
     plan = result.plan
-    spent = math.fsum(instance.stocks[o].paid(instance.horizon, fills) for o, fills in plan.fills.items())
+    spent = math.fsum(instance.stocks[o].paid_for_fills(instance.horizon, fills) for o, fills in plan.fills.items())
     held = {o: max(*row, instance.stocks[o].initial) for o, row in plan.stocks.items()}
     money = (spent, result.survival_gap, _at_least(result))
     return money, held, shortfall_by_material(instance, result.shocks)

@@ -2,6 +2,7 @@
 
 import pytest
 
+import optimizer as so
 from tests.conftest import Cell, Printed, Solve
 
 QUARTERS = """
@@ -319,3 +320,22 @@ def test_strength_that_is_no_share_is_refused(refused, strength: str, said: str)
     (found,) = refused(YEARS, f"options: {{chips: {{{CHIPS}, restraint: 1, strength: {strength}}}}}")
     assert found.startswith("options.chips.strength")
     assert said in found
+
+
+def test_what_is_left_of_a_level_stands_below_the_plan_and_among_the_reasons(cell: Cell, solve: Solve) -> None:
+    # Level 1 of 2026 works from 2027 on at 0.5, in 2028 at 0.25: 25 t of the 100 that are cut, and 40 are needed.
+    instance = cell(
+        YEARS,
+        f"options: {{chips: {{{CHIPS}, restraint: 1, erosion: 0.5, lead_time: 12, capex: 100, latest: 2026}}}}",
+        "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+    )
+    assert solve(instance).frames.frame("builds").note.endswith("In force at the end, 2028: chips, level 0.25.")
+    reason = so.explain(instance).reason
+    assert reason is not None
+    assert "chips is bought at level 1, its largest size, of which level 0.25 is in force in 2028" in reason.because
+    kept = cell(
+        YEARS,
+        f"options: {{chips: {{{CHIPS}, restraint: 1, capex: 100}}}}",
+        "shocks: {embargo: {start: 2028, months: 12, deliberate: true, cuts: [{region: rival, severity: 1}]}}",
+    )
+    assert "In force" not in solve(kept).frames.frame("builds").note

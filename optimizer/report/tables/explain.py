@@ -79,7 +79,7 @@ def _irreducible(instance: Instance, why: Reason) -> str:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
         return f"Already {shocks} with {plain} cannot be survived; perhaps a smaller set cannot either."
-    least = "Leave out any one of these, and the others of this list can be."
+    least = "Leave out any one of these, and the rest can be survived."
     return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
 

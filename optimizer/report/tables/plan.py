@@ -54,7 +54,7 @@ SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "
 # From this width on, what is bought has a bar by year.
 WIDE_WITH_BARS = 76
 # The frames that are written as CSV files, as far as they have rows where they are optional.
-FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "flows", *OPTIONAL_FILES)
+FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "limits", "flows", *OPTIONAL_FILES)
 # What the second line of a cell means, in a row for several shocks.
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
 # What the sign for a segment without a figure means, in a shock kept as a summary line.

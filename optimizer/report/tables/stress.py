@@ -299,6 +299,12 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
         yield _table(instance, found, rows, width)
 
 
+def _none_begins(instance: Instance, year: int) -> str:
+    """That no shock begins in a year: a plan that survives all shocks need not hold out then."""
+    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
+    return f" (no shock of the file begins in {year})" if begun and year not in begun else ""
+
+
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
     count = len(found.exposures)
     if not count:
@@ -311,6 +317,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
     where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
+    where += _none_begins(instance, judged.year)
     ends = "can end a floor" if found.uncut.is_endless else "end a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
@@ -346,7 +353,7 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
              "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
     if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
-        lines.append("Of a shock its cuts count: not its window, surge, floors or reliability of deals.")
+        lines.append("Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals.")
     left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")

@@ -38,6 +38,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Progress, Settings
+from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, ROUNDING, greatest_whole
 from optimizer.units import Series, si
@@ -265,7 +266,7 @@ class Ways:
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
-        sentences = [*self._processes(commodity), *self._late(late, commodity)]
+        sentences = [*self._processes(commodity), *self._eroded(commodity), *self._late(late, commodity)]
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
         sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
         sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
@@ -308,6 +309,16 @@ class Ways:
                 yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
             else:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
+
+    def _eroded(self, commodity: str) -> Iterator[str]:
+        """A sentence for each leverage over what is cut of which less is in force than is bought."""
+        made = [p for p, process in self.instance.processes.items() if process.output.get(commodity, 0.0) > 0]
+        regions = {self.instance.processes[p].region for p in made if self._largest_cut(p) > 0}
+        if self.instance.path(self.event).deliberate:
+            yield from eroded_words(self.instance, self.plan, regions, self.periods[-1])
+
+    def _in_force(self, o: str, t: int) -> float:
+        return size_in_force(self.instance, self.plan, o, t)
 
     def _running(self, p: str) -> float:
         """What an existing process can make in the window, t of activity, where nothing of it is cut."""
@@ -391,16 +402,16 @@ class Ways:
     def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
         """What follows "has its largest size"; None if that size is not reached."""
         if size >= FULLY_USED * option.max_size:
-            if inputs and not self._is_fully_used(o, option):
+            if inputs and not self._is_fully_used(o):
                 return f", and lacks {self._inputs(inputs)}"
             return f", {si(option.max_size, 't/yr')}"
         unit = option.unit_size
         most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
         return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
 
-    def _is_fully_used(self, o: str, option: Sized) -> bool:
+    def _is_fully_used(self, o: str) -> bool:
         used = self._total_use(o)
-        working = sum(self._working(o, option, t) for t in self.periods) * self.instance.horizon.delta
+        working = sum(self._in_force(o, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
     def _dear(self, o: str, size: float) -> str:
@@ -420,12 +431,6 @@ class Ways:
         """Whether the plan buys another option that the budget pays."""
         others = [other for other in self.plan.bought if other != o]
         return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
-
-    def _working(self, o: str, option: Sized, t: int) -> float:
-        horizon = self.instance.horizon
-        lead = horizon.whole(option.lead_time)
-        builds = (build for build in self.plan.builds if build.option == o)
-        return sum(option.working_share((t - each.t - lead) * horizon.months) * each.size for each in builds)
 
     def _stock(self, o: str, stock: Stock) -> str:
         before = self.event.periods.start - 1
