@@ -8,7 +8,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -80,23 +79,24 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
     """
     if relaxation.values is None or relaxation.duals is None or relaxation.added_duals is None:
         return {}
-    numbers = {shock.name: n for n, shock in enumerate(master.tree.events)}
     weights = {kind: np.zeros(groups.size) for kind, groups in master.groups.items()}
-    slopes = dict[int, Vector]()
-    rows = chain(
-        zip(master.builder.rows, relaxation.duals.tolist(), strict=True),
-        zip(master.valid.passed, relaxation.added_duals.tolist(), strict=True),
-    )
-    for row, dual in rows:
+    for row, dual in zip(master.builder.rows, relaxation.duals.tolist(), strict=True):
         if row.mark in master.links:
             kind, group = master.links[row.mark]
             weights[kind][group] += dual / master.money_unit
-        elif dual and (number := numbers.get(row.mark.path)) is not None:
-            slope = slopes.setdefault(number, np.zeros(master.size))
-            for j, value in row.terms.items():
-                if j < master.size:
-                    slope[j] -= dual * value
+    slopes = _slopes(master, relaxation.duals, relaxation.added_duals)
     return _cuts_of_slopes(master, relaxation.values, weights, slopes)
+
+
+def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[int, Vector]:
+    """By number of a shock held, π: minus its dual values times the coefficients of the plan's columns."""
+    rows, every = [*master.builder.rows, *master.valid.passed], np.concatenate([duals, added_duals])
+    slopes = {shock.name: np.zeros(master.size) for shock in master.shocks}
+    for k in np.flatnonzero(every).tolist():
+        if (path := rows[k].mark.path) in slopes:
+            bought = {j: value for j, value in rows[k].terms.items() if j < master.size}
+            slopes[path][list(bought)] -= every[k] * np.fromiter(bought.values(), float, len(bought))
+    return {n: slopes[shock.name] for n, shock in enumerate(master.tree.events) if shock.name in slopes}
 
 
 def _cuts_of_slopes(

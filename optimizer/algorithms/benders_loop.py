@@ -271,17 +271,16 @@ class BendersLoop:
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )
-            if self.is_relaxed and self._has_cuts_alone:
-                self.master.add_pool(cuts_of_relaxation(self.master, result))
+            self._cut_by_duals(self.master, result)
             self._save()
             if self.is_relaxed or self._is_enough():
                 return True
         return False
 
-    @property
-    def _has_cuts_alone(self) -> bool:
-        """Whether integers are proposed by a master without the shocks that are held."""
-        return not self.objective.needs_shocks and len(self.search.shocks) > 0
+    def _cut_by_duals(self, master: MasterProblem, result: SolveResult) -> None:
+        """Give a master the cuts of an LP of the full one, where integers are proposed without the shocks held."""
+        if self.is_relaxed and not self.objective.needs_shocks and self.search.shocks:
+            master.add_pool(cuts_of_relaxation(self.master, result))
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
         """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.
@@ -291,7 +290,8 @@ class BendersLoop:
         """
         values = result.values
         assert values is not None
-        if centre is not None:
+        # A centre from before shocks were added says nothing of their recourse.
+        if centre is not None and len(centre) == len(values):
             point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
             evaluation = self._completed(self.objective.evaluate(self.master, point, values), result.objective, slack)
             if evaluation.new_cuts or not evaluation.is_feasible:
@@ -433,8 +433,7 @@ class BendersLoop:
             has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.is_over(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
-                if self.reduced is not self.master and self._has_cuts_alone:
-                    self.reduced.add_pool(cuts_of_relaxation(self.master, result))
+                self._cut_by_duals(self.reduced, result)
                 break
             result = self.master.solve_lp()
         return has_progressed
