@@ -54,10 +54,10 @@ class WhatIfTerms:
 class ParallelWhatIfs:
     """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay."""
 
-    def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
+    def __init__(self, what: WhatIfs, context: PlanContext, solve_seconds: float) -> None:
         self.what, settings, left = what, what.solver.settings, what.solver.clock.left
         # A cluster answers for the shocks of one question after the other.
-        size = 1 if settings.cluster else size_for(settings.jobs, seconds)
+        size = 1 if settings.cluster else size_for(settings.jobs, solve_seconds)
         self._executor = start_executor(size, Setup.of(keep_gains, what.solver.gains))
         if self._executor.size == 1:
             self._executor.memory["what"] = what
@@ -73,14 +73,14 @@ class ParallelWhatIfs:
     def __exit__(self, *about: object) -> None:
         self._executor.close()
 
-    def worths(self, things: Sequence[PlanPart]) -> Iterator[PartValue]:
+    def worths(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
         """The value of each part; parts for which the time ran out are left out."""
-        calls = [Task(_part_value, (self._terms, thing)) for thing in things]
-        yield from self._answers(calls, [thing.words for thing in things])
+        calls = [Task(_part_value, (self._terms, part)) for part in parts]
+        yield from self._answers(calls, [part.words for part in parts])
 
-    def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """By when each option has to be ordered. `lost` says of an option whether some plan survives without it."""
-        calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
+    def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
+        """By when each option has to be ordered. `spared` says of an option whether some plan survives without it."""
+        calls = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
@@ -104,9 +104,9 @@ class ParallelWhatIfs:
             self.what.report(words[number], number, len(words))
 
 
-def _part_value(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> PartValue | None:
+def _part_value(memory: Memory, terms: WhatIfTerms, part: PlanPart) -> PartValue | None:
     with _asking(memory, terms) as what:
-        return None if what.is_over else PartValuation(what, terms.context).value_of(thing)
+        return None if what.is_over else PartValuation(what, terms.context).value_of(part)
 
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
@@ -210,13 +210,13 @@ def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     what.report("which shocks bind")
     with what.solver.clock.hurried(what.each):
         active = what.solver.shaping_shocks(result, what.solver.settings)
-    context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    context, spared = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what, context, result.seconds["solver"]) as aside:
         for value in aside.worths(plan_parts(what.instance, context)):
-            lost |= {value.of: value.survives} if value.kind == "lever" else {}
+            spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Those of what nothing survives without come first.
-        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: lost.get(o) is not False), lost)
+        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
 
 
 def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
@@ -240,7 +240,7 @@ def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 
 def _more_money(what: WhatIfs) -> Iterator[Repair]:
-    """More money in all, and more in each year."""
+    """A larger total budget, and more in each year."""
     total = list(least_budget(what))
     yield from total
     if not what.is_over:

@@ -3,9 +3,9 @@
 The value of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
 
 shock, family     without it
-kind, lever       without it: whatever else can be bought may take its place
+kind, lever       without it, which is all options of a lever, or one option; others may take its place
 dearer floor      one point more;  cheaper floor: one point less
-later, sooner     a build that stands three months later or sooner, and at least a period
+later, sooner     a build that stands three months later or sooner, at least a period, and at most its lead time sooner
 
 Each of the two optima is known within bounds; `low` and `high` are what is proven of the difference.
 
@@ -117,12 +117,13 @@ def _floors_of(instance: Instance, d: str) -> set[float]:
 
 
 def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each build three months later, and sooner where it has a lead time."""
+    """Each build three months later, and sooner where it has a lead time: by all of that where it is shorter."""
     horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
     lead = {o: option.lead_time for o in context.plan.bought if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
-    yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
+    saved = {o: min(months, float(horizon.whole(lead[o]) * horizon.months)) for o in lead}
+    yield from (PlanPart("sooner", o, change=-saved[o]) for o in sorted(lead, key=lambda o: -saved[o]) if saved[o] > 0)
 
 
 @dataclass(frozen=True)
@@ -132,54 +133,54 @@ class PartValuation:
     what: WhatIfs
     context: PlanContext
 
-    def value_of(self, thing: PlanPart) -> PartValue:
+    def value_of(self, part: PlanPart) -> PartValue:
         """The value of one part."""
         instance = self.what.instance
-        if thing.kind in ("lever", "kind"):
-            return self._without(thing)
-        if thing.kind in ("family", "shock"):
+        if part.kind in ("lever", "kind"):
+            return self._without(part)
+        if part.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = with_only_shocks(self.what.apart, names - set(thing.gone))
-        elif thing.kind in ("later", "sooner"):
-            variant = with_lead_times(instance, months_later=thing.change, options=[thing.of])
+            variant = with_only_shocks(self.what.apart, names - set(part.gone))
+        elif part.kind in ("later", "sooner"):
+            variant = with_lead_times(instance, months_later=part.change, options=[part.of])
         else:
-            variant = with_floors(instance, points=thing.change, segments=[thing.of])
-        found = self._value(thing, self._solve_variant(thing, variant))
-        return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
+            variant = with_floors(instance, points=part.change, segments=[part.of])
+        found = self._value(part, self._solve_variant(part, variant))
+        return replace(found, months=abs(part.change)) if part.kind in ("later", "sooner") else found
 
-    def _without(self, thing: PlanPart) -> PartValue:
-        instance, rows = excluding(self.what.instance, list(thing.gone))
-        tried = self._solve_variant(thing, instance, rows)
-        value = self._value(thing, tried, is_freed=not rows)
+    def _without(self, part: PlanPart) -> PartValue:
+        instance, rows = excluding(self.what.instance, list(part.gone))
+        tried = self._solve_variant(part, instance, rows)
+        value = self._value(part, tried, is_freed=not rows)
         if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
             return value
         free = with_budget(instance, None)
         found = self.what.ask(
-            f"the least budget {thing.words}", free, ProblemVariant(outlay, rows, f"least outlay {thing.words}")
+            f"the least budget {part.words}", free, ProblemVariant(outlay, rows, f"least outlay {part.words}")
         )
         return replace(value, needed=found.value if self.what.judge(free, found).holds else None)
 
-    def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
         # Without a lever that it has, the plan is none to start from.
-        is_impossible = thing.kind in ("lever", "kind")
+        is_impossible = part.kind in ("lever", "kind")
         self.what.solver.learn(None if is_impossible else self.context.plan, self.context.active)
-        bound = self.context.bound if self._can_only_cost(thing.kind, is_freed=not rows) else None
-        return self.what.solve_survivable(thing.words, variant, rows, bound=-math.inf if bound is None else bound)
+        bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
+        return self.what.solve_survivable(part.words, variant, rows, bound=-math.inf if bound is None else bound)
 
-    def _value(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
+    def _value(self, part: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
         """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
         if not tried.holds:
-            return PartValue(thing.kind, thing.of, tried.holds)
+            return PartValue(part.kind, part.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
         change, low = found.cost - cost, found.bound - cost
         high = math.inf if bound is None else found.cost - bound
-        if self._can_only_save(thing.kind):
+        if self._can_only_save(part.kind):
             change, high = min(change, 0.0), min(high, 0.0)
-        elif self._can_only_cost(thing.kind, is_freed=is_freed):
+        elif self._can_only_cost(part.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
-        return PartValue(thing.kind, thing.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
+        return PartValue(part.kind, part.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
 
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
         """Whether every plan that is possible then is one now, at no higher cost."""

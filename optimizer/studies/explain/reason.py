@@ -1,8 +1,9 @@
-"""Why nothing survives: the fewest shocks and floors that cannot be kept together, and what is short there, in words.
+"""Why nothing survives: an irreducible set of shocks and floors that cannot be kept together, and what is short there.
 
 Shocks are added from the hardest on until nothing survives them; then each that is not needed for that is left out
-again, and so are the floors of segments. What is left is irreducible: without any one of it the rest can be survived.
-Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
+again, and so are the floors of segments. What is left is irreducible, though perhaps not the smallest such set: without
+any one of its parts the others can be survived. Under it, the plan with the least gap shows which
+commodity is short, and every way to have more of it is gone through.
 """
 
 import math
@@ -75,7 +76,7 @@ def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reaso
 
 
 def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
-    """The fewest shocks, the shortest windows and the fewest floors; `names` are shocks, the hardest first."""
+    """Shocks, windows and floors of which none can be left out; `names` are shocks, the hardest first."""
 
     def fails(variant: Instance) -> bool | None:
         if what.is_over:
@@ -83,7 +84,7 @@ def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _
         holds = what.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    find = _fewest_of_samples if _may_fail(instance) else _fewest
+    find = _irreducible_of_samples if _may_fail(instance) else _irreducible
     shocks, is_known = find(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
@@ -109,8 +110,8 @@ def _longest(instance: Instance) -> int:
     return max(len(event.periods) for event in instance.events)
 
 
-def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
-    """The fewest of the first names that fail together, and whether each is known to be needed."""
+def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
+    """Some of the first names that fail together, none to spare, and whether each is known to be needed."""
     for count in range(1, len(names) + 1):
         answer = fails(list(names[:count]))
         if answer is None:
@@ -121,7 +122,7 @@ def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> 
     return None, False
 
 
-def _fewest_of_samples(
+def _irreducible_of_samples(
     names: Sequence[str], fails: Callable[[list[str]], bool | None]
 ) -> tuple[list[str] | None, bool]:
     """The same where samples may fail: many are needed to fail together, so their number is found by bisection.
@@ -178,7 +179,7 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
     if _draws_on_stock(instance, flows, {commodity, instance.demands[d].commodity}):
         # A stock that is short is short over all of the window: it could have been kept for any of its periods.
         periods = list(range(event.periods.start, periods[-1] + 1))
-    had = _had(instance, event, flows, commodity, periods)
+    had = _available(instance, event, flows, commodity, periods)
     missing = factor * sum(_below(instance, event, flows, d, t) for t in periods)
     ways = Ways(
         instance,
@@ -191,7 +192,7 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
         lambda option: barring_budget(what, instance, option),
         lambda option: size_limit(what, instance, plan, option, periods[-1]),
     )
-    least_outlay, added = _takes(what, instance) if money else (None, None)
+    least_outlay, added = _least_money(what, instance) if money else (None, None)
     label = instance.horizon.label
     return Reason(
         shocks=tuple(each.name for each in instance.events),
@@ -225,7 +226,7 @@ def size_limit(what: WhatIfs, instance: Instance, plan: Plan, option: str, last:
     within = (planned + NEGLIGIBLE) / FULLY_USED
     most = _most_in_time(what, calm, plan, option, last)
     if most is None or most > within:
-        return None if most is None else "none"
+        return None if most is None else "unlimited"
     if not getattr(calm.options[option], "input", None):
         return "rules"
     fed = calm.replacing(options={**calm.options, option: calm.options[option].model_copy(update={"input": {}})})
@@ -265,7 +266,7 @@ def _worst(
 
     Samples that fail and may are left out.
     """
-    events = _counted(what, instance, evaluator, columns)
+    events = _counted_shocks(what, instance, evaluator, columns)
     answers = evaluator.operate(columns, what.solver.clock, {}, [event.name for event in events])
     worst, largest = None, 0.0
     for event in events:
@@ -284,7 +285,9 @@ def _worst(
     return worst
 
 
-def _counted(what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector) -> Sequence[Shock]:
+def _counted_shocks(
+    what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector
+) -> Sequence[Shock]:
     """The shocks that a plan does not survive and has to; all where that is none."""
     gaps = evaluator.gaps(columns, what.solver.clock)
     counted = np.flatnonzero(failing_beyond_allowed(instance, gaps.gap, gaps.fails))
@@ -296,11 +299,11 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
-    """How much a segment is below its floor in some periods, t."""
+    """How much a segment is below its floor in a period, tonnes."""
     return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
-def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
+def _available(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
@@ -346,7 +349,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
     return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
-def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
+def _least_money(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The least outlay that survives the conflict alone; if none is enough, how much more each year's budget needs."""
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what.ask(words, free, ProblemVariant(outlay, name="least outlay"))

@@ -7,7 +7,8 @@ length   the longest window of any shock
 sooner   by how many months builds would have to stand earlier: all of them, or one alone
 demand   how much of it would have to go: of all segments, or of one alone
 
-Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient.
+Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient. Of the
+scaling of floors, which is rounded down to a step, a bound is proven instead.
 
 The highest common scaling of the floors is one programme with the scaling as a variable:
 
@@ -138,10 +139,10 @@ def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
             builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
-# How finely floors and demand are scaled.
-TENTHS = 1e-3
-BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
-TOTAL_HELD = "not as long as the budget in all stays as it is"
+# How finely floors are scaled.
+FLOOR_STEP = 1e-3
+BOTH_SHORT = "the total budget is too small as well; with enough of both everything survives"
+TOTAL_HELD = "not as long as the total budget stays as it is"
 # Digits of the least budget.
 TYPED_DIGITS = 5
 
@@ -236,20 +237,41 @@ def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
         why = "" if what.is_over else "the rules of the policy contradict each other even without floors"
         yield Repair("floors", works=None if what.is_over else False, why=why or "it was stopped before that was found")
         return
-    factor = math.floor(scaling.factor / TENTHS + 1e-3) * TENTHS
-    if factor <= 0:
-        yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
-        return
-    tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
-    if not tried.holds:
-        factor -= TENTHS
+    steps = math.floor(scaling.factor / FLOOR_STEP + 1e-3)
+    # By rounding the highest floors may not be kept: then those a step lower are tried.
+    for factor in (steps * FLOOR_STEP, (steps - 1) * FLOOR_STEP):
+        if factor <= 0:
+            yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
+            return
         tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
+        if tried.holds is not False:
+            yield _with_cost(_with_floors(what.instance, factor, scaling.most), tried)
+            return
+    yield Repair("floors", beyond=scaling.most, why="no plan was found that keeps the lower floors exactly")
+
+
+def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
+    """The repair with the floors that remain: those of segments, and those that shocks set themselves."""
     floors = {
-        d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
-        for d, demand in what.instance.demands.items()
+        d: {year: factor * demand.survival.at(year) for year in instance.horizon.years}
+        for d, demand in instance.demands.items()
         if max(demand.survival.values) > 0
     }
-    yield _with_cost(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
+    own = _own_floors(instance, factor)
+    return Repair("floors", works=True, amount=factor, beyond=most, floors=floors, own_floors=own)
+
+
+def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]]:
+    """By entry the floors that its shocks set themselves, scaled; by shock where those of an entry differ."""
+    entries: dict[str, dict[str, dict[str, float]]] = {}
+    for event in instance.events:
+        scaled = {d: factor * floor for d, floor in event.spec.survival.items() if floor > 0}
+        entries.setdefault(event.entry, {})[event.name] = scaled
+    found: dict[str, dict[str, float]] = {}
+    for entry, shocks in entries.items():
+        first = next(iter(shocks.values()))
+        found |= {entry: first} if all(each == first for each in shocks.values()) else shocks
+    return {shock: floors for shock, floors in found.items() if floors}
 
 
 @dataclass(frozen=True)
