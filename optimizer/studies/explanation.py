@@ -89,8 +89,7 @@ class Repair:
     is_proven: bool = False  # whether that plan is the cheapest, to the gap
     # By segment and year, the floors of segments that remain, shares (floors).
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
-    # Where shocks set floors themselves, by entry, or by shock where those of an entry differ, and by segment: the ones
-    # that remain (floors).
+    # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
     own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
     tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
     why: str = ""  # the reason, if it does not work

@@ -170,8 +170,8 @@ def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
     for shock, floors in repair.own_floors.items():
         for d, floor in floors.items():
             alike.setdefault((d, percent(floor, 1)), []).append(shock)
-    for (d, floor), shocks in alike.items():
-        yield f"{display_name(instance, d)} {floor} in {list_names(shocks)}"
+    for (d, share), shocks in alike.items():
+        yield f"{display_name(instance, d)} {share} in {list_names(shocks)}"
 
 
 def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:

@@ -262,16 +262,10 @@ def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
 
 
 def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]]:
-    """By entry the floors that its shocks set themselves, scaled; by shock where those of an entry differ."""
-    entries: dict[str, dict[str, dict[str, float]]] = {}
-    for event in instance.events:
-        scaled = {d: factor * floor for d, floor in event.spec.survival.items() if floor > 0}
-        entries.setdefault(event.entry, {})[event.name] = scaled
-    found: dict[str, dict[str, float]] = {}
-    for entry, shocks in entries.items():
-        first = next(iter(shocks.values()))
-        found |= {entry: first} if all(each == first for each in shocks.values()) else shocks
-    return {shock: floors for shock, floors in found.items() if floors}
+    """By entry and segment, the floors that shocks set themselves, scaled; all shocks of an entry set the same ones."""
+    own = {event.entry: event.spec.survival for event in instance.events}
+    scaled = {entry: {d: factor * floor for d, floor in floors.items() if floor > 0} for entry, floors in own.items()}
+    return {entry: floors for entry, floors in scaled.items() if floors}
 
 
 @dataclass(frozen=True)
