@@ -202,7 +202,7 @@ def with_years(instance: Instance, years: Series | None) -> Instance:
     return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
-def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
+def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
     """The surviving plan with the least money on top of each year's budget; that money is its `value`."""
     given = instance.policy.annual_budget
     assert given is not None
@@ -214,14 +214,14 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
             builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="money")
 
     problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
-    return what.ask(words, without_annual_budget(instance), problem, settings)
+    return what_ifs.ask(words, without_annual_budget(instance), problem, settings)
 
 
 def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
-def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
+def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
     """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
 
     Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
@@ -233,18 +233,18 @@ def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarr
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
         return "no_budget"
     without_shocks = with_only_shocks(instance, ())
-    if _can_be_bought(what, without_shocks, option) is not False:
+    if _can_be_bought(what_ifs, without_shocks, option) is not False:
         return None
-    if policy.annual_budget is not None and _can_be_bought(what, without_annual_budget(without_shocks), option):
+    if policy.annual_budget is not None and _can_be_bought(what_ifs, without_annual_budget(without_shocks), option):
         return "annual"
-    return "total" if _can_be_bought(what, without_budgets(without_shocks), option) else None
+    return "total" if _can_be_bought(what_ifs, without_budgets(without_shocks), option) else None
 
 
-def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
-    if what.is_over:
+def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
+    if what_ifs.is_over:
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
-    found = what.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
+    found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 
